@@ -1,0 +1,44 @@
+# `make help` lists the targets. All the work is in dev/, which needs nothing but Python's standard library to start.
+
+# The first Python that Odoo 19 runs on; a name on the PATH may be a stub, so each is really started.
+PYTHON ?= $(shell for python in python3.12 python3.11 python3.13 python3.10 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
+ifeq ($(PYTHON),)
+$(error No Python 3.10 to 3.13 found. Install one, or give it: make PYTHON=/path/to/python3.12 ...)
+endif
+
+DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
+export PORT DB DEMO LIVE HOST KEEP
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench env shell stop clean distclean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run:  ## Odoo with the addon, demo data and a day of calls (PORT=8069 DB=crm_telephony DEMO=0 LIVE=1)
+	$(DO) dev.run
+
+test:  ## lint, then all tests on a fresh database (ARGS="-k zadarma", DB=name, KEEP=1 reuses the last database)
+	$(DO) dev.test $(ARGS)
+
+lint:  ## ruff, pylint-odoo, XML
+	$(DO) dev.lint
+
+bench:  ## speed against the goals
+	$(DO) dev.setup bench $(ARGS)
+
+env:  ## shell code for the project's environment: eval "$$(make -s env)"
+	$(DO) dev.setup env
+
+shell:  ## a shell with odoo, python, pytest and psql of this project
+	$(DO) dev.setup shell
+
+stop:  ## stop the private PostgreSQL
+	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.remove stop
+
+clean:  ## drop this project's databases, keep downloads
+	$(DO) dev.setup clean
+
+distclean:  ## remove everything that was made outside the repository
+	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.remove distclean

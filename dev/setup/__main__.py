@@ -1,0 +1,45 @@
+"""The small commands inside the environment: env, shell, bench, clean."""
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+from dev.setup import paths, workplace
+from dev.setup.console import fail, readable_failures, say
+
+
+def env() -> None:
+    """Print what a shell needs: eval "$(make -s env)"."""
+    environment = workplace.ensure(addon=False, browser=True).environment()
+    for name in ('PATH', 'PYTHONPATH', 'VENV', 'ADDONS_DIR', 'CONF_DIR', 'PGHOST', 'PGPORT', 'PGUSER', 'PGPASSWORD'):
+        if name in environment:
+            print(f'export {name}={shlex.quote(environment[name])}')
+
+
+def shell() -> None:
+    environment = workplace.ensure(addon=False).environment()
+    program = environment.get('SHELL', '/bin/sh')
+    say('a shell with odoo, python, pytest, ruff and psql of this project; leave it with exit')
+    os.execvpe(program, [program], environment)
+
+
+def bench() -> None:
+    program = paths.REPO / 'dev' / 'bench.py'
+    if not program.exists():
+        fail('there are no benches yet (dev/bench.py)')
+    sys.exit(subprocess.call([sys.executable, str(program), *sys.argv[2:]], env=workplace.ensure().environment()))
+
+
+def clean() -> None:
+    """Drop this project's databases (templates, demo, tests); downloads and the environment stay."""
+    databases = workplace.ensure(addon=False).databases
+    for name in databases.names():
+        databases.drop(name)
+        say(f'dropped {name}')
+    shutil.rmtree(paths.DATA, ignore_errors=True)
+
+
+if __name__ == '__main__':
+    with readable_failures():
+        {command.__name__: command for command in (env, shell, bench, clean)}[sys.argv[1]]()

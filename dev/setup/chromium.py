@@ -1,0 +1,50 @@
+"""A browser for tours, the JavaScript unit tests and screenshots, and fonts that know Cyrillic."""
+import os
+import platform
+import shutil
+from pathlib import Path
+
+from dev.setup import paths, system
+from dev.setup.console import call, fail, phase
+
+NAMES = ('google-chrome', 'chromium', 'chromium-browser', 'google-chrome-stable')   # what Odoo's tests look for, in order
+
+
+def ensure() -> str:
+    """The browser's executable. Only one that starts counts: Ubuntu's `chromium-browser` may be a stub for a snap."""
+    if not (browser := _working()):
+        if 'ubuntu' in (_os_release().get('ID', ''), *_os_release().get('ID_LIKE', '').split()):
+            fail('No working Chromium or Chrome. Ubuntu has it as a snap only: install it with `snap install chromium`, or '
+                 'install Google Chrome\'s own package, so that `google-chrome` or `chromium` is on the PATH.')
+        with phase('Chromium'):
+            system.install(['chromium'], 'Tours and screenshots')
+        browser = _working() or fail('chromium was installed but does not start')
+    if not (call(['fc-list', ':lang=ru']) or _dejavu()):
+        system.install(['fonts-dejavu-core'], 'Cyrillic text in the browser')
+    return browser
+
+
+def _working() -> str | None:
+    for name in NAMES:
+        if (found := shutil.which(name)) and call([found, '--version']):
+            return found
+    return None
+
+
+def _dejavu() -> bool:
+    return any(Path('/usr/share/fonts').rglob('DejaVuSans.ttf'))
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
+
+
+def screenshot_command(browser: str, url: str, file: Path, size: str = '1400,900') -> list[str]:
+    """The flags keep a headless browser from calling home, which a closed network answers slowly."""
+    profile = paths.CACHE / 'browser-profile'
+    return [browser, '--headless', *(['--no-sandbox'] if os.geteuid() == 0 else []), '--disable-gpu', '--disable-quic',
+            '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+            f'--user-data-dir={profile}', f'--window-size={size}', '--virtual-time-budget=15000', f'--screenshot={file}', url]
