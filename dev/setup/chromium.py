@@ -1,10 +1,9 @@
 """A browser for tours, the JavaScript unit tests and screenshots, and fonts that know Cyrillic."""
-import os
 import platform
 import shutil
 from pathlib import Path
 
-from dev.setup import paths, system
+from dev.setup import system
 from dev.setup.console import call, fail, phase
 
 NAMES = ('google-chrome', 'chromium', 'chromium-browser', 'google-chrome-stable')   # what Odoo's tests look for, in order
@@ -40,11 +39,3 @@ def _os_release() -> dict[str, str]:
         return platform.freedesktop_os_release()
     except OSError:
         return {}
-
-
-def screenshot_command(browser: str, url: str, file: Path, size: str = '1400,900') -> list[str]:
-    """The flags keep a headless browser from calling home, which a closed network answers slowly."""
-    profile = paths.CACHE / 'browser-profile'
-    return [browser, '--headless', *(['--no-sandbox'] if os.geteuid() == 0 else []), '--disable-gpu', '--disable-quic',
-            '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-            f'--user-data-dir={profile}', f'--window-size={size}', '--virtual-time-budget=15000', f'--screenshot={file}', url]
