@@ -14,11 +14,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from dev.setup import locks, paths, workplace
-from dev.setup.console import TAIL_LINES, Failure, fail, phase, readable_failures, say
+from dev.setup.console import Failure, fail, phase, readable_failures, say, tail
 from dev.setup.database import Databases
 
 SIMULATOR = paths.REPO / 'dev' / 'simulate.py'
@@ -26,13 +27,12 @@ ANSWER_SECONDS = 120
 STOP_SECONDS = 15
 
 
-def main() -> int:
+def main() -> None:
     place = workplace.ensure()
     database = _option('DB', paths.ADDON)
     demo = _option('DEMO', '1') != '0'
     live = _option('LIVE', '0') != '0'
     host = _option('HOST', '127.0.0.1')
-    signal.signal(signal.SIGTERM, _interrupt)
     with locks.locked(f'database-{database}', f'the database {database}', wait=False) as lock:
         databases = place.databases
         _prepare(databases, database, demo)
@@ -40,17 +40,19 @@ def main() -> int:
         conf = place.odoo.conf(database, crons=True, http_interface=host, http_port=port)
         url = f'http://127.0.0.1:{port}'
         log = paths.LOGS / f'server-{database}.log'
-        with _process(place.odoo.command('-c', conf), place.environment(), log, inherit=lock.fileno()) as server:
+        command, environment = place.odoo.command('-c', conf), place.environment()
+        with _process(command, environment, log, inherit=lock.fileno()) as server:
             with phase(f'Odoo on {url}'):
                 _wait_until_it_answers(server, f'{url}/web/login', log)
             simulate = [sys.executable, str(SIMULATOR), '--url', url, '--db', database]
             if demo and SIMULATOR.exists() and not databases.memory(database).get('day_played'):
-                _play_a_day(simulate, place.environment(), databases, database)
+                _play_a_day(simulate, environment, databases, database)
             _tell(url, database, demo, live, log)
-            if live and SIMULATOR.exists():
-                with _process([*simulate, 'live'], place.environment(), paths.LOGS / f'live-{database}.log'):
-                    return server.wait()
-            return server.wait()
+            trickle = _process([*simulate, 'live'], environment, paths.LOGS / f'live-{database}.log')
+            with trickle if live and SIMULATOR.exists() else nullcontext(), suppress(KeyboardInterrupt):
+                server.wait()
+                _fail_with(log, 'Odoo has ended by itself')
+    say('stopped')
 
 
 def _option(name: str, default: str) -> str:
@@ -62,8 +64,10 @@ def _interrupt(_signal, _frame):
 
 
 def _prepare(databases: Databases, name: str, demo: bool) -> None:
-    """The database as it was left, updated if the code changed. Where the one of that name is of the other kind (with or
-    without demo data) the two change places, so that nothing is lost."""
+    """The database as it was left, updated if the code changed.
+
+    Where the one of that name is of the other kind (with or without demo data) the two change places: nothing is lost.
+    """
     kept = {True: f'{name}_with_demo', False: f'{name}_without_demo'}
     if databases.exists(name) and databases.memory(name).get('demo', demo) != demo:
         say(f'{name} has {"no " if demo else ""}demo data: it is kept as {kept[not demo]}')
@@ -90,12 +94,15 @@ def _free_port(host: str, first: int) -> int:
 
 @contextmanager
 def _process(command: list[str], environment: dict[str, str], log: Path, inherit: int | None = None):
-    """A child in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order. It holds the lock of its
-    database too: a server that outlives us keeps others away."""
+    """A child in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+
+    It may inherit the lock of its database: a server that outlives us keeps others away.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('wb') as output:
-        process = subprocess.Popen(command, env=environment, cwd='/', stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                   start_new_session=True, pass_fds=[inherit] if inherit else [])
+        process = subprocess.Popen(
+            command, env=environment, cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=[inherit] if inherit else [])
     try:
         yield process
     finally:
@@ -114,14 +121,18 @@ def _wait_until_it_answers(server: subprocess.Popen, url: str, log: Path) -> Non
         with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(url, timeout=30):
             return
         time.sleep(0.3)
-    tail = '\n'.join(log.read_text(errors='replace').splitlines()[-TAIL_LINES:])
-    fail(f'{tail}\n\nOdoo does not answer on {url} (the lines above are from {log})')
+    _fail_with(log, f'Odoo does not answer on {url}')
+
+
+def _fail_with(log: Path, what: str) -> NoReturn:
+    fail(f'{tail(log.read_text(errors="replace"))}\n\n{what} (the lines above are from {log})')
 
 
 def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Databases, database: str) -> None:
     try:
         with phase('Playing a day of calls through the webhooks'):
-            if status := subprocess.call([*simulate, 'day'], env=environment, cwd='/', stdin=subprocess.DEVNULL):
+            day = [*simulate, 'day']
+            if status := subprocess.call(day, env=environment, cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL):
                 fail(f'the simulator ended with status {status}')
     except Failure as failure:      # the server is there to be looked at all the same
         say(f'{failure}; it will be tried again at the next start')
@@ -132,7 +143,7 @@ def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Dat
 def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
     print(f'\n  Odoo answers on {url}   login: admin   password: admin   (database {database})')
     if demo:
-        print(f'  Look first at {url}/odoo/crm, menu Calls: the day\'s calls; missed ones are red, each with its callback.\n'
+        print(f'  Look first at {url}/odoo/crm, menu Calls: a day of calls, the missed in red, each with its callback.\n'
               '  Then open a deal with calls, and Callbacks for what has to be called back and until when.')
     else:
         print('  The database is empty: connect a PBX under CRM / Configuration / Telephony accounts.')
@@ -142,5 +153,8 @@ def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
 
 
 if __name__ == '__main__':
+    # A shell that started us in the background may have told us to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     with readable_failures():
-        sys.exit(main())
+        main()

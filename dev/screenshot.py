@@ -22,8 +22,8 @@ from dev.setup import chromium
 from dev.setup.console import fail, readable_failures
 
 # Keeps a headless browser from calling home, which a closed network answers slowly.
-QUIET = ('--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-         '--disable-sync', '--hide-scrollbars')
+QUIET = ('--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+         '--disable-component-update', '--disable-sync', '--hide-scrollbars')
 WAIT_SECONDS = 30
 SETTLE_SECONDS = 1.0
 
@@ -34,8 +34,8 @@ class Browser:
     def __init__(self, profile: str, size: str):
         sandbox = ['--no-sandbox'] if os.geteuid() == 0 else []
         self.process = subprocess.Popen(
-            [chromium.ensure(), '--headless', *sandbox, *QUIET, f'--window-size={size.replace("x", ",")}', '--remote-debugging-port=0',
-             '--remote-allow-origins=*', f'--user-data-dir={profile}', 'about:blank'],
+            [chromium.ensure(), '--headless', *sandbox, *QUIET, f'--window-size={size.replace("x", ",")}',
+             '--remote-debugging-port=0', '--remote-allow-origins=*', f'--user-data-dir={profile}', 'about:blank'],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         port_file = Path(profile) / 'DevToolsActivePort'
         self.until(lambda: port_file.exists() and port_file.read_text().strip(), 'the browser to start')
@@ -58,7 +58,8 @@ class Browser:
         return self.do('Runtime.evaluate', expression=expression, returnByValue=True)['result'].get('value')
 
     def wait_for(self, selector: str) -> None:
-        self.until(lambda: self.evaluate(f'!!document.querySelector({json.dumps(selector)})'), f'{selector} on the page')
+        there = f'!!document.querySelector({json.dumps(selector)})'
+        self.until(lambda: self.evaluate(there), f'{selector} on the page')
 
     @staticmethod
     def until(condition, what: str) -> None:

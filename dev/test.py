@@ -1,7 +1,7 @@
 """`make test`: lint, a clean install into a fresh database, then every test with its HTTP server and browser.
 
-    DB=name     another database than this checkout's own, so that several people can test one checkout at once
-    KEEP=1      go on with that database (updating the addon if its code changed) and leave lint out: seconds, not a minute
+    DB=name     another database than this checkout's own: several people can test one checkout at once
+    KEEP=1      go on with that database (the addon is updated if its code changed) and leave lint out: for seconds
     ARGS=...    go to pytest; a path below tests/ takes the place of all tests
 """
 import os
@@ -18,24 +18,26 @@ def main(arguments: list[str]) -> int:
     place = workplace.ensure(browser=True)
     keep = os.environ.get('KEEP', '0') not in ('', '0')
     database = os.environ.get('DB') or f'{paths.ADDON}_test_{paths.CHECKOUT_ID}'
-    if not keep and (problems := lint.check(place)):
-        return problems
+    if not keep and not lint.check():
+        return 1
     with locks.locked(f'database-{database}', f'the database {database}'):
         if keep and place.databases.exists(database):
             place.databases.refresh(database)
         else:
             place.databases.create(database, demo=False)
         say(f'Tests in {database}')
-        return subprocess.call(_pytest(arguments), cwd='/', env={
-            **place.environment(), 'ODOO_RC': str(place.odoo.conf(database)), 'PYTHONDONTWRITEBYTECODE': '1'})
+        return subprocess.call(_pytest(arguments), cwd=paths.CHECKOUT, env={
+            **place.environment(), 'ODOO_RC': str(place.odoo.conf(database)),
+            'HYPOTHESIS_STORAGE_DIRECTORY': str(paths.CHECKOUT / 'hypothesis')})
 
 
 def _pytest(arguments: list[str]) -> list[str]:
-    """From outside the checkout and through the symlink, else Odoo takes the checkout's directory for the addon's name."""
+    """From outside the checkout and through the symlink, else the checkout's directory is taken for the addon's name."""
     addon = paths.ADDONS_DIR / paths.ADDON
     chosen = [str(addon / argument) if _is_test_path(argument) else argument for argument in arguments]
-    everything = [] if chosen != arguments else [str(addon / 'tests')]
-    return [sys.executable, '-m', 'pytest', '--odoo-http', *chosen, *everything]
+    everything = [str(addon / 'tests')] if chosen == arguments else []
+    cache = f'cache_dir={paths.CHECKOUT / "pytest"}'
+    return [sys.executable, '-m', 'pytest', '--odoo-http', '-o', cache, *chosen, *everything]
 
 
 def _is_test_path(argument: str) -> bool:

@@ -1,4 +1,4 @@
-"""Makes a machine ready for `crm_telephony`: everything lands in one cache directory, nothing in the system but a browser.
+"""Makes a machine ready for `crm_telephony`: everything lands in one cache directory, only a browser in the system.
 
 One file per concern, each with an `ensure()` that is cheap when the work is done already:
 
@@ -6,6 +6,7 @@ One file per concern, each with an `ensure()` that is cheap when the work is don
     locks          one at a time
     paths          where everything lies
     system         packages of the operating system, root or sudo
+    apt            Debian packages unpacked in the cache instead of installed
     python_env     the virtual environment, and starting a command inside it
     odoo_source    Odoo 19 itself
     postgres       a private PostgreSQL cluster, or the server that PGHOST names
@@ -15,6 +16,6 @@ One file per concern, each with an `ensure()` that is cheap when the work is don
     workplace      all of the above in order, as one object for `dev/run.py`, `dev/test.py`, ...
     remove         the way back
 
-A command starts as `python3 -m dev.setup.python_env dev.run`: that makes the environment with the standard library alone
-and goes on inside it with `python -m dev.run`.
+A command starts as `python3 -m dev.setup.python_env dev.run`: that makes the environment with the standard library
+alone and goes on inside it with `python -m dev.run`.
 """

@@ -6,15 +6,16 @@ from pathlib import Path
 from dev.setup import system
 from dev.setup.console import call, fail, phase
 
-NAMES = ('google-chrome', 'chromium', 'chromium-browser', 'google-chrome-stable')   # what Odoo's tests look for, in order
+# what Odoo's tests look for, in their order
+NAMES = ('google-chrome', 'chromium', 'chromium-browser', 'google-chrome-stable')
 
 
 def ensure() -> str:
     """The browser's executable. Only one that starts counts: Ubuntu's `chromium-browser` may be a stub for a snap."""
     if not (browser := _working()):
         if 'ubuntu' in (_os_release().get('ID', ''), *_os_release().get('ID_LIKE', '').split()):
-            fail('No working Chromium or Chrome. Ubuntu has it as a snap only: install it with `snap install chromium`, or '
-                 'install Google Chrome\'s own package, so that `google-chrome` or `chromium` is on the PATH.')
+            fail('No working Chromium or Chrome. Ubuntu has Chromium as a snap only: `snap install chromium`, or '
+                 'install the package of Google Chrome, so that `chromium` or `google-chrome` is on the PATH.')
         with phase('Chromium'):
             system.install(['chromium'], 'Tours and screenshots')
         browser = _working() or fail('chromium was installed but does not start')

@@ -87,9 +87,13 @@ def run(command: Sequence[str | Path], log: str, *, env: dict[str, str] | None =
             raise
     text = file.read_text(errors='replace')
     if check and status:
-        tail = '\n'.join(text.splitlines()[-TAIL_LINES:])
-        fail(f'{tail}\n\nThis command failed with status {status}: {shlex.join(command)}\nAll of its output: {file}')
+        fail(f'{tail(text)}\n\nStatus {status} of: {shlex.join(command)}\nAll of its output: {file}')
     return status, text
+
+
+def tail(text: str) -> str:
+    """The end of a log, to be shown when something went wrong."""
+    return '\n'.join(text.splitlines()[-TAIL_LINES:])
 
 
 def _last_line(file: Path) -> str:

@@ -1,7 +1,7 @@
 """Databases: templates that take a minute once, copies that take a second, and what a database remembers about itself.
 
-What we have to know of a database (the code it was last updated to, whether traffic was played) is its COMMENT: it
-goes away with the database, and a copy starts without it.
+What we have to know of a database (that it is ours, the code it was last updated to, whether traffic was played) is its
+COMMENT: it goes away with the database, and a copy starts without it. A database without it is never dropped.
 """
 import hashlib
 import json
@@ -10,13 +10,14 @@ from contextlib import closing
 import psycopg2
 from psycopg2 import sql
 
-from dev.setup import paths
-from dev.setup.console import phase
+from dev.setup import locks, paths
+from dev.setup.console import fail, phase, say
 from dev.setup.odoo import Odoo
 
 TEMPLATE_MODULES = 'crm,sms,crm_sms'
 # What the database holds of the addon; a change elsewhere (tests, dev, static) needs no update.
 CODE_SUFFIXES = {'.py', '.xml', '.csv', '.sql', '.po'}
+BUILDING = '_building'     # what is not finished is not found under its proper name
 NOT_CODE = {'tests', 'dev', 'static', 'bridge', 'docs'}
 
 
@@ -28,7 +29,9 @@ class Databases:
         return bool(self._query('SELECT 1 FROM pg_database WHERE datname = %s', name))
 
     def names(self) -> list[str]:
-        return [name for name, in self._query("SELECT datname FROM pg_database WHERE datname LIKE 'crm\\_telephony%%'")]
+        """Those we made, finished or not."""
+        return [name for name, in self._query('SELECT datname FROM pg_database ORDER BY 1')
+                if self.memory(name) or name.startswith(paths.ADDON) and name.endswith(BUILDING)]
 
     def drop(self, name: str) -> None:
         self._do('DROP DATABASE IF EXISTS {} WITH (FORCE)', name)
@@ -55,38 +58,42 @@ class Databases:
         """CRM without our addon, with or without demo data; built when first asked for."""
         kind = 'demo' if demo else 'plain'
         name = f'{paths.ADDON}_tpl_{kind}_{paths.hashed(f"{self.odoo.source.key} {TEMPLATE_MODULES}")}'
-        if not self.exists(name):
-            building = f'{name}_building'
-            with phase(f'Template database ({kind}: {TEMPLATE_MODULES})'):
-                self.drop(building)
-                self.odoo.install(building, TEMPLATE_MODULES, demo=demo, strict=False)
-                self.odoo.script(building, 'warm_assets')
-                self.rename(building, name)
-                self._do('ALTER DATABASE {} ALLOW_CONNECTIONS false', name)     # a connected template cannot be copied
+        building = name + BUILDING
+        with locks.locked(name, 'the template database'):
+            if not self.exists(name):
+                with phase(f'Template database ({kind}: {TEMPLATE_MODULES})'):
+                    self.drop(building)
+                    self.odoo.install(building, TEMPLATE_MODULES, demo=demo)
+                    self.odoo.script(building, 'warm_assets')
+                    self.remember(building, template=kind)
+                    self.rename(building, name)
+                    self._do('ALTER DATABASE {} ALLOW_CONNECTIONS false', name)     # who is connected prevents copies
         return name
 
     def create(self, name: str, *, demo: bool) -> None:
-        """A database with the addon freshly installed and its browser bundles built."""
-        template = self.template(demo=demo)
-        code = code_hash()
-        with phase(f'Installing {paths.ADDON} into a fresh database {name}'):
-            self.drop(name)
-            self.copy(template, name)
-            self.odoo.install(name, paths.ADDON, demo=demo)
-        self.warm(name)
-        self.remember(name, code=code, demo=demo)
+        """A database with the addon freshly installed, without a warning, and its browser bundles built."""
+        if self.exists(name) and not self.memory(name):
+            fail(f'there is a database {name} that was not made here; it is left alone. Give another name: DB=...')
+        template, building, code = self.template(demo=demo), name + BUILDING, code_hash()
+        with phase(f'Installing {paths.ADDON} into a fresh database'):
+            self.drop(building)
+            self.copy(template, building)
+            if complaints := self.odoo.install(building, paths.ADDON, demo=demo):
+                fail('\n'.join(complaints) + f'\n\nInstalling {paths.ADDON} is not clean (the lines above)')
+        with phase('Building browser bundles'):
+            self.odoo.script(building, 'warm_assets')
+        self.remember(building, code=code, demo=demo)
+        self.drop(name)
+        self.rename(building, name)
 
     def refresh(self, name: str) -> None:
         """Update the addon if its code changed since the last time."""
         code = code_hash()
         if self.memory(name).get('code') != code:
             with phase(f'Updating {paths.ADDON} in {name}: its code has changed'):
-                self.odoo.install(name, paths.ADDON, update=True)
+                for complaint in self.odoo.install(name, paths.ADDON, update=True):
+                    say(complaint)
             self.remember(name, code=code)
-
-    def warm(self, name: str) -> None:
-        with phase('Building browser bundles'):
-            self.odoo.script(name, 'warm_assets')
 
     # -- PostgreSQL
 

@@ -1,7 +1,6 @@
 """Odoo 19.0 Community: a checkout that `ODOO_SRC` names, else Debian's package, else a shallow clone.
 
-Debian's package is fetched with an apt of our own (lists, cache and dpkg status in the cache directory) from the mirror
-that this machine's apt already uses, verified by Debian's keys, and unpacked: nothing is installed.
+Debian's package comes from the mirror that this machine's apt already uses, verified by Debian's keys (see apt.py).
 """
 import os
 import re
@@ -9,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.setup import paths, system
+from dev.setup import apt, paths, system
 from dev.setup.console import call, fail, phase, run, say
 
 HOME = paths.CACHE / 'odoo'
@@ -27,7 +26,7 @@ SEGMENTATION_NPM = '@mediapipe/selfie_segmentation@0.1.1675465747'
 
 @dataclass(frozen=True)
 class OdooSource:
-    """`path` goes on PYTHONPATH, `addons` on the addons path (Debian's has them inside the package); `key` tells versions apart."""
+    """`path` goes on PYTHONPATH, `addons` on the addons path (in Debian's they are found without), `key` names it."""
     path: Path
     addons: tuple[Path, ...]
     key: str
@@ -39,7 +38,7 @@ def ensure() -> OdooSource:
     debian, clone = HOME / 'debian', HOME / 'git'
     if not (debian / 'complete').exists() and not (clone / 'complete').exists():
         with phase('Odoo 19'):
-            if mirrors := _debian_mirrors():
+            if mirrors := apt.debian_mirrors():
                 _unpack_debian(mirrors, debian)
             else:
                 say('no Debian mirror among the sources of this machine: cloning Odoo instead')
@@ -67,55 +66,18 @@ def _clone(target: Path) -> None:
 
 # -- Debian's package
 
-def _debian_mirrors() -> list[str]:
-    """Debian archives that this machine's apt is set up with, nearest first as its sources name them."""
-    if not shutil.which('apt-get') or not shutil.which('dpkg-deb'):
-        return []
-    question = ['indextargets', '--format', '$(REPO_URI) $(ORIGIN) $(LABEL)', 'Created-By: Packages']
-    rows = call(['apt-get', *question])
-    if not rows:        # a machine that never ran `apt-get update`; ours needs no root and leaves its lists alone
-        conf = _apt_conf(None)
-        run(['apt-get', '-c', conf, 'update'], 'apt-lists', check=False)
-        rows = call(['apt-get', '-c', conf, *question]) or ''
-    uris = [row.split()[0] for row in rows.splitlines() if row.endswith(' Debian Debian')]
-    return list(dict.fromkeys(uris))
-
-
-def _apt_conf(sources: str | None) -> Path:
-    """An apt configuration with all state under the cache directory; proxies and credentials stay this machine's.
-
-    Without `sources` it reads the machine's own. Hooks are cleared: they are meant for the system's lists.
-    """
-    state = HOME / ('apt' if sources else 'apt-of-machine')
-    for directory in ('lists/partial', 'cache/archives/partial', 'log'):
-        (state / directory).mkdir(parents=True, exist_ok=True)
-    (state / 'status').touch()
-    lines = [
-        '#clear APT::Update::Pre-Invoke;', '#clear APT::Update::Post-Invoke;', '#clear APT::Update::Post-Invoke-Success;',
-        f'Dir::State "{state}";', f'Dir::State::lists "{state}/lists";', f'Dir::State::status "{state}/status";',
-        f'Dir::Cache "{state}/cache";', f'Dir::Log "{state}/log";',
-        'Dir::Etc::preferences "/dev/null";', 'Dir::Etc::preferencesparts "/dev/null";',
-        'APT::Sandbox::User "";', 'Acquire::Languages "none";', 'Acquire::Retries "3";',
-    ]
-    if sources:
-        (state / 'sources.list').write_text(sources)
-        lines += [f'Dir::Etc::sourcelist "{state}/sources.list";', 'Dir::Etc::sourceparts "/dev/null";']
-    (state / 'apt.conf').write_text('\n'.join(lines) + '\n')
-    return state / 'apt.conf'
-
-
 def _unpack_debian(mirrors: list[str], target: Path) -> None:
     if not KEYRING.exists():
         system.install(['debian-archive-keyring'], 'Verifying the Debian package of Odoo')
     for mirror in mirrors:
-        apt = ['apt-get', '-q', '-c', _apt_conf(''.join(
-            f'deb [signed-by={KEYRING}] {mirror} {suite} main\n' for suite in ('sid', OLD_SUITE)))]
-        if _update(apt):
+        archive = apt.Apt('debian', ''.join(
+            f'deb [signed-by={KEYRING}] {mirror} {suite} main\n' for suite in ('sid', OLD_SUITE)))
+        if archive.update():
             break
     else:
-        fail(f'none of the Debian mirrors of this machine answered; see {paths.LOGS}/odoo-lists.log. A source tree in ODOO_SRC works too.')
+        fail(f'none of this machine\'s Debian mirrors answered; see {paths.LOGS}. A source tree in ODOO_SRC works too.')
 
-    about = call(['apt-cache', *apt[2:], 'show', '--no-all-versions', PACKAGE]) or ''
+    about = archive.show(PACKAGE)
     version = re.search(r'^Version: (.+)$', about, re.M)
     if not version:
         fail(f'the Debian mirror of this machine has no package {PACKAGE}. A source tree in ODOO_SRC works too.')
@@ -125,26 +87,10 @@ def _unpack_debian(mirrors: list[str], target: Path) -> None:
     packages = [PACKAGE, *(f'{name}/{OLD_SUITE}' if name in OLD_COMPANIONS else name for name in sorted(companions))]
 
     shutil.rmtree(target, ignore_errors=True)
-    downloads = HOME / 'downloads'
-    shutil.rmtree(downloads, ignore_errors=True)
-    downloads.mkdir(parents=True)
-    run([*apt, 'download', *packages], 'odoo-download', cwd=downloads)
-    for package in sorted(downloads.glob('*.deb')):
-        run(['dpkg-deb', '-x', package, target], 'odoo-unpack')
-    shutil.rmtree(downloads)
+    archive.unpack(packages, target)
     _mend_links(target)
     _add_segmentation(target / 'usr/lib/python3/dist-packages/odoo')
     (target / 'complete').write_text(version[1])
-
-
-def _update(apt: list[str | Path]) -> bool:
-    env = dict(os.environ, LC_ALL='C')
-    status, output = run([*apt, 'update', '--error-on=any'], 'odoo-lists', env=env, check=False)
-    if status and re.search(r'Release file .* (is expired|is not valid)', output):
-        say('the mirror is a frozen copy whose Release file has expired; its signature still counts, its date no longer')
-        status, output = run([*apt, '-o', 'Acquire::Check-Valid-Until=false', 'update', '--error-on=any'],
-                             'odoo-lists', env=env, check=False)
-    return not status
 
 
 def _mend_links(root: Path) -> None:

