@@ -1,0 +1,25 @@
+{
+    'name': "CRM Telephony",
+    'version': '19.0.1.0.0',
+    'category': 'Sales/CRM',
+    'summary': "Every call of every PBX on the right contact and deal, and a callback for every missed one",
+    'author': "The crm_telephony founders",
+    'license': 'LGPL-3',
+    'depends': ['crm', 'phone_validation', 'sms', 'resource'],
+    'external_dependencies': {'python': ['phonenumbers', 'requests']},
+    'data': [
+        'security/crm_telephony_groups.xml',
+        'security/ir.model.access.csv',
+        'security/crm_telephony_rules.xml',
+        'data/ir_cron_data.xml',
+        'data/telephony_rule_data.xml',
+        'views/telephony_account_templates.xml',
+    ],
+    'assets': {
+        'web.assets_backend': ['crm_telephony/static/src/**/*'],
+        'web.assets_tests': ['crm_telephony/static/tests/tours/**/*'],
+        'web.assets_unit_tests': ['crm_telephony/static/tests/**/*.test.js'],
+    },
+    'application': True,
+    'installable': True,
+}

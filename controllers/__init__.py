@@ -1,0 +1,2 @@
+from . import recording
+from . import webhook

@@ -1,0 +1,14 @@
+from odoo import http
+from odoo.http import request
+
+
+class TelephonyRecordingController(http.Controller):
+
+    @http.route('/telephony/recording/<int:recording_id>', type='http', auth='user')
+    def recording(self, recording_id, **_params):
+        """The sound of a call, with Range, for whoever may listen to it."""
+        recording = request.env['telephony.recording'].browse(recording_id).exists()
+        if not recording:
+            raise request.not_found()
+        recording.check_access('read')
+        return recording._stream(request.httprequest.headers.get('Range'))

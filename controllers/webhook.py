@@ -1,0 +1,42 @@
+from odoo import http
+from odoo.http import request
+
+from ..providers.base import Refused, WebhookRequest
+
+MAX_BODY = 1024 * 1024
+
+
+class TelephonyWebhook(http.Controller):
+
+    @http.route(
+        ['/telephony/webhook/<string:provider>/<string:token>',
+         '/telephony/webhook/<string:provider>/<string:token>/<path:suffix>'],
+        type='http', auth='public', csrf=False, save_session=False,
+        max_content_length=MAX_BODY, keep_body=True)
+    def webhook(self, provider, token, suffix='', **_params):
+        """Whatever a PBX sends. Answers once the events are in the inbox; files the calls after the answer is out."""
+        account = request.env['telephony.account']._from_webhook(provider, token)
+        if not account:
+            return request.make_response("no such address", status=404)
+        try:
+            reply = account._receive(self._delivery(suffix))
+        except Refused as refusal:
+            return request.make_response(str(refusal), status=refusal.status)
+        response = request.make_response(
+            reply.body, headers=[('Content-Type', reply.content_type)], status=reply.status)
+        response.call_on_close(account._file_in_new_transaction)
+        return response
+
+    def _delivery(self, suffix):
+        httprequest = request.httprequest
+        return WebhookRequest(
+            method=httprequest.method,
+            suffix=suffix,
+            url=httprequest.url,
+            headers={name.lower(): value for name, value in httprequest.headers.items()},
+            query={name: tuple(values) for name, values in httprequest.args.lists()},
+            form={name: tuple(values) for name, values in httprequest.form.lists()},
+            body=httprequest.get_data(cache=True),
+            remote_addr=httprequest.remote_addr or '',
+        )
+

@@ -1,0 +1,27 @@
+import psycopg2
+
+from odoo import models
+from odoo.exceptions import ConcurrencyError
+from odoo.http import Response, request
+
+WEBHOOK_PREFIX = '/telephony/webhook/'
+RETRY_AFTER = '30'
+
+
+class IrHttp(models.AbstractModel):
+    _inherit = 'ir.http'
+
+    @classmethod
+    def _pre_dispatch(cls, rule, args):
+        super()._pre_dispatch(rule, args)
+        if rule.endpoint.routing.get('keep_body'):
+            # Odoo's dispatcher parses forms and throws the bytes away; signatures and lenient parsers need them. The
+            # route's max_content_length is in force here, so a larger body is refused (413) before it is read.
+            request.httprequest.get_data(cache=True)
+
+    @classmethod
+    def _handle_error(cls, exception):
+        if (isinstance(exception, (psycopg2.OperationalError, ConcurrencyError))
+                and request.httprequest.path.startswith(WEBHOOK_PREFIX)):
+            return Response("busy, send it again later", status=503, headers=[('Retry-After', RETRY_AFTER)])
+        return super()._handle_error(exception)

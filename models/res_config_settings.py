@@ -1,0 +1,11 @@
+from odoo import fields, models
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = 'res.config.settings'
+
+    telephony_short_seconds = fields.Integer(related='company_id.telephony_short_seconds', readonly=False)
+    telephony_event_retention_days = fields.Integer(
+        string="Keep PBX Events (days)", default=90, config_parameter='crm_telephony.event_retention_days')
+    telephony_lost_call_hours = fields.Integer(
+        string="Close Unfinished Calls After (hours)", default=4, config_parameter='crm_telephony.lost_call_hours')

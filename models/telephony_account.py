@@ -1,0 +1,274 @@
+import logging
+import secrets
+import threading
+import time
+from collections import defaultdict
+
+from odoo import SUPERUSER_ID, api, fields, models, tools
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from odoo.addons.base.models.res_partner import _tz_get
+
+from ..providers import registry
+from ..providers.base import Account, Refused, Reply, WebhookRequest
+
+_logger = logging.getLogger(__name__)
+
+# A flood of forged deliveries must not become a flood of writes: refusals are counted in memory and written at most
+# this often (seconds) by each process.
+REFUSAL_WRITE_INTERVAL = 10
+
+
+class _Refusals:
+    """Refused deliveries that are not yet written, by (database, account id)."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._counts = defaultdict(int)
+        self._written = {}
+
+    def add(self, key):
+        """Count one; the number to write now, or 0."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts[key] += 1
+            if now - self._written.get(key, -REFUSAL_WRITE_INTERVAL) < REFUSAL_WRITE_INTERVAL:
+                return 0
+            self._written[key] = now
+            return self._counts.pop(key)
+
+
+_refusals = _Refusals()
+
+
+class TelephonyAccount(models.Model):
+    """One connected PBX.
+
+    The door of the house: deliveries come in through :meth:`_receive`, commands will go out through the methods of
+    this model. Which PBX it is matters to its adapter in `providers` alone.
+    """
+    _name = 'telephony.account'
+    _description = "Connected PBX"
+    _order = 'company_id, name, id'
+    _check_company_auto = True
+
+    name = fields.Char(required=True)
+    active = fields.Boolean(default=True)
+    company_id = fields.Many2one('res.company', required=True, index=True, default=lambda self: self.env.company)
+    provider = fields.Selection(selection='_selection_provider', string="PBX", required=True, default='generic')
+    state = fields.Selection(
+        [('draft', "Waiting for the first event"), ('connected', "Connected"), ('error', "Error")],
+        default='draft', required=True, readonly=True, copy=False,
+        help="Information only: webhooks are accepted in every state.")
+
+    api_key = fields.Char(groups='crm_telephony.group_admin', copy=False)
+    api_secret = fields.Char(groups='crm_telephony.group_admin', copy=False)
+    api_url = fields.Char(
+        string="API Address", compute='_compute_api_url', store=True, readonly=False,
+        help="The provider's public address by default. Change it for your own PBX or another brand of the same platform.")
+    webhook_token = fields.Char(
+        groups='crm_telephony.group_admin', copy=False, required=True, readonly=True,
+        default=lambda self: self._new_token())
+    webhook_url = fields.Char(
+        string="Webhook Address", compute='_compute_webhook_url', groups='crm_telephony.group_admin')
+    country_id = fields.Many2one(
+        'res.country', compute='_compute_country_id', store=True, readonly=False,
+        help="Numbers without a country code belong to this country.")
+    timezone = fields.Selection(
+        _tz_get, required=True, default=lambda self: self.env.user.tz or 'UTC',
+        help="The zone of the PBX's own clock. Times without an offset are read in it.")
+    recording_hosts = fields.Char(
+        groups='crm_telephony.group_admin',
+        help="Hosts from which recordings may be fetched, besides the provider's own: separated by commas, "
+             "'.example.com' takes every host below it. Only public addresses are ever contacted.")
+
+    number_ids = fields.One2many('telephony.number', 'account_id', string="Company Numbers")
+    extension_ids = fields.One2many('telephony.extension', 'account_id', string="Extensions")
+
+    api_key_label = fields.Char(compute='_compute_labels')
+    api_secret_label = fields.Char(compute='_compute_labels')
+    setup_steps = fields.Html(compute='_compute_labels')
+
+    last_event_at = fields.Datetime(string="Last Event", compute='_compute_inbox')
+    event_count = fields.Integer(string="Events", compute='_compute_inbox')
+    failed_event_count = fields.Integer(string="Failed Events", compute='_compute_inbox')
+    refused_count = fields.Integer(
+        string="Refused Deliveries", readonly=True, copy=False,
+        help="Deliveries with a wrong or missing signature. They are answered 403 and not stored.")
+    refused_at = fields.Datetime(string="Last Refusal", readonly=True, copy=False)
+    refused_reason = fields.Char(string="Reason of the Last Refusal", readonly=True, copy=False)
+
+    _webhook_token_uniq = models.UniqueIndex('(webhook_token)', "This webhook token is already used.")
+
+    # === DEFAULTS AND COMPUTES === #
+
+    @api.model
+    def _selection_provider(self):
+        return sorted(((code, provider.label) for code, provider in registry.items()), key=lambda item: item[1])
+
+    @api.model
+    def _new_token(self):
+        """256 random bits: long enough to look an account up by it without a constant-time comparison."""
+        return secrets.token_urlsafe(32)
+
+    @api.depends('provider')
+    def _compute_api_url(self):
+        for account in self:
+            account.api_url = registry[account.provider].default_api_url if account.provider in registry else False
+
+    @api.depends('company_id')
+    def _compute_country_id(self):
+        for account in self:
+            account.country_id = account.company_id.country_id
+
+    @api.depends('webhook_token', 'provider')
+    @api.depends_context('company')
+    def _compute_webhook_url(self):
+        base = self.get_base_url() if self else ''
+        for account in self:
+            account.webhook_url = f'{base}/telephony/webhook/{account.provider}/{account.webhook_token}'
+
+    @api.depends('provider')
+    @api.depends_context('lang')
+    def _compute_labels(self):
+        for account in self:
+            provider = registry.get(account.provider)
+            account.api_key_label = provider.api_key_label if provider else False
+            account.api_secret_label = provider.api_secret_label if provider else False
+            account.setup_steps = self.env['ir.qweb']._render(
+                'crm_telephony.setup_steps', {'steps': provider.setup_steps if provider else ()})
+
+    def _compute_inbox(self):
+        counts = defaultdict(dict)
+        for account, state, count, last in self.env['telephony.event'].sudo()._read_group(
+            [('account_id', 'in', self.ids)], ['account_id', 'state'], ['__count', 'received_at:max'],
+        ):
+            counts[account.id][state] = (count, last)
+        for account in self:
+            found = counts[account.id]
+            account.event_count = sum(count for count, _last in found.values())
+            account.failed_event_count = found.get('failed', (0, None))[0]
+            account.last_event_at = max((last for _count, last in found.values()), default=False)
+
+    # === CRUD === #
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        accounts = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return accounts
+
+    def write(self, vals):
+        result = super().write(vals)
+        self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
+
+    # === ACTIONS === #
+
+    def action_rotate_token(self):
+        """A new webhook address at once; the old one answers 404 from now on."""
+        for account in self:
+            account.webhook_token = self._new_token()
+        return True
+
+    def action_reset_refusals(self):
+        self.write({'refused_count': 0, 'refused_at': False, 'refused_reason': False})
+        return True
+
+    def action_view_events(self):
+        self.ensure_one()
+        action = self.env['ir.actions.act_window']._for_xml_id('crm_telephony.telephony_event_action')
+        action['domain'] = [('account_id', '=', self.id)]
+        action['context'] = {'search_default_failed': 1} if self.failed_event_count else {}
+        return action
+
+    def action_view_calls(self):
+        self.ensure_one()
+        action = self.env['ir.actions.act_window']._for_xml_id('crm_telephony.telephony_call_action')
+        action['domain'] = [('account_id', '=', self.id)]
+        action['context'] = {}
+        return action
+
+    # === WEBHOOK === #
+
+    @api.model
+    def _from_webhook(self, provider, token):
+        """The account that a webhook address belongs to (sudo), empty when there is none."""
+        try:
+            account_id, account_provider = self._account_of_token(token)
+        except LookupError:
+            return self.sudo().browse()
+        return self.sudo().browse(account_id if account_provider == provider else [])
+
+    @api.model
+    @tools.ormcache('token')
+    def _account_of_token(self, token):
+        """(id, provider) of an active account. Unknown tokens raise, so that guessing cannot fill the cache."""
+        account = self.sudo().search_fetch([('webhook_token', '=', token)], ['provider'], limit=1)
+        if not account:
+            raise LookupError
+        return account.id, account.provider
+
+    @tools.ormcache('self.id')
+    def _settings(self):
+        """What the adapter may know of this account, as plain data."""
+        self.ensure_one()
+        account = self.sudo()
+        numbers = self.env['telephony.number'].sudo().search_fetch(
+            [('company_id', '=', account.company_id.id)], ['name'])
+        return Account(
+            api_key=account.api_key or '',
+            api_secret=account.api_secret or '',
+            timezone=account.timezone,
+            country=account.country_id.code or '',
+            extensions=frozenset(account.extension_ids.mapped('number')),
+            own_numbers=frozenset(numbers.mapped('name')),
+        )
+
+    def _receive(self, request: WebhookRequest) -> Reply:
+        """Authenticate a delivery and append its events to the inbox. Nothing else happens before the answer.
+
+        :raise Refused: it is not from this PBX or too large; nothing was stored
+        """
+        self.ensure_one()
+        provider, settings = registry[self.provider], self._settings()
+        if reply := provider.handshake(request):
+            return reply
+        try:
+            provider.verify(request, settings)
+        except Refused as refusal:
+            self._count_refusal(str(refusal))
+            raise
+        self.env['telephony.event']._append(self, request)
+        return provider.reply(request)
+
+    def _file_in_new_transaction(self):
+        """Make calls of what is pending in the inbox. Whatever goes wrong here, the events are safe and the scheduled
+        action finds them."""
+        with self.pool.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            env['telephony.event']._process(env['telephony.account'].browse(self.ids))
+
+    def _count_refusal(self, reason):
+        if count := _refusals.add((self.env.cr.dbname, self.id)):
+            self.env.cr.execute(SQL(
+                """ UPDATE telephony_account
+                       SET refused_count = COALESCE(refused_count, 0) + %s,
+                           refused_at = now() at time zone 'UTC',
+                           refused_reason = %s
+                     WHERE id IN (SELECT id FROM telephony_account WHERE id = %s FOR UPDATE SKIP LOCKED) """,
+                count, reason[:200], self.id))
+            _logger.info("%s refused deliveries for telephony account %s: %s", count, self.id, reason)
+
+    @api.model
+    def _search_pending(self):
+        """Accounts with something to do in their inbox, archived ones included: what was accepted is processed."""
+        groups = self.env['telephony.event'].sudo()._read_group(
+            Domain('state', '=', 'pending'), ['account_id'])
+        return self.browse([account.id for account, in groups])

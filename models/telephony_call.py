@@ -1,0 +1,480 @@
+import logging
+from datetime import timedelta
+
+import psycopg2
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from ..providers.numbers import normalise, to_e164
+
+_logger = logging.getLogger(__name__)
+
+OUTCOMES = [
+    ('answered', "Answered"),
+    ('no_answer', "No answer"),
+    ('busy', "Busy"),
+    ('failed', "Failed"),
+    ('voicemail', "Voicemail"),
+    ('missed', "Missed"),
+    ('abandoned', "Abandoned"),
+]
+LOST_OUTCOMES = ('missed', 'abandoned')
+# What a person may change on a call; everything else is the PBX's word.
+EDITABLE = {'partner_id', 'lead_id', 'note'}
+
+
+def clock(seconds):
+    """65 → '1:05', 3700 → '1:01:40'."""
+    minutes, seconds = divmod(int(seconds or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+
+
+class TelephonyCall(models.Model):
+    """One call, one row, whatever number of phones rang.
+
+    The facts are the fold of the call's events and are written by :meth:`_file` alone. Whom it belongs to comes from
+    the matcher until a person decides otherwise. What follows from an ended call (chatter, callbacks) is done by
+    scheduled action, never in the webhook.
+    """
+    _name = 'telephony.call'
+    _description = "Phone call"
+    _order = 'start_at desc, id desc'
+    _check_company_auto = True
+
+    account_id = fields.Many2one('telephony.account', string="PBX", required=True, readonly=True, ondelete='restrict')
+    company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True)
+    external_id = fields.Char(string="PBX Call ID", required=True, readonly=True, copy=False)
+    direction = fields.Selection(
+        [('inbound', "Inbound"), ('outbound', "Outbound"), ('internal', "Internal")], required=True, readonly=True)
+    caller_number = fields.Char(string="Caller", readonly=True)
+    called_number = fields.Char(string="Called", readonly=True)
+    customer_number = fields.Char(string="Customer's Number", readonly=True, help="The outside party, as +77771234567.")
+    number_id = fields.Many2one(
+        'telephony.number', string="Company Number", readonly=True, index='btree_not_null', ondelete='set null')
+    start_at = fields.Datetime(string="Start", readonly=True)
+    answered_at = fields.Datetime(string="Answered", readonly=True)
+    ended_at = fields.Datetime(string="End", readonly=True)
+    wait_seconds = fields.Integer(
+        string="Wait (s)", readonly=True, aggregator='avg', help="From the start to the answer, or to the end.")
+    talk_seconds = fields.Integer(
+        string="Talk (s)", readonly=True, aggregator='sum', help="From the first answer by a person to the end.")
+    wait_clock = fields.Char(string="Wait", compute='_compute_clocks')
+    talk_clock = fields.Char(string="Talk", compute='_compute_clocks')
+    state = fields.Selection(
+        [('ringing', "Ringing"), ('in_progress', "In progress"), ('ended', "Ended")],
+        required=True, default='ringing', readonly=True)
+    outcome = fields.Selection(OUTCOMES, readonly=True)
+    end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
+    is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
+    extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
+    user_id = fields.Many2one(
+        'res.users', string="Employee", readonly=True, index='btree_not_null', ondelete='set null',
+        help="Who took the call first, or placed it.")
+    queue = fields.Char(readonly=True)
+    attempt = fields.Integer(
+        readonly=True, aggregator=None,
+        help="Which attempt this is to reach the customer's number without success in between.")
+    leg_ids = fields.One2many('telephony.call.leg', 'call_id', string="Phones", readonly=True)
+    recording_ids = fields.One2many('telephony.recording', 'call_id', string="Recordings", readonly=True)
+    has_recording = fields.Boolean(compute='_compute_has_recording', search='_search_has_recording')
+    event_ids = fields.One2many(
+        'telephony.event', 'call_id', string="PBX Events", readonly=True, groups='crm_telephony.group_admin')
+
+    partner_id = fields.Many2one(
+        'res.partner', string="Contact", index='btree_not_null', check_company=True, ondelete='set null')
+    lead_id = fields.Many2one(
+        'crm.lead', string="Deal", index='btree_not_null', check_company=True, ondelete='set null')
+    match_state = fields.Selection(
+        [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
+        string="Match", required=True, default='none', readonly=True)
+    match_reason = fields.Char(string="Why", readonly=True)
+    note = fields.Text()
+
+    callback_id = fields.Many2one(
+        'telephony.callback', string="Callback", readonly=True, index='btree_not_null', ondelete='set null',
+        help="The callback that this call opened.")
+    is_called_back = fields.Boolean(
+        compute='_compute_is_called_back', search='_search_is_called_back',
+        help="A lost call whose customer was reached afterwards, by anyone on any line.")
+    follow_up = fields.Selection(
+        [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
+        help="Whether chatter and callbacks were brought up to date since the call last changed.")
+    follow_up_error = fields.Char(readonly=True)
+    message_id = fields.Many2one('mail.message', readonly=True, index='btree_not_null', ondelete='set null')
+    is_sealed = fields.Boolean(readonly=True, help="The events of this call are past their retention: it is final.")
+
+    _external_uniq = models.UniqueIndex('(account_id, external_id)', "This call is already logged.")
+    _start_idx = models.Index('(start_at DESC, id DESC)')
+    _partner_idx = models.Index('(partner_id, start_at DESC) WHERE partner_id IS NOT NULL')
+    _lead_idx = models.Index('(lead_id, start_at DESC) WHERE lead_id IS NOT NULL')
+    _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')
+    _customer_trgm_idx = models.Index('USING gin (customer_number gin_trgm_ops)')
+    _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
+    _live_idx = models.Index("(start_at) WHERE state != 'ended'")
+    _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
+
+    # === COMPUTES AND SEARCHES === #
+
+    @api.depends('direction', 'customer_number', 'caller_number', 'partner_id', 'start_at')
+    def _compute_display_name(self):
+        for call in self:
+            who = call.partner_id.display_name or call.customer_number or call.caller_number or self.env._("hidden number")
+            call.display_name = self.env._("Call from %(who)s", who=who) if call.direction == 'inbound' else (
+                self.env._("Call to %(who)s", who=who if call.direction == 'outbound' else call.called_number))
+
+    @api.depends('wait_seconds', 'talk_seconds')
+    def _compute_clocks(self):
+        for call in self:
+            call.wait_clock = clock(call.wait_seconds)
+            call.talk_clock = clock(call.talk_seconds) if call.talk_seconds else False
+
+    @api.depends('recording_ids')
+    def _compute_has_recording(self):
+        with_recording = {call.id for call, in self.env['telephony.recording']._read_group(
+            [('call_id', 'in', self.ids)], ['call_id'])}
+        for call in self:
+            call.has_recording = call.id in with_recording
+
+    def _search_has_recording(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+        return Domain('recording_ids', '!=', False) if True in value else Domain('recording_ids', '=', False)
+
+    @api.depends('outcome', 'ended_at', 'customer_number')
+    def _compute_is_called_back(self):
+        lost = self.filtered(lambda call: call.outcome in LOST_OUTCOMES and call.customer_number)
+        served = set()
+        if lost.ids:
+            served = {row[0] for row in self.env.execute_query(SQL(
+                "SELECT lost.id FROM telephony_call lost WHERE lost.id IN %s AND %s", tuple(lost.ids), self._served_sql()))}
+        for call in self:
+            call.is_called_back = call.id in served
+
+    def _search_is_called_back(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+        served = SQL("(SELECT lost.id FROM telephony_call lost WHERE lost.outcome IN %s AND %s)",
+                     LOST_OUTCOMES, self._served_sql())
+        lost = Domain('outcome', 'in', LOST_OUTCOMES) & Domain('customer_number', '!=', False)
+        return Domain('id', 'in', served) if True in value else lost & Domain('id', 'not in', served)
+
+    @api.model
+    def _served_sql(self):
+        """The customer of the call `lost` was reached after it."""
+        return SQL(
+            """EXISTS (SELECT 1 FROM telephony_call reached
+                        WHERE reached.customer_number = lost.customer_number
+                          AND reached.company_id = lost.company_id
+                          AND reached.outcome = 'answered' AND reached.is_short IS NOT TRUE
+                          AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at))""")
+
+    # === CRUD === #
+
+    def write(self, vals):
+        if not self.env.su:
+            if forbidden := set(vals) - EDITABLE:
+                raise AccessError(self.env._(
+                    "The PBX tells these facts, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+            if {'partner_id', 'lead_id'} & set(vals):
+                return self._attach_by_hand(vals)
+        return super().write(vals)
+
+    def _attach_by_hand(self, vals):
+        """A person's choice: it stays, whatever the matcher would say later."""
+        vals = {
+            **vals, 'match_state': 'manual',
+            'match_reason': self.env._("Set by %(user)s", user=self.env.user.name),
+        }
+        self.check_access('write')
+        if vals.get('lead_id') and 'partner_id' not in vals:
+            lead = self.env['crm.lead'].browse(vals['lead_id'])
+            if lead.partner_id:
+                vals['partner_id'] = lead.partner_id.id
+        return super().sudo().write(vals)
+
+    # === ACTIONS === #
+
+    def action_open_lead(self):
+        self.ensure_one()
+        return self.lead_id._get_records_action()
+
+    def action_open_partner(self):
+        self.ensure_one()
+        return self.partner_id._get_records_action()
+
+    def action_open_callback(self):
+        self.ensure_one()
+        return self.callback_id._get_records_action()
+
+    # === FILING: FACTS FROM THE PBX === #
+
+    @api.model
+    def _file(self, account, records):
+        """Write the calls that the folded events tell of.
+
+        :param account: telephony.account
+        :param dict records: external id → CallRecord, or None where the events are no call
+        :return: dict external id → call
+        """
+        existing = {call.external_id: call for call in self.search([
+            ('account_id', '=', account.id), ('external_id', 'in', list(records)),
+        ])}
+        no_call = [existing.pop(ref).id for ref, record in records.items() if not record and ref in existing]
+        self.browse(no_call).filtered(lambda call: not call.is_sealed).unlink()
+        records = {
+            ref: record for ref, record in records.items()
+            if record and not (ref in existing and existing[ref].is_sealed)
+        }
+        if not records:
+            return existing
+        numbers = self._numbers_of(account)
+        users = {extension.number: extension.user_id.id for extension in account.extension_ids}
+        facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
+        self._add_matches(account.company_id, facts, existing)
+
+        new = [ref for ref in records if ref not in existing]
+        calls = {**existing, **dict(zip(new, self.create([{
+            'account_id': account.id, 'external_id': ref, **facts[ref]} for ref in new]), strict=True))}
+        for ref in set(records) - set(new):
+            calls[ref]._write_changes(facts[ref])
+        filed = self.browse([calls[ref].id for ref in records])
+        filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
+        filed._write_recordings({calls[ref].id: record.recordings for ref, record in records.items()})
+        filed._count_attempts()
+        if any(call.follow_up == 'todo' for call in filed):
+            self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
+        return calls
+
+    @api.model
+    def _numbers_of(self, account):
+        return {number.name: number.id for number in self.env['telephony.number'].search_fetch(
+            [('company_id', '=', account.company_id.id)], ['name'])}
+
+    @api.model
+    def _facts(self, account, record, numbers, users):
+        """Field values of a record. The customer is the outside party, unless it is one of our own numbers."""
+        country = account.country_id.code or ''
+        caller, called = normalise(record.caller, country), normalise(record.called, country)
+        outside = {'inbound': record.caller, 'outbound': record.called}.get(record.direction)
+        ours = {'inbound': called, 'outbound': caller}.get(record.direction)
+        customer = to_e164(outside, country)
+        threshold = account.company_id.telephony_short_seconds
+        return {
+            'direction': record.direction,
+            'caller_number': caller or False,
+            'called_number': called or False,
+            'customer_number': customer if customer and customer not in numbers else False,
+            'number_id': numbers.get(ours, False),
+            'start_at': _naive(record.start_at),
+            'answered_at': _naive(record.answered_at),
+            'ended_at': _naive(record.ended_at),
+            'wait_seconds': record.wait_seconds,
+            'talk_seconds': record.talk_seconds,
+            'state': record.state,
+            'outcome': record.outcome or False,
+            'end_unknown': record.end_unknown,
+            'is_short': record.outcome == 'answered' and record.talk_known and record.talk_seconds < threshold,
+            'extension': record.extension or False,
+            'user_id': users.get(record.extension, False),
+            'queue': record.queue or False,
+        }
+
+    @api.model
+    def _add_matches(self, company, facts, existing):
+        """Look up the customers of new calls, and once more of those that were not settled when their call ended."""
+        asked = {}
+        for ref, values in facts.items():
+            call = existing.get(ref)
+            if not values['customer_number'] or (call and call.match_state == 'manual'):
+                continue
+            ends_now = values['state'] == 'ended' and not (call and call.state == 'ended')
+            if (not call or call.customer_number != values['customer_number']
+                    or (ends_now and call.match_state != 'auto')):
+                asked[ref] = values['customer_number']
+        if not asked:
+            return
+        matches = self.env['telephony.matcher']._match(company, set(asked.values()))
+        for ref, number in asked.items():
+            match = matches[number]
+            facts[ref].update({
+                'partner_id': match.partner.id, 'lead_id': match.lead.id,
+                'match_state': match.state, 'match_reason': match.reason,
+            })
+
+    def _write_changes(self, values):
+        """Write what differs, and ask for the follow-up when an ended call has changed."""
+        self.ensure_one()
+        changed = {
+            name: value for name, value in values.items()
+            if (self[name].id if self._fields[name].type == 'many2one' else self[name]) != value
+        }
+        if changed:
+            self.write(self._with_follow_up(changed, values))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._with_follow_up(vals, vals) for vals in vals_list])
+
+    @api.model
+    def _with_follow_up(self, changed, values):
+        if values.get('state') == 'ended' and {'state', 'outcome', 'is_short', 'customer_number', 'lead_id'} & set(changed):
+            return {**changed, 'follow_up': 'todo'}
+        return changed
+
+    def _write_legs(self, legs_by_call, users):
+        have = {(leg.call_id.id, leg.extension): leg for leg in self.leg_ids}
+        create = []
+        for call_id, legs in legs_by_call.items():
+            for leg in legs:
+                values = {
+                    'user_id': users.get(leg.extension, False), 'start_at': _naive(leg.start_at),
+                    'answered_at': _naive(leg.answered_at), 'ended_at': _naive(leg.ended_at),
+                    'talk_seconds': leg.talk_seconds, 'outcome': leg.outcome or False,
+                }
+                if row := have.pop((call_id, leg.extension), None):
+                    if any((row[name].id if name == 'user_id' else row[name]) != value for name, value in values.items()):
+                        row.write(values)
+                else:
+                    create.append({'call_id': call_id, 'extension': leg.extension, **values})
+        self.env['telephony.call.leg'].browse([leg.id for leg in have.values()]).unlink()
+        self.env['telephony.call.leg'].create(create)
+
+    def _write_recordings(self, recordings_by_call):
+        """Recordings are added and completed, never taken away: what was once announced may have been stored."""
+        have = {(recording.call_id.id, key): recording
+                for recording in self.recording_ids for key in (recording.ref, recording.url) if key}
+        create = []
+        for call_id, recordings in recordings_by_call.items():
+            for recording in recordings:
+                row = have.get((call_id, recording.ref)) or have.get((call_id, recording.url))
+                values = {
+                    'url': recording.url or False, 'ref': recording.ref or False, 'duration': recording.seconds,
+                    'state': 'ready' if recording.url else 'pending',
+                }
+                if not row:
+                    create.append({'call_id': call_id, **values})
+                elif recording.url and not row.url:
+                    row.write(values)
+        self.env['telephony.recording'].create(create)
+
+    def _count_attempts(self):
+        """Number the attempts to reach each customer of these calls anew: a late event may have changed their order.
+
+        An attempt is an outbound call; the count starts again after the customer was reached, whoever called whom.
+        """
+        numbers = tuple({call.customer_number for call in self if call.customer_number})
+        if not numbers:
+            return
+        self.flush_model()
+        rows = self.env.execute_query(SQL(
+            """ WITH calls AS (
+                    SELECT id, attempt, company_id, customer_number, direction, start_at,
+                           COUNT(*) FILTER (WHERE outcome = 'answered' AND is_short IS NOT TRUE) OVER (
+                               PARTITION BY company_id, customer_number ORDER BY start_at, id
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+                      FROM telephony_call
+                     WHERE customer_number IN %s AND company_id IN %s
+                ), counted AS (
+                    SELECT id, attempt, CASE WHEN direction = 'outbound' THEN
+                               COUNT(*) FILTER (WHERE direction = 'outbound') OVER (
+                                   PARTITION BY company_id, customer_number, reached ORDER BY start_at, id)
+                           ELSE 0 END AS right_attempt
+                      FROM calls
+                )
+                UPDATE telephony_call SET attempt = right_attempt
+                  FROM counted
+                 WHERE counted.id = telephony_call.id AND COALESCE(counted.attempt, 0) != right_attempt
+             RETURNING telephony_call.id """,
+            numbers, tuple(self.company_id.ids)))
+        if rows:
+            self.browse([row[0] for row in rows]).invalidate_recordset(['attempt'], flush=False)
+
+    # === FOLLOW-UP: WHAT AN ENDED CALL LEADS TO === #
+
+    @api.model
+    def _cron_follow_up(self, batch_size=100):
+        """Chatter and callbacks of ended calls, in batches; one bad record never stops the rest."""
+        domain = Domain('follow_up', '=', 'todo')
+        while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
+            try:
+                with self.env.cr.savepoint():
+                    calls._follow_up()
+            except psycopg2.OperationalError:   # a webhook writes one of them: the next turn
+                self.env.cr.rollback()
+                self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(fields.Datetime.now() + timedelta(minutes=1))
+                self.env.cr.commit()
+                return
+            except Exception:   # noqa: BLE001 - find the one that is bad
+                for call in calls:
+                    call._follow_up_alone()
+            if not self.env['ir.cron']._commit_progress(len(calls), remaining=self.search_count(domain)):
+                break
+
+    def _follow_up_alone(self):
+        try:
+            with self.env.cr.savepoint():
+                self._follow_up()
+        except psycopg2.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded on the call; it leaves the queue
+            _logger.exception("follow-up of call %s failed", self.id)
+            self.write({'follow_up': 'error', 'follow_up_error': str(error)[:500]})
+
+    def _follow_up(self):
+        for company, calls in self.grouped('company_id').items():
+            calls = calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)
+            calls._log_in_chatter()
+            for call in calls:
+                self.env['telephony.callback'].with_context(calls.env.context)._after_call(call)
+        self.write({'follow_up': 'done', 'follow_up_error': False})
+
+    def _log_in_chatter(self):
+        """One line on the deal, or else the contact, of each call; corrected where the call has changed since."""
+        told = self.filtered('message_id')
+        for call in told:
+            call.message_id.sudo().body = call._chatter_line()
+        waiting = (self - told).filtered(lambda call: call.lead_id or call.partner_id)
+        for model, calls in waiting.grouped(lambda call: 'crm.lead' if call.lead_id else 'res.partner').items():
+            while calls:    # a batch takes one line a record, so further calls of one record go round again
+                turn = self.browse(call[:1].id for call in calls.grouped(
+                    lambda call: (call.lead_id or call.partner_id).id).values())
+                bodies = {(call.lead_id or call.partner_id).id: call.with_env(self.env)._chatter_line() for call in turn}
+                messages = self.env[model].browse(bodies)._message_log_batch(
+                    bodies=bodies, author_id=self.env.ref('base.partner_root').id)
+                by_record = {message.res_id: message.id for message in messages}
+                for call in turn:
+                    call.message_id = by_record[(call.lead_id or call.partner_id).id]
+                calls -= turn
+
+    def _chatter_line(self):
+        outcomes = dict(self._fields['outcome']._description_selection(self.env))
+        directions = dict(self._fields['direction']._description_selection(self.env))
+        parts = [outcomes.get(self.outcome) or self.env._("end unknown")]
+        if self.user_id:
+            parts.append(self.user_id.name)
+        if self.outcome == 'answered':
+            parts.append(self.env._("talk %(clock)s", clock=clock(self.talk_seconds)))
+        else:
+            parts.append(self.env._("wait %(clock)s", clock=clock(self.wait_seconds)))
+        return Markup('<span class="fa fa-phone me-1"></span><a href="#" data-oe-model="telephony.call" data-oe-id="%s">'
+                      '%s %s</a>: %s') % (
+            self.id, directions[self.direction], self.customer_number or '', ", ".join(parts))
+
+    def _is_reached(self):
+        """The customer and somebody of us really talked."""
+        self.ensure_one()
+        return self.outcome == 'answered' and not self.is_short
+
+    def _moment(self):
+        """When the call was over, as far as the PBX tells."""
+        return self.ended_at or self.start_at
+
+
+def _naive(moment):
+    """Aware UTC as the ORM stores it, whole seconds."""
+    return moment.replace(tzinfo=None, microsecond=0) if moment else False

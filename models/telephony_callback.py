@@ -1,0 +1,289 @@
+from datetime import datetime, time, timedelta
+
+import pytz
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+
+class TelephonyCallback(models.Model):
+    """A promise to call a number back, with a clock and an owner. A number has at most one open: further tries join it,
+    and any real contact closes it, by whomever, on any line, in either direction."""
+    _name = 'telephony.callback'
+    _description = "Callback"
+    _inherit = ['mail.thread', 'mail.activity.mixin']
+    _order = 'priority desc, due_at, id'
+    _check_company_auto = True
+
+    company_id = fields.Many2one('res.company', required=True, readonly=True)
+    customer_number = fields.Char(string="Customer's Number", required=True, readonly=True)
+    partner_id = fields.Many2one('res.partner', string="Contact", index='btree_not_null', ondelete='set null')
+    lead_id = fields.Many2one('crm.lead', string="Deal", index='btree_not_null', ondelete='set null')
+    user_id = fields.Many2one(
+        'res.users', string="Responsible", index='btree_not_null', ondelete='set null',
+        domain="[('share', '=', False)]")
+    due_at = fields.Datetime(string="Due", required=True)
+    priority = fields.Selection([('0', "Normal"), ('1', "High")], required=True, default='0')
+    state = fields.Selection(
+        [('open', "To call"), ('done', "Done"), ('cancelled', "Cancelled")], required=True, default='open', readonly=True)
+    is_late = fields.Boolean(compute='_compute_is_late', search='_search_is_late')
+    attempt_count = fields.Integer(
+        string="Attempts", readonly=True, help="Outbound calls to the number since the callback was opened.")
+    origin_call_id = fields.Many2one(
+        'telephony.call', string="Opened By", readonly=True, index='btree_not_null', ondelete='set null')
+    closing_call_id = fields.Many2one(
+        'telephony.call', string="Closed By", readonly=True, index='btree_not_null', ondelete='set null')
+    done_at = fields.Datetime(string="Closed", readonly=True)
+    closed_by_id = fields.Many2one('res.users', string="Reached By", readonly=True, ondelete='set null')
+    close_reason = fields.Char(string="How", readonly=True)
+    rule_id = fields.Many2one('telephony.rule', string="Rule", readonly=True, ondelete='set null')
+    activity_id = fields.Many2one(
+        'mail.activity', string="Activity", readonly=True, index='btree_not_null', ondelete='set null')
+    last_try_at = fields.Datetime(readonly=True, help="End of the latest attempt that has moved the due time on.")
+
+    _open_uniq = models.UniqueIndex(
+        "(company_id, customer_number) WHERE state = 'open'", "This number already has an open callback.")
+    _due_idx = models.Index("(company_id, due_at) WHERE state = 'open'")
+    _number_idx = models.Index("(customer_number, company_id)")
+
+    # === COMPUTES === #
+
+    @api.depends('customer_number', 'partner_id')
+    def _compute_display_name(self):
+        for callback in self:
+            callback.display_name = self.env._(
+                "Call back %(who)s", who=callback.partner_id.display_name or callback.customer_number)
+
+    @api.depends('state', 'due_at')
+    def _compute_is_late(self):
+        now = fields.Datetime.now()
+        for callback in self:
+            callback.is_late = callback.state == 'open' and callback.due_at < now
+
+    def _search_is_late(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+        late = Domain('state', '=', 'open') & Domain('due_at', '<', fields.Datetime.now())
+        return late if True in value else ~late
+
+    # === ACTIONS === #
+
+    def action_done(self):
+        """Done by hand: the activity is done with it."""
+        for callback in self.filtered(lambda callback: callback.state == 'open'):
+            callback._close('done', self.env._("Closed by hand by %(user)s", user=self.env.user.name), user=self.env.user)
+        return True
+
+    def action_cancel(self):
+        for callback in self.filtered(lambda callback: callback.state == 'open'):
+            callback._close('cancelled', self.env._("Cancelled by %(user)s", user=self.env.user.name), user=self.env.user)
+        return True
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
+            for callback in self.filtered(lambda callback: callback.state == 'open'):
+                callback.sudo()._plan_activity()
+        return result
+
+    # === AFTER A CALL === #
+
+    @api.model
+    def _after_call(self, call):
+        """Open, join, move on or close the callback of the customer of an ended call.
+
+        May be asked again about the same call (a late event changed it) and about calls in any order.
+        """
+        if call.direction == 'internal' or not call.customer_number:
+            return
+        callback = self.search([
+            ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number),
+            ('state', '=', 'open'),
+        ])
+        rule = self.env['telephony.rule'].browse() if call._is_reached() else self.env['telephony.rule']._first_for(call)
+        if call.callback_id and not rule:
+            # what opened the callback turned out to be no loss
+            call.callback_id._withdraw()
+            callback = callback.exists()
+        if callback and call.direction == 'outbound':
+            callback._count_attempts()
+        if call._is_reached():
+            if callback and call._moment() >= callback.origin_call_id._moment():
+                callback._close_by_call(call)
+        elif rule.action == 'give_up':
+            if callback and callback._is_latest(call):
+                callback._give_up(call, rule)
+        elif rule and not self._reached_after(call):
+            if callback:
+                callback._join(call, rule)
+            elif not call.callback_id:
+                self._open(call, rule)
+
+    @api.model
+    def _reached_after(self, call):
+        """The customer was already reached after this call: there is nothing left to promise."""
+        return bool(self.env.execute_query(SQL(
+            "SELECT 1 FROM telephony_call lost WHERE lost.id = %s AND %s", call.id, call._served_sql())))
+
+    @api.model
+    def _open(self, call, rule):
+        callback = self.create({
+            'company_id': call.company_id.id,
+            'customer_number': call.customer_number,
+            'partner_id': call.partner_id.id,
+            'lead_id': call.lead_id.id,
+            'user_id': self._responsible(call).id,
+            'due_at': self._due(call, rule),
+            'priority': rule.priority,
+            'origin_call_id': call.id,
+            'rule_id': rule.id,
+            'last_try_at': call._moment(),
+        })
+        call.callback_id = callback
+        if call.direction == 'outbound':
+            callback._count_attempts()
+        callback._plan_activity()
+        return callback
+
+    def _join(self, call, rule):
+        """Another loss or another vain attempt of the same number."""
+        self.ensure_one()
+        due = self._due(call, rule)
+        if call.direction == 'outbound':
+            # our own attempt: the promise moves on
+            values = {'due_at': due, 'last_try_at': call._moment()} if self._is_latest(call) else {}
+        else:
+            # his attempt: it can only become more urgent
+            values = {'due_at': min(due, self.due_at), 'priority': max(rule.priority, self.priority)}
+            if values['due_at'] < self.due_at or values['priority'] > self.priority:
+                values['rule_id'] = rule.id
+            origin = self.origin_call_id
+            if origin and origin != call and call._moment() < origin._moment():
+                origin.callback_id = False
+                call.callback_id = self
+                values['origin_call_id'] = call.id
+        if not self.lead_id and call.lead_id:
+            values['lead_id'] = call.lead_id.id
+        if not self.partner_id and call.partner_id:
+            values['partner_id'] = call.partner_id.id
+        if not self.user_id and (user := self._responsible(call)):
+            values['user_id'] = user.id
+        values = {name: value for name, value in values.items() if self[name] != value}
+        if values:
+            self.write(values)
+
+    def _is_latest(self, call):
+        return not self.last_try_at or call._moment() >= self.last_try_at
+
+    def _count_attempts(self):
+        for callback in self:
+            since = callback.origin_call_id.start_at or callback.create_date
+            callback.attempt_count = self.env['telephony.call'].search_count([
+                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
+                ('direction', '=', 'outbound'), ('start_at', '>=', since),
+            ])
+
+    # === WHO AND WHEN === #
+
+    @api.model
+    def _responsible(self, call):
+        """Who calls back: the deal's owner, the contact's, the number's user, the team's leader, who placed the call."""
+        number = call.number_id
+        users = (
+            call.lead_id.user_id, call.partner_id.user_id, call.partner_id.commercial_partner_id.user_id, number.user_id,
+            number.team_id.user_id, call.lead_id.team_id.user_id, call.user_id,
+        )
+        return next((user for user in users if user.active and call.company_id in user.company_ids),
+                    self.env['res.users'])
+
+    @api.model
+    def _due(self, call, rule):
+        """When the promise falls due (UTC). Working hours are the number's, else the team's, else the company's; out of
+        hours the delay starts at the opening."""
+        number, company = call.number_id, call.company_id
+        calendar = number.resource_calendar_id or (number.team_id or call.lead_id.team_id).resource_calendar_id \
+            or company.resource_calendar_id
+        start = call._moment()
+        delay = rule.delay_minutes
+        if rule.delay_kind == 'next_day':
+            zone = pytz.timezone(calendar.tz or company.partner_id.tz or 'UTC')
+            day = pytz.utc.localize(start).astimezone(zone).date() + timedelta(days=1)
+            start = zone.localize(datetime.combine(day, time.min)).astimezone(pytz.utc).replace(tzinfo=None)
+            delay = 0
+        due = calendar.plan_hours(delay / 60, start, compute_leaves=True) if calendar else False
+        return (due or start + timedelta(minutes=delay)).replace(microsecond=0)
+
+    def _plan_activity(self):
+        """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback."""
+        self.ensure_one()
+        record = self.lead_id or self.partner_id or self
+        if not self.user_id:
+            self.activity_id.unlink()
+            return
+        zone = pytz.timezone(self.user_id.tz or self.company_id.partner_id.tz or 'UTC')
+        local_due = pytz.utc.localize(self.due_at).astimezone(zone)
+        values = {
+            'user_id': self.user_id.id,
+            'date_deadline': local_due.date(),
+            'summary': self.with_context(lang=self.user_id.lang or self.env.lang).env._(
+                "Call back %(number)s by %(time)s", number=self.customer_number, time=local_due.strftime('%H:%M')),
+        }
+        activity = self.activity_id
+        if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
+            values = {name: value for name, value in values.items() if
+                      (activity[name].id if name == 'user_id' else activity[name]) != value}
+            if values:
+                activity.with_context(mail_activity_quick_update=True).write(values)
+            return
+        activity.unlink()
+        self.activity_id = record.with_context(mail_activity_quick_update=True).activity_schedule(
+            'mail.mail_activity_data_call', **values)
+
+    # === CLOSING === #
+
+    def _close_by_call(self, call):
+        self.ensure_one()
+        who = call.user_id.name or call.extension or self.env._("somebody")
+        zone = pytz.timezone(self.user_id.tz or self.company_id.partner_id.tz or 'UTC')
+        at = pytz.utc.localize(call._moment()).astimezone(zone).strftime('%d.%m.%Y %H:%M')
+        reason = self.env._("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
+            self.env._("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
+        self._close('done', reason, user=call.user_id, call=call)
+
+    def _give_up(self, call, rule):
+        """The owner decides what to do about a customer who cannot be reached."""
+        self.ensure_one()
+        user, record = self.user_id, self.lead_id or self.partner_id or self
+        reason = self.env._("Not reached in %(count)s attempts", count=call.attempt)
+        self._close('cancelled', reason)
+        self.rule_id = rule
+        if user:
+            record.with_context(mail_activity_quick_update=True).activity_schedule(
+                'mail.mail_activity_data_todo', user_id=user.id, date_deadline=fields.Date.context_today(self),
+                summary=self.with_context(lang=user.lang or self.env.lang).env._(
+                    "%(number)s was not reached in %(count)s attempts: decide what to do",
+                    number=self.customer_number, count=call.attempt))
+
+    def _close(self, state, reason, user=None, call=None):
+        """Close the callback and, with the reason, its activity."""
+        for callback in self:
+            callback.sudo().write({
+                'state': state, 'close_reason': reason, 'done_at': call._moment() if call else fields.Datetime.now(),
+                'closed_by_id': user.id if user and state == 'done' else False,
+                'closing_call_id': call.id if call else False,
+            })
+            activity = callback.sudo().activity_id
+            if state == 'done':
+                activity.with_user(user or self.env.user).sudo()._action_done(feedback=reason)
+            else:
+                activity.unlink()
+
+    def _withdraw(self):
+        """It should never have been opened: it goes without a trace, unless somebody has already called."""
+        for callback in self:
+            if callback.attempt_count or callback.state != 'open':
+                callback._close('cancelled', self.env._("The call was answered after all"))
+            else:
+                callback.activity_id.unlink()
+                callback.unlink()

@@ -1,0 +1,286 @@
+import json
+import logging
+from datetime import timedelta, timezone
+
+import psycopg2
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from ..providers import registry
+from ..providers.base import CallEvent, ProviderError, Stored, WebhookRequest, digest, dump
+from ..providers.fold import fold, void_reason
+
+_logger = logging.getLogger(__name__)
+
+# Pauses before our own processing of an event is tried again; after the last one only a person can.
+RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
+# Events filed in one transaction.
+BATCH = 200
+# The kind of our own event that closes a call whose end never came.
+LOST = 'lost'
+LOCK_SPACE = 0x7E1E
+CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
+
+
+class TelephonyEvent(models.Model):
+    """The durable inbox: one row for each event of a delivery, stored before anything else happens.
+
+    A call is the fold of its events. :meth:`_append` stores, :meth:`_process` computes the calls anew from all their
+    events: right after the answer to the PBX went out, and by scheduled action for whatever a crash left behind. One
+    process at a time files the calls of an account, so calls never conflict with each other.
+    """
+    _name = 'telephony.event'
+    _description = "PBX event"
+    _order = 'id desc'
+    _rec_name = 'kind'
+
+    account_id = fields.Many2one('telephony.account', required=True, ondelete='cascade', readonly=True)
+    company_id = fields.Many2one(related='account_id.company_id')
+    received_at = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now)
+    kind = fields.Char(readonly=True)
+    call_ref = fields.Char(string="Call Reference", readonly=True, help="The PBX's own id of the call.")
+    dedupe_key = fields.Char(required=True, readonly=True)
+    payload = fields.Text(required=True, readonly=True)
+    state = fields.Selection(
+        [('pending', "Pending"), ('done', "Done"), ('ignored', "Ignored"), ('failed', "Failed")],
+        required=True, default='pending', readonly=True)
+    error = fields.Char(string="Reason", readonly=True)
+    attempts = fields.Integer(readonly=True, help="How often our own processing of this event has failed.")
+    next_try_at = fields.Datetime(readonly=True)
+    call_id = fields.Many2one('telephony.call', ondelete='set null', readonly=True, index='btree_not_null')
+
+    _dedupe_uniq = models.UniqueIndex('(account_id, dedupe_key)', "This event is already stored.")
+    _call_ref_idx = models.Index("(account_id, call_ref) WHERE call_ref IS NOT NULL")
+    _pending_idx = models.Index("(account_id, id) WHERE state = 'pending'")
+    _retry_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
+    _received_idx = models.Index("(account_id, state, received_at)")
+
+    # === ACTIONS === #
+
+    def action_replay(self):
+        """Read the events again, as after a fixed adapter or setting, and file their calls before the page reloads."""
+        self.check_access('write')
+        for event in self.sudo():
+            event._reread()
+        self.env.cr.postcommit.add(self.sudo().account_id._file_in_new_transaction)
+        return True
+
+    def _reread(self):
+        """Identify the stored payload anew. A delivery that was not understood at all becomes the events it holds."""
+        self.ensure_one()
+        payload = json.loads(self.payload)
+        if request := WebhookRequest.from_payload(payload):
+            try:
+                payloads = registry[self.account_id.provider].split(request)
+            except ProviderError as error:
+                self._fail(error)
+                return
+            self._store(self.account_id, [self._row(self.account_id, one) for one in payloads], self.received_at)
+            self.write({'state': 'done', 'error': False, 'next_try_at': False})
+        else:
+            kind, call_ref, _key, state, error = self._row(self.account_id, payload)[:5]
+            self.write({
+                'kind': kind, 'call_ref': call_ref, 'state': state, 'error': error, 'attempts': 0, 'next_try_at': False,
+            })
+
+    # === STORING === #
+
+    @api.model
+    def _append(self, account, request):
+        """Store the events of an authenticated delivery; repeats add nothing.
+
+        :raise Refused: the adapter does not want it kept
+        """
+        try:
+            payloads = registry[account.provider].split(request)
+        except ProviderError as error:
+            if hasattr(error, 'status'):
+                raise
+            unread = request.to_payload()
+            rows = [('', None, digest(unread), 'failed', str(error), dump(unread))]
+        else:
+            rows = [self._row(account, payload) for payload in payloads]
+        self._store(account, rows, fields.Datetime.now())
+
+    @api.model
+    def _row(self, account, payload):
+        """(kind, call_ref, key, state, error, payload) of one payload."""
+        try:
+            identity = registry[account.provider].identify(payload, account._settings())
+        except ProviderError as error:
+            return '', None, digest(payload), 'failed', str(error), dump(payload)
+        state = 'pending' if identity.call_ref else 'ignored'
+        return identity.kind, identity.call_ref or None, identity.key, state, identity.ignored or None, dump(payload)
+
+    @api.model
+    def _store(self, account, rows, received_at):
+        """Append rows whose key is new. One statement, unless another worker is storing the same event right now."""
+        try:
+            with self.env.cr.savepoint():
+                self._insert(account, rows, received_at)
+        except SerializationFailure:
+            for row in rows:
+                try:
+                    with self.env.cr.savepoint():
+                        self._insert(account, [row], received_at)
+                except SerializationFailure:    # the other one has committed it
+                    _logger.debug("event %s of account %s is already stored", row[0], account.id)
+
+    @api.model
+    def _insert(self, account, rows, received_at):
+        if not rows:
+            return
+        self.env.cr.execute(SQL(
+            """ INSERT INTO telephony_event
+                       (account_id, received_at, attempts, create_uid, create_date, write_uid, write_date,
+                        kind, call_ref, dedupe_key, state, error, payload)
+                VALUES %s
+                ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
+            SQL(", ").join(
+                SQL("(%s, %s, 0, %s, %s, %s, %s, %s)", account.id, received_at, SUPERUSER_ID, received_at,
+                    SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row))
+                for row in rows)))
+
+    # === PROCESSING === #
+
+    @api.model
+    def _cron_process(self):
+        """File what a crash or a lost race left behind, and try again what failed by our own fault."""
+        retry = self.search([('state', '=', 'failed'), ('next_try_at', '<=', fields.Datetime.now())], limit=1000)
+        retry.write({'state': 'pending', 'next_try_at': False})
+        self.env['ir.cron']._commit_progress(len(retry))
+        self._process(self.env['telephony.account']._search_pending())
+
+    @api.model
+    def _process(self, accounts):
+        """File the pending events of these accounts. Commits.
+
+        If another process is filing an account's calls, it will also find what is pending now: it looks once more
+        after it has let go of the lock.
+        """
+        for account in accounts:
+            progress = True
+            while progress and self._next_pending(account) and self._lock(account):
+                try:
+                    progress = self._process_batch(account)
+                finally:
+                    self._unlock(account)
+
+    def _next_pending(self, account):
+        return self.search_fetch(
+            [('account_id', '=', account.id), ('state', '=', 'pending')], ['call_ref'], limit=BATCH, order='id')
+
+    def _lock(self, account):
+        """Become the one who files the calls of this account. The lock is the session's: it outlives commits, and the
+        new transaction that starts after it sees all that the one before has done."""
+        self.env.cr.execute(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_SPACE, account.id))
+        locked = self.env.cr.fetchone()[0]
+        self.env.cr.commit()
+        self.env.invalidate_all()
+        return locked
+
+    def _unlock(self, account):
+        self.env.cr.rollback()
+        self.env.cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, account.id))
+        self.env.cr.commit()
+        self.env.invalidate_all()
+
+    def _process_batch(self, account):
+        """File one batch and commit; False when somebody else's writes were in the way: the next run tries again."""
+        for _attempt in range(3):
+            pending = self._next_pending(account)
+            refs = list(dict.fromkeys(pending.mapped('call_ref')))
+            try:
+                try:
+                    with self.env.cr.savepoint():
+                        self._file(account, refs)
+                except psycopg2.OperationalError:
+                    raise
+                except Exception:   # noqa: BLE001 - one bad call must not hold up the others: find it
+                    for ref in refs:
+                        self._file_alone(account, ref)
+                self.env.cr.commit()
+                return bool(refs)
+            except CONCURRENCY_ERRORS as error:
+                _logger.info("filing calls of telephony account %s: %s, again", account.id, type(error).__name__)
+                self.env.cr.rollback()
+                self.env.invalidate_all()
+        return False
+
+    def _file_alone(self, account, ref):
+        try:
+            with self.env.cr.savepoint():
+                self._file(account, [ref])
+        except psycopg2.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded on the event, shown to the admin, tried again later
+            _logger.exception("telephony account %s: call %s cannot be filed", account.id, ref)
+            self.search([
+                ('account_id', '=', account.id), ('call_ref', '=', ref), ('state', '=', 'pending'),
+            ])._fail(error, retry=True)
+
+    def _file(self, account, refs):
+        """Compute these calls anew from all their events."""
+        events = self.search_fetch(
+            [('account_id', '=', account.id), ('call_ref', 'in', refs), ('state', '!=', 'failed')],
+            ['call_ref', 'payload', 'received_at', 'state'], order='id')
+        settings, provider = account._settings(), registry[account.provider]
+        records, reasons = {}, {}
+        for ref, own in events.grouped('call_ref').items():
+            told = provider.translate([
+                Stored(json.loads(event.payload), event.received_at.replace(tzinfo=timezone.utc))
+                for event in own if event.kind != LOST
+            ], settings)
+            told += [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
+            records[ref] = fold(told)
+            reasons[ref] = void_reason(told)
+        calls = self.env['telephony.call']._file(account, records)
+        for ref, own in events.filtered(lambda event: event.state == 'pending').grouped('call_ref').items():
+            own.write({
+                'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
+                'call_id': calls[ref].id if ref in calls else False,
+            })
+        if account.state == 'draft':
+            account.state = 'connected'
+
+    def _fail(self, error, retry=False):
+        """Keep the reason on the events, and when our own processing is to be tried again."""
+        for event in self:
+            attempts = event.attempts + 1
+            again = retry and attempts <= len(RETRY_MINUTES)
+            event.write({
+                'state': 'failed', 'error': str(error)[:500] or type(error).__name__, 'attempts': attempts,
+                'next_try_at': again and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1]),
+            })
+
+    # === LOST ENDS AND RETENTION === #
+
+    @api.model
+    def _cron_close_lost(self):
+        """Close calls whose end never came. Our word for it is an event like any other, so a true end that is found
+        later still wins."""
+        hours = int(self.env['ir.config_parameter'].sudo().get_param('crm_telephony.lost_call_hours', 4))
+        calls = self.env['telephony.call'].search([
+            ('state', '!=', 'ended'), ('start_at', '<', fields.Datetime.now() - timedelta(hours=hours)),
+        ], limit=10000)
+        for account, lost in calls.grouped('account_id').items():
+            self._insert(account, [
+                (LOST, call.external_id, f'{LOST}:{call.external_id}', 'pending', None, '{}') for call in lost
+            ], fields.Datetime.now())
+        self.env['ir.cron']._commit_progress(len(calls))
+        self._process(calls.account_id)
+
+    @api.autovacuum
+    def _gc_events(self):
+        """Delete events past the retention period. Their calls stay as they are: they are sealed, for a late event alone
+        must not be taken for the whole call."""
+        days = int(self.env['ir.config_parameter'].sudo().get_param('crm_telephony.event_retention_days', 90))
+        old = self.search(
+            Domain('received_at', '<', fields.Datetime.now() - timedelta(days=days)) & Domain('state', '!=', 'pending'),
+            limit=10000, order='id')
+        old.call_id.filtered(lambda call: not call.is_sealed).is_sealed = True
+        old.unlink()
+        return len(old), self.search_count([('received_at', '<', fields.Datetime.now() - timedelta(days=days))], limit=1)

@@ -1,0 +1,45 @@
+from odoo import api, fields, models
+
+
+class TelephonyExtension(models.Model):
+    """A phone of a PBX and who sits at it. An extension never becomes an outside number."""
+    _name = 'telephony.extension'
+    _description = "PBX extension"
+    _order = 'account_id, number'
+    _rec_name = 'number'
+    _check_company_auto = True
+
+    number = fields.Char(required=True, help="What the PBX's events call the phone.")
+    account_id = fields.Many2one('telephony.account', required=True, index=True, ondelete='cascade')
+    company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True, index=True)
+    user_id = fields.Many2one(
+        'res.users', string="User", ondelete='set null', index='btree_not_null', domain="[('share', '=', False)]")
+
+    _number_uniq = models.UniqueIndex('(account_id, number)', "This extension is already entered.")
+
+    @api.depends('number', 'user_id')
+    def _compute_display_name(self):
+        for extension in self:
+            extension.display_name = (
+                f'{extension.number} {extension.user_id.name}' if extension.user_id else extension.number)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get('number'):
+                vals['number'] = vals['number'].strip()
+        extensions = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return extensions
+
+    def write(self, vals):
+        if vals.get('number'):
+            vals = {**vals, 'number': vals['number'].strip()}
+        result = super().write(vals)
+        self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result

@@ -1,0 +1,63 @@
+from odoo import api, fields, models
+
+from ..providers.numbers import normalise
+
+
+class TelephonyNumber(models.Model):
+    """A number of the company itself (DID). What is called through it carries its source, campaign and team; the number
+    never matches a customer."""
+    _name = 'telephony.number'
+    _description = "Company number"
+    _order = 'name'
+    _check_company_auto = True
+
+    name = fields.Char(string="Number", required=True, help="Stored as +77272507612, whatever way it is typed.")
+    label = fields.Char(help="What it is used for, such as the advertisement that shows it.")
+    account_id = fields.Many2one('telephony.account', required=True, index=True, ondelete='cascade')
+    company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True, index=True)
+    source_id = fields.Many2one('utm.source', ondelete='set null')
+    campaign_id = fields.Many2one('utm.campaign', ondelete='set null')
+    team_id = fields.Many2one('crm.team', string="Sales Team", check_company=True, ondelete='set null')
+    user_id = fields.Many2one(
+        'res.users', string="Responsible", check_company=True, ondelete='set null', domain="[('share', '=', False)]",
+        help="Who calls back when the caller has no deal and no salesperson of his own.")
+    resource_calendar_id = fields.Many2one(
+        'resource.calendar', string="Working Hours", check_company=True, ondelete='set null',
+        help="Of this line, where they differ from the team's and the company's.")
+
+    _name_uniq = models.UniqueIndex('(company_id, name)', "This number already belongs to the company.")
+
+    @api.depends('name', 'label')
+    def _compute_display_name(self):
+        for number in self:
+            number.display_name = f'{number.name} ({number.label})' if number.label else number.name
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get('name'):
+                account = self.env['telephony.account'].browse(vals.get('account_id'))
+                vals['name'] = self._normalise(vals['name'], account)
+        numbers = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return numbers
+
+    def write(self, vals):
+        result = True
+        if vals.get('name'):
+            for number in self:
+                account = self.env['telephony.account'].browse(vals.get('account_id') or number.account_id.id)
+                result = super(TelephonyNumber, number).write({**vals, 'name': self._normalise(vals['name'], account)})
+        else:
+            result = super().write(vals)
+        self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
+
+    @api.model
+    def _normalise(self, number, account):
+        return normalise(number, account.sudo().country_id.code or '')

@@ -1,0 +1,358 @@
+"""What every PBX adapter is made of.
+
+An adapter translates: a raw webhook request becomes payloads, payloads become :class:`CallEvent`, and
+:func:`fold.fold` makes one :class:`CallRecord` of all the events of a call. Everything here is plain data and
+pure functions; nothing in this package knows Odoo, opens a database or decides whom a call belongs to.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DIRECTIONS = ('inbound', 'outbound', 'internal')
+OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned')
+
+# What a CallEvent can say, in the order in which things happen when two events bear the same time.
+KINDS = (
+    'ringing',      # a call came in or a phone started to ring (`extension`: that phone)
+    'answered',     # a person took it (`extension`: that phone)
+    'transferred',  # the call was passed on (`extension`: the phone it went to)
+    'leg_ended',    # one phone stopped ringing or talking (`extension`, `outcome` seen from that phone)
+    'ended',        # the call is over
+    'recording',    # a recording exists or will exist (`recording_url` and/or `recording_ref`)
+    'lost',         # nothing was heard of the call for too long: over, but nobody knows how
+    'void',         # no call with a customer took place, `note` says why
+)
+
+
+class ProviderError(Exception):
+    """What came from a PBX, or what the PBX answered, cannot be used. The text is shown to the admin as it is.
+
+    :param retryable: the same thing may succeed later (a time-out, a rate limit)
+    """
+
+    def __init__(self, message: str, retryable: bool = False):
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class Refused(ProviderError):
+    """The request is turned away with this HTTP status and nothing of it is kept."""
+
+    def __init__(self, message: str, status: int = 403):
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """One HTTP request as the PBX sent it.
+
+    `headers` have lower-case names; `query` and `form` map a name to all its values; `body` is the raw body, of
+    form posts too; `suffix` is the path after the token.
+    """
+    method: str = 'POST'
+    suffix: str = ''
+    url: str = ''
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    body: bytes = b''
+    remote_addr: str = ''
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The first value of every form field."""
+        return {name: values[0] for name, values in self.form.items() if values}
+
+    def param(self, name: str) -> str:
+        """The first value of a query parameter or form field, or ''."""
+        return next(iter(self.query.get(name) or self.form.get(name) or ('',)))
+
+    def json(self):
+        """The body as JSON.
+
+        :raise ProviderError: it is none
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise ProviderError(f"the body is not JSON: {str(error)[:200]}") from None
+
+    def to_payload(self) -> dict:
+        """A request that was not understood, in a form that can be stored and replayed byte by byte.
+
+        Headers are left out: a signature is checked once, at the door, and its value is nobody's business later.
+        """
+        return {'unread': {
+            **{name: value for name, value in asdict(self).items() if name not in ('headers', 'remote_addr', 'body', 'url')},
+            'body': self.body.decode('utf-8', 'surrogateescape'),
+        }}
+
+    @classmethod
+    def from_payload(cls, payload: dict) -> WebhookRequest | None:
+        """The request behind :meth:`to_payload`, None when the payload is an ordinary one."""
+        unread = payload.get('unread') if set(payload) == {'unread'} else None
+        if not isinstance(unread, dict):
+            return None
+        return cls(**{**unread, 'body': unread['body'].encode('utf-8', 'surrogateescape')})
+
+
+@dataclass(frozen=True)
+class Account:
+    """What an adapter may know about the connected PBX. `extensions` are the phones that the admin has entered."""
+    api_key: str = field(default='', repr=False)
+    api_secret: str = field(default='', repr=False)
+    timezone: str = 'UTC'
+    country: str = ''
+    extensions: frozenset[str] = frozenset()
+    own_numbers: frozenset[str] = frozenset()
+
+    def to_utc(self, local: datetime) -> datetime:
+        """A naive time on the PBX's own clock as aware UTC, with the offset that was in force on that day."""
+        try:
+            zone = ZoneInfo(self.timezone or 'UTC')
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ProviderError(f"unknown time zone {self.timezone!r}") from None
+        return local.replace(tzinfo=zone).astimezone(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which event a payload is.
+
+    `key` is equal for repeats of one event and different otherwise, `call_ref` is the PBX's id of the whole call. An
+    event that belongs to no call (an SMS, a keep-alive) has no `call_ref`, and `ignored` says what it is.
+    """
+    kind: str
+    call_ref: str
+    key: str
+    ignored: str = ''
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A payload as it lies in the inbox. `received_at` (aware UTC) stands in where a PBX sends no time of its own."""
+    payload: Mapping
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer that this PBX expects."""
+    body: str = ''
+    status: int = 200
+    content_type: str = 'text/plain; charset=utf-8'
+
+
+@dataclass(frozen=True)
+class CallEvent:
+    """One thing that happened in a call, in our words. Times are aware UTC, durations seconds, numbers as delivered.
+
+    `started_at` is told by PBXs that repeat the start of the call in each event. `order` is the place among events of the
+    same or of no time, where the PBX numbers its events or only their arrival tells. An empty field says nothing: it never
+    overrules another event. Hashable, so that repeats fall out of a set.
+    """
+    kind: str
+    external_id: str
+    at: datetime | None = None
+    direction: str = ''
+    caller: str = ''
+    called: str = ''
+    extension: str = ''
+    queue: str = ''
+    outcome: str = ''
+    talk_seconds: float | None = None
+    wait_seconds: float | None = None
+    started_at: datetime | None = None
+    recording_url: str = ''
+    recording_ref: str = ''
+    recording_seconds: int | None = None
+    note: str = ''
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class LegRecord:
+    """One phone that rang in a call. `outcome` is one of the seven words, seen from that phone; empty while it rings."""
+    extension: str
+    start_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    talk_seconds: int = 0
+    outcome: str = ''
+
+
+@dataclass(frozen=True)
+class RecordingRecord:
+    """Where the sound of a call is: an address, or the PBX's own name of the file."""
+    url: str = ''
+    ref: str = ''
+    seconds: int = 0
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call: what :func:`fold.fold` makes of its events. `talk_known` is False where the PBX did not tell the talk."""
+    external_id: str
+    direction: str
+    caller: str = ''
+    called: str = ''
+    extension: str = ''
+    queue: str = ''
+    start_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    wait_seconds: int = 0
+    talk_seconds: int = 0
+    talk_known: bool = True
+    state: str = 'ringing'
+    outcome: str = ''
+    end_unknown: bool = False
+    legs: tuple[LegRecord, ...] = ()
+    recordings: tuple[RecordingRecord, ...] = ()
+
+
+class Provider:
+    """A PBX's dialect. Subclassing registers it; instances hold no state.
+
+    An adapter says how a request is authenticated (`verify`), which events it carries (`split`, `identify`), what they
+    mean (`translate`) and what to answer (`handshake`, `reply`).
+    """
+
+    code = ''
+    label = ''
+    # labels of telephony.account's credential fields for this PBX, '' hides the field
+    api_key_label = ''
+    api_secret_label = "API secret"
+    default_api_url = ''
+    # what the admin does with the webhook address, one step a line; plain text, translated where it is shown
+    setup_steps: tuple[str, ...] = ()
+    # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
+    recording_hosts: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.code:
+            _registry[cls.code] = cls()
+
+    def handshake(self, request: WebhookRequest) -> Reply | None:
+        """The answer to an unsigned check of the address, None for everything else."""
+        return None
+
+    def verify(self, request: WebhookRequest, account: Account) -> None:
+        """Let the request pass.
+
+        :raise Refused: it is not from this PBX, or no secret is configured to tell
+        """
+        raise NotImplementedError
+
+    def split(self, request: WebhookRequest) -> list[dict]:
+        """The events of a delivery, each as one payload.
+
+        :raise ProviderError: the body as a whole is not understood; it is kept as one failed event
+        :raise Refused: it is not to be kept at all
+        """
+        raise NotImplementedError
+
+    def identify(self, payload: Mapping, account: Account) -> Identity:
+        """Which event this payload is. Whatever could make :meth:`translate` fail on it is found here.
+
+        :raise ProviderError: the event is not understood; it is kept as failed with this reason
+        """
+        raise NotImplementedError
+
+    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        """All payloads of one call, in order of arrival, in our words."""
+        raise NotImplementedError
+
+    def reply(self, request: WebhookRequest) -> Reply:
+        """The answer to a delivery that was stored."""
+        return Reply()
+
+
+_registry: dict[str, Provider] = {}
+registry: Mapping[str, Provider] = MappingProxyType(_registry)
+
+
+# --- helpers that adapters share ---------------------------------------------------------------------------------
+
+_SURROGATE = re.compile('[\ud800-\udfff]')
+
+
+def dump(payload: Mapping) -> str:
+    """A payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as escapes, and
+    :func:`json.loads` gives back exactly what came."""
+    return _SURROGATE.sub(lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False))
+
+
+def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
+    """A key that is equal for equal payloads, whatever the order of their fields."""
+    kept = {name: value for name, value in payload.items() if name not in leave_out}
+    text = json.dumps(kept, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def text_of(payload: Mapping, name: str, required: bool = False) -> str:
+    """A field as stripped text; numbers are accepted as text. NUL and lone surrogates, which no database column takes,
+    become U+FFFD.
+
+    :raise ProviderError: it is a list or an object, or it is required and empty
+    """
+    value = payload.get(name)
+    if value is None or value is False:
+        value = ''
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ProviderError(f"{name} is no text: {str(value)[:100]}")
+        value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
+    value = _SURROGATE.sub('\ufffd', value).replace('\0', '\ufffd').strip()
+    if required and not value:
+        raise ProviderError(f"{name} is missing")
+    return value
+
+
+def seconds_of(payload: Mapping, name: str) -> float | None:
+    """A duration in seconds, given as a number or as its text; None when it is absent or empty.
+
+    :raise ProviderError: it is no duration
+    """
+    text = text_of(payload, name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 10 ** 7:
+        raise ProviderError(f"{name} is no number of seconds: {text[:100]}")
+    return value
+
+
+def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = False) -> str:
+    """A field that must be one of the given words.
+
+    :raise ProviderError: it is another word, or it is required and empty
+    """
+    text = text_of(payload, name, required)
+    if text and text not in words:
+        raise ProviderError(f"{name} is unknown: {text[:100]}")
+    return text
+
+
+def local_time_of(payload: Mapping, name: str, account: Account, pattern: str = '%Y-%m-%d %H:%M:%S') -> datetime:
+    """A required time on the PBX's own clock, as aware UTC.
+
+    :raise ProviderError: it is missing or no time
+    """
+    text = text_of(payload, name, required=True)
+    try:
+        return account.to_utc(datetime.strptime(text, pattern))  # noqa: DTZ007 - the zone is the account's
+    except (ValueError, OverflowError):
+        raise ProviderError(f"{name} is no time: {text[:100]}") from None

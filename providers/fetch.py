@@ -1,0 +1,159 @@
+"""Fetching an address that came from outside (a recording link) without letting it lead anywhere else.
+
+Only hosts that the admin or the adapter has named, only public addresses, no credentials. The name is resolved once and
+the connection goes to the address that was checked, so a name server cannot answer differently the second time.
+"""
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from .base import ProviderError
+
+CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_SECONDS = 5, 20, 600
+MAX_REDIRECTS = 3
+MAX_BYTES = 200 * 1024 * 1024
+CHUNK = 64 * 1024
+PORTS = {'http': 80, 'https': 443}
+# What a browser may be given as sound; anything else is not a recording.
+AUDIO_TYPES = {
+    'audio/mpeg': 'audio/mpeg', 'audio/mp3': 'audio/mpeg', 'audio/wav': 'audio/wav', 'audio/x-wav': 'audio/wav',
+    'audio/wave': 'audio/wav', 'audio/vnd.wave': 'audio/wav', 'audio/ogg': 'audio/ogg', 'application/ogg': 'audio/ogg',
+    'audio/mp4': 'audio/mp4', 'audio/aac': 'audio/aac', 'audio/webm': 'audio/webm', 'audio/x-m4a': 'audio/mp4',
+    'audio/opus': 'audio/ogg', 'audio/flac': 'audio/flac', 'audio/gsm': 'audio/gsm',
+}
+# Servers that do not say what a file is; its name does.
+UNNAMED_TYPES = {'', 'application/octet-stream', 'binary/octet-stream', 'application/x-download', 'application/force-download'}
+SUFFIX_TYPES = {'.mp3': 'audio/mpeg', '.wav': 'audio/wav', '.ogg': 'audio/ogg', '.m4a': 'audio/mp4', '.webm': 'audio/webm'}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """An open answer: `status` is 200, 206 or 416; `headers` are what a player needs; `chunks` closes what it reads."""
+    status: int
+    headers: dict[str, str]
+    chunks: Iterator[bytes]
+
+
+def host_allowed(host: str, allowed: Iterable[str]) -> bool:
+    """Exactly a named host, or below one that is named with a leading dot."""
+    host = host.lower().rstrip('.')
+    return any(host == one or (one.startswith('.') and host.endswith(one)) for one in
+               (entry.strip().lower() for entry in allowed) if one)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address belongs to the public internet: no loopback, private, link-local, CG-NAT, multicast, nor a
+    v6 form of one of these."""
+    ip = ipaddress.ip_address(address.split('%', 1)[0])
+    inner = [getattr(ip, name, None) for name in ('ipv4_mapped', 'sixtofour')]
+    if getattr(ip, 'teredo', None) or (ip.version == 6 and ip in ipaddress.ip_network('64:ff9b::/96')):
+        return False
+    return all(one.is_global and not one.is_multicast and not one.is_reserved for one in [ip, *filter(None, inner)])
+
+
+def open_sound(url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
+    """Open a recording for playing.
+
+    :param byte_range: the player's Range header, passed on
+    :raise ProviderError: the address is not allowed, does not answer, or is no sound
+    """
+    allowed_hosts = tuple(allowed_hosts)
+    deadline = time.monotonic() + TOTAL_SECONDS
+    for _hop in range(MAX_REDIRECTS + 1):
+        answer = _get(url, allowed_hosts, byte_range)
+        if answer.status_code not in (301, 302, 303, 307, 308):
+            return _sound(answer, url, deadline)
+        answer.close()
+        url = urljoin(url, answer.headers.get('Location', ''))
+    raise ProviderError("the recording's address redirects too often")
+
+
+def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str) -> requests.Response:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or '', parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        raise ProviderError("the recording's address is not a valid URL") from None
+    if parts.scheme not in PORTS or not host or parts.username or parts.password:
+        raise ProviderError("the recording's address is not a plain http(s) URL")
+    if not host_allowed(host, allowed_hosts):
+        raise ProviderError(f"{host} is not among the hosts from which this account may fetch recordings")
+    address = _resolve(host, port)
+    netloc = f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
+    session = requests.Session()
+    session.trust_env = False       # a proxy or netrc of the server's environment would undo the checks
+    session.mount(f'{parts.scheme}://', _NamedAdapter(host))
+    headers = {'Host': host if port == PORTS[parts.scheme] else f'{host}:{port}', 'Accept-Encoding': 'identity'}
+    if byte_range:
+        headers['Range'] = byte_range
+    try:
+        return session.get(
+            parts._replace(netloc=netloc, fragment='').geturl(), headers=headers, stream=True, allow_redirects=False,
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+    except requests.RequestException as error:
+        raise ProviderError(f"{host} does not answer: {type(error).__name__}", retryable=True) from None
+
+
+class _NamedAdapter(HTTPAdapter):
+    """Connects to an address, but asks for the certificate of the name."""
+
+    def __init__(self, host):
+        self._host = host
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
+
+    def build_connection_pool_key_attributes(self, request, verify, cert=None):
+        host_params, pool_kwargs = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host_params.get('scheme') == 'https':
+            pool_kwargs.update(server_hostname=self._host, assert_hostname=self._host)
+        return host_params, pool_kwargs
+
+
+def _resolve(host: str, port: int) -> str:
+    """One address of the host, after all of them were found public."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise ProviderError(f"{host} is not known to the name servers", retryable=True) from None
+    addresses = [entry[4][0] for entry in found]
+    if not addresses or not all(is_public(address) for address in addresses):
+        raise ProviderError(f"{host} does not lead to a public address")
+    return addresses[0]
+
+
+def _sound(answer: requests.Response, url: str, deadline: float) -> Sound:
+    if answer.status_code not in (200, 206, 416):
+        answer.close()
+        raise ProviderError(f"the recording's server answered {answer.status_code}", retryable=answer.status_code in (404, 429, 500, 502, 503, 504))
+    told = answer.headers.get('Content-Type', '').split(';')[0].strip().lower()
+    path = urlsplit(url).path.lower()
+    kind = AUDIO_TYPES.get(told) or (
+        next((kind for suffix, kind in SUFFIX_TYPES.items() if path.endswith(suffix)), 'audio/mpeg')
+        if told in UNNAMED_TYPES else None)
+    if not kind and answer.status_code != 416:
+        answer.close()
+        raise ProviderError(f"the recording's server sent {told}, which is no sound")
+    headers = {name: answer.headers[name] for name in ('Content-Length', 'Content-Range', 'Accept-Ranges')
+               if name in answer.headers}
+    return Sound(answer.status_code, {**headers, 'Content-Type': kind or 'audio/mpeg'}, _chunks(answer, deadline))
+
+
+def _chunks(answer: requests.Response, deadline: float) -> Iterator[bytes]:
+    """The bytes, no more and no longer than a recording can be."""
+    total = 0
+    with answer:
+        for chunk in answer.iter_content(CHUNK):
+            total += len(chunk)
+            if total > MAX_BYTES or time.monotonic() > deadline:
+                return
+            yield chunk

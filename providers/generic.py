@@ -1,0 +1,104 @@
+"""Any PBX through a middleware of one's own: one JSON object an event, signed with HMAC-SHA256."""
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from . import signing
+from .base import (
+    DIRECTIONS,
+    OUTCOMES,
+    Account,
+    CallEvent,
+    Identity,
+    Provider,
+    ProviderError,
+    Refused,
+    Stored,
+    WebhookRequest,
+    digest,
+    seconds_of,
+    text_of,
+    word_of,
+)
+
+EVENTS = ('ringing', 'answered', 'ended', 'recording', 'transferred')
+BATCH_LIMIT = 500
+
+
+class Generic(Provider):
+    code = 'generic'
+    label = "Generic webhook"
+    api_secret_label = "HMAC secret"
+    setup_steps = (
+        "Let your middleware POST every call event as JSON to the webhook address.",
+        "Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>.",
+        "README.md lists the fields; tests/payloads/generic has samples.",
+    )
+
+    def verify(self, request: WebhookRequest, account: Account) -> None:
+        signing.require_hmac(request, account.api_secret)
+
+    def split(self, request: WebhookRequest) -> list[dict]:
+        body = request.json()
+        items = body if isinstance(body, list) else [body]
+        if len(items) > BATCH_LIMIT:
+            raise Refused(f"a batch holds at most {BATCH_LIMIT} events, this one has {len(items)}", status=413)
+        if not isinstance(body, (list, dict)):
+            raise ProviderError("the body is neither a JSON object nor a list of objects")
+        return [item if isinstance(item, dict) else {'not_an_object': item} for item in items]
+
+    def identify(self, payload: Mapping, account: Account) -> Identity:
+        if 'not_an_object' in payload:
+            raise ProviderError(f"this element of the batch is no JSON object: {str(payload['not_an_object'])[:100]}")
+        event = _event(payload)
+        event_id = text_of(payload, 'event_id')
+        return Identity(
+            kind=event.kind,
+            call_ref=event.external_id,
+            key=f'id:{event_id}' if event_id else digest(payload),
+        )
+
+    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        return [_event(one.payload) for one in stored]
+
+
+def _event(payload: Mapping) -> CallEvent:
+    """One object of the middleware scheme (contract: "The generic provider")."""
+    kind = word_of(payload, 'event', EVENTS, required=True)
+    return CallEvent(
+        kind=kind,
+        external_id=text_of(payload, 'call_id', required=True),
+        at=_moment(payload, 'at'),
+        direction=word_of(payload, 'direction', DIRECTIONS, required=kind != 'recording'),
+        caller=text_of(payload, 'caller'),
+        called=text_of(payload, 'called'),
+        extension=text_of(payload, 'extension'),
+        queue=text_of(payload, 'queue'),
+        outcome=word_of(payload, 'outcome', OUTCOMES),
+        talk_seconds=seconds_of(payload, 'talk_seconds'),
+        wait_seconds=seconds_of(payload, 'wait_seconds'),
+        recording_url=text_of(payload, 'recording_url'),
+    )
+
+
+def _moment(payload: Mapping, name: str) -> datetime:
+    """ISO 8601 with offset, as aware UTC."""
+    text = text_of(payload, name, required=True)
+    try:
+        # Python 3.10 knows neither the Z nor fractions of other than 3 or 6 digits
+        moment = datetime.fromisoformat(_six_digits(text[:-1] + '+00:00' if text[-1] in 'Zz' else text))
+    except ValueError:
+        raise ProviderError(f"{name} is no ISO 8601 time: {text[:100]}") from None
+    if moment.tzinfo is None:
+        raise ProviderError(f"{name} has no offset from UTC: {text[:100]}")
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ProviderError(f"{name} is no time: {text[:100]}") from None
+
+
+def _six_digits(text: str) -> str:
+    head, dot, rest = text.partition('.')
+    if not dot:
+        return text
+    digits = len(rest) - len(rest.lstrip('0123456789'))
+    return f'{head}.{rest[:digits][:6]:0<6}{rest[digits:]}'

@@ -1,0 +1,74 @@
+"""Phone numbers: every spelling that a PBX or a person uses becomes E.164, and what is no outside number stays what it is.
+
+The one place where numbers are parsed. Rules that the library does not have, and their reasons, are in :func:`to_e164`.
+"""
+import re
+from functools import lru_cache
+
+import phonenumbers
+
+# Texts that PBXs send instead of a hidden or absent number.
+HIDDEN = frozenset({
+    '', 'anonymous', 'unknown', 'unavailable', 'private', 'restricted', 'withheld', 'hidden', 'none', 'null', 'false',
+    'asserted-identity', 's', 'anonim', 'номер скрыт', 'скрыт', 'неизвестно', 'аноним',
+})
+# The longest thing that is dialled inside a company or as a short code; shorter than any subscriber's number.
+SHORT = 6
+
+_NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*$', re.DOTALL)      # "Ann" <+77771234567>
+_NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')     # Ann (77771234567)
+_SIP = re.compile(r'^(?:sips?|tel):', re.IGNORECASE)
+_NUMBER = re.compile(r'^\+?[\d\s().\-/\u00a0\u2010-\u2015]+$')
+
+
+def clean(raw: str | None) -> str:
+    """What was delivered without its wrapping: the user part of a SIP address, the number behind a display name, no
+    parameters. Hidden callers give ''. The result may still be an extension, a SIP name or nonsense."""
+    text = str(raw or '').strip().strip('"\'').strip()
+    if text.startswith('<') and text.endswith('>'):
+        text = text[1:-1].strip()
+    elif match := _NAME_AND_NUMBER.match(text) or _NAME_AND_BRACKETS.match(text):
+        text = match[1].strip()
+    if _SIP.match(text):
+        address = text.split(':', 1)[1].split(';', 1)[0]
+        user, at, _host = address.partition('@')
+        if not at:
+            user = address
+        # a SIP name is kept whole, so that the person who looks at the call can tell who it was
+        text = user if _NUMBER.match(user) or user.lower() in HIDDEN else address
+    else:
+        text = text.split(';', 1)[0].strip()
+    return '' if text.lower() in HIDDEN else text
+
+
+@lru_cache(maxsize=8192)
+def to_e164(raw: str | None, country: str = '') -> str:
+    """E.164 of an outside number, or '' for extensions, short codes, hidden callers, masked and impossible numbers.
+
+    :param raw: the number as delivered
+    :param country: ISO code whose national spellings are understood ('KZ'), of the PBX, not of the caller
+    """
+    text = clean(raw)
+    if not text or not _NUMBER.match(text):
+        return ''
+    digits = re.sub(r'\D', '', text)
+    if len(digits) <= SHORT:
+        # phonenumbers would read 101 as +7101 and find a customer
+        return ''
+    if not text.startswith('+') and digits.startswith('00'):
+        # the usual exit code, also in countries whose own is another (8~10 in Kazakhstan)
+        text = '+' + digits[2:]
+    for candidate in (text, '' if text.startswith('+') else '+' + digits):
+        # the second try: PBXs send international numbers without the plus (442079460111 to a company in Kazakhstan)
+        try:
+            number = phonenumbers.parse(candidate, country or None) if candidate else None
+        except phonenumbers.NumberParseException:
+            continue
+        if number and phonenumbers.is_valid_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return ''
+
+
+def normalise(raw: str | None, country: str = '') -> str:
+    """E.164 where the number can be parsed, else what was delivered without its wrapping."""
+    return to_e164(raw, country) or clean(raw)

@@ -1,0 +1,41 @@
+"""Signatures, as pure functions of what was sent and the secret. Comparison is always in constant time."""
+import base64
+import hashlib
+import hmac
+
+from .base import Refused, WebhookRequest
+
+HEADER = 'x-telephony-signature'
+
+
+def same(given: str, expected: str) -> bool:
+    """Constant-time comparison that takes any text."""
+    return hmac.compare_digest(given.encode('utf-8', 'surrogateescape'), expected.encode())
+
+
+def hmac_sha256(secret: str, body: bytes) -> str:
+    """Lower-case hex HMAC-SHA256 of a raw body."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def hmac_sha1(secret: str, text: str) -> bytes:
+    """HMAC-SHA1 of a text, as bytes."""
+    return hmac.new(secret.encode(), text.encode('utf-8', 'surrogatepass'), hashlib.sha1).digest()
+
+
+def base64_text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode('ascii')
+
+
+def require_hmac(request: WebhookRequest, secret: str) -> None:
+    """Our own scheme, of senders that sign for us: `X-Telephony-Signature: sha256=<hex HMAC-SHA256 of the raw body>`.
+
+    :raise Refused: the header is missing or wrong, or there is no secret to check it with
+    """
+    if not secret:
+        raise Refused("no secret is configured for this account, so nothing can be authenticated")
+    given = request.headers.get(HEADER, '').strip()
+    if not given:
+        raise Refused("the header X-Telephony-Signature is missing")
+    if not same(given, 'sha256=' + hmac_sha256(secret, request.body)):
+        raise Refused("the signature is wrong")
