@@ -143,7 +143,7 @@ def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Dat
 def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
     print(f'\n  Odoo answers on {url}   login: admin   password: admin   (database {database})')
     if demo:
-        print(f'  Look first at {url}/odoo/crm, menu Calls: a day of calls, the missed in red, each with its callback.\n'
+        print(f'  Look first at {url}/odoo/crm, menu Calls: the day, missed ones in red, each with a callback.\n'
               '  Then open a deal with calls, and Callbacks for what has to be called back and until when.')
     else:
         print('  The database is empty: connect a PBX under CRM / Configuration / Telephony accounts.')

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _pytest(arguments: list[str]) -> list[str]:
-    """From outside the checkout and through the symlink, else the checkout's directory is taken for the addon's name."""
+    """From outside the checkout and through the symlink, else the checkout's directory passes for the addon's name."""
     addon = paths.ADDONS_DIR / paths.ADDON
     chosen = [str(addon / argument) if _is_test_path(argument) else argument for argument in arguments]
     everything = [str(addon / 'tests')] if chosen == arguments else []

@@ -61,6 +61,7 @@ class Apt:
     def unpack(self, packages: list[str], target: Path, *, with_dependencies: bool = False) -> None:
         """Fetch packages, verified against the lists, and unpack them; with the dependencies that the system lacks."""
         self._forget_downloads()
+        target.mkdir(parents=True)
         apt = ['apt-get', '-q', '-y', '-c', self.conf]
         if with_dependencies:
             system = ['-o', f'Dir::State::status={SYSTEM_STATUS}', '-o', 'Debug::NoLocking=true']

