@@ -58,6 +58,7 @@ def ensure() -> Server:
     if not _answers(server):
         with phase('PostgreSQL'):
             _start(_binaries())
+            server = _private_server()
             if not _answers(server):
                 fail(f'PostgreSQL started but does not answer on {server.host}; see {paths.LOGS}/postgres-start.log')
     return server
