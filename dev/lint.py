@@ -8,7 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from dev.setup import paths
-from dev.setup.console import phase, readable_failures, say
+from dev.setup.console import call, phase, readable_failures, say
 from dev.setup.odoo import link_addon
 
 CACHE = paths.CHECKOUT / 'lint'
@@ -62,9 +62,11 @@ def _test_imports() -> bool:
 
 
 def _files(pattern: str) -> list[Path]:
-    """What is tracked or would be: not what git ignores."""
+    """What is tracked or would be, not what git ignores; all there is where git does not know the directory."""
     question = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', pattern]
-    listed = subprocess.check_output(question, cwd=paths.REPO, text=True)
+    listed = call(question, cwd=paths.REPO)
+    if listed is None:
+        return sorted(paths.REPO.rglob(pattern))
     return [file for name in listed.split('\0') if name and (file := paths.REPO / name).exists()]
 
 

@@ -246,5 +246,6 @@ def _as_owner() -> list[str]:
     granted = int(re.search(r'^CapPrm:\s*(\w+)', Path('/proc/self/status').read_text(), re.M)[1], 16)
     for name, bit in CAPABILITIES.items():
         if granted >> bit & 1:
-            return [*switch, f'--inh-caps=+{name}', f'--ambient-caps=+{name}']
+            # without the securebit access(), with which initdb looks for its fellow programs, ignores the capability
+            return [*switch, f'--inh-caps=+{name}', f'--ambient-caps=+{name}', '--securebits=+no_setuid_fixup']
     fail(f'PostgreSQL has to run as {owner.pw_name}, who cannot reach {HOME}. Set XDG_CACHE_HOME to where he can.')
