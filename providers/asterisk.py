@@ -1,0 +1,360 @@
+"""Asterisk: the bridge beside the PBX posts AMI events as they are, and everything is decided here.
+
+The story of a call is read off the facts that :mod:`ami` gathers. Three ideas carry it:
+
+* The first channel (Uniqueid == Linkedid) is the caller: a trunk calls in, a phone calls out or a colleague.
+* Local channels are plumbing. What counts is whom the caller reaches along the dials, through any Local pair. Who is
+  in the Linkedid but not reached belongs to a consultation, until an AttendedTransfer lets him join.
+* A person answered when the attempt to reach him ended with ANSWER and his channel entered a bridge. A line that is
+  Up says nothing: queues, menus and mailboxes answer it too.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+
+from . import ami, numbers, signing
+from .ami import Call, Channel, Event, Try
+from .base import Account, CallEvent, Identity, Provider, ProviderError, Stored, WebhookRequest, digest, text_of
+
+# Events that tell nothing of a call in any reading; with the VarSets of other VARIABLES most of a stream.
+NOISE = frozenset({
+    'RTCPSent', 'RTCPReceived', 'TestEvent', 'Newexten', 'DeviceStateChange', 'ExtensionStatus', 'PresenceStateChange',
+    'PeerStatus', 'Registry', 'ContactStatus', 'ContactStatusDetail', 'QueueMemberStatus', 'SuccessfulAuth',
+    'ChallengeSent', 'ChallengeResponseFailed', 'InvalidPassword', 'DTMFBegin', 'DTMFEnd', 'NewConnectedLine',
+    'NewCallerid', 'ChannelTalkingStart', 'ChannelTalkingStop', 'BridgeCreate', 'BridgeDestroy', 'FullyBooted',
+    'Reload',
+})
+# Events that are used, with the headers they cannot do without.
+_LEG, _TRY = ('Channel', 'Uniqueid'), ('DestChannel', 'DestUniqueid')
+USED = {
+    'Newchannel': _LEG, 'BridgeEnter': _LEG, 'HangupRequest': _LEG, 'Hangup': _LEG,
+    'DialBegin': _TRY, 'DialEnd': (*_TRY, 'DialStatus'),
+    'QueueCallerJoin': (*_LEG, 'Queue'), 'QueueCallerAbandon': _LEG,
+    'AttendedTransfer': ('OrigTransfererLinkedid', 'SecondTransfererLinkedid'),
+    'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (),
+}
+TRUNK_CONTEXTS = ('from-trunk', 'from-pstn', 'from-did')
+PHONE_CONTEXTS = ('internal', 'from-internal')
+
+BUSY, REJECTED, UNREACHED, DECLINED = '17', '21', ('18', '19', '20'), '603'
+FAILED_STATUS = ('CONGESTION', 'CHANUNAVAIL')
+FAILED_CAUSES = frozenset(map(str, (1, 2, 3, 22, 27, 28, 31, 34, 38, 41, 42, 44, *range(50, 67), 88, 111)))
+
+_DEFAULT_ID = re.compile(r'(\d{9,})\.(\d+)$')
+
+
+class Asterisk(Provider):
+    code = 'asterisk'
+    label = "Asterisk (AMI)"
+    api_key_label = "Control user (the same name in ARI and AMI)"
+    api_secret_label = "Password of the control user, also signs what the bridge posts"
+    setup_steps = (
+        "In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan.",
+        "Let the bridge post the AMI events to the webhook address.",
+        "Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>.",
+        "Enter the phones as extensions of this account: their endpoint names tell phones from trunks.",
+    )
+
+    def verify(self, request: WebhookRequest, account: Account) -> None:
+        signing.require_hmac(request, account.api_secret)
+
+    def split(self, request: WebhookRequest) -> list[dict]:
+        """One payload an event; NOISE is dropped. An attended transfer concerns two calls and is kept for each."""
+        body = request.json()
+        events = body.get('events') if isinstance(body, dict) else None
+        if not isinstance(events, list):
+            raise ProviderError('the body is no JSON object with a list "events"')
+        payloads = []
+        for event in events:
+            if not isinstance(event, dict):
+                payloads.append({'not_an_object': event})
+            elif not _is_noise(event):
+                payloads += [{**event, ami.KEPT_FOR: ref} for ref in _two_calls(event)] or [event]
+        return payloads
+
+    def identify(self, payload: Mapping, account: Account) -> Identity:
+        if 'not_an_object' in payload:
+            raise ProviderError(f"this element of the events is no JSON object: {str(payload['not_an_object'])[:100]}")
+        kind, key = text_of(payload, 'Event', required=True), digest(payload)
+        if kind not in USED:
+            return Identity(kind=kind, call_ref='', key=key, ignored=f"{kind} is not needed to tell a call")
+        for name in USED[kind]:
+            if not ami.text_at(payload, name):
+                raise ProviderError(f"{name} is missing")
+        ref = ami.call_ref(payload)
+        if not ref and USED[kind]:
+            raise ProviderError("Linkedid is missing")
+        ami.read(Stored(payload, datetime.now(timezone.utc)))
+        return Identity(kind=kind, call_ref=ref, key=key, ignored='' if ref else f"this {kind} belongs to no call")
+
+    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        if not stored:
+            return []
+        events = sorted(map(ami.read, stored), key=lambda event: event.order)
+        return _tell(ami.gather(ami.call_ref(stored[0].payload), events, account, partial(self.phone, account=account)))
+
+    def phone(self, channel: Channel, account: Account) -> str:
+        """The extension behind a channel, '' for a trunk and for plumbing.
+
+        A phone that the admin has not entered is known by its context or its short name.
+        """
+        endpoint = '' if channel.is_plumbing else ami.endpoint(channel.name)
+        if not endpoint or endpoint in account.extensions:
+            return endpoint
+        if channel.context.startswith(TRUNK_CONTEXTS) or _is_own(channel.exten, account):
+            return ''
+        return endpoint if channel.context in PHONE_CONTEXTS or _is_short(endpoint) else ''
+
+
+def _is_noise(event: Mapping) -> bool:
+    kind, variable = event.get('Event'), event.get('Variable')
+    if kind == 'VarSet':
+        return isinstance(variable, str) and variable.lstrip('_') not in ami.VARIABLES
+    return isinstance(kind, str) and kind in NOISE
+
+
+def _two_calls(event: Mapping) -> list[str]:
+    refs = [event.get('OrigTransfererLinkedid'), event.get('SecondTransfererLinkedid')]
+    if event.get('Event') != 'AttendedTransfer' or refs[0] == refs[1]:
+        return []
+    return refs if all(ref and isinstance(ref, str) for ref in refs) else []
+
+
+def _is_short(text: str) -> bool:
+    return text.isdigit() and len(text) <= numbers.SHORT
+
+
+def _is_own(number: str, account: Account) -> bool:
+    return numbers.to_e164(number, account.country) in account.own_numbers
+
+
+# --- the story ---------------------------------------------------------------------------------------------------
+
+def _tell(call: Call) -> list[CallEvent]:
+    first = call.first
+    if not first:
+        return _no_call(call)
+    twin = call.twin(first)     # of a click-to-call through a Local channel: behind it is the employee
+    tries = call.tries_of(first, without=twin)
+    is_trunk = not first.is_plumbing and not call.phone(first)
+    direction = _direction(call, tries, is_trunk)
+    if not is_trunk and not tries and (first.originated or not direction):
+        return _no_call(call)
+
+    # `phones` were rung on our side, `others` is whom the caller wanted: their answers and refusals make the outcome
+    phones = [one for one in tries if call.phone(one.dest)]
+    others, employee = tries, None
+    if direction == 'outbound':
+        others = [one for one in tries if one not in phones]
+    if direction == 'outbound' and is_trunk:
+        # the PBX was told to ring the customer first
+        others, employee = [call.tries[first.uid]] if first.uid in call.tries else [], _who(phones)
+    elif not is_trunk:
+        employee = _who(call.tries_of(twin, without=first)) if twin else first
+    extension = call.phone(employee) if employee else ''
+    placed_by = extension if direction == 'outbound' else ''
+    joined, ended_at = _joined(call), _ended_at(call, direction, others)
+
+    say = partial(
+        CallEvent, external_id=call.ref, direction=direction, called=_called(call, is_trunk, others),
+        caller=first.number if direction == 'inbound' else extension)
+    events = [say('ringing', at=call.events[0].at, extension=placed_by)]
+    events += [say('ringing', at=event.at, queue=event['Queue']) for event in call.named('QueueCallerJoin')]
+    for one in others:
+        if one.answered and one not in phones:
+            events.append(say('answered', at=one.over, extension=placed_by))
+    if placed_by and employee.ended:
+        events.append(say('leg_ended', at=employee.ended, extension=placed_by))
+    for one in phones:
+        events += _leg(call, say, one)
+    for at, channel in joined:
+        events += _talk(say, call.phone(channel), at, channel.ended)
+    if any(one.answered for one in others):
+        talks = [(one.over, one.dest.ended) for one in {*others, *phones} if one.answered]
+        talks += [(at, channel.ended) for at, channel in joined]
+        events += [say('recording', at=at, recording_ref=name) for at, name in _recordings(call, talks)]
+    if ended_at:
+        events.append(say('ended', at=ended_at, outcome=_outcome(call, direction, others)))
+    return events
+
+
+def _no_call(call: Call) -> list[CallEvent]:
+    """Nothing yet, a click-to-call that came to nothing, or a phone that called a service of the PBX."""
+    first = call.first
+    has_failed = any(event['Response'] == 'Failure' for event in call.named('OriginateResponse'))
+    is_over = first and (first.originated or first.born) and all(one.ended for one in call.channels.values())
+    if not has_failed and not is_over:
+        return []
+    if not has_failed and not first.originated:
+        note = f"{ami.endpoint(first.name)} called a service of the PBX: {first.exten}"
+    elif any(one.status == 'ANSWER' for one in call.tries.values()):
+        note = "click-to-call: the employee picked up, but the customer was not called"
+    else:
+        note = "click-to-call: the employee did not pick up, so the customer was not called"
+    return [CallEvent('void', call.ref, at=call.events[0].at, note=note)]
+
+
+def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
+    """'' while nobody is called: an employee's own phone rings, or he listens to a service of the PBX."""
+    first, account = call.first, call.account
+    if is_trunk:
+        return 'outbound' if first.originated else 'inbound'
+    if not first.originated:
+        if first.exten in account.extensions:
+            return 'internal'
+        if first.exten.lstrip('+').isdigit() and not _is_short(first.exten) and not _is_own(first.exten, account):
+            return 'outbound'
+    if not tries:
+        return ''
+    return 'internal' if call.phone(tries[0].dest) else 'outbound'
+
+
+def _who(tries: Sequence[Try]) -> Channel | None:
+    """Who answered, else who was rung first."""
+    return next((one.dest for one in sorted(tries, key=lambda one: not one.answered)), None)
+
+
+def _called(call: Call, is_trunk: bool, others: Sequence[Try]) -> str:
+    """What the caller dialled. A click-to-call dialled nothing itself, and a trunk may call `s`."""
+    first = call.first
+    if not first.originated and any(char.isdigit() for char in first.exten):
+        return first.exten
+    if is_trunk and not first.originated:
+        return next((value for event in call.events for name in ami.DIDS if (value := event.variables.get(name))), '')
+    asked = [event['Exten'] for event in call.named('OriginateResponse')] if not is_trunk else []
+    # DialString: 101, PJSIP/101, 02079460151@trunk, trunk/02079460151, trunk/sip:02079460151@host
+    asked += [one.string.partition('@')[0].rpartition('/')[2].rpartition(':')[2] for one in others]
+    return next(filter(None, asked), '')
+
+
+def _leg(call: Call, say: Callable[..., CallEvent], one: Try) -> list[CallEvent]:
+    """A phone of ours was dialled. A colleague who picks the call up takes the channel over."""
+    rung = call.phone(one.dest)
+    taker = call.phone(replace(one.dest, name=one.taken_as)) if one.answered else ''
+    outcome = 'no_answer' if _refusal(one) == 'rejected' else _refusal(one)
+    if not one.rang and not taker and outcome != 'busy':
+        return []       # it is offline
+    events = [say('ringing', at=one.begun or one.over, extension=rung), *_talk(say, taker, one.over, one.dest.ended)]
+    if taker != rung and (over := one.over or one.dest.ended):
+        events.append(say('leg_ended', at=over, extension=rung, outcome=outcome))
+    return events
+
+
+def _talk(say: Callable[..., CallEvent], extension: str, since: datetime, until: datetime | None) -> list[CallEvent]:
+    if not extension:
+        return []
+    ended = [say('leg_ended', at=until, extension=extension)] if until else []
+    return [say('answered', at=since, extension=extension), *ended]
+
+
+def _joined(call: Call) -> list[tuple[datetime, Channel]]:
+    """Who came in by an attended transfer, and when: the channel itself or, behind a Local channel, who answered it."""
+    found = []
+    for event in _transfers(call):
+        orig, second = event['OrigTransfererLinkedid'], event['SecondTransfererLinkedid']
+        side = 'TransferTarget' if call.ref == orig or orig == second else 'Transferee'
+        uid, name = event[side + 'Uniqueid'], event[side + 'Channel']
+        if uid and not _absorbed(call, event):
+            channel = call.channels.get(uid) or Channel(uid, name)
+            answered = [one.dest for one in call.tries_of(channel) if one.answered]
+            found += [(event.at, one) for one in (answered if channel.is_plumbing else [channel])]
+    return found
+
+
+def _transfers(call: Call) -> list[Event]:
+    events = call.named('AttendedTransfer')
+    return [event for event in events if event['Result'] in ('', 'Success') and event['DestType'] != 'Fail']
+
+
+def _absorbed(call: Call, transfer: Event) -> bool:
+    """Whether this call goes up in the other one: the older Linkedid stays, the consultation's as a rule goes."""
+    orig, second = transfer['OrigTransfererLinkedid'], transfer['SecondTransfererLinkedid']
+    ages = [(int(match[1]), int(match[2])) for ref in (orig, second) if (match := _DEFAULT_ID.search(ref))]
+    stays = second if len(ages) == 2 and ages[1] < ages[0] else orig
+    return call.ref != stays
+
+
+def _ended_at(call: Call, direction: str, others: Sequence[Try]) -> datetime | None:
+    """The customer's leg ends the call; between colleagues, and where none was reached, the last leg does."""
+    if absorbed := [event.at for event in _transfers(call) if _absorbed(call, event)]:
+        return absorbed[0]
+    legs = list(call.channels.values())
+    if direction == 'inbound':
+        legs = [call.first]
+    elif direction == 'outbound' and any(one.answered for one in others):
+        legs = [one.dest for one in others if one.answered]
+    return max(leg.ended for leg in legs) if all(leg.ended for leg in legs) else None
+
+
+def _outcome(call: Call, direction: str, others: Sequence[Try]) -> str:
+    if any(one.answered for one in others):
+        return 'answered'
+    if direction != 'outbound' and _has_message(call):
+        return 'voicemail'
+    refusals = [_refusal(one) for one in others]
+    if direction != 'inbound':
+        # the last attempt decides: a trunk that fails is followed by another one
+        last = refusals[-1] if refusals else 'failed'
+        return ('busy' if others[-1].dest.tech_cause == DECLINED else 'failed') if last == 'rejected' else last
+    if call.named('QueueCallerAbandon') or (not others and _left_menu(call)):
+        return 'abandoned'
+    if refusals and set(refusals) == {'busy'}:
+        return 'busy'
+    if refusals and set(refusals) == {'failed'} and not any(one.rang for one in others):
+        return 'failed'
+    return 'missed'
+
+
+def _refusal(one: Try) -> str:
+    """How an attempt came to nothing. DialStatus is coarser than the cause with which the dialled leg was hung up."""
+    cause = one.dest.cause
+    if cause == REJECTED:
+        return 'rejected'
+    if cause == BUSY or one.status == 'BUSY':
+        return 'busy'
+    if cause in FAILED_CAUSES or (one.status in FAILED_STATUS and cause not in UNREACHED):
+        return 'failed'
+    return 'no_answer'
+
+
+def _has_message(call: Call) -> bool:
+    """A voice message was left."""
+    return any(event['New'] != '0' for event in call.named('MessageWaiting')) or \
+        any(event.variables.get(ami.MAILBOX) == 'SUCCESS' for event in call.events)
+
+
+def _left_menu(call: Call) -> bool:
+    """The caller himself hung up, after the PBX had answered the line and not in front of a mailbox."""
+    if any(ami.MAILBOX in event.variables for event in call.events):
+        return False
+    asked = [event for event in call.named('HangupRequest') if event['Uniqueid'] == call.ref]
+    return any(event['ChannelStateDesc'] == 'Up' for event in asked)
+
+
+def _recordings(call: Call, talks: Sequence[tuple[datetime, datetime | None]]) -> list[tuple[datetime, str]]:
+    """The files in which somebody talked; those of a consultation are another's. A Cdr stands in for the variable."""
+    members = {channel.uid for channel in call.reach(call.first)}
+    started: dict[str, dict[str, datetime]] = {}
+    for event in call.events:
+        if event['Uniqueid'] in members and (name := _base_name(event.variables.get(ami.RECORDING, ''))):
+            started.setdefault(event['Uniqueid'], {}).setdefault(name, event.at)
+    if not started:
+        rows = [event for event in call.named('Cdr') if event['UniqueID'] in members]
+        return [(event.at, name) for event in rows
+                if event['Disposition'] == 'ANSWERED' and (name := _base_name(event['RecordingFile']))]
+    found = []
+    for files in started.values():
+        starts = list(files.values())
+        for (name, start), following in zip(files.items(), [*starts[1:], None]):
+            if any((not following or taken < following) and (not over or over > start) for taken, over in talks):
+                found.append((start, name))
+    return found
+
+
+def _base_name(path: str) -> str:
+    name = re.split(r'[/\\]', path)[-1]
+    return '' if name in ('.', '..') else name
