@@ -1,4 +1,5 @@
 import logging
+import re
 from datetime import timedelta
 
 import psycopg2
@@ -54,9 +55,16 @@ class TelephonyCall(models.Model):
     caller_number = fields.Char(string="Caller", readonly=True)
     called_number = fields.Char(string="Called", readonly=True)
     customer_number = fields.Char(string="Customer's Number", readonly=True, help="The outside party, as +77771234567.")
+    who = fields.Char(string="Number", compute='_compute_who')
+    number_search = fields.Char(
+        string="Number or Name", compute='_compute_who', search='_search_number_search',
+        help="Any part of a number in any spelling, or of a contact's or deal's name.")
     number_id = fields.Many2one(
         'telephony.number', string="Company Number", readonly=True, index='btree_not_null', ondelete='set null')
     start_at = fields.Datetime(string="Start", readonly=True)
+    start_hour = fields.Integer(
+        string="Hour of Day", compute='_compute_start_hour', search='_search_start_hour', aggregator=None,
+        help="In the time zone of whoever looks.")
     answered_at = fields.Datetime(string="Answered", readonly=True)
     ended_at = fields.Datetime(string="End", readonly=True)
     wait_seconds = fields.Integer(
@@ -98,6 +106,7 @@ class TelephonyCall(models.Model):
     callback_id = fields.Many2one(
         'telephony.callback', string="Callback", readonly=True, index='btree_not_null', ondelete='set null',
         help="The callback that this call opened.")
+    callback_state = fields.Selection(related='callback_id.state', string="Callback State")
     is_called_back = fields.Boolean(
         compute='_compute_is_called_back', search='_search_is_called_back',
         help="A lost call whose customer was reached afterwards, by anyone on any line.")
@@ -114,6 +123,8 @@ class TelephonyCall(models.Model):
     _lead_idx = models.Index('(lead_id, start_at DESC) WHERE lead_id IS NOT NULL')
     _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')
     _customer_trgm_idx = models.Index('USING gin (customer_number gin_trgm_ops)')
+    _inside_trgm_idx = models.Index(
+        'USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) WHERE customer_number IS NULL')
     _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
@@ -126,6 +137,54 @@ class TelephonyCall(models.Model):
             who = call.partner_id.display_name or call.customer_number or call.caller_number or self.env._("hidden number")
             call.display_name = self.env._("Call from %(who)s", who=who) if call.direction == 'inbound' else (
                 self.env._("Call to %(who)s", who=who if call.direction == 'outbound' else call.called_number))
+
+    @api.depends('direction', 'customer_number', 'caller_number', 'called_number')
+    def _compute_who(self):
+        for call in self:
+            if call.direction == 'internal':
+                call.who = f'{call.caller_number or ""} → {call.called_number or ""}'
+            else:
+                outside = call.caller_number if call.direction == 'inbound' else call.called_number
+                call.who = call.customer_number or outside or self.env._("hidden number")
+            call.number_search = call.who
+
+    @api.model
+    def _search_number_search(self, operator, value):
+        """Digits find numbers whatever their spelling: blanks, brackets, 8 for +7, 00 for +. Anything else is a name."""
+        if operator not in ('in', 'ilike'):
+            return NotImplemented
+        return Domain.OR(
+            self._number_domain(text) if re.fullmatch(r'[\d\s()+.*\-/]+', text) else
+            Domain('partner_id', 'ilike', text) | Domain('lead_id', 'ilike', text)
+            for text in ([value] if isinstance(value, str) else value) if text)
+
+    @api.model
+    def _number_domain(self, text):
+        digits = re.sub(r'\D', '', text)
+        if not digits:
+            return Domain.FALSE
+        patterns = [f'%{digits}%']
+        if digits.startswith('8'):
+            patterns.append(f'+7{digits[1:]}%')
+        elif digits.startswith('0'):    # 00 for +, or the 0 before an area code
+            patterns.append(f'%{digits.lstrip("0")}%')
+        outside = Domain.OR(Domain('customer_number', '=ilike', pattern) for pattern in patterns)
+        inside = Domain.OR(
+            Domain(name, '=ilike', pattern) for name in ('caller_number', 'called_number') for pattern in patterns)
+        return outside | Domain('customer_number', '=', False) & inside
+
+    @api.depends('start_at')
+    def _compute_start_hour(self):
+        for call in self:
+            call.start_hour = fields.Datetime.context_timestamp(self, call.start_at).hour if call.start_at else 0
+
+    def _search_start_hour(self, operator, value):
+        return Domain('start_at.hour_number', operator, value)
+
+    def _read_group_groupby(self, alias, groupby_spec, query):
+        if groupby_spec == 'start_hour':
+            groupby_spec = 'start_at:hour_number'
+        return super()._read_group_groupby(alias, groupby_spec, query)
 
     @api.depends('wait_seconds', 'talk_seconds')
     def _compute_clocks(self):

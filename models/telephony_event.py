@@ -44,6 +44,7 @@ class TelephonyEvent(models.Model):
     call_ref = fields.Char(string="Call Reference", readonly=True, help="The PBX's own id of the call.")
     dedupe_key = fields.Char(required=True, readonly=True)
     payload = fields.Text(required=True, readonly=True)
+    payload_pretty = fields.Text(string="Contents", compute='_compute_payload_pretty')
     state = fields.Selection(
         [('pending', "Pending"), ('done', "Done"), ('ignored', "Ignored"), ('failed', "Failed")],
         required=True, default='pending', readonly=True)
@@ -57,6 +58,11 @@ class TelephonyEvent(models.Model):
     _pending_idx = models.Index("(account_id, id) WHERE state = 'pending'")
     _retry_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
     _received_idx = models.Index("(account_id, state, received_at)")
+
+    @api.depends('payload')
+    def _compute_payload_pretty(self):
+        for event in self:
+            event.payload_pretty = json.dumps(json.loads(event.payload), ensure_ascii=False, indent=2)
 
     # === ACTIONS === #
 
