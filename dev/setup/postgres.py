@@ -29,8 +29,6 @@ SETTINGS = """
 listen_addresses = ''
 shared_buffers = 256MB
 max_wal_size = 2GB
-wal_level = minimal
-max_wal_senders = 0
 """
 ROOT = Path('/')                # a directory that the cluster's owner can be in
 CAPABILITIES = {'dac_read_search': 2, 'dac_override': 1}    # either lets a process walk through closed directories
