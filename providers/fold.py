@@ -60,6 +60,7 @@ def fold(events: Iterable[CallEvent]) -> CallRecord | None:
         wait = max((until - start_at).total_seconds(), 0) if until else 0
 
     answered = outcome == 'answered' or (not ends and bool(answers))
+    lost = any(event.kind == 'lost' for event in life)
     return CallRecord(
         external_id=events[0].external_id,
         direction=direction,
@@ -73,9 +74,9 @@ def fold(events: Iterable[CallEvent]) -> CallRecord | None:
         wait_seconds=_whole(wait),
         talk_seconds=_whole(talk),
         talk_known=talk is not None,
-        state='ended' if ends or any(event.kind == 'lost' for event in life) else 'in_progress' if answers else 'ringing',
+        state='ended' if ends or lost else 'in_progress' if answers else 'ringing',
         outcome=outcome,
-        end_unknown=not ends and any(event.kind == 'lost' for event in life),
+        end_unknown=lost and not ends,
         legs=_legs(direction, answered, life, answered_at, ended_at, _whole(talk), over=bool(ends)),
         recordings=_recordings(events),
     )
@@ -87,7 +88,7 @@ def void_reason(events: Iterable[CallEvent]) -> str:
 
 
 def _order(event: CallEvent):
-    """By time, then as the adapter says, by what can only follow, by content: a total order that no arrival can change."""
+    """By time, as the adapter says, by what can only follow, by content: a total order that no arrival can change."""
     return event.at or _FIRST, event.order, KINDS.index(event.kind), repr(event)
 
 
@@ -124,7 +125,8 @@ def _settle(outcome: str, direction: str, life: Sequence[CallEvent], was_answere
 
 
 def _extension(direction, answered, life, answers, ends) -> str:
-    """Who took the call first; outbound and internal: who took it, else who placed it. Nobody for a lost inbound call."""
+    """Who took the call first; outbound: who placed it; internal: who took it, else whose phone rang. Nobody for a lost
+    inbound call."""
     if direction == 'outbound':
         return _first(life, 'extension')
     if answered:
@@ -133,7 +135,8 @@ def _extension(direction, answered, life, answers, ends) -> str:
 
 
 def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over) -> tuple[LegRecord, ...]:
-    """The phones of our side. An outbound call has legs only when it was passed on: the phone that placed it rang for nobody."""
+    """The phones of our side. An outbound call has legs only when it was passed on: the phone that placed it rang for
+    nobody."""
     phones = {}
     for event in life:
         if event.extension:
@@ -170,7 +173,7 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
             leg_talk = 0
         legs.append(LegRecord(
             extension=extension,
-            start_at=min((event.at for event in events if event.at and event.kind != 'ended'), default=None) or answered_at,
+            start_at=min((event.at for event in events if event.at and event.kind != 'ended'), default=answered_at),
             answered_at=answered_at,
             ended_at=ended_at,
             talk_seconds=leg_talk,

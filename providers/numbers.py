@@ -1,4 +1,4 @@
-"""Phone numbers: every spelling that a PBX or a person uses becomes E.164, and what is no outside number stays what it is.
+"""Phone numbers: every spelling that a PBX or a person uses becomes E.164; what is no outside number stays what it is.
 
 The one place where numbers are parsed. Rules that the library does not have, and their reasons, are in :func:`to_e164`.
 """
@@ -10,24 +10,29 @@ import phonenumbers
 # Texts that PBXs send instead of a hidden or absent number.
 HIDDEN = frozenset({
     '', 'anonymous', 'unknown', 'unavailable', 'private', 'restricted', 'withheld', 'hidden', 'none', 'null', 'false',
-    'asserted-identity', 's', 'anonim', 'номер скрыт', 'скрыт', 'неизвестно', 'аноним',
+    'asserted-identity', 's', 'anonim', 'private number', 'unknown number',
+    'номер скрыт', 'скрытый номер', 'скрыт', 'неизвестно', 'неизвестный номер', 'номер не определен',
+    'номер не определён', 'аноним',
 })
 # The longest thing that is dialled inside a company or as a short code; shorter than any subscriber's number.
 SHORT = 6
+# The least that is read as an international number without its plus. Below it a local number (683-40-02) would turn
+# up in a small country (+683 is Niue).
+INTERNATIONAL = 9
 
-_NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*$', re.DOTALL)      # "Ann" <+77771234567>
+_NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*(?:;.*)?$', re.DOTALL)     # "Ann" <sip:+77771234567@pbx>;tag=1
 _NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')     # Ann (77771234567)
 _SIP = re.compile(r'^(?:sips?|tel):', re.IGNORECASE)
+# Marks of writing direction, which telephones' address books copy along with a number.
+_INVISIBLE = re.compile('[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]')
 _NUMBER = re.compile(r'^\+?[\d\s().\-/\u00a0\u2010-\u2015]+$')
 
 
 def clean(raw: str | None) -> str:
     """What was delivered without its wrapping: the user part of a SIP address, the number behind a display name, no
     parameters. Hidden callers give ''. The result may still be an extension, a SIP name or nonsense."""
-    text = str(raw or '').strip().strip('"\'').strip()
-    if text.startswith('<') and text.endswith('>'):
-        text = text[1:-1].strip()
-    elif match := _NAME_AND_NUMBER.match(text) or _NAME_AND_BRACKETS.match(text):
+    text = _INVISIBLE.sub('', str(raw or '')).strip().strip('"\'').strip()
+    if match := _NAME_AND_NUMBER.match(text) or _NAME_AND_BRACKETS.match(text):
         text = match[1].strip()
     if _SIP.match(text):
         address = text.split(':', 1)[1].split(';', 1)[0]
@@ -58,7 +63,7 @@ def to_e164(raw: str | None, country: str = '') -> str:
     if not text.startswith('+') and digits.startswith('00'):
         # the usual exit code, also in countries whose own is another (8~10 in Kazakhstan)
         text = '+' + digits[2:]
-    for candidate in (text, '' if text.startswith('+') else '+' + digits):
+    for candidate in (text, '' if text.startswith('+') or len(digits) < INTERNATIONAL else '+' + digits):
         # the second try: PBXs send international numbers without the plus (442079460111 to a company in Kazakhstan)
         try:
             number = phonenumbers.parse(candidate, country or None) if candidate else None

@@ -1,0 +1,298 @@
+"""Zadarma cloud PBX, and Novofon 1.0, which has the same API: one form post an event.
+
+Its call events carry the start of the call and no time of their own, so the moment of arrival stands in for it where
+it is plausible, and their order is the order of arrival. Names in capitals are Zadarma's: see "Call notification
+system" on zadarma.com/en/support/api.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+from . import signing
+from .base import (
+    Account,
+    CallEvent,
+    Identity,
+    Provider,
+    ProviderError,
+    Refused,
+    Reply,
+    Stored,
+    WebhookRequest,
+    digest,
+    local_time_of,
+    seconds_of,
+    text_of,
+)
+
+# Call events, and what each says in our words.
+KIND = {
+    'NOTIFY_START': 'ringing',
+    'NOTIFY_IVR': 'ringing',        # as NOTIFY_START, with what the caller pressed
+    'NOTIFY_INTERNAL': 'ringing',
+    'NOTIFY_ANSWER': 'answered',
+    'NOTIFY_END': 'ended',
+    'NOTIFY_OUT_START': 'ringing',
+    'NOTIFY_OUT_END': 'ended',
+    'NOTIFY_RECORD': 'recording',
+}
+IGNORED = {
+    'SMS': "an incoming SMS",
+    'NUMBER_LOOKUP': "the result of a number lookup",
+    'CALL_TRACKING': "a report of the call tracking",
+    'SPEECH_RECOGNITION': "a transcript",
+    'DOCUMENT': "a message about the account's documents",
+    'NOTIFY_INTERNAL_END': "undocumented; NOTIFY_END tells how the call ended",
+}
+BEGINNINGS = ('NOTIFY_START', 'NOTIFY_OUT_START')
+OUTGOING = ('NOTIFY_OUT_START', 'NOTIFY_OUT_END')
+INCOMING = ('NOTIFY_START', 'NOTIFY_IVR', 'NOTIFY_INTERNAL', 'NOTIFY_END')
+
+# What an event's signature is made of, in this order. An event that is not here: as NOTIFY_START.
+SIGNED = {
+    'NOTIFY_ANSWER': ('caller_id', 'destination', 'call_start'),
+    'NOTIFY_OUT_START': ('internal', 'destination', 'call_start'),
+    'NOTIFY_OUT_END': ('internal', 'destination', 'call_start'),
+    'NOTIFY_RECORD': ('pbx_call_id', 'call_id_with_rec'),
+    'SMS': ('result',),
+    'NUMBER_LOOKUP': ('result',),
+    'CALL_TRACKING': ('result',),
+    'DOCUMENT': ('result',),
+    'SPEECH_RECOGNITION': ('result',),      # not documented; like the others of its family
+}
+SIGNED_AS_START = ('caller_id', 'called_did', 'call_start')
+
+# NOTIFY_END and NOTIFY_OUT_END: disposition -> outcome of an inbound call, of any other. Statistics say `call failed`.
+OUTCOME = {
+    'answered': ('answered', 'answered'),
+    'no answer': ('missed', 'no_answer'),
+    'cancel': ('missed', 'no_answer'),
+    'busy': ('busy', 'busy'),
+    'failed': ('failed', 'failed'),
+    'call failed': ('failed', 'failed'),
+    'unallocated number': ('failed', 'failed'),
+    'no money': ('failed', 'failed'),
+    'no limit': ('failed', 'failed'),
+    'no day limit': ('failed', 'failed'),
+    'line limit': ('failed', 'failed'),
+    'no money, no limit': ('failed', 'failed'),
+}
+
+# What arrives later than this after the start of its call was held up or sent again: its arrival tells no time.
+LATEST = timedelta(hours=6)
+# Two clocks never agree to the second.
+SKEW = timedelta(minutes=1)
+# Longer numbers belong to the world outside. Extensions have three digits; so have emergency numbers, and no customer
+# stands behind those either.
+SHORT = 4
+# More than a call has events, or an event fields.
+MANY = 1000
+
+_ECHO = re.compile(r'[A-Za-z0-9._~!*+/=:@-]{1,256}')
+
+
+class Zadarma(Provider):
+    code = 'zadarma'
+    label = "Zadarma"
+    api_key_label = "API key"
+    default_api_url = 'https://api.zadarma.com'
+    recording_hosts = ('.zadarma.com',)
+    setup_steps = (
+        "In the Zadarma account open Settings → Integrations and API, create API keys, copy key and secret here.",
+        "Set the time zone here to the time zone of the Zadarma account: its events carry local time. Save.",
+        "In the Notifications block there, paste the webhook address into the field for PBX call notifications.",
+        "Press Enable there; Zadarma checks the address at once.",
+        "Switch on all events: NOTIFY_START, INTERNAL, ANSWER, END, OUT_START, OUT_END and RECORD.",
+        "Enter the PBX extensions (100, 101…) here: calls then find their employees, internal calls are told apart.",
+    )
+
+    def handshake(self, request: WebhookRequest) -> Reply | None:
+        """Zadarma: zd_echo, the unsigned check when the address is saved; by query, some say by form."""
+        echo = request.param('zd_echo')
+        if not echo or request.param('event'):
+            return None
+        if not _ECHO.fullmatch(echo):
+            return Reply("zd_echo is not plain text", status=400)
+        return Reply(echo)
+
+    def verify(self, request: WebhookRequest, account: Account) -> None:
+        """Zadarma: header Signature, HMAC-SHA1 with the API secret.
+
+        The PHP SDK and the documentation write base64 of the hex digest, the TypeScript SDK base64 of the bytes.
+        """
+        if not account.api_secret:
+            raise Refused("no secret is configured for this account, so nothing can be authenticated")
+        given = request.headers.get('signature', '').strip()
+        if not given:
+            raise Refused("the header Signature is missing")
+        fields = _fields(request)
+        names = SIGNED.get(fields.get('event', '').strip(), SIGNED_AS_START)
+        mac = signing.hmac_sha1(account.api_secret, ''.join(fields.get(name, '') for name in names))
+        matches = [signing.same(given, signing.base64_text(form)) for form in (mac.hex().encode(), mac)]
+        if True not in matches:
+            raise Refused("the signature is wrong")
+
+    def split(self, request: WebhookRequest) -> list[dict]:
+        fields = _fields(request)
+        if not fields:
+            raise ProviderError("the request holds no form fields")
+        return [fields]
+
+    def identify(self, payload: Mapping, account: Account) -> Identity:
+        event = text_of(payload, 'event', required=True)
+        if event in IGNORED:
+            return Identity(kind=event, call_ref='', key=digest(payload), ignored=IGNORED[event])
+        if event not in KIND:
+            raise ProviderError(f"unknown event {event[:100]}")
+        [translated] = self.translate([Stored(payload, _UNKNOWN)], account)
+        return Identity(kind=event, call_ref=translated.external_id, key=digest(payload))
+
+    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        call = _Call.of([one.payload for one in stored], account)
+        return _timed([_event(one, call, account, place) for place, one in enumerate(stored)])
+
+
+# The arrival of an event that is looked at alone, only to see whether it can be understood.
+_UNKNOWN = datetime.max.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What only the events of a call together tell. Inbound calls have their numbers in each event."""
+    direction: str
+    caller: str
+    called: str
+    rang: bool      # a phone rang
+    taken: bool     # a person answered, as far as the events tell
+
+    @classmethod
+    def of(cls, payloads: Sequence[Mapping], account: Account) -> _Call:
+        """Zadarma: pbx_call_id begins with in_ or out_; without that the family of the events tells.
+
+        An outgoing call is internal when its destination is a phone of the account or too short for the world outside.
+        Click-to-call may bring the employee's own phone and the customer under one id: then the customer is meant.
+        Its caller is the line shown to the customer, which NOTIFY_OUT_END tells, until then the extension.
+        """
+        names = [text_of(payload, 'event') for payload in payloads]
+
+        def values(field: str, *events: str) -> list[str]:
+            found = (text_of(payload, field) for payload, name in zip(payloads, names) if name in (events or KIND))
+            return [value for value in found if value]
+
+        rang = bool({'NOTIFY_INTERNAL', 'NOTIFY_ANSWER'} & set(names) or values('internal', 'NOTIFY_END'))
+        taken = bool('NOTIFY_ANSWER' in names or values('internal', 'NOTIFY_END'))
+        prefix = next(iter(values('pbx_call_id')), '').partition('_')[0]
+        if prefix == 'in' or prefix != 'out' and not set(OUTGOING) & set(names):
+            # a lone NOTIFY_ANSWER without prefix may be either
+            known = prefix == 'in' or set(INCOMING) & set(names)
+            return cls('inbound' if known else '', '', '', rang, taken)
+        destinations = values('destination', *OUTGOING) or values('destination')
+        outside = [number for number in destinations if not _is_inside(number, account)]
+        extensions = values('internal', *OUTGOING)
+        if destinations and not outside:
+            return cls('internal', next(iter(extensions), ''), destinations[0], rang, taken)
+        lines = values('caller_id', 'NOTIFY_OUT_END') + values('caller_id', 'NOTIFY_OUT_START') + extensions
+        return cls('outbound', next(iter(lines), ''), next(iter(outside), ''), rang, taken)
+
+
+def _event(one: Stored, call: _Call, account: Account, place: int) -> CallEvent:
+    """One event; `place` is its place among all that arrived for the call."""
+    payload = one.payload
+    name = text_of(payload, 'event', required=True)
+    event = CallEvent(
+        kind=KIND[name],
+        external_id=text_of(payload, 'pbx_call_id', required=True),
+        direction=call.direction,
+        recording_ref=_recording_ref(payload),
+        order=place,
+    )
+    if name == 'NOTIFY_RECORD':
+        text_of(payload, 'call_id_with_rec', required=True)
+        return event
+    started_at = local_time_of(payload, 'call_start', account)
+    at = started_at
+    if name not in BEGINNINGS:
+        at = max(one.received_at, started_at) if -SKEW <= one.received_at - started_at <= LATEST else None
+    if call.direction in ('outbound', 'internal'):
+        caller, called = call.caller, call.called
+    else:
+        caller, called = text_of(payload, 'caller_id'), text_of(payload, 'called_did')
+    extension = _extension(payload, call, account)
+    event = replace(event, at=at, started_at=started_at, caller=caller, called=called, extension=extension)
+    if name == 'NOTIFY_ANSWER' and text_of(payload, 'transfer_from'):
+        # whoever got the call from a colleague did not take it first, however the events arrived
+        event = replace(event, order=place + MANY)
+    if KIND[name] == 'ended':
+        event = replace(event, outcome=_outcome(payload, call), talk_seconds=seconds_of(payload, 'duration'))
+    return event
+
+
+def _timed(events: list[CallEvent]) -> list[CallEvent]:
+    """Zadarma: NOTIFY_END tells the talk, so the first answer was that long before it, and nothing came after it."""
+    end = next((event for event in reversed(events) if event.kind == 'ended' and event.at), None)
+    if not end:
+        return events
+    events = [replace(event, at=min(event.at, end.at)) if event.at else event for event in events]
+    answers = sorted((event for event in events if event.kind == 'answered'), key=lambda event: event.order)
+    if not answers or end.outcome != 'answered' or end.talk_seconds is None:
+        return events
+    first_at = max(end.at - timedelta(seconds=end.talk_seconds), end.started_at)
+    return [
+        replace(event, at=first_at) if event is answers[0]
+        else replace(event, at=max(event.at, first_at)) if event.kind == 'answered' and event.at
+        else event
+        for event in events
+    ]
+
+
+def _extension(payload: Mapping, call: _Call, account: Account) -> str:
+    """The phone of our side. Zadarma: NOTIFY_ANSWER names it in `internal`, else in `destination`, which is an outside
+    number where the call was forwarded to a mobile."""
+    if call.direction == 'internal':
+        return call.called
+    extension, destination = text_of(payload, 'internal'), text_of(payload, 'destination')
+    if extension or not destination:
+        return extension
+    return destination if call.direction != 'outbound' or _is_inside(destination, account) else ''
+
+
+def _outcome(payload: Mapping, call: _Call) -> str:
+    """Zadarma: disposition, together with what else is known of the call: a menu answers too, and cancels look alike
+    whether a phone rang or not."""
+    disposition = text_of(payload, 'disposition').lower()
+    seconds = seconds_of(payload, 'duration')
+    inbound, other = OUTCOME.get(disposition, ('', 'failed' if disposition else ''))
+    if call.direction in ('outbound', 'internal'):
+        return other
+    if not inbound and seconds is not None:
+        inbound = 'answered' if seconds else 'missed'
+    if disposition == 'cancel' or inbound == 'answered' and not call.taken:
+        return 'missed' if call.rang else 'abandoned'
+    return inbound
+
+
+def _recording_ref(payload: Mapping) -> str:
+    """Zadarma: call_id_with_rec, the name of one recording; is_recorded says whether there is one."""
+    return '' if text_of(payload, 'is_recorded') == '0' else text_of(payload, 'call_id_with_rec')
+
+
+def _is_inside(number: str, account: Account) -> bool:
+    return number in account.extensions or number.isdigit() and len(number) <= SHORT
+
+
+def _fields(request: WebhookRequest) -> dict[str, str]:
+    """The form, also where Odoo found none in a multipart body because its header names another boundary: multipart
+    bodies begin with their boundary."""
+    if request.form or not request.body.lstrip().startswith(b'--'):
+        return request.fields
+    boundary = request.body.split(maxsplit=1)[0]
+    fields = {}
+    for part in request.body.split(boundary, MANY)[1:]:
+        head, *content = re.split(rb'\r?\n\r?\n', part, maxsplit=1)
+        if content and (name := re.search(rb'\bname="?([^";\r\n]+)', head)):
+            value = re.sub(rb'\r?\n\Z', b'', content[0])
+            fields.setdefault(name[1].decode('utf-8', 'replace'), value.decode('utf-8', 'replace'))
+    return fields
