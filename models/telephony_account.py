@@ -3,6 +3,9 @@ import secrets
 import threading
 import time
 from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+
+from psycopg2.errors import QueryCanceled
 
 from odoo import SUPERUSER_ID, api, fields, models, tools
 from odoo.fields import Domain
@@ -11,13 +14,16 @@ from odoo.tools import SQL
 from odoo.addons.base.models.res_partner import _tz_get
 
 from ..providers import registry
-from ..providers.base import Account, Refused, Reply, WebhookRequest
+from ..providers.base import Account, Answer, ProviderError, Question, Refused, Reply, WebhookRequest
+from ..providers.numbers import normalise, to_e164
 
 _logger = logging.getLogger(__name__)
 
 # A flood of forged deliveries must not become a flood of writes: refusals are counted in memory and written at most
 # this often (seconds) by each process.
 REFUSAL_WRITE_INTERVAL = 10
+# A PBX that asks who calls waits no longer than this.
+ANSWER_MILLISECONDS = 300
 
 
 class _Refusals:
@@ -232,7 +238,8 @@ class TelephonyAccount(models.Model):
         )
 
     def _receive(self, request: WebhookRequest) -> Reply:
-        """Authenticate a delivery and append its events to the inbox. Nothing else happens before the answer.
+        """Authenticate a delivery, append its events to the inbox and answer what the PBX asks. Nothing else happens
+        before the answer.
 
         :raise Refused: it is not from this PBX or too large; nothing was stored
         """
@@ -246,7 +253,65 @@ class TelephonyAccount(models.Model):
             self._count_refusal(str(refusal))
             raise
         self.env['telephony.event']._append(self, request)
-        return provider.reply(request)
+        try:
+            question = provider.question(request, settings)
+        except ProviderError as error:
+            _logger.info("telephony account %s: a question is not understood: %s", self.id, error)
+            question = None
+        return provider.reply(request, question and self._answer(question))
+
+    def _answer(self, question: Question) -> Answer:
+        """What Odoo knows about a caller. A PBX that waits for this keeps a person waiting: what is not known in time is
+        not said."""
+        number = to_e164(question.number, self.country_id.code or '')
+        if question.kind == 'create':
+            return Answer(contacts=(self._create_contact(question.contact, number)._telephony_contact(),))
+        try:
+            with self.env.cr.savepoint():
+                self.env.cr.execute(SQL("SET LOCAL statement_timeout = %s", ANSWER_MILLISECONDS))
+                answer = self._look_up(number, normalise(question.called, self.country_id.code or ''))
+                self.env.cr.execute(SQL("SET LOCAL statement_timeout = 0"))
+                return answer
+        except QueryCanceled:
+            _logger.warning("telephony account %s: no answer in %s ms", self.id, ANSWER_MILLISECONDS)
+            return Answer()
+
+    def _look_up(self, number, called):
+        company = self.company_id
+        if not number or number in self._settings().own_numbers:
+            return Answer()
+        did = self.env['telephony.number'].search(
+            [('company_id', '=', company.id), ('name', '=', called)], limit=1) if called else self.number_ids.browse()
+        match = self.env['telephony.matcher']._match(company, [number])[number]
+        team = (did.team_id or match.lead.team_id).member_ids if did or match.lead else self.env['res.users']
+        manager = match.lead.user_id or match.partner.user_id or match.partner.commercial_partner_id.user_id
+        phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
+        return Answer(
+            contacts=tuple(partner._telephony_contact() for partner in match.partner),
+            caller_name=match.partner.complete_name or match.lead.contact_name or match.lead.name or '',
+            manager=phones.get(manager, '') if manager and self._is_at_work(manager) else '',
+            team=tuple(phones[user] for user in team if user in phones),
+        )
+
+    def _is_at_work(self, user):
+        calendar = user.resource_calendar_id or self.company_id.resource_calendar_id
+        now = datetime.now(timezone.utc)
+        if not calendar:
+            return True
+        resource = user.resource_ids[:1]
+        return bool(calendar._work_intervals_batch(now, now + timedelta(minutes=1), resources=resource)[resource.id])
+
+    def _create_contact(self, contact, number):
+        """The contact that a person at the PBX enters; the one who has the number already is not entered twice."""
+        partner = self.env['telephony.matcher']._match(self.company_id, [number])[number].partner if number else None
+        return partner or self.env['res.partner'].create({
+            'name': f'{contact.first_name} {contact.last_name}'.strip() or contact.company or number,
+            'company_name': contact.company or False,
+            'email': contact.email or False,
+            'phone': number or contact.phone_business or contact.phone_mobile,
+            'country_id': self.country_id.id,
+            'company_id': self.company_id.id,
+        })
 
     def _file_in_new_transaction(self):
         """Make calls of what is pending in the inbox. Whatever goes wrong here, the events are safe and the scheduled

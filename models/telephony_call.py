@@ -35,6 +35,14 @@ def clock(seconds):
     return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
 
 
+def changes(record, values):
+    """Those of the values (ids for many2one) that the record does not have yet."""
+    return {
+        name: value for name, value in values.items()
+        if (record[name].id if record._fields[name].type == 'many2one' else record[name]) != value
+    }
+
+
 class TelephonyCall(models.Model):
     """One call, one row, whatever number of phones rang.
 
@@ -368,11 +376,7 @@ class TelephonyCall(models.Model):
     def _write_changes(self, values):
         """Write what differs, and ask for the follow-up when an ended call has changed."""
         self.ensure_one()
-        changed = {
-            name: value for name, value in values.items()
-            if (self[name].id if self._fields[name].type == 'many2one' else self[name]) != value
-        }
-        if changed:
+        if changed := changes(self, values):
             self.write(self._with_follow_up(changed, values))
 
     @api.model_create_multi
@@ -396,8 +400,8 @@ class TelephonyCall(models.Model):
                     'talk_seconds': leg.talk_seconds, 'outcome': leg.outcome or False,
                 }
                 if row := have.pop((call_id, leg.extension), None):
-                    if any((row[name].id if name == 'user_id' else row[name]) != value for name, value in values.items()):
-                        row.write(values)
+                    if changed := changes(row, values):
+                        row.write(changed)
                 else:
                     create.append({'call_id': call_id, 'extension': leg.extension, **values})
         self.env['telephony.call.leg'].browse([leg.id for leg in have.values()]).unlink()

@@ -6,6 +6,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from .telephony_call import changes
+
 
 class TelephonyCallback(models.Model):
     """A promise to call a number back, with a clock and an owner. A number has at most one open: further tries join it,
@@ -169,9 +171,8 @@ class TelephonyCallback(models.Model):
             values['partner_id'] = call.partner_id.id
         if not self.user_id and (user := self._responsible(call)):
             values['user_id'] = user.id
-        values = {name: value for name, value in values.items() if self[name] != value}
-        if values:
-            self.write(values)
+        if changed := changes(self, values):
+            self.write(changed)
 
     def _is_latest(self, call):
         return not self.last_try_at or call._moment() >= self.last_try_at
@@ -188,11 +189,12 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _responsible(self, call):
-        """Who calls back: the deal's owner, the contact's, the number's user, the team's leader, who placed the call."""
-        number = call.number_id
+        """Who calls back: the deal's owner, the contact's, the number's user, the team's leader; then who placed the call
+        or whose phone rang in vain."""
+        number, partner = call.number_id, call.partner_id
         users = (
-            call.lead_id.user_id, call.partner_id.user_id, call.partner_id.commercial_partner_id.user_id, number.user_id,
-            number.team_id.user_id, call.lead_id.team_id.user_id, call.user_id,
+            call.lead_id.user_id, partner.user_id, partner.commercial_partner_id.user_id, number.user_id,
+            number.team_id.user_id, call.lead_id.team_id.user_id, call.user_id, *call.leg_ids.user_id,
         )
         return next((user for user in users if user.active and call.company_id in user.company_ids),
                     self.env['res.users'])
@@ -215,26 +217,25 @@ class TelephonyCallback(models.Model):
         return (due or start + timedelta(minutes=delay)).replace(microsecond=0)
 
     def _plan_activity(self):
-        """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback."""
+        """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback itself,
+        if it has an owner. Without an owner it stands on the record for whoever takes it."""
         self.ensure_one()
-        record = self.lead_id or self.partner_id or self
-        if not self.user_id:
+        user, record = self.user_id, self.lead_id or self.partner_id or self
+        if record == self and not user:
             self.activity_id.unlink()
             return
-        zone = pytz.timezone(self.user_id.tz or self.company_id.partner_id.tz or 'UTC')
+        zone = pytz.timezone(user.tz or self.company_id.partner_id.tz or 'UTC')
         local_due = pytz.utc.localize(self.due_at).astimezone(zone)
         values = {
-            'user_id': self.user_id.id,
+            'user_id': user.id,
             'date_deadline': local_due.date(),
-            'summary': self.with_context(lang=self.user_id.lang or self.env.lang).env._(
+            'summary': self.with_context(lang=user.lang or self.env.lang).env._(
                 "Call back %(number)s by %(time)s", number=self.customer_number, time=local_due.strftime('%H:%M')),
         }
         activity = self.activity_id
         if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
-            values = {name: value for name, value in values.items() if
-                      (activity[name].id if name == 'user_id' else activity[name]) != value}
-            if values:
-                activity.with_context(mail_activity_quick_update=True).write(values)
+            if changed := changes(activity, values):
+                activity.with_context(mail_activity_quick_update=True).write(changed)
             return
         activity.unlink()
         self.activity_id = record.with_context(mail_activity_quick_update=True).activity_schedule(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
+from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DIRECTIONS = ('inbound', 'outbound', 'internal')
@@ -85,6 +86,25 @@ class WebhookRequest:
         except (ValueError, RecursionError) as error:
             raise ProviderError(f"the body is not JSON: {str(error)[:200]}") from None
 
+    def content(self) -> dict:
+        """What was sent, of PBXs that send it in more than one form: the body where it is a JSON object, whatever its
+        content type says, else the form, else the query. A field that came twice counts as it came first.
+
+        :raise ProviderError: the body is none of these
+        """
+        sent = self.body.strip(b'\xef\xbb\xbf \t\r\n')
+        looks_like_json = sent[:1] in (b'{', b'[')
+        fields = self.form or self.query
+        if sent and not self.form and not looks_like_json:
+            # a form that is called something else
+            fields = parse_qs(sent.decode('utf-8', 'replace'), keep_blank_values=True) if b'=' in sent else {}
+        if looks_like_json or sent and not fields:
+            body = self.json()
+            if not isinstance(body, dict):
+                raise ProviderError("the body is no JSON object")
+            return body
+        return {name: values[0] for name, values in fields.items() if values}
+
     def to_payload(self) -> dict:
         """A request that was not understood, in a form that can be stored and replayed byte by byte.
 
@@ -149,6 +169,39 @@ class Reply:
     body: str = ''
     status: int = 200
     content_type: str = 'text/plain; charset=utf-8'
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a PBX wants to know while it handles a call: who calls (`lookup`), that he be entered as a new contact
+    (`create`, with what it knows in `contact`), or who should get the call (`route`). Numbers as delivered."""
+    kind: str
+    number: str
+    called: str = ''
+    contact: Contact | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A person or firm as PBXs show it. `url` opens the record in Odoo."""
+    id: int = 0
+    first_name: str = ''
+    last_name: str = ''
+    company: str = ''
+    email: str = ''
+    phone_business: str = ''
+    phone_mobile: str = ''
+    url: str = ''
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Odoo knows. `manager` is the extension of the deal's or contact's owner if he is working now, `team` are the
+    extensions of the called number's team; all empty when nothing is known in time."""
+    contacts: tuple[Contact, ...] = ()
+    caller_name: str = ''
+    manager: str = ''
+    team: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,7 +276,7 @@ class Provider:
     """A PBX's dialect. Subclassing registers it; instances hold no state.
 
     An adapter says how a request is authenticated (`verify`), which events it carries (`split`, `identify`), what they
-    mean (`translate`) and what to answer (`handshake`, `reply`).
+    mean (`translate`) and what to answer (`handshake`, `reply`); some PBXs also ask (`question`).
     """
 
     code = ''
@@ -272,8 +325,15 @@ class Provider:
         """All payloads of one call, in order of arrival, in our words."""
         raise NotImplementedError
 
-    def reply(self, request: WebhookRequest) -> Reply:
-        """The answer to a delivery that was stored."""
+    def question(self, request: WebhookRequest, account: Account) -> Question | None:
+        """What the PBX asks with this (authenticated) request, besides the events that it may carry.
+
+        :raise ProviderError: it asks something that cannot be understood
+        """
+        return None
+
+    def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
+        """What this PBX expects to hear; `answer` is what Odoo knows about its question."""
         return Reply()
 
 
@@ -333,6 +393,24 @@ def seconds_of(payload: Mapping, name: str) -> float | None:
     if not 0 <= value < 10 ** 7:
         raise ProviderError(f"{name} is no number of seconds: {text[:100]}")
     return value
+
+
+def unix_time_of(payload: Mapping, name: str, required: bool = False) -> datetime | None:
+    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is absent, empty or 0.
+
+    :raise ProviderError: it is no such time, or it is required and there is none
+    """
+    text = text_of(payload, name)
+    try:
+        seconds = float(text or 0)
+        moment = datetime.fromtimestamp(seconds, timezone.utc) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        seconds, moment = -1, None
+    if seconds < 0:
+        raise ProviderError(f"{name} is no Unix time: {text[:100]}")
+    if required and not moment:
+        raise ProviderError(f"{name} is missing")
+    return moment
 
 
 def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = False) -> str:

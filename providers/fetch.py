@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from .base import ProviderError
 
-CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_SECONDS = 5, 20, 600
+TIMEOUT, TOTAL_SECONDS = 15, 600
 MAX_REDIRECTS = 3
 MAX_BYTES = 200 * 1024 * 1024
 CHUNK = 64 * 1024
@@ -90,14 +90,14 @@ def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str) -> requests.
     netloc = f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
     session = requests.Session()
     session.trust_env = False       # a proxy or netrc of the server's environment would undo the checks
-    session.mount(f'{parts.scheme}://', _NamedAdapter(host))
+    session.mount('https://', _NamedAdapter(host))
     headers = {'Host': host if port == PORTS[parts.scheme] else f'{host}:{port}', 'Accept-Encoding': 'identity'}
     if byte_range:
         headers['Range'] = byte_range
     try:
         return session.get(
             parts._replace(netloc=netloc, fragment='').geturl(), headers=headers, stream=True, allow_redirects=False,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+            timeout=TIMEOUT)
     except requests.RequestException as error:
         raise ProviderError(f"{host} does not answer: {type(error).__name__}", retryable=True) from None
 
@@ -111,12 +111,6 @@ class _NamedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args, **kwargs):
         super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
-
-    def build_connection_pool_key_attributes(self, request, verify, cert=None):
-        host_params, pool_kwargs = super().build_connection_pool_key_attributes(request, verify, cert)
-        if host_params.get('scheme') == 'https':
-            pool_kwargs.update(server_hostname=self._host, assert_hostname=self._host)
-        return host_params, pool_kwargs
 
 
 def _resolve(host: str, port: int) -> str:

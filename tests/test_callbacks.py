@@ -1,0 +1,228 @@
+"""A lost caller is a promise with a clock, an owner and an end."""
+from datetime import datetime, timedelta
+from unittest.mock import patch
+
+from odoo import fields
+
+from .common import CUSTOMER, TelephonyCase
+
+# a Wednesday, 15:00 in Almaty (UTC+5), working hours 9 to 18
+WEDNESDAY = datetime(2026, 11, 4, 10, 0)
+
+
+def iso(moment, seconds=0):
+    return (moment + timedelta(seconds=seconds)).isoformat() + '+00:00'
+
+
+class TestCallbacks(TelephonyCase):
+
+    def missed(self, call_id='m1', at=WEDNESDAY, seconds=0, **more):
+        self.play(self.event('ended', call_id, iso(at, seconds), **{'outcome': 'missed', 'wait_seconds': 20, **more}))
+
+    def tried(self, call_id='o1', at=WEDNESDAY, seconds=0, **more):
+        self.play(self.outbound('ended', call_id, iso(at, seconds), **{'outcome': 'no_answer', **more}))
+
+    def test_missed_opens_one_with_clock_owner_and_activity(self):
+        lead = self.new_lead(user_id=self.boris.id)
+        self.missed()
+        callback = self.callbacks()
+        self.assertRecordValues(callback, [{
+            'state': 'open', 'customer_number': CUSTOMER, 'partner_id': self.partner.id, 'lead_id': lead.id,
+            'user_id': self.boris.id, 'priority': '0', 'due_at': WEDNESDAY + timedelta(minutes=15),
+            'origin_call_id': self.call('m1').id,
+        }])
+        self.assertEqual(self.call('m1').callback_id, callback)
+        activity = lead.activity_ids
+        self.assertEqual(activity, callback.activity_id)
+        self.assertEqual(activity.activity_type_id, self.env.ref('mail.mail_activity_data_call'))
+        self.assertEqual((activity.user_id, activity.date_deadline), (self.boris, WEDNESDAY.date()))
+        self.assertIn('15:15', activity.summary, "the hour of the day where the owner works")
+
+    def test_due_in_working_hours(self):
+        for name, at, due in [
+            ("before closing", datetime(2026, 11, 4, 12, 55), datetime(2026, 11, 5, 4, 10)),
+            ("at night", datetime(2026, 11, 4, 20, 0), datetime(2026, 11, 5, 4, 15)),
+            ("on Saturday", datetime(2026, 11, 7, 6, 0), datetime(2026, 11, 9, 4, 15)),
+        ]:
+            with self.subTest(name):
+                number = f'+7701{at:%d%H}000'
+                self.missed(name, at, caller=number)
+                self.assertEqual(self.callbacks(number).due_at, due)
+
+    def test_hours_of_the_number_and_of_its_team_come_before_the_companys(self):
+        night = self.env['resource.calendar'].create({
+            'name': "Round the clock", 'tz': 'Asia/Almaty', 'attendance_ids': [(5, 0, 0)] + [(0, 0, {
+                'name': str(day), 'dayofweek': str(day), 'hour_from': 0, 'hour_to': 24, 'day_period': 'morning',
+            }) for day in range(7)]})
+        at = datetime(2026, 11, 4, 20, 0)
+        team = self.env['crm.team'].create({
+            'name': "Night shift", 'resource_calendar_id': night.id, 'company_id': self.company.id})
+        self.number.team_id = team
+        self.missed('team', at)
+        self.assertEqual(self.callbacks().due_at, at + timedelta(minutes=15))
+        self.number.resource_calendar_id = self.calendar
+        self.missed('number', at, caller='+77010000000')
+        self.assertEqual(self.callbacks('+77010000000').due_at, datetime(2026, 11, 5, 4, 15))
+
+    def test_the_rules_of_the_house(self):
+        """The customer's own numbers, delivered as data."""
+        morning = datetime(2026, 11, 5, 4, 0)
+        for call, minutes, priority in [
+            ({'outcome': 'abandoned', 'wait_seconds': 61}, 2, '1'),
+            ({'outcome': 'abandoned', 'wait_seconds': 60}, 15, '0'),
+            ({'outcome': 'missed', 'wait_seconds': 90}, 15, '0'),
+            ({'outcome': 'busy'}, 5, '0'),
+            ({'outcome': 'voicemail'}, morning, '0'),
+            ({'outcome': 'failed'}, None, None),
+        ]:
+            with self.subTest(call=call):
+                number = f"+77013{len(call['outcome']):02}{call.get('wait_seconds', 0):04}"
+                self.missed(str(call), caller=number, **{'wait_seconds': 0, **call})
+                callback = self.callbacks(number)
+                if minutes is None:
+                    self.assertFalse(callback)
+                else:
+                    due = minutes if isinstance(minutes, datetime) else WEDNESDAY + timedelta(minutes=minutes)
+                    self.assertEqual((callback.due_at, callback.priority), (due, priority))
+
+    def test_further_tries_join_and_can_only_make_it_more_urgent(self):
+        self.missed('m1')
+        self.missed('m2', seconds=120)
+        callback = self.callbacks()
+        self.assertRecordValues(callback, [{
+            'due_at': WEDNESDAY + timedelta(minutes=15), 'origin_call_id': self.call('m1').id, 'priority': '0'}])
+        self.missed('q', seconds=200, outcome='abandoned', wait_seconds=90)
+        self.assertRecordValues(callback, [{'due_at': WEDNESDAY + timedelta(seconds=200 + 120), 'priority': '1'}])
+        self.missed('m3', seconds=300)
+        self.assertEqual(callback.priority, '1')
+        self.assertEqual(self.callbacks(), callback)
+
+    def test_closed_by_anyone_in_either_direction(self):
+        for direction in ('inbound', 'outbound'):
+            with self.subTest(direction):
+                number = '+77012223344' if direction == 'inbound' else '+77012223355'
+                lead = self.new_lead(partner_id=False, phone=number, user_id=self.anna.id)
+                self.missed(f'm-{direction}', caller=number)
+                callback = self.callbacks(number)
+                reached = {'outcome': 'answered', 'extension': '102', 'talk_seconds': 45}
+                if direction == 'inbound':
+                    self.missed('back', seconds=600, caller=number, **reached)
+                else:
+                    self.tried('back2', seconds=600, called=number, caller='102', **reached)
+                self.assertRecordValues(callback, [{
+                    'state': 'done', 'done_at': WEDNESDAY + timedelta(seconds=600), 'closed_by_id': self.boris.id,
+                    'closing_call_id': self.call('back' if direction == 'inbound' else 'back2').id}])
+                self.assertFalse(lead.activity_ids)
+                done = callback.with_context(active_test=False).activity_id
+                self.assertEqual((done.active, done.date_done is not False), (False, True))
+                self.assertIn("Boris", done.feedback)
+                self.assertIn("Boris", lead.message_ids[0].body)
+
+    def test_short_talks_and_vain_tries_do_not_close(self):
+        self.missed()
+        self.tried('o1', seconds=60)
+        self.tried('o2', seconds=120, outcome='failed')
+        self.tried('o3', seconds=180, outcome='answered', talk_seconds=8)
+        self.missed('other', seconds=200, caller='+77012223344', outcome='answered', extension='101', talk_seconds=80)
+        self.assertRecordValues(self.callbacks(), [{'state': 'open', 'attempt_count': 3}])
+
+    def test_a_loss_that_is_told_after_it_was_made_good_is_no_debt(self):
+        self.tried('o1', seconds=300, outcome='answered', talk_seconds=60)
+        self.missed()
+        self.assertFalse(self.callbacks())
+        self.assertTrue(self.call('m1').is_called_back)
+
+    def test_lost_again_is_a_new_promise(self):
+        self.missed()
+        self.tried(seconds=60, outcome='answered', talk_seconds=60)
+        self.missed('m2', seconds=900)
+        self.assertEqual(self.callbacks().mapped('state'), ['done', 'open'])
+
+    def test_no_answer_moves_on_and_the_third_time_the_owner_decides(self):
+        lead = self.new_lead()
+        self.tried('n1')
+        callback = self.callbacks()
+        self.assertEqual(callback.due_at, WEDNESDAY + timedelta(hours=2))
+        self.tried('n2', seconds=600)
+        self.assertRecordValues(callback, [{
+            'state': 'open', 'due_at': WEDNESDAY + timedelta(hours=2, minutes=10), 'attempt_count': 2}])
+        self.tried('n3', seconds=1200)
+        self.assertEqual(callback.state, 'cancelled')
+        self.assertIn('3', callback.close_reason)
+        self.assertEqual(lead.activity_ids.mapped('activity_type_id'), self.env.ref('mail.mail_activity_data_todo'))
+        self.assertEqual(lead.activity_ids.user_id, self.anna)
+
+    def test_a_call_that_was_answered_after_all_takes_its_callback_back(self):
+        lead = self.new_lead()
+        self.missed()
+        self.assertTrue(lead.activity_ids)
+        self.play(self.event('answered', 'm1', iso(WEDNESDAY, -60), extension='101'),
+                  self.event('ended', 'm1', iso(WEDNESDAY, 1), outcome='answered', extension='101', talk_seconds=60))
+        self.assertFalse(self.callbacks())
+        self.assertFalse(lead.activity_ids)
+
+    def test_done_by_hand(self):
+        lead = self.new_lead()
+        self.missed()
+        lead.activity_ids.with_user(self.anna).action_feedback(feedback="I met him")
+        self.assertRecordValues(self.callbacks(), [{
+            'state': 'done', 'closed_by_id': self.anna.id, 'close_reason': "I met him"}])
+        self.missed('m2', seconds=60)
+        self.callbacks()[-1].with_user(self.anna).action_done()
+        self.assertEqual(self.callbacks()[-1].state, 'done')
+        self.assertFalse(lead.activity_ids)
+        self.missed('m3', seconds=120)
+        lead.activity_ids.with_user(self.anna).action_cancel()
+        self.assertEqual(self.callbacks()[-1].state, 'cancelled')
+
+    def test_who_calls_back(self):
+        leader = self.boris
+        self.number.team_id = self.env['crm.team'].create({'name': "Team", 'user_id': leader.id})
+        lead = self.new_lead(user_id=False, team_id=False)
+
+        def responsible(call_id):
+            self.missed(call_id, caller='+77012223344' if call_id == 'unknown' else CUSTOMER)
+            callback = self.callbacks('+77012223344' if call_id == 'unknown' else CUSTOMER)[-1]
+            user = callback.user_id
+            callback.action_cancel()
+            return user
+        self.assertEqual(responsible('unknown'), leader)
+        self.assertEqual(responsible('leader'), leader)
+        self.number.user_id = self.supervisor
+        self.assertEqual(responsible('number'), self.supervisor)
+        self.partner.user_id = self.anna
+        self.assertEqual(responsible('contact'), self.anna)
+        lead.user_id = self.boris
+        self.assertEqual(responsible('deal'), self.boris)
+        self.boris.active = False
+        self.assertEqual(responsible('on leave for ever'), self.anna)
+
+    def test_unknown_caller_gets_his_callback_too(self):
+        self.number.user_id = self.anna
+        self.missed(caller='+77012223344')
+        callback = self.callbacks('+77012223344')
+        self.assertRecordValues(callback, [{'state': 'open', 'partner_id': False, 'user_id': self.anna.id}])
+        self.assertEqual(callback.activity_ids, callback.activity_id)
+
+    def test_one_bad_call_does_not_stop_the_others(self):
+        model = type(self.env['telephony.callback'])
+
+        def due(callback, call, rule, right=model._due):
+            if call.external_id == 'bad':
+                raise ZeroDivisionError("a broken calendar")
+            return right(callback, call, rule)
+        with patch.object(model, '_due', due), \
+                self.assertLogs('odoo.addons.crm_telephony.models.telephony_call', 'ERROR'):
+            self.play(*(self.event('ended', call_id, iso(WEDNESDAY), outcome='missed', caller=f'+7701222334{index}')
+                        for index, call_id in enumerate(('good1', 'bad', 'good2'))))
+        self.assertEqual(self.call('bad').follow_up, 'error')
+        self.assertIn("a broken calendar", self.call('bad').follow_up_error)
+        self.assertTrue(self.call('good1').callback_id and self.call('good2').callback_id)
+
+    def test_late_is_a_matter_of_the_clock(self):
+        self.missed(at=fields.Datetime.now() - timedelta(days=9))
+        callback = self.callbacks()
+        self.assertTrue(callback.is_late)
+        self.assertIn(callback, self.env['telephony.callback'].search([('is_late', '=', True)]))
+        callback.due_at = fields.Datetime.now() + timedelta(hours=1)
+        self.assertNotIn(callback, self.env['telephony.callback'].search([('is_late', '=', True)]))

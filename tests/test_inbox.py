@@ -1,0 +1,174 @@
+"""The inbox: nothing that was answered 200 is lost, and one bad event harms none of its neighbours."""
+import json
+from datetime import timedelta
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from odoo import fields
+from odoo.tools import mute_logger
+
+from ..models.telephony_event import RETRY_MINUTES
+from ..providers.base import ProviderError, WebhookRequest
+from ..providers.generic import Generic
+from .common import CUSTOMER, TelephonyCase, sign
+
+POISON = 'poison'
+
+
+def fails_on_poison(self, stored, account, translate=Generic.translate):
+    if any(one.payload['call_id'] == POISON for one in stored):
+        raise ZeroDivisionError("a bug in the adapter")
+    return translate(self, stored, account)
+
+
+class TestInbox(TelephonyCase):
+
+    def poisoned(self):
+        return patch.object(Generic, 'translate', fails_on_poison)
+
+    def test_what_a_crash_left_behind_is_filed_by_the_scheduled_action(self):
+        body = json.dumps(self.event('ended', outcome='missed')).encode()
+        self.account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+        self.assertEqual(self.events().state, 'pending')
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_process_events').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual(self.events().state, 'done')
+        self.assertEqual(self.call().outcome, 'missed')
+
+    @mute_logger('odoo.addons.crm_telephony.models.telephony_event')
+    def test_a_poison_event_between_good_ones_harms_none(self):
+        with self.poisoned():
+            self.play(
+                self.event('ended', 'good1', outcome='missed'), self.event('ended', POISON, outcome='missed'),
+                self.event('ended', 'good2', outcome='missed'))
+        self.assertTrue(self.call('good1') and self.call('good2'))
+        self.assertFalse(self.call(POISON))
+        bad = self.events().filtered(lambda event: event.call_ref == POISON)
+        self.assertEqual((bad.state, bad.attempts), ('failed', 1))
+        self.assertIn("a bug in the adapter", bad.error)
+        self.assertEqual(set((self.events() - bad).mapped('state')), {'done'})
+
+    @mute_logger('odoo.addons.crm_telephony.models.telephony_event')
+    def test_our_own_failure_is_tried_again_with_growing_pauses_and_an_end(self):
+        cron = self.env.ref('crm_telephony.ir_cron_process_events')
+        pauses = []
+        with self.poisoned():
+            self.play(self.event('ended', POISON, outcome='missed'))
+            event = self.events()
+            while event.next_try_at:
+                pauses.append((event.next_try_at - event.write_date).total_seconds() / 60)
+                with self.enter_registry_test_mode():
+                    cron.method_direct_trigger()
+                self.env.invalidate_all()
+                self.assertEqual(event.attempts, len(pauses), "not before its time")
+                event.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
+                with self.enter_registry_test_mode():
+                    cron.method_direct_trigger()
+                self.env.invalidate_all()
+        self.assertEqual([round(pause) for pause in pauses], list(RETRY_MINUTES))
+        self.assertEqual(event.state, 'failed')
+        # the adapter is mended, the admin presses Replay
+        event.action_replay()
+        self.file_calls()
+        self.assertEqual(event.state, 'done')
+        self.assertEqual(self.call(POISON).outcome, 'missed')
+
+    def test_replay_reads_a_delivery_that_was_not_understood_at_all(self):
+        def refuse(self, request):
+            raise ProviderError("not yet understood")
+        with patch.object(Generic, 'split', refuse):
+            self.play([self.event('ended', 'a', outcome='missed'), self.event('ended', 'b', outcome='missed')])
+        event = self.events()
+        self.assertEqual((event.state, event.error), ('failed', "not yet understood"))
+        event.action_replay()
+        self.file_calls()
+        self.assertEqual(event.state, 'done')
+        self.assertEqual(self.call('a').customer_number, CUSTOMER)
+        self.assertTrue(self.call('b'))
+
+    def test_replay_changes_nothing_that_was_right(self):
+        self.play(self.event('ringing', at=-30, extension='101'), self.event('ended', outcome='missed'))
+        before = self.call().read(), self.callbacks().read(['state', 'due_at']), len(self.partner.message_ids)
+        self.events().action_replay()
+        self.file_calls()
+        after = self.call().read(), self.callbacks().read(['state', 'due_at']), len(self.partner.message_ids)
+        for one in (before[0][0], after[0][0]):
+            one.pop('write_date')
+        self.assertEqual(before, after)
+
+    def test_retention_seals_the_call(self):
+        self.play(self.event('ringing', at=-30, extension='101'), self.event('ended', outcome='answered', talk_seconds=45))
+        self.env['ir.config_parameter'].set_param('crm_telephony.event_retention_days', '90')
+        self.events().received_at = fields.Datetime.now() - timedelta(days=89)
+        self.env['telephony.event']._gc_events()
+        self.assertEqual(len(self.events()), 2)
+        self.events().received_at = fields.Datetime.now() - timedelta(days=91)
+        self.env['telephony.event']._gc_events()
+        self.assertFalse(self.events())
+        # a straggler alone must not be taken for the whole call
+        self.play(self.event('ended', outcome='missed'))
+        self.assertEqual((self.call().outcome, self.call().talk_seconds), ('answered', 45))
+
+    def test_a_call_whose_end_never_came_is_closed_and_a_late_end_still_wins(self):
+        start = -5 * 3600
+        self.play(self.event('ringing', at=start, extension='101'))
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
+        self.env.invalidate_all()
+        call = self.call()
+        self.assertEqual((call.state, call.outcome, call.end_unknown), ('ended', False, True))
+        self.play(self.event('ended', at=start + 50, outcome='answered', extension='101', talk_seconds=40))
+        self.assertEqual((call.outcome, call.end_unknown, call.talk_seconds), ('answered', False, 40))
+
+    def test_one_filer_an_account(self):
+        """While another process files this account's calls, this one leaves them to it."""
+        self.env.flush_all()
+        with patch.object(type(self.env['telephony.event']), '_lock', return_value=False):
+            self.play(self.event('ended', outcome='missed'))
+        self.assertEqual(self.events().state, 'pending')
+        self.file_calls()
+        self.assertEqual(self.events().state, 'done')
+
+
+# any JSON that a sender may come up with, with our field names among the keys so that some of it goes far
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from(['call_id', 'event', 'at', 'direction', 'caller', 'called', 'extension', 'outcome', 'x'])
+        | st.text(max_size=8), inner, max_size=9), max_leaves=12)
+NEARLY_RIGHT = st.fixed_dictionaries({}, optional={
+    'call_id': st.text(max_size=9) | st.integers() | JSON,
+    'event': st.sampled_from(['ringing', 'answered', 'ended', 'recording', 'transferred', 'x']) | JSON,
+    'at': st.sampled_from(['2026-11-02T10:00:00+05:00', '2026-11-02T10:00:00Z', '0001-01-01T00:00:00+14:00',
+                           '9999-12-31T23:59:59-14:00', '2026-11-02']) | JSON,
+    'direction': st.sampled_from(['inbound', 'outbound', 'internal']) | JSON,
+    'caller': st.sampled_from(['+77771234567', 'anonymous', '101', '+7916;ext=5', '٧٧٧']) | JSON,
+    'called': st.sampled_from(['+77272507612', '', '102']) | JSON,
+    'extension': st.text(max_size=4) | JSON, 'queue': JSON,
+    'outcome': st.sampled_from(['answered', 'missed', 'abandoned', 'voicemail', 'x']) | JSON,
+    'talk_seconds': st.integers() | st.floats() | JSON, 'wait_seconds': st.integers(-9, 9 ** 9) | JSON,
+    'recording_url': st.text(max_size=30) | JSON,
+})
+
+
+class TestAnyBody(TelephonyCase):
+
+    @settings(max_examples=250, deadline=None, derandomize=True, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(st.binary(max_size=200) | (JSON | NEARLY_RIGHT | st.lists(NEARLY_RIGHT, max_size=4)).map(
+        lambda value: json.dumps(value).encode()))
+    def test_every_signed_body_is_kept_or_understood(self, body):
+        """Never an exception, and never a row that is neither filed nor explained."""
+        self.account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            self.account._file_in_new_transaction()
+        self.env.invalidate_all()
+        for event in self.events():
+            self.assertIn(event.state, ('done', 'ignored', 'failed'))
+            if event.state == 'failed':
+                self.assertFalse(event.next_try_at, f"our own processing failed: {event.error}")
+                self.assertTrue(event.error)

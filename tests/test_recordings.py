@@ -1,0 +1,195 @@
+"""Recordings: who may listen, in parts, and from where alone they are fetched."""
+import http.server
+import socket
+import threading
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from odoo.tests import BaseCase, tagged
+
+from ..providers import fetch
+from ..providers.base import ProviderError
+from .common import TelephonyHttpCase
+
+SOUND = bytes(range(256)) * 40
+
+
+class PbxStorage(http.server.BaseHTTPRequestHandler):
+    """A PBX's file server: sound with Range, redirects, and answers that are no sound."""
+    seen = []
+
+    def do_GET(self):
+        self.seen.append((self.path, dict(self.headers)))
+        if self.path.startswith('/to?'):
+            self.send_response(302)
+            self.send_header('Location', self.path[4:])
+            self.send_header('Content-Length', '0')
+            self.end_headers()
+            return
+        if self.path == '/gone.mp3':
+            self.send_error(404)
+            return
+        body, status = SOUND, 200
+        if wanted := self.headers.get('Range'):
+            first, last = wanted.removeprefix('bytes=').split('-')
+            body, status = SOUND[int(first):int(last or len(SOUND) - 1) + 1], 206
+        self.send_response(status)
+        self.send_header('Content-Type', 'text/html' if self.path == '/page.mp3' else 'application/octet-stream')
+        self.send_header('Content-Length', str(len(body)))
+        if status == 206:
+            self.send_header('Content-Range', f'bytes {first}-{int(first) + len(body) - 1}/{len(SOUND)}')
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def storage():
+    """The address of a running storage."""
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), PbxStorage)
+    PbxStorage.seen = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f'http://127.0.0.1:{server.server_address[1]}'
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def as_public():
+    """Loopback counts as public: the storage of the tests stands there."""
+    with patch.object(fetch, 'is_public', return_value=True):
+        yield
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestFetch(BaseCase):
+
+    def test_only_public_addresses(self):
+        for address in ('127.0.0.1', '127.8.8.8', '0.0.0.0', '10.1.2.3', '172.16.0.1', '192.168.1.1', '169.254.169.254',
+                        '100.64.0.1', '224.0.0.1', '255.255.255.255', '::1', '::', 'fe80::1%eth0', 'fc00::1', 'ff02::1',
+                        '::ffff:127.0.0.1', '::ffff:10.0.0.1', '2002:7f00:1::', '64:ff9b::7f00:1', '2001:0:1::'):
+            with self.subTest(address=address):
+                self.assertFalse(fetch.is_public(address))
+        for address in ('8.8.8.8', '2a00:1450:4010:c0f::71', '185.45.152.42'):
+            with self.subTest(address=address):
+                self.assertTrue(fetch.is_public(address))
+
+    def test_no_connection_to_anywhere_inside(self):
+        """Whatever is named as an allowed host, nothing inside is ever contacted."""
+        listener = socket.create_server(('127.0.0.1', 0))
+        listener.settimeout(0.2)
+        port = listener.getsockname()[1]
+        self.addCleanup(listener.close)
+        hosts = ('127.0.0.1', 'localhost', '2130706433', '0x7f000001', '127.1', '[::1]', '[::ffff:127.0.0.1]', '0')
+        for host in hosts:
+            with self.subTest(host=host), self.assertRaises(ProviderError):
+                fetch.open_sound(f'http://{host}:{port}/a.mp3', [host.strip('[]'), '.localhost', 'localhost'])
+        with self.assertRaises(TimeoutError):
+            listener.accept()
+
+    def test_only_named_hosts_and_plain_addresses(self):
+        for url in ('https://evil.example.com/a.mp3', 'https://notrecords.example.com/a.mp3',
+                    'https://records.example.com.evil.org/a.mp3', 'https://records.example.com@evil.org/a.mp3',
+                    'https://user:pass@records.example.com/a.mp3', 'file:///etc/passwd', 'ftp://records.example.com/a',
+                    '//records.example.com/a', 'gopher://records.example.com', '', 'https://', 'https://[bad/'):
+            with self.subTest(url=url), patch.object(socket, 'getaddrinfo') as resolve, self.assertRaises(ProviderError):
+                fetch.open_sound(url, ['records.example.com'])
+            resolve.assert_not_called()
+        self.assertTrue(fetch.host_allowed('a.records.example.com', ['.records.example.com']))
+        self.assertTrue(fetch.host_allowed('Records.Example.com.', ['records.example.com']))
+        self.assertFalse(fetch.host_allowed('anything', ['', ' ']))
+
+    def test_a_name_is_resolved_once_and_every_address_must_be_public(self):
+        def resolve(*answers):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, '', (answer, 443)) for answer in answers]
+        with patch.object(socket, 'getaddrinfo', return_value=resolve('8.8.8.8', '10.0.0.1')), \
+                self.assertRaisesRegex(ProviderError, "public"):
+            fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
+        # public at the first answer, private at the second: the connection must go to the first
+        with patch.object(socket, 'getaddrinfo', side_effect=[resolve('203.0.114.1'), resolve('127.0.0.1')]) as asked, \
+                patch('requests.Session.get', side_effect=ConnectionError) as get, self.assertRaises(ConnectionError):
+            fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
+        self.assertEqual(asked.call_count, 1)
+        self.assertEqual(get.call_args.args[0], 'https://203.0.114.1:443/a.mp3')
+
+    def test_redirects_are_checked_like_the_first_address(self):
+        with storage() as here, as_public():
+            with self.assertRaisesRegex(ProviderError, "evil.example.org"):
+                fetch.open_sound(f'{here}/to?https://evil.example.org/a.mp3', ['127.0.0.1'])
+            sound = fetch.open_sound(f'{here}/to?/a.mp3', ['127.0.0.1'])
+            self.assertEqual(b''.join(sound.chunks), SOUND)
+            with self.assertRaisesRegex(ProviderError, "too often"):
+                fetch.open_sound(f'{here}/to?/to?/to?/to?/a.mp3', ['127.0.0.1'])
+
+    def test_sound_and_nothing_else(self):
+        with storage() as here, as_public():
+            for path, reason in [('/page.mp3', "text/html"), ('/gone.mp3', "404")]:
+                with self.subTest(path), self.assertRaisesRegex(ProviderError, reason):
+                    fetch.open_sound(here + path, ['127.0.0.1'])
+            with patch.object(fetch, 'MAX_BYTES', 100):
+                self.assertEqual(b''.join(fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).chunks), b'')
+            self.assertEqual(fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).headers['Content-Type'], 'audio/wav')
+            self.assertNotIn('Authorization', PbxStorage.seen[-1][1])
+
+
+class TestPlayer(TelephonyHttpCase):
+
+    def record(self, url):
+        self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60),
+                  self.event('recording', recording_url=url))
+        return self.call().recording_ids
+
+    def get(self, recording, **headers):
+        return self.url_open(f'/telephony/recording/{recording.id}', headers=headers, allow_redirects=False)
+
+    def test_played_in_parts_through_our_own_route(self):
+        with storage() as here, as_public():
+            recording = self.record(f'{here}/a.mp3')
+            self.account.recording_hosts = 'other.example.com, 127.0.0.1'
+            self.authenticate('tel_anna', 'tel_anna')
+            whole = self.get(recording)
+            self.assertEqual((whole.status_code, whole.content), (200, SOUND))
+            self.assertEqual(whole.headers['Content-Type'], 'audio/mpeg')
+            self.assertEqual(whole.headers['X-Content-Type-Options'], 'nosniff')
+            part = self.get(recording, Range='bytes=100-199')
+            self.assertEqual((part.status_code, part.content), (206, SOUND[100:200]))
+            self.assertEqual(part.headers['Content-Range'], f'bytes 100-199/{len(SOUND)}')
+
+    def test_who_may_listen(self):
+        with storage() as here, as_public():
+            recording = self.record(f'{here}/a.mp3')
+            self.account.recording_hosts = '127.0.0.1'
+            for login, status in [('tel_anna', 200), ('tel_super', 200), ('tel_boris', 403)]:
+                with self.subTest(login):
+                    self.authenticate(login, login)
+                    self.assertEqual(self.get(recording).status_code, status)
+            self.authenticate(None, None)
+            self.assertIn('/web/login', self.get(recording).headers['Location'])
+            self.assertEqual(len(PbxStorage.seen), 2, "who may not listen must not make us fetch either")
+        self.authenticate('tel_super', 'tel_super')
+        self.assertEqual(self.url_open('/telephony/recording/999999999').status_code, 404)
+
+    def test_what_goes_wrong_stands_on_the_recording(self):
+        recording = self.record('https://records.example.com/a.mp3')
+        self.authenticate('tel_super', 'tel_super')
+        response = self.get(recording)
+        self.assertEqual(response.status_code, 502)
+        self.env.invalidate_all()
+        self.assertEqual(recording.state, 'failed')
+        self.assertIn('records.example.com', recording.error)
+
+    def test_an_attachment_of_ours(self):
+        recording = self.record('https://records.example.com/a.mp3')
+        recording.attachment_id = self.env['ir.attachment'].create({
+            'name': 'a.wav', 'raw': SOUND, 'mimetype': 'audio/wav', 'res_model': recording._name, 'res_id': recording.id})
+        self.authenticate('tel_anna', 'tel_anna')
+        part = self.get(recording, Range='bytes=0-9')
+        self.assertEqual((part.status_code, part.content), (206, SOUND[:10]))
+        self.authenticate('tel_boris', 'tel_boris')
+        self.assertEqual(self.get(recording).status_code, 403)

@@ -1,0 +1,105 @@
+"""Who sees what, as the real users."""
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user
+
+from .common import TelephonyCase
+
+
+class TestRights(TelephonyCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other_company = cls.env['res.company'].create({
+            'name': "Other", 'country_id': cls.env.ref('base.kz').id, 'resource_calendar_id': cls.calendar.id})
+        cls.other_account = cls.new_account(cls.other_company)
+        cls.stranger = new_test_user(
+            cls.env, 'tel_stranger', groups='base.group_user,crm_telephony.group_supervisor', company_id=cls.other_company.id,
+            company_ids=[(6, 0, cls.other_company.ids)])
+        cls.admin = new_test_user(cls.env, 'tel_admin', groups='base.group_user,crm_telephony.group_admin')
+        cls.all_leads = new_test_user(
+            cls.env, 'tel_all', groups='sales_team.group_sale_salesman_all_leads,crm_telephony.group_user')
+        cls.employee = new_test_user(cls.env, 'tel_none', groups='base.group_user')
+        cls.portal = new_test_user(cls.env, 'tel_portal', groups='base.group_portal')
+
+    def seen(self, user, calls):
+        return set(self.env['telephony.call'].with_user(user).search([('id', 'in', calls.ids)]).mapped('external_id'))
+
+    def test_calls(self):
+        def answered(call_id, caller, **more):
+            return self.event('ended', call_id, caller=caller, **{
+                'outcome': 'answered', 'extension': '102', 'talk_seconds': 40, **more})
+        kz = self.env.ref('base.kz').id
+        contact = self.env['res.partner'].create({'name': "Contact", 'phone': '+77010000001', 'country_id': kz})
+        self.new_lead(partner_id=False, phone='+77010000002', user_id=self.anna.id, country_id=kz)
+        self.new_lead(partner_id=False, phone='+77010000003', user_id=self.boris.id, country_id=kz)
+        self.play(
+            answered('of a contact', '+77010000001'), answered('of my deal', '+77010000002'),
+            answered('of his deal', '+77010000003'), answered('unknown to boris', '+77010000004'),
+            answered('answered by me', '+77010000005', extension='101'),
+            self.event('ringing', 'rang at my phone', caller='+77010000006', extension='101'))
+        self.play(answered('elsewhere', '+77010000001', extension=''), account=self.other_account)
+        calls = self.env['telephony.call'].search([('account_id', 'in', (self.account | self.other_account).ids)])
+        everything = set((calls - self.call('elsewhere', self.other_account)).mapped('external_id'))
+        own = {'of a contact', 'of my deal', 'answered by me', 'rang at my phone'}
+        for user, expected in [
+            (self.anna, own),
+            (self.boris, everything - {'answered by me', 'rang at my phone'}),
+            (self.all_leads, {'of a contact', 'of my deal', 'of his deal'}),
+            (self.supervisor, everything), (self.admin, everything), (self.stranger, {'elsewhere'}),
+        ]:
+            with self.subTest(user=user.login):
+                self.assertEqual(self.seen(user, calls), expected)
+        for user in (self.employee, self.portal):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                self.seen(user, calls)
+        self.assertTrue(contact)
+
+    def test_models(self):
+        """read, write, create, unlink of a record for user, supervisor, admin."""
+        self.play(self.event('ringing', extension='101'), self.event('ended', outcome='missed'),
+                  self.event('recording', recording_url='https://records.example.com/a.mp3'))
+        call = self.call()
+        rule = self.env.ref('crm_telephony.rule_missed')
+        for record, rights in [
+            (self.account, ('r', 'r', 'rwcu')), (self.number, ('r', 'r', 'rwcu')),
+            (self.account.extension_ids[:1], ('r', 'r', 'rwcu')), (rule, ('r', 'r', 'rwcu')),
+            (self.events()[:1], ('', '', 'rw')), (call, ('rw', 'rw', 'rwu')), (call.leg_ids, ('r', 'r', 'r')),
+            (call.recording_ids, ('r', 'r', 'ru')), (call.callback_id, ('rw', 'rw', 'rwu')),
+        ]:
+            for user, expected in zip((self.anna, self.supervisor, self.admin), rights, strict=True):
+                with self.subTest(model=record._name, user=user.login):
+                    allowed = ''.join(
+                        letter for letter, operation in zip('rwcu', ('read', 'write', 'create', 'unlink'), strict=True)
+                        if record.with_user(user).has_access(operation))
+                    self.assertEqual(allowed, expected)
+            for user in (self.employee, self.portal, self.stranger):
+                with self.subTest(model=record._name, user=user.login):
+                    shared = user == self.stranger and record == rule
+                    self.assertEqual(record.with_user(user).has_access('read'), shared)
+
+    def test_listening(self):
+        self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60),
+                  self.event('recording', recording_url='https://records.example.com/a.mp3'))
+        recording = self.call().recording_ids
+        self.assertTrue(self.call().with_user(self.boris).has_access('read'), "the call of a contact is seen by all")
+        for user, may in [(self.anna, True), (self.boris, False), (self.supervisor, True), (self.stranger, False)]:
+            with self.subTest(user=user.login):
+                self.assertEqual(recording.with_user(user).has_access('read'), may)
+        self.assertNotIn('url', recording.with_user(self.anna).fields_get(), "the address needs no credentials")
+
+    def test_counts_need_the_group_and_come_in_one_query(self):
+        self.new_lead()
+        self.play(self.event('ended', 'a', outcome='missed'),
+                  self.event('ended', 'b', outcome='answered', extension='101', talk_seconds=60))
+        partner = self.partner.with_user(self.anna)
+        self.assertEqual((partner.telephony_call_count, partner.telephony_missed_count), (2, 1))
+        self.assertEqual(partner.opportunity_ids.telephony_call_count, 2)
+        self.assertNotIn('telephony_call_ids', self.partner.with_user(self.employee).fields_get())
+
+    def test_numbers_and_accounts_of_other_companies(self):
+        self.assertFalse(self.env['telephony.number'].with_user(self.stranger).search([('id', '=', self.number.id)]))
+        same = self.env['telephony.number'].create({'name': self.number.name, 'account_id': self.other_account.id})
+        self.play(self.event('ended', outcome='missed'), account=self.other_account)
+        self.assertEqual(self.call(account=self.other_account).number_id, same)
+        self.assertEqual(self.call(account=self.other_account).company_id, self.other_company)
