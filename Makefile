@@ -26,7 +26,7 @@ lint:  ## ruff, pylint-odoo, XML
 	$(DO) dev.lint
 
 bench:  ## speed against the goals
-	$(DO) dev.setup bench $(ARGS)
+	$(DO) dev.bench $(ARGS)
 
 env:  ## shell code for the project's environment: eval "$$(make -s env)"
 	$(DO) dev.setup env

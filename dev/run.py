@@ -22,7 +22,7 @@ from dev.setup import locks, paths, workplace
 from dev.setup.console import Failure, fail, phase, readable_failures, say, tail
 from dev.setup.database import Databases
 
-SIMULATOR = paths.REPO / 'dev' / 'simulate.py'
+SIMULATOR = 'dev.simulate'
 ANSWER_SECONDS = 120
 STOP_SECONDS = 15
 
@@ -41,15 +41,15 @@ def main() -> None:
         url = f'http://127.0.0.1:{port}'
         log = paths.LOGS / f'server-{database}.log'
         command, environment = place.odoo.command('-c', conf), place.environment()
-        with _process(command, environment, log, inherit=lock.fileno()) as server:
+        with _process(command, environment, paths.CHECKOUT, log, inherit=lock.fileno()) as server:
             with phase(f'Odoo on {url}'):
                 _wait_until_it_answers(server, f'{url}/web/login', log)
-            simulate = [sys.executable, str(SIMULATOR), '--url', url, '--db', database]
-            if demo and SIMULATOR.exists() and not databases.memory(database).get('day_played'):
+            simulate = [sys.executable, '-m', SIMULATOR, '--url', url, '--db', database]
+            if demo and not databases.memory(database).get('day_played'):
                 _play_a_day(simulate, environment, databases, database)
             _tell(url, database, demo, live, log)
-            trickle = _process([*simulate, 'live'], environment, paths.LOGS / f'live-{database}.log')
-            with trickle if live and SIMULATOR.exists() else nullcontext(), suppress(KeyboardInterrupt):
+            trickle = _process([*simulate, 'live'], environment, paths.REPO, paths.LOGS / f'live-{database}.log')
+            with trickle if live else nullcontext(), suppress(KeyboardInterrupt):
                 server.wait()
                 _fail_with(log, 'Odoo has ended by itself')
     say('stopped')
@@ -93,7 +93,7 @@ def _free_port(host: str, first: int) -> int:
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str], log: Path, inherit: int | None = None):
+def _process(command: list[str], environment: dict[str, str], cwd: Path, log: Path, inherit: int | None = None):
     """A child in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order.
 
     It may inherit the lock of its database: a server that outlives us keeps others away.
@@ -101,7 +101,7 @@ def _process(command: list[str], environment: dict[str, str], log: Path, inherit
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('wb') as output:
         process = subprocess.Popen(
-            command, env=environment, cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=output,
+            command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True, pass_fds=[inherit] if inherit else [])
     try:
         yield process
@@ -132,7 +132,7 @@ def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Dat
     try:
         with phase('Playing a day of calls through the webhooks'):
             day = [*simulate, 'day']
-            if status := subprocess.call(day, env=environment, cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL):
+            if status := subprocess.call(day, env=environment, cwd=paths.REPO, stdin=subprocess.DEVNULL):
                 fail(f'the simulator ended with status {status}')
     except Failure as failure:      # the server is there to be looked at all the same
         say(f'{failure}; it will be tried again at the next start')

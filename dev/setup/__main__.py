@@ -1,12 +1,11 @@
-"""The small commands inside the environment: env, shell, bench, clean."""
+"""The small commands inside the environment: env, shell, clean."""
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 
 from dev.setup import paths, workplace
-from dev.setup.console import fail, readable_failures, say
+from dev.setup.console import readable_failures, say
 
 
 def env() -> None:
@@ -24,13 +23,6 @@ def shell() -> None:
     os.execvpe(program, [program], environment)
 
 
-def bench() -> None:
-    program = paths.REPO / 'dev' / 'bench.py'
-    if not program.exists():
-        fail('there are no benches yet (dev/bench.py)')
-    sys.exit(subprocess.call([sys.executable, str(program), *sys.argv[2:]], env=workplace.ensure().environment()))
-
-
 def clean() -> None:
     """Drop this project's databases (templates, demo, tests); downloads and the environment stay."""
     databases = workplace.ensure(addon=False).databases
@@ -42,4 +34,4 @@ def clean() -> None:
 
 if __name__ == '__main__':
     with readable_failures():
-        {command.__name__: command for command in (env, shell, bench, clean)}[sys.argv[1]]()
+        {command.__name__: command for command in (env, shell, clean)}[sys.argv[1]]()

@@ -15,6 +15,7 @@ from dev.setup.console import fail, phase, say
 from dev.setup.odoo import Odoo
 
 TEMPLATE_MODULES = 'crm,sms,crm_sms'
+DEMO_LANGUAGE = 'ru_RU'      # to be chosen in the user's preferences beside English
 # What the database holds of the addon; a change elsewhere (tests, dev, static) needs no update.
 CODE_SUFFIXES = {'.py', '.xml', '.csv', '.sql', '.po'}
 BUILDING = '_building'     # what is not finished is not found under its proper name
@@ -63,7 +64,7 @@ class Databases:
             if not self.exists(name):
                 with phase(f'Template database ({kind}: {TEMPLATE_MODULES})'):
                     self.drop(building)
-                    self.odoo.install(building, TEMPLATE_MODULES, demo=demo)
+                    self.odoo.install(building, TEMPLATE_MODULES, demo=demo, language=DEMO_LANGUAGE if demo else None)
                     self.odoo.script(building, 'warm_assets')
                     self.remember(building, template=kind)
                     self.rename(building, name)

@@ -60,14 +60,16 @@ class Odoo:
         file.write_text(f'[options]\n{text}')
         return file
 
-    def install(self, database: str, modules: str, *, update: bool = False, demo: bool = False) -> list[str]:
+    def install(self, database: str, modules: str, *, update: bool = False, demo: bool = False,
+                language: str | None = None) -> list[str]:
         """Install modules, or update those that are installed. Returns the warnings and errors of Odoo's log.
 
         Odoo exits with 0 after many of them, even after a module it does not know.
         """
         _status, output = run(
             self.command('-c', self.conf(database), '-i', modules, *(['-u', modules] if update else []),
-                         *(['--with-demo'] if demo else []), '--stop-after-init'),
+                         *(['--with-demo'] if demo else []),
+                         *([f'--load-language={language}'] if language else []), '--stop-after-init'),
             f'odoo-install-{database}', env=self.environment(), cwd=paths.CHECKOUT)
         return COMPLAINT.findall(output)
 
