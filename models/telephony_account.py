@@ -231,6 +231,8 @@ class TelephonyAccount(models.Model):
         return Account(
             api_key=account.api_key or '',
             api_secret=account.api_secret or '',
+            api_url=account.api_url or '',
+            webhook_url=account.webhook_url,
             timezone=account.timezone,
             country=account.country_id.code or '',
             extensions=frozenset(account.extension_ids.mapped('number')),

@@ -81,10 +81,7 @@ class WebhookRequest:
 
         :raise ProviderError: it is none
         """
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            raise ProviderError(f"the body is not JSON: {str(error)[:200]}") from None
+        return parse_json(self.body, "the body")
 
     def content(self) -> dict:
         """What was sent, of PBXs that send it in more than one form: the body where it is a JSON object, whatever its
@@ -126,9 +123,12 @@ class WebhookRequest:
 
 @dataclass(frozen=True)
 class Account:
-    """What an adapter may know about the connected PBX. `extensions` are the phones that the admin has entered."""
+    """What an adapter may know about the connected PBX. `extensions` are the phones that the admin has entered,
+    `webhook_url` is the public address under which the PBX knows us."""
     api_key: str = field(default='', repr=False)
     api_secret: str = field(default='', repr=False)
+    api_url: str = ''
+    webhook_url: str = field(default='', repr=False)
     timezone: str = 'UTC'
     country: str = ''
     extensions: frozenset[str] = frozenset()
@@ -141,6 +141,13 @@ class Account:
         except (ZoneInfoNotFoundError, ValueError):
             raise ProviderError(f"unknown time zone {self.timezone!r}") from None
         return local.replace(tzinfo=zone).astimezone(timezone.utc)
+
+    def to_local(self, moment: datetime) -> datetime:
+        """An aware time as the PBX's own clock shows it, naive."""
+        try:
+            return moment.astimezone(ZoneInfo(self.timezone or 'UTC')).replace(tzinfo=None)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ProviderError(f"unknown time zone {self.timezone!r}") from None
 
 
 @dataclass(frozen=True)
@@ -343,7 +350,25 @@ registry: Mapping[str, Provider] = MappingProxyType(_registry)
 
 # --- helpers that adapters share ---------------------------------------------------------------------------------
 
+# Deeper nesting is no event, and would overflow the stack of whoever reads it after us.
+MAX_DEPTH = 50
+
 _SURROGATE = re.compile('[\ud800-\udfff]')
+
+
+def parse_json(text: str | bytes, what: str):
+    """:raise ProviderError: it is no JSON, or nested too deeply"""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProviderError(f"{what} is not JSON: {str(error)[:200]}") from None
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        level = [child for one in level if isinstance(one, (dict, list))
+                 for child in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return value
+    raise ProviderError(f"{what} is nested too deeply")
 
 
 def dump(payload: Mapping) -> str:

@@ -1,0 +1,139 @@
+"""One small HTTP client for all PBX APIs: time-outs, bounded retries, the vendor's rate limit, masked logs, readable errors.
+
+A capability is a method: what a PBX cannot do is simply not there, and the user interface shows no button for it.
+"""
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from ..base import Account, ProviderError
+
+_logger = logging.getLogger(__name__)
+
+# What a client may be able to do, with the signature that its method then has.
+CAPABILITIES = MappingProxyType({
+    'check': "() -> str: log in, and say in one line what answered",
+    'history': "(start, end: aware UTC) -> Iterator[dict]: payloads of ended calls, as the adapter's identify takes them",
+    'recording_url': "(ref, call_ref) -> str: the address of a recording that was announced by name",
+    'extensions': "() -> list[Extension]: the phones of the PBX",
+    'numbers': "() -> list[Number]: the numbers of the company",
+    'dial': "(extension, number, reference) -> str: ring the employee, then the customer; the PBX's id of the call or ''",
+    'hang_up': "(call_ref) -> None",
+    'transfer': "(call_ref, extension, attended) -> None",
+    'send_sms': "(number, text, sender) -> None",
+    'set_webhooks': "() -> str: make the PBX post to Account.webhook_url; what was set",
+})
+TIMEOUT = 15
+# Reads that met a broken connection or a 502-504 are repeated this often; what changes something never is.
+RETRIES = Retry(total=2, backoff_factor=0.3, status_forcelist=(502, 503, 504), allowed_methods=('GET', 'HEAD'),
+                raise_on_status=False, respect_retry_after_header=False)
+# Statuses after which the same request may succeed later.
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A phone of the PBX: what events call it, and whose it is there."""
+    number: str
+    name: str = ''
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of the company, as the PBX spells it."""
+    number: str
+    label: str = ''
+
+
+class Client:
+    """A conversation with one PBX. Subclassing with a `code` registers it for the adapter of that code."""
+
+    code = ''
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.code:
+            _clients[cls.code] = cls
+
+    def __init__(self, account: Account):
+        self.account = account
+        self._session = requests.Session()
+        self._session.trust_env = False
+        for scheme in ('https://', 'http://'):
+            self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+
+    @classmethod
+    def can(cls, capability: str) -> bool:
+        return capability in CAPABILITIES and hasattr(cls, capability)
+
+    def request(self, method: str, path: str, *, params=None, data=None, json=None, headers: Mapping | None = None,
+                auth=None) -> requests.Response:
+        """One request below the account's API address. The answer's status is not judged here but in :meth:`call`.
+
+        :raise ProviderError: the PBX cannot be reached (retryable)
+        """
+        url = self.account.api_url.rstrip('/') + path
+        try:
+            response = self._session.request(
+                method, url, params=params, data=data, json=json, headers=headers, auth=auth, timeout=TIMEOUT,
+                allow_redirects=False)
+        except requests.RequestException as error:
+            raise ProviderError(f"the PBX does not answer: {type(error).__name__}", retryable=True) from None
+        _logger.info("%s %s: %s", method, self._masked(path), response.status_code)
+        return response
+
+    def call(self, method: str, path: str, **kwargs) -> dict | list:
+        """A request whose answer is JSON; the vendor's way of saying no is read by :meth:`complaint`.
+
+        :raise ProviderError: with the vendor's own words, retryable where waiting helps
+        """
+        response = self.request(method, path, **kwargs)
+        try:
+            body = response.json() if response.content else {}
+        except ValueError:
+            body = None
+        complaint = self.complaint(response, body)
+        if complaint:
+            text, passing = complaint
+            raise ProviderError(self._masked(text)[:300], retryable=passing)
+        if body is None:
+            raise ProviderError("the PBX did not answer in JSON: is the API address right?")
+        return body
+
+    def complaint(self, response: requests.Response, body) -> tuple[str, bool] | None:
+        """(what the PBX complains of, whether waiting helps), None when it does not. Vendors refine this: some say no in a
+        200, some have their own words for a rate limit."""
+        if response.ok:
+            return None
+        words = ''
+        if isinstance(body, dict):
+            words = next((str(body[name]) for name in ('message', 'error', 'error_description', 'detail') if body.get(name)), '')
+        return f"the PBX answered {response.status_code} {words}".strip(), response.status_code in PASSING
+
+    def _masked(self, text: str) -> str:
+        """A text without the account's credentials and without whole phone numbers."""
+        for secret in (self.account.api_secret, self.account.api_key):
+            if secret:
+                text = text.replace(secret, '***')
+        return re.sub(r'\d{5,}(?=\d{2})', '…', text)
+
+    def pages(self, fetch, size: int) -> Iterator[dict]:
+        """All rows of a paged list: `fetch(offset)` gives one page, a page shorter than `size` is the last."""
+        offset = 0
+        while rows := fetch(offset):
+            yield from rows
+            if len(rows) < size:
+                return
+            offset += len(rows)
+
+
+_clients: dict[str, type[Client]] = {}
+clients: Mapping[str, type[Client]] = MappingProxyType(_clients)
