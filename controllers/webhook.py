@@ -1,7 +1,10 @@
+from functools import partial
+
 from odoo import http
 from odoo.http import request
 
 from ..providers.base import Refused, WebhookRequest
+from .filer import filer
 
 MAX_BODY = 1024 * 1024
 
@@ -24,7 +27,7 @@ class TelephonyWebhook(http.Controller):
             return request.make_response(str(refusal), status=refusal.status)
         response = request.make_response(
             reply.body, headers=[('Content-Type', reply.content_type)], status=reply.status)
-        response.call_on_close(account._file_in_new_transaction)
+        response.call_on_close(partial(filer.wake, account))
         return response
 
     def _delivery(self, suffix):

@@ -239,6 +239,14 @@ class TelephonyAccount(models.Model):
             own_numbers=frozenset(numbers.mapped('name')),
         )
 
+    def _adapter(self):
+        return registry[self._provider_code()]
+
+    @tools.ormcache('self.id')
+    def _provider_code(self):
+        """Without a query in every delivery."""
+        return self.sudo().provider
+
     def _receive(self, request: WebhookRequest) -> Reply:
         """Authenticate a delivery, append its events to the inbox and answer what the PBX asks. Nothing else happens
         before the answer.
@@ -246,7 +254,7 @@ class TelephonyAccount(models.Model):
         :raise Refused: it is not from this PBX or too large; nothing was stored
         """
         self.ensure_one()
-        provider, settings = registry[self.provider], self._settings()
+        provider, settings = self._adapter(), self._settings()
         if reply := provider.handshake(request):
             return reply
         try:

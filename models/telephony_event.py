@@ -1,5 +1,6 @@
 import json
 import logging
+import time
 from datetime import timedelta, timezone
 
 import psycopg2
@@ -9,7 +10,6 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..providers import registry
 from ..providers.base import CallEvent, ProviderError, Stored, WebhookRequest, digest, dump
 from ..providers.fold import fold, void_reason
 
@@ -19,10 +19,18 @@ _logger = logging.getLogger(__name__)
 RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Events filed in one transaction.
 BATCH = 200
+# Filing may take this part of the time while events come in one by one, and may wait this long (seconds) for more.
+FILING_SHARE = 0.1
+LONGEST_PAUSE = 1.0
 # The kind of our own event that closes a call whose end never came.
 LOST = 'lost'
 LOCK_SPACE = 0x7E1E
 CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
+
+
+def pause_after(seconds):
+    """How long to wait after filing has taken so long, so that the next batch is worth it."""
+    return min(seconds / FILING_SHARE - seconds, LONGEST_PAUSE)
 
 
 class TelephonyEvent(models.Model):
@@ -59,6 +67,11 @@ class TelephonyEvent(models.Model):
     _retry_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
     _received_idx = models.Index("(account_id, state, received_at)")
 
+    @api.depends('kind', 'call_ref')
+    def _compute_display_name(self):
+        for event in self:
+            event.display_name = ' '.join(filter(None, (event.kind, event.call_ref))) or self.env._("Not understood")
+
     @api.depends('payload')
     def _compute_payload_pretty(self):
         for event in self:
@@ -80,7 +93,7 @@ class TelephonyEvent(models.Model):
         payload = json.loads(self.payload)
         if request := WebhookRequest.from_payload(payload):
             try:
-                payloads = registry[self.account_id.provider].split(request)
+                payloads = self.account_id._adapter().split(request)
             except ProviderError as error:
                 self._fail(error)
                 return
@@ -101,7 +114,7 @@ class TelephonyEvent(models.Model):
         :raise Refused: the adapter does not want it kept
         """
         try:
-            payloads = registry[account.provider].split(request)
+            payloads = account._adapter().split(request)
         except ProviderError as error:
             if hasattr(error, 'status'):
                 raise
@@ -115,7 +128,7 @@ class TelephonyEvent(models.Model):
     def _row(self, account, payload):
         """(kind, call_ref, key, state, error, payload) of one payload."""
         try:
-            identity = registry[account.provider].identify(payload, account._settings())
+            identity = account._adapter().identify(payload, account._settings())
         except ProviderError as error:
             return '', None, digest(payload), 'failed', str(error), dump(payload)
         state = 'pending' if identity.call_ref else 'ignored'
@@ -168,12 +181,18 @@ class TelephonyEvent(models.Model):
         after it has let go of the lock.
         """
         for account in accounts:
-            progress = True
-            while progress and self._next_pending(account) and self._lock(account):
+            progress, pause = True, 0
+            while progress and (pending := self._next_pending(account)):
+                if len(pending) < BATCH:
+                    time.sleep(pause)
+                if not self._lock(account):
+                    break
+                begin = time.monotonic()
                 try:
                     progress = self._process_batch(account)
                 finally:
                     self._unlock(account)
+                pause = pause_after(time.monotonic() - begin)
 
     def _next_pending(self, account):
         return self.search_fetch(
@@ -233,7 +252,7 @@ class TelephonyEvent(models.Model):
         events = self.search_fetch(
             [('account_id', '=', account.id), ('call_ref', 'in', refs), ('state', '!=', 'failed')],
             ['call_ref', 'payload', 'received_at', 'state'], order='id')
-        settings, provider = account._settings(), registry[account.provider]
+        settings, provider = account._settings(), account._adapter()
         records, reasons = {}, {}
         for ref, own in events.grouped('call_ref').items():
             told = provider.translate([
