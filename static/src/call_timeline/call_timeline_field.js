@@ -41,12 +41,23 @@ export class CallTimelineField extends Component {
         const [start, end] = this.span;
         return this.legs.map((leg) => {
             const rang = leg.start_at || this.props.record.data.start_at || start;
-            const over = leg.ended_at || end;
             const answered = leg.answered_at;
+            const over = answered ? leg.ended_at || end : this.endOfRinging(leg, rang, end);
             const ring = this.bar(rang, answered || over);
             const talk = answered ? this.bar(answered, over) : null;
             return { leg, ring, talk, outcome: this.outcome(leg), description: this.describe(leg, ring, talk) };
         });
+    }
+
+    /**
+     * Of a phone that was not taken. Where the PBX does not tell it, the phone counts as ringing to the end of the call;
+     * it rang no longer than until another one was taken.
+     */
+    endOfRinging(leg, rang, end) {
+        const { answered_at, ended_at } = this.props.record.data;
+        const told = leg.ended_at && !(ended_at && leg.ended_at.equals(ended_at));
+        const over = told ? leg.ended_at : end;
+        return !told && answered_at && rang < answered_at ? DateTime.min(answered_at, over) : over;
     }
 
     /** Place and length of a bar, in percent of the call. */
@@ -89,6 +100,7 @@ export const callTimelineField = {
     supportedTypes: ["one2many"],
     fieldDependencies: [
         { name: "start_at", type: "datetime" },
+        { name: "answered_at", type: "datetime" },
         { name: "ended_at", type: "datetime" },
         { name: "state", type: "selection" },
         { name: "outcome", type: "selection" },

@@ -1,6 +1,7 @@
 import { Component, onWillUnmount, useState, xml } from "@odoo/owl";
 import { browser } from "@web/core/browser/browser";
 import { formatDateTime } from "@web/core/l10n/dates";
+import { is24HourFormat } from "@web/core/l10n/time";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { capitalize } from "@web/core/utils/strings";
@@ -9,7 +10,7 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 const { DateTime } = luxon;
 const MINUTE = 60_000;
 
-/** When a callback falls due, from now: "In 12 minutes". What is closed shows its plain time. */
+/** When a callback falls due, from now: "In 12 minutes", "Tomorrow 09:00". What is closed shows its plain time. */
 export class CallbackDueField extends Component {
     static template = xml`<span class="o_telephony_due text-nowrap" t-att-class="decoration" t-att-title="exact" t-out="text"/>`;
     static props = { ...standardFieldProps };
@@ -32,18 +33,30 @@ export class CallbackDueField extends Component {
         return this.due ? formatDateTime(this.due) : "";
     }
 
+    get minutes() {
+        return this.due.diff(this.state.now, "minutes").minutes;
+    }
+
     get text() {
-        return this.due && this.isOpen
-            ? capitalize(this.due.toRelative({ base: this.state.now }))
-            : this.exact;
+        if (!this.due || !this.isOpen) {
+            return this.exact;
+        }
+        const { now } = this.state;
+        if (Math.abs(this.minutes) < 60) {
+            return capitalize(this.due.toRelative({ base: now }));
+        }
+        const day = capitalize(this.due.toRelativeCalendar({ base: now, unit: "days" }));
+        if (this.due < now.startOf("day")) {
+            return day;
+        }
+        return `${day} ${this.due.toFormat(is24HourFormat() ? "HH:mm" : "h:mm a")}`;
     }
 
     get decoration() {
         if (!this.due || !this.isOpen) {
             return "";
         }
-        const minutes = this.due.diff(this.state.now, "minutes").minutes;
-        return minutes < 0 ? "text-danger fw-bold" : minutes < 15 ? "text-warning fw-bold" : "";
+        return this.minutes < 0 ? "text-danger fw-bold" : this.minutes < 15 ? "text-warning fw-bold" : "";
     }
 }
 
