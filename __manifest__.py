@@ -3,6 +3,8 @@
     'version': '19.0.1.0.0',
     'category': 'Sales/CRM',
     'summary': "Every call of every PBX on the right contact and deal, and a callback for every missed one",
+    # Odoo would else read README.md as reStructuredText
+    'description': "Joins a company's telephony to its CRM. README.md tells how.",
     'author': "The crm_telephony founders",
     'license': 'LGPL-3',
     'depends': ['crm', 'phone_validation', 'sms', 'resource'],

@@ -12,6 +12,7 @@ from odoo.tools import SQL
 
 from ..providers.base import CallEvent, ProviderError, Stored, WebhookRequest, digest, dump
 from ..providers.fold import fold, void_reason
+from .telephony_call import changes
 
 _logger = logging.getLogger(__name__)
 
@@ -251,7 +252,7 @@ class TelephonyEvent(models.Model):
         """Compute these calls anew from all their events."""
         events = self.search_fetch(
             [('account_id', '=', account.id), ('call_ref', 'in', refs), ('state', '!=', 'failed')],
-            ['call_ref', 'payload', 'received_at', 'state'], order='id')
+            ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id'], order='id')
         settings, provider = account._settings(), account._adapter()
         records, reasons = {}, {}
         for ref, own in events.grouped('call_ref').items():
@@ -263,11 +264,13 @@ class TelephonyEvent(models.Model):
             records[ref] = fold(told)
             reasons[ref] = void_reason(told)
         calls = self.env['telephony.call']._file(account, records)
-        for ref, own in events.filtered(lambda event: event.state == 'pending').grouped('call_ref').items():
-            own.write({
+        for ref, own in events.grouped('call_ref').items():
+            values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
                 'call_id': calls[ref].id if ref in calls else False,
-            })
+            }
+            # not only the new ones: what looked like no call may have become one, and the reverse
+            own.filtered(lambda event, values=values: changes(event, values)).write(values)
         if account.state == 'draft':
             account.state = 'connected'
 

@@ -165,8 +165,8 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
         ended_at = own_ends[-1].at if own_ends else (following if took and following else call_ended_at)
         told = _last([event for event in events if event.kind == 'leg_ended'], 'outcome')
         if took:
-            # one talker has all the talk that was told; several share it by the clock
-            alone = len(takes) == 1
+            # a lone talker has all the talk that was told; who left earlier or shares it has it by the clock
+            alone = len(takes) == 1 and not own_ends
             span = (ended_at - answered_at).total_seconds() if answered_at and ended_at else 0
             leg_talk = talk if alone else _whole(max(span, 0))
         else:
