@@ -5,7 +5,7 @@ import shutil
 import sys
 
 from dev.setup import paths, workplace
-from dev.setup.console import readable_failures, say
+from dev.setup.console import CLOCK, readable_failures, say
 
 
 def env() -> None:
@@ -18,6 +18,7 @@ def env() -> None:
 
 def shell() -> None:
     environment = workplace.ensure(addon=False).environment()
+    environment.pop(CLOCK)
     program = environment.get('SHELL', '/bin/sh')
     say('a shell with odoo, python, pytest, ruff and psql of this project; leave it with exit')
     os.execvpe(program, [program], environment)

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from dev.setup import paths
 
-# A re-start inside the virtual environment goes on with the same clock.
-START = float(os.environ.setdefault('CRM_TELEPHONY_STARTED', str(time.time())))
+CLOCK = 'CRM_TELEPHONY_STARTED'     # the command goes on with it when it continues inside the virtual environment
+START = float(os.environ.setdefault(CLOCK, str(time.time())))
 HEARTBEAT_SECONDS = 10
 TAIL_LINES = 40
 
