@@ -1,0 +1,12 @@
+"""`make bench`: the addon's speed against its goals, each as a ratio to a floor that is measured in the same rounds.
+
+    __main__    which benches, and the table
+    load        the client
+    server      Odoo servers to be measured
+    webhook     P1 to P4 and memory: deliveries
+    lookup      P5 to P7: who is calling, at a million contacts
+    data        databases filled by SQL, kept for later runs
+    addons      the floor's routes: a throw-away addon that no user gets
+
+Absolute figures depend on the machine and on what else it does; the ratios and the goals are what to look at.
+"""

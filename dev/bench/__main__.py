@@ -1,0 +1,87 @@
+"""`make bench` (ARGS="p1 p5" picks, ARGS=--quick is a short look on a small database)."""
+import argparse
+import os
+import platform
+import statistics
+import sys
+from collections import defaultdict
+
+from dev.bench import inside
+from dev.bench.data import Bench
+from dev.bench.table import Pair, Row, percentile, show
+from dev.bench.webhook import Webhook
+from dev.setup import locks
+from dev.setup.console import phase, readable_failures, say
+
+WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
+LOOKUP = ('p5', 'p6', 'p7')
+ROUNDS, SECONDS, SMALL, LARGE = 7, 1, 100_000, 1_000_000
+QUICK_ROUNDS, QUICK_SECONDS, QUICK_SMALL, QUICK_LARGE = 3, .5, 10_000, 100_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
+    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(WEBHOOK + LOOKUP) + '; all by default')
+    parser.add_argument('--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory')
+    given = parser.parse_args()
+    if unknown := set(given.benches) - set(WEBHOOK + LOOKUP):
+        parser.error(f'unknown: {" ".join(sorted(unknown))}')
+    wanted = set(given.benches) or set(WEBHOOK + LOOKUP) - ({'memory'} if given.quick else set())
+    with locks.locked('bench', 'another bench'):
+        rows = _measure(Bench(), wanted, given.quick)
+    print(f'\n{os.cpu_count()} cores, Python {platform.python_version()}, '
+          f'{QUICK_LARGE if given.quick else LARGE:,} contacts; medians of rounds\n\n{show(rows)}\n')
+    missed = sum(row.met is False for row in rows)
+    say(f'{missed} goals are not met' if missed else 'all goals are met')
+    return bool(missed)
+
+
+def _measure(bench: Bench, wanted: set[str], quick: bool) -> list[Row]:
+    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
+    large = bench.database(QUICK_LARGE if quick else LARGE)
+    small = bench.database(QUICK_SMALL if quick else SMALL) if wanted & set(LOOKUP) else None
+    rows = []
+    if wanted & set(WEBHOOK):
+        rows += Webhook(bench, large, rounds=rounds, seconds=seconds).run(wanted)
+    if small:
+        rows += [row for row in _lookup(bench, large, small, rounds, peers=not quick) if row.bench.lower() in wanted]
+    return rows
+
+
+def _lookup(bench: Bench, large: str, small: str, rounds: int, *, peers: bool) -> list[Row]:
+    with phase('P5, P6, P7: lookups'):
+        answer = inside.ask(bench, 'lookup', large, small, rounds)
+    times = defaultdict(list)
+    for database, way, _turn, ms in answer['times']:
+        times[database, way].append(ms)
+
+    def median(database, way, share=.5):
+        return statistics.median(percentile(ms, share) for ms in times[database, way])
+
+    rows = []
+    for name, share, most in (('p50', .5, 2), ('p95', .95, 5)):
+        floor, ours = median(large, 'floor', share), median(large, 'ours', share)
+        rows.append(Row('P5', f'contact and deals of a number, {name}', f'{floor:.3g} ms', f'{ours:.3g} ms', '',
+                        f'<= {most} ms', ours <= most))
+    rows += [
+        Row('P5', 'queries', '', str(answer['queries']), goal='<= 2', met=answer['queries'] <= 2),
+        Row('P5', 'tables scanned', '', ', '.join(answer['scans']) or 'none', goal='none', met=not answer['scans']),
+    ]
+    for peer, least in (('base_phone', 100), ('voip_oca', 50)) if peers else ():     # they were set for the large one
+        theirs, ours = median(large, peer), median(large, 'ours')
+        rows.append(Row('P5', f"against {peer}'s query, p50", f'{theirs:.3g} ms', f'{ours:.3g} ms',
+                        f'1/{theirs / ours:.0f}', f'<= 1/{least}', theirs / ours >= least))
+    growth = Pair()
+    for before, after in zip(times[small, 'ours'], times[large, 'ours']):
+        growth.add(percentile(before, .5), percentile(after, .5))
+    return [
+        *rows,
+        Row('P6', 'found, of numbers typed in six ways', str(answer['asked']), str(answer['found']), goal='all',
+            met=answer['found'] == answer['asked']),
+        growth.row('P7', 'ten times as many contacts, p50', 'ms', most=2),
+    ]
+
+
+if __name__ == '__main__':
+    with readable_failures():
+        sys.exit(main())

@@ -1,0 +1,46 @@
+"""Two routes to compare the addon's webhook with, each doing one thing."""
+import hashlib
+import hmac
+
+from odoo import fields, http, models
+from odoo.http import request
+
+SECRET = b'bench'
+ROUTE = {'type': 'http', 'methods': ['POST'], 'csrf': False, 'save_session': False}
+
+
+class TelephonyFloor(models.Model):
+    _name = 'telephony.floor'
+    _description = "Bench: a raw event"
+    _log_access = False
+
+    key = fields.Char(required=True)
+    body = fields.Text()
+    received_at = fields.Datetime(default=fields.Datetime.now)
+
+    _key_uniq = models.Constraint('UNIQUE(key)', "An event is stored once.")
+
+
+class Floor(http.Controller):
+
+    @http.route('/telephony_floor/hmac', auth='none', **ROUTE)
+    def hmac(self):
+        """A refused delivery can hardly be cheaper than one that is checked and forgotten."""
+        return self._answer(self._signature() is not None)
+
+    @http.route('/telephony_floor/create', auth='public', **ROUTE)
+    def create(self):
+        """An accepted delivery: the same, and one row."""
+        if signature := self._signature():
+            body = request.httprequest.get_data().decode()
+            request.env['telephony.floor'].sudo().create({'key': signature, 'body': body})
+        return self._answer(signature)
+
+    def _signature(self):
+        """The body's signature if it is right. Each body is another, so it serves as the row's key too."""
+        signature = hmac.new(SECRET, request.httprequest.get_data(), hashlib.sha256).hexdigest()
+        given = request.httprequest.headers.get('X-Telephony-Signature', '')
+        return signature if hmac.compare_digest('sha256=' + signature, given) else None
+
+    def _answer(self, accepted):
+        return request.make_response('' if accepted else "bad signature", status=200 if accepted else 403)

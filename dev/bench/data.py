@@ -1,0 +1,93 @@
+"""Databases with many contacts and deals. Filled once by SQL, kept, and updated when the addon's code has changed."""
+import hashlib
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+
+from dev.bench.load import NETWORKS
+from dev.setup import paths, workplace
+from dev.setup.console import phase
+from dev.setup.database import Databases
+from dev.setup.odoo import Odoo
+
+FLOOR_ADDONS = Path(__file__).parent / 'addons'
+FLOOR = 'telephony_floor'
+LEADS_PER_CONTACT = 0.3
+
+# The n-th number of Kazakhstan's mobile networks, then how people type it.
+E164 = f"""'+77' || (ARRAY{list(NETWORKS)})[1 + ({{n}} % 12)::int]
+          || lpad((({{n}}::bigint * 48271) % 10000000)::text, 7, '0')"""
+TYPED = r"""regexp_replace(e164, '\+7(...)(...)(..)(..)', (ARRAY[
+    '+7\1\2\3\4', '+7 \1 \2-\3-\4', '8 (\1) \2-\3-\4', '8\1\2\3\4', '+7 (\1) \2\3\4', '\1 \2 \3\4'])[1 + i % 6])"""
+
+# One contact in fifty shares its number with the one before: a couple, a colleague.
+CONTACTS = f"""
+    INSERT INTO res_partner (name, complete_name, ref, phone, phone_sanitized, active, type, is_company, country_id,
+                             create_uid, write_uid, create_date, write_date)
+    SELECT 'Contact ' || i, 'Contact ' || i, 'bench-' || i, {TYPED}, e164, true, 'contact', i % 10 = 0,
+           (SELECT id FROM res_country WHERE code = 'KZ'), 1, 1, now(), now()
+      FROM (SELECT i, {E164.format(n='(CASE WHEN i % 50 = 0 THEN i - 1 ELSE i END)')} AS e164
+              FROM generate_series(1, %(contacts)s) AS i) AS numbers;
+    UPDATE res_partner SET commercial_partner_id = id WHERE commercial_partner_id IS NULL
+"""  # noqa: S608 - nothing from outside
+# Half of the deals belong to contacts, half to callers whom nobody has filed yet; most are open.
+LEADS = f"""
+    INSERT INTO crm_lead (name, type, active, won_status, phone, phone_sanitized, partner_id, user_id, stage_id,
+                          priority, probability, automated_probability, create_uid, write_uid, create_date, write_date)
+    SELECT 'Deal ' || i, CASE i % 3 WHEN 0 THEN 'lead' ELSE 'opportunity' END, i % 20 <> 0,
+           CASE WHEN i % 20 = 0 THEN 'lost' WHEN i % 7 = 0 THEN 'won' ELSE 'pending' END,
+           {TYPED}, e164, partner_id, 2, (SELECT min(id) FROM crm_stage), '1', 10, 10, 1, 1, now(), now()
+      FROM (SELECT i, partner.id AS partner_id,
+                   COALESCE(partner.phone_sanitized, {E164.format(n='(5000000 + i)')}) AS e164
+              FROM generate_series(1, %(leads)s) AS i
+              LEFT JOIN res_partner AS partner
+                ON i % 2 = 0 AND partner.ref = 'bench-' || (1 + (i * 3) % %(contacts)s)) AS numbers
+"""  # noqa: S608
+
+
+class Bench:
+    """The workplace with the floor's addon beside ours."""
+
+    def __init__(self):
+        place = workplace.ensure()
+        source = replace(place.odoo.source, addons=(*place.odoo.source.addons, FLOOR_ADDONS))
+        self.odoo = Odoo(source, place.odoo.server)
+        self.databases = Databases(self.odoo)
+
+    def connect(self, database: str):
+        """A closing connection in which each statement is a transaction."""
+        server = self.odoo.server
+        connection = psycopg2.connect(dbname=database, host=server.host, port=server.port or None, user=server.user,
+                                      password=server.password or None)
+        connection.autocommit = True
+        return closing(connection)
+
+    def database(self, contacts: int) -> str:
+        """The name of a database with so many contacts, up to date."""
+        name = f'{paths.ADDON}_bench_{contacts // 1000}k'
+        if not self.databases.memory(name).get('filled'):
+            with phase(f'Filling {name}: {contacts:,} contacts'):
+                self.databases.drop(name)
+                self.databases.copy(self.databases.template(demo=False), name)
+                self.databases.remember(name, filled=False, demo=False)
+                self._fill(name, contacts)
+            self.databases.remember(name, filled=True)
+        self.databases.refresh(name)
+        self._install_floor(name)
+        return name
+
+    def _fill(self, name: str, contacts: int) -> None:
+        values = {'contacts': contacts, 'leads': int(contacts * LEADS_PER_CONTACT)}
+        with self.connect(name) as connection, connection.cursor() as cursor:
+            for statement in (CONTACTS, 'CREATE INDEX bench_ref ON res_partner (ref)', 'ANALYZE res_partner', LEADS,
+                              'VACUUM ANALYZE res_partner', 'VACUUM ANALYZE crm_lead'):
+                cursor.execute(statement.replace('% ', '%% '), values)
+
+    def _install_floor(self, name: str) -> None:
+        files = sorted(FLOOR_ADDONS.rglob('*.py'))
+        code = hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()
+        if self.databases.memory(name).get('floor') != code:
+            self.odoo.install(name, FLOOR, update=True)
+            self.databases.remember(name, floor=code)

@@ -1,0 +1,55 @@
+"""What has to be asked inside Odoo, in a process of its own: `ask(bench, 'account', database)`."""
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+
+from dev.setup import paths
+from dev.setup.console import fail
+
+ANSWER = 'ANSWER '
+
+
+def ask(bench, question: str, *arguments):
+    """The answer of a function of this file or of lookup.py."""
+    conf = bench.odoo.conf(arguments[0])
+    done = subprocess.run(
+        [sys.executable, '-m', 'dev.bench.inside', str(conf), question, *map(str, arguments)],
+        env=bench.odoo.environment(), cwd=paths.REPO, check=False, text=True, capture_output=True)
+    for line in done.stdout.splitlines():
+        if line.startswith(ANSWER):
+            return json.loads(line.removeprefix(ANSWER))
+    return fail(f'{done.stdout}{done.stderr}\n\n{question} failed inside Odoo')
+
+
+def account(database: str) -> str:
+    """The webhook token of the account that the bench delivers to."""
+    with environment(database) as env:
+        accounts = env['telephony.account']
+        found = accounts.search([('name', '=', 'Bench')]) or accounts.create({
+            'name': "Bench", 'provider': 'generic', 'api_secret': 'bench', 'country_id': env.ref('base.kz').id,
+            'timezone': 'UTC'})
+        env.cr.commit()
+        return found.webhook_token
+
+
+@contextmanager
+def environment(database: str):
+    """Odoo's environment, as the superuser."""
+    from odoo import SUPERUSER_ID, api
+    from odoo.modules.registry import Registry
+    with Registry(database).cursor() as cr:
+        yield api.Environment(cr, SUPERUSER_ID, {})
+
+
+def main(conf: str, question: str, *arguments: str) -> None:
+    from odoo.tools import config
+
+    from dev.bench import lookup
+    config.parse_config(['-c', conf], setup_logging=True)
+    answer = {'account': account, 'lookup': lookup.measure}[question](*arguments)
+    print(ANSWER + json.dumps(answer), flush=True)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

@@ -1,0 +1,132 @@
+"""P5 to P7, inside Odoo: one number's contact and deals, in a small and in a large database by turns."""
+import random
+import time
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager
+
+from dev.bench import inside
+
+FLOOR = 'SELECT id FROM res_partner WHERE phone_sanitized = %s'
+# How other addons find a caller: base_phone 18.0 by the last digits, voip_oca 19.0 by the number as delivered.
+PEERS = {
+    'base_phone': ("SELECT id FROM res_partner WHERE replace(phone, ' ', '') ILIKE %s", lambda e164: '%' + e164[-9:]),
+    'voip_oca': ("SELECT id FROM res_partner WHERE phone = %s AND active LIMIT 1", lambda e164: e164),
+}
+NUMBERS, PEER_ROUNDS, RECALL = 60, 3, 10
+
+
+def measure(large: str, small: str, rounds: str) -> dict:
+    """Milliseconds by database and way, queries, plans and recall."""
+    with ExitStack() as stack:
+        sides = {name: _Side(stack.enter_context(inside.environment(name))) for name in (large, small)}
+        times = {name: defaultdict(list) for name in sides}
+        for turn in range(int(rounds)):
+            for place in range(NUMBERS):
+                for name, side in sides.items():
+                    number = side.numbers[(turn * NUMBERS + place) % len(side.numbers)]
+                    times[name]['floor', turn].append(_timed(side.floor, number))
+                    side.forget()
+                    times[name]['ours', turn].append(_timed(side.match, number))
+        for turn in range(PEER_ROUNDS):
+            for peer, (query, argument) in PEERS.items():
+                number = sides[large].numbers[turn]
+                times[large][peer, turn].append(_timed(sides[large].select, query, argument(number)))
+        queries, scans = sides[large].look_closely()
+        found, asked = sides[large].recall()
+        return {
+            'times': [[name, way, turn, ms] for name in sides for (way, turn), ms in times[name].items()],
+            'queries': queries, 'scans': scans, 'found': found, 'asked': asked,
+        }
+
+
+class _Side:
+    """One database and the numbers to ask it for: of contacts, of deals without contact, of nobody."""
+
+    def __init__(self, env):
+        self.env, self.company = env, env.company
+        rows = self.select(
+            """ SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' AND id %% 7 = 3
+                 UNION ALL
+                SELECT phone_sanitized FROM crm_lead WHERE partner_id IS NULL AND id %% 7 = 3 """)
+        random.Random(19).shuffle(rows)
+        self.numbers = [f'+7777999{place:04}' if place % 10 == 0 else number for place, (number,) in enumerate(rows)]
+        for number in self.numbers[:20]:
+            self.match(number)
+
+    def select(self, query: str, *values) -> list[tuple]:
+        self.env.cr.execute(query, values)
+        return self.env.cr.fetchall()
+
+    def floor(self, number: str) -> list[tuple]:
+        return self.select(FLOOR, number)
+
+    def match(self, number: str):
+        return self.env['telephony.matcher']._match(self.company, {number})[number]
+
+    def forget(self) -> None:
+        """A cache as empty as a new transaction's, but for the company, which filing has read by then."""
+        self.env.invalidate_all()
+        self.company.partner_id.lang  # noqa: B018 - read for its effect
+
+    def look_closely(self) -> tuple[int, list[str]]:
+        """The most queries that one lookup needed, and the tables that its real queries read from end to end."""
+        most, scanned = 0, set()
+        for number in self.numbers[:100]:
+            self.forget()
+            with _recorded(self.env.cr) as queries:
+                self.match(number)
+            most = max(most, len(queries))
+            for query in queries:
+                self.env.cr.execute('EXPLAIN (FORMAT JSON) ' + query.decode().replace('%', '%%'), ())
+                scanned |= set(_scans(self.env.cr.fetchone()[0][0]['Plan']))
+        return most, sorted(scanned)
+
+    def recall(self) -> tuple[int, int]:
+        """Contacts typed in six usual ways, whose numbers Odoo itself has sanitised: how many does a call find?"""
+        from odoo.addons.crm_telephony.providers.numbers import to_e164
+        contacts, country = [], self.env.ref('base.kz')
+        for place in range(RECALL):
+            for way, pattern in enumerate((
+                '+7{}{}{}', '+7 {} {}-{}', '8 ({}) {}-{}', '8{}{}{}', '+7 ({}) {}{}', '{} {} {}',
+            )):
+                parts = '701', f'{900 + way}', f'{1000 + place}'
+                contacts.append((pattern.format(*parts), '7' + ''.join(parts)))
+        records = self.env['res.partner'].create([
+            {'name': typed, 'phone': typed, 'country_id': country.id} for typed, _delivered in contacts])
+        records.flush_recordset()
+        found = sum(
+            record in self.env['res.partner'].search([('phone_sanitized', '=', to_e164(delivered, 'KZ'))])
+            and self.match(to_e164(delivered, 'KZ')).state != 'none'
+            for record, (_typed, delivered) in zip(records, contacts))
+        self.env.cr.rollback()
+        return found, len(contacts)
+
+
+@contextmanager
+def _recorded(cr):
+    """The statements that a cursor executes, as they went to the server."""
+    queries, execute = [], cr.execute
+
+    def record(*args, **kwargs):
+        result = execute(*args, **kwargs)
+        queries.append(cr._obj.query)
+        return result
+
+    cr.execute = record
+    try:
+        yield queries
+    finally:
+        del cr.execute
+
+
+def _scans(plan: dict):
+    if plan['Node Type'] == 'Seq Scan':
+        yield plan['Relation Name']
+    for part in plan.get('Plans', ()):
+        yield from _scans(part)
+
+
+def _timed(function, *arguments) -> float:
+    begin = time.perf_counter()
+    function(*arguments)
+    return 1000 * (time.perf_counter() - begin)

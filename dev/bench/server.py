@@ -1,0 +1,79 @@
+"""Odoo servers to be measured, on free ports of the loopback interface."""
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from dev.bench.data import Bench
+from dev.setup import paths
+from dev.setup.console import fail, tail
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class Server:
+    def __init__(self, process: subprocess.Popen, port: int, log: Path):
+        self.process = psutil.Process(process.pid)
+        self.port, self.log = port, log
+
+    def megabytes(self) -> float:
+        """Memory of the process that answers, the largest if there are several."""
+        return max(process.memory_info().rss for process in [self.process, *self._workers()]) / 2 ** 20
+
+    def processor_ms(self) -> float:
+        """What all its processes have used so far; hardly disturbed by what else the machine does."""
+        times = [process.cpu_times() for process in [self.process, *self._workers()]]
+        return 1000 * sum(one.user + one.system for one in times)
+
+    def retries(self) -> int:
+        """How often Odoo had to repeat a request because of a collision."""
+        return len(re.findall(r'tries left|maximum number of tries', self.log.read_text(errors='replace')))
+
+    def _workers(self) -> list[psutil.Process]:
+        return [child for child in self.process.children() if 'gevent' not in child.cmdline()]
+
+
+@contextmanager
+def running(bench: Bench, database: str, workers: int = 0):
+    """One server, without scheduled actions: what follows a call is not to be measured here."""
+    port, websocket_port = _free_ports(2)
+    log = paths.LOGS / f'bench-workers-{workers}.log'
+    log.unlink(missing_ok=True)
+    process = subprocess.Popen(
+        bench.odoo.command('-c', bench.odoo.conf(database), '--workers', workers, '--http-port', port,
+                           '--gevent-port', websocket_port, '--max-cron-threads', 0, '--logfile', log),
+        env=bench.odoo.environment(), cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    try:
+        _wait(process, f'http://127.0.0.1:{port}/web/health', log)
+        yield Server(process, port, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(url, timeout=10):
+            return
+        time.sleep(0.3)
+    fail(f'{tail(log.read_text(errors="replace"))}\n\nthe server to be measured does not answer (log: {log})')
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(('127.0.0.1', 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
