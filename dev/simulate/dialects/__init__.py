@@ -1,0 +1,68 @@
+"""How each PBX tells a call. One file a PBX; each has
+
+    LABEL, BATCH        its name; how many events it puts into one request
+    BLIND               what it cannot tell, in words: fact -> why
+    tell(call, ref, began, pbx)     all that it says of the call, in order: a list of :class:`Said`
+    request(payloads, pbx)          the signed :class:`Request` with these payloads
+    told(call)          the call's facts as far as this PBX tells them
+
+`ref` is any text that is different for different calls; ids are made of it.
+"""
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class Pbx:
+    """The simulated PBX. `zone` is that of its own clock; a chatty one also sends what nobody needs."""
+
+    secret: str = field(default='', repr=False)
+    key: str = ''
+    zone: ZoneInfo = ZoneInfo('Asia/Almaty')
+    is_chatty: bool = False
+
+
+@dataclass(frozen=True)
+class Said:
+    """One event, and when the PBX tells it."""
+
+    at: datetime
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    body: bytes
+    headers: dict[str, str]
+    method: str = 'POST'
+    suffix: str = ''
+
+
+def number_from(ref: str, digits: int) -> int:
+    """A number that looks accidental and is always the same for the same text."""
+    return int(hashlib.sha256(ref.encode()).hexdigest(), 16) % 10**digits
+
+
+def in_requests(dialect: ModuleType, said: Iterable[Said], pbx: Pbx) -> Iterator[tuple[datetime, Request]]:
+    """The requests as they go out: what happened at one moment goes together, where the PBX can put it into one."""
+    waiting: list[Said] = []
+    for one in said:
+        if waiting and (one.at != waiting[0].at or len(waiting) == dialect.BATCH):
+            yield waiting[0].at, dialect.request([other.payload for other in waiting], pbx)
+            waiting = []
+        waiting.append(one)
+    if waiting:
+        yield waiting[0].at, dialect.request([other.payload for other in waiting], pbx)
+
+
+DIALECTS: dict[str, ModuleType] = {
+    module.name: importlib.import_module(f'{__name__}.{module.name}') for module in pkgutil.iter_modules(__path__)
+}

@@ -1,0 +1,261 @@
+"""What the day needs of Odoo besides its webhooks: what its own browser client would ask, as the administrator."""
+
+import json
+import secrets
+import time
+import urllib.request
+from base64 import b64encode
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from http.cookiejar import CookieJar
+from zoneinfo import ZoneInfo
+
+from dev.simulate import sound
+from dev.simulate.dialects import Pbx
+from dev.simulate.post import Webhook
+
+MODULE = 'crm_telephony'
+PLAYED = 'crm_telephony.demo_day'  # ir.config_parameter: when the day was begun, and whether it is done
+ACTIONS = ('ir_cron_process_events', 'ir_cron_follow_up')
+LANGUAGE = 'ru_RU'
+SETTLE_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS = 120, 3, 0.15
+TIMEOUT_SECONDS = 300
+
+
+class NotReady(Exception):
+    """The database is not what the day needs; the text is for the person at the keyboard."""
+
+
+class Fault(NotReady):
+    """Odoo has refused a request."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A connected PBX of the demo company and how to play its part."""
+
+    provider: str
+    webhook: Webhook
+    pbx: Pbx
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number of the company, and the phones of the team that answers it."""
+
+    number: str
+    label: str
+    provider: str
+    team: str
+    phones: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Somebody of the demo data who may call. `key` is his record's name there."""
+
+    key: str
+    number: str
+
+
+class Odoo:
+    def __init__(self, url: str, database: str, login: str, password: str):
+        self.url = url.rstrip('/')
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        try:
+            session = self._ask('/web/session/authenticate', db=database, login=login, password=password)
+        except Fault as fault:
+            raise NotReady(f'{login} cannot log in to {database}: {fault}') from None
+        self.uid = session['uid']
+
+    def call(self, model: str, method: str, *arguments, **keywords):
+        return self._ask(
+            f'/web/dataset/call_kw/{model}/{method}', model=model, method=method, args=arguments, kwargs=keywords
+        )
+
+    def _ask(self, path: str, **parameters):
+        request = urllib.request.Request(
+            self.url + path,
+            json.dumps({'jsonrpc': '2.0', 'params': parameters}).encode(),
+            {'Content-Type': 'application/json'},
+        )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                said = json.load(answer)
+        except (OSError, ValueError) as error:
+            raise NotReady(f'{self.url} does not answer as Odoo does: {error}') from None
+        if 'error' in said:
+            raise Fault(said['error'].get('data', {}).get('message') or said['error']['message'])
+        return said['result']
+
+    def named(self, model: str, prefix: str = '') -> dict[str, int]:
+        """Records of the addon's data by name, in the order of the names."""
+        rows = self.call(
+            'ir.model.data',
+            'search_read',
+            [('module', '=', MODULE), ('model', '=', model), ('name', '=like', f'{prefix}%')],
+            fields=['name', 'res_id'],
+            order='name',
+        )
+        return {row['name']: row['res_id'] for row in rows}
+
+    def read(self, model: str, ids, *fields: str) -> list[dict]:
+        return self.call(model, 'read', list(ids), list(fields), load=False)
+
+    # -- the company
+
+    @cached_property
+    def company(self) -> int:
+        found = self.named('res.company', 'demo_company')
+        if not found:
+            raise NotReady('this database has no demo data of the addon')
+        return found['demo_company']
+
+    def move_in(self) -> None:
+        """The administrator opens the wholesaler first, on its clock; its people read Russian where it is loaded."""
+        self.call('res.users', 'write', [self.uid], {'company_id': self.company, 'tz': 'Asia/Almaty'})
+        if self.call('res.lang', 'search_count', [('code', '=', LANGUAGE)]):
+            self.call('res.users', 'write', list(self.named('res.users', 'demo_').values()), {'lang': LANGUAGE})
+
+    def accounts(self) -> dict[str, Account]:
+        """The demo PBXs by provider; one without a secret gets one."""
+        accounts = {}
+        ids = list(self.named('telephony.account', 'demo_account_').values())
+        for row in self.read('telephony.account', ids, 'provider', 'api_secret', 'webhook_token', 'timezone'):
+            if not row['api_secret']:
+                row['api_secret'] = secrets.token_hex(16)
+                self.call('telephony.account', 'write', [row['id']], {'api_secret': row['api_secret']})
+            accounts[row['provider']] = Account(
+                row['provider'],
+                Webhook(f"{self.url}/telephony/webhook/{row['provider']}/{row['webhook_token']}"),
+                Pbx(secret=row['api_secret'], zone=ZoneInfo(row['timezone'])),
+            )
+        return accounts
+
+    def lines(self) -> list[Line]:
+        accounts = {
+            row['id']: row['provider']
+            for row in self.read(
+                'telephony.account', self.named('telephony.account', 'demo_account_').values(), 'provider'
+            )
+        }
+        phones = {
+            row['user_id']: row['number']
+            for row in self.read(
+                'telephony.extension', self.named('telephony.extension', 'demo_').values(), 'user_id', 'number'
+            )
+        }
+        teams = {
+            row['id']: tuple(sorted(phones[user] for user in row['member_ids'] if user in phones))
+            for row in self.read('crm.team', self.named('crm.team', 'demo_team_').values(), 'member_ids')
+        }
+        names = {ref: name.removeprefix('demo_team_') for name, ref in self.named('crm.team', 'demo_team_').items()}
+        return [
+            Line(row['name'], row['label'], accounts[row['account_id']], names[row['team_id']], teams[row['team_id']])
+            for row in self.read(
+                'telephony.number',
+                self.named('telephony.number', 'demo_number_').values(),
+                'name',
+                'label',
+                'account_id',
+                'team_id',
+            )
+        ]
+
+    def customers(self) -> list[Customer]:
+        """Contacts with a number, then deals that know a number and no contact."""
+        partners, deals = self.named('res.partner', 'demo_'), self.named('crm.lead', 'demo_deal_')
+        found = {
+            row['id']: row['phone_sanitized'] for row in self.read('res.partner', partners.values(), 'phone_sanitized')
+        }
+        customers = [
+            Customer(name, found[ref]) for name, ref in partners.items() if found[ref] and 'office' not in name
+        ]
+        rows = {
+            row['id']: row for row in self.read('crm.lead', deals.values(), 'phone_sanitized', 'partner_id', 'active')
+        }
+        customers += [
+            Customer(name, rows[ref]['phone_sanitized'])
+            for name, ref in deals.items()
+            if rows[ref]['active'] and not rows[ref]['partner_id'] and rows[ref]['phone_sanitized']
+        ]
+        return customers
+
+    # -- once a database
+
+    def played(self) -> str:
+        return self.call('ir.config_parameter', 'get_param', PLAYED) or ''
+
+    def remember(self, text: str) -> None:
+        self.call('ir.config_parameter', 'set_param', PLAYED, text)
+
+    # -- between and after the calls
+
+    def settle(self) -> None:
+        """Everything that has come in becomes calls, and what follows from them is done.
+
+        Odoo does it by itself and at once; where its scheduled actions are switched off it is asked to.
+        """
+        until = time.monotonic() + SETTLE_SECONDS
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while self._has_to_do():
+            if time.monotonic() > until:
+                raise NotReady('Odoo does not get done with the calls; its log may tell why')
+            if time.monotonic() > patience:
+                for name in ACTIONS:
+                    with suppress(Fault):  # it is running already
+                        self.call('ir.cron', 'method_direct_trigger', [self.named('ir.cron', name)[name]])
+            time.sleep(PAUSE_SECONDS)
+
+    def _has_to_do(self) -> bool:
+        events = [('state', '=', 'pending'), ('account_id.company_id', '=', self.company)]
+        calls = [('follow_up', '=', 'todo'), ('company_id', '=', self.company)]
+        return bool(
+            self.call('telephony.event', 'search_count', events) or self.call('telephony.call', 'search_count', calls)
+        )
+
+    def give_sound(self, limit: int) -> int:
+        """Some recordings that the PBX has announced become playable; gives how many.
+
+        Recordings are read-only for everybody, and addresses on this machine are never fetched, so a server action
+        attaches the files.
+        """
+        rows = self.call(
+            'telephony.recording',
+            'search_read',
+            [('company_id', '=', self.company), ('state', '=', 'pending'), ('call_id.talk_seconds', '>', 20)],
+            fields=['ref', 'call_id'],
+            order='id desc',
+            limit=limit,
+        )
+        attached = []
+        for number, row in enumerate(rows):
+            seconds = 7 + number % 4
+            data = b64encode(sound.conversation(seconds, row['ref'])).decode()
+            attachment = self.call(
+                'ir.attachment', 'create', {'name': row['ref'], 'mimetype': 'audio/x-wav', 'datas': data}
+            )
+            attached.append((row['id'], attachment, seconds))
+        if attached:
+            self._run(
+                'telephony.recording',
+                (
+                    f'for recording, attachment, seconds in {attached!r}:\n'
+                    "    env['ir.attachment'].sudo().browse(attachment).write("
+                    "{'res_model': 'telephony.recording', 'res_id': recording})\n"
+                    "    env['telephony.recording'].sudo().browse(recording).write("
+                    "{'attachment_id': attachment, 'duration': seconds, 'state': 'ready'})\n"
+                ),
+            )
+        return len(attached)
+
+    def _run(self, model: str, code: str) -> None:
+        [model_id] = self.call('ir.model', 'search', [('model', '=', model)])
+        action = self.call(
+            'ir.actions.server', 'create', {'name': 'simulator', 'model_id': model_id, 'state': 'code', 'code': code}
+        )
+        try:
+            self.call('ir.actions.server', 'run', [action])
+        finally:
+            self.call('ir.actions.server', 'unlink', [action])
