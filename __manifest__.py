@@ -29,6 +29,11 @@
         'views/res_partner_views.xml',
         'views/crm_telephony_menus.xml',
     ],
+    'demo': [
+        'demo/almaty_wholesale.xml',
+        'demo/res.partner.csv',
+        'demo/crm.lead.csv',
+    ],
     'assets': {
         'web.assets_backend': ['crm_telephony/static/src/**/*'],
         'web.assets_tests': ['crm_telephony/static/tests/tours/**/*'],
