@@ -11,7 +11,7 @@ DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
 export PORT DB DEMO LIVE HOST KEEP
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench env shell stop clean distclean
+.PHONY: help run test lint bench simulate env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,10 @@ lint:  ## ruff, pylint-odoo, XML
 
 bench:  ## speed against the goals
 	$(DO) dev.bench $(ARGS)
+
+simulate:  ## a call as a PBX posts it (PBX=zadarma SCENARIO=abandoned URL=... SECRET=..., or nothing for the list)
+	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.simulate $(if $(SCENARIO),play --pbx "$(PBX)" --scenario "$(SCENARIO)" \
+		--url "$(URL)" --secret "$(SECRET)",list) $(ARGS)
 
 env:  ## shell code for the project's environment: eval "$$(make -s env)"
 	$(DO) dev.setup env
