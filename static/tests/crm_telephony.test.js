@@ -1,0 +1,193 @@
+import { beforeEach, describe, expect, test } from "@odoo/hoot";
+import { click, manuallyDispatchProgrammaticEvent, queryAllAttributes, queryAllTexts, queryOne } from "@odoo/hoot-dom";
+import { advanceTime, animationFrame, mockDate } from "@odoo/hoot-mock";
+import { defineModels, fields, models, mountView, onRpc } from "@web/../tests/web_test_helpers";
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { formatClock } from "@crm_telephony/clock/clock_field";
+
+const OUTCOMES = [
+    ["answered", "Answered"],
+    ["no_answer", "No answer"],
+    ["missed", "Missed"],
+];
+
+class TelephonyCall extends models.Model {
+    _name = "telephony.call";
+
+    direction = fields.Selection({ selection: [["inbound", "Inbound"], ["outbound", "Outbound"], ["internal", "Internal"]] });
+    state = fields.Selection({ selection: [["ringing", "Ringing"], ["in_progress", "In progress"], ["ended", "Ended"]] });
+    outcome = fields.Selection({ selection: OUTCOMES });
+    is_short = fields.Boolean();
+    is_called_back = fields.Boolean();
+    start_at = fields.Datetime();
+    answered_at = fields.Datetime();
+    ended_at = fields.Datetime();
+    talk_seconds = fields.Integer({ aggregator: "sum" });
+    leg_ids = fields.One2many({ relation: "telephony.call.leg", relation_field: "call_id" });
+    recording_ids = fields.One2many({ relation: "telephony.recording", relation_field: "call_id" });
+}
+
+class TelephonyCallLeg extends models.Model {
+    _name = "telephony.call.leg";
+
+    call_id = fields.Many2one({ relation: "telephony.call" });
+    extension = fields.Char();
+    user_id = fields.Many2one({ relation: "res.users" });
+    start_at = fields.Datetime();
+    answered_at = fields.Datetime();
+    ended_at = fields.Datetime();
+    talk_seconds = fields.Integer();
+    outcome = fields.Selection({ selection: OUTCOMES });
+}
+
+class TelephonyRecording extends models.Model {
+    _name = "telephony.recording";
+
+    call_id = fields.Many2one({ relation: "telephony.call" });
+    state = fields.Selection({ selection: [["pending", "Pending"], ["ready", "Ready"], ["failed", "Failed"]] });
+    player_url = fields.Char();
+    duration = fields.Integer();
+    error = fields.Char();
+}
+
+class TelephonyCallback extends models.Model {
+    _name = "telephony.callback";
+
+    due_at = fields.Datetime();
+    state = fields.Selection({ selection: [["open", "To call"], ["done", "Done"]] });
+}
+
+describe.current.tags("desktop");
+defineMailModels();
+defineModels([TelephonyCall, TelephonyCallLeg, TelephonyRecording, TelephonyCallback]);
+
+beforeEach(() => {
+    mockDate("2026-03-10 12:00:00", 0);
+    TelephonyCall._records = [
+        {
+            id: 1, direction: "inbound", state: "ended", outcome: "answered", talk_seconds: 60,
+            start_at: "2026-03-10 10:00:00", answered_at: "2026-03-10 10:00:40", ended_at: "2026-03-10 10:01:40",
+            leg_ids: [1, 2], recording_ids: [1],
+        },
+        { id: 2, direction: "outbound", state: "ended", outcome: "answered", is_short: true, talk_seconds: 3700 },
+        { id: 3, direction: "inbound", state: "ended", outcome: "missed", is_called_back: true },
+        { id: 4, direction: "internal", state: "ringing" },
+        { id: 5, direction: "inbound", state: "ended" },
+    ];
+    TelephonyCallLeg._records = [
+        {
+            id: 1, call_id: 1, extension: "101", start_at: "2026-03-10 10:00:00", ended_at: "2026-03-10 10:01:40",
+            outcome: "no_answer",
+        },
+        {
+            id: 2, call_id: 1, extension: "102", start_at: "2026-03-10 10:00:10", answered_at: "2026-03-10 10:00:40",
+            ended_at: "2026-03-10 10:01:40", talk_seconds: 60, outcome: "answered",
+        },
+    ];
+    TelephonyRecording._records = [
+        { id: 1, call_id: 1, state: "ready", player_url: "/telephony/recording/1", duration: 60 },
+    ];
+    TelephonyCallback._records = [];
+});
+
+const list = (arch) => mountView({ type: "list", resModel: "telephony.call", arch: `<list>${arch}</list>` });
+const form = (arch) => mountView({ type: "form", resModel: "telephony.call", resId: 1, arch: `<form>${arch}</form>` });
+
+test("seconds are told as a clock", () => {
+    expect([false, undefined, 0, 9, 65, 3700, 59.6].map(formatClock)).toEqual(["", "", "0:00", "0:09", "1:05", "1:01:40", "1:00"]);
+});
+
+test("the clock field shows nothing for no talk, and totals as a clock", async () => {
+    await list(`<field name="talk_seconds" widget="telephony_clock" sum="Total"/>`);
+    expect(queryAllTexts(".o_data_cell")).toEqual(["1:00", "1:01:40", "", "", ""]);
+    expect("tfoot .o_list_number").toHaveText("1:02:40");
+});
+
+test("a direction is an icon with a name", async () => {
+    await list(`<field name="direction" widget="telephony_direction"/>`);
+    expect(queryAllAttributes(".o_telephony_direction i", "aria-label")).toEqual(["Inbound", "Outbound", "Inbound", "Internal", "Inbound"]);
+    expect(".o_data_row:first .oi-arrow-down-left").toHaveCount(1);
+});
+
+test("outcomes: live, short, called back and unknown ends", async () => {
+    await list(`<field name="outcome" widget="telephony_outcome"/>`);
+    expect(queryAllTexts(".o_telephony_outcome .badge")).toEqual(["Answered", "Short talk", "Missed", "Ringing", "End unknown"]);
+    expect(".o_data_row:nth-child(3) .badge").toHaveClass("text-bg-danger");
+    expect(".o_telephony_outcome .fa-check").toHaveCount(1);
+});
+
+test("the timeline has a bar for ringing and one for talk", async () => {
+    await form(`<field name="outcome"/><field name="leg_ids" widget="telephony_timeline"/>`);
+    expect(queryAllAttributes(".o_telephony_timeline_track", "aria-label")).toEqual(["101 rang 0:40", "102 rang 0:30, talked 1:00"]);
+    expect(".o_telephony_timeline_talk").toHaveCount(1);
+    expect(".o_telephony_timeline_talk").toHaveAttribute("style", "left: 40.00%; width: 60.00%");
+    expect(queryAllAttributes(".o_telephony_timeline_ring", "style")).toEqual(["left: 0.00%; width: 40.00%", "left: 10.00%; width: 30.00%"]);
+    expect(".o_telephony_timeline").toHaveText(/1:40/);
+});
+
+test("a phone that still rings has a bar up to now", async () => {
+    Object.assign(TelephonyCall._records[0], {
+        state: "ringing", outcome: false, start_at: "2026-03-10 11:59:00", answered_at: false, ended_at: false, leg_ids: [1],
+    });
+    TelephonyCallLeg._records = [{ id: 1, call_id: 1, extension: "101", start_at: "2026-03-10 11:59:30" }];
+    await form(`<field name="outcome"/><field name="leg_ids" widget="telephony_timeline"/>`);
+    expect(".o_telephony_timeline_track").toHaveAttribute("aria-label", "101 rang 0:30");
+    expect(".o_telephony_timeline_row:last").toHaveText(/Ringing/);
+});
+
+test("the player fetches nothing by itself", async () => {
+    await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
+    expect("audio").toHaveAttribute("preload", "none");
+    expect("audio").toHaveAttribute("src", "/telephony/recording/1");
+    expect(".o_telephony_recording").toHaveText("1:00");
+    expect(".o_telephony_recording_error").toHaveCount(0);
+});
+
+test("the player tells why a recording cannot be played", async () => {
+    onRpc("telephony.recording", "read", () => [{ id: 1, error: "the PBX has deleted it" }]);
+    await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
+    await manuallyDispatchProgrammaticEvent(queryOne("audio"), "error");
+    await animationFrame();
+    expect(".o_telephony_recording_error").toHaveText("the PBX has deleted it");
+});
+
+test("a recording that has failed before says so at once, a pending one has no player", async () => {
+    Object.assign(TelephonyCall._records[0], { recording_ids: [1, 2] });
+    TelephonyRecording._records = [
+        { id: 1, call_id: 1, state: "failed", player_url: "/telephony/recording/1", error: "no such file" },
+        { id: 2, call_id: 1, state: "pending", player_url: false },
+    ];
+    await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
+    expect(".o_telephony_recording:first .o_telephony_recording_error").toHaveText("no such file");
+    expect("audio").toHaveCount(1);
+    expect(".o_telephony_recording:last").toHaveText("The PBX has announced this recording but not delivered it yet.");
+});
+
+test("in a list a button opens the player, without opening the call", async () => {
+    await list(`<field name="recording_ids" widget="telephony_recording_button"/>`);
+    expect(".o_telephony_recording_button").toHaveCount(1);
+    await click(".o_telephony_recording_button");
+    await animationFrame();
+    expect(".o_popover audio").toHaveCount(1);
+    expect(".o_list_view").toHaveCount(1);
+});
+
+test("due times are told from now", async () => {
+    TelephonyCallback._records = [
+        { id: 1, state: "open", due_at: "2026-03-10 12:10:30" },
+        { id: 2, state: "open", due_at: "2026-03-10 11:30:00" },
+        { id: 3, state: "open", due_at: "2026-03-11 09:15:00" },
+        { id: 4, state: "open", due_at: "2026-03-07 09:15:00" },
+        { id: 5, state: "done", due_at: "2026-03-10 11:30:00" },
+    ];
+    await mountView({
+        type: "list", resModel: "telephony.callback", arch: `<list><field name="due_at" widget="telephony_due"/></list>`,
+    });
+    expect(queryAllTexts(".o_telephony_due").slice(0, 4)).toEqual(["In 10 minutes", "30 minutes ago", "Tomorrow 09:15", "3 days ago"]);
+    expect(".o_data_row:nth-child(1) .o_telephony_due").toHaveClass("text-warning");
+    expect(".o_data_row:nth-child(2) .o_telephony_due").toHaveClass("text-danger");
+    expect(".o_data_row:nth-child(5) .o_telephony_due").not.toHaveClass("text-danger");
+    await advanceTime(12 * 60_000);
+    await animationFrame();
+    expect(".o_data_row:nth-child(1) .o_telephony_due").toHaveText("1 minute ago");
+});

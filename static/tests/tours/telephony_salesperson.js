@@ -1,0 +1,62 @@
+import { registry } from "@web/core/registry";
+
+registry.category("web_tour.tours").add("telephony_salesperson", {
+    steps: () => [
+        {
+            content: "find the customer's call by a part of the number, as one dials it",
+            trigger: ".o_searchview_input",
+            run: "fill 8 (777) 123",
+        },
+        {
+            trigger: ".o_searchview_autocomplete .o-dropdown-item:first",
+            run: "click",
+        },
+        {
+            content: "open the lost call",
+            trigger: ".o_data_row:contains('+77771234567'):has(.o_telephony_outcome:contains(Missed)) td[name=who]",
+            run: "click",
+        },
+        {
+            trigger: ".o_form_view .o_telephony_timeline_row:contains(101)",
+        },
+        {
+            content: "go to its deal",
+            trigger: ".o_field_widget[name=lead_id] input",
+            run: "click",
+        },
+        {
+            trigger: ".o_field_widget[name=lead_id] .o_external_button",
+            run: "click",
+        },
+        {
+            trigger: ".o_form_view button[name=action_view_telephony_calls]:contains(1 missed)",
+        },
+        {
+            trigger: ".o_notebook a[name=telephony_calls]",
+            run: "click",
+        },
+        {
+            trigger: ".o_field_widget[name=telephony_call_ids] .o_data_row .o_telephony_outcome:contains(Missed)",
+        },
+        {
+            content: "what is to be called back",
+            trigger: "[data-menu-xmlid='crm_telephony.telephony_menu']",
+            run: "click",
+        },
+        {
+            trigger: ".o-dropdown--menu [data-menu-xmlid='crm_telephony.telephony_callback_menu']",
+            run: "click",
+        },
+        {
+            trigger: ".o_data_row:contains('+77771234567') .o_telephony_due.text-danger",
+        },
+        {
+            trigger: ".o_data_row:contains('+77771234567') button[name=action_done]",
+            run: "click",
+        },
+        {
+            content: "it is no longer to be called",
+            trigger: ".o_list_view:not(:has(.o_data_row:contains('+77771234567')))",
+        },
+    ],
+});

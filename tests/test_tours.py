@@ -1,0 +1,57 @@
+"""The screens as people use them, and the browser code on its own."""
+import re
+from datetime import timedelta
+
+from odoo import fields
+from odoo.tests import HttpCase, tagged
+
+from .common import CUSTOMER, TelephonyHttpCase
+
+# Tests in static/tests; HOOT calls it a success when its filter finds none.
+UNIT_TESTS = 11
+
+
+class TestTours(TelephonyHttpCase):
+
+    def test_salesperson(self):
+        lead = self.new_lead()
+        start = fields.Datetime.now() - timedelta(hours=2)
+        call = self.env['telephony.call'].create({
+            'account_id': self.account.id, 'external_id': 'tour', 'direction': 'inbound', 'caller_number': CUSTOMER,
+            'called_number': self.number.name, 'customer_number': CUSTOMER, 'number_id': self.number.id,
+            'start_at': start, 'ended_at': start + timedelta(seconds=30), 'wait_seconds': 30, 'state': 'ended',
+            'outcome': 'missed', 'partner_id': self.partner.id, 'lead_id': lead.id, 'match_state': 'auto',
+            'leg_ids': [fields.Command.create({
+                'extension': '101', 'user_id': self.anna.id, 'start_at': start,
+                'ended_at': start + timedelta(seconds=30), 'outcome': 'no_answer',
+            })],
+        })
+        call.callback_id = self.env['telephony.callback'].create({
+            'company_id': self.company.id, 'customer_number': CUSTOMER, 'partner_id': self.partner.id,
+            'lead_id': lead.id, 'user_id': self.anna.id, 'due_at': start + timedelta(minutes=15),
+            'origin_call_id': call.id,
+        })
+        self.start_tour('/odoo/telephony-calls', 'telephony_salesperson', login='tel_anna')
+        self.assertEqual(call.callback_id.state, 'done')
+        self.assertEqual(call.callback_id.closed_by_id, self.anna)
+
+    def test_admin(self):
+        self.start_tour('/odoo/telephony-pbx', 'telephony_admin', login='admin')
+        account = self.env['telephony.account'].search([('name', '=', "Tour PBX")])
+        self.assertRecordValues(account, [{'provider': 'zadarma', 'api_key': 'key', 'api_secret': 'secret'}])
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestBrowserUnits(HttpCase):
+
+    def test_units(self):
+        with self.assertLogs(self._logger, 'INFO') as logs:
+            try:
+                self.browser_js(
+                    '/web/tests?headless&loglevel=2&preset=desktop&timeout=15000&filter=crm_telephony', '', '',
+                    login='admin', timeout=300, success_signal='[HOOT] Test suite succeeded',
+                    error_checker=lambda message: '[HOOT]' not in message)
+            except AssertionError as error:
+                raise AssertionError('\n'.join(line for line in logs.output if '[HOOT]' in line)) from error
+        ran = [int(found[1]) for line in logs.output if (found := re.search(r'Passed (\d+) tests', line))]
+        self.assertTrue(ran and ran[-1] >= UNIT_TESTS, f"{UNIT_TESTS} tests expected: {ran}")
