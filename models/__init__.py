@@ -1,4 +1,5 @@
 from . import telephony_account
+from . import telephony_account_commands
 from . import telephony_call
 from . import telephony_calls_mixin
 from . import telephony_call_leg

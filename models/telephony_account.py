@@ -111,7 +111,8 @@ class TelephonyAccount(models.Model):
 
     @api.model
     def _selection_provider(self):
-        return sorted(((code, provider.label) for code, provider in registry.items()), key=lambda item: item[1])
+        _ = self.env._
+        return sorted(((code, _(provider.label)) for code, provider in registry.items()), key=lambda item: item[1])
 
     @api.model
     def _new_token(self):
@@ -138,12 +139,13 @@ class TelephonyAccount(models.Model):
     @api.depends('provider')
     @api.depends_context('lang')
     def _compute_labels(self):
+        _ = self.env._
         for account in self:
             provider = registry.get(account.provider)
-            account.api_key_label = provider.api_key_label if provider else False
-            account.api_secret_label = provider.api_secret_label if provider else False
+            account.api_key_label = provider and provider.api_key_label and _(provider.api_key_label)
+            account.api_secret_label = provider and provider.api_secret_label and _(provider.api_secret_label)
             account.setup_steps = self.env['ir.qweb']._render(
-                'crm_telephony.setup_steps', {'steps': provider.setup_steps if provider else ()})
+                'crm_telephony.setup_steps', {'steps': [_(step) for step in provider.setup_steps] if provider else ()})
 
     def _compute_inbox(self):
         counts = defaultdict(dict)

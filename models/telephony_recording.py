@@ -1,10 +1,15 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.http import request
 
 from ..providers import registry
 from ..providers.base import ProviderError
 from ..providers.fetch import open_sound
 
+# Pauses before the PBX is asked where an announced recording is; files come some time after the end of the call.
+LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
 # A recording is sound and nothing else, whatever its server says.
 PLAYER_HEADERS = {
     'X-Content-Type-Options': 'nosniff',
@@ -34,8 +39,11 @@ class TelephonyRecording(models.Model):
     delete_after = fields.Date(readonly=True)
     transcript = fields.Text(readonly=True)
     error = fields.Char(string="Reason", readonly=True)
+    attempts = fields.Integer(readonly=True, help="How often the PBX was asked where it is.")
+    next_try_at = fields.Datetime(readonly=True)
     player_url = fields.Char(compute='_compute_player_url')
 
+    _next_try_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
     _source_uniq = models.UniqueIndex("(call_id, COALESCE(ref, url))", "A file is one recording of a call.")
 
     @api.depends('ref')
@@ -48,6 +56,51 @@ class TelephonyRecording(models.Model):
         for recording in self:
             recording.player_url = False if recording.state == 'pending' else f'/telephony/recording/{recording.id}'
 
+    # === WHERE IT IS === #
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        recordings = super().create(vals_list)
+        recordings._plan_locating()
+        return recordings
+
+    def _plan_locating(self):
+        """Recordings that were announced by name: their PBX is asked for the address, when the file can be expected."""
+        waiting = self.filtered(lambda one: one.state == 'pending' and one.ref and one._can_locate())
+        if waiting:
+            waiting.next_try_at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[0])
+            self.env.ref('crm_telephony.ir_cron_locate_recordings')._trigger(waiting[0].next_try_at)
+
+    def _can_locate(self):
+        return self.call_id.account_id._can('recording_url')
+
+    @api.model
+    def _cron_locate(self, batch_size=50):
+        """Ask the PBXs where announced recordings are, with growing pauses and an end."""
+        domain = Domain('next_try_at', '<=', fields.Datetime.now())
+        for recording in self.search(domain, limit=batch_size, order='next_try_at, id'):
+            try:
+                recording._locate()
+            except ProviderError as error:
+                attempts = recording.attempts + 1
+                again = error.retryable and attempts < len(LOCATE_SECONDS)
+                recording.write({
+                    'attempts': attempts, 'error': str(error), 'state': 'pending' if again else 'failed',
+                    'next_try_at': again and fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[attempts]),
+                })
+            if not self.env['ir.cron']._commit_progress(1, remaining=self.search_count(domain)):
+                return
+        following = self.search([('next_try_at', '!=', False)], limit=1, order='next_try_at')
+        if following:
+            self.env.ref('crm_telephony.ir_cron_locate_recordings')._trigger(following.next_try_at)
+
+    def _locate(self):
+        """:raise ProviderError: the PBX does not tell"""
+        url = self.call_id.account_id._client('recording_url').recording_url(self.ref, self.call_id.external_id)
+        self.write({'url': url, 'state': 'ready', 'error': False, 'next_try_at': False})
+
+    # === PLAYING === #
+
     def _stream(self, byte_range):
         """The sound as an HTTP response, the part that the player asks for.
 
@@ -59,9 +112,7 @@ class TelephonyRecording(models.Model):
             stream = self.env['ir.binary']._get_stream_from(recording.attachment_id, 'raw')
             return stream.get_response(as_attachment=False, max_age=0)
         try:
-            if not recording.url:
-                raise ProviderError("the PBX has not told where this recording is")
-            sound = open_sound(recording.url, recording._allowed_hosts(), byte_range or '')
+            sound = recording._open(byte_range or '')
         except ProviderError as error:
             recording.write({'state': 'failed' if recording.url else 'pending', 'error': str(error)})
             return request.make_response(str(error), status=502, headers=list(PLAYER_HEADERS.items()))
@@ -71,6 +122,25 @@ class TelephonyRecording(models.Model):
             sound.chunks, status=sound.status, headers=[*sound.headers.items(), *PLAYER_HEADERS.items()])
         response.direct_passthrough = True
         return response
+
+    def _open(self, byte_range):
+        """The sound; a link that has run out is asked for once more.
+
+        :raise ProviderError: it cannot be had
+        """
+        renewable = self.ref and self._can_locate()
+        if not self.url:
+            if not renewable:
+                raise ProviderError("the PBX has not told where this recording is")
+            self._locate()
+            renewable = False
+        try:
+            return open_sound(self.url, self._allowed_hosts(), byte_range)
+        except ProviderError:
+            if not renewable:
+                raise
+            self._locate()
+            return open_sound(self.url, self._allowed_hosts(), byte_range)
 
     def _allowed_hosts(self):
         account = self.call_id.account_id

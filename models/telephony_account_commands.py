@@ -1,0 +1,176 @@
+import logging
+from datetime import timedelta, timezone
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..providers.base import ProviderError
+from ..providers.clients import CAPABILITIES, clients
+from ..providers.numbers import normalise, to_e164
+
+_logger = logging.getLogger(__name__)
+
+# What is read back each night reaches so far back beyond the last time: PBXs file long calls late.
+HISTORY_OVERLAP = timedelta(hours=6)
+# Calls of the last minutes are still being told by events.
+HISTORY_DELAY = timedelta(minutes=10)
+
+
+class TelephonyAccount(models.Model):
+    """What a PBX can be asked and told. The one door for commands: whoever wants something of a PBX calls a method here."""
+    _inherit = 'telephony.account'
+
+    can_check = fields.Boolean(compute='_compute_capabilities')
+    can_import = fields.Boolean(compute='_compute_capabilities')
+    can_set_webhooks = fields.Boolean(compute='_compute_capabilities')
+    can_fetch_history = fields.Boolean(compute='_compute_capabilities')
+    state_message = fields.Char(string="What the PBX Said", readonly=True, copy=False)
+    history_until = fields.Datetime(
+        string="Compared Until", readonly=True, copy=False,
+        help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.")
+    history_message = fields.Char(string="Comparison", readonly=True, copy=False)
+
+    @api.depends('provider')
+    def _compute_capabilities(self):
+        for account in self:
+            account.can_check = account._can('check')
+            account.can_import = account._can('extensions') or account._can('numbers')
+            account.can_set_webhooks = account._can('set_webhooks')
+            account.can_fetch_history = account._can('history')
+
+    def _can(self, capability):
+        return self.provider in clients and clients[self.provider].can(capability)
+
+    def _client(self, capability):
+        """A conversation with the PBX.
+
+        :raise UserError: this PBX cannot do that
+        """
+        self.ensure_one()
+        if not self._can(capability):
+            raise UserError(self.env._(
+                "%(pbx)s cannot do this: %(what)s", pbx=self.name, what=CAPABILITIES[capability].partition(': ')[2]))
+        return clients[self.provider](self._settings())
+
+    # === BUTTONS === #
+
+    def action_check(self):
+        """Log in and say what answered."""
+        return self._told('check', lambda client: client.check())
+
+    def action_set_webhooks(self):
+        """Let the PBX know our address."""
+        return self._told('set_webhooks', lambda client: client.set_webhooks())
+
+    def action_import(self):
+        """Take over the extensions and numbers that the PBX has and we do not."""
+        self.check_access('write')
+        capability = 'extensions' if self._can('extensions') else 'numbers'
+        return self._told(capability, self._import)
+
+    def action_fetch_history(self):
+        """Do now what is done every night."""
+        self.check_access('write')
+        self.env.ref('crm_telephony.ir_cron_fetch_history').sudo()._trigger()
+        return {
+            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'params': {'message': self.env._("The comparison starts now; its result will stand on this form."), 'type': 'info'},
+        }
+
+    def _import(self, client):
+        new_extensions, new_numbers = [], []
+        if client.can('extensions'):
+            have = set(self.extension_ids.mapped('number'))
+            users = {user.name.casefold(): user.id for user in self.env['res.users'].search([('share', '=', False)])}
+            new_extensions = [{
+                'account_id': self.id, 'number': one.number, 'user_id': users.get(one.name.casefold()) if one.name else False,
+            } for one in client.extensions() if one.number not in have]
+        if client.can('numbers'):
+            have = self._settings().own_numbers
+            new_numbers = [{
+                'account_id': self.id, 'name': one.number, 'label': one.label or False,
+            } for one in client.numbers() if normalise(one.number, self._settings().country) not in have]
+        self.env['telephony.extension'].create(new_extensions)
+        self.env['telephony.number'].create(new_numbers)
+        return self.env._("%(extensions)s new extensions, %(numbers)s new numbers",
+                          extensions=len(new_extensions), numbers=len(new_numbers))
+
+    def _told(self, capability, talk):
+        """Talk to the PBX; what it said, good or bad, stands on the account and is shown."""
+        self.check_access('write')
+        client = self._client(capability)
+        try:
+            message, kind = talk(client), 'success'
+            self.write({'state': 'connected', 'state_message': message})
+        except ProviderError as error:
+            message, kind = str(error), 'danger'
+            self.write({'state': 'error', 'state_message': message})
+        return {
+            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'params': {'message': message, 'type': kind, 'sticky': kind == 'danger',
+                       'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'}},
+        }
+
+    # === HISTORY: WHAT WAS LOST ON THE WAY IS FOUND AGAIN === #
+
+    @api.model
+    def _cron_fetch_history(self):
+        """Compare each PBX's own statistics with the log. Its rows enter as events like any other."""
+        accounts = self.search([]).filtered('can_fetch_history')
+        self.env['ir.cron']._commit_progress(remaining=len(accounts))
+        for account in accounts:
+            end = fields.Datetime.now() - HISTORY_DELAY
+            start = (account.history_until or end - timedelta(days=1)) - HISTORY_OVERLAP
+            account._fetch_history(start, end)
+            if not self.env['ir.cron']._commit_progress(1):
+                return
+
+    def _fetch_history(self, start, end):
+        """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
+        self.ensure_one()
+        event_model = self.env['telephony.event']
+        try:
+            rows = [event_model._row(self, payload) for payload in self._client('history').history(
+                start.replace(tzinfo=timezone.utc), end.replace(tzinfo=timezone.utc))]
+        except ProviderError as error:
+            self.write({'history_message': str(error), **({} if error.retryable else {'state': 'error', 'state_message': str(error)})})
+            return
+        refs = {row[1] for row in rows if row[1]}
+        known = self.env['telephony.call'].search_count([('account_id', '=', self.id), ('external_id', 'in', list(refs))])
+        event_model._store(self, rows, fields.Datetime.now())
+        self.write({
+            'history_until': max(end, self.history_until or end),
+            'history_message': self.env._(
+                "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known),
+        })
+        self.env['ir.cron']._commit_progress()
+        event_model._process(self)
+
+    # === COMMANDS === #
+
+    def _dial(self, user, number):
+        """Ring this user's phone and then the number.
+
+        :return: the PBX's id of the call, or '' where it tells none
+        :raise UserError: it cannot be done, with the reason
+        """
+        extension = self.extension_ids.filtered(lambda one: one.user_id == user)[:1]
+        if not extension:
+            raise UserError(self.env._("%(user)s has no extension on %(pbx)s.", user=user.name, pbx=self.name))
+        wanted = to_e164(number, self.sudo().country_id.code or '')
+        if not wanted:
+            raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))
+        return self._command('dial', extension.number, wanted)
+
+    def _hang_up(self, call):
+        return self._command('hang_up', call.external_id)
+
+    def _transfer(self, call, extension, attended=False):
+        return self._command('transfer', call.external_id, extension.number, attended)
+
+    def _command(self, capability, *args):
+        client = self._client(capability)
+        try:
+            return getattr(client, capability)(*args)
+        except ProviderError as error:
+            raise UserError(str(error)) from error
