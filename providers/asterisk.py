@@ -18,7 +18,7 @@ from functools import partial
 
 from . import ami, numbers, signing
 from .ami import Call, Channel, Event, Try
-from .base import Account, CallEvent, Identity, Provider, ProviderError, Stored, WebhookRequest, digest, text_of
+from .base import Account, CallEvent, Identity, Provider, ProviderError, Stored, WebhookRequest, _, digest, text_of
 
 # Events that tell nothing of a call in any reading; with the VarSets of other VARIABLES most of a stream.
 NOISE = frozenset({
@@ -50,13 +50,13 @@ _DEFAULT_ID = re.compile(r'(\d{9,})\.(\d+)$')
 class Asterisk(Provider):
     code = 'asterisk'
     label = "Asterisk (AMI)"
-    api_key_label = "Control user (the same name in ARI and AMI)"
-    api_secret_label = "Password of the control user, also signs what the bridge posts"
+    api_key_label = _("Control user (the same name in ARI and AMI)")
+    api_secret_label = _("Password of the control user, also signs what the bridge posts")
     setup_steps = (
-        "In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan.",
-        "Let the bridge post the AMI events to the webhook address.",
-        "Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>.",
-        "Enter the phones as extensions of this account: their endpoint names tell phones from trunks.",
+        _("In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan."),
+        _("Let the bridge post the AMI events to the webhook address."),
+        _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>."),
+        _("Enter the phones as extensions of this account: their endpoint names tell phones from trunks."),
     )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:

@@ -279,6 +279,11 @@ class CallRecord:
     recordings: tuple[RecordingRecord, ...] = ()
 
 
+def _(text: str) -> str:
+    """Mark a text of an adapter for translation: it stays English here, the model that shows it translates it."""
+    return text
+
+
 class Provider:
     """A PBX's dialect. Subclassing registers it; instances hold no state.
 
@@ -288,11 +293,11 @@ class Provider:
 
     code = ''
     label = ''
-    # labels of telephony.account's credential fields for this PBX, '' hides the field
+    # labels of telephony.account's credential fields for this PBX; '' hides the field
     api_key_label = ''
-    api_secret_label = "API secret"
+    api_secret_label = _("API secret")
     default_api_url = ''
-    # what the admin does with the webhook address, one step a line; plain text, translated where it is shown
+    # what the admin does with the webhook address, one step a line; plain text. Labels and steps are marked with _()
     setup_steps: tuple[str, ...] = ()
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
     recording_hosts: tuple[str, ...] = ()

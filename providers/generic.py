@@ -14,6 +14,7 @@ from .base import (
     Refused,
     Stored,
     WebhookRequest,
+    _,
     digest,
     seconds_of,
     text_of,
@@ -26,12 +27,12 @@ BATCH_LIMIT = 500
 
 class Generic(Provider):
     code = 'generic'
-    label = "Generic webhook"
-    api_secret_label = "HMAC secret"
+    label = _("Generic webhook")
+    api_secret_label = _("HMAC secret")
     setup_steps = (
-        "Let your middleware POST every call event as JSON to the webhook address.",
-        "Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>.",
-        "README.md lists the fields; tests/payloads/generic has samples.",
+        _("Let your middleware POST every call event as JSON to the webhook address."),
+        _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>."),
+        _("README.md lists the fields; tests/payloads/generic has samples."),
     )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:

@@ -22,6 +22,7 @@ from .base import (
     Reply,
     Stored,
     WebhookRequest,
+    _,
     digest,
     local_time_of,
     seconds_of,
@@ -97,16 +98,16 @@ _ECHO = re.compile(r'[A-Za-z0-9._~!*+/=:@-]{1,256}')
 class Zadarma(Provider):
     code = 'zadarma'
     label = "Zadarma"
-    api_key_label = "API key"
+    api_key_label = _("API key")
     default_api_url = 'https://api.zadarma.com'
     recording_hosts = ('.zadarma.com',)
     setup_steps = (
-        "In the Zadarma account open Settings → Integrations and API, create API keys, copy key and secret here.",
-        "Set the time zone here to the time zone of the Zadarma account: its events carry local time. Save.",
-        "In the Notifications block there, paste the webhook address into the field for PBX call notifications.",
-        "Press Enable there; Zadarma checks the address at once.",
-        "Switch on all events: NOTIFY_START, INTERNAL, ANSWER, END, OUT_START, OUT_END and RECORD.",
-        "Enter the PBX extensions (100, 101…) here: calls then find their employees, internal calls are told apart.",
+        _("In the Zadarma account open Settings → Integrations and API, create API keys, copy key and secret here."),
+        _("Set the time zone here to the time zone of the Zadarma account: its events carry local time. Save."),
+        _("In the Notifications block there, paste the webhook address into the field for PBX call notifications."),
+        _("Press Enable there; Zadarma checks the address at once."),
+        _("Switch on all events: NOTIFY_START, INTERNAL, ANSWER, END, OUT_START, OUT_END and RECORD."),
+        _("Enter the PBX extensions (100, 101…) here: calls then find their employees, internal calls are told apart."),
     )
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
