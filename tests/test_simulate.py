@@ -18,7 +18,9 @@ REPO = Path(__file__).resolve().parents[1]
 try:
     # the simulator is not shipped with the addon
     with patch.object(sys, 'path', [str(REPO), *sys.path]):
+        from dev.simulate import day
         from dev.simulate.dialects import DIALECTS, Pbx, in_requests
+        from dev.simulate.odoo import Customer, Line
         from dev.simulate.scenarios import SCENARIOS, Cast, Facts, Pace
 except ImportError as error:
     MISSING = f"NOT TESTED: scenarios, dialects and adapters against each other, there is no simulator here: {error}"
@@ -89,6 +91,40 @@ class TestSimulate(ProviderCase):
                             [record] = self.heard(dialect, [call])
                             self.check_sane(record)
                             self.check_facts(record, dialect.told(call))
+
+    def test_plan_of_a_day(self):
+        """Whenever it is started: enough calls, all of them over, the same each time."""
+        lines = [
+            Line(f'+7727355010{number}', label, provider, 'team', phones)
+            for number, (label, provider, phones) in enumerate([
+                ('Сайт', 'asterisk', ('101', '102', '103')), ('2GIS', 'asterisk', ('104', '105', '106')),
+                ('Офис и склад', 'asterisk', ('107', '108')), ('Instagram', 'zadarma', ('109', '110', '111')),
+                ('OLX', 'zadarma', ('110', '111', '112'))])]
+        keys = {who for *_what, who, _wait, _talk in day.STORY if who.startswith('demo_')}
+        customers = [Customer(key, f'+7701555{number:04}') for number, key in enumerate(
+            [*sorted(keys), *(f'demo_contact_{more:02}' for more in range(30))])]
+        sunday = datetime(2026, 11, 22, 14, tzinfo=timezone.utc)
+        for hours in (0, 14.01, 40.5, 47, 134.5):   # just opened on Monday, Tuesday noon and evening, Saturday morning
+            now = sunday + timedelta(hours=hours)
+            with self.subTest(now=now):
+                plan = day.plan(lines, customers, now)
+                self.assertEqual(plan, day.plan(lines, customers, now))
+                self.assertGreater(len(plan), 130)
+                self.assertEqual([one.start for one in plan], sorted(one.start for one in plan))
+                self.assertTrue({'transfer', 'two_at_once', 'voicemail', 'internal'} <= {one.scenario for one in plan})
+                lost = [one for one in plan if one.is_lost]
+                self.assertTrue(0.1 < len(lost) / len(plan) < 0.3, len(lost))
+                for one in plan:
+                    self.assertLessEqual(day.end_of(one), now)
+                    if one.line.provider in day.LATE:
+                        self.assertGreater(now - one.start, day.LATE[one.line.provider])
+                for part in day.rounds(plan):
+                    seen = set()
+                    for one in part:
+                        self.assertNotIn(one.cast.customer or None, seen)
+                        seen |= {one.cast.customer} if one.is_lost else set()
+                for one in day.just_now(lines, customers, now):
+                    self.assertIn(one.line.provider, day.LATE)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

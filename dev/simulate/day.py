@@ -144,6 +144,17 @@ def is_open(now: datetime) -> bool:
     return opening <= local.hour < closing
 
 
+def plan(lines: Sequence[Line], customers: Sequence[Customer], now: datetime) -> list[Planned]:
+    """All calls until now, in order; the longest of the days has the story."""
+    days = periods(now)
+    longest = max(days, key=lambda period: period[1] - period[0])
+    return [
+        one
+        for period in days
+        for one in Planner(period[0].date(), lines, customers, now).plan(*period, STORY if period is longest else ())
+    ]
+
+
 class Planner:
     """Plans one working day. Phones are busy while their owners talk; who finds none free is lost."""
 
@@ -175,7 +186,7 @@ class Planner:
             start, _number, line, scenario, customer, pace = heapq.heappop(self.queue)
             if start + timedelta(seconds=60) < end:
                 planned.append(self._happen(start, line, scenario, customer, pace))
-        return sorted(one for one in planned if opening <= one.start and self._end(one) < end)
+        return sorted(one for one in planned if opening <= one.start and end_of(one) < end)
 
     def _ask(self, start, line, scenario, customer, pace):
         heapq.heappush(self.queue, (start, next(self.numbers), line, scenario, customer, pace))
@@ -205,13 +216,13 @@ class Planner:
         )
         if scenario not in LOST:
             for phone in phones[: 2 if scenario in ('transfer', 'two_at_once') else 1]:
-                self.free_at[phone] = self._end(one) + timedelta(seconds=20)
+                self.free_at[phone] = end_of(one) + timedelta(seconds=20)
         elif customer and not scripted:
             self._decide_fate(one)
         return one
 
     def _decide_fate(self, lost: Planned):
-        fate, after, customer = self._pick(FATES), self._end(lost), lost.cast.customer
+        fate, after, customer = self._pick(FATES), end_of(lost), lost.cast.customer
         line = self.lines['2GIS'] if lost.line.provider in LATE else lost.line
         minutes = self.rng.choice((3, 5, 8, 11, 14, 19, 27, 40))
         if fate == 'called_back':
@@ -278,8 +289,9 @@ class Planner:
     def _pick(self, weights):
         return self.rng.choices(list(weights), list(weights.values()))[0]
 
-    def _end(self, one: Planned) -> datetime:
-        return one.start + timedelta(seconds=max(call.begins + call.seconds for call in one.calls()))
+
+def end_of(one: Planned) -> datetime:
+    return one.start + timedelta(seconds=max(call.begins + call.seconds for call in one.calls()))
 
 
 def just_now(lines: Sequence[Line], customers: Sequence[Customer], now: datetime) -> list[Planned]:
@@ -287,7 +299,7 @@ def just_now(lines: Sequence[Line], customers: Sequence[Customer], now: datetime
     rng = random.Random('just now')
     own = [line for line in lines if line.provider in LATE]
     who = [customer.number for customer in customers if customer.key.startswith('demo_contact')]
-    plan = JUST_NOW if is_open(now) else JUST_NOW_CLOSED
+    script = JUST_NOW if is_open(now) else JUST_NOW_CLOSED
     return [
         Planned(
             now,
@@ -297,7 +309,7 @@ def just_now(lines: Sequence[Line], customers: Sequence[Customer], now: datetime
             Cast(customer, line.number, tuple(rng.sample(line.phones, 3)), ''),
             Pace(wait, talk),
         )
-        for number, ((scenario, wait, talk), customer) in enumerate(zip(plan, rng.sample(who, len(plan))))
+        for number, ((scenario, wait, talk), customer) in enumerate(zip(script, rng.sample(who, len(script))))
         for line in [own[number % len(own)]]
     ]
 
@@ -334,20 +346,14 @@ def play(odoo: Odoo) -> None:
         raise NotReady('the demo data of the addon is gone, so nobody can call')
     odoo.remember(f'begun {now.isoformat()}')
     odoo.move_in()
-    days = periods(now)
-    longest = max(days, key=lambda period: period[1] - period[0])
-    plan = [
-        one
-        for period in days
-        for one in Planner(period[0].date(), lines, customers, now).plan(*period, STORY if period is longest else ())
-    ]
-    todo = list(rounds(plan))
+    planned = plan(lines, customers, now)
+    todo = list(rounds(planned))
     for number, part in enumerate(todo, 1):
         _post_all(accounts, part, together=number == len(todo) // 2)
         odoo.settle()
         if number % ROUNDS_A_LINE == 0:
             clock = part[-1].start.astimezone(ZONE)
-            _say(f'    {clock:%d.%m. %H:%M}, {sum(len(one) for one in todo[:number])} of {len(plan)} calls')
+            _say(f'    {clock:%d.%m. %H:%M}, {sum(len(one) for one in todo[:number])} of {len(planned)} calls')
     _post_all(accounts, [replace(one, start=_ending_now(one)) for one in just_now(lines, customers, now)])
     odoo.settle()
     odoo.give_sound(SOUNDS)
