@@ -1,0 +1,140 @@
+"""`--check`: one try of everything, and what is wrong in plain words."""
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+import time
+from collections import Counter
+from urllib.parse import urlsplit
+
+from . import ami
+from .ami import AmiError, Connection
+from .config import DEFAULT_FILE, Config
+from .noise import is_noise
+from .sender import post
+from .spool import Spool, SpoolError
+
+ADDRESS = re.compile(r'/telephony/webhook/(asterisk|freepbx)/[^/]+/?$')
+# Actions that a listener does not need, and what lets it take them.
+TOO_MUCH = {'Originate': 'originate', 'Command': 'command', 'Redirect': 'call', 'UpdateConfig': 'config'}
+
+
+class Report:
+    def __init__(self):
+        self.failed = False
+
+    def good(self, text: str) -> None:
+        print(f'  ok     {text}')
+
+    def note(self, text: str) -> None:
+        print(f'  note   {text}')
+
+    def bad(self, text: str) -> None:
+        self.failed = True
+        print(f'  WRONG  {text}')
+
+
+async def run(config: Config, file: str | None, listen: float) -> int:
+    """The exit status: 0 if the bridge would work."""
+    report = Report()
+    _file(report, file or DEFAULT_FILE)
+    _spool(report, config)
+    await _webhook(report, config)
+    await _pbx(report, config, listen)
+    print('Something is wrong, see above.' if report.failed else 'The bridge can work.')
+    return int(report.failed)
+
+
+def _file(report: Report, file: str) -> None:
+    try:
+        mode = os.stat(file).st_mode
+    except OSError:
+        return      # all comes from the environment
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        report.note(f'{file} holds passwords and can be read by everybody: chmod 640 {file}')
+
+
+def _spool(report: Report, config: Config) -> None:
+    try:
+        spool = Spool(config.spool, config.spool_bytes, config.sync)
+    except SpoolError as error:
+        if 'another bridge' in str(error):
+            report.good(f'spool: in use by the bridge that is running ({config.spool})')
+        else:
+            report.bad(f'spool: {error}')
+    else:
+        report.good(f'spool: {config.spool}, {len(spool)} events are waiting')
+        spool.close()
+
+
+async def _webhook(report: Report, config: Config) -> None:
+    address = urlsplit(config.crm.url)
+    if not ADDRESS.search(address.path):
+        report.bad("webhook: the address does not end in /telephony/webhook/asterisk/<token> (or freepbx): copy the "
+                   "account's Webhook Address to url in [crm]")
+    if address.scheme == 'http' and address.hostname not in ('127.0.0.1', 'localhost', '::1'):
+        report.note('webhook: http sends the events in clear text; use https')
+    began = time.monotonic()
+    answer = await asyncio.to_thread(post, config.crm, b'{"events": []}')
+    if answer.is_taken:
+        report.good(f'webhook: {config.crm.shown} takes our signature ({time.monotonic() - began:.1f} s)')
+    else:
+        report.bad(f'webhook: {config.crm.shown}: {answer}')
+
+
+async def _pbx(report: Report, config: Config, listen: float) -> None:
+    try:
+        connection = await ami.login(config.pbx)
+    except AmiError as error:
+        report.bad(f'Asterisk: {error}')
+        if 'refuses' in str(error):
+            print("         Check user and secret in [pbx], and in manager.conf the user's permit = for this machine.")
+        return
+    try:
+        report.good(f'Asterisk: {config.pbx.user} is logged in at {config.pbx.host}:{config.pbx.port}')
+        await _rights(report, connection)
+        if listen:
+            await _listen(report, connection, listen)
+    except AmiError as error:
+        report.bad(f'Asterisk: {error}')
+    finally:
+        await connection.close()
+
+
+async def _rights(report: Report, connection: Connection) -> None:
+    answer = await connection.ask('CoreShowChannels')
+    if answer['Response'] == 'Success':
+        report.good('Asterisk: tells the live channels, so hang-ups during a gap are found')
+    else:
+        report.bad(f'Asterisk: does not tell the live channels ({answer.get("Message", "")}): give the user '
+                   'write = reporting in manager.conf')
+    allowed = await connection.ask('ListCommands')
+    if needless := sorted({right for action, right in TOO_MUCH.items() if action in allowed}):
+        report.note(f'Asterisk: the user may do more than listen (write = {",".join(needless)}): a stolen password '
+                    'then costs more than it has to. write = reporting is enough')
+
+
+async def _listen(report: Report, connection: Connection, seconds: float) -> None:
+    print(f'         watching the events for {seconds:.0f} s: place a call now')
+    seen, without_time, until = Counter(), 0, time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        try:
+            messages = await connection.receive(left)
+        except AmiError:
+            break
+        for event in messages:
+            if 'Event' in event and not event.get('ActionID'):
+                seen[event['Event']] += 1
+                without_time += 'Timestamp' not in event and not is_noise(event)
+    if not seen['Newchannel']:
+        report.bad('events: no call was seen. If there was one, the user needs read = call,agent,cdr,dialplan in '
+                   'manager.conf')
+        return
+    report.good(f'events: {seen.total()} came, {seen["Newchannel"]} new channels')
+    if not seen['VarSet']:
+        report.note('events: no VarSet: without read = dialplan the names of recordings are not known')
+    if without_time:
+        report.note('events: they have no Timestamp: set timestampevents = yes in manager.conf, else times are those '
+                    'of receipt')
