@@ -16,10 +16,10 @@ def locked(name: str, what: str, *, wait: bool = True):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = file.read_text().strip()
+            holder = f'process {file.read_text().strip()}'
             if not wait:
-                fail(f'{what} is in use by process {holder}')
-            say(f'waiting for process {holder}, which is busy with {what}')
+                fail(f'{what} is in use by {holder}')
+            say(f'waiting for {what}: {holder} is at it')
             fcntl.flock(lock, fcntl.LOCK_EX)
         file.write_text(f'{os.getpid()}\n')
         yield lock
