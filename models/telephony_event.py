@@ -141,13 +141,12 @@ class TelephonyEvent(models.Model):
         try:
             with self.env.cr.savepoint():
                 self._insert(account, rows, received_at)
-        except SerializationFailure:
+        except SerializationFailure:    # another one has committed one of them just now
+            if len(rows) == 1:
+                _logger.debug("event %s of account %s is already stored", rows[0][0], account.id)
+                return
             for row in rows:
-                try:
-                    with self.env.cr.savepoint():
-                        self._insert(account, [row], received_at)
-                except SerializationFailure:    # the other one has committed it
-                    _logger.debug("event %s of account %s is already stored", row[0], account.id)
+                self._store(account, [row], received_at)
 
     @api.model
     def _insert(self, account, rows, received_at):
@@ -162,7 +161,7 @@ class TelephonyEvent(models.Model):
             SQL(", ").join(
                 SQL("(%s, %s, 0, %s, %s, %s, %s, %s)", account.id, received_at, SUPERUSER_ID, received_at,
                     SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row))
-                for row in rows)))
+                for row in rows)), log_exceptions=False)    # an error in the log for each repeat, with its payload
 
     # === PROCESSING === #
 
