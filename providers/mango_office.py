@@ -22,6 +22,7 @@ from .base import (
     Reply,
     Stored,
     WebhookRequest,
+    _,
     digest,
     parse_json,
     text_of,
@@ -91,17 +92,17 @@ _UNKNOWN = datetime.max.replace(tzinfo=timezone.utc)
 class MangoOffice(Provider):
     code = 'mango_office'
     label = "Mango Office"
-    api_key_label = "Unique code of your PBX (vpbx_api_key)"
-    api_secret_label = "Key for the signature (vpbx_api_salt)"
+    api_key_label = _("Unique code of your PBX (vpbx_api_key)")
+    api_secret_label = _("Key for the signature (vpbx_api_salt)")
     default_api_url = 'https://app.mango-office.ru/vpbx/'
     recording_hosts = ('.mango-office.ru',)
     setup_steps = (
-        "In the Mango Office account open Integrations → API connector and switch it on.",
-        "Copy the unique code of your PBX and the key for the signature into this form and save it.",
-        "Enter the webhook address as the address of the external system; Mango adds events/call, events/summary…",
-        "If your account asks for an address for each event, enter the webhook address each time, with that ending.",
-        "Switch on the events call, summary, recording and record/added; press the button that checks the connection.",
-        "Enter the extensions of your employees (101, 102…) here, so that calls find them.",
+        _("In the Mango Office account open Integrations → API connector and switch it on."),
+        _("Copy the unique code of your PBX and the key for the signature into this form and save it."),
+        _("Enter the webhook address as the address of the external system; Mango adds events/call, events/summary…"),
+        _("If your account asks for an address for each event, enter the webhook address each time, with that ending."),
+        _("Switch on the events call, summary, recording and record/added, and check the connection with its button."),
+        _("Enter the extensions of your employees (101, 102…) here, so that calls find them."),
     )
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
