@@ -425,9 +425,9 @@ def _tell(odoo: Odoo) -> None:
         f"{sum(row['is_short'] for row in rows)} of them short"
     )
     _say('Look first at')
-    _say(f'  CRM / Calls, "Missed": {lost} calls were lost')
+    _say(f'  CRM / Telephony / Calls, the red ones: {lost} calls were lost')
     _say(
-        f"  CRM / Callbacks: {callbacks['open']} open, {len(late)} of them late"
+        f"  CRM / Telephony / Callbacks: {callbacks['open']} open, {len(late)} of them late"
         + (f" (the first: {late[0]['display_name']})" if late else '')
         + f", {callbacks['done']} done"
     )
