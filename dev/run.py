@@ -143,10 +143,11 @@ def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Dat
 def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
     print(f'\n  Odoo answers on {url}   login: admin   password: admin   (database {database})')
     if demo:
-        print(f'  Look first at {url}/odoo/crm, menu Calls: the day, missed ones in red, each with a callback.\n'
-              '  Then open a deal with calls, and Callbacks for what has to be called back and until when.')
+        print(f'  Look first at {url}/odoo/telephony-calls - the calls, missed ones in red,\n'
+              f'                {url}/odoo/telephony-callbacks - who has to be called back, and until when,\n'
+              f'                {url}/odoo/crm - and at the calls of a deal.')
     else:
-        print('  The database is empty: connect a PBX under CRM / Configuration / Telephony accounts.')
+        print(f'  The database is empty: connect a PBX on {url}/odoo/telephony-pbx')
     if live:
         print('  Calls go on coming in, a few a minute.')
     print(f'  Log: {log}   Ctrl-C stops the server; the database stays.\n', flush=True)
