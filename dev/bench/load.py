@@ -36,10 +36,16 @@ class Address(NamedTuple):
 
 
 class Shot(NamedTuple):
-    """What came of some deliveries: milliseconds each, answers by status, how long it all took."""
+    """What came of some deliveries: milliseconds each, answers by status, seconds for all of them; milliseconds of the
+    server's processors, and seconds until all calls were filed."""
     ms: list
     statuses: Counter
     seconds: float
+    processor: float = 0
+    until_filed: float = 0
+
+    def plus(self, other: 'Shot') -> 'Shot':
+        return Shot(*(mine + theirs for mine, theirs in zip(self, other)))
 
     @property
     def rate(self) -> float:

@@ -3,6 +3,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from dev.bench.data import Bench
 from dev.setup import paths
 from dev.setup.console import fail, tail
 
+START = Path(__file__).parent / 'start' / 'odoo_server.py'
 START_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -33,9 +35,9 @@ class Server:
         times = [process.cpu_times() for process in [self.process, *self._workers()]]
         return 1000 * sum(one.user + one.system for one in times)
 
-    def retries(self) -> int:
-        """How often Odoo had to repeat a request because of a collision."""
-        return len(re.findall(r'tries left|maximum number of tries', self.log.read_text(errors='replace')))
+    def logged(self, pattern: str) -> int:
+        """How often that stands in the log."""
+        return len(re.findall(pattern, self.log.read_text(errors='replace')))
 
     def _workers(self) -> list[psutil.Process]:
         return [child for child in self.process.children() if 'gevent' not in child.cmdline()]
@@ -47,9 +49,10 @@ def running(bench: Bench, database: str, workers: int = 0):
     port, websocket_port = _free_ports(2)
     log = paths.LOGS / f'bench-workers-{workers}.log'
     log.unlink(missing_ok=True)
+    options = ('-c', bench.odoo.conf(database), '--workers', workers, '--http-port', port,
+               '--gevent-port', websocket_port, '--max-cron-threads', 0, '--logfile', log)
     process = subprocess.Popen(
-        bench.odoo.command('-c', bench.odoo.conf(database), '--workers', workers, '--http-port', port,
-                           '--gevent-port', websocket_port, '--max-cron-threads', 0, '--logfile', log),
+        [sys.executable, START, *map(str, options)],
         env=bench.odoo.environment(), cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     try:
