@@ -48,10 +48,10 @@ JSON = 'application/json; charset=utf-8'
 # Other years are no time of a call.
 YEARS = range(1990, 2100)
 
-# Phones of one ring group start within NEAR of each other, and all of them within LONGEST.
-NEAR, LONGEST = timedelta(seconds=5), timedelta(seconds=10)
-# Inbound calls are numbered by windows of time, just so long that two calls never begin in one.
-WINDOW = int(NEAR.total_seconds()) + 1
+# Phones of one ring group start within NEAR of each other, and all of them within LONGEST. Inbound calls are numbered
+# by windows of time (in seconds), just so long that two calls never begin in one. Together NEAR and LONGEST are whole
+# windows, so that every journal is kept for equally many.
+NEAR, LONGEST, WINDOW = timedelta(seconds=5), timedelta(seconds=13), 6
 # Our own field: the window for which a journal is kept. It may belong to a call that began in one before, and show that
 # none began in the one after.
 KEPT_FOR = 'kept_for'

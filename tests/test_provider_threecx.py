@@ -87,6 +87,11 @@ class TestProviderThreeCX(ProviderCase):
             [call] = self.calls(*(journal(first + 4 * place, agent=str(101 + place)) for place in range(3)))
             self.assertEqual(len(call.legs), 3)
 
+    def test_every_journal_is_kept_equally_often(self):
+        """Otherwise a repeat at another second would look like something new."""
+        kept = {len(self.provider.split(post(journal(second)))) for second in range(60)}
+        self.assertEqual(len(kept), 1)
+
     def test_calls_apart(self):
         """Somebody who calls again is not the same call, however soon after."""
         for first in range(13):
