@@ -8,13 +8,13 @@ $(error No Python 3.10 to 3.13 found. Install one, or give it: make PYTHON=/path
 endif
 
 DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
-export PORT DB DEMO LIVE HOST KEEP
+export PORT DB DEMO LIVE HOST KEEP FULL AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench simulate env shell stop clean distclean
+.PHONY: help run test lint bench simulate asterisk test-asterisk env shell stop clean distclean
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run:  ## Odoo with the addon, demo data and a day of calls (PORT=8069 DB=crm_telephony DEMO=0 LIVE=1)
 	$(DO) dev.run
@@ -31,6 +31,12 @@ bench:  ## speed against the goals
 simulate:  ## a call as a PBX posts it (PBX=zadarma SCENARIO=abandoned URL=... SECRET=..., or nothing for the list)
 	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.simulate $(if $(SCENARIO),play --pbx "$(PBX)" --scenario "$(SCENARIO)" \
 		--url "$(URL)" --secret "$(SECRET)",list) $(ARGS)
+
+asterisk:  ## a real Asterisk 22 on the loopback interface, with SIPp (AMI_PORT=5038 HTTP_PORT=8088 SIP_PORT=15060)
+	$(DO) dev.asterisk
+
+test-asterisk:  ## real calls through Asterisk, the bridge and Odoo; builds what is missing (FULL=1 takes minutes)
+	$(DO) dev.asterisk test $(ARGS)
 
 env:  ## shell code for the project's environment: eval "$$(make -s env)"
 	$(DO) dev.setup env
