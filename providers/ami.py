@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from .base import Account, ProviderError, Stored, text_of
 
@@ -19,7 +19,7 @@ HEADERS = (
     'Event', 'Channel', 'Uniqueid', 'Context', 'Exten', 'CallerIDNum', 'ChannelStateDesc',
     'DestChannel', 'DestUniqueid', 'DestContext', 'DestChannelStateDesc', 'DialStatus', 'DialString',
     'Cause', 'TechCause', 'Queue', 'New', 'Variable', 'Value', 'Response', 'UniqueID', 'Disposition', 'RecordingFile',
-    'Result', 'DestType',
+    'Result', 'DestType', 'Application', 'BridgeId', 'Duration',
     'OrigTransfererLinkedid', 'SecondTransfererLinkedid', 'TransfereeUniqueid', 'TransfereeChannel',
     'TransferTargetUniqueid', 'TransferTargetChannel',
 )
@@ -33,6 +33,8 @@ CALL_REF = {
     'Cdr': ('LinkedID', 'UniqueID'),
 }
 
+# The application of a channel that was dialled, as the list of live channels names it.
+DIALLED = frozenset({'AppDial', 'AppDial2', 'AppQueue'})
 PLUMBING = frozenset({'Local', 'Surrogate', 'Announcer', 'Recorder', 'Snoop', 'Message', 'CBAnn', 'CBRec'})
 
 
@@ -100,7 +102,7 @@ class Channel:
     ended: datetime | None = None
     cause: str = ''
     tech_cause: str = ''
-    bridged: bool = False
+    bridged: datetime | None = None
 
     @property
     def is_plumbing(self) -> bool:
@@ -118,6 +120,7 @@ class Try:
     status: str = ''
     taken_as: str = ''          # the channel's name at the end of the attempt
     rang: bool = True
+    is_found: bool = False      # only the list of live channels told of it
 
     @property
     def answered(self) -> bool:
@@ -180,12 +183,16 @@ def gather(ref: str, events: list[Event], account: Account, phone: Callable[[Cha
             channel.born, channel.exten = event.at, event['Exten']
             channel.originated = channel.originated or event['ChannelStateDesc'] == 'Down'
         elif kind == 'BridgeEnter':
-            channel.bridged = True
+            channel.bridged = channel.bridged or event.at
+        elif kind == 'CoreShowChannel':
+            _note_alive(call, channel, event)
         elif kind == 'Hangup':
             channel.ended, channel.cause, channel.tech_cause = event.at, event['Cause'], event['TechCause']
         elif kind in ('DialBegin', 'DialEnd'):
             dest.originated = True
             _note(call.tries.setdefault(dest.uid, Try(dest)), event)
+    for attempt in call.tries.values():
+        _fill_gaps(call, attempt)
     return call
 
 
@@ -203,6 +210,32 @@ def _note(attempt: Try, event: Event) -> None:
     elif attempt.status != 'ANSWER':        # the end may be told twice
         attempt.over, attempt.status = event.at, event['DialStatus']
         attempt.taken_as, attempt.rang = event['DestChannel'], event['DestChannelStateDesc'] != 'Down'
+
+
+def _note_alive(call: Call, channel: Channel, event: Event) -> None:
+    """A channel as the bridge found it after a gap. It stands in for the events of the gap that told the same."""
+    if not channel.born:
+        channel.born, channel.exten = event.at - _duration(event['Duration']), event['Exten']
+    if event['BridgeId']:
+        channel.bridged = channel.bridged or event.at
+    if event['Application'] in DIALLED:
+        channel.originated = True
+        attempt = call.tries.setdefault(channel.uid, Try(channel, is_found=True))
+        attempt.begun = attempt.begun or channel.born
+
+
+def _fill_gaps(call: Call, attempt: Try) -> None:
+    """Who is in a bridge has answered, whether that was heard or not; who dialled him was most likely the caller."""
+    if attempt.is_found and attempt.dest.uid != call.ref:
+        attempt.caller = attempt.caller or call.ref
+    if not attempt.status and attempt.dest.bridged:
+        attempt.over, attempt.status, attempt.taken_as = attempt.dest.bridged, 'ANSWER', attempt.dest.name
+
+
+def _duration(text: str) -> timedelta:
+    """01:02:03"""
+    parts = [int(part) for part in text.split(':') if part.isdigit() and len(part) < 6]
+    return timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2]) if len(parts) == 3 else timedelta()
 
 
 def endpoint(name: str) -> str:

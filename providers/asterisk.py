@@ -35,6 +35,7 @@ USED = {
     'DialBegin': _TRY, 'DialEnd': (*_TRY, 'DialStatus'),
     'QueueCallerJoin': (*_LEG, 'Queue'), 'QueueCallerAbandon': _LEG,
     'AttendedTransfer': ('OrigTransfererLinkedid', 'SecondTransfererLinkedid'),
+    'CoreShowChannel': _LEG,    # live after a gap, see bridge/
     'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (),
 }
 TRUNK_CONTEXTS = ('from-trunk', 'from-pstn', 'from-did')
@@ -162,7 +163,8 @@ def _tell(call: Call) -> list[CallEvent]:
     say = partial(
         CallEvent, external_id=call.ref, direction=direction, called=_called(call, is_trunk, others),
         caller=first.number if direction == 'inbound' else extension)
-    events = [say('ringing', at=call.events[0].at, extension=placed_by)]
+    began = min(first.born or call.events[0].at, call.events[0].at)
+    events = [say('ringing', at=began, extension=placed_by)]
     events += [say('ringing', at=event.at, queue=event['Queue']) for event in call.named('QueueCallerJoin')]
     for one in others:
         if one.answered and one not in phones:

@@ -509,3 +509,82 @@ class TestAsteriskStories(AsteriskCase):
         record = self.record(events[1:])
         self.assertEqual((record.direction, record.caller, record.outcome, record.extension),
                          ('inbound', '442079460111', 'answered', '101'))
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestAsteriskGaps(AsteriskCase):
+    """The bridge was away: the list of live channels and hang-ups without a cause stand in for what was said then."""
+
+    def live(self, lab, at, channel, application='', bridge='', duration='00:00:00', **headers):
+        return lab.add(at, 'CoreShowChannel', channel, Application=application, BridgeId=bridge, Duration=duration,
+                       Bridge='live', **headers)
+
+    def trunk_is_live(self, lab, at, bridge, duration):
+        return self.live(lab, at, 'trunk', 'Dial', bridge, duration, Context='from-trunk', Exten='442079460001',
+                         CallerIDNum='442079460111')
+
+    def assert_answered(self, record, wait, talk):
+        self.assertEqual(
+            (record.direction, record.outcome, record.state, record.extension, record.caller, record.called),
+            ('inbound', 'answered', 'ended', '101', '442079460111', '442079460001'))
+        self.assertEqual((record.wait_seconds, record.talk_seconds), (wait, talk))
+        self.assertEqual(self.legs(record), {'101': 'answered'})
+
+    def test_answered_in_the_gap(self):
+        lab = Lab().call_in().dial(0, None, '', '101')
+        self.trunk_is_live(lab, 6, 'b1', '00:00:06')
+        self.live(lab, 6, '101', 'AppDial', 'b1', '00:00:06', Context='internal')
+        self.assert_answered(self.record(lab.hang_up(20, '101', 'trunk').events), wait=6, talk=14)
+
+    def test_begun_in_the_gap(self):
+        lab = Lab()
+        self.trunk_is_live(lab, 6, '', '00:00:03')
+        self.live(lab, 6, '101', 'AppDial', '', '00:00:02', Context='internal')
+        lab.add(8, 'DialEnd', 'trunk', '101', DialStatus='ANSWER', DestChannelStateDesc='Up').bridge(8, '101', 'trunk')
+        self.assert_answered(self.record(lab.hang_up(20, '101', 'trunk').events), wait=5, talk=12)
+
+    def test_begun_and_answered_in_the_gap(self):
+        lab = Lab()
+        self.trunk_is_live(lab, 6, 'b1', '00:00:03')
+        self.live(lab, 6, '101', 'AppDial', 'b1', '00:00:02', Context='internal')
+        self.assert_answered(self.record(lab.hang_up(20, '101', 'trunk').events), wait=3, talk=14)
+
+    def test_answered_between_the_gap_and_what_was_said_before(self):
+        """DialEnd was lost, BridgeEnter was heard."""
+        lab = Lab().call_in().dial(0, None, '', '101').bridge(6, '101', 'trunk')
+        self.assert_answered(self.record(lab.hang_up(20, '101', 'trunk').events), wait=6, talk=14)
+
+    def test_ended_in_the_gap(self):
+        lab = Lab().call_in().dial(0, 5, 'ANSWER', '101').bridge(5, '101', 'trunk')
+        for channel in ('101', 'trunk'):
+            lab.add(20, 'Hangup', channel, Bridge='missed')
+        self.assert_answered(self.record(lab.events), wait=5, talk=15)
+
+    def test_given_up_in_the_gap(self):
+        lab = Lab().call_in().dial(0, None, '', '101')
+        for channel in ('101', 'trunk'):
+            lab.add(20, 'Hangup', channel, Bridge='missed')
+        record = self.record(lab.events)
+        self.assertEqual((record.outcome, record.state, self.legs(record)), ('missed', 'ended', {'101': 'no_answer'}))
+
+    def test_a_list_without_news(self):
+        """A bridge that starts again changes nothing of what is known."""
+        whole = Lab().call_in().dial(0, 5, 'ANSWER', '101').bridge(5, '101', 'trunk').hang_up(20, '101', 'trunk')
+        lab = Lab().call_in().dial(0, 5, 'ANSWER', '101').bridge(5, '101', 'trunk').hang_up(20, '101', 'trunk')
+        self.trunk_is_live(lab, 9, 'b1', '00:00:09')
+        self.live(lab, 9, '101', 'AppDial', 'b1', '00:00:09', Context='internal')
+        self.assertEqual(self.record(lab.events), self.record(whole.events))
+
+    def test_an_outbound_call(self):
+        lab = Lab('101')
+        self.live(lab, 6, '101', 'Dial', 'b1', '00:00:04', Context='internal', Exten='02079460151', CallerIDNum='101')
+        self.live(lab, 6, 'trunk', 'AppDial', 'b1', '00:00:04', Context='from-trunk')
+        record = self.record(lab.hang_up(20, '101', 'trunk').events)
+        self.assertEqual((record.direction, record.outcome, record.extension, record.called),
+                         ('outbound', 'answered', '101', '02079460151'))
+
+    def test_odd_durations(self):
+        for text in ('', 'soon', '1:2', '99999999:00:00', '-1:00:00'):
+            lab = Lab()
+            self.trunk_is_live(lab, 6, '', text)
+            self.assertEqual(self.record(lab.hang_up(20, 'trunk').events).wait_seconds, 14)
