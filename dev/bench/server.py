@@ -49,7 +49,8 @@ def running(bench: Bench, database: str, workers: int = 0):
     port, websocket_port = _free_ports(2)
     log = paths.LOGS / f'bench-workers-{workers}.log'
     log.unlink(missing_ok=True)
-    options = ('-c', bench.odoo.conf(database), '--workers', workers, '--http-port', port,
+    # with a dbfilter Odoo opens a connection to list the databases in every request: as long as the floor itself
+    options = ('-c', bench.odoo.conf(database, dbfilter=''), '--workers', workers, '--http-port', port,
                '--gevent-port', websocket_port, '--max-cron-threads', 0, '--logfile', log)
     process = subprocess.Popen(
         [sys.executable, START, *map(str, options)],

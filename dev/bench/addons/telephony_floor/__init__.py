@@ -6,7 +6,7 @@ from odoo import fields, http, models
 from odoo.http import request
 
 SECRET = b'bench'
-ROUTE = {'type': 'http', 'methods': ['POST'], 'csrf': False, 'save_session': False}
+ROUTE = {'type': 'http', 'methods': ['POST'], 'csrf': False, 'save_session': False, 'readonly': False}
 
 
 class TelephonyFloor(models.Model):
