@@ -337,6 +337,10 @@ class Provider:
         """All payloads of one call, in order of arrival, in our words."""
         raise NotImplementedError
 
+    def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
+        """How the client's commands name this running call, where that is not the PBX's id of the call: then ''."""
+        return ''
+
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         """What the PBX asks with this (authenticated) request, besides the events that it may carry.
 

@@ -6,8 +6,9 @@ how it went; each of the two is enough. Codes and names are Mango's: see "MANGO 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 
@@ -133,6 +134,9 @@ class MangoOffice(Provider):
         return [{'path': request.suffix.strip('/'), 'json': event}]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
+        if _is_history(payload):
+            self.translate([Stored(payload, _UNKNOWN)], account)
+            return Identity(kind='history', call_ref=_legs_of(payload)[0].ref, key=digest(payload))
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
             return Identity(kind=kind, call_ref='', key=key, ignored=IGNORED[kind])
@@ -141,7 +145,21 @@ class MangoOffice(Provider):
         return Identity(kind=kind, call_ref=call_ref, key=key)
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        return _tell(_read(stored, account))
+        heard = [one for one in stored if not _is_history(one.payload)]
+        call, shift = _read(heard, account), _shift(heard)
+        told = {leg for one in stored if _is_history(one.payload) for leg in _legs_of(one.payload, shift)}
+        return _tell(_completed(call, told) if told else call)
+
+    def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
+        """The leg whose phone talks, or rings, and its employee; '' when there is none.
+
+        Mango: commands want the id of a leg, and a transfer the employee who makes it.
+        """
+        call = _read([one for one in stored if not _is_history(one.payload)], account)
+        running = [leg[-1] for leg in call.legs.values() if leg[-1].phone and leg[-1].state != 'Disconnected']
+        talking = [state for state in running if state.state in ('Connected', 'OnHold')]
+        last = max(talking or running, key=lambda state: state.order, default=None)
+        return f'{last.leg} {last.phone}' if last else ''
 
 
 def sign_of(key: str, text: str, salt: str) -> str:
@@ -220,7 +238,7 @@ class Call:
 
 def _read(stored: Sequence[Stored], account: Account) -> Call:
     """:raise ProviderError: a field that is used cannot be understood"""
-    shift = SHIFT if any(_is_ahead(one) for one in stored) else timedelta()
+    shift = _shift(stored)
     states, summaries, recordings, ref = set(), set(), [], ''
     for one in stored:
         kind, body = _kind(one.payload), _body(one.payload)
@@ -255,6 +273,10 @@ def _body(payload: Mapping) -> Mapping:
     if not isinstance(body, dict):
         raise ProviderError("the field json is no JSON object")
     return body
+
+
+def _shift(stored: Sequence[Stored]) -> timedelta:
+    return SHIFT if any(_is_ahead(one) for one in stored) else timedelta()
 
 
 def _is_ahead(one: Stored) -> bool:
@@ -503,3 +525,127 @@ def _outcome(call: Call, direction: str, reason: str) -> str:
         waited = places & {'ivr', 'queue'} or bool(summary and summary.callee == Party())
         return 'abandoned' if waited and not rang else 'missed'
     return outcome
+
+
+# --- history: rows of the statistics, one a leg ----------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Leg:
+    """A row of the statistics."""
+    ref: str
+    start: datetime
+    answer: datetime | None
+    finish: datetime
+    caller: Party
+    callee: Party
+    location: str
+    reason: str
+    recordings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, row: Mapping, shift: timedelta) -> Leg:
+        """Mango: no header, no direction; `answer` is 0 where nobody answered. A menu or a queue has no employee
+        [that its `to_extension` is then the group is assumed].
+
+        :raise ProviderError: a column that is used cannot be understood
+        """
+        if not isinstance(row, dict):
+            raise ProviderError("a row of the statistics is no object")
+        reached, line = text_of(row, 'to_extension'), text_of(row, 'line_number')
+        location = text_of(row, 'location').partition('.')[0]
+        if location not in LOCATIONS:
+            location = 'abonent' if reached or text_of(row, 'from_extension') else 'ivr'
+        waits = location != 'abonent'
+        start = _time(row, 'start', shift, required=True)
+        return cls(
+            ref=text_of(row, 'entry_id', required=True),
+            start=start,
+            answer=_time(row, 'answer', shift),
+            finish=max(_time(row, 'finish', shift) or start, start),
+            caller=Party(text_of(row, 'from_extension'), text_of(row, 'from_number')),
+            callee=Party('' if waits else reached, text_of(row, 'to_number'), line, reached if waits else ''),
+            location=location,
+            reason=_reason(row),
+            recordings=tuple(filter(None, re.split(r'[\s,\[\]"]+', text_of(row, 'records')))),
+        )
+
+    @property
+    def is_phone(self) -> bool:
+        return self.location == 'abonent'
+
+    def states(self) -> list[State]:
+        """The events that would have told of it. Rows have no id of the leg."""
+        leg = f'{self.start.timestamp():.0f} {self.callee.extension or self.caller.extension} {self.callee.number}'
+
+        def state(seq: int, at: datetime, name: str) -> State:
+            return State(leg, at, seq, name, self.location, self.caller, self.callee,
+                         self.reason if name == 'Disconnected' else '', commanded=False)
+
+        states = [state(1, self.start, 'Appeared'), state(3, self.finish, 'Disconnected')]
+        return states + [state(2, self.answer, 'Connected')] if self.answer else states
+
+
+def _is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def _legs_of(payload: Mapping, shift: timedelta = timedelta()) -> list[Leg]:
+    rows = payload['history'].get('rows')
+    if not isinstance(rows, list) or not rows:
+        raise ProviderError("the statistics hold no rows")
+    return [Leg.of(row, shift) for row in rows]
+
+
+def _completed(call: Call, told: Iterable[Leg]) -> Call:
+    """The call with what no event told: menus, queues and phones that nobody heard of, the summary if it was lost, and
+    recordings. Events and statistics have the same clock [assumed]."""
+    legs = sorted(told, key=lambda leg: (leg.start, repr(leg)))
+    ref, heard = legs[0].ref, call.states
+    phones = {state.phone for state in heard}
+    places = {state.location for state in heard}
+    unheard = [leg for leg in legs if (
+        (leg.callee.extension or leg.caller.extension) not in phones if leg.is_phone
+        else leg.location not in places)]
+    states = [*heard, *(state for leg in unheard for state in leg.states())]
+    known = {event.recording_ref for event in call.recordings}
+    recordings = sorted({name for leg in legs for name in leg.recordings} - known)
+    return replace(
+        call, ref=ref,
+        states=tuple(sorted(states, key=lambda state: state.order)),
+        summaries=call.summaries or (_summary_of(legs, _direction(call)),),
+        recordings=(*call.recordings, *(CallEvent('recording', ref, recording_ref=name) for name in recordings)),
+    )
+
+
+def _summary_of(legs: Sequence[Leg], heard: str) -> Summary:
+    """What the summary would have said. Statistics do not tell the direction: what was heard of the call does, else its
+    first leg, unless the employee's phone was only rung to call the client then.
+
+    A call by command whose employee did not pick up, of which no event was heard, looks like a lost call of the client.
+    """
+    phones = [leg for leg in legs if leg.is_phone]
+    first = legs[0]
+    clients = [leg for leg in phones if leg.caller.extension and not leg.callee.extension]
+    commanded = [leg for leg in clients if leg.callee.number and leg.callee.number == first.caller.number]
+    inside = bool(first.caller.extension)
+    told = 'internal' if inside and first.callee.extension else 'outbound' if inside or commanded else 'inbound'
+    direction = heard or told
+    talks = [leg for leg in (clients if direction == 'outbound' else phones) if leg.answer]
+    if direction == 'outbound':
+        meant = talks[:1] or clients[:1] or phones[:1]
+    else:
+        meant = talks[-1:] or phones[:1]
+    leg = next(iter(meant), None)
+    last = max(legs, key=lambda leg: (leg.finish, repr(leg)))
+    return Summary(
+        direction=direction,
+        caller=leg.caller if leg and direction == 'outbound' else first.caller,
+        callee=leg.callee if leg else Party(),
+        line=next((leg.callee.line for leg in legs if leg.callee.line), ''),
+        created=first.start,
+        forwarded=leg.start if leg else None,
+        answered=min((leg.answer for leg in talks), default=None),
+        ended=last.finish,
+        talked=None,
+        reason=last.reason,
+    )

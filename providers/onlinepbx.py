@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from . import numbers
@@ -110,6 +110,9 @@ class OnlinePbx(Provider):
         return [body] if body else []
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
+        if _is_history(payload):
+            self.translate([Stored(payload, datetime.now(timezone.utc))], account)
+            return Identity(kind='history', call_ref=Row.of(payload).ref, key=digest(payload))
         event, key = text_of(payload, 'event'), digest(payload)
         uuid, is_call = text_of(payload, 'uuid'), bool(text_of(payload, 'caller') or text_of(payload, 'callee'))
         if not uuid and not is_call:
@@ -120,9 +123,13 @@ class OnlinePbx(Provider):
         return Identity(kind=event, call_ref=uuid, key=key)
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        read = [Hook.of(one.payload, one.received_at) for one in stored]
+        read = [Hook.of(one.payload, one.received_at) for one in stored if not _is_history(one.payload)]
+        rows = [Row.of(one.payload) for one in stored if _is_history(one.payload)]
+        last = max(rows, key=lambda row: (row.ended_at, repr(row)), default=None)
+        read += _unheard(read, last) if last else []
         call = Call.of(read, account)
-        return [event for one in read for event in _tell(one, call, account)]
+        events = [event for one in read for event in _tell(one, call, account)]
+        return events + _told_by_history(events, last) if last else events
 
 
 def _domain(text: str) -> str:
@@ -270,3 +277,124 @@ def _later(moment: datetime, seconds: float) -> datetime:
         return moment + timedelta(seconds=seconds)
     except OverflowError:
         return moment
+
+
+# --- history: a row of the search, which knows queues and who was rung -----------------------------------------------
+
+# Events of a row that are no place where a caller waits. Names of queues and menus are not documented.
+NO_PLACE = ('user', 'transfer', 'hold', 'unhold', 'dtmf')
+LEFT = ('ORIGINATOR_CANCEL', 'NORMAL_CLEARING')
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A phone that rang."""
+    phone: str
+    at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of mongo_history/search. All rows that anybody has shown are of outbound calls: how those of others look,
+    and that `missed` as an account code is an inbound call, is assumed."""
+    ref: str
+    direction: str
+    started_at: datetime
+    ended_at: datetime
+    caller: str
+    called: str
+    gateway: str
+    talk: float
+    cause: str
+    rings: tuple[Ring, ...]
+    waited: tuple[tuple[datetime | None, str], ...]     # where: a queue or a menu
+
+    @classmethod
+    def of(cls, payload: Mapping) -> Row:
+        """:raise ProviderError: a field that is used cannot be understood"""
+        row = payload['history']
+        events = row.get('events') or []
+        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+            raise ProviderError("events is no list of events")
+        direction = DIRECTION.get(word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True), 'inbound')
+        started_at = unix_time_of(row, 'start_stamp', required=True)
+        ended_at = unix_time_of(row, 'end_stamp') or _later(started_at, seconds_of(row, 'duration') or 0)
+        # their order is not that of time
+        events = sorted(events, key=lambda event: (unix_time_of(event, 'timestamp') or started_at, repr(event)))
+        rings = [Ring(
+            text_of(event, 'number'), unix_time_of(event, 'timestamp'), unix_time_of(event, 'answered_stamp'),
+            unix_time_of(event, 'end_stamp')) for event in events if text_of(event, 'type') == 'user']
+        answered_at = min((ring.answered_at for ring in rings if ring.answered_at), default=None)
+        name, number = text_of(row, 'caller_id_name'), text_of(row, 'caller_id_number')
+        if direction == 'outbound':
+            # the number is that of the trunk
+            number = next((ring.phone for ring in rings if ring.phone), '') or name or number
+        return cls(
+            ref=text_of(row, 'uuid', required=True),
+            direction=direction,
+            started_at=started_at,
+            ended_at=ended_at,
+            caller=number,
+            called=text_of(row, 'destination_number'),
+            gateway=text_of(row, 'gateway'),
+            # user_talk_time leaves out what was on hold
+            talk=(ended_at - answered_at).total_seconds() if answered_at else seconds_of(row, 'user_talk_time') or 0.0,
+            cause=text_of(row, 'hangup_cause').upper(),
+            rings=tuple(rings),
+            waited=tuple((unix_time_of(event, 'timestamp'), text_of(event, 'number')) for event in events
+                         if text_of(event, 'type') not in NO_PLACE),
+        )
+
+    @property
+    def answer(self) -> Ring | None:
+        answers = [ring for ring in self.rings if ring.answered_at]
+        return min(answers, key=lambda ring: (ring.answered_at, repr(ring)), default=None)
+
+
+def _is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def _unheard(heard: Sequence[Hook], row: Row) -> list[Hook]:
+    """The events of which only the row tells, as they would have come."""
+    names = {one.name for one in heard}
+    inbound = row.direction == 'inbound'
+    callee = row.answer.phone if inbound and row.answer else row.called
+    hook = Hook(
+        name='call_start', ref=row.ref, date=row.started_at, direction=row.direction, caller=row.caller,
+        callee=row.gateway or row.called if inbound else row.called, gateway=row.gateway, duration=None, talk=None,
+        cause='', link='')
+    hooks = [] if 'call_start' in names else [hook]
+    if row.talk and 'call_answered' not in names and not (inbound and not row.answer):
+        answered_at = row.answer.answered_at if row.answer else _later(row.ended_at, -row.talk)
+        hooks.append(replace(hook, name='call_answered', date=answered_at, callee=callee))
+    if not names & {'call_end', 'call_missed'}:
+        hooks.append(replace(
+            hook, name='call_end', date=row.ended_at, callee=callee, talk=row.talk, cause=row.cause,
+            duration=(row.ended_at - row.started_at).total_seconds()))
+    return hooks
+
+
+def _told_by_history(events: Sequence[CallEvent], row: Row) -> list[CallEvent]:
+    """Phones of which nobody else tells, the queue, and that the caller left it."""
+    first = events[0]
+    common = {'external_id': row.ref, 'direction': first.direction, 'caller': first.caller, 'called': first.called}
+    known = {event.extension for event in events}
+    told = []
+    if row.direction == 'inbound':
+        for ring in row.rings:
+            if ring.phone and ring.phone not in known:
+                told.append(CallEvent('ringing', at=ring.at, extension=ring.phone, **common))
+                if ring.answered_at:
+                    told.append(CallEvent('answered', at=ring.answered_at, extension=ring.phone, **common))
+                outcome = '' if ring.answered_at else 'no_answer'
+                told.append(CallEvent('leg_ended', at=ring.ended_at, extension=ring.phone, outcome=outcome, **common))
+        told += [CallEvent('ringing', at=at, queue=number, **common) for at, number in row.waited if number]
+    ends = [event for event in events if event.kind == 'ended']
+    if row.direction == 'inbound' and row.waited and not row.rings and row.cause in LEFT and not any(
+            event.talk_seconds for event in ends):
+        last = max((event.at for event in ends if event.at), default=row.ended_at)
+        told.append(CallEvent('ended', at=last, outcome='abandoned', order=2, **common))
+    return told

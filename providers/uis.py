@@ -120,15 +120,22 @@ class Uis(Provider):
         return [{'path': request.suffix.strip('/'), 'body': body}] if body else []
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
+        if _is_history(payload):
+            self.translate([Stored(payload, datetime.now(timezone.utc))], account)
+            return Identity(kind='history', call_ref=Session.of(payload, account).ref, key=digest(payload))
         one = Notification.of(payload, account, datetime.now(timezone.utc))
         if one.name == 'call_finished' and not one.direction and not one.is_internal:
             raise ProviderError("direction is missing")
         return Identity(kind=one.name, call_ref=one.ref, key=digest(payload))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        read = [Notification.of(one.payload, account, one.received_at) for one in stored]
-        call = Call.of(read)
-        return [event for one in read for event in _tell(one, call)]
+        heard = [one for one in stored if not _is_history(one.payload)]
+        read = [Notification.of(one.payload, account, one.received_at) for one in heard]
+        sessions = [Session.of(one.payload, account) for one in stored if _is_history(one.payload)]
+        if not sessions:
+            call = Call.of(read)
+            return [event for one in read for event in _tell(one, call)]
+        return _completed(read, max(sessions, key=lambda session: (session.ended_at, repr(session))))
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         """Interactive call processing: cdr_id, numa (who calls) and numb (whom)."""
@@ -385,3 +392,145 @@ def _later(moment: datetime, seconds: float) -> datetime:
         return moment + timedelta(seconds=seconds)
     except OverflowError:
         return moment
+
+
+# --- history: a row of the report, which knows why a call ended ------------------------------------------------------
+
+# finish_reason of a call without talk: outcome of an inbound call, of any other. What is not here has failed.
+REASONS = {
+    **dict.fromkeys(('subscriber_disconnects', 'disconnect_before_call_processing'), ('', 'no_answer')),    # see _why
+    **dict.fromkeys((
+        'operator_disconnects', 'transfer_disconnects', 'scenario_disconnects', 'no_operator_confirmation',
+        'operator_not_responsible', 'timeout', 'no_success_operator_call', 'no_operator_cdr_found',
+        'action_interval_exceeded', 'subscriber_not_responsible', 'no_success_subscriber_call', 'operator_answer',
+        'another_operator_answer', 'success_finish'), ('missed', 'no_answer')),
+    **dict.fromkeys((
+        'operator_busy', 'employee_busy', 'employee_busy_after_call', 'operator_channels_busy', 'max_in_call_reached',
+        'subscriber_busy'), ('busy', 'busy')),
+    **dict.fromkeys((
+        'group_inactive_by_schedule', 'phone_group_inactive_by_schedule', 'group_phone_inactive', 'sip_offline',
+    ), ('missed', 'failed')),
+    **dict.fromkeys(('call_enqueued', 'max_transition_count_exceeded', 'no_operation'), ('abandoned', 'no_answer')),
+}
+# Families of reasons: an employee who is away.
+AWAY = re.compile(r'employee_inactive.*|employee_phone_inactive.*|employee_status_.*|.*_not_allowed_by_status')
+
+
+@dataclass(frozen=True)
+class Session:
+    """A row of get.calls_report. `vain` are employees who did not take the call, `took` those who did."""
+    ref: str
+    started_at: datetime
+    ended_at: datetime
+    direction: str
+    contact: str
+    line: str
+    talk: float
+    wait: float | None
+    total: float | None
+    reason: str
+    left_message: bool
+    vain: tuple[str, ...]
+    took: tuple[str, ...]
+    first: str
+    last: str
+    link: str
+
+    @classmethod
+    def of(cls, payload: Mapping, account: Account) -> Session:
+        """:raise ProviderError: a field that is used cannot be understood"""
+        row = payload['history']
+        start = _local_time(row, 'start_time', account)
+        if not start:
+            raise ProviderError("start_time is missing")
+        total = _seconds(row, 'total_duration')
+        people = row.get('employees') or []
+        if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
+            raise ProviderError("employees is no list of employees")
+        took = [_text(one, 'employee_id') for one in people if _flag(one, 'is_answered') or _flag(one, 'is_talked')]
+        rang = [_text(one, 'employee_id') for one in people]
+        first, last = _text(row, 'first_answered_employee_id'), _text(row, 'last_talked_employee_id')
+        last = last or _text(row, 'last_answered_employee_id') or first
+        took = [one for one in dict.fromkeys((first, *took, last)) if one]
+        talk = _seconds(row, 'talk_duration') or _seconds(row, 'clean_talk_duration') or 0
+        return cls(
+            ref=_text(row, 'id', required=True),
+            started_at=start,
+            ended_at=_local_time(row, 'finish_time', account) or _later(start, total or 0),
+            direction=word_of({'direction': _text(row, 'direction', required=True)}, 'direction', DIRECTION),
+            contact=_text(row, 'contact_phone_number'),
+            line=_text(row, 'virtual_phone_number'),
+            talk=0 if _flag(row, 'is_lost') else talk,
+            wait=_seconds(row, 'wait_duration'),
+            total=total,
+            reason=_text(row, 'finish_reason'),
+            left_message=bool(row.get('voice_mail_records')),
+            vain=tuple(sorted({one for one in rang if one and one not in took})),
+            took=tuple(took),
+            first=first or next(iter(took), ''),
+            last=last or next(iter(took), ''),
+            link=_own_link(row),
+        )
+
+    def notification(self, name: str, at: datetime, **more) -> Notification:
+        """What would have told the same."""
+        values = {
+            'ref': self.ref, 'started_at': None, 'direction': DIRECTION[self.direction], 'is_internal': False,
+            'contact': self.contact, 'line': self.line, 'employee': '', 'lost_by': (), 'talk': None, 'wait': None,
+            'total': None, 'link': '', 'seconds': None}
+        return Notification(name=name, at=at, **{**values, **more})
+
+
+def _is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def _own_link(row: Mapping) -> str:
+    try:
+        return link_of({'link': _text(row, 'full_record_file_link')}, 'link', Uis.recording_hosts)
+    except ProviderError:
+        return ''
+
+
+def _completed(heard: Sequence[Notification], session: Session) -> list[CallEvent]:
+    """What was heard, and what only the report tells: employees nobody told of, a lost end, why nobody talked, and the
+    recording where none was told of."""
+    read, names = list(heard), {one.name for one in heard}
+    out = session.direction == 'out'
+    if session.talk and 'talk_started' not in names:
+        # who passed the call on is told, but not when
+        answered_at = _later(session.started_at, session.wait or 0)
+        read.append(session.notification('talk_started', answered_at, employee=session.first))
+    if 'call_finished' not in names:
+        employee = (session.first if out else session.last) or (next(iter(session.vain), '') if out else '')
+        read.append(session.notification(
+            'call_finished', session.ended_at, started_at=session.started_at, employee=employee,
+            talk=session.talk, wait=session.wait, total=session.total))
+    if session.link and 'recording' not in names:
+        read.append(session.notification('recording', session.ended_at, link=session.link))
+    call = Call.of(read)
+    events = [event for one in read for event in _tell(one, call)]
+    known = {event.extension for event in events} | {''}
+    common = {'external_id': session.ref, 'direction': call.direction, 'caller': call.caller, 'called': call.called}
+    if not out:
+        events += [CallEvent('leg_ended', extension=one, outcome='no_answer', **common)
+                   for one in session.vain if one not in known]
+    events += [CallEvent('transferred', extension=one, **common) for one in session.took if one not in known]
+    rang = bool(known - {''} or session.vain)
+    if outcome := '' if session.talk or call.talked else _why(session, call, rang):
+        last = max(event.at for event in events if event.kind == 'ended' and event.at)
+        events.append(CallEvent('ended', at=last, outcome=outcome, order=1, **common))
+    return events
+
+
+def _why(session: Session, call: Call, rang: bool) -> str:
+    """How a call without talk ended; '' where the report does not tell. A message is left by who calls us."""
+    if session.left_message and call.direction == 'inbound':
+        return 'voicemail'
+    if not session.reason:
+        return ''
+    inbound, other = REASONS.get(session.reason) or (
+        ('missed', 'failed') if AWAY.fullmatch(session.reason) else ('failed', 'failed'))
+    if call.direction != 'inbound':
+        return other
+    return inbound or ('missed' if rang else 'abandoned')

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from . import signing
+from . import numbers, signing
 from .base import (
     Account,
     CallEvent,
@@ -88,7 +88,7 @@ LATEST = timedelta(hours=6)
 SKEW = timedelta(minutes=1)
 # Longer numbers belong to the world outside. Extensions have three digits; so have emergency numbers, and no customer
 # stands behind those either.
-SHORT = 4
+SHORT, PHONE = 4, 3
 # More than a call has events, or an event fields.
 MANY = 1000
 
@@ -143,6 +143,9 @@ class Zadarma(Provider):
         return [fields]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
+        if _is_history(payload):
+            self.translate([Stored(payload, _UNKNOWN)], account)
+            return Identity(kind='history', call_ref=_rows(payload)[0].ref, key=digest(payload))
         event = text_of(payload, 'event', required=True)
         if event in IGNORED:
             return Identity(kind=event, call_ref='', key=digest(payload), ignored=IGNORED[event])
@@ -152,6 +155,7 @@ class Zadarma(Provider):
         return Identity(kind=event, call_ref=translated.external_id, key=digest(payload))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        stored = _completed(stored, account)
         call = _Call.of([one.payload for one in stored], account)
         return _timed([_event(one, call, account, place) for place, one in enumerate(stored)])
 
@@ -297,3 +301,142 @@ def _fields(request: WebhookRequest) -> dict[str, str]:
             value = re.sub(rb'\r?\n\Z', b'', content[0])
             fields.setdefault(name[1].decode('utf-8', 'replace'), value.decode('utf-8', 'replace'))
     return fields
+
+
+# --- history: rows of the statistics, as the events that would have told the same ------------------------------------
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the statistics: one phone, menu or scenario of a call.
+
+    What the columns hold is documented by their names only. Outgoing: `sip` is the phone and `destination` the customer
+    [seen]. Incoming: the caller in `clid` or `sip`, a phone, a scenario or our number in `destination` [assumed].
+    """
+    ref: str
+    start: str          # as Zadarma writes it
+    sip: str
+    clid: str
+    destination: str
+    disposition: str
+    seconds: float
+    recording: str
+
+    @classmethod
+    def of(cls, row: Mapping) -> Row:
+        """:raise ProviderError: a column that is used cannot be understood"""
+        if not isinstance(row, dict):
+            raise ProviderError("a row of the statistics is no object")
+        recorded = str(row.get('is_recorded')).lower() in ('true', '1')
+        return cls(
+            ref=text_of(row, 'pbx_call_id', required=True),
+            start=text_of(row, 'callstart', required=True),
+            sip=text_of(row, 'sip'),
+            clid=numbers.clean(text_of(row, 'clid')),
+            destination=text_of(row, 'destination'),
+            disposition=text_of(row, 'disposition').lower(),
+            seconds=seconds_of(row, 'seconds') or 0.0,
+            recording=text_of(row, 'call_id') if recorded else '',
+        )
+
+    @property
+    def is_answered(self) -> bool:
+        return self.disposition == 'answered' and self.seconds > 0
+
+
+def _is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def _rows(payload: Mapping) -> list[Row]:
+    rows = payload['history'].get('rows')
+    if not isinstance(rows, list) or not rows:
+        raise ProviderError("the statistics hold no rows")
+    return [Row.of(row) for row in rows]
+
+
+def _completed(stored: Sequence[Stored], account: Account) -> list[Stored]:
+    """What was heard, and what only the statistics tell: phones that nobody told of, a lost end, recordings."""
+    live = [one for one in stored if not _is_history(one.payload)]
+    rows = {row for one in stored if _is_history(one.payload) for row in _rows(one.payload)}
+    if not rows:
+        return live
+    return live + _unheard(live, sorted(rows, key=repr), account)
+
+
+def _unheard(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> list[Stored]:
+    rows = sorted(rows, key=lambda row: (row.start, row.recording, repr(row)))
+    payloads = [one.payload for one in live]
+    names = {text_of(payload, 'event') for payload in payloads}
+    if rows[0].ref.startswith('out_') or names & set(OUTGOING) or not rows[0].ref.startswith('in_') and (
+            not names and _is_inside(rows[0].sip, account)):
+        told = _unheard_outgoing(names, rows, account)
+    else:
+        told = _unheard_incoming(live, names, rows, account)
+    start = next((text for payload in payloads if (text := text_of(payload, 'call_start'))), rows[0].start)
+    common = {'pbx_call_id': rows[0].ref, 'call_start': start}
+    recordings = [
+        ({'event': 'NOTIFY_RECORD', 'call_id_with_rec': row.recording}, _UNKNOWN) for row in rows if row.recording]
+    return [Stored({**common, **payload}, at) for payload, at in told + recordings]
+
+
+def _unheard_outgoing(names: set[str], rows: Sequence[Row], account: Account) -> list[tuple[dict, datetime]]:
+    """Zadarma: click-to-call may have a row for the employee's own phone; the customer's counts."""
+    own = [row for row in rows if not _is_inside(row.destination, account)] or rows
+    last = next((row for row in own if row.is_answered), own[-1])
+    told = {'internal': last.sip, 'destination': last.destination}
+    events = []
+    if 'NOTIFY_OUT_START' not in names:
+        events.append(({'event': 'NOTIFY_OUT_START', **told}, _UNKNOWN))
+    if 'NOTIFY_OUT_END' not in names:
+        line = '' if _is_inside(last.clid, account) or not last.clid.lstrip('+').isdecimal() else last.clid
+        talk = sum(row.seconds for row in own if row.is_answered)
+        events.append(({
+            'event': 'NOTIFY_OUT_END', **told, 'caller_id': line, 'disposition': last.disposition, 'duration': talk,
+        }, _UNKNOWN))
+    return events
+
+
+def _unheard_incoming(
+    live: Sequence[Stored], names: set[str], rows: Sequence[Row], account: Account,
+) -> list[tuple[dict, datetime]]:
+    """A person's row names a phone, or an outside number other than ours, to which the call was forwarded. Where only
+    our own number was answered, a person did it [assumed]: menus have numbers of their own."""
+    def heard(*fields):
+        return {text for one in live for name in fields if (text := text_of(one.payload, name))}
+
+    ours = heard('called_did') | {number.lstrip('+') for number in account.own_numbers}
+    called = next(iter(sorted(heard('called_did'))), '') or next(
+        (row.destination for row in rows if row.destination.lstrip('+') in ours), '')
+    outside = [row for row in rows if len(row.destination) > SHORT and row.destination.lstrip('+') not in ours]
+    if not called and outside:
+        # the first number that was dialled is ours
+        called = outside[0].destination
+        outside = [row for row in outside if row.destination != called]
+    phones = [row for row in rows
+              if row.destination in account.extensions or len(row.destination) == PHONE or row in outside]
+    known = heard('internal', 'destination')
+    caller = next(iter(sorted(heard('caller_id'))), '') or next(
+        (number for row in rows for number in (row.clid, row.sip) if number and not _is_inside(number, account)), '')
+    told = {'caller_id': caller, 'called_did': called}
+    events = []
+    if 'NOTIFY_START' not in names:
+        events.append(({'event': 'NOTIFY_START', **told}, _UNKNOWN))
+    for row in phones:
+        if row.destination not in known:
+            begins = local_time_of({'callstart': row.start}, 'callstart', account)
+            events.append(({'event': 'NOTIFY_INTERNAL', 'internal': row.destination, **told}, begins))
+    takers = [row for row in phones if row.is_answered]
+    by_person = takers or [row for row in rows if row.is_answered and row.destination == called]
+    if by_person and 'NOTIFY_ANSWER' not in names and 'NOTIFY_END' not in names:
+        taker = takers[0].destination if takers else ''
+        events.append(({'event': 'NOTIFY_ANSWER', 'internal': taker, 'caller_id': caller}, _UNKNOWN))
+    if 'NOTIFY_END' not in names:
+        last = next(iter(by_person), None) or next((row for row in rows if row.is_answered), rows[-1])
+        talk = sum(row.seconds for row in by_person)
+        answers = [one.received_at for one in live if text_of(one.payload, 'event') == 'NOTIFY_ANSWER']
+        ended_at = min(answers) + timedelta(seconds=talk) if answers and talk else _UNKNOWN
+        events.append(({
+            'event': 'NOTIFY_END', **told, 'internal': by_person[-1].destination if takers else '',
+            'disposition': last.disposition, 'duration': talk,
+        }, ended_at))
+    return events

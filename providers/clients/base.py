@@ -57,6 +57,8 @@ class Client:
     """A conversation with one PBX. Subclassing with a `code` registers it for the adapter of that code."""
 
     code = ''
+    # how fractions in answers are read, where they are no numbers but ids
+    parse_float = float
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -97,7 +99,7 @@ class Client:
         """
         response = self.request(method, path, **kwargs)
         try:
-            body = response.json() if response.content else {}
+            body = response.json(parse_float=self.parse_float) if response.content else {}
         except ValueError:
             body = None
         complaint = self.complaint(response, body)
