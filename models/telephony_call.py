@@ -132,7 +132,8 @@ class TelephonyCall(models.Model):
     _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')
     _customer_trgm_idx = models.Index('USING gin (customer_number gin_trgm_ops)')
     _inside_trgm_idx = models.Index(
-        'USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) WHERE customer_number IS NULL')
+        "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) "
+        "WHERE customer_number = '' OR customer_number IS NULL")
     _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
@@ -470,7 +471,7 @@ class TelephonyCall(models.Model):
             except psycopg2.OperationalError:   # a webhook writes one of them: the next turn
                 self.env.cr.rollback()
                 self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(fields.Datetime.now() + timedelta(minutes=1))
-                self.env.cr.commit()
+                self.env.cr.commit()    # pylint: disable=invalid-commit - the trigger must outlive the rollback
                 return
             except Exception:   # noqa: BLE001 - find the one that is bad
                 for call in calls:
@@ -484,7 +485,7 @@ class TelephonyCall(models.Model):
                 self._follow_up()
         except psycopg2.OperationalError:
             raise
-        except Exception as error:  # noqa: BLE001 - recorded on the call; it leaves the queue
+        except Exception as error:
             _logger.exception("follow-up of call %s failed", self.id)
             self.write({'follow_up': 'error', 'follow_up_error': str(error)[:500]})
 

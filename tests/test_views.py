@@ -1,7 +1,11 @@
 """Every view for every role, and what the call list finds and groups."""
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from odoo.tests import Form, new_test_user
+import polib
+
+from odoo.tests import BaseCase, Form, new_test_user, tagged
 
 from .common import CUSTOMER, DID, TelephonyCase
 
@@ -106,11 +110,12 @@ class TestCallSearch(TelephonyCase):
         cls.deal = cls.new_lead(name="Twenty tons of flour")
         inbound = {'account_id': cls.account.id, 'direction': 'inbound', 'state': 'ended', 'outcome': 'missed'}
         cls.known, cls.london, cls.internal, cls.hidden = cls.env['telephony.call'].create([
-            {**inbound, 'external_id': 'known', 'caller_number': CUSTOMER, 'called_number': DID, 'customer_number': CUSTOMER,
-             'partner_id': cls.partner.id, 'lead_id': cls.deal.id},
+            {**inbound, 'external_id': 'known', 'caller_number': CUSTOMER, 'called_number': DID,
+             'customer_number': CUSTOMER, 'partner_id': cls.partner.id, 'lead_id': cls.deal.id},
             {**inbound, 'external_id': 'london', 'caller_number': '+442079460111', 'called_number': DID,
              'customer_number': '+442079460111'},
-            {**inbound, 'external_id': 'internal', 'direction': 'internal', 'caller_number': '101', 'called_number': '8123'},
+            {**inbound, 'external_id': 'internal', 'direction': 'internal', 'caller_number': '101',
+             'called_number': '8123'},
             {**inbound, 'external_id': 'hidden', 'called_number': DID},
         ])
         cls.calls = cls.known | cls.london | cls.internal | cls.hidden
@@ -159,3 +164,21 @@ class TestCallSearch(TelephonyCase):
         own = ('id', 'in', self.calls.ids)
         self.assertEqual(model.search([own, ('start_at', '>=', 'today')]), self.known)
         self.assertEqual(model.search([own, ('start_at', '>=', 'today -1d'), ('start_at', '<', 'today')]), self.london)
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestTranslations(BaseCase):
+
+    def test_russian_is_complete(self):
+        """Every exported text is translated and keeps its placeholders and tags."""
+        folder = Path(__file__).parent.parent / 'i18n'
+        russian = {entry.msgid: entry.msgstr for entry in polib.pofile(folder / 'ru.po')}
+        texts = {entry.msgid for entry in polib.pofile(folder / 'crm_telephony.pot')}
+        self.assertEqual(set(russian), texts)
+
+        def kept(text):
+            return sorted(re.findall(r'%\(\w+\)s|</?(?:i|span|b)\b', text))
+        for text, translation in russian.items():
+            with self.subTest(text=text):
+                self.assertTrue(translation)
+                self.assertEqual(kept(translation), kept(text))
