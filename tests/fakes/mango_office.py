@@ -44,7 +44,7 @@ class FakeMangoOffice(FakePbx):
             return self._error(3105)
         if hashlib.sha256((self.key + form['json'] + self.secret).encode()).hexdigest() != form['sign']:
             return self._error(3102)
-        request.content = self.read(form['json'])
+        request.content = self.parse(form['json'])
         if request.content is None:
             return self._error(3104)
         path = request.path.removeprefix('/vpbx/')
@@ -74,7 +74,7 @@ class FakeMangoOffice(FakePbx):
         return found if isinstance(found, Answer) else Answer(found)
 
     @staticmethod
-    def read(text):
+    def parse(text):
         try:
             content = json.loads(text)
         except ValueError:
