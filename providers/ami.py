@@ -19,7 +19,7 @@ HEADERS = (
     'Event', 'Channel', 'Uniqueid', 'Context', 'Exten', 'CallerIDNum', 'ChannelStateDesc',
     'DestChannel', 'DestUniqueid', 'DestContext', 'DestChannelStateDesc', 'DialStatus', 'DialString',
     'Cause', 'TechCause', 'Queue', 'New', 'Variable', 'Value', 'Response', 'UniqueID', 'Disposition', 'RecordingFile',
-    'Result', 'DestType', 'Application', 'BridgeId', 'Duration',
+    'Result', 'DestType', 'Application', 'BridgeId', 'Duration', 'BridgeUniqueid', 'DestBridgeUniqueid',
     'OrigTransfererLinkedid', 'SecondTransfererLinkedid', 'TransfereeUniqueid', 'TransfereeChannel',
     'TransferTargetUniqueid', 'TransferTargetChannel',
 )

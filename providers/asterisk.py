@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 
 from . import ami, numbers, signing
@@ -45,6 +45,7 @@ BUSY, REJECTED, UNREACHED, DECLINED = '17', '21', ('18', '19', '20'), '603'
 FAILED_STATUS = ('CONGESTION', 'CHANUNAVAIL')
 FAILED_CAUSES = frozenset(map(str, (1, 2, 3, 22, 27, 28, 31, 34, 38, 41, 42, 44, *range(50, 67), 88, 111)))
 
+AT_ONCE = timedelta(seconds=1)
 _DEFAULT_ID = re.compile(r'(\d{9,})\.(\d+)$')
 
 
@@ -260,11 +261,21 @@ def _joined(call: Call) -> list[tuple[datetime, Channel]]:
         orig, second = event['OrigTransfererLinkedid'], event['SecondTransfererLinkedid']
         side = 'TransferTarget' if call.ref == orig or orig == second else 'Transferee'
         uid, name = event[side + 'Uniqueid'], event[side + 'Channel']
+        if not uid and (entry := _entry(call, event)):
+            uid, name = entry['Uniqueid'], entry['Channel']
         if uid and not _absorbed(call, event):
             channel = call.channels.get(uid) or Channel(uid, name)
             answered = [one.dest for one in call.tries_of(channel) if one.answered]
             found += [(event.at, one) for one in (answered if channel.is_plumbing else [channel])]
     return found
+
+
+def _entry(call: Call, transfer: Event) -> Event | None:
+    """The target, where Asterisk does not name him: he had left the consultation already, for the other bridge."""
+    entries = [event for event in call.named('BridgeEnter')
+               if event['BridgeUniqueid'] and event['BridgeUniqueid'] == transfer['DestBridgeUniqueid']
+               and abs(event.at - transfer.at) < AT_ONCE]
+    return min(entries, key=lambda event: abs(event.at - transfer.at), default=None)
 
 
 def _transfers(call: Call) -> list[Event]:

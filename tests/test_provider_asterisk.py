@@ -145,6 +145,17 @@ class TestAsteriskStreams(AsteriskCase):
                 # nothing else is a call, and every call that is none says why
                 self.assertTrue(all(reason and isinstance(reason, str) for reason in records.values()), records)
 
+    def test_attended_transfer_that_does_not_name_its_target(self):
+        """Asterisk leaves the headers out when the target has changed bridges before it makes the event."""
+        stream = STREAMS['transfer-attended-feature']
+        customers_bridge = next(event['BridgeUniqueid'] for event in stream['events'] if event['Event'] == 'BridgeEnter')
+        events = [{header: value for header, value in event.items() if not header.startswith('TransferTarget')}
+                  for event in stream['events']]
+        for event in events:
+            if event['Event'] == 'AttendedTransfer':
+                event['DestBridgeUniqueid'] = customers_bridge
+        self.assert_record(self.records(events)[stream['expected']['external_id']], stream['expected'])
+
     def test_click_to_call_that_nobody_took(self):
         reason = self.record(STREAMS['c2d-agent-no-answer']['events'])
         self.assertIn("the employee did not pick up", reason)
