@@ -12,7 +12,7 @@ from dev.asterisk import dialogs as d
 from dev.asterisk import phones
 from dev.asterisk.ami import Ami
 from dev.asterisk.phones import Line, Sipp
-from dev.asterisk.server import MAILBOX_RING, QUEUE_RING, RING
+from dev.asterisk.server import QUEUE_RING, RING
 
 TRUNK_BUSY, TRUNK_NO_ANSWER, NOT_FOUND = 486, 480, 404
 
@@ -134,10 +134,10 @@ def phone_offline(line, _ami):
     until_over(line.call_in(1, d.call_in_vain(line.caller, TRUNK_NO_ANSWER)), phone)
 
 
-@becomes(Expected('voicemail', MAILBOX_RING, legs={2: 'no_answer'}, callback=True))
+@becomes(Expected('voicemail', -1, legs={2: 'no_answer'}, callback=True))
 def voicemail(line, _ami):
     phone = line.phone(2, d.ring())
-    until_over(line.call_in(4, d.call_and_hang_up(line.caller, 12, tone=True)), phone)
+    until_over(line.call_in(4, d.call_and_hang_up(line.caller, 13, tone=True)), phone)
 
 
 @becomes(Expected('missed', -1, legs={2: 'no_answer'}, callback=True))

@@ -1,0 +1,153 @@
+"""Real calls: SIPp telephones, a real Asterisk, the bridge, a real Odoo server; then a look at the call rows.
+
+Runs where the root of `make asterisk` exists. FULL=1 keeps Odoo away for two minutes instead of twenty seconds.
+"""
+import os
+import sys
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import patch
+
+from odoo.tests import BaseCase, tagged
+
+REPO = Path(__file__).resolve().parents[1]
+try:
+    # not shipped with the addon
+    with patch.object(sys, 'path', [str(REPO), *sys.path]):
+        from dev.asterisk import root, scenarios, stage
+        from dev.asterisk.phones import Line
+except ImportError as error:
+    MISSING = f"NOT TESTED: calls through a real Asterisk, there is no dev/ here: {error}"
+else:
+    MISSING = '' if root.exists() else "NOT TESTED: calls through a real Asterisk; make test-asterisk builds it"
+
+FULL = os.environ.get('FULL', '0') not in ('', '0')
+ODOO_AWAY = 120 if FULL else 20
+TOLERANCE = 1.5         # seconds, on a machine that has other things to do
+PATIENCE = 30
+CALLS = 50
+
+
+@unittest.skipIf(MISSING, MISSING)
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestAsteriskLive(BaseCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stage = cls.enterClassContext(stage.ready())
+
+    def line(self, number):
+        line = Line(self.stage.asterisk.ports, number)
+        self.addCleanup(line.unplug)
+        return line
+
+    def test_scenarios(self):
+        lines = {scenario.name: self.line(number) for number, scenario in enumerate(scenarios.SCENARIOS)}
+        with ThreadPoolExecutor(len(lines)) as pool:
+            played = {scenario.name: pool.submit(scenario.play, lines[scenario.name], self.stage.ami)
+                      for scenario in scenarios.SCENARIOS}
+        for scenario in scenarios.SCENARIOS:
+            with self.subTest(scenario.name):
+                played[scenario.name].result()
+                self.check_line(lines[scenario.name], scenario.calls)
+        self.assertEqual(self.stage.failed_events(), [])
+
+    def test_odoo_is_away(self):
+        sipps, callers = self.start_many(first=700, rate=4)
+        self.stage.odoo.process.kill()
+        self.stage.odoo.process.wait()
+        stopped = time.monotonic()
+        for sipp in sipps:
+            sipp.finish()
+        time.sleep(max(ODOO_AWAY - (time.monotonic() - stopped), 0))
+        self.assertIn('not delivered', self.stage.bridge.log.read_text())
+        self.stage.start_odoo()
+        self.check_many(callers)
+
+    def test_the_bridge_is_killed(self):
+        sipps, callers = self.start_many(first=800, rate=4)
+        for _time in range(2):
+            time.sleep(5)
+            self.stage.bridge.process.kill()
+            self.stage.bridge.process.wait()
+            time.sleep(0.2)         # as long as the unit lets pass
+            self.stage.start_bridge()
+        for sipp in sipps:
+            sipp.finish()
+        self.check_many(callers)
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def start_many(self, first, rate):
+        callers = [f'44207946{first + number:04}' for number in range(CALLS)]
+        taken, rung = self.line(scenarios.TAKEN_LINE), self.line(scenarios.RUNG_LINE)
+        return scenarios.many(taken, rung, callers, rate), callers
+
+    def check_many(self, callers):
+        numbers = [f'+{caller}' for caller in callers]
+
+        def check():
+            rows = self.stage.calls(numbers)
+            self.assertEqual(sorted(row['customer_number'] for row in rows), numbers, "each call once")
+            for row in rows:
+                is_taken = numbers.index(row['customer_number']) < CALLS // 2
+                line = Line(None, scenarios.TAKEN_LINE if is_taken else scenarios.RUNG_LINE)
+                self.check_row(row, scenarios.TAKEN if is_taken else scenarios.RUNG, line)
+            self.assertEqual(
+                sorted(one['customer_number'] for one in self.stage.open_callbacks(numbers)), numbers[CALLS // 2:])
+
+        self.eventually(check)
+        self.assertEqual(self.stage.failed_events(), [])
+
+    def check_line(self, line, expected):
+        theirs = {line.caller, line.number(1), line.number(2), line.number(3), line.number(4), f'44{line.customer[1:]}'}
+        numbers = [f'+{number}' for number in theirs] + [line.extension(row) for row in (2, 3)]
+
+        def check():
+            rows = self.stage.calls(numbers)
+            self.assertEqual(len(rows), len(expected), rows)
+            for row, one in zip(rows, expected):
+                self.check_row(row, one, line)
+            wanted = [row['customer_number'] for row, one in zip(rows, expected) if one.callback]
+            self.assertEqual([one['customer_number'] for one in self.stage.open_callbacks(numbers)], wanted)
+
+        self.eventually(check)
+
+    def check_row(self, row, expected, line):
+        told = {
+            'state': row['state'], 'direction': row['direction'], 'outcome': row['outcome'],
+            'extension': row['extension'] or '', 'queue': row['queue'] or '',
+            'has_customer': bool(row['customer_number']),
+            'has_callback': bool(row['callback_id']), 'is_answered': bool(row['answered_at']),
+        }
+        wanted = {
+            'state': 'ended', 'direction': expected.direction, 'outcome': expected.outcome,
+            'extension': line.extension(expected.extension) if expected.extension else '',
+            'queue': f'sales-{line.line}' if expected.queue else '',
+            'has_customer': expected.direction != 'internal' and not expected.hidden,
+            'has_callback': expected.callback, 'is_answered': expected.outcome == 'answered',
+        }
+        if expected.direction == 'inbound':
+            told['legs'] = row['legs']
+            wanted['legs'] = {line.extension(phone): outcome for phone, outcome in expected.legs.items()}
+        if expected.recordings >= 0:
+            told['recordings'], wanted['recordings'] = len(row['recording_ids']), expected.recordings
+        self.assertEqual(told, wanted)
+        for name, seconds in (('wait_seconds', expected.wait), ('talk_seconds', expected.talk)):
+            if seconds >= 0:
+                self.assertAlmostEqual(row[name], seconds, delta=TOLERANCE, msg=name)
+
+    def eventually(self, check):
+        """Filing and following up are done in the background."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                check()
+                return
+            except AssertionError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(0.5)
