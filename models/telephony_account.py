@@ -286,24 +286,28 @@ class TelephonyAccount(models.Model):
                 return answer
         except QueryCanceled:
             _logger.warning("telephony account %s: no answer in %s ms", self.id, ANSWER_MILLISECONDS)
-            return Answer()
+            return Answer(team=tuple(self.extension_ids.mapped('number')))
 
     def _look_up(self, number, called):
         company = self.company_id
-        if not number or number in self._settings().own_numbers:
-            return Answer()
         did = self.env['telephony.number'].search(
             [('company_id', '=', company.id), ('name', '=', called)], limit=1) if called else self.number_ids.browse()
-        match = self.env['telephony.matcher']._match(company, [number])[number]
-        team = (did.team_id or match.lead.team_id).member_ids if did or match.lead else self.env['res.users']
-        manager = match.lead.user_id or match.partner.user_id or match.partner.commercial_partner_id.user_id
         phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
+        if not number or number in self._settings().own_numbers:
+            return Answer(team=self._phones_of(did.team_id, phones))
+        match = self.env['telephony.matcher']._match(company, [number])[number]
+        manager = match.lead.user_id or match.partner.user_id or match.partner.commercial_partner_id.user_id
         return Answer(
             contacts=tuple(partner._telephony_contact() for partner in match.partner),
             caller_name=match.partner.complete_name or match.lead.contact_name or match.lead.name or '',
             manager=phones.get(manager, '') if manager and self._is_at_work(manager) else '',
-            team=tuple(phones[user] for user in team if user in phones),
+            team=self._phones_of(did.team_id or match.lead.team_id, phones),
         )
+
+    def _phones_of(self, team, phones):
+        """The extensions of a team's members; of everybody where there is no such team: somebody has to take the call."""
+        return tuple(phones[user] for user in team.member_ids if user in phones) or tuple(
+            self.extension_ids.mapped('number'))
 
     def _is_at_work(self, user):
         calendar = user.resource_calendar_id or self.company_id.resource_calendar_id

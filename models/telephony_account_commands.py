@@ -1,4 +1,5 @@
 import logging
+import secrets
 from datetime import timedelta, timezone
 
 from odoo import api, fields, models
@@ -128,21 +129,24 @@ class TelephonyAccount(models.Model):
     def _fetch_history(self, start, end):
         """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
         self.ensure_one()
-        event_model = self.env['telephony.event']
+        event_model, rows = self.env['telephony.event'], []
         try:
-            rows = [event_model._row(self, payload) for payload in self._client('history').history(
-                start.replace(tzinfo=timezone.utc), end.replace(tzinfo=timezone.utc))]
-        except ProviderError as error:
-            self.write({'history_message': str(error), **({} if error.retryable else {'state': 'error', 'state_message': str(error)})})
-            return
+            for payload in self._client('history').history(
+                start.replace(tzinfo=timezone.utc), end.replace(tzinfo=timezone.utc),
+            ):
+                rows.append(event_model._row(self, payload))    # what came before an error is kept
+            self.history_until = max(end, self.history_until or end)
+            error = None
+        except ProviderError as complaint:
+            error = complaint
+            if not error.retryable:
+                self.write({'state': 'error', 'state_message': str(error)})
         refs = {row[1] for row in rows if row[1]}
         known = self.env['telephony.call'].search_count([('account_id', '=', self.id), ('external_id', 'in', list(refs))])
         event_model._store(self, rows, fields.Datetime.now())
-        self.write({
-            'history_until': max(end, self.history_until or end),
-            'history_message': self.env._(
-                "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known),
-        })
+        message = self.env._(
+            "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known)
+        self.history_message = f'{message}; {error}' if error else message
         self.env['ir.cron']._commit_progress()
         event_model._process(self)
 
@@ -160,13 +164,18 @@ class TelephonyAccount(models.Model):
         wanted = to_e164(number, self.sudo().country_id.code or '')
         if not wanted:
             raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))
-        return self._command('dial', extension.number, wanted)
+        return self._command('dial', extension.number, wanted, f'odoo-{secrets.token_hex(6)}')
 
     def _hang_up(self, call):
-        return self._command('hang_up', call.external_id)
+        return self._command('hang_up', self._command_ref(call))
 
     def _transfer(self, call, extension, attended=False):
-        return self._command('transfer', call.external_id, extension.number, attended)
+        return self._command('transfer', self._command_ref(call), extension.number, attended)
+
+    def _command_ref(self, call):
+        """What the PBX's commands call this running call."""
+        stored = self.env['telephony.event'].sudo()._stored(call.sudo().event_ids.sorted('id'))
+        return self._adapter().command_ref(stored, self._settings()) or call.external_id
 
     def _command(self, capability, *args):
         client = self._client(capability)

@@ -35,6 +35,11 @@ def clock(seconds):
     return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
 
 
+def trigram(definition):
+    """An index that is made where the database has pg_trgm; without it the search is only slower."""
+    return lambda registry: definition if registry.has_trigram else ''
+
+
 def changes(record, values):
     """Those of the values (ids for many2one) that the record does not have yet."""
     return {
@@ -130,10 +135,10 @@ class TelephonyCall(models.Model):
     _partner_idx = models.Index('(partner_id, start_at DESC) WHERE partner_id IS NOT NULL')
     _lead_idx = models.Index('(lead_id, start_at DESC) WHERE lead_id IS NOT NULL')
     _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')
-    _customer_trgm_idx = models.Index('USING gin (customer_number gin_trgm_ops)')
-    _inside_trgm_idx = models.Index(
+    _customer_trgm_idx = models.Index(trigram('USING gin (customer_number gin_trgm_ops)'))
+    _inside_trgm_idx = models.Index(trigram(
         "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) "
-        "WHERE customer_number = '' OR customer_number IS NULL")
+        "WHERE customer_number = '' OR customer_number IS NULL"))
     _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
@@ -234,12 +239,16 @@ class TelephonyCall(models.Model):
     @api.model
     def _served_sql(self):
         """The customer of the call `lost` was reached after it."""
+        return SQL("EXISTS (SELECT 1 FROM telephony_call reached WHERE %s)", self._served_condition())
+
+    @api.model
+    def _served_condition(self):
+        """In the call `reached` the customer of the call `lost` was really talked to, after it."""
         return SQL(
-            """EXISTS (SELECT 1 FROM telephony_call reached
-                        WHERE reached.customer_number = lost.customer_number
-                          AND reached.company_id = lost.company_id
-                          AND reached.outcome = 'answered' AND reached.is_short IS NOT TRUE
-                          AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at))""")
+            """reached.customer_number = lost.customer_number
+               AND reached.company_id = lost.company_id
+               AND reached.outcome = 'answered' AND reached.is_short IS NOT TRUE
+               AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at)""")
 
     # === CRUD === #
 
@@ -471,7 +480,7 @@ class TelephonyCall(models.Model):
             except psycopg2.OperationalError:   # a webhook writes one of them: the next turn
                 self.env.cr.rollback()
                 self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(fields.Datetime.now() + timedelta(minutes=1))
-                self.env.cr.commit()    # pylint: disable=invalid-commit - the trigger must outlive the rollback
+                self.env.cr.commit()    # pylint: disable=invalid-commit
                 return
             except Exception:   # noqa: BLE001 - find the one that is bad
                 for call in calls:

@@ -116,20 +116,32 @@ class TelephonyCallback(models.Model):
         elif rule.action == 'give_up':
             if callback and callback._is_latest(call):
                 callback._give_up(call, rule)
-        elif rule and not self._reached_after(call):
-            if callback:
-                callback._join(call, rule)
-            elif not call.callback_id:
-                self._open(call, rule)
+        elif rule and (reached := self._reached_after(call)):
+            self._note_served(call, rule, reached)
+        elif rule and callback:
+            callback._join(call, rule)
+        elif rule and not call.callback_id:
+            self._open(call, rule)
 
     @api.model
     def _reached_after(self, call):
-        """The customer was already reached after this call: there is nothing left to promise."""
-        return bool(self.env.execute_query(SQL(
-            "SELECT 1 FROM telephony_call lost WHERE lost.id = %s AND %s", call.id, call._served_sql())))
+        """The call in which the customer was already reached after this one, if any: nothing is left to promise."""
+        rows = self.env.execute_query(SQL(
+            """ SELECT reached.id FROM telephony_call lost, telephony_call reached
+                 WHERE lost.id = %s AND %s
+              ORDER BY COALESCE(reached.ended_at, reached.start_at), reached.id LIMIT 1 """,
+            call.id, call._served_condition()))
+        return self.env['telephony.call'].browse(rows[0]) if rows else self.env['telephony.call']
 
     @api.model
-    def _open(self, call, rule):
+    def _note_served(self, call, rule, reached):
+        """A loss that is told after it was made good leaves the same trace as one that was told in time."""
+        served = self.search([('closing_call_id', '=', reached.id), ('customer_number', '=', call.customer_number)], limit=1)
+        if not served and not call.callback_id:
+            self._open(call, rule, plan=False)._close_by_call(reached)
+
+    @api.model
+    def _open(self, call, rule, plan=True):
         callback = self.create({
             'company_id': call.company_id.id,
             'customer_number': call.customer_number,
@@ -145,7 +157,8 @@ class TelephonyCallback(models.Model):
         call.callback_id = callback
         if call.direction == 'outbound':
             callback._count_attempts()
-        callback._plan_activity()
+        if plan:
+            callback._plan_activity()
         return callback
 
     def _join(self, call, rule):

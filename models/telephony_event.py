@@ -26,6 +26,8 @@ LONGEST_PAUSE = 1.0
 # The kind of our own event that closes a call whose end never came.
 LOST = 'lost'
 LOCK_SPACE = 0x7E1E
+# No PBX has longer ids, and no index row could hold much longer ones.
+LONGEST_REF = 250
 CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 
 
@@ -130,10 +132,13 @@ class TelephonyEvent(models.Model):
         """(kind, call_ref, key, state, error, payload) of one payload."""
         try:
             identity = account._adapter().identify(payload, account._settings())
+            if len(identity.call_ref) > LONGEST_REF:
+                raise ProviderError(f"the id of the call is longer than {LONGEST_REF} characters")
         except ProviderError as error:
             return '', None, digest(payload), 'failed', str(error), dump(payload)
         state = 'pending' if identity.call_ref else 'ignored'
-        return identity.kind, identity.call_ref or None, identity.key, state, identity.ignored or None, dump(payload)
+        key = identity.key if len(identity.key) <= LONGEST_REF else digest({'key': identity.key})
+        return identity.kind, identity.call_ref or None, key, state, identity.ignored or None, dump(payload)
 
     @api.model
     def _store(self, account, rows, received_at):
@@ -203,14 +208,14 @@ class TelephonyEvent(models.Model):
         new transaction that starts after it sees all that the one before has done."""
         self.env.cr.execute(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_SPACE, account.id))
         locked = self.env.cr.fetchone()[0]
-        self.env.cr.commit()
+        self.env.cr.commit()    # pylint: disable=invalid-commit
         self.env.invalidate_all()
         return locked
 
     def _unlock(self, account):
         self.env.cr.rollback()
         self.env.cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, account.id))
-        self.env.cr.commit()
+        self.env.cr.commit()    # pylint: disable=invalid-commit
         self.env.invalidate_all()
 
     def _process_batch(self, account):
@@ -227,7 +232,7 @@ class TelephonyEvent(models.Model):
                 except Exception:   # noqa: BLE001 - one bad call must not hold up the others: find it
                     for ref in refs:
                         self._file_alone(account, ref)
-                self.env.cr.commit()
+                self.env.cr.commit()    # pylint: disable=invalid-commit
                 return bool(refs)
             except CONCURRENCY_ERRORS as error:
                 _logger.info("filing calls of telephony account %s: %s, again", account.id, type(error).__name__)
@@ -241,7 +246,7 @@ class TelephonyEvent(models.Model):
                 self._file(account, [ref])
         except psycopg2.OperationalError:
             raise
-        except Exception as error:  # noqa: BLE001 - recorded on the event, shown to the admin, tried again later
+        except Exception as error:
             _logger.exception("telephony account %s: call %s cannot be filed", account.id, ref)
             self.search([
                 ('account_id', '=', account.id), ('call_ref', '=', ref), ('state', '=', 'pending'),
@@ -255,10 +260,7 @@ class TelephonyEvent(models.Model):
         settings, provider = account._settings(), account._adapter()
         records, reasons = {}, {}
         for ref, own in events.grouped('call_ref').items():
-            told = provider.translate([
-                Stored(json.loads(event.payload), event.received_at.replace(tzinfo=timezone.utc))
-                for event in own if event.kind != LOST
-            ], settings)
+            told = provider.translate(self._stored(own), settings)
             told += [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
             records[ref] = fold(told)
             reasons[ref] = void_reason(told)
@@ -272,6 +274,14 @@ class TelephonyEvent(models.Model):
             own.filtered(lambda event, values=values: changes(event, values)).write(values)
         if account.state == 'draft':
             account.state = 'connected'
+
+    @api.model
+    def _stored(self, events):
+        """The PBX's own events of a call as its adapter takes them; LOST is ours."""
+        return [
+            Stored(json.loads(event.payload), event.received_at.replace(tzinfo=timezone.utc))
+            for event in events if event.kind != LOST
+        ]
 
     def _fail(self, error, retry=False):
         """Keep the reason on the events, and when our own processing is to be tried again."""

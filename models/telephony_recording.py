@@ -44,7 +44,7 @@ class TelephonyRecording(models.Model):
     player_url = fields.Char(compute='_compute_player_url')
 
     _next_try_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
-    _source_uniq = models.UniqueIndex("(call_id, COALESCE(ref, url))", "A file is one recording of a call.")
+    _source_uniq = models.UniqueIndex("(call_id, md5(COALESCE(ref, url)))", "A file is one recording of a call.")
 
     @api.depends('ref')
     def _compute_display_name(self):

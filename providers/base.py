@@ -362,6 +362,8 @@ registry: Mapping[str, Provider] = MappingProxyType(_registry)
 # Deeper nesting is no event, and would overflow the stack of whoever reads it after us.
 MAX_DEPTH = 50
 
+# Longer than any address that a PBX sends; an id that no index could hold is no id.
+LONGEST_TEXT = 2000
 _SURROGATE = re.compile('[\ud800-\udfff]')
 
 
@@ -397,7 +399,7 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
     """A field as stripped text; numbers are accepted as text. NUL and lone surrogates, which no database column takes,
     become U+FFFD.
 
-    :raise ProviderError: it is a list or an object, or it is required and empty
+    :raise ProviderError: it is a list or an object, longer than LONGEST_TEXT, or required and empty
     """
     value = payload.get(name)
     if value is None or value is False:
@@ -407,6 +409,8 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
             raise ProviderError(f"{name} is no text: {str(value)[:100]}")
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
     value = _SURROGATE.sub('\ufffd', value).replace('\0', '\ufffd').strip()
+    if len(value) > LONGEST_TEXT:
+        raise ProviderError(f"{name} is longer than {LONGEST_TEXT} characters: {value[:50]}…")
     if required and not value:
         raise ProviderError(f"{name} is missing")
     return value
@@ -465,6 +469,6 @@ def local_time_of(payload: Mapping, name: str, account: Account, pattern: str = 
     """
     text = text_of(payload, name, required=True)
     try:
-        return account.to_utc(datetime.strptime(text, pattern))  # noqa: DTZ007 - the zone is the account's
+        return account.to_utc(datetime.strptime(text, pattern))
     except (ValueError, OverflowError):
         raise ProviderError(f"{name} is no time: {text[:100]}") from None

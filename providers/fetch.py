@@ -19,6 +19,8 @@ from .base import ProviderError
 
 TIMEOUT, TOTAL_SECONDS = 15, 600
 MAX_REDIRECTS = 3
+# Statuses after which the same file may be there later.
+NOT_YET = (404, 429, 500, 502, 503, 504)
 MAX_BYTES = 200 * 1024 * 1024
 CHUNK = 64 * 1024
 PORTS = {'http': 80, 'https': 443}
@@ -128,7 +130,8 @@ def _resolve(host: str, port: int) -> str:
 def _sound(answer: requests.Response, url: str, deadline: float) -> Sound:
     if answer.status_code not in (200, 206, 416):
         answer.close()
-        raise ProviderError(f"the recording's server answered {answer.status_code}", retryable=answer.status_code in (404, 429, 500, 502, 503, 504))
+        raise ProviderError(
+            f"the recording's server answered {answer.status_code}", retryable=answer.status_code in NOT_YET)
     told = answer.headers.get('Content-Type', '').split(';')[0].strip().lower()
     path = urlsplit(url).path.lower()
     kind = AUDIO_TYPES.get(told) or (

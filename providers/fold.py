@@ -161,8 +161,10 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
         own_ends = [event for event in events if event.kind == 'leg_ended' and event.at]
         took = extension in takes
         answered_at = takes.get(extension)
-        following = next((at for at in starts if answered_at and at > answered_at), None)
-        ended_at = own_ends[-1].at if own_ends else (following if took and following else call_ended_at)
+        # a phone that tells no end of its own was quiet when the next one took the call
+        begun = answered_at or min((event.at for event in events if event.at and event.kind != 'ended'), default=None)
+        following = next((at for at in starts if begun and (at > begun or not took and at >= begun)), None)
+        ended_at = own_ends[-1].at if own_ends else following or call_ended_at
         told = _last([event for event in events if event.kind == 'leg_ended'], 'outcome')
         if took:
             # a lone talker has all the talk that was told; who left earlier or shares it has it by the clock

@@ -6,7 +6,6 @@ import threading
 from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
-from odoo import fields
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 from odoo.addons.crm_telephony.providers.base import WebhookRequest

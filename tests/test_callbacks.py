@@ -129,7 +129,10 @@ class TestCallbacks(TelephonyCase):
     def test_a_loss_that_is_told_after_it_was_made_good_is_no_debt(self):
         self.tried('o1', seconds=300, outcome='answered', talk_seconds=60)
         self.missed()
-        self.assertFalse(self.callbacks())
+        self.missed('m0', seconds=-60)
+        self.assertRecordValues(self.callbacks(), [{
+            'state': 'done', 'closing_call_id': self.call('o1').id, 'origin_call_id': self.call('m1').id,
+            'closed_by_id': self.anna.id, 'activity_id': False}])
         self.assertTrue(self.call('m1').is_called_back)
 
     def test_lost_again_is_a_new_promise(self):

@@ -33,7 +33,8 @@ class TestCalls(TelephonyCase):
             self.event('answered', at=-50, extension='102', queue="Sales"),
             self.event('ended', at=-10, extension='102', queue="Sales", outcome='answered', talk_seconds=40))
         call = self.call()
-        self.assertRecordValues(call, [{'outcome': 'answered', 'user_id': self.boris.id, 'queue': "Sales", 'callback_id': False}])
+        self.assertRecordValues(call, [{
+            'outcome': 'answered', 'user_id': self.boris.id, 'queue': "Sales", 'callback_id': False}])
         self.assertEqual(
             call.leg_ids.sorted('extension').mapped(lambda leg: (leg.extension, leg.outcome, leg.talk_seconds)),
             [('101', 'no_answer', 0), ('102', 'answered', 40), ('103', 'no_answer', 0), ('104', 'no_answer', 0),
@@ -57,7 +58,7 @@ class TestCalls(TelephonyCase):
             self.event('ended', at=-10, extension='101', outcome='answered', talk_seconds=40, wait_seconds=10),
             self.event('recording', at=-5, recording_url='https://records.example.com/a.mp3'),
         ]
-        dice = random.Random(7)     # noqa: S311 - the same orders in every run
+        dice = random.Random(7)
         ways = [events, events[::-1], *(dice.sample(events, len(events)) for _ in range(6))]
         seen = set()
         for number, way in enumerate(ways):
@@ -81,7 +82,8 @@ class TestCalls(TelephonyCase):
     def test_own_numbers_and_extensions_are_no_customers(self):
         second = self.env['telephony.number'].create({'name': '+77272507613', 'account_id': self.account.id})
         trap = self.env['res.partner'].create([
-            {'name': "Our office", 'phone': second.name}, {'name': "Odd", 'phone': '101'}, {'name': "Odd too", 'phone': '+7101'}])
+            {'name': "Our office", 'phone': second.name}, {'name': "Odd", 'phone': '101'},
+            {'name': "Odd too", 'phone': '+7101'}])
         self.assertTrue(trap[0].phone_sanitized)
         self.play(
             self.event('ended', 'own', caller='8 727 250 76 13', outcome='missed'),
@@ -129,7 +131,8 @@ class TestCalls(TelephonyCase):
 
     def test_a_person_may_change_whom_a_call_belongs_to_and_nothing_else(self):
         lead, other = self.new_lead(), self.new_lead(name="Other")
-        self.play(self.event('ringing', extension='101'), self.event('ended', outcome='answered', extension='101', talk_seconds=60))
+        self.play(self.event('ringing', extension='101'),
+                  self.event('ended', outcome='answered', extension='101', talk_seconds=60))
         call = self.call().with_user(self.anna)
         self.assertEqual(call.match_state, 'ambiguous')
         call.lead_id = other

@@ -35,6 +35,11 @@ class TestWebhook(TelephonyHttpCase):
         self.assertEqual(len(self.call()), 1)
         self.assertEqual(len(self.callbacks()), 1)
 
+    def test_an_event_id_that_no_index_could_hold(self):
+        for _time in range(2):
+            self.assertEqual(self.post(self.event('ended', event_id='e' * 1900)).status_code, 200)
+        self.assertEqual(self.events().mapped('state'), ['pending'])
+
     def test_no_session_and_no_cookie(self):
         response = self.post(self.event('ringing'))
         self.assertNotIn('session_id', response.headers.get('Set-Cookie', ''))
@@ -52,6 +57,8 @@ class TestWebhook(TelephonyHttpCase):
             (json.dumps({**self.event('ended'), 'talk_seconds': 'long'}).encode(), "talk_seconds"),
             (json.dumps({**self.event('ended'), 'caller': ['a', 'b']}).encode(), "caller"),
             (b'\xff\xfe\x00garbage', "JSON"),
+            (json.dumps(self.event('ended', 'x' * 3000)).encode(), "call_id"),
+            (json.dumps(self.event('ended', 'x' * 300)).encode(), "id of the call"),
         ]:
             with self.subTest(body=body[:60]):
                 before = self.events()

@@ -15,7 +15,7 @@ from dev.setup.console import fail, phase, say
 from dev.setup.odoo import Odoo
 
 TEMPLATE_MODULES = 'crm,sms,crm_sms'
-DEMO_LANGUAGE = 'ru_RU'      # to be chosen in the user's preferences beside English
+DEMO_LANGUAGES = 'en_US,ru_RU'      # the first is the base; the other is chosen in the user's preferences
 # What the database holds of the addon; a change elsewhere (tests, dev, static) needs no update.
 CODE_SUFFIXES = {'.py', '.xml', '.csv', '.sql', '.po'}
 BUILDING = '_building'     # what is not finished is not found under its proper name
@@ -58,13 +58,13 @@ class Databases:
     def template(self, *, demo: bool) -> str:
         """CRM without our addon, with or without demo data; built when first asked for."""
         kind = 'demo' if demo else 'plain'
-        name = f'{paths.ADDON}_tpl_{kind}_{paths.hashed(f"{self.odoo.source.key} {TEMPLATE_MODULES}")}'
+        name = f'{paths.ADDON}_tpl_{kind}_{paths.hashed(f"{self.odoo.source.key} {TEMPLATE_MODULES} {DEMO_LANGUAGES}")}'
         building = name + BUILDING
         with locks.locked(name, 'the template database'):
             if not self.exists(name):
                 with phase(f'Template database ({kind}: {TEMPLATE_MODULES})'):
                     self.drop(building)
-                    self.odoo.install(building, TEMPLATE_MODULES, demo=demo, language=DEMO_LANGUAGE if demo else None)
+                    self.odoo.install(building, TEMPLATE_MODULES, demo=demo, language=DEMO_LANGUAGES if demo else None)
                     self.odoo.script(building, 'warm_assets')
                     self.remember(building, template=kind)
                     self.rename(building, name)

@@ -35,13 +35,12 @@ class Odoo:
         return [sys.executable, '-m', 'odoo', *map(str, arguments)]
 
     def conf(self, database: str, *, crons: bool = False, **options: str | int) -> Path:
-        """The configuration file for one database. It names the database and hides all others: a webhook carries no
-        session that could choose one."""
+        """The configuration file for one database. It names the database and so hides all others: a webhook carries no
+        session that could choose one. No dbfilter: with one, Odoo asks the server for its databases in every request."""
         lines = {
             'addons_path': ','.join(map(str, (*self.source.addons, paths.ADDONS_DIR))),
             'data_dir': paths.DATA,
             'db_name': database,
-            'dbfilter': f'^{re.escape(database)}$',
             'list_db': False,
             'db_host': self.server.host,
             'db_port': self.server.port,

@@ -117,7 +117,8 @@ class Client:
             return None
         words = ''
         if isinstance(body, dict):
-            words = next((str(body[name]) for name in ('message', 'error', 'error_description', 'detail') if body.get(name)), '')
+            told = (body.get(name) for name in ('message', 'error', 'error_description', 'detail'))
+            words = next((str(text) for text in told if text), '')
         return f"the PBX answered {response.status_code} {words}".strip(), response.status_code in PASSING
 
     def _masked(self, text: str) -> str:
