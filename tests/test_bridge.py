@@ -2,12 +2,14 @@
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import json
 import os
 import signal
 import socket
 import socketserver
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,9 +17,15 @@ import threading
 import time
 import unittest
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest.mock import patch
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from odoo.tests import BaseCase, tagged
 
@@ -61,8 +69,10 @@ class FakeAsterisk(socketserver.ThreadingTCPServer):
     """Lets in who knows the password, and says what the test wants said."""
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, context=None):
         super().__init__(('127.0.0.1', port), FakeAsteriskSession)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.live, self.asked, self.sessions, self.tells_channels = [], [], [], True
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -188,8 +198,8 @@ class BridgeCase(BaseCase):
         self.folder = Path(folder.name)
         self.file = self.folder / 'spool.sqlite'
 
-    def start_pbx(self, port=0):
-        pbx = FakeAsterisk(port)
+    def start_pbx(self, port=0, context=None):
+        pbx = FakeAsterisk(port, context)
         self.addCleanup(pbx.close)
         return pbx
 
@@ -612,6 +622,32 @@ class TestBridgeProgram(BridgeCase):
             wait_for(lambda: 'write = reporting' in bridge.log(), "the advice")
             pbx.say(event('Newchannel', 1))
             wait_for(lambda: crm.events, "an event")
+
+    def test_tls(self):
+        authority, key = self.certificate()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority, key)
+        pbx, crm = self.start_pbx(context=context), self.start_crm()
+        with self.bridge(pbx, crm.url, BRIDGE_PBX_TLS='yes', BRIDGE_PBX_TLS_CA=str(authority)):
+            self.logged_in(pbx)
+            pbx.say(event('Newchannel', 1))
+            wait_for(lambda: crm.events, "an event")
+        with self.bridge(pbx, crm.url, BRIDGE_PBX_TLS='yes') as bridge:
+            wait_for(lambda: 'certificate verify failed' in bridge.log(), "the stranger to be refused")
+
+    def certificate(self):
+        """A certificate for 127.0.0.1 that has signed itself, and its key, as files."""
+        key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'pbx')])
+        now, address = datetime.now(timezone.utc), x509.IPAddress(ipaddress.ip_address('127.0.0.1'))
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([address]), False).sign(key, hashes.SHA256()))
+        files = self.folder / 'pbx.crt', self.folder / 'pbx.key'
+        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        return files
 
     def test_wrong_password(self):
         pbx, crm = self.start_pbx(), self.start_crm()

@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 MAX_EVENTS, MAX_BYTES = 200, 900_000    # the webhook takes 500 and 1 MiB
 GATHER_SECONDS = 0.1                    # a call's events come in bursts
-RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 60
+RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 15
 BLOCKED_SECONDS, MAX_BLOCKED_SECONDS = 30, 300      # somebody has to change something first
 MAX_RETRY_AFTER = 600
 
