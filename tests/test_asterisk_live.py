@@ -16,7 +16,7 @@ REPO = Path(__file__).resolve().parents[1]
 try:
     # not shipped with the addon
     with patch.object(sys, 'path', [str(REPO), *sys.path]):
-        from dev.asterisk import root, scenarios, stage
+        from dev.asterisk import dialogs, root, scenarios, stage
         from dev.asterisk.phones import Line
 except ImportError as error:
     MISSING = f"NOT TESTED: calls through a real Asterisk, there is no dev/ here: {error}"
@@ -73,11 +73,29 @@ class TestAsteriskLive(BaseCase):
             time.sleep(5)
             self.stage.bridge.process.kill()
             self.stage.bridge.process.wait()
-            time.sleep(0.2)         # as long as the unit lets pass
+            time.sleep(1)           # the unit takes less
             self.stage.start_bridge()
         for sipp in sipps:
             sipp.finish()
         self.check_many(callers)
+
+    def test_asterisk_is_killed(self):
+        """Nobody says that the call is over: the bridge finds it out."""
+        line = self.line(95)
+        line.phone(2, dialogs.answer(1))
+        line.call_in(1, dialogs.call_and_stay(line.caller))
+        self.stage.ami.wait('BridgeEnter', Channel=f'PJSIP/{line.extension(2)}-')
+        self.stage.asterisk.kill()
+        line.unplug()
+        self.stage.asterisk.start()
+        self.stage.reconnect()
+        self.check_line(line, [scenarios.Expected('answered', 1, -1, extension=2, legs={2: 'answered'}, recordings=1)])
+
+        phone = line.phone(3, dialogs.answer(1))
+        line.call_from(dialogs.call_and_hang_up(line.extension(2), 2), line.extension(3)).finish()
+        phone.finish()
+        self.eventually(lambda: self.assertEqual(
+            [row['outcome'] for row in self.stage.calls([line.extension(3)])], ['answered'], "life goes on"))
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The control user's connection: commands, and events to wait for."""
 import socket
 import threading
+from contextlib import suppress
 from itertools import count
 
 from dev.asterisk.server import CONTROL_SECRET, CONTROL_USER, Ports
@@ -19,7 +20,8 @@ class Ami:
         assert answer['Response'] == 'Success', answer
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):     # the other side may have been quicker
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def action(self, name: str, **headers: str) -> dict[str, str]:

@@ -100,6 +100,11 @@ class Stage:
                 fail(f'{tail(self.bridge.log.read_text(errors="replace"))}\n\nthe bridge does not start')
             time.sleep(0.02)
 
+    def reconnect(self) -> None:
+        """After Asterisk has been away."""
+        self.ami.close()
+        self.ami = Ami(self.asterisk.ports)
+
     def connections(self) -> int:
         """How often the bridge has found out which channels are live."""
         return self.bridge.log.read_text(errors='replace').count('live channels')
@@ -142,7 +147,7 @@ def ready():
         stage = Stage(place, asterisk, server.free_tcp())
         stack.callback(stage.odoo.stop)
         stack.callback(stage.bridge.stop)
-        stack.callback(stage.ami.close)
+        stack.callback(lambda: stage.ami.close())
         with phase('Odoo for the Asterisk tests'):
             stage.start_odoo()
             stage.connect()
