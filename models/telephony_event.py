@@ -10,7 +10,7 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..providers.base import CallEvent, ProviderError, Stored, WebhookRequest, digest, dump
+from ..providers.base import CallEvent, ProviderError, Stored, WebhookRequest, digest, dump, storable
 from ..providers.fold import fold, void_reason
 from .telephony_call import changes
 
@@ -122,7 +122,7 @@ class TelephonyEvent(models.Model):
             if hasattr(error, 'status'):
                 raise
             unread = request.to_payload()
-            rows = [('', None, digest(unread), 'failed', str(error), dump(unread))]
+            rows = [('', None, digest(unread), 'failed', storable(str(error)), dump(unread))]
         else:
             rows = [self._row(account, payload) for payload in payloads]
         self._store(account, rows, fields.Datetime.now())
@@ -135,10 +135,12 @@ class TelephonyEvent(models.Model):
             if len(identity.call_ref) > LONGEST_REF:
                 raise ProviderError(f"the id of the call is longer than {LONGEST_REF} characters")
         except ProviderError as error:
-            return '', None, digest(payload), 'failed', str(error), dump(payload)
+            return '', None, digest(payload), 'failed', storable(str(error)), dump(payload)
         state = 'pending' if identity.call_ref else 'ignored'
         key = identity.key if len(identity.key) <= LONGEST_REF else digest({'key': identity.key})
-        return identity.kind, identity.call_ref or None, key, state, identity.ignored or None, dump(payload)
+        return (
+            storable(identity.kind), storable(identity.call_ref) or None, key, state, storable(identity.ignored) or None,
+            dump(payload))
 
     @api.model
     def _store(self, account, rows, received_at):
@@ -289,7 +291,7 @@ class TelephonyEvent(models.Model):
             attempts = event.attempts + 1
             again = retry and attempts <= len(RETRY_MINUTES)
             event.write({
-                'state': 'failed', 'error': str(error)[:500] or type(error).__name__, 'attempts': attempts,
+                'state': 'failed', 'error': storable(str(error))[:500] or type(error).__name__, 'attempts': attempts,
                 'next_try_at': again and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1]),
             })
 

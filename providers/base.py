@@ -179,6 +179,14 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class SetupFile:
+    """What the admin loads or copies into the PBX. It may hold the account's secrets."""
+    name: str
+    content: str
+    content_type: str = 'text/plain; charset=utf-8'
+
+
+@dataclass(frozen=True)
 class Question:
     """What a PBX wants to know while it handles a call: who calls (`lookup`), that he be entered as a new contact
     (`create`, with what it knows in `contact`), or who should get the call (`route`). Numbers as delivered."""
@@ -352,6 +360,10 @@ class Provider:
         """What this PBX expects to hear; `answer` is what Odoo knows about its question."""
         return Reply()
 
+    def setup_file(self, account: Account) -> SetupFile | None:
+        """The file with which the admin sets up the PBX, None where it wants none."""
+        return None
+
 
 _registry: dict[str, Provider] = {}
 registry: Mapping[str, Provider] = MappingProxyType(_registry)
@@ -388,6 +400,11 @@ def dump(payload: Mapping) -> str:
     return _SURROGATE.sub(lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False))
 
 
+def storable(text: str) -> str:
+    """A text for a database column: NUL and lone surrogates, which none takes, become U+FFFD."""
+    return _SURROGATE.sub('\ufffd', text).replace('\0', '\ufffd')
+
+
 def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
     """A key that is equal for equal payloads, whatever the order of their fields."""
     kept = {name: value for name, value in payload.items() if name not in leave_out}
@@ -396,8 +413,7 @@ def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
 
 
 def text_of(payload: Mapping, name: str, required: bool = False) -> str:
-    """A field as stripped text; numbers are accepted as text. NUL and lone surrogates, which no database column takes,
-    become U+FFFD.
+    """A field as stripped, storable text; numbers are accepted as text.
 
     :raise ProviderError: it is a list or an object, longer than LONGEST_TEXT, or required and empty
     """
@@ -408,7 +424,7 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ProviderError(f"{name} is no text: {str(value)[:100]}")
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
-    value = _SURROGATE.sub('\ufffd', value).replace('\0', '\ufffd').strip()
+    value = storable(value).strip()
     if len(value) > LONGEST_TEXT:
         raise ProviderError(f"{name} is longer than {LONGEST_TEXT} characters: {value[:50]}…")
     if required and not value:
