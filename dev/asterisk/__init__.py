@@ -4,6 +4,7 @@
     server      Asterisk with the configuration of etc/, started and stopped
     dialogs     what a SIPp telephone does, as a SIPp scenario
     phones      SIPp processes
+    ami         commands for Asterisk, and events to wait for
     scenarios   the calls and what has to become of them
     stage       Asterisk, the bridge and an Odoo server together
 
