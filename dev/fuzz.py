@@ -23,11 +23,14 @@ ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=9), inner),
     max_leaves=20)
+RIGHT = {
+    'call_id': st.text(min_size=1, max_size=12),
+    'event': st.sampled_from(['ringing', 'answered', 'ended', 'recording', 'transferred']),
+    'at': st.datetimes().map(lambda moment: moment.isoformat() + '+05:00'),
+    'direction': st.sampled_from(['inbound', 'outbound', 'internal']),
+}
 NEARLY_RIGHT = st.fixed_dictionaries({}, optional={
-    'call_id': st.text(max_size=12) | ANYTHING,
-    'event': st.sampled_from(['ringing', 'answered', 'ended', 'recording', 'transferred']) | ANYTHING,
-    'at': st.datetimes().map(lambda moment: moment.isoformat() + '+05:00') | ANYTHING,
-    'direction': st.sampled_from(['inbound', 'outbound', 'internal']) | ANYTHING,
+    **{name: right | ANYTHING for name, right in RIGHT.items()},
     'caller': st.from_regex(r'\+?[78]?[ (]?7[0-9 ()-]{9,14}') | ANYTHING,
     'called': st.from_regex(r'\+7727[0-9]{7}') | ANYTHING,
     'extension': st.text(max_size=5) | ANYTHING,
@@ -35,8 +38,12 @@ NEARLY_RIGHT = st.fixed_dictionaries({}, optional={
     'talk_seconds': st.integers() | ANYTHING, 'wait_seconds': st.floats() | ANYTHING,
     'recording_url': st.text(max_size=60) | ANYTHING, 'event_id': st.text(max_size=9) | ANYTHING,
 })
-BODIES = st.binary(max_size=400) | (ANYTHING | NEARLY_RIGHT | st.lists(NEARLY_RIGHT, max_size=6)).map(
-    lambda value: json.dumps(value).encode())
+UNUSUAL = st.fixed_dictionaries(RIGHT, optional={
+    'caller': st.text(max_size=20), 'called': st.text(max_size=20), 'extension': st.text(max_size=5),
+    'outcome': st.sampled_from(['answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned']),
+    'queue': st.text(max_size=9), 'talk_seconds': st.integers(0, 9999), 'recording_url': st.text(max_size=60)})
+VALUES = ANYTHING | NEARLY_RIGHT | UNUSUAL | st.lists(UNUSUAL, max_size=6) | st.lists(NEARLY_RIGHT, max_size=6)
+BODIES = st.binary(max_size=400) | VALUES.map(lambda value: json.dumps(value).encode())
 
 
 def memory(pid: int) -> int:
