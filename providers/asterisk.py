@@ -59,6 +59,9 @@ class Asterisk(Provider):
         _("Let the bridge post the AMI events to the webhook address."),
         _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>."),
         _("Enter the phones as extensions of this account: their endpoint names tell phones from trunks."),
+        _("To call, hang up and pass calls on from Odoo, give the control user above the same password in ari.conf and in "
+          "manager.conf, there with write = originate,call,reporting. Set webenabled = yes in manager.conf and enabled = yes "
+          "in http.conf, let only Odoo's address in, and enter the address of this HTTP server above."),
     )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:

@@ -31,6 +31,10 @@ class FreePBX(Asterisk):
         _("Let the bridge post the AMI events to the webhook address."),
         _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>."),
         _("Enter the extensions here, so that calls find their employees and twins like 99101 are known as 101."),
+        _("To call, hang up and pass calls on from Odoo, make the control user above a REST interface user and, in "
+          "manager_custom.conf, a manager user with write = originate,call,reporting and the same password. Add "
+          "webenabled = yes to [general](+), let only Odoo's address in, and enter the address of the HTTP server (port "
+          "8088 or 8089) above."),
     )
 
     def phone(self, channel: Channel, account: Account) -> str:

@@ -77,3 +77,15 @@ def to_e164(raw: str | None, country: str = '') -> str:
 def normalise(raw: str | None, country: str = '') -> str:
     """E.164 where the number can be parsed, else what was delivered without its wrapping."""
     return to_e164(raw, country) or clean(raw)
+
+
+def as_dialled(number: str, country: str = '') -> str:
+    """An E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or 8104420… elsewhere. What cannot
+    be parsed, or where no country is known, stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number) if country else None
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if not parsed:
+        return number
+    return re.sub(r'\D', '', phonenumbers.format_out_of_country_calling_number(parsed, country))

@@ -1,18 +1,19 @@
 """3CX v18 and v20: the CRM template on its server asks who calls and journals every call after its end.
 
 A journal names one phone and no call. A queue or ring group sends one for each phone that rang [assumed], and their
-starts differ by seconds, so what began within NEAR of each other at one number is one call: two that ring in at once
-from one number cannot be told apart. The called number, the queue, an abandon and voicemail are not in a journal.
+starts differ by seconds, so what began within seconds at one number is one call: two that ring in at once from one
+number cannot be told apart. The called number, the queue, an abandon and voicemail are not in a journal.
 `duration` is the talk [assumed]; where the times of answer and end are given they tell it, whatever `duration` means.
 """
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from . import signing
@@ -27,6 +28,7 @@ from .base import (
     Question,
     Refused,
     Reply,
+    SetupFile,
     Stored,
     WebhookRequest,
     _,
@@ -48,10 +50,21 @@ JSON = 'application/json; charset=utf-8'
 # Other years are no time of a call.
 YEARS = range(1990, 2100)
 
-# Phones of one ring group start within NEAR of each other, and all of them within LONGEST. Inbound calls are numbered
-# by windows of time (in seconds), just so long that two calls never begin in one. Together NEAR and LONGEST are whole
-# windows, so that every journal is kept for equally many.
-NEAR, LONGEST, WINDOW = timedelta(seconds=5), timedelta(seconds=13), 6
+
+class Pace(NamedTuple):
+    """How far apart (in seconds) what is told of one call begins: each within `near` of another, all within `longest`.
+
+    Calls are numbered by windows of time, just so long that two calls never begin in one. Together `near` and `longest` are
+    whole windows, so that everything is kept for equally many.
+    """
+    near: int
+    longest: int
+    window: int
+
+
+# Phones of one ring group start seconds apart. An outbound call rings one phone; its journal and the call log may differ by a
+# second, and nobody redials within one.
+PACE = {'inbound': Pace(5, 13, 6), 'outbound': Pace(1, 1, 2)}
 # Our own field: the window for which a journal is kept. It may belong to a call that began in one before, and show that
 # none began in the one after.
 KEPT_FOR = 'kept_for'
@@ -88,7 +101,7 @@ class ThreeCX(Provider):
             raise Refused("the key is wrong")
 
     def split(self, request: WebhookRequest) -> list[dict]:
-        """A lookup or a new contact is no event. An inbound journal is kept for every window that it matters to."""
+        """A lookup or a new contact is no event. A journal is kept for every window that it matters to."""
         if _door(request) or request.method in ('GET', 'HEAD', 'OPTIONS'):
             return []
         payload = {name: value for name, value in request.content().items() if name != KEPT_FOR}
@@ -96,12 +109,12 @@ class ThreeCX(Provider):
             journal = _journal(payload)
         except ProviderError:
             return [payload]        # identify tells why
-        if journal.direction != 'inbound':
-            return [payload]
-        windows = range(_window(journal.started_at - LONGEST), _window(journal.started_at + NEAR) + 1)
-        return [{**payload, KEPT_FOR: window} for window in windows]
+        return _kept(payload, journal)
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
+        if is_history(payload):
+            ref = _call_ref(_logged(payload, account).journals[0], _window_of(payload))
+            return Identity(kind='history', call_ref=ref, key=digest(payload))
         journal = _journal(payload)
         call_ref = _call_ref(journal, payload.get(KEPT_FOR))
         same = {'call': call_ref, 'started_at': journal.started_at.isoformat(), 'agent': journal.agent,
@@ -111,14 +124,16 @@ class ThreeCX(Provider):
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
         if not stored:
             return []
-        journals = sorted((_journal(one.payload) for one in stored), key=lambda one: one.order)
-        window = stored[0].payload.get(KEPT_FOR)
+        heard = [_journal(one.payload) for one in stored if not is_history(one.payload)]
+        logged = [_logged(one.payload, account) for one in stored if is_history(one.payload)]
+        journals = sorted({*heard, *_unheard(heard, logged)}, key=lambda one: one.order)
+        window = _window_of(stored[0].payload)
         ref = _call_ref(journals[0], window)
         own = journals if window is None else _begun_in(window, journals)
         if not own:
             return [CallEvent('void', ref, at=journals[0].started_at,
                               note="another phone rang first: the call is kept with its journal")]
-        return _tell(ref, own, account)
+        return _tell(ref, own, [one for one in logged if any(_is_near(journal, one.journals[0]) for journal in own)], account)
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         door = _door(request)
@@ -137,6 +152,9 @@ class ThreeCX(Provider):
             return Reply('{}', content_type=JSON)
         contacts = [asdict(contact) for contact in answer.contacts] if answer else []
         return Reply(json.dumps({'contacts': contacts}, ensure_ascii=False), content_type=JSON)
+
+    def setup_file(self, account: Account) -> SetupFile:
+        return SetupFile('odoo-crm-template.xml', template(account.webhook_url, account.api_secret), 'application/xml')
 
 
 # --- a request ---------------------------------------------------------------------------------------------------
@@ -187,6 +205,10 @@ class _Journal:
     @property
     def order(self):
         return self.started_at, self.established_at or self.started_at, repr(self)
+
+    @property
+    def pace(self) -> Pace:
+        return PACE[self.direction]
 
 
 def _journal(payload: Mapping) -> _Journal:
@@ -263,40 +285,54 @@ def _duration(payload: Mapping, name: str) -> float | None:
 
 # --- a call ------------------------------------------------------------------------------------------------------
 
-def _window(at: datetime) -> int:
-    return int(at.timestamp()) // WINDOW
+def _window(at: datetime, pace: Pace) -> int:
+    return int(at.timestamp()) // pace.window
+
+
+def _window_of(payload: Mapping) -> int | None:
+    window = payload.get(KEPT_FOR)
+    return window if isinstance(window, int) else None
+
+
+def _kept(payload: Mapping, journal: _Journal) -> list[dict]:
+    """The payload once for each window that it matters to."""
+    pace, at = journal.pace, int(journal.started_at.timestamp())
+    windows = range((at - pace.longest) // pace.window, (at + pace.near) // pace.window + 1)
+    return [{**payload, KEPT_FOR: window} for window in windows]
 
 
 def _call_ref(journal: _Journal, window: int | None) -> str:
-    """Inbound: the number and the window. Outbound calls ring one phone, which is part of the key."""
-    number = journal.digits or 'hidden'
+    """The number and the window. Outbound calls ring one phone, which is part of the key."""
+    start = journal.started_at
     if window is not None:
-        start = datetime.fromtimestamp(window * WINDOW, timezone.utc)
-        return f'in:{number}:{start:%Y%m%dT%H%M%SZ}'
-    return f'{journal.direction[:3]}:{number}:{journal.started_at:%Y%m%dT%H%M%SZ}:{journal.agent}'
+        start = datetime.fromtimestamp(window * journal.pace.window, timezone.utc)
+    phone = '' if journal.direction == 'inbound' else f':{journal.agent}'
+    return f"{journal.direction.removesuffix('bound')}:{journal.digits or 'hidden'}:{start:%Y%m%dT%H%M%SZ}{phone}"
 
 
 def _begun_in(window: int, journals: Sequence[_Journal]) -> list[_Journal]:
     """The journals of the call that began in this window, of all that are kept for it, in order of their starts."""
     call: list[_Journal] = []
+    pace = journals[0].pace
     for journal in journals:
-        if call and journal.started_at - call[-1].started_at > NEAR:
-            if _window(call[0].started_at) == window:
+        if call and journal.started_at - call[-1].started_at > timedelta(seconds=pace.near):
+            if _window(call[0].started_at, pace) == window:
                 break
             call = []
         call.append(journal)
-    if _window(call[0].started_at) != window:
+    if _window(call[0].started_at, pace) != window:
         return []
-    return [journal for journal in call if journal.started_at - call[0].started_at <= LONGEST]
+    return [journal for journal in call if journal.started_at - call[0].started_at <= timedelta(seconds=pace.longest)]
 
 
-def _tell(ref: str, journals: Sequence[_Journal], account: Account) -> list[CallEvent]:
-    """Whoever answered counts: a phone that rang in vain in the same call did not miss it."""
+def _tell(ref: str, journals: Sequence[_Journal], logged: Sequence[_Logged], account: Account) -> list[CallEvent]:
+    """Whoever answered counts: a phone that rang in vain in the same call did not miss it. What a journal cannot tell comes
+    from the call log."""
     first = journals[0]
     incoming, direction = first.direction == 'inbound', first.direction
     taken = [one for one in journals if one.outcome == 'answered']
     agent = next((one.agent for one in taken or journals if one.agent), '')
-    outcome = 'answered' if taken else first.outcome
+    outcome = 'answered' if taken else next((one.outcome for one in logged if one.outcome), first.outcome)
     if first.number in account.extensions:
         direction = 'internal'
         outcome = outcome.replace('missed', 'no_answer')
@@ -305,7 +341,7 @@ def _tell(ref: str, journals: Sequence[_Journal], account: Account) -> list[Call
         caller=first.number if incoming else agent,
         called=(agent if direction == 'internal' else '') if incoming else first.number,
     )
-    events = []
+    events = [say('ringing', at=first.started_at, queue=one.queue) for one in logged if one.queue]
     for place, one in enumerate(journals):
         say_it = partial(say, extension=one.agent, order=place)
         events.append(say_it('ringing', at=one.started_at))
@@ -323,6 +359,163 @@ def _tell(ref: str, journals: Sequence[_Journal], account: Account) -> list[Call
         talk_seconds=sum(talks) if taken and None not in talks else None,
     ))
     return events
+
+
+# --- history: the call log of v20, as the journals that would have told the same ---------------------------------------
+
+QUEUE = 'queue'
+# In a row's texts, which differ by version and language [seen in client code; the words for voicemail and failures assumed].
+VOICEMAIL = re.compile(r'voice ?mail|special ?menu', re.IGNORECASE)
+ENDED_BY = re.compile(r'ended by [^(]*\(([^)]*)\)', re.IGNORECASE)
+FAILED = re.compile(r'not found|invalid|no route|fail|unavailable|rejected', re.IGNORECASE)
+BUSY = re.compile(r'busy', re.IGNORECASE)
+
+_ISO_SPAN = re.compile(r'P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?')
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """A call of the log: the journals that 3CX would have posted, and what those do not tell."""
+    journals: tuple[_Journal, ...]
+    outcome: str = ''
+    queue: str = ''
+
+
+def is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def log_payloads(rows: Iterable[Mapping], start: datetime, end: datetime, account: Account) -> list[dict]:
+    """The calls with customers that began in this period, of rows of the log in any order, each as often as it is kept."""
+    calls: dict[str, dict[str, Mapping]] = {}
+    for row in rows:
+        if ref := text_of(row, 'MainCallHistoryId') or text_of(row, 'CallHistoryId'):
+            calls.setdefault(ref, {})[repr(sorted(row.items(), key=repr))] = {
+                name: row[name] for name in LOG_FIELDS if row.get(name) not in (None, '')}
+    found = []
+    for own in calls.values():
+        payload = {'history': {'rows': [own[key] for key in sorted(own)]}}
+        try:
+            first = _logged(payload, account).journals[0]
+        except ProviderError:
+            continue        # between colleagues, or of no number
+        if start <= first.started_at.replace(tzinfo=timezone.utc) <= end:
+            found.append((first.order, payload, first))
+    return [kept for _order, payload, first in sorted(found, key=lambda one: one[0]) for kept in _kept(payload, first)]
+
+
+LOG_FIELDS = (
+    'CdrId', 'SegmentId', 'StartTime', 'Direction', 'CallType', 'Answered', 'Reason', 'RingingDuration', 'TalkingDuration',
+    'SourceDn', 'SourceCallerId', 'DestinationDn', 'DestinationCallerId', 'DestinationDisplayName', 'RecordingUrl')
+
+
+def _logged(payload: Mapping, account: Account) -> _Logged:
+    """Rows are legs. StartTime is UTC and the call's own in its first row; a leg is answered RingingDuration after its start
+    [assumed]. A queue's row counts the wait as talk and says who ended it.
+
+    :raise ProviderError: the rows tell of no call with a customer
+    """
+    rows = payload['history'].get('rows')
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise ProviderError("the history holds no rows")
+    legs = [(_moment(row, 'StartTime'), row) for row in rows]
+    legs.sort(key=lambda leg: (leg[0] is None, leg[0] or 0, repr(leg[1])))
+    started_at, first = legs[0]
+    if not started_at:
+        raise ProviderError("StartTime is missing")
+    direction = _log_direction(first, account)
+    if direction == 'outbound':
+        return _logged_outbound(first, [row for _at, row in legs], started_at)
+    number = text_of(first, 'SourceCallerId')
+    phones = [(at or started_at, row) for at, row in legs if text_of(row, 'DestinationDn') in account.extensions]
+    last = max(((at or started_at) + _span(row, 'RingingDuration') + _span(row, 'TalkingDuration') for at, row in legs))
+    journals = [_leg_journal(number, at, row, started_at) for at, row in phones] or [_Journal(
+        call_type='Missed', number=number, agent='', started_at=started_at, established_at=None, ended_at=last,
+        talk_seconds=None, recording_url='')]
+    queue = next((row for _at, row in legs if text_of(row, 'CallType').lower() == QUEUE), {})
+    return _Logged(
+        tuple(journals), outcome=_log_outcome([row for _at, row in legs], account),
+        queue=text_of(queue, 'DestinationDisplayName') or text_of(queue, 'DestinationDn'))
+
+
+def _log_direction(row: Mapping, account: Account) -> str:
+    """Where the word is another language's, our phones tell."""
+    word = text_of(row, 'Direction').lower()
+    ours = [text_of(row, name) in account.extensions for name in ('SourceDn', 'DestinationDn')]
+    if word.startswith('internal') or all(ours):
+        raise ProviderError("a call between colleagues")
+    if word.startswith(('in', 'out')):
+        return 'inbound' if word.startswith('in') else 'outbound'
+    return 'outbound' if ours[0] else 'inbound'
+
+
+def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: datetime) -> _Logged:
+    number = text_of(first, 'DestinationCallerId') or text_of(first, 'DestinationDn')
+    if not number:
+        raise ProviderError("a call to no number")
+    answered = next((row for row in rows if _is_talk(row)), None)
+    row = answered or first
+    rings = _moment(row, 'StartTime') or started_at
+    taken = rings + _span(row, 'RingingDuration')
+    reason = ' '.join(text_of(one, 'Reason') for one in rows)
+    outcome = '' if answered else 'busy' if BUSY.search(reason) else 'failed' if FAILED.search(reason) else ''
+    return _Logged((_Journal(
+        call_type='Outbound' if answered else 'Notanswered', number=number, agent=text_of(first, 'SourceDn'),
+        started_at=started_at, established_at=taken if answered else None, ended_at=taken + _span(row, 'TalkingDuration'),
+        talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
+        recording_url=text_of(row, 'RecordingUrl')),), outcome=outcome)
+
+
+def _leg_journal(number: str, at: datetime, row: Mapping, started_at: datetime) -> _Journal:
+    answered, taken = _is_talk(row), at + _span(row, 'RingingDuration')
+    return _Journal(
+        call_type='Inbound' if answered else 'Missed', number=number, agent=text_of(row, 'DestinationDn'),
+        started_at=started_at, established_at=taken if answered else None, ended_at=taken + _span(row, 'TalkingDuration'),
+        talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
+        recording_url=text_of(row, 'RecordingUrl'))
+
+
+def _log_outcome(rows: Sequence[Mapping], account: Account) -> str:
+    """How a call ended that no phone of ours took; '' where the rows do not tell."""
+    if any(_is_talk(row) and VOICEMAIL.search(f"{text_of(row, 'CallType')} {text_of(row, 'DestinationDisplayName')}")
+           for row in rows):
+        return 'voicemail'
+    waits = [row for row in rows if text_of(row, 'CallType').lower() == QUEUE]
+    ended_by = ENDED_BY.search(text_of(waits[-1], 'Reason')) if waits else None
+    return 'abandoned' if ended_by and ended_by[1].strip() not in account.extensions else ''
+
+
+def _is_talk(row: Mapping) -> bool:
+    return str(row.get('Answered')).lower() == 'true' and bool(_span(row, 'TalkingDuration'))
+
+
+def _span(row: Mapping, name: str) -> timedelta:
+    """XAPI: PT1M5.25S. Whole seconds, as journals tell them.
+
+    :raise ProviderError: it is another form
+    """
+    text = text_of(row, name)
+    match = _ISO_SPAN.fullmatch(text)
+    if text and not match:
+        raise ProviderError(f"{name} is no duration: {text[:100]}")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=int(seconds))
+
+
+def _is_near(one: _Journal, other: _Journal) -> bool:
+    return abs(one.started_at - other.started_at) <= timedelta(seconds=one.pace.near)
+
+
+def _unheard(heard: Sequence[_Journal], logged: Sequence[_Logged]) -> list[_Journal]:
+    """The log's journals that were not posted: of a phone nobody told of, or of no phone where nothing was heard. A phone that
+    rang several times is told once, as it took the call."""
+    found: dict[tuple, _Journal] = {}
+    for one in sorted((journal for call in logged for journal in call.journals), key=lambda one: one.order):
+        told = [journal for journal in heard if _is_near(journal, one) and (not one.agent or journal.agent == one.agent)]
+        key = (one.agent, one.started_at)
+        if not told and (key not in found or one.outcome == 'answered'):
+            found[key] = one
+    return list(found.values())
 
 
 # --- the CRM template --------------------------------------------------------------------------------------------

@@ -80,10 +80,11 @@ DIRECTION = ('inbound', 'outbound-api', 'outbound-dial', 'trunking-originating',
 MESSAGE_SECONDS = 1
 
 # TwiML: whom it rings, for how long, and how many at once (Twilio's own limit).
-RING_SECONDS = 20
+RING_SECONDS, CUSTOMER_SECONDS = 20, 60
 RING_AT_ONCE = 10
 # Suffixes of the webhook address. Only the first means something: the manager did not answer, ring his team.
 TEAM_STEP, STATUS_STEP, END_STEP = 'team', 'status', 'end'
+STATUS_EVENTS = ('initiated', 'ringing', 'answered', 'completed')
 TWIML = 'text/xml; charset=utf-8'
 
 _PORTS = {'https': 443, 'http': 80}
@@ -143,6 +144,9 @@ class Twilio(Provider):
         return [fields]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
+        if _is_history(payload):
+            self.translate([Stored(payload, _UNKNOWN)], account)
+            return Identity(kind='history', call_ref=_history_ref(payload), key=digest(payload))
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
             return Identity(kind=kind, call_ref='', key=key, ignored=IGNORED[kind])
@@ -154,7 +158,7 @@ class Twilio(Provider):
         return Identity(kind=kind, call_ref=ref, key=key)
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        return _tell(_gather(stored), account) if stored else []
+        return _tell(_gather(_completed(stored)), account) if stored else []
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         """Who should get a call that comes in, or that the manager has not taken."""
@@ -165,7 +169,7 @@ class Twilio(Provider):
         if not (fresh or onward) or STATUS.get(status) or text_of(fields, 'Direction') != 'inbound':
             return None
         caller = _number(fields, 'From')
-        return None if _is_phone(caller, account) else Question('route', caller, called=_number(fields, 'To'))
+        return None if is_phone(caller, account) else Question('route', caller, called=_number(fields, 'To'))
 
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
         """TwiML to whatever waits for it; a callback expects no more than the status."""
@@ -409,7 +413,7 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
     children = sorted(call.children.values(), key=lambda leg: (_begun(leg) or _UNKNOWN, leg.sid))
     direction, employee = _direction(call, children, account)
     is_direct = direction == 'outbound' and parent.direction == 'outbound-api' and not children and not employee
-    customers = [parent] if is_direct else [leg for leg in children if not _is_phone(leg.called, account)]
+    customers = [parent] if is_direct else [leg for leg in children if not is_phone(leg.called, account)]
     phones = [leg for leg in children if direction == 'inbound' or leg not in customers]
     others = customers if direction == 'outbound' else phones     # whom the caller wants
     if direction in ('outbound', 'internal') and not is_direct and not children and not call.dials:
@@ -449,14 +453,14 @@ def _direction(call: _Call, children: Sequence[_Leg], account: Account) -> tuple
     Twilio: a browser or SIP phone of ours that calls out is `inbound`, since Twilio sees it come in.
     """
     parent = call.parent
-    inside = bool(children) and all(_is_phone(leg.called, account) for leg in children)
+    inside = bool(children) and all(is_phone(leg.called, account) for leg in children)
     if parent.direction == 'outbound-api':
-        is_employee = children or call.dials or _is_phone(parent.called, account) or (
+        is_employee = children or call.dials or is_phone(parent.called, account) or (
             parent.called.startswith('sip:') and not numbers.to_e164(parent.called, account.country))
         return 'internal' if inside else 'outbound', _phone(parent.called, account) if is_employee else ''
-    if not parent.direction or not _is_phone(parent.caller, account):
+    if not parent.direction or not is_phone(parent.caller, account):
         return 'inbound' if parent.direction else '', ''
-    inside = inside or (not children and _is_phone(parent.called, account))
+    inside = inside or (not children and is_phone(parent.called, account))
     return 'internal' if inside else 'outbound', _phone(parent.caller, account)
 
 
@@ -523,6 +527,72 @@ def _refusal(call: _Call, direction: str, others: Sequence[_Leg]) -> str:
     return '' if call.queue and not others else 'missed'
 
 
+# --- history: rows of the lists of calls and recordings, as the callbacks that would have told the same ---------------
+
+def _is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def _rows(payload: Mapping, name: str) -> list[Mapping]:
+    rows = payload['history'].get(name) or []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ProviderError(f"{name} of the history is no list of objects")
+    return rows
+
+
+def _history_ref(payload: Mapping) -> str:
+    parents = [row for row in _rows(payload, 'calls') if not text_of(row, 'parent_call_sid')]
+    if len(parents) != 1:
+        raise ProviderError("the history tells of no call, or of several")
+    return text_of(parents[0], 'sid', required=True)
+
+
+def _completed(stored: Sequence[Stored]) -> list[Stored]:
+    """What was heard, and what only the lists tell: legs whose end or all of whose life was lost, recordings."""
+    live = [one for one in stored if not _is_history(one.payload)]
+    told = [one for one in stored if _is_history(one.payload)]
+    if not told:
+        return live
+    ref = _history_ref(told[0].payload)
+    heard = {text_of(one.payload, 'CallSid') for one in live}
+    over = {text_of(one.payload, 'CallSid') for one in live
+            if _kind(one.payload) == 'Status' and STATUS.get(text_of(one.payload, 'CallStatus'))}
+    known = {sid for one in live for sid in _recording_sids(one.payload)}
+    rows = {text_of(row, 'sid', required=True): row for one in told for row in sorted(_rows(one.payload, 'calls'), key=repr)}
+    sounds = {text_of(row, 'sid', required=True): row for one in told for row in _rows(one.payload, 'recordings')}
+    payloads = [payload for sid, row in sorted(rows.items()) if sid not in over
+                for payload in _callbacks(sid, row, ref, is_heard=sid in heard)]
+    payloads += [_recording_callback(sid, row, ref) for sid, row in sorted(sounds.items()) if sid not in known]
+    return [*live, *(Stored(payload, told[0].received_at) for payload in payloads)]
+
+
+def _recording_sids(payload: Mapping) -> list[str]:
+    return [text_of(payload, 'RecordingSid'), *_RECORDING_SID.findall(text_of(payload, 'RecordingUrl'))]
+
+
+def _callbacks(sid: str, row: Mapping, ref: str, is_heard: bool) -> list[dict]:
+    """A call that never started has no times but that of its creation."""
+    times = [text for name in ('start_time', 'end_time', 'date_created') if (text := text_of(row, name))]
+    if not times:
+        raise ProviderError("a call of the history has no time")
+    common = {
+        'CallSid': sid, 'ParentCallSid': ref if sid != ref else '', 'CallbackSource': 'call-progress-events',
+        'From': text_of(row, 'from'), 'To': text_of(row, 'to'), 'Direction': text_of(row, 'direction')}
+    begun = {**common, 'CallStatus': 'ringing', 'Timestamp': times[0]}
+    ended = {
+        **common, 'CallStatus': text_of(row, 'status'), 'Timestamp': text_of(row, 'end_time') or times[0],
+        'CallDuration': text_of(row, 'duration'), 'AnsweredBy': text_of(row, 'answered_by')}
+    return [ended] if is_heard else [begun, ended]
+
+
+def _recording_callback(sid: str, row: Mapping, ref: str) -> dict:
+    call = text_of(row, 'call_sid')
+    return {
+        'CallSid': call or ref, 'ParentCallSid': ref if call not in ('', ref) else '', 'RecordingSid': sid,
+        'RecordingUrl': text_of(row, 'url'), 'RecordingStatus': text_of(row, 'status'),
+        'RecordingDuration': text_of(row, 'duration'), 'RecordingSource': text_of(row, 'source')}
+
+
 # --- our side ----------------------------------------------------------------------------------------------------
 
 def _spellings(address: str) -> list[str]:
@@ -544,7 +614,7 @@ def _known(address: str, account: Account) -> str:
     return next(known, '') if number else ''
 
 
-def _is_phone(address: str, account: Account) -> bool:
+def is_phone(address: str, account: Account) -> bool:
     return address.startswith('client:') or bool(_known(address, account))
 
 
@@ -554,23 +624,37 @@ def _phone(address: str, account: Account) -> str:
 
 # --- TwiML -------------------------------------------------------------------------------------------------------
 
-def _twiml(phones: Iterable[str], base: str, then: str) -> str:
-    """Ring these phones, then ask at the next step. Addresses are without a host: Twilio completes them with its own
-    address of this document, which need not be the one that Odoo sees."""
+def _twiml(phones: Iterable[str], base: str, then: str, seconds: int = RING_SECONDS, **attributes: str) -> str:
+    """Ring these phones, then ask at the next step. Addresses in answers are without a host: Twilio completes them with its
+    own address of this document, which need not be the one that Odoo sees."""
     response = ElementTree.Element('Response')
     phones = [phone for phone in phones if phone.isprintable()][:RING_AT_ONCE]
     if phones:
         dial = ElementTree.SubElement(
-            response, 'Dial', action=f'{base}/{then}', answerOnBridge='true', timeout=str(RING_SECONDS))
+            response, 'Dial', action=f'{base}/{then}', answerOnBridge='true', timeout=str(seconds), **attributes)
         for phone in phones:
-            noun, address = _noun(phone)
+            name, address = noun(phone)
             ElementTree.SubElement(
-                dial, noun, statusCallback=f'{base}/{STATUS_STEP}',
-                statusCallbackEvent='initiated ringing answered completed').text = address
+                dial, name, statusCallback=f'{base}/{STATUS_STEP}',
+                statusCallbackEvent=' '.join(STATUS_EVENTS)).text = address
     return '<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(response, encoding='unicode')
 
 
-def _noun(phone: str) -> tuple[str, str]:
+def call_twiml(number: str, caller_id: str, account: Account) -> str:
+    """What the employee hears who has picked up his click-to-call: the customer's phone ringing."""
+    return _twiml([number], account.webhook_url.rstrip('/'), END_STEP, CUSTOMER_SECONDS, callerId=caller_id)
+
+
+def transfer_twiml(phone: str, account: Account) -> str:
+    """What becomes of a customer who is passed on; if the colleague does not answer, his own team is rung."""
+    return _twiml([phone], account.webhook_url.rstrip('/'), TEAM_STEP)
+
+
+def status_address(account: Account) -> str:
+    return f"{account.webhook_url.rstrip('/')}/{STATUS_STEP}"
+
+
+def noun(phone: str) -> tuple[str, str]:
     """How TwiML dials an extension: a number, a SIP address, else a browser client of that name."""
     number = numbers.to_e164(phone) or phone
     if _E164.fullmatch(number):

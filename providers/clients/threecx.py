@@ -1,0 +1,195 @@
+"""3CX v20: the Call Control API for commands, the Configuration API (XAPI) for what was. Both take a token that an API client
+(Integrations → API) gets for its id and secret; v18 has neither, and no API tells the called numbers, sends SMS or sets the
+CRM template. Nothing of this was tried on a 3CX.
+"""
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+from ..base import ProviderError, text_of
+from ..threecx import log_payloads
+from . import inputs
+from .base import PASSING, Client, Extension
+
+XAPI, CONTROL = '/xapi/v1', '/callcontrol'
+# XAPI: rows of a page. The order of the rows cannot be asked for [seen in client code], so a period is sorted here.
+PAGE = 100
+# A call that began before the period is left out; so far back are its first rows looked for.
+LONGEST_CALL = timedelta(hours=4)
+# Seconds before its end at which a token is renewed, and its life where none is told.
+EARLY, LIFE = 60, 3600
+DONE = ('1', 'success', '')
+
+# 3CX keeps one token of a client alive: all clients of this process share it. (address, id, hash of the secret): token, end.
+_tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
+_lock = threading.Lock()
+
+
+class _Unauthorised(ProviderError):
+    """The token is not accepted any more."""
+
+
+class ThreeCxClient(Client):
+    code = 'threecx'
+
+    def __init__(self, account):
+        super().__init__(account)
+        self._token = ''
+        self._key = (account.api_url, account.api_key, hashlib.sha256(account.api_secret.encode()).hexdigest())
+
+    # --- the token ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, method: str, path: str, **kwargs):
+        """A request with the token. One that another process has made invalid is renewed, once."""
+        if not self.account.api_url or not self.account.api_key or not self.account.api_secret:
+            raise ProviderError("the address of the 3CX, the client ID or its secret are missing")
+        try:
+            return self._authorised(method, path, **kwargs)
+        except _Unauthorised:
+            with _lock:
+                if _tokens.get(self._key, ('', 0))[0] == self._token:
+                    del _tokens[self._key]
+        try:
+            return self._authorised(method, path, **kwargs)
+        except _Unauthorised as error:
+            raise ProviderError(str(error)) from None
+
+    def _authorised(self, method: str, path: str, **kwargs):
+        with _lock:
+            token, end = _tokens.get(self._key, ('', 0.0))
+            if not token or time.monotonic() > end:
+                token, end = _tokens[self._key] = self._new_token()
+        self._token = token
+        return self.call(method, path, headers={'Authorization': f'Bearer {token}', 'Accept': 'application/json'}, **kwargs)
+
+    def _new_token(self) -> tuple[str, float]:
+        answer = self.call('POST', '/connect/token', data={
+            'client_id': self.account.api_key, 'client_secret': self.account.api_secret, 'grant_type': 'client_credentials'})
+        token = text_of(answer, 'access_token') if isinstance(answer, dict) else ''
+        if not token:
+            raise ProviderError("3CX gave no token: is the API address right?")
+        told = text_of(answer, 'expires_in')
+        life = float(told) if told.isdecimal() and int(told) > EARLY else LIFE
+        return token, time.monotonic() + life - EARLY
+
+    def complaint(self, response, body):
+        """3CX: OAuth errors as `error`, those of the XAPI in OData's {"error": {"code", "message"}}, commands with a
+        `finalstatus` in a 200."""
+        body = body if isinstance(body, dict) else {}
+        if response.ok:
+            status = next((text_of(body, name) for name in ('finalstatus', 'FinalStatus') if name in body), '')
+            words = next((str(body[name]) for name in ('reasontext', 'ReasonText', 'reason', 'Reason') if body.get(name)), '')
+            return None if status.lower() in DONE else (f"3CX: {words or 'the command was refused'}", False)
+        path = response.request.path_url
+        if path.endswith('/connect/token') and response.status_code in (400, 401, 403):
+            return "3CX does not accept the client ID and its secret", False
+        if response.status_code == 401:
+            raise _Unauthorised("3CX does not accept the token that it gave")
+        error = body.get('error')
+        words = str((error.get('message') if isinstance(error, dict) else error) or body.get('reasontext') or '')
+        if response.status_code == 403:
+            what = "Call Control access to this extension" if CONTROL in path else "XAPI access or the role for this"
+            return f"3CX: the API client lacks {what}", False
+        if response.status_code == 404:
+            if '/participants/' in path:
+                return "this call is over", False
+            return f"3CX: {words or 'there is no such thing'}", False
+        return f"3CX: {words or response.status_code}", response.status_code in PASSING
+
+    def _masked(self, text):
+        text = super()._masked(text)
+        return text.replace(self._token, '***') if self._token else text
+
+    # --- what was ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> str:
+        """Either API may be granted without the other."""
+        granted, refused = [], None
+        for name, path in (("XAPI", f'{XAPI}/Defs?$select=Id'), ("Call Control", CONTROL)):
+            try:
+                self._ask('GET', path)
+                granted.append(name)
+            except ProviderError as error:
+                if error.retryable or 'lacks' not in str(error):
+                    raise
+                refused = error
+        if not granted:
+            raise refused
+        return f"granted: {' and '.join(granted)}"
+
+    def _rows(self, path: str) -> Iterator[dict]:
+        mark = '&' if '?' in path else '?'
+
+        def page(offset):
+            answer = self._ask('GET', f'{path}{mark}$top={PAGE}&$skip={offset}')
+            rows = answer.get('value') if isinstance(answer, dict) else None
+            if not isinstance(rows, list):
+                raise ProviderError("3CX gave no list")
+            return rows
+        return (row for row in self.pages(page, PAGE) if isinstance(row, dict))
+
+    def history(self, start: datetime, end: datetime) -> Iterator[dict]:
+        """The call log, by calls, in order of time; those between colleagues are left out, as they are in journals. What its
+        texts say differs by version and language, see the adapter."""
+        rows = []
+        for since, until in inputs.windows(start - LONGEST_CALL, end, timedelta(days=1)):
+            rows += self._rows(_log_path(since, until))
+        yield from log_payloads(rows, start, end, self.account)
+
+    def extensions(self) -> list[Extension]:
+        rows = self._rows(f'{XAPI}/Users?$select=Id,Number,FirstName,LastName,EmailAddress')
+        return [Extension(text_of(row, 'Number'), f"{text_of(row, 'FirstName')} {text_of(row, 'LastName')}".strip())
+                for row in rows if text_of(row, 'Number')]
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def dial(self, extension: str, number: str, reference: str = '') -> str:
+        """A name for the running call that `hang_up` and `transfer` understand; its journal comes after the end, under another
+        name."""
+        extension = inputs.own_extension(self.account, extension)
+        answer = self._ask('POST', f'{CONTROL}/{_part(extension)}/makecall', json={'destination': inputs.phone(number)})
+        made = answer.get('result') if isinstance(answer, dict) else None
+        if not isinstance(made, dict) or not text_of(made, 'id'):
+            return ''
+        return f"live:{text_of(made, 'dn') or extension}:{text_of(made, 'id')}:{text_of(made, 'callid')}"
+
+    def hang_up(self, call_ref: str) -> None:
+        self._ask('POST', f'{self._participant(call_ref)}/drop', json={})
+
+    def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
+        """`transferto` passes the other side on at once [assumed]; there is no attended transfer."""
+        if attended:
+            raise ProviderError("3CX passes calls on without asking the colleague first")
+        to = inputs.own_extension(self.account, extension)
+        self._ask('POST', f'{self._participant(call_ref)}/transferto', json={'destination': to})
+
+    def _participant(self, call_ref: str) -> str:
+        """The address of the employee's part in a call, after a look whether it is still the same call."""
+        kind, _colon, rest = call_ref.partition(':')
+        parts = rest.split(':')
+        if kind != 'live' or len(parts) != 3:
+            raise ProviderError("3CX tells of a call after its end only: this one cannot be controlled")
+        extension, participant, call = parts
+        path = f'{CONTROL}/{_part(extension)}/participants/{_part(participant)}'
+        found = self._ask('GET', path)
+        if not isinstance(found, dict) or text_of(found, 'callid') != call:
+            raise ProviderError("this call is over")
+        return path
+
+
+def _part(text: str) -> str:
+    return quote(text, safe='')
+
+
+def _log_path(start: datetime, end: datetime) -> str:
+    """Literals stand in the path: dates bare, texts in quotes; both encoded [seen in client code]."""
+    since, until = (f'{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}'.replace(':', '%3A') for moment in (start, end))
+    return (
+        f"{XAPI}/ReportCallLogData/Pbx.GetCallLogData(periodFrom={since},periodTo={until},sourceType=0,sourceFilter='',"
+        "destinationType=0,destinationFilter='',callsType=0,callTimeFilterType=0,callTimeFilterFrom='0%3A00%3A0',"
+        "callTimeFilterTo='0%3A00%3A0',hidePcalls=true)")

@@ -1,0 +1,232 @@
+"""Twilio's REST API: basic authentication with Account SID and auth token, forms in, JSON out, lists in pages.
+
+Twilio has no extensions: what is dialled are browser clients, SIP addresses and numbers that the admin has entered. Calls can
+be passed on blind only; what it takes to ask the colleague first, a conference of both legs, would be a call of another shape.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
+from ..base import ProviderError, text_of
+from ..twilio import RING_SECONDS, STATUS, STATUS_EVENTS, call_twiml, is_phone, noun, status_address, transfer_twiml
+from . import inputs
+from .base import PASSING, Client, Number
+
+VERSION = '/2010-04-01'
+PAGE = 1000
+# Errors by Twilio's code, in the admin's words.
+WRONG_KEYS, TOO_MANY = 20003, 20429
+WORDS = {
+    WRONG_KEYS: "the Account SID or the auth token is wrong",
+    TOO_MANY: "too many requests",
+    20404: "there is no such thing any more",
+    13224: "this number cannot be called",
+    13225: "calls to this number are blocked",
+    13227: "calls to this region are not allowed, see Voice geographic permissions in the console",
+    21211: "the number that is called is not valid",
+    21212: "the number that calls is not valid",
+    21215: "calls to this region are not allowed, see Voice geographic permissions in the console",
+    21220: "this call is over",
+}
+CALL_FIELDS = (
+    'sid', 'parent_call_sid', 'from', 'to', 'status', 'start_time', 'end_time', 'date_created', 'duration', 'direction',
+    'answered_by')
+UNFINISHED = ('in-progress', 'paused', 'stopped', 'processing')
+RECORDING_FIELDS = ('sid', 'call_sid', 'status', 'duration', 'source')
+
+_CALL_SID = re.compile(r'CA[0-9a-fA-F]{32}')
+_RECORDING_SID = re.compile(r'RE[0-9a-fA-F]{32}')
+
+
+class TwilioClient(Client):
+    code = 'twilio'
+
+    def _ask(self, method: str, path: str, **fields) -> dict:
+        """A request below the account; lists as values are repeated fields."""
+        account = self.account.api_key.strip()
+        if not account or not self.account.api_secret:
+            raise ProviderError("the Account SID and the auth token are missing")
+        path = path if path.startswith(VERSION) else f'{VERSION}/Accounts/{account}{path}'
+        sent = {'params': fields} if method == 'GET' else {'data': fields}
+        answer = self.call(method, path, auth=(account, self.account.api_secret), **sent)
+        if not isinstance(answer, dict):
+            raise ProviderError("Twilio's answer is no JSON object")
+        return answer
+
+    def complaint(self, response, body):
+        """Twilio: HTTP status and an object with `code` and `message`."""
+        if response.ok:
+            return None
+        code = body.get('code') if isinstance(body, dict) else None
+        passing = response.status_code in PASSING or code == TOO_MANY
+        if response.status_code == 401:
+            code = WRONG_KEYS
+        told = str(body.get('message') or '') if isinstance(body, dict) else ''
+        words = WORDS.get(code) or told or str(response.status_code)
+        return f"Twilio: {words}" + (f" ({code})" if code else ''), passing
+
+    def _list(self, path: str, name: str, **params) -> Iterator[dict]:
+        """All rows of a list: each page names the next."""
+        answer = self._ask('GET', path, PageSize=PAGE, **params)
+        while True:
+            rows = answer.get(name)
+            if not isinstance(rows, list):
+                raise ProviderError(f"Twilio gave no list of {name}")
+            yield from (row for row in rows if isinstance(row, dict) and row.get('sid'))
+            following = text_of(answer, 'next_page_uri')
+            if not following:
+                return
+            if not following.startswith(f'{VERSION}/Accounts/'):
+                raise ProviderError("Twilio's next page lies elsewhere")
+            answer = self._ask('GET', following)
+
+    def check(self) -> str:
+        answer = self._ask('GET', '.json')
+        status = text_of(answer, 'status')
+        if status != 'active':
+            raise ProviderError(f"the Twilio account is not active: {status or 'unknown'}")
+        return f"account {text_of(answer, 'friendly_name')}, active"
+
+    # --- history -----------------------------------------------------------------------------------------------------
+
+    def history(self, start: datetime, end: datetime) -> Iterator[dict]:
+        """Each ended call with all its legs and recordings, in order of time. Twilio selects whole UTC days and sends the
+        newest leg first, so a period is read as a whole. When a call was answered, and whether a caller left a queue, is not
+        told."""
+        if not start.tzinfo or not end.tzinfo or end < start:
+            raise ProviderError("the period has no time zone, or ends before it begins")
+        start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
+        # legs and recordings may be of the day after
+        since, until = f'{start:%Y-%m-%d}', f'{end + timedelta(days=1):%Y-%m-%d}'
+        calls, sounds = {}, {}
+        for row in self._list('/Calls.json', 'calls', **{'StartTime>': since, 'StartTime<': until}):
+            ref = text_of(row, 'parent_call_sid') or text_of(row, 'sid')
+            calls.setdefault(ref, {})[text_of(row, 'sid')] = {name: row.get(name) for name in CALL_FIELDS}
+        for row in self._list('/Recordings.json', 'recordings', **{'DateCreated>': since, 'DateCreated<': until}):
+            sound = {name: row.get(name) for name in RECORDING_FIELDS}
+            sounds.setdefault(text_of(row, 'call_sid'), []).append({**sound, 'url': self._media_url(text_of(row, 'sid'))})
+        begun = sorted((at, ref) for ref, legs in calls.items()
+                       if ref in legs and (at := _begun(legs[ref])) and start <= at <= end)
+        for _at, ref in begun:
+            legs = [calls[ref][sid] for sid in sorted(calls[ref])]
+            if text_of(calls[ref][ref], 'parent_call_sid') or not all(STATUS.get(text_of(leg, 'status')) for leg in legs):
+                continue        # the leg of a call that was passed on, or not over yet
+            recordings = [sound for leg in legs for sound in sounds.get(leg['sid'], ()) if sound['status'] == 'completed']
+            yield {'history': {'calls': legs, 'recordings': sorted(recordings, key=lambda sound: sound['sid'])}}
+
+    def _media_url(self, recording: str) -> str:
+        return f"{self.account.api_url.rstrip('/')}{VERSION}/Accounts/{self.account.api_key.strip()}/Recordings/{recording}"
+
+    def recording_url(self, ref: str, call_ref: str) -> str:
+        """The sound's address, once it is there. Whether it can be read without the account's credentials is a setting of the
+        account."""
+        if not _RECORDING_SID.fullmatch(ref):
+            raise ProviderError("this is no recording of Twilio")
+        status = text_of(self._ask('GET', f'/Recordings/{ref}.json'), 'status')
+        if status != 'completed':
+            raise ProviderError(f"Twilio has not finished this recording: {status}", retryable=status in UNFINISHED)
+        return self._media_url(ref) + '.mp3'
+
+    # --- numbers -----------------------------------------------------------------------------------------------------
+
+    def _own_numbers(self) -> list[dict]:
+        return [row for row in self._list('/IncomingPhoneNumbers.json', 'incoming_phone_numbers') if row.get('phone_number')]
+
+    def numbers(self) -> list[Number]:
+        """Twilio: a number that was given no name has the number again as its name."""
+        rows = [(text_of(row, 'phone_number'), text_of(row, 'friendly_name')) for row in self._own_numbers()]
+        return [Number(number, name if any(char.isalpha() for char in name) else '') for number, name in rows]
+
+    def _sender(self, capability: str) -> str:
+        """A number of the account that can do this: the first that Odoo knows as the company's, else the first.
+
+        :raise ProviderError: there is none
+        """
+        able = [text_of(row, 'phone_number') for row in self._own_numbers() if _is_able(row, capability)]
+        found = next((one for one in able if one in self.account.own_numbers), '') or next(iter(able), '')
+        if not found:
+            raise ProviderError(f"the Twilio account has no number with {capability}")
+        return found
+
+    def set_webhooks(self) -> str:
+        """Twilio: per number, and only those that are entered in Odoo. A number that answers with somebody else's TwiML is
+        left alone."""
+        address, ours = self.account.webhook_url, self.account.webhook_url.rstrip('/').rpartition('/')[0]
+        done, left = [], []
+        for row in self._own_numbers():
+            number, present = text_of(row, 'phone_number'), text_of(row, 'voice_url')
+            if number not in self.account.own_numbers:
+                continue
+            foreign = present and not present.startswith((f'{ours}/', 'https://demo.twilio.com/'))
+            if foreign or text_of(row, 'voice_application_sid') or text_of(row, 'trunk_sid'):
+                left.append(number)
+                continue
+            self._ask('POST', f"/IncomingPhoneNumbers/{text_of(row, 'sid')}.json", VoiceUrl=address, VoiceMethod='POST',
+                      StatusCallback=address, StatusCallbackMethod='POST')
+            done.append(number)
+        if not done and not left:
+            raise ProviderError("none of the account's numbers is entered in Odoo: import them first")
+        text = f"set for {', '.join(done) or 'no number'}"
+        return f"{text}; left alone, as another program answers them: {', '.join(left)}" if left else text
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def dial(self, extension: str, number: str, reference: str = '') -> str:
+        """The employee's leg is the parent of the customer's."""
+        kind, address = noun(inputs.own_extension(self.account, extension))
+        sender, customer = self._sender('voice'), inputs.phone(number)
+        answer = self._ask(
+            'POST', '/Calls.json', To=f'client:{address}' if kind == 'Client' else address, From=sender,
+            Twiml=call_twiml(customer, sender, self.account), StatusCallback=status_address(self.account),
+            StatusCallbackEvent=list(STATUS_EVENTS), Timeout=RING_SECONDS)
+        return text_of(answer, 'sid', required=True)
+
+    def hang_up(self, call_ref: str) -> None:
+        self._ask('POST', f'/Calls/{_call(call_ref)}.json', Status='completed')
+
+    def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
+        if attended:
+            raise ProviderError("Twilio passes calls on without asking the colleague first")
+        phone = inputs.own_extension(self.account, extension)
+        customer = self._customer_leg(_call(call_ref))
+        self._ask('POST', f'/Calls/{customer}.json', Twiml=transfer_twiml(phone, self.account))
+
+    def _customer_leg(self, call: str) -> str:
+        """The parent, if the customer called in; else the child that is no phone of ours."""
+        parent = self._ask('GET', f'/Calls/{call}.json')
+        if text_of(parent, 'direction') == 'inbound' and not is_phone(text_of(parent, 'from'), self.account):
+            return call
+        for row in self._list('/Calls.json', 'calls', ParentCallSid=call, Status='in-progress'):
+            if not is_phone(text_of(row, 'to'), self.account):
+                return _call(text_of(row, 'sid'))
+        raise ProviderError("the customer is not in this call")
+
+    def send_sms(self, number: str, text: str, sender: str = '') -> None:
+        """`sender`: a number or name of the account, or the SID of a messaging service; else a number that can send."""
+        service = {'MessagingServiceSid': sender} if sender.startswith('MG') and len(sender) == 34 else {
+            'From': sender or self._sender('sms')}
+        self._ask('POST', '/Messages.json', To=inputs.phone(number), Body=inputs.message(text), **service)
+
+
+def _call(call_ref: str) -> str:
+    if not _CALL_SID.fullmatch(call_ref):
+        raise ProviderError("this is no call of Twilio")
+    return call_ref
+
+
+def _begun(row: dict) -> datetime | None:
+    text = text_of(row, 'start_time') or text_of(row, 'date_created')
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or timezone.utc)
+
+
+def _is_able(row: dict, capability: str) -> bool:
+    """What is not told is assumed to be there."""
+    told = row.get('capabilities')
+    return bool(told.get(capability, True)) if isinstance(told, dict) else True
