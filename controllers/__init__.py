@@ -1,2 +1,3 @@
 from . import recording
+from . import setup_file
 from . import webhook

@@ -95,6 +95,7 @@ class TelephonyAccount(models.Model):
     api_key_label = fields.Char(compute='_compute_labels')
     api_secret_label = fields.Char(compute='_compute_labels')
     setup_steps = fields.Html(compute='_compute_labels')
+    has_setup_file = fields.Boolean(compute='_compute_labels')
 
     last_event_at = fields.Datetime(string="Last Event", compute='_compute_inbox')
     event_count = fields.Integer(string="Events", compute='_compute_inbox')
@@ -144,6 +145,7 @@ class TelephonyAccount(models.Model):
             provider = registry.get(account.provider)
             account.api_key_label = provider and provider.api_key_label and _(provider.api_key_label)
             account.api_secret_label = provider and provider.api_secret_label and _(provider.api_secret_label)
+            account.has_setup_file = bool(provider and provider.setup_file(Account()))
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps', {'steps': [_(step) for step in provider.setup_steps] if provider else ()})
 
@@ -188,6 +190,20 @@ class TelephonyAccount(models.Model):
     def action_reset_refusals(self):
         self.write({'refused_count': 0, 'refused_at': False, 'refused_reason': False})
         return True
+
+    def action_download_setup_file(self):
+        """What the PBX wants to be fed with, made of this form."""
+        self.ensure_one()
+        return {'type': 'ir.actions.act_url', 'url': f'/telephony/template/{self.id}', 'target': 'download'}
+
+    def _setup_file(self):
+        """The set-up file of this PBX, None where it wants none.
+
+        :raise AccessError: the file holds secrets and is the administrator's alone
+        """
+        self.ensure_one()
+        self.check_access('write')
+        return self._adapter().setup_file(self._settings())
 
     def action_view_events(self):
         self.ensure_one()

@@ -22,6 +22,7 @@ from .base import (
     ProviderError,
     Question,
     Reply,
+    SetupFile,
     Stored,
     WebhookRequest,
     _,
@@ -109,6 +110,11 @@ class Uis(Provider):
           "scenario with the webhook address, /route at its end, and the parameters cdr_id, numa and numb. Set what "
           "happens without an answer."),
     )
+
+    def setup_file(self, account: Account) -> SetupFile:
+        """The addresses and bodies to copy into the account."""
+        parts = [f'{title}\n{account.webhook_url}/{event}\n{TEMPLATES[event]}\n' for event, (title, _names) in EVENTS.items()]
+        return SetupFile('odoo-notifications.txt', '\n'.join(parts))
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
         """UIS signs nothing: who knows the address was let in."""
