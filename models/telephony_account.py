@@ -277,9 +277,9 @@ class TelephonyAccount(models.Model):
             return reply
         try:
             provider.verify(request, settings)
-        except Refused as refusal:
-            self._count_refusal(str(refusal))
-            raise
+        except ProviderError as error:
+            self._count_refusal(str(error))
+            raise error if isinstance(error, Refused) else Refused(str(error)) from None
         self.env['telephony.event']._append(self, request)
         try:
             question = provider.question(request, settings)
