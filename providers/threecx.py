@@ -353,12 +353,19 @@ def _tell(ref: str, journals: Sequence[_Journal], logged: Sequence[_Logged], acc
         if one.recording_url:
             events.append(say('recording', at=one.started_at, recording_url=one.recording_url))
     ends = [one.ended_at for one in taken or journals]
-    talks = [one.talk_seconds for one in taken]
     events.append(say(
-        'ended', at=max(ends) if all(ends) else None, order=len(journals), outcome=outcome,
-        talk_seconds=sum(talks) if taken and None not in talks else None,
+        'ended', at=max(ends) if all(ends) else None, order=len(journals), outcome=outcome, talk_seconds=_talk(taken),
     ))
     return events
+
+
+def _talk(taken: Sequence[_Journal]) -> float | None:
+    """From the first answer to the end, while the customer is passed on too; without those times what the phones tell."""
+    spans = [(one.established_at, one.ended_at) for one in taken if one.established_at and one.ended_at]
+    if len(taken) > 1 and len(spans) == len(taken):
+        return (max(end for _start, end in spans) - min(start for start, _end in spans)).total_seconds()
+    talks = [one.talk_seconds for one in taken]
+    return sum(talks) if taken and None not in talks else None
 
 
 # --- history: the call log of v20, as the journals that would have told the same ---------------------------------------
