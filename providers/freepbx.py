@@ -19,6 +19,8 @@ from .base import Account, CallEvent, Stored, _
 TWINS = ('99', '98')
 # Where the caller is while a ring group rings; Exten is its number.
 RING_GROUP = 'ext-group'
+# Digits that make two spellings the same number.
+LOCAL = 9
 
 
 class FreePBX(Asterisk):
@@ -45,9 +47,9 @@ class FreePBX(Asterisk):
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
         told = super().translate(stored, account)
         events = sorted(map(ami.read, stored), key=lambda event: event.order)
-        if any(event.direction == 'outbound' and not numbers.to_e164(event.called, account.country) for event in told):
-            sent = _sent(events, account)
-            return [replace(event, called=sent or event.called) for event in told]
+        dialled = next((event.called for event in told if event.direction == 'outbound'), '')
+        if dialled and (sent := _sent(events, account)) and _has_prefix(dialled, sent, account):
+            return [replace(event, called=sent) for event in told]
         if any(event.direction == 'inbound' for event in told) and not any(event.queue for event in told):
             group = _ring_group(events)
             return [replace(event, queue=group) if event.kind == 'ringing' else event for event in told]
@@ -57,6 +59,12 @@ class FreePBX(Asterisk):
 def _ring_group(events: Sequence[Event]) -> str:
     exten = (event['Exten'] for event in events if event['Context'] == RING_GROUP)
     return next(filter(str.isdigit, exten), '')
+
+
+def _has_prefix(dialled: str, sent: str, account: Account) -> bool:
+    """With its prefix a number is none, or another country's: 9 and 77015550199 is one of Nepal."""
+    tails = {re.sub(r'\D', '', number)[-LOCAL:] for number in (dialled, sent)}
+    return not numbers.to_e164(dialled, account.country) or len(tails) == 1 and len(sent) < len(dialled)
 
 
 def _sent(events: Sequence[Event], account: Account) -> str:
