@@ -115,6 +115,7 @@ class Try:
     dest: Channel
     caller: str = ''
     string: str = ''
+    shown: str = ''             # the number that it sees as its caller's
     begun: datetime | None = None
     over: datetime | None = None
     status: str = ''
@@ -206,7 +207,7 @@ def _note(attempt: Try, event: Event) -> None:
     attempt.caller = attempt.caller or event['Uniqueid']
     attempt.string = attempt.string or event['DialString']
     if event['Event'] == 'DialBegin':
-        attempt.begun = attempt.begun or event.at
+        attempt.begun, attempt.shown = attempt.begun or event.at, attempt.shown or event['CallerIDNum']
     elif attempt.status != 'ANSWER':        # the end may be told twice
         attempt.over, attempt.status = event.at, event['DialStatus']
         attempt.taken_as, attempt.rang = event['DestChannel'], event['DestChannelStateDesc'] != 'Down'

@@ -164,9 +164,9 @@ def _tell(call: Call) -> list[CallEvent]:
     placed_by = extension if direction == 'outbound' else ''
     joined, ended_at = _joined(call), _ended_at(call, direction, others)
 
-    say = partial(
-        CallEvent, external_id=call.ref, direction=direction, called=_called(call, is_trunk, others),
-        caller=first.number if direction == 'inbound' else extension)
+    called = _called(call, is_trunk, others)
+    caller = first.number if direction == 'inbound' else _line(call, direction, others, called) or extension
+    say = partial(CallEvent, external_id=call.ref, direction=direction, caller=caller, called=called)
     began = min(first.born or call.events[0].at, call.events[0].at)
     events = [say('ringing', at=began, extension=placed_by)]
     events += [say('ringing', at=event.at, queue=event['Queue']) for event in call.named('QueueCallerJoin')]
@@ -235,6 +235,15 @@ def _called(call: Call, is_trunk: bool, others: Sequence[Try]) -> str:
     # DialString: 101, PJSIP/101, 02079460151@trunk, trunk/02079460151, trunk/sip:02079460151@host
     asked += [one.string.partition('@')[0].rpartition('/')[2].rpartition(':')[2] for one in others]
     return next(filter(None, asked), '')
+
+
+def _line(call: Call, direction: str, others: Sequence[Try], called: str) -> str:
+    """Our number that the customer of an outgoing call sees, where the dialplan sets it before it dials him; '' where the
+    trunk does that."""
+    if direction != 'outbound':
+        return ''
+    to_e164 = partial(numbers.to_e164, country=call.account.country)
+    return next((one.shown for one in others if to_e164(one.shown) not in ('', to_e164(called))), '')
 
 
 def _leg(call: Call, say: Callable[..., CallEvent], one: Try) -> list[CallEvent]:

@@ -429,7 +429,8 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
     placed_by = employee if direction == 'outbound' else ''
     say = partial(
         CallEvent, external_id=call.ref, direction=direction, started_at=_started_at(call, children, ended_at),
-        caller=parent.caller if direction == 'inbound' else employee, called=_called(call, direction, others, account))
+        caller=parent.caller if direction == 'inbound' else _line(call, direction, others, account) or employee,
+        called=_called(call, direction, others, account))
     events = [say('ringing', queue=call.queue, extension=placed_by)]
     events += [say('answered', at=leg.answered_at, extension=placed_by)
                for leg in others if leg.is_taken and leg not in phones and not is_machine]
@@ -462,6 +463,14 @@ def _direction(call: _Call, children: Sequence[_Leg], account: Account) -> tuple
         return 'inbound' if parent.direction else '', ''
     inside = inside or (not children and is_phone(parent.called, account))
     return 'internal' if inside else 'outbound', _phone(parent.caller, account)
+
+
+def _line(call: _Call, direction: str, others: Sequence[_Leg], account: Account) -> str:
+    """Our number that the customer of an outgoing call sees: what his leg, or the call to the employee, comes from."""
+    if direction != 'outbound':
+        return ''
+    shown = [leg.caller for leg in others] + [call.parent.caller]
+    return next((number for number in shown if number and not is_phone(number, account)), '')
 
 
 def _called(call: _Call, direction: str, others: Sequence[_Leg], account: Account) -> str:
