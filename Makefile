@@ -28,9 +28,9 @@ lint:  ## ruff, pylint-odoo, XML
 bench:  ## speed against the goals
 	$(DO) dev.bench $(ARGS)
 
-simulate:  ## a call as a PBX posts it (PBX=zadarma SCENARIO=abandoned URL=... SECRET=..., or nothing for the list)
+simulate:  ## a call as a PBX posts it (PBX=zadarma SCENARIO=abandoned URL=... SECRET=... KEY=..., or nothing for the list)
 	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.simulate $(if $(SCENARIO),play --pbx "$(PBX)" --scenario "$(SCENARIO)" \
-		--url "$(URL)" --secret "$(SECRET)",list) $(ARGS)
+		--url "$(URL)" --secret "$(SECRET)" --key "$(KEY)",list) $(ARGS)
 
 asterisk:  ## a real Asterisk 22 on the loopback interface, with SIPp (AMI_PORT=5038 HTTP_PORT=8088 SIP_PORT=15060)
 	$(DO) dev.asterisk

@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_play)
     play.add_argument('--url', default=argparse.SUPPRESS, help='the webhook address')
     play.add_argument('--secret', required=True, help="the account's secret")
+    play.add_argument('--key', default='', help="the account's key: vpbx_api_key, Account SID, PBX domain")
     play.add_argument('--pbx', required=True, choices=DIALECTS)
     play.add_argument('--scenario', required=True, choices=SCENARIOS, metavar='SCENARIO', help='see list')
     play.add_argument('--customer', default=Cast.customer, help='the outside number')
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument('--wait', type=int, default=Pace.wait, help='seconds until the answer')
     play.add_argument('--talk', type=int, default=Pace.talk, help='seconds of talk')
     play.add_argument('--timezone', default='Asia/Almaty', help="of the PBX's clock")
+    play.add_argument('--chatty', action='store_true', help='also what nobody needs, and the other spelling')
     play.add_argument(
         '--realtime',
         action='store_true',
@@ -65,19 +67,31 @@ def _parser() -> argparse.ArgumentParser:
 def _list(_arguments) -> None:
     print('PBXs:', ', '.join(f'{code} ({dialect.LABEL})' for code, dialect in DIALECTS.items()))
     for name, scenario in SCENARIOS.items():
-        print(f"  {name:26}{(scenario.__doc__ or '').strip()}")
+        print(f"  {name:26}{' '.join((scenario.__doc__ or '').split())}")
+    print('What PBXs cannot tell, or tell otherwise:')
+    for code, dialect in DIALECTS.items():
+        for what, why in {**dialect.BLIND, **dialect.UNTOLD}.items():
+            print(f'  {code:14}{what:18}{why}')
 
 
 def _play(arguments) -> None:
     if not arguments.url:
         raise NotReady('--url, the webhook address, is missing')
-    dialect, pbx = DIALECTS[arguments.pbx], Pbx(arguments.secret, zone=ZoneInfo(arguments.timezone))
+    dialect = DIALECTS[arguments.pbx]
+    if why := dialect.UNTOLD.get(arguments.scenario):
+        raise NotReady(f'{dialect.LABEL} cannot tell {arguments.scenario}: {why}')
+    pbx = Pbx(arguments.secret, arguments.key, ZoneInfo(arguments.timezone), arguments.url, arguments.chatty)
     cast = Cast(arguments.customer, arguments.line, tuple(arguments.phones.split(',')), arguments.queue)
     calls = SCENARIOS[arguments.scenario](cast, Pace(arguments.wait, arguments.talk))
     began = datetime.now(timezone.utc)
     if not arguments.realtime:
         began -= timedelta(seconds=max(call.begins + call.steps[-1].at for call in calls))
     ref, webhook = secrets.token_hex(8), Webhook(arguments.url)
+    if shake_hands := getattr(dialect, 'handshake', None):
+        request, expected = shake_hands(pbx)
+        answer = webhook.post(request)
+        if answer != expected:
+            raise NotDelivered(f'to the check of the address the answer was {answer[:60]!r}, not {expected!r}')
     requests = sorted(
         (
             pair

@@ -31,9 +31,8 @@ class Webhook:
         if not connect or not parts.hostname:
             raise NotDelivered(f'{self.url} is no http address')
         connection = connect(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
-        path = (
-            parts.path + (f'/{request.suffix}' if request.suffix else '') + (f'?{parts.query}' if parts.query else '')
-        )
+        query = '&'.join(filter(None, (parts.query, request.query)))
+        path = parts.path + (f'/{request.suffix}' if request.suffix else '') + (f'?{query}' if query else '')
         try:
             connection.request(request.method, path, request.body, request.headers)
             answer = connection.getresponse()

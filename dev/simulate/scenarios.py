@@ -43,6 +43,9 @@ RING = 'ring'  # phone rings; outbound: the customer's
 ANSWER = 'answer'  # phone takes the call; outbound: the customer
 STOP = 'stop'  # phone stops ringing; why: timeout, elsewhere, cancel, busy
 TRANSFER = 'transfer'  # the talker passes the call on to phone
+CONSULT = 'consult'  # the talker lets the other party wait and rings phone, a colleague
+CONSENT = 'consent'  # phone takes the consultation
+JOIN = 'join'  # the talker leaves, phone has the call
 MESSAGE = 'message'  # the caller has left a voice message
 RECORDING = 'recording'  # the recording is announced
 END = 'end'  # why: caller, phone (who hung up), cancel, timeout, busy, failed
@@ -85,6 +88,21 @@ class Call:
     @property
     def is_recorded(self) -> bool:
         return any(step.what == RECORDING for step in self.steps)
+
+    @property
+    def rung(self) -> list[str]:
+        """The phones that rang before anybody took the call, in order."""
+        return [step.phone for step in self.steps if step.what == RING and step.phone]
+
+    @property
+    def answered_after(self) -> float | None:
+        return next((step.at for step in self.steps if step.what == ANSWER), None)
+
+    @property
+    def message_seconds(self) -> float:
+        """How long the voice message is."""
+        left = next((step.at for step in self.steps if step.what == MESSAGE), 0)
+        return left and left - max(step.at for step in self.steps if step.what == STOP)
 
 
 Scenario = Callable[[Cast, Pace], list[Call]]
@@ -244,7 +262,7 @@ def voicemail(cast: Cast, pace: Pace) -> list[Call]:
                 Step(pace.wait + message, END, why='caller'),
             ],
             'voicemail',
-            pace,
+            replace(pace, wait=pace.wait + message),
             legs={phone: 'no_answer'},
         )
     ]
@@ -278,6 +296,31 @@ def transfer(cast: Cast, pace: Pace) -> list[Call]:
                 Step(pace.wait, ANSWER, first),
                 Step(passed, TRANSFER, second),
                 Step(passed + 2, ANSWER, second),
+                Step(pace.wait + pace.talk, END, why='caller'),
+            ],
+            'answered',
+            pace,
+            first,
+            {first: 'answered', second: 'answered'},
+        )
+    ]
+
+
+@scenario
+def attended_transfer(cast: Cast, pace: Pace) -> list[Call]:
+    """Taken by one, who asks a colleague while the customer waits, and then leaves the customer to him. The
+    consultation is no call of a customer."""
+    first, second = cast.phones[:2]
+    asks = pace.wait + max(pace.talk // 2, 1)
+    return [
+        _inbound(
+            cast,
+            [
+                Step(0, RING, first),
+                Step(pace.wait, ANSWER, first),
+                Step(asks, CONSULT, second),
+                Step(asks + 2, CONSENT, second),
+                Step(asks + 5, JOIN, second),
                 Step(pace.wait + pace.talk, END, why='caller'),
             ],
             'answered',

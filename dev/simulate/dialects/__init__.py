@@ -1,10 +1,12 @@
 """How each PBX tells a call. One file a PBX; each has
 
     LABEL, BATCH        its name; how many events it puts into one request
-    BLIND               what it cannot tell, in words: fact -> why
+    BLIND               what it cannot tell, or tells otherwise: field of Facts -> why, by its documentation
+    UNTOLD              scenarios that it cannot tell at all: name -> why
     tell(call, ref, began, pbx)     all that it says of the call, in order: a list of :class:`Said`
     request(payloads, pbx)          the signed :class:`Request` with these payloads
-    told(call)          the call's facts as far as this PBX tells them
+    told(call)          the call's facts as far as this PBX tells them: they differ from the scenario's in BLIND alone
+    handshake(pbx)      only where the PBX checks the address when it is entered: a Request, and the answer it wants
 
 `ref` is any text that is different for different calls; ids are made of it.
 """
@@ -22,11 +24,13 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Pbx:
-    """The simulated PBX. `zone` is that of its own clock; a chatty one also sends what nobody needs."""
+    """The simulated PBX. `key` is its public name: a domain, an account number. `zone` is that of its own clock, `url`
+    the webhook address that it was given; a chatty one also sends what nobody needs."""
 
     secret: str = field(default='', repr=False)
     key: str = ''
     zone: ZoneInfo = ZoneInfo('Asia/Almaty')
+    url: str = field(default='', repr=False)
     is_chatty: bool = False
 
 
@@ -44,6 +48,7 @@ class Request:
     headers: dict[str, str]
     method: str = 'POST'
     suffix: str = ''
+    query: str = ''
 
 
 def number_from(ref: str, digits: int) -> int:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from dev.simulate.dialects import Pbx, Request, Said, number_from
@@ -16,10 +16,10 @@ from dev.simulate.scenarios import Call, Facts
 
 LABEL = "Asterisk (AMI)"
 BATCH = 500
-BLIND = {
-    'line': "an outgoing call does not tell which of our numbers the customer saw, where the trunk sets it",
-    'recording': "AMI names the file when the recording begins, never after the end",
-}
+# AMI names the file of a recording when it begins, never after the end. Where the carrier sets the number that the
+# customer sees, nothing tells it.
+BLIND: dict[str, str] = {}
+UNTOLD: dict[str, str] = {}
 
 # What a bridge may keep to itself.
 CHATTER = {
@@ -60,17 +60,20 @@ class Channel:
     number: str
     context: str
     exten: str
+    linked: str
     state: str = 'Down'
     connected: str = UNKNOWN
 
 
 def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
-    said = _Exchange(call, ref, began).run()
+    said = Exchange(call, ref, began).run()
     return [one for one in said if pbx.is_chatty or one.payload['Event'] not in CHATTER]
 
 
-class _Exchange:
+class Exchange:
     """The channels of one call and what AMI says about them."""
+
+    trunk_context, phone_context, did_context, out_context = 'from-trunk', 'internal', 'did', 'out'
 
     def __init__(self, call: Call, ref: str, began: datetime):
         self.call, self.began, self.said = call, began, []
@@ -78,10 +81,12 @@ class _Exchange:
         self.linked = f'{int(began.timestamp())}.{self.count}'
         self.at = began
         self.phones: dict[str, Channel] = {}
+        self.dialler: dict[str, Channel] = {}
         self.ringing: list[Channel] = []
         self.talking: list[Channel] = []
         self.bridge = ''
         self.answered_at = began
+        self.asking: Channel | None = None  # the leg of a consultation from which the colleague is called
 
     def run(self) -> list[Said]:
         for step in self.call.steps:
@@ -97,9 +102,9 @@ class _Exchange:
         facts = self.call.facts
         if facts.direction == 'inbound':
             number = facts.caller.lstrip('+') or 'anonymous'
-            self.first = self._channel(TRUNK, number, 'from-trunk', facts.called.lstrip('+'), 'Ring')
+            self.first = self._channel(TRUNK, number, self.trunk_context, facts.called.lstrip('+'), 'Ring')
         else:
-            self.first = self._channel(step.phone, step.phone, 'internal', facts.called.lstrip('+'), 'Ring')
+            self.first = self._channel(step.phone, step.phone, self.phone_context, self._dialled(), 'Ring')
         if self.call.is_recorded:
             stamp = self.began.astimezone(timezone.utc)
             kind = {'inbound': 'external', 'outbound': 'out'}.get(facts.direction, 'internal')
@@ -111,10 +116,27 @@ class _Exchange:
                 Value=f'/var/spool/asterisk/monitor/{stamp:%Y/%m/%d}/{file}',
             )
             self._say('MixMonitorStart', self.first)
-        self.first.context = 'did'
+        self.first.context = self.did_context
         if facts.direction == 'outbound':
-            self.first.context, self.first.exten, self.first.number = 'out', 's', self.call.cast.line.lstrip('+')
+            self.first.context, self.first.exten = self.out_context, 's'
+            self.first.number = self.call.cast.line.lstrip('+')
             self._say('NewCallerid', self.first)
+
+    def _dialled(self):
+        return self.call.facts.called.lstrip('+')
+
+    def _trunk_string(self):
+        return f'{self.call.facts.called.lstrip("+")}@{TRUNK}'
+
+    def _through(self, phone):
+        """Who dials this phone."""
+        return self.first
+
+    def _given_up(self, channel, why):
+        """A phone has stopped ringing."""
+
+    def _taken(self, channel):
+        """A phone has been answered."""
 
     def _queue(self, step):
         self._state(self.first, 'Up')
@@ -125,18 +147,20 @@ class _Exchange:
 
     def _dial(self, phone):
         if phone:
-            to = self._channel(phone, phone, 'internal', 's')
-            string = f'PJSIP/{phone}' if self.call.facts.queue else phone
+            by = self._through(phone)
+            to = self._channel(phone, phone, self.phone_context, 's')
+            string = f'PJSIP/{phone}' if self.call.facts.queue and by is self.first else phone
         else:
-            to = self._channel(TRUNK, UNKNOWN, 'from-trunk', 's')
-            to.number, string = 's', f'{self.call.facts.called.lstrip("+")}@{TRUNK}'
+            by, to = self.first, self._channel(TRUNK, UNKNOWN, self.trunk_context, 's')
+            to.number, string = 's', self._trunk_string()
+        self.dialler[to.uid] = by
         self.phones[phone] = to
         to.connected, to.exten = self.first.number, self.first.exten
         if self.call.facts.queue:
             self._say(
                 'AgentCalled', self.first, to, Queue=self.call.facts.queue, Interface=f'PJSIP/{phone}', MemberName=phone
             )
-        self._say('DialBegin', self.first, to, DialString=string)
+        self._say('DialBegin', by, to, DialString=string)
         self._state(to, 'Ringing')
         self.ringing.append(to)
 
@@ -146,15 +170,17 @@ class _Exchange:
     def _stop_ringing(self, channel, why):
         status, cause, _ = STOPS[why]
         self.ringing.remove(channel)
-        self._say('DialEnd', self.first, channel, DialStatus=status)
+        self._say('DialEnd', self.dialler[channel.uid], channel, DialStatus=status)
         self._hang_up(channel, cause)
+        self._given_up(channel, why)
 
     def _answer(self, step):
         channel = self.phones[step.phone]
         facts = self.call.facts
         self.ringing.remove(channel)
         self._state(channel, 'Up')
-        self._say('DialEnd', self.first, channel, DialStatus='ANSWER')
+        self._say('DialEnd', self.dialler[channel.uid], channel, DialStatus='ANSWER')
+        self._taken(channel)
         if not self.bridge:
             self.bridge, self.answered_at = (
                 f'{number_from(self.linked, 8):08x}-0000-4000-8000-{self.count:012}',
@@ -193,14 +219,47 @@ class _Exchange:
             **sides,
             **self._bridge(),
             IsExternal='Yes',
-            Context='internal',
+            Context=self.phone_context,
             Extension=step.phone,
         )
         for one in (leaver, self.first):
             self._say('BridgeLeave', one, **self._bridge())
         self._hang_up(leaver, '16')
-        self.first.context, self.first.exten = 'internal', step.phone
+        self.first.context, self.first.exten = self.phone_context, step.phone
         self._dial(step.phone)
+
+    def _consult(self, step):
+        [asker] = self.talking
+        self._say('Hold', asker)
+        self.asking = self._channel(asker.number, asker.number, self.phone_context, step.phone, 'Ring', is_new_call=True)
+        colleague = self._channel(step.phone, step.phone, self.phone_context, 's', linked=self.asking.uid)
+        self.phones[step.phone] = colleague
+        self._say('DialBegin', self.asking, colleague, DialString=step.phone)
+        self._state(colleague, 'Ringing')
+
+    def _consent(self, step):
+        colleague = self.phones[step.phone]
+        for one in (colleague, self.asking):
+            self._state(one, 'Up')
+        self._say('DialEnd', self.asking, colleague, DialStatus='ANSWER')
+        for one in (colleague, self.asking):
+            self._say('BridgeEnter', one, **self._bridge(second=True))
+
+    def _join(self, step):
+        """The customer comes into the bridge of the consultation, and the asker leaves both."""
+        [asker], colleague = self.talking, self.phones[step.phone]
+        for one in (asker, self.asking):
+            self._say('Unhold', one)
+        self._say('BridgeEnter', self.first, **self._bridge(second=True))
+        parties = {
+            'OrigTransferer': asker, 'SecondTransferer': self.asking, 'Transferee': self.first, 'TransferTarget': colleague,
+        }
+        sides = {f'{side}{name}': value for side, one in parties.items() for name, value in self._headers(one).items()}
+        self._say('AttendedTransfer', None, Result='Success', DestType='Bridge', **sides)
+        for one in (asker, self.asking):
+            self._hang_up(one, '16')
+        colleague.linked, colleague.connected = self.first.linked, self.first.number
+        self.talking = [colleague]
 
     def _message(self, step):
         self._state(self.first, 'Up')
@@ -258,9 +317,10 @@ class _Exchange:
 
     # -- what AMI says
 
-    def _channel(self, endpoint, number, context, exten, state='Down') -> Channel:
+    def _channel(self, endpoint, number, context, exten, state='Down', linked='', is_new_call=False) -> Channel:
         uid = f'{int(self.at.timestamp())}.{self.count}' if self.said else self.linked
-        channel = Channel(f'PJSIP/{endpoint}-{self.count:08x}', uid, number, context, exten, state)
+        name = endpoint if '/' in endpoint else f'PJSIP/{endpoint}-{self.count:08x}'
+        channel = Channel(name, uid, number, context, exten, uid if is_new_call else linked or self.linked, state)
         self.count += 1
         self._say('Newchannel', channel)
         return channel
@@ -272,8 +332,9 @@ class _Exchange:
     def _hang_up(self, channel, cause):
         self._say('Hangup', channel, **{'Cause': cause, 'Cause-txt': CAUSES[cause]})
 
-    def _bridge(self):
-        return {'BridgeUniqueid': self.bridge, 'BridgeType': 'basic', 'BridgeTechnology': 'simple_bridge'}
+    def _bridge(self, second=False):
+        bridge = self.bridge[:-1] + 'c' if second else self.bridge
+        return {'BridgeUniqueid': bridge, 'BridgeType': 'basic', 'BridgeTechnology': 'simple_bridge'}
 
     def _headers(self, channel):
         return {
@@ -290,18 +351,20 @@ class _Exchange:
             'Exten': channel.exten,
             'Priority': '1',
             'Uniqueid': channel.uid,
-            'Linkedid': self.linked,
+            'Linkedid': channel.linked,
         }
 
-    def _say(self, event, channel, dest=None, **headers):
+    def _time(self):
         # a moment apart, as on the wire
-        stamp = self.at.timestamp() + len(self.said) * 0.0001
+        return {'Timestamp': f'{self.at.timestamp() + len(self.said) * 0.0001:.6f}'}
+
+    def _say(self, event, channel, dest=None, **headers):
         self.said.append(
             Said(
                 self.at,
                 {
                     'Event': event,
-                    'Timestamp': f'{stamp:.6f}',
+                    **self._time(),
                     **(self._headers(channel) if channel else {}),
                     **({f'Dest{name}': value for name, value in self._headers(dest).items()} if dest else {}),
                     **headers,
@@ -317,9 +380,4 @@ def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
 
 
 def told(call: Call) -> Facts:
-    facts = call.facts
-    if facts.direction == 'outbound':
-        facts = replace(facts, caller=facts.extension)
-    if facts.outcome == 'voicemail':
-        facts = replace(facts, wait=call.seconds)
-    return facts
+    return call.facts

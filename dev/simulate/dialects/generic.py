@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dev.simulate.dialects import Pbx, Request, Said, number_from
-from dev.simulate.scenarios import ANSWER, END, QUEUE, RECORDING, RING, START, TRANSFER, Call, Facts
+from dev.simulate.scenarios import ANSWER, END, JOIN, QUEUE, RECORDING, RING, START, TRANSFER, Call, Facts
 
 LABEL = "Generic webhook"
 BATCH = 500
-BLIND = {'busy phone': "there is no event of one phone's end, so one that was busy looks like one that rang in vain"}
+BLIND = {'legs': "there is no event of one phone's end, so one that was busy looks like one that rang in vain"}
+# A consultation is not told, only that the call went to the colleague.
+UNTOLD: dict[str, str] = {}
 
 EVENTS = {
     START: 'ringing',
@@ -20,6 +22,7 @@ EVENTS = {
     RING: 'ringing',
     ANSWER: 'answered',
     TRANSFER: 'transferred',
+    JOIN: 'transferred',
     END: 'ended',
     RECORDING: 'recording',
 }
@@ -34,6 +37,8 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
         phone = step.phone
         if step.what == ANSWER:
             talker = phone = phone or facts.extension
+        elif step.what == JOIN:
+            talker = phone
         at = began + timedelta(seconds=step.at)
         event = {
             'call_id': call_id,
