@@ -55,7 +55,8 @@ class Asterisk(Provider):
     api_key_label = _("Control user (the same name in ARI and AMI)")
     api_secret_label = _("Password of the control user, also signs what the bridge posts")
     setup_steps = (
-        _("In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan."),
+        _("In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan "
+          "and write = reporting."),
         _("Let the bridge post the AMI events to the webhook address."),
         _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>."),
         _("Enter the phones as extensions of this account: their endpoint names tell phones from trunks."),

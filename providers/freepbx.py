@@ -27,7 +27,8 @@ class FreePBX(Asterisk):
     code = 'freepbx'
     label = "FreePBX"
     setup_steps = (
-        _("In /etc/asterisk/manager_custom.conf give the bridge a user of its own with read = call,agent,cdr,dialplan; "
+        _("In /etc/asterisk/manager_custom.conf give the bridge a user of its own with read = call,agent,cdr,dialplan "
+          "and write = reporting; "
           "FreePBX's own user is not for others."),
         _("Add there [general](+) with timestampevents = yes, so that events carry the PBX's own time."),
         _("Let the bridge post the AMI events to the webhook address."),

@@ -3,9 +3,12 @@ from . import test_asterisk_live
 from . import test_bridge
 from . import test_callbacks
 from . import test_calls
+from . import test_client_asterisk
 from . import test_client_contract
 from . import test_client_mango_office
 from . import test_client_onlinepbx
+from . import test_client_threecx
+from . import test_client_twilio
 from . import test_client_uis
 from . import test_client_zadarma
 from . import test_filer
@@ -24,6 +27,7 @@ from . import test_provider_uis
 from . import test_provider_zadarma
 from . import test_recordings
 from . import test_rights
+from . import test_setup_file
 from . import test_simulate
 from . import test_tours
 from . import test_views

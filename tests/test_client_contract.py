@@ -7,52 +7,22 @@ from odoo.addons.crm_telephony.providers.clients import CAPABILITIES, clients
 from odoo.addons.crm_telephony.providers.clients.base import Client
 
 # What each PBX's document says that it offers.
-OFFERED = {
-    'zadarma': {
-        'check',
-        'history',
-        'recording_url',
-        'extensions',
-        'numbers',
-        'dial',
-        'send_sms',
-        'set_webhooks',
-    },
-    'mango_office': {
-        'check',
-        'history',
-        'recording_url',
-        'extensions',
-        'numbers',
-        'dial',
-        'hang_up',
-        'transfer',
-        'send_sms',
-    },
-    'uis': {
-        'check',
-        'history',
-        'recording_url',
-        'extensions',
-        'numbers',
-        'dial',
-        'hang_up',
-        'transfer',
-    },
-    'onlinepbx': {
-        'check',
-        'history',
-        'recording_url',
-        'extensions',
-        'numbers',
-        'dial',
-    },
-}
+OFFERED = {code: set(offered.split()) for code, offered in {
+    'zadarma': 'check history recording_url extensions numbers dial send_sms set_webhooks',
+    'mango_office': 'check history recording_url extensions numbers dial hang_up transfer send_sms',
+    'uis': 'check history recording_url extensions numbers dial hang_up transfer',
+    'onlinepbx': 'check history recording_url extensions numbers dial set_webhooks',
+    'twilio': 'check history recording_url numbers dial hang_up transfer send_sms set_webhooks',
+    'threecx': 'check history extensions dial hang_up transfer',
+    'asterisk': 'check extensions dial hang_up transfer',
+    'freepbx': 'check extensions dial hang_up transfer',
+}.items()}
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestClientContract(BaseCase):
     def test_capabilities(self):
+        self.assertEqual(set(clients), set(OFFERED))
         for code, offered in OFFERED.items():
             with self.subTest(code):
                 self.assertEqual({name for name in CAPABILITIES if clients[code].can(name)}, offered)
