@@ -1,6 +1,8 @@
+import io
 import itertools
 import sys
 import unittest
+from contextlib import redirect_stdout
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,12 +15,14 @@ from odoo.addons.crm_telephony.providers import registry
 from odoo.addons.crm_telephony.providers.base import Account, CallRecord, WebhookRequest
 from odoo.addons.crm_telephony.providers.numbers import clean
 
+from .common import TelephonyHttpCase
 from .provider_case import ProviderCase
 
 REPO = Path(__file__).resolve().parents[1]
 try:
     # the simulator is not shipped with the addon
     with patch.object(sys, 'path', [str(REPO), *sys.path]):
+        from dev.simulate import __main__ as command
         from dev.simulate import day
         from dev.simulate.dialects import DIALECTS, Pbx, in_requests
         from dev.simulate.odoo import Customer, Line
@@ -244,3 +248,44 @@ class TestSimulate(ProviderCase):
         self.assertEqual(bool(given), bool(expected), f'{given}, not {expected}')
         if expected:
             self.assertLessEqual(abs(given - expected), timedelta(seconds=1), f'{given}, not {expected}')
+
+
+@unittest.skipIf(MISSING, MISSING)
+class TestPlay(TelephonyHttpCase):
+    """`python -m dev.simulate play` against the real webhook."""
+
+    def test_every_pbx(self):
+        for number, (code, dialect) in enumerate(DIALECTS.items()):
+            account = self.new_account(
+                self.company, provider=code, api_key=KEYS.get(code, ''), api_secret=SECRET,
+                extension_ids=[(0, 0, {'number': phone}) for phone in Cast().phones])
+            self.env.flush_all()
+            for name in ('ring_group_answered', 'missed', 'outbound_answered'):
+                with self.subTest(f'{code} {name}'):
+                    cast = Cast(customer=f'+770155502{number}{len(name) % 10}')
+                    self.play_scenario(account, name, cast)
+                    [call] = SCENARIOS[name](cast, Pace())
+                    facts = dialect.told(call)
+                    row = self.env['telephony.call'].search([
+                        ('account_id', '=', account.id), ('customer_number', '=', cast.customer)])
+                    self.assertEqual(
+                        (row.direction, row.outcome, row.state, row.extension or '', row.talk_seconds),
+                        (facts.direction, facts.outcome, 'ended', facts.extension, facts.talk))
+            self.assertFalse(self.events(account).filtered(lambda event: event.state == 'failed'))
+
+    def play_scenario(self, account, name, cast):
+        arguments = ['simulate', 'play', '--pbx', account.provider, '--scenario', name, '--secret', SECRET,
+                     '--url', account.webhook_url, '--key', account.api_key or '', '--customer', cast.customer]
+
+        def post(_webhook, request):
+            query = f'?{request.query}' if request.query else ''
+            response = self.url_open(
+                self.path(account, account.provider, f'/{request.suffix}' if request.suffix else '') + query,
+                data=request.body, headers=request.headers, method=request.method)
+            self.assertEqual(response.status_code, 200, response.text)
+            return response.text
+
+        with patch.object(sys, 'argv', arguments), patch.object(command.Webhook, 'post', post), \
+                redirect_stdout(io.StringIO()):
+            command.main()
+        self.file_calls(account)

@@ -74,6 +74,7 @@ def _notifications(call: Call, ref: str, began: datetime, pbx: Pbx):
         elif step.what in (RING, TRANSFER, CONSULT):
             yield leg(step, 'ringing', step.phone if direction == 'in' else placed_by)
         elif step.what in (ANSWER, CONSENT):
+            # whom the last notification names after a transfer is not documented: either talker
             if step.what == ANSWER or pbx.is_chatty:
                 talker = step.phone if direction == 'in' else placed_by
             yield leg(step, 'talk_started', step.phone if direction == 'in' else placed_by)
@@ -103,7 +104,7 @@ def _employee(phone: str) -> dict:
 
 
 def _id(phone: str) -> int | None:
-    return int(phone) if phone else None
+    return (int(phone) if phone.isdecimal() else number_from(phone, 6)) if phone else None
 
 
 def _stamp(began: datetime, step: Step) -> int:
