@@ -27,7 +27,12 @@ class Filer:
             running = key in self._woken
             self._woken[key] = account
         if not running:
-            threading.Thread(target=self._run, args=key, name=f'telephony.filer.{account.id}').start()
+            try:
+                threading.Thread(target=self._run, args=key, name=f'telephony.filer.{account.id}').start()
+            except RuntimeError:    # no thread to be had now: the next delivery tries again, and the scheduled action
+                _logger.warning("no thread to file the calls of telephony account %s", account.id)
+                with self._lock:
+                    self._woken.pop(key, None)
 
     def _run(self, database, account_id):
         threading.current_thread().dbname = database    # for the log

@@ -1,3 +1,4 @@
+from . import telephony_settings_mixin
 from . import telephony_account
 from . import telephony_account_commands
 from . import telephony_call

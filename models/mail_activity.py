@@ -13,8 +13,8 @@ class MailActivity(models.Model):
         return result
 
     def action_cancel(self):
-        callbacks = self._open_callbacks()
-        for callback in callbacks:
+        self.check_access('unlink')
+        for callback in self._open_callbacks():
             callback._close(
                 'cancelled', self.env._("The activity was cancelled by %(user)s", user=self.env.user.name))
         # closing takes the activity away with it

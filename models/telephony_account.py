@@ -56,6 +56,7 @@ class TelephonyAccount(models.Model):
     """
     _name = 'telephony.account'
     _description = "Connected PBX"
+    _inherit = ['telephony.settings.mixin']
     _order = 'company_id, name, id'
     _check_company_auto = True
 
@@ -133,9 +134,8 @@ class TelephonyAccount(models.Model):
     @api.depends('webhook_token', 'provider')
     @api.depends_context('company')
     def _compute_webhook_url(self):
-        base = self.get_base_url() if self else ''
         for account in self:
-            account.webhook_url = f'{base}/telephony/webhook/{account.provider}/{account.webhook_token}'
+            account.webhook_url = f'{account.get_base_url()}/telephony/webhook/{account.provider}/{account.webhook_token}'
 
     @api.depends('provider')
     @api.depends_context('lang')
@@ -160,24 +160,6 @@ class TelephonyAccount(models.Model):
             account.event_count = sum(count for count, _last in found.values())
             account.failed_event_count = found.get('failed', (0, None))[0]
             account.last_event_at = max((last for _count, last in found.values()), default=False)
-
-    # === CRUD === #
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        accounts = super().create(vals_list)
-        self.env.registry.clear_cache()
-        return accounts
-
-    def write(self, vals):
-        result = super().write(vals)
-        self.env.registry.clear_cache()
-        return result
-
-    def unlink(self):
-        result = super().unlink()
-        self.env.registry.clear_cache()
-        return result
 
     # === ACTIONS === #
 
@@ -273,20 +255,25 @@ class TelephonyAccount(models.Model):
         """
         self.ensure_one()
         provider, settings = self._adapter(), self._settings()
-        if reply := provider.handshake(request):
-            return reply
         try:
+            if reply := provider.handshake(request):
+                return reply
             provider.verify(request, settings)
-        except ProviderError as error:
+        except Exception as error:
+            if not isinstance(error, ProviderError):
+                _logger.exception("telephony account %s: a delivery cannot be verified", self.id)
+                error = Refused("the delivery cannot be verified")
             self._count_refusal(str(error))
             raise error if isinstance(error, Refused) else Refused(str(error)) from None
         self.env['telephony.event']._append(self, request)
         try:
-            question = provider.question(request, settings)
-        except ProviderError as error:
-            _logger.info("telephony account %s: a question is not understood: %s", self.id, error)
-            question = None
-        return provider.reply(request, question and self._answer(question))
+            if not (question := provider.question(request, settings)):
+                return provider.reply(request)
+            with self.env.cr.savepoint():
+                return provider.reply(request, self._answer(question))
+        except Exception:   # the events are stored: an answer that cannot be given must not take them away
+            _logger.exception("telephony account %s: no answer to a question", self.id)
+            return provider.reply(request)
 
     def _answer(self, question: Question) -> Answer:
         """What Odoo knows about a caller. A PBX that waits for this keeps a person waiting: what is not known in time is

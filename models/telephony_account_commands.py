@@ -129,24 +129,30 @@ class TelephonyAccount(models.Model):
     def _fetch_history(self, start, end):
         """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
         self.ensure_one()
-        event_model, rows = self.env['telephony.event'], []
+        event_model, rows, error = self.env['telephony.event'], [], None
         try:
             for payload in self._client('history').history(
                 start.replace(tzinfo=timezone.utc), end.replace(tzinfo=timezone.utc),
             ):
                 rows.append(event_model._row(self, payload))    # what came before an error is kept
-            self.history_until = max(end, self.history_until or end)
-            error = None
-        except ProviderError as complaint:
+        except Exception as complaint:
+            if not isinstance(complaint, (ProviderError, UserError)):
+                _logger.exception("telephony account %s: its history cannot be read", self.id)
             error = complaint
-            if not error.retryable:
-                self.write({'state': 'error', 'state_message': str(error)})
-        refs = {row[1] for row in rows if row[1]}
+        # the conversation took minutes: what follows needs a fresh view of the database
+        self.env['ir.cron']._commit_progress()
+        self.env.invalidate_all()
+        refs = {row.call_ref for row in rows if row.call_ref}
         known = self.env['telephony.call'].search_count([('account_id', '=', self.id), ('external_id', 'in', list(refs))])
         event_model._store(self, rows, fields.Datetime.now())
         message = self.env._(
             "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known)
-        self.history_message = f'{message}; {error}' if error else message
+        values = {'history_message': f'{message}; {error}' if error else message}
+        if not error:
+            values['history_until'] = max(end, self.history_until or end)
+        elif not getattr(error, 'retryable', False):
+            values.update(state='error', state_message=str(error))
+        self.write(values)
         self.env['ir.cron']._commit_progress()
         event_model._process(self)
 

@@ -2,8 +2,8 @@ import logging
 import re
 from datetime import timedelta
 
-import psycopg2
 from markupsafe import Markup
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
@@ -24,6 +24,10 @@ OUTCOMES = [
     ('abandoned', "Abandoned"),
 ]
 LOST_OUTCOMES = ('missed', 'abandoned')
+# Pauses before what failed by our own fault is tried again; after the last one only a person can.
+RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
+# Somebody else wrote at the same time: nothing is wrong, try again.
+CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 # What a person may change on a call; everything else is the PBX's word.
 EDITABLE = {'partner_id', 'lead_id', 'note'}
 
@@ -126,7 +130,9 @@ class TelephonyCall(models.Model):
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
         help="Whether chatter and callbacks were brought up to date since the call last changed.")
-    follow_up_error = fields.Char(readonly=True)
+    follow_up_error = fields.Char(string="Follow-up Failed", readonly=True)
+    follow_up_attempts = fields.Integer(readonly=True)
+    follow_up_next_at = fields.Datetime(readonly=True)
     message_id = fields.Many2one('mail.message', readonly=True, index='btree_not_null', ondelete='set null')
     is_sealed = fields.Boolean(readonly=True, help="The events of this call are past their retention: it is final.")
 
@@ -140,6 +146,7 @@ class TelephonyCall(models.Model):
         "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) "
         "WHERE customer_number = '' OR customer_number IS NULL"))
     _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
+    _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
 
@@ -268,6 +275,8 @@ class TelephonyCall(models.Model):
             'match_reason': self.env._("Set by %(user)s", user=self.env.user.name),
         }
         self.check_access('write')
+        self.env['crm.lead'].browse(vals.get('lead_id') or []).check_access('read')
+        self.env['res.partner'].browse(vals.get('partner_id') or []).check_access('read')
         if vals.get('lead_id') and 'partner_id' not in vals:
             lead = self.env['crm.lead'].browse(vals['lead_id'])
             if lead.partner_id:
@@ -301,8 +310,8 @@ class TelephonyCall(models.Model):
         existing = {call.external_id: call for call in self.search([
             ('account_id', '=', account.id), ('external_id', 'in', list(records)),
         ])}
-        no_call = [existing.pop(ref).id for ref, record in records.items() if not record and ref in existing]
-        self.browse(no_call).filtered(lambda call: not call.is_sealed).unlink()
+        void = self.browse([existing.pop(ref).id for ref, record in records.items() if not record and ref in existing])
+        void.filtered(lambda call: not call.is_sealed)._take_back()
         records = {
             ref: record for ref, record in records.items()
             if record and not (ref in existing and existing[ref].is_sealed)
@@ -326,6 +335,12 @@ class TelephonyCall(models.Model):
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
         return calls
+
+    def _take_back(self):
+        """These turned out to be no calls: they go with all that followed from them."""
+        self.callback_id._withdraw()
+        self.message_id.sudo().unlink()
+        self.unlink()
 
     @api.model
     def _numbers_of(self, account):
@@ -367,7 +382,12 @@ class TelephonyCall(models.Model):
         asked = {}
         for ref, values in facts.items():
             call = existing.get(ref)
-            if not values['customer_number'] or (call and call.match_state == 'manual'):
+            if call and call.match_state == 'manual':
+                continue
+            if not values['customer_number']:
+                if call and call.customer_number:
+                    # what was taken for a customer is one of our own numbers
+                    values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False)
                 continue
             ends_now = values['state'] == 'ended' and not (call and call.state == 'ended')
             if (not call or call.customer_number != values['customer_number']
@@ -432,7 +452,7 @@ class TelephonyCall(models.Model):
                 if not row:
                     create.append({'call_id': call_id, **values})
                 elif recording.url and not row.url:
-                    row.write(values)
+                    row.write({**values, 'next_try_at': False, 'error': False})
         self.env['telephony.recording'].create(create)
 
     def _count_attempts(self):
@@ -472,12 +492,15 @@ class TelephonyCall(models.Model):
     @api.model
     def _cron_follow_up(self, batch_size=100):
         """Chatter and callbacks of ended calls, in batches; one bad record never stops the rest."""
+        again = self.search([('follow_up_next_at', '<=', fields.Datetime.now())], limit=1000)
+        again.write({'follow_up': 'todo', 'follow_up_next_at': False})
+        self.env['telephony.callback']._plan_lost_activities()
         domain = Domain('follow_up', '=', 'todo')
         while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
             try:
                 with self.env.cr.savepoint():
                     calls._follow_up()
-            except psycopg2.OperationalError:   # a webhook writes one of them: the next turn
+            except CONCURRENCY_ERRORS:  # a webhook writes one of them: the next turn
                 self.env.cr.rollback()
                 self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(fields.Datetime.now() + timedelta(minutes=1))
                 self.env.cr.commit()    # pylint: disable=invalid-commit
@@ -492,19 +515,34 @@ class TelephonyCall(models.Model):
         try:
             with self.env.cr.savepoint():
                 self._follow_up()
-        except psycopg2.OperationalError:
+        except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
             _logger.exception("follow-up of call %s failed", self.id)
-            self.write({'follow_up': 'error', 'follow_up_error': str(error)[:500]})
+            attempts = self.follow_up_attempts + 1
+            self.write({
+                'follow_up': 'error', 'follow_up_error': str(error)[:500] or type(error).__name__,
+                'follow_up_attempts': attempts,
+                'follow_up_next_at': attempts <= len(RETRY_MINUTES)
+                and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1]),
+            })
+
+    def action_follow_up_again(self):
+        """After the cause was mended."""
+        self.check_access('write')
+        self.sudo().write({'follow_up': 'todo', 'follow_up_attempts': 0, 'follow_up_next_at': False})
+        self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
+        return True
 
     def _follow_up(self):
+        # attempts are the company's, filed by one filer an account: only here does one process see them all
+        self._count_attempts()
         for company, calls in self.grouped('company_id').items():
             calls = calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)
             calls._log_in_chatter()
             for call in calls:
                 self.env['telephony.callback'].with_context(calls.env.context)._after_call(call)
-        self.write({'follow_up': 'done', 'follow_up_error': False})
+        self.write({'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0})
 
     def _log_in_chatter(self):
         """One line on the deal, or else the contact, of each call; corrected where the call has changed since."""

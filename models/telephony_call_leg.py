@@ -20,7 +20,7 @@ class TelephonyCallLeg(models.Model):
     talk_clock = fields.Char(string="Talk", compute='_compute_talk_clock')
     outcome = fields.Selection(OUTCOMES, readonly=True, help="Seen from this phone: one that rang in vain is No answer.")
 
-    _extension_uniq = models.UniqueIndex('(call_id, extension)', "A phone is one leg of a call.")
+    _extension_uniq = models.UniqueIndex('(call_id, md5(extension))', "A phone is one leg of a call.")
 
     @api.depends('talk_seconds')
     def _compute_talk_clock(self):

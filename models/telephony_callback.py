@@ -3,6 +3,7 @@ from datetime import datetime, time, timedelta
 import pytz
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
@@ -73,16 +74,22 @@ class TelephonyCallback(models.Model):
 
     def action_done(self):
         """Done by hand: the activity is done with it."""
+        self.check_access('write')
         for callback in self.filtered(lambda callback: callback.state == 'open'):
             callback._close('done', self.env._("Closed by hand by %(user)s", user=self.env.user.name), user=self.env.user)
         return True
 
     def action_cancel(self):
+        self.check_access('write')
         for callback in self.filtered(lambda callback: callback.state == 'open'):
             callback._close('cancelled', self.env._("Cancelled by %(user)s", user=self.env.user.name), user=self.env.user)
         return True
 
     def write(self, vals):
+        if not self.env.su and (forbidden := {name for name in vals if name in self._fields
+                                              and self._fields[name].readonly and not self._fields[name].compute}):
+            raise AccessError(self.env._(
+                "These facts come from the calls, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
             for callback in self.filtered(lambda callback: callback.state == 'open'):
@@ -97,21 +104,28 @@ class TelephonyCallback(models.Model):
 
         May be asked again about the same call (a late event changed it) and about calls in any order.
         """
+        if call.callback_id and call.callback_id.customer_number != call.customer_number:
+            # a number that turned out to be another, or one of our own
+            call.callback_id._withdraw()
         if call.direction == 'internal' or not call.customer_number:
             return
         callback = self.search([
             ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number),
             ('state', '=', 'open'),
         ])
-        rule = self.env['telephony.rule'].browse() if call._is_reached() else self.env['telephony.rule']._first_for(call)
+        if callback and call.direction == 'outbound':
+            callback._count_attempts()
+        rule = self.env['telephony.rule'].browse()
+        if not call._is_reached():
+            # a promise has attempts of its own: a new loss after many vain tries deserves new ones
+            rule = rule._first_for(call, callback.attempt_count if callback else call.attempt)
         if call.callback_id and not rule:
             # what opened the callback turned out to be no loss
             call.callback_id._withdraw()
             callback = callback.exists()
-        if callback and call.direction == 'outbound':
-            callback._count_attempts()
         if call._is_reached():
-            if callback and call._moment() >= callback.origin_call_id._moment():
+            origin = callback.origin_call_id
+            if callback and (not origin or call._moment() >= origin._moment()):
                 callback._close_by_call(call)
         elif rule.action == 'give_up':
             if callback and callback._is_latest(call):
@@ -119,7 +133,9 @@ class TelephonyCallback(models.Model):
         elif rule and (reached := self._reached_after(call)):
             self._note_served(call, rule, reached)
         elif rule and callback:
-            callback._join(call, rule)
+            # a loss that once opened a callback of its own, closed since, does not join the next one
+            if call.callback_id in (callback, self.browse()):
+                callback._join(call, rule)
         elif rule and not call.callback_id:
             self._open(call, rule)
 
@@ -186,6 +202,8 @@ class TelephonyCallback(models.Model):
             values['user_id'] = user.id
         if changed := changes(self, values):
             self.write(changed)
+        elif not self.activity_id.active:
+            self._plan_activity()
 
     def _is_latest(self, call):
         return not self.last_try_at or call._moment() >= self.last_try_at
@@ -254,6 +272,13 @@ class TelephonyCallback(models.Model):
         self.activity_id = record.with_context(mail_activity_quick_update=True).activity_schedule(
             'mail.mail_activity_data_call', **values)
 
+    @api.model
+    def _plan_lost_activities(self):
+        """Somebody deleted the activity, or its deal: the promise stands, so it gets another."""
+        for callback in self.search([('state', '=', 'open'), ('activity_id', '=', False)], limit=100):
+            if callback.user_id or callback.lead_id or callback.partner_id:
+                callback._plan_activity()
+
     # === CLOSING === #
 
     def _close_by_call(self, call):
@@ -269,7 +294,8 @@ class TelephonyCallback(models.Model):
         """The owner decides what to do about a customer who cannot be reached."""
         self.ensure_one()
         user, record = self.user_id, self.lead_id or self.partner_id or self
-        reason = self.env._("Not reached in %(count)s attempts", count=call.attempt)
+        count = self.attempt_count
+        reason = self.env._("Not reached in %(count)s attempts", count=count)
         self._close('cancelled', reason)
         self.rule_id = rule
         if user:
@@ -277,7 +303,7 @@ class TelephonyCallback(models.Model):
                 'mail.mail_activity_data_todo', user_id=user.id, date_deadline=fields.Date.context_today(self),
                 summary=self.with_context(lang=user.lang or self.env.lang).env._(
                     "%(number)s was not reached in %(count)s attempts: decide what to do",
-                    number=self.customer_number, count=call.attempt))
+                    number=self.customer_number, count=count))
 
     def _close(self, state, reason, user=None, call=None):
         """Close the callback and, with the reason, its activity."""
@@ -287,7 +313,7 @@ class TelephonyCallback(models.Model):
                 'closed_by_id': user.id if user and state == 'done' else False,
                 'closing_call_id': call.id if call else False,
             })
-            activity = callback.sudo().activity_id
+            activity = callback.sudo().activity_id.filtered('active')
             if state == 'done':
                 activity.with_user(user or self.env.user).sudo()._action_done(feedback=reason)
             else:

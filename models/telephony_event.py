@@ -1,23 +1,21 @@
 import json
 import logging
 import time
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
-import psycopg2
-from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg2.errors import SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..providers.base import CallEvent, ProviderError, Stored, WebhookRequest, digest, dump, storable
+from ..providers.base import CallEvent, ProviderError, Refused, Stored, WebhookRequest, digest, dump, storable
 from ..providers.fold import fold, void_reason
-from .telephony_call import changes
+from .telephony_call import CONCURRENCY_ERRORS, RETRY_MINUTES, changes
 
 _logger = logging.getLogger(__name__)
 
-# Pauses before our own processing of an event is tried again; after the last one only a person can.
-RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Events filed in one transaction.
 BATCH = 200
 # Filing may take this part of the time while events come in one by one, and may wait this long (seconds) for more.
@@ -28,12 +26,28 @@ LOST = 'lost'
 LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
-CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 
 
 def pause_after(seconds):
     """How long to wait after filing has taken so long, so that the next batch is worth it."""
     return min(seconds / FILING_SHARE - seconds, LONGEST_PAUSE)
+
+
+class EventRow(NamedTuple):
+    """An event before it is stored, in the order of the INSERT; `unread` says that it is a delivery as a whole."""
+    kind: str
+    call_ref: str | None
+    key: str
+    state: str
+    error: str | None
+    next_try_at: datetime | None = None
+    payload: str = ''
+    unread: bool = False
+
+
+def _reason(error):
+    """What an admin reads on the event."""
+    return storable(str(error))[:500] or type(error).__name__
 
 
 class TelephonyEvent(models.Model):
@@ -93,19 +107,25 @@ class TelephonyEvent(models.Model):
     def _reread(self):
         """Identify the stored payload anew. A delivery that was not understood at all becomes the events it holds."""
         self.ensure_one()
-        payload = json.loads(self.payload)
+        if self.kind == LOST:
+            self.write({'state': 'pending', 'error': False, 'attempts': 0, 'next_try_at': False})
+            return
+        account, payload = self.account_id, json.loads(self.payload)
         if request := WebhookRequest.from_payload(payload):
-            try:
-                payloads = self.account_id._adapter().split(request)
-            except ProviderError as error:
-                self._fail(error)
-                return
-            self._store(self.account_id, [self._row(self.account_id, one) for one in payloads], self.received_at)
-            self.write({'state': 'done', 'error': False, 'next_try_at': False})
+            rows = self._rows(account, request)
+            if rows[0].unread:
+                self._fail(rows[0].error, retry=bool(rows[0].next_try_at))
+            else:
+                self._store(account, rows, self.received_at)
+                self.write({'state': 'done', 'error': False, 'next_try_at': False})
+            return
+        row = self._row(account, payload)
+        if row.state == 'failed':
+            self._fail(row.error, retry=bool(row.next_try_at))
         else:
-            kind, call_ref, _key, state, error = self._row(self.account_id, payload)[:5]
             self.write({
-                'kind': kind, 'call_ref': call_ref, 'state': state, 'error': error, 'attempts': 0, 'next_try_at': False,
+                'kind': row.kind, 'call_ref': row.call_ref, 'state': row.state, 'error': row.error, 'attempts': 0,
+                'next_try_at': False,
             })
 
     # === STORING === #
@@ -116,41 +136,60 @@ class TelephonyEvent(models.Model):
 
         :raise Refused: the adapter does not want it kept
         """
+        self._store(account, self._rows(account, request), fields.Datetime.now())
+
+    @api.model
+    def _rows(self, account, request):
+        """The events of a delivery; one failed row of the whole of it where it is not understood.
+
+        :raise Refused: the adapter does not want it kept
+        """
         try:
             payloads = account._adapter().split(request)
-        except ProviderError as error:
-            if hasattr(error, 'status'):
-                raise
-            unread = request.to_payload()
-            rows = [('', None, digest(unread), 'failed', storable(str(error)), dump(unread))]
-        else:
-            rows = [self._row(account, payload) for payload in payloads]
-        self._store(account, rows, fields.Datetime.now())
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged and kept by _failed_row
+            return [self._failed_row(account, request.to_payload(), error, unread=True)]
+        return [self._row(account, payload) for payload in payloads]
 
     @api.model
     def _row(self, account, payload):
-        """(kind, call_ref, key, state, error, payload) of one payload."""
         try:
             identity = account._adapter().identify(payload, account._settings())
             if len(identity.call_ref) > LONGEST_REF:
                 raise ProviderError(f"the id of the call is longer than {LONGEST_REF} characters")
-        except ProviderError as error:
-            return '', None, digest(payload), 'failed', storable(str(error)), dump(payload)
-        state = 'pending' if identity.call_ref else 'ignored'
-        key = identity.key if len(identity.key) <= LONGEST_REF else digest({'key': identity.key})
-        return (
-            storable(identity.kind), storable(identity.call_ref) or None, key, state, storable(identity.ignored) or None,
-            dump(payload))
+        except Exception as error:  # noqa: BLE001 - logged and kept by _failed_row
+            return self._failed_row(account, payload, error)
+        return EventRow(
+            kind=storable(identity.kind),
+            call_ref=storable(identity.call_ref) or None,
+            key=identity.key if len(identity.key) <= LONGEST_REF else digest({'key': identity.key}),
+            state='pending' if identity.call_ref else 'ignored',
+            error=storable(identity.ignored) or None,
+            payload=dump(payload),
+        )
+
+    @api.model
+    def _failed_row(self, account, payload, error, unread=False):
+        """What is not understood waits for a person; what our own fault was is tried again."""
+        ours = not isinstance(error, ProviderError)
+        if ours:
+            _logger.error("telephony account %s: an event cannot be read", account.id, exc_info=error)
+        return EventRow(
+            kind='', call_ref=None, key=digest(payload), state='failed', error=_reason(error),
+            next_try_at=fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[0]) if ours else None,
+            payload=dump(payload), unread=unread)
 
     @api.model
     def _store(self, account, rows, received_at):
         """Append rows whose key is new. One statement, unless another worker is storing the same event right now."""
+        self.env.flush_all()    # a conflict of other writes must not be taken for one of these
         try:
-            with self.env.cr.savepoint():
+            with self.env.cr.savepoint(flush=False):
                 self._insert(account, rows, received_at)
         except SerializationFailure:    # another one has committed one of them just now
             if len(rows) == 1:
-                _logger.debug("event %s of account %s is already stored", rows[0][0], account.id)
+                _logger.debug("event %s of account %s is already stored", rows[0].kind, account.id)
                 return
             for row in rows:
                 self._store(account, [row], received_at)
@@ -162,12 +201,12 @@ class TelephonyEvent(models.Model):
         self.env.cr.execute(SQL(
             """ INSERT INTO telephony_event
                        (account_id, received_at, attempts, create_uid, create_date, write_uid, write_date,
-                        kind, call_ref, dedupe_key, state, error, payload)
+                        kind, call_ref, dedupe_key, state, error, next_try_at, payload)
                 VALUES %s
                 ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
             SQL(", ").join(
                 SQL("(%s, %s, 0, %s, %s, %s, %s, %s)", account.id, received_at, SUPERUSER_ID, received_at,
-                    SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row))
+                    SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row[:-1]))
                 for row in rows)), log_exceptions=False)    # an error in the log for each repeat, with its payload
 
     # === PROCESSING === #
@@ -176,9 +215,18 @@ class TelephonyEvent(models.Model):
     def _cron_process(self):
         """File what a crash or a lost race left behind, and try again what failed by our own fault."""
         retry = self.search([('state', '=', 'failed'), ('next_try_at', '<=', fields.Datetime.now())], limit=1000)
-        retry.write({'state': 'pending', 'next_try_at': False})
+        retry.next_try_at = False
+        known = retry.filtered('call_ref')
+        known.state = 'pending'
+        for event in retry - known:
+            event._reread()
         self.env['ir.cron']._commit_progress(len(retry))
-        self._process(self.env['telephony.account']._search_pending())
+        for account in self.env['telephony.account']._search_pending():
+            try:
+                self._process(account)
+            except Exception:   # one account's trouble must not hold up the others
+                _logger.exception("the inbox of telephony account %s cannot be processed", account.id)
+                self.env.cr.rollback()
 
     @api.model
     def _process(self, accounts):
@@ -190,7 +238,8 @@ class TelephonyEvent(models.Model):
         for account in accounts:
             progress, pause = True, 0
             while progress and (pending := self._next_pending(account)):
-                if len(pending) < BATCH:
+                if len(pending) < BATCH and pause:
+                    self.env.cr.rollback()      # nothing is held while waiting for more
                     time.sleep(pause)
                 if not self._lock(account):
                     break
@@ -229,7 +278,7 @@ class TelephonyEvent(models.Model):
                 try:
                     with self.env.cr.savepoint():
                         self._file(account, refs)
-                except psycopg2.OperationalError:
+                except CONCURRENCY_ERRORS:
                     raise
                 except Exception:   # noqa: BLE001 - one bad call must not hold up the others: find it
                     for ref in refs:
@@ -246,7 +295,7 @@ class TelephonyEvent(models.Model):
         try:
             with self.env.cr.savepoint():
                 self._file(account, [ref])
-        except psycopg2.OperationalError:
+        except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
             _logger.exception("telephony account %s: call %s cannot be filed", account.id, ref)
@@ -257,8 +306,8 @@ class TelephonyEvent(models.Model):
     def _file(self, account, refs):
         """Compute these calls anew from all their events."""
         events = self.search_fetch(
-            [('account_id', '=', account.id), ('call_ref', 'in', refs), ('state', '!=', 'failed')],
-            ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id'], order='id')
+            [('account_id', '=', account.id), ('call_ref', 'in', refs)],
+            ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
         settings, provider = account._settings(), account._adapter()
         records, reasons = {}, {}
         for ref, own in events.grouped('call_ref').items():
@@ -270,7 +319,7 @@ class TelephonyEvent(models.Model):
         for ref, own in events.grouped('call_ref').items():
             values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
-                'call_id': calls[ref].id if ref in calls else False,
+                'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,
             }
             # not only the new ones: what looked like no call may have become one, and the reverse
             own.filtered(lambda event, values=values: changes(event, values)).write(values)
@@ -291,7 +340,7 @@ class TelephonyEvent(models.Model):
             attempts = event.attempts + 1
             again = retry and attempts <= len(RETRY_MINUTES)
             event.write({
-                'state': 'failed', 'error': storable(str(error))[:500] or type(error).__name__, 'attempts': attempts,
+                'state': 'failed', 'error': _reason(error), 'attempts': attempts,
                 'next_try_at': again and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1]),
             })
 
@@ -306,9 +355,9 @@ class TelephonyEvent(models.Model):
             ('state', '!=', 'ended'), ('start_at', '<', fields.Datetime.now() - timedelta(hours=hours)),
         ], limit=10000)
         for account, lost in calls.grouped('account_id').items():
-            self._insert(account, [
-                (LOST, call.external_id, f'{LOST}:{call.external_id}', 'pending', None, '{}') for call in lost
-            ], fields.Datetime.now())
+            self._insert(account, [EventRow(
+                kind=LOST, call_ref=call.external_id, key=f'{LOST}:{call.external_id}', state='pending', error=None,
+                payload='{}') for call in lost], fields.Datetime.now())
         self.env['ir.cron']._commit_progress(len(calls))
         self._process(calls.account_id)
 
@@ -317,9 +366,8 @@ class TelephonyEvent(models.Model):
         """Delete events past the retention period. Their calls stay as they are: they are sealed, for a late event alone
         must not be taken for the whole call."""
         days = int(self.env['ir.config_parameter'].sudo().get_param('crm_telephony.event_retention_days', 90))
-        old = self.search(
-            Domain('received_at', '<', fields.Datetime.now() - timedelta(days=days)) & Domain('state', '!=', 'pending'),
-            limit=10000, order='id')
+        past = Domain('received_at', '<', fields.Datetime.now() - timedelta(days=days)) & Domain('state', '!=', 'pending')
+        old = self.search(past, limit=10000, order='id')
         old.call_id.filtered(lambda call: not call.is_sealed).is_sealed = True
         old.unlink()
-        return len(old), self.search_count([('received_at', '<', fields.Datetime.now() - timedelta(days=days))], limit=1)
+        return len(old), self.search_count(past, limit=1)

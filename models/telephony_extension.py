@@ -5,6 +5,7 @@ class TelephonyExtension(models.Model):
     """A phone of a PBX and who sits at it. An extension never becomes an outside number."""
     _name = 'telephony.extension'
     _description = "PBX extension"
+    _inherit = ['telephony.settings.mixin']
     _order = 'account_id, number'
     _rec_name = 'number'
     _check_company_auto = True
@@ -28,18 +29,9 @@ class TelephonyExtension(models.Model):
         for vals in vals_list:
             if vals.get('number'):
                 vals['number'] = vals['number'].strip()
-        extensions = super().create(vals_list)
-        self.env.registry.clear_cache()
-        return extensions
+        return super().create(vals_list)
 
     def write(self, vals):
         if vals.get('number'):
             vals = {**vals, 'number': vals['number'].strip()}
-        result = super().write(vals)
-        self.env.registry.clear_cache()
-        return result
-
-    def unlink(self):
-        result = super().unlink()
-        self.env.registry.clear_cache()
-        return result
+        return super().write(vals)

@@ -8,6 +8,7 @@ class TelephonyNumber(models.Model):
     never matches a customer."""
     _name = 'telephony.number'
     _description = "Company number"
+    _inherit = ['telephony.settings.mixin']
     _order = 'name'
     _check_company_auto = True
 
@@ -38,25 +39,15 @@ class TelephonyNumber(models.Model):
             if vals.get('name'):
                 account = self.env['telephony.account'].browse(vals.get('account_id'))
                 vals['name'] = self._normalise(vals['name'], account)
-        numbers = super().create(vals_list)
-        self.env.registry.clear_cache()
-        return numbers
+        return super().create(vals_list)
 
     def write(self, vals):
-        result = True
-        if vals.get('name'):
-            for number in self:
-                account = self.env['telephony.account'].browse(vals.get('account_id') or number.account_id.id)
-                result = super(TelephonyNumber, number).write({**vals, 'name': self._normalise(vals['name'], account)})
-        else:
-            result = super().write(vals)
-        self.env.registry.clear_cache()
-        return result
-
-    def unlink(self):
-        result = super().unlink()
-        self.env.registry.clear_cache()
-        return result
+        if not vals.get('name'):
+            return super().write(vals)
+        for number in self:
+            account = self.env['telephony.account'].browse(vals.get('account_id') or number.account_id.id)
+            super(TelephonyNumber, number).write({**vals, 'name': self._normalise(vals['name'], account)})
+        return True
 
     @api.model
     def _normalise(self, number, account):

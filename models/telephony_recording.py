@@ -1,3 +1,4 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -7,6 +8,8 @@ from odoo.http import request
 from ..providers import registry
 from ..providers.base import ProviderError
 from ..providers.fetch import open_sound
+
+_logger = logging.getLogger(__name__)
 
 # Pauses before the PBX is asked where an announced recording is; files come some time after the end of the call.
 LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
@@ -81,9 +84,11 @@ class TelephonyRecording(models.Model):
         for recording in self.search(domain, limit=batch_size, order='next_try_at, id'):
             try:
                 recording._locate()
-            except ProviderError as error:
+            except Exception as error:
+                if not isinstance(error, ProviderError):
+                    _logger.exception("recording %s cannot be located", recording.id)
                 attempts = recording.attempts + 1
-                again = error.retryable and attempts < len(LOCATE_SECONDS)
+                again = getattr(error, 'retryable', True) and attempts < len(LOCATE_SECONDS)
                 recording.write({
                     'attempts': attempts, 'error': str(error), 'state': 'pending' if again else 'failed',
                     'next_try_at': again and fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[attempts]),

@@ -30,14 +30,14 @@ class TelephonyRule(models.Model):
     priority = fields.Selection([('0', "Normal"), ('1', "High")], required=True, default='0')
 
     @api.model
-    def _first_for(self, call):
-        """The rule that decides about this call, or none."""
+    def _first_for(self, call, attempt):
+        """The rule that decides about this call, or none. `attempt`: how often the customer was tried in vain."""
         rules = self.search(Domain('company_id', 'in', [False, call.company_id.id]))
-        return next((rule for rule in rules if rule._fits(call)), self.browse())
+        return next((rule for rule in rules if rule._fits(call, attempt)), self.browse())
 
-    def _fits(self, call):
+    def _fits(self, call, attempt):
         self.ensure_one()
         return (
             self.direction == call.direction and self.outcome == call.outcome
-            and call.wait_seconds > self.min_wait_seconds and call.attempt >= self.min_attempt
+            and call.wait_seconds > self.min_wait_seconds and attempt >= self.min_attempt
         )

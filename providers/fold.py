@@ -15,6 +15,11 @@ _FIRST = datetime.min.replace(tzinfo=timezone.utc)
 _LIFE = frozenset({'ringing', 'answered', 'transferred', 'leg_ended', 'ended', 'lost'})
 # How an unanswered call is called where nobody told the outcome.
 _UNANSWERED = {'inbound': 'missed', 'outbound': 'no_answer', 'internal': 'no_answer'}
+_OTHER_WORDS = {
+    ('inbound', 'no_answer'): 'missed', ('outbound', 'missed'): 'no_answer', ('outbound', 'abandoned'): 'no_answer',
+}
+# More seconds than any call has; clocks that were never set make such calls.
+_MOST = 10 ** 7
 
 
 def fold(events: Iterable[CallEvent]) -> CallRecord | None:
@@ -107,7 +112,7 @@ def _before(moment: datetime, seconds: float) -> datetime:
 
 
 def _whole(seconds: float | None) -> int:
-    return int((seconds or 0) + 0.5)
+    return min(int((seconds or 0) + 0.5), _MOST)
 
 
 def _settle(outcome: str, direction: str, life: Sequence[CallEvent], was_answered: bool, talk: float | None) -> str:
@@ -117,7 +122,8 @@ def _settle(outcome: str, direction: str, life: Sequence[CallEvent], was_answere
             return 'answered'
         outcome = ''
     if outcome:
-        return outcome
+        # senders use the words of both sides for each other's calls
+        return _OTHER_WORDS.get((direction, outcome), outcome)
     if direction == 'inbound' and _first(life, 'queue') and not any(event.extension for event in life):
         # he left while waiting and no phone had rung
         return 'abandoned'

@@ -207,6 +207,67 @@ class TestCallbacks(TelephonyCase):
         self.assertRecordValues(callback, [{'state': 'open', 'partner_id': False, 'user_id': self.anna.id}])
         self.assertEqual(callback.activity_ids, callback.activity_id)
 
+    def test_done_by_hand_is_said_once(self):
+        lead = self.new_lead()
+        self.missed()
+        before = len(lead.message_ids)
+        lead.activity_ids.with_user(self.anna).action_feedback(feedback="I met him")
+        self.assertEqual(len(lead.message_ids) - before, 1)
+
+    def test_a_promise_whose_origin_is_gone_still_closes(self):
+        self.missed()
+        self.call('m1').unlink()
+        self.tried(seconds=60, outcome='answered', talk_seconds=60)
+        self.assertEqual(self.callbacks().state, 'done')
+
+    def test_what_turns_out_to_be_no_call_takes_everything_back(self):
+        lead = self.new_lead()
+        self.missed()
+        with patch.object(type(self.env['telephony.event']), '_stored', return_value=[]):
+            self.events().action_replay()
+            self.file_calls()
+        self.assertFalse(self.call('m1') or self.callbacks() or lead.activity_ids)
+        self.assertFalse(lead.message_ids.filtered(lambda message: 'telephony.call' in (message.body or '')))
+
+    def test_a_promise_without_an_activity_gets_another(self):
+        lead = self.new_lead()
+        self.missed()
+        lead.activity_ids.unlink()
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual(lead.activity_ids, self.callbacks().activity_id)
+        lead.unlink()
+        self.missed('m2', seconds=60)
+        self.assertEqual(self.callbacks().activity_id.res_model, 'res.partner')
+
+    def test_a_late_word_about_an_old_call_does_not_touch_the_next_promise(self):
+        self.missed('m1')
+        self.callbacks().with_user(self.anna).action_done()
+        self.missed('m2', seconds=600)
+        second = self.callbacks()[-1]
+        due = second.due_at
+        self.play(self.event('ended', 'm1', iso(WEDNESDAY, 5), outcome='abandoned', wait_seconds=99))
+        self.assertRecordValues(second, [{'origin_call_id': self.call('m2').id, 'due_at': due, 'priority': '0'}])
+
+    def test_a_new_loss_deserves_new_attempts(self):
+        for index in range(3):
+            self.tried(f'n{index}', seconds=60 * index)
+        self.assertEqual(self.callbacks().state, 'cancelled')
+        self.missed('again', seconds=3600)
+        self.tried('n4', seconds=4000)
+        self.assertEqual(self.call('n4').attempt, 4)
+        self.assertRecordValues(self.callbacks()[-1], [{'state': 'open', 'attempt_count': 1}])
+
+    def test_a_number_that_turns_out_to_be_our_own(self):
+        self.missed(caller='+77272507613')
+        self.assertTrue(self.callbacks('+77272507613'))
+        self.env['telephony.number'].create({'name': '+77272507613', 'account_id': self.account.id})
+        self.events().action_replay()
+        self.file_calls()
+        self.assertFalse(self.callbacks('+77272507613'))
+        self.assertFalse(self.call('m1').customer_number)
+
     def test_one_bad_call_does_not_stop_the_others(self):
         model = type(self.env['telephony.callback'])
 
@@ -221,6 +282,13 @@ class TestCallbacks(TelephonyCase):
         self.assertEqual(self.call('bad').follow_up, 'error')
         self.assertIn("a broken calendar", self.call('bad').follow_up_error)
         self.assertTrue(self.call('good1').callback_id and self.call('good2').callback_id)
+        # it is tried again, and a person can ask for it
+        self.call('bad').follow_up_next_at = fields.Datetime.now() - timedelta(seconds=1)
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertRecordValues(self.call('bad'), [{'follow_up': 'done', 'follow_up_error': False}])
+        self.assertTrue(self.call('bad').callback_id)
 
     def test_late_is_a_matter_of_the_clock(self):
         self.missed(at=fields.Datetime.now() - timedelta(days=9))

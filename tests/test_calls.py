@@ -149,6 +149,17 @@ class TestCalls(TelephonyCase):
         self.assertEqual(call.match_state, 'manual')
         self.assertTrue(lead)
 
+    def test_merged_deals_keep_their_calls(self):
+        first, second = self.new_lead(), self.new_lead(name="Twin", phone='+77012223344', partner_id=False)
+        self.play(self.event('ended', outcome='missed'), self.event('ended', 'c2', outcome='missed', caller='+77012223344'))
+        merged = (first | second).merge_opportunity()
+        self.assertEqual(merged.telephony_call_ids, self.call() | self.call('c2'))
+        self.assertEqual(self.callbacks('+77012223344').lead_id | self.callbacks().lead_id, merged)
+
+    def test_words_of_the_other_side(self):
+        self.play(self.event('ended', 'in', outcome='no_answer'), self.outbound('ended', 'out', outcome='missed'))
+        self.assertEqual((self.call('in').outcome, self.call('out').outcome), ('missed', 'no_answer'))
+
     def test_filing_a_batch_does_not_ask_once_a_call(self):
         def deliver(name, count):
             self.play([

@@ -11,7 +11,7 @@ OFFERED = {code: set(offered.split()) for code, offered in {
     'zadarma': 'check history recording_url extensions numbers dial send_sms set_webhooks',
     'mango_office': 'check history recording_url extensions numbers dial hang_up transfer send_sms',
     'uis': 'check history recording_url extensions numbers dial hang_up transfer',
-    'onlinepbx': 'check history recording_url extensions numbers dial set_webhooks',
+    'onlinepbx': 'check history recording_url extensions numbers dial',
     'twilio': 'check history recording_url numbers dial hang_up transfer send_sms set_webhooks',
     'threecx': 'check history extensions dial hang_up transfer',
     'asterisk': 'check extensions dial hang_up transfer',

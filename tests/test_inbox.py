@@ -3,13 +3,15 @@ import json
 from datetime import timedelta
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from odoo import fields
+from odoo import SUPERUSER_ID, fields
+from odoo.api import Environment
+from odoo.sql_db import db_connect
 from odoo.tools import mute_logger
 
-from ..models.telephony_event import RETRY_MINUTES
+from ..models.telephony_call import RETRY_MINUTES
 from ..providers.base import ProviderError, WebhookRequest
 from ..providers.generic import Generic
 from .common import CUSTOMER, TelephonyCase, sign
@@ -123,6 +125,74 @@ class TestInbox(TelephonyCase):
         self.play(self.event('ended', at=start + 50, outcome='answered', extension='101', talk_seconds=40))
         self.assertEqual((call.outcome, call.end_unknown, call.talk_seconds), ('answered', False, 40))
 
+    def test_a_replayed_lost_end_closes_the_call_again(self):
+        self.play(self.event('ringing', at=-5 * 3600, extension='101'))
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
+        self.env.invalidate_all()
+        self.events().action_replay()
+        self.file_calls()
+        self.assertEqual((self.call().state, self.call().end_unknown), ('ended', True))
+
+    def test_scheduled_actions_serve_all_accounts(self):
+        other = self.new_account(self.company)
+        for account in (self.account, other):
+            body = json.dumps(self.event('ended', outcome='missed')).encode()
+            account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+        self.env.registry.clear_cache()
+        self.env.flush_all()
+        self.env.invalidate_all()
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_process_events').method_direct_trigger()
+            self.env.ref('crm_telephony.ir_cron_fetch_history').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertTrue(self.call() and self.call(account=other))
+        self.assertEqual(len({one['webhook_url'] for one in (self.account | other).read(['webhook_url'])}), 2)
+
+    @mute_logger('odoo.addons.crm_telephony.models.telephony_event', 'odoo.sql_db')
+    def test_what_the_database_refuses_holds_up_nobody(self):
+        model = type(self.env['telephony.call'])
+
+        def file(call, account, records, right=model._file):
+            if 'bad' in records:
+                call.env.cr.execute("SELECT lpad('x', 2000000000)")    # program limit exceeded: an OperationalError
+            return right(call, account, records)
+        with patch.object(model, '_file', file):
+            self.play(self.event('ended', 'good1', outcome='missed'), self.event('ended', 'bad', outcome='missed'),
+                      self.event('ended', 'good2', outcome='missed'))
+        self.assertTrue(self.call('good1') and self.call('good2'))
+        self.assertEqual(self.events().filtered(lambda event: event.state == 'failed').mapped('call_ref'), ['bad'])
+        # long texts that no index row can hold are no such case
+        self.play(self.event('ended', 'long', outcome='answered', talk_seconds=60, extension='長' * 1900, queue='я' * 1900))
+        self.assertEqual(self.call('long').outcome, 'answered')
+
+    @mute_logger('odoo.addons.crm_telephony.models.telephony_event')
+    def test_a_bug_at_the_door_loses_nothing(self):
+        def identify(adapter, payload, account, right=Generic.identify):
+            if payload['call_id'] == POISON:
+                raise KeyError("a bug in the adapter")
+            return right(adapter, payload, account)
+        with patch.object(Generic, 'identify', identify):
+            self.play([self.event('ended', 'good', outcome='missed'), self.event('ended', POISON, outcome='missed')])
+        self.assertTrue(self.call('good'))
+        event = self.events().filtered(lambda event: event.state == 'failed')
+        self.assertTrue(event.next_try_at)
+        event.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_process_events').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual(self.call(POISON).outcome, 'missed')
+
+    def test_the_lock_of_an_account_has_one_holder(self):
+        database = db_connect(self.env.cr.dbname)
+        with database.cursor() as first, database.cursor() as second:
+            one, two = (Environment(cr, SUPERUSER_ID, {})['telephony.event'] for cr in (first, second))
+            self.assertTrue(one._lock(self.account))
+            self.assertFalse(two._lock(self.account))
+            one._unlock(self.account)
+            self.assertTrue(two._lock(self.account))
+            two._unlock(self.account)
+
     def test_one_filer_an_account(self):
         """While another process files this account's calls, this one leaves them to it."""
         self.env.flush_all()
@@ -158,6 +228,9 @@ class TestAnyBody(TelephonyCase):
 
     @settings(max_examples=250, deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))
+    @example(b'["a\\u0000b\\ud800"]')
+    @example(json.dumps({'call_id': 'x', 'event': 'ended', 'at': '0001-01-01T00:00:00Z', 'direction': 'inbound',
+                         'extension': '\u9577' * 1900}).encode())
     @given(st.binary(max_size=200) | (JSON | NEARLY_RIGHT | st.lists(NEARLY_RIGHT, max_size=4)).map(
         lambda value: json.dumps(value).encode()))
     def test_every_signed_body_is_kept_or_understood(self, body):

@@ -78,6 +78,46 @@ class TestRights(TelephonyCase):
                     shared = user == self.stranger and record == rule
                     self.assertEqual(record.with_user(user).has_access('read'), shared)
 
+    def test_a_callback_is_closed_by_who_may(self):
+        lead = self.new_lead(user_id=self.boris.id)
+        self.play(self.event('ended', outcome='missed'))
+        callback = self.call().callback_id
+        for user in (self.employee, self.anna):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                lead.activity_ids.with_user(user).action_cancel()
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                callback.with_user(user).action_done()
+        self.assertEqual(callback.state, 'open')
+        for values in ({'state': 'done'}, {'closed_by_id': self.boris.id}, {'attempt_count': 9}, {'close_reason': "I did it"}):
+            with self.subTest(values=values), self.assertRaises(AccessError):
+                callback.with_user(self.boris).write(values)
+        callback.with_user(self.boris).write({'due_at': '2030-01-01 10:00:00', 'user_id': self.anna.id})
+        self.assertEqual(lead.activity_ids.user_id, self.anna)
+
+    def test_a_call_goes_to_a_deal_that_one_may_read(self):
+        foreign = self.new_lead(user_id=self.boris.id)
+        self.new_lead(user_id=self.boris.id)
+        self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60))
+        for values in ({'lead_id': foreign.id}, {'lead_id': foreign.id, 'partner_id': self.partner.id}):
+            with self.subTest(values=values), self.assertRaises(AccessError):
+                self.call().with_user(self.anna).write(values)
+
+    def test_secrets_cannot_be_searched_for(self):
+        account = self.env['telephony.account'].with_user(self.supervisor)
+        for attempt in (
+            lambda: account.search([('api_secret', '=like', 'a%')]),
+            lambda: account.search([], order='webhook_token'),
+            lambda: account.search([]).read(['api_secret']),
+            lambda: account.search([]).export_data(['webhook_url']),
+            lambda: account._read_group([], ['webhook_token']),
+            lambda: self.env['telephony.call'].with_user(self.supervisor).search([('account_id.api_secret', '!=', False)]),
+        ):
+            try:
+                attempt()
+            except (AccessError, ValueError):
+                continue
+            self.fail("a secret can be found out")
+
     def test_listening(self):
         self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60),
                   self.event('recording', recording_url='https://records.example.com/a.mp3'))

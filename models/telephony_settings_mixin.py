@@ -1,0 +1,28 @@
+from odoo import api, models
+
+
+class TelephonySettingsMixin(models.AbstractModel):
+    """Records that adapters know through `telephony.account._settings`, which is cached."""
+    _name = 'telephony.settings.mixin'
+    _description = "Settings of a PBX"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        records = super().create(vals_list)
+        self._forget_settings()
+        return records
+
+    def write(self, vals):
+        result = super().write(vals)
+        self._forget_settings()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self._forget_settings()
+        return result
+
+    def _forget_settings(self):
+        """Now, and once more after the commit: a delivery may have read the old ones in between."""
+        self.env.registry.clear_cache()
+        self.env.cr.postcommit.add(self.env.registry.clear_cache)
