@@ -179,7 +179,7 @@ class Twilio(Provider):
         phones, then = [phone for phone in answer.team if phone != answer.manager], END_STEP
         if answer.manager and not _is_onward(request):
             phones, then = [answer.manager], TEAM_STEP if phones else END_STEP
-        return Reply(_twiml(phones, _base_path(request), then), content_type=TWIML)
+        return Reply(_twiml(phones, '', then), content_type=TWIML)
 
 
 # The arrival of a request that is looked at alone, only to see whether it can be understood.
@@ -197,7 +197,7 @@ def _read(request: WebhookRequest) -> dict:
 
 
 def _is_onward(request: WebhookRequest) -> bool:
-    return request.suffix.strip('/') == TEAM_STEP
+    return request.param('step') == TEAM_STEP
 
 
 def _addresses(request: WebhookRequest, account: Account) -> list[str]:
@@ -634,17 +634,17 @@ def _phone(address: str, account: Account) -> str:
 # --- TwiML -------------------------------------------------------------------------------------------------------
 
 def _twiml(phones: Iterable[str], base: str, then: str, seconds: int = RING_SECONDS, **attributes: str) -> str:
-    """Ring these phones, then ask at the next step. Addresses in answers are without a host: Twilio completes them with its
-    own address of this document, which need not be the one that Odoo sees."""
+    """Ring these phones, then ask at the next step. Addresses in answers are nothing but a query: Twilio completes them
+    with its own address of this document, which need not be the one that Odoo sees, and its token stands in no answer."""
     response = ElementTree.Element('Response')
     phones = [phone for phone in phones if phone.isprintable()][:RING_AT_ONCE]
     if phones:
         dial = ElementTree.SubElement(
-            response, 'Dial', action=f'{base}/{then}', answerOnBridge='true', timeout=str(seconds), **attributes)
+            response, 'Dial', action=f'{base}?step={then}', answerOnBridge='true', timeout=str(seconds), **attributes)
         for phone in phones:
             name, address = noun(phone)
             ElementTree.SubElement(
-                dial, name, statusCallback=f'{base}/{STATUS_STEP}',
+                dial, name, statusCallback=f'{base}?step={STATUS_STEP}',
                 statusCallbackEvent=' '.join(STATUS_EVENTS)).text = address
     return '<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(response, encoding='unicode')
 
@@ -660,7 +660,7 @@ def transfer_twiml(phone: str, account: Account) -> str:
 
 
 def status_address(account: Account) -> str:
-    return f"{account.webhook_url.rstrip('/')}/{STATUS_STEP}"
+    return f"{account.webhook_url.rstrip('/')}?step={STATUS_STEP}"
 
 
 def noun(phone: str) -> tuple[str, str]:

@@ -122,11 +122,11 @@ class TestClientTwilio(ClientCase):
         twiml = etree.fromstring(fields.pop('Twiml').encode())
         base = self.settings['webhook_url']
         self.assertEqual(fields, {
-            'To': 'client:anna', 'From': OURS, 'Timeout': '20', 'StatusCallback': f'{base}/status',
+            'To': 'client:anna', 'From': OURS, 'Timeout': '20', 'StatusCallback': f'{base}?step=status',
             'StatusCallbackEvent': ['initiated', 'ringing', 'answered', 'completed']})
         [dial] = twiml
-        self.assertEqual((dial.get('callerId'), dial.get('action')), (OURS, f'{base}/end'))
-        self.assertEqual((dial[0].tag, dial[0].text, dial[0].get('statusCallback')), ('Number', CUSTOMER, f'{base}/status'))
+        self.assertEqual((dial.get('callerId'), dial.get('action')), (OURS, f'{base}?step=end'))
+        self.assertEqual((dial[0].tag, dial[0].text, dial[0].get('statusCallback')), ('Number', CUSTOMER, f'{base}?step=status'))
 
     def test_dial_other_phones(self):
         for extension, address in (('boris@example.sip.twilio.com', 'sip:boris@example.sip.twilio.com'),
@@ -165,7 +165,7 @@ class TestClientTwilio(ClientCase):
         self.client().transfer(CALL, 'boris@example.sip.twilio.com', False)
         [dial] = etree.fromstring(self.posted(f'/Calls/{CALL}.json')['Twiml'].encode())
         self.assertEqual((dial[0].tag, dial[0].text), ('Sip', 'sip:boris@example.sip.twilio.com'))
-        self.assertEqual(dial.get('action'), self.settings['webhook_url'] + '/team')
+        self.assertEqual(dial.get('action'), self.settings['webhook_url'] + '?step=team')
 
     def test_transfer_of_who_was_called(self):
         for parent in (row(direction='outbound-api', to='client:anna', status='in-progress'),

@@ -258,11 +258,12 @@ class TestProviderTwilio(ProviderCase):
 
     # --- TwiML -------------------------------------------------------------------------------------------------------
 
-    def twiml(self, form, answer=None, suffix=''):
-        path = f'/{suffix}' if suffix else ''
-        asked = request(form, 'http://10.0.0.5:8069/telephony/webhook/twilio/token' + path, suffix)
+    def twiml(self, form, answer=None, step=''):
+        asked = replace(request(form, 'http://10.0.0.5:8069/telephony/webhook/twilio/token' + (step and f'?step={step}')),
+                        query={'step': (step,)} if step else {})
         reply = self.provider.reply(asked, answer)
         self.assertEqual((reply.status, reply.content_type), (200, 'text/xml; charset=utf-8'))
+        self.assertNotIn('token', reply.body)
         question = self.provider.question(asked, self.account(extensions={'anna', 'boris'}))
         return question, etree.fromstring(reply.body.encode())
 
@@ -270,10 +271,10 @@ class TestProviderTwilio(ProviderCase):
         question, response = self.twiml(VOICE, Answer(manager='anna', team=('anna', 'boris')))
         self.assertEqual((question.kind, question.number, question.called), ('route', VOICE['From'], VOICE['To']))
         [dial] = response
-        self.assertEqual(dial.get('action'), '/telephony/webhook/twilio/token/team')
+        self.assertEqual(dial.get('action'), '?step=team')
         [client] = dial
         self.assertEqual((client.tag, client.text), ('Client', 'anna'))
-        self.assertEqual(client.get('statusCallback'), '/telephony/webhook/twilio/token/status')
+        self.assertEqual(client.get('statusCallback'), '?step=status')
         self.assertEqual(client.get('statusCallbackEvent'), 'initiated ringing answered completed')
 
     def test_then_the_team(self):
@@ -281,16 +282,16 @@ class TestProviderTwilio(ProviderCase):
             form = {**DIAL, 'DialCallStatus': status}
             question, response = self.twiml(form, Answer(manager='anna', team=('anna', 'boris')), 'team')
             self.assertEqual(question.kind, 'route')
-            self.assertEqual(response[0].get('action'), '/telephony/webhook/twilio/token/end')
+            self.assertEqual(response[0].get('action'), '?step=end')
             self.assertEqual([(one.tag, one.text) for one in response[0]], [('Client', 'boris')])
 
     def test_nothing_is_asked_or_rung_after_a_talk(self):
-        for form, suffix in (
+        for form, step in (
             ({**DIAL, 'DialCallStatus': 'completed'}, 'team'), ({**DIAL, 'CallStatus': 'completed'}, 'team'),
             (DIAL, 'end'), (DIAL, ''), ({**VOICE, 'From': 'client:anna'}, ''),
             ({**VOICE, 'CallStatus': 'in-progress'}, ''),
         ):
-            question, response = self.twiml(form, None, suffix)
+            question, response = self.twiml(form, None, step)
             self.assertIsNone(question)
             self.assertEqual(list(response), [])
 
@@ -299,7 +300,7 @@ class TestProviderTwilio(ProviderCase):
             _question, response = self.twiml(VOICE, answer)
             self.assertEqual((response.tag, list(response)), ('Response', []))
         _question, response = self.twiml(VOICE, Answer(manager='anna'))
-        self.assertEqual(response[0].get('action'), '/telephony/webhook/twilio/token/end')
+        self.assertEqual(response[0].get('action'), '?step=end')
 
     def test_what_is_dialled(self):
         team = ('client:anna', 'boris', '+447911123456', 'sip:vera@acme.sip.twilio.com', 'vera@acme.sip.twilio.com',
