@@ -85,6 +85,9 @@ class TelephonyAccount(models.Model):
     timezone = fields.Selection(
         _tz_get, required=True, default=lambda self: self.env.user.tz or 'UTC',
         help="The zone of the PBX's own clock. Times without an offset are read in it.")
+    route_to_owner = fields.Boolean(
+        string="Ring the Customer's Salesperson First", default=True,
+        help="Where the PBX asks who should get a call: the owner of the deal or contact, if he is at work now.")
     recording_hosts = fields.Char(
         groups='crm_telephony.group_admin',
         help="Hosts from which recordings may be fetched, besides the provider's own: separated by commas, "
@@ -303,7 +306,7 @@ class TelephonyAccount(models.Model):
         return Answer(
             contacts=tuple(partner._telephony_contact() for partner in match.partner),
             caller_name=match.partner.complete_name or match.lead.contact_name or match.lead.name or '',
-            manager=phones.get(manager, '') if manager and self._is_at_work(manager) else '',
+            manager=phones.get(manager, '') if self.route_to_owner and manager and self._is_at_work(manager) else '',
             team=self._phones_of(did.team_id or match.lead.team_id, phones),
         )
 

@@ -6,6 +6,7 @@ system" on zadarma.com/en/support/api.
 """
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,12 @@ from datetime import datetime, timedelta, timezone
 from . import numbers, signing
 from .base import (
     Account,
+    Answer,
     CallEvent,
     Identity,
     Provider,
     ProviderError,
+    Question,
     Refused,
     Reply,
     Stored,
@@ -92,6 +95,9 @@ SHORT, PHONE = 4, 3
 # More than a call has events, or an event fields.
 MANY = 1000
 
+# How long the customer's own salesperson is rung before the call goes on as the PBX has it.
+RING_SECONDS = 15
+_STEERABLE = re.compile(r'\d{3}')
 _ECHO = re.compile(r'[A-Za-z0-9._~!*+/=:@-]{1,256}')
 
 
@@ -158,6 +164,22 @@ class Zadarma(Provider):
         stored = _completed(stored, account)
         call = _Call.of([one.payload for one in stored], account)
         return _timed([_event(one, call, account, place) for place, one in enumerate(stored)])
+
+    def question(self, request: WebhookRequest, account: Account) -> Question | None:
+        fields = _fields(request)
+        if fields.get('event', '').strip() != 'NOTIFY_START':
+            return None
+        return Question('route', text_of(fields, 'caller_id'), called=text_of(fields, 'called_did'))
+
+    def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
+        """Zadarma: the answer to NOTIFY_START may name the caller and pass the call to an extension of three digits. If
+        nobody takes it there, the call goes on as the PBX has it (return_timeout)."""
+        steer = {}
+        if answer and answer.caller_name:
+            steer['caller_name'] = answer.caller_name
+        if answer and _STEERABLE.fullmatch(answer.manager):
+            steer.update(redirect=answer.manager, return_timeout=RING_SECONDS)
+        return Reply(json.dumps(steer, ensure_ascii=False), content_type='application/json') if steer else Reply()
 
 
 # The arrival of an event that is looked at alone, only to see whether it can be understood.

@@ -1,0 +1,70 @@
+"""What a PBX hears that asks who calls and who should get the call, through the real webhook."""
+import base64
+import hashlib
+import hmac
+import json
+from unittest.mock import patch
+
+from .common import CUSTOMER, DID, SECRET, TelephonyHttpCase
+
+
+class TestRouting(TelephonyHttpCase):
+    """In Zadarma's dialect: the answer to NOTIFY_START steers the call."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.pbx = cls.new_account(cls.company, provider='zadarma')
+        cls.number.account_id = cls.pbx
+        cls.env['telephony.extension'].create([
+            {'number': '101', 'account_id': cls.pbx.id, 'user_id': cls.anna.id},
+            {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id},
+        ])
+        cls.lead = cls.new_lead(user_id=cls.boris.id)
+
+    def start(self, caller=CUSTOMER, at_work=True):
+        """The answer to the start of a call, as JSON, None when it is empty."""
+        form = {'event': 'NOTIFY_START', 'caller_id': caller.lstrip('+'), 'called_did': DID.lstrip('+'),
+                'call_start': '2026-11-02 10:15:00', 'pbx_call_id': f'in_{caller}'}
+        text = form['caller_id'] + form['called_did'] + form['call_start']
+        mac = hmac.new(SECRET.encode(), text.encode(), hashlib.sha1).hexdigest()
+        with patch.object(type(self.env['telephony.account']), '_is_at_work', return_value=at_work):
+            response = self.url_open(self.path(self.pbx, 'zadarma'), data=form, headers={
+                'Signature': base64.b64encode(mac.encode()).decode()})
+        self.assertEqual(response.status_code, 200)
+        return json.loads(response.text) if response.text else None
+
+    def test_the_owner_of_the_deal_is_rung_first_and_the_phone_shows_who_calls(self):
+        self.assertEqual(self.start(), {'caller_name': "Customer", 'redirect': '102', 'return_timeout': 15})
+        self.assertEqual(self.events(self.pbx).mapped('kind'), ['NOTIFY_START'], "the question is an event all the same")
+
+    def test_an_owner_who_is_not_at_work_is_left_in_peace(self):
+        self.assertEqual(self.start(at_work=False), {'caller_name': "Customer"})
+
+    def test_the_admin_can_switch_it_off(self):
+        self.pbx.route_to_owner = False
+        self.assertEqual(self.start(), {'caller_name': "Customer"})
+
+    def test_strangers_change_nothing(self):
+        for caller in ('+77012223344', 'anonymous', DID):
+            self.assertIsNone(self.start(caller))
+
+    def test_what_takes_too_long_or_breaks_is_not_answered_but_kept(self):
+        matcher = type(self.env['telephony.matcher'])
+        with patch('odoo.addons.crm_telephony.models.telephony_account.ANSWER_MILLISECONDS', 50), \
+                patch.object(matcher, '_match', lambda self, *args: self.env.cr.execute("SELECT pg_sleep(5)")), \
+                self.assertLogs('odoo.addons.crm_telephony.models.telephony_account', 'WARNING'):
+            self.assertIsNone(self.start())
+        with patch.object(matcher, '_match', side_effect=ZeroDivisionError), \
+                self.assertLogs('odoo.addons.crm_telephony.models.telephony_account', 'ERROR'):
+            self.assertIsNone(self.start('+77012223344'))
+        self.assertEqual(len(self.events(self.pbx)), 2)
+
+    def test_working_hours_of_the_owner(self):
+        for at_work, hours in ((True, [(day, 0, 24) for day in range(7)]), (False, [])):
+            self.calendar.attendance_ids.unlink()
+            self.calendar.attendance_ids = [(0, 0, {
+                'name': str(day), 'dayofweek': str(day), 'hour_from': first, 'hour_to': last, 'day_period': 'morning',
+            }) for day, first, last in hours]
+            self.boris.resource_calendar_id = self.calendar
+            self.assertEqual(self.pbx._is_at_work(self.boris), at_work)
