@@ -295,7 +295,7 @@ class _Call:
     heard_at: datetime
     children: dict[str, _Leg] = field(default_factory=dict)
     dials: list[tuple[str, float | None]] = field(default_factory=list)     # DialCallStatus, DialCallDuration
-    queue: str = ''
+    queue: str = ''      # its Sid, which is no name for people: it is not told
     queue_results: list[str] = field(default_factory=list)
     queue_seconds: float | None = None
     has_message: bool = False
@@ -431,7 +431,7 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
         CallEvent, external_id=call.ref, direction=direction, started_at=_started_at(call, children, ended_at),
         caller=parent.caller if direction == 'inbound' else _line(call, direction, others, account) or employee,
         called=_called(call, direction, others, account))
-    events = [say('ringing', queue=call.queue, extension=placed_by)]
+    events = [say('ringing', extension=placed_by)]
     events += [say('answered', at=leg.answered_at, extension=placed_by)
                for leg in others if leg.is_taken and leg not in phones and not is_machine]
     for leg in phones:
@@ -532,8 +532,8 @@ def _refusal(call: _Call, direction: str, others: Sequence[_Leg]) -> str:
         return 'busy'
     if not refusals and call.parent.status == 'failed':
         return 'failed'
-    # who left a queue before a phone rang has abandoned: the fold knows
-    return '' if call.queue and not others else 'missed'
+    # who left a queue before a phone rang has abandoned
+    return 'abandoned' if call.queue and not others else 'missed'
 
 
 # --- history: rows of the lists of calls and recordings, as the callbacks that would have told the same ---------------

@@ -20,7 +20,7 @@ from dev.simulate.scenarios import END, Call, Facts
 LABEL = "Twilio"
 BATCH = 1
 BLIND = {
-    'queue': "requests have the QueueSid, never the FriendlyName",
+    'queue': "requests have the QueueSid, never the FriendlyName: no name is told",
     'recordings': "a message left is a recording too, and told as one",
 }
 UNTOLD = {
@@ -230,5 +230,5 @@ def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
 
 
 def told(call: Call) -> Facts:
-    facts = replace(call.facts, queue=_queue_sid(call) if call.facts.queue else '')
+    facts = replace(call.facts, queue='')
     return replace(facts, recordings=1) if facts.outcome == 'voicemail' else facts
