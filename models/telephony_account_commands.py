@@ -117,7 +117,7 @@ class TelephonyAccount(models.Model):
     @api.model
     def _cron_fetch_history(self):
         """Compare each PBX's own statistics with the log. Its rows enter as events like any other."""
-        accounts = self.search([]).filtered('can_fetch_history')
+        accounts = self.search([]).filtered(lambda account: account.can_fetch_history and account._has_credentials())
         self.env['ir.cron']._commit_progress(remaining=len(accounts))
         for account in accounts:
             end = fields.Datetime.now() - HISTORY_DELAY
@@ -125,6 +125,11 @@ class TelephonyAccount(models.Model):
             account._fetch_history(start, end)
             if not self.env['ir.cron']._commit_progress(1):
                 return
+
+    def _has_credentials(self):
+        """Without them there is nothing to ask, and nothing wrong either."""
+        settings = self._settings()
+        return bool(settings.api_secret and (settings.api_key or not self._adapter().api_key_label))
 
     def _fetch_history(self, start, end):
         """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
