@@ -11,6 +11,7 @@ from . import test_client_threecx
 from . import test_client_twilio
 from . import test_client_uis
 from . import test_client_zadarma
+from . import test_commands
 from . import test_filer
 from . import test_fold
 from . import test_inbox
