@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..providers.base import ProviderError
-from ..providers.clients import CAPABILITIES, clients
+from ..providers.clients import clients
 from ..providers.numbers import normalise, to_e164
 
 _logger = logging.getLogger(__name__)
@@ -49,8 +49,7 @@ class TelephonyAccount(models.Model):
         """
         self.ensure_one()
         if not self._can(capability):
-            raise UserError(self.env._(
-                "%(pbx)s cannot do this: %(what)s", pbx=self.name, what=CAPABILITIES[capability].partition(': ')[2]))
+            raise UserError(self.env._("%(pbx)s cannot do this over its API.", pbx=self.name))
         return clients[self.provider](self._settings())
 
     # === BUTTONS === #
