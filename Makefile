@@ -38,7 +38,7 @@ asterisk:  ## a real Asterisk 22 on the loopback interface, with SIPp (AMI_PORT=
 test-asterisk:  ## real calls through Asterisk, the bridge and Odoo; builds what is missing (FULL=1 takes minutes)
 	$(DO) dev.asterisk test $(ARGS)
 
-env:  ## shell code for the project's environment: eval "$$(make -s env)"
+env:  ## shell code for the project's environment: eval "`make -s env`"
 	$(DO) dev.setup env
 
 shell:  ## a shell with odoo, python, pytest and psql of this project

@@ -1,3 +1,4 @@
+from . import log_mask
 from . import recording
 from . import setup_file
 from . import webhook

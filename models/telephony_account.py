@@ -51,7 +51,7 @@ _refusals = _Refusals()
 class TelephonyAccount(models.Model):
     """One connected PBX.
 
-    The door of the house: deliveries come in through :meth:`_receive`, commands will go out through the methods of
+    The door of the house: deliveries come in through :meth:`_receive`, commands go out through the methods of
     this model. Which PBX it is matters to its adapter in `providers` alone.
     """
     _name = 'telephony.account'

@@ -25,7 +25,7 @@ _MOST = 10 ** 7
 def fold(events: Iterable[CallEvent]) -> CallRecord | None:
     """The call that these events tell of, or None while they tell of none (see :func:`void_reason`).
 
-    Rules (contract: outcome rules): talk counts from the first answer by a person to the end; a call with no talk is
+    Rules: talk counts from the first answer by a person to the end; a call with no talk is
     not `answered`; who answered first is the call's extension; `wait` is from the start to the answer or to the end.
     Where two events contradict each other, the later one wins.
     """

@@ -63,7 +63,7 @@ class Generic(Provider):
 
 
 def _event(payload: Mapping) -> CallEvent:
-    """One object of the middleware scheme (contract: "The generic provider")."""
+    """One object of the middleware scheme (README: "`generic`")."""
     kind = word_of(payload, 'event', EVENTS, required=True)
     return CallEvent(
         kind=kind,

@@ -16,7 +16,7 @@ CUSTOMER = '+77771234567'
 
 
 def sign(body, secret=SECRET):
-    """The signature of the generic scheme, written from the contract."""
+    """The signature of the generic scheme, written from the README."""
     return 'sha256=' + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 

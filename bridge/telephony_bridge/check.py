@@ -53,7 +53,7 @@ def _file(report: Report, file: str) -> None:
     except OSError:
         return      # all comes from the environment
     if mode & (stat.S_IROTH | stat.S_IWOTH):
-        report.note(f'{file} holds passwords and can be read by everybody: chmod 640 {file}')
+        report.note(f'{file} holds passwords and can be read by everybody: chmod 600 {file}')
 
 
 def _spool(report: Report, config: Config) -> None:
