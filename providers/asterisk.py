@@ -18,7 +18,21 @@ from functools import partial
 
 from . import ami, numbers, signing
 from .ami import Call, Channel, Event, Try
-from .base import Account, CallEvent, Identity, Provider, ProviderError, Stored, WebhookRequest, _, digest, text_of
+from .base import (
+    Account,
+    Answer,
+    CallEvent,
+    Identity,
+    Provider,
+    ProviderError,
+    Question,
+    Reply,
+    Stored,
+    WebhookRequest,
+    _,
+    digest,
+    text_of,
+)
 
 # Events that tell nothing of a call in any reading; with the VarSets of other VARIABLES most of a stream.
 NOISE = frozenset({
@@ -46,6 +60,9 @@ FAILED_STATUS = ('CONGESTION', 'CHANUNAVAIL')
 FAILED_CAUSES = frozenset(map(str, (1, 2, 3, 22, 27, 28, 31, 34, 38, 41, 42, 44, *range(50, 67), 88, 111)))
 
 AT_ONCE = timedelta(seconds=1)
+# The path after the token under which a dialplan asks who calls: GET …/route?number=…&did=…
+LOOKUP = 'route'
+_SYNTAX = re.compile(r'[^\w .\-+&()«»/]')
 _DEFAULT_ID = re.compile(r'(\d{9,})\.(\d+)$')
 
 
@@ -66,10 +83,27 @@ class Asterisk(Provider):
     )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
-        signing.require_hmac(request, account.api_secret)
+        """The bridge signs what it posts; the dialplan, which cannot sign, logs in as the control user."""
+        if _is_lookup(request):
+            signing.require_login(request, account.api_key, account.api_secret)
+        else:
+            signing.require_hmac(request, account.api_secret)
+
+    def question(self, request: WebhookRequest, account: Account) -> Question | None:
+        return Question('route', request.param('number'), called=request.param('did')) if _is_lookup(request) else None
+
+    def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
+        """To the dialplan's lookup: the owner's extension, a bar, the caller's name; either may be empty. What a dialplan
+        would take for its own syntax is left out of the name."""
+        if not _is_lookup(request):
+            return Reply()
+        name = ' '.join(_SYNTAX.sub(' ', answer.caller_name).split()) if answer else ''
+        return Reply(f"{answer.manager if answer else ''}|{name[:80]}")
 
     def split(self, request: WebhookRequest) -> list[dict]:
         """One payload an event; NOISE is dropped. An attended transfer concerns two calls and is kept for each."""
+        if _is_lookup(request):
+            return []
         body = request.json()
         events = body.get('events') if isinstance(body, dict) else None
         if not isinstance(events, list):
@@ -114,6 +148,10 @@ class Asterisk(Provider):
         if channel.context.startswith(TRUNK_CONTEXTS) or _is_own(channel.exten, account):
             return ''
         return endpoint if channel.context in PHONE_CONTEXTS or _is_short(endpoint) else ''
+
+
+def _is_lookup(request: WebhookRequest) -> bool:
+    return request.suffix.strip('/') == LOOKUP
 
 
 def _is_noise(event: Mapping) -> bool:

@@ -27,6 +27,20 @@ def base64_text(raw: bytes) -> str:
     return base64.b64encode(raw).decode('ascii')
 
 
+def require_login(request: WebhookRequest, user: str, password: str) -> None:
+    """HTTP basic authentication, for senders that can do no better.
+
+    :raise Refused: it is missing or wrong, or there is no password to check it with
+    """
+    if not password:
+        raise Refused("no secret is configured for this account, so nothing can be authenticated")
+    given = request.headers.get('authorization', '').strip()
+    if not given.lower().startswith('basic '):
+        raise Refused("a login (HTTP basic authentication) is missing")
+    if not same(given[6:].strip(), base64_text(f'{user}:{password}'.encode())):
+        raise Refused("the login is wrong")
+
+
 def require_hmac(request: WebhookRequest, secret: str) -> None:
     """Our own scheme, of senders that sign for us: `X-Telephony-Signature: sha256=<hex HMAC-SHA256 of the raw body>`.
 

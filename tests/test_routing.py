@@ -68,3 +68,33 @@ class TestRouting(TelephonyHttpCase):
             }) for day, first, last in hours]
             self.boris.resource_calendar_id = self.calendar
             self.assertEqual(self.pbx._is_at_work(self.boris), at_work)
+
+
+class TestDialplanLookup(TelephonyHttpCase):
+    """In Asterisk's dialect: the dialplan asks with CURL() before it dials."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.pbx = cls.new_account(cls.company, provider='asterisk', api_key='crm')
+        cls.number.account_id = cls.pbx
+        cls.env['telephony.extension'].create({'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id})
+        cls.partner.name = 'Zoë "${SHELL(rm)}" & Co | x'
+        cls.lead = cls.new_lead(user_id=cls.boris.id)
+        cls.startClassPatcher(patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True))
+
+    def look_up(self, number, login=('crm', SECRET)):
+        headers = {'Authorization': 'Basic ' + base64.b64encode(':'.join(login).encode()).decode()} if login else {}
+        return self.url_open(f"{self.path(self.pbx, 'asterisk', '/route')}?number={number}&did={DID[1:]}", headers=headers)
+
+    def test_the_owner_and_a_name_that_a_dialplan_can_take(self):
+        response = self.look_up('87771234567')
+        self.assertEqual(response.text, '102|Zoë SHELL(rm) & Co x')
+        self.assertEqual(self.look_up('+77012223344').text, '|')
+        self.assertEqual(self.look_up('anonymous').text, '|')
+        self.assertFalse(self.events(self.pbx), "a question is no event")
+
+    def test_nobody_asks_without_the_login(self):
+        for login in (None, ('crm', 'wrong'), ('', SECRET), ('crm', '')):
+            with self.subTest(login=login):
+                self.assertEqual(self.look_up('87771234567', login).status_code, 403)
