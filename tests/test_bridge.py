@@ -583,12 +583,16 @@ class TestBridgeProgram(BridgeCase):
             pbx.say(*[event('Newchannel', number) for number in (1, 2, 3)], event('Hangup', 3))
             wait_for(lambda: len(crm.events) == 4, "four events")
         pbx.live = [2, 4]
+
+        def told():     # what was posted just before the kill may be posted again: Odoo stores it once
+            return list(dict.fromkeys(
+                (one['Event'], one['Uniqueid'][-2:], one['Bridge']) for one in crm.events if 'Bridge' in one))
         with self.bridge(pbx, crm.url):
-            wait_for(lambda: len(crm.events) == 7, "what was missed")
-        self.assertEqual(
-            [(one['Event'], one['Uniqueid'][-2:], one['Bridge']) for one in crm.events[4:]],
-            [('Hangup', '.1', 'missed'), ('CoreShowChannel', '.2', 'live'), ('CoreShowChannel', '.4', 'live')])
-        self.assertAlmostEqual(crm.events[4]['ReceivedAt'], time.time(), delta=5)
+            wait_for(lambda: len(told()) == 3, "what was missed")
+        self.assertEqual(told(), [
+            ('Hangup', '.1', 'missed'), ('CoreShowChannel', '.2', 'live'), ('CoreShowChannel', '.4', 'live')])
+        missed = next(one for one in crm.events if 'Bridge' in one)
+        self.assertAlmostEqual(missed['ReceivedAt'], time.time(), delta=5)
 
     def test_asterisk_restarts(self):
         pbx, crm = self.start_pbx(), self.start_crm()
