@@ -296,8 +296,9 @@ class TelephonyAccount(models.Model):
 
     def _look_up(self, number, called):
         company = self.company_id
-        did = self.env['telephony.number'].search(
-            [('company_id', '=', company.id), ('name', '=', called)], limit=1) if called else self.number_ids.browse()
+        dids = self.env['telephony.number'].search(
+            [('company_id', '=', company.id), ('name', '=', called)]) if called else self.number_ids.browse()
+        did = dids.sorted(lambda one: one.account_id != self)[:1]
         phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
         if not number or number in self._settings().own_numbers:
             return Answer(team=self._phones_of(did.team_id, phones))

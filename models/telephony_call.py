@@ -344,8 +344,10 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _numbers_of(self, account):
-        return {number.name: number.id for number in self.env['telephony.number'].search_fetch(
-            [('company_id', '=', account.company_id.id)], ['name'])}
+        """All numbers of the company by name; where two PBXs have the same one, this PBX's."""
+        numbers = self.env['telephony.number'].search_fetch(
+            [('company_id', '=', account.company_id.id)], ['name', 'account_id'])
+        return {number.name: number.id for number in numbers.sorted(lambda number: number.account_id == account)}
 
     @api.model
     def _facts(self, account, record, numbers, users):

@@ -26,7 +26,8 @@ class TelephonyNumber(models.Model):
         'resource.calendar', string="Working Hours", check_company=True, ondelete='set null',
         help="Of this line, where they differ from the team's and the company's.")
 
-    _name_uniq = models.UniqueIndex('(company_id, name)', "This number already belongs to the company.")
+    # the same number may stand at two PBXs: firms move from one to the other
+    _name_uniq = models.UniqueIndex('(account_id, name)', "This number is already entered.")
 
     @api.depends('name', 'label')
     def _compute_display_name(self):

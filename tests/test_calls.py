@@ -156,6 +156,14 @@ class TestCalls(TelephonyCase):
         self.assertEqual(merged.telephony_call_ids, self.call() | self.call('c2'))
         self.assertEqual(self.callbacks('+77012223344').lead_id | self.callbacks().lead_id, merged)
 
+    def test_a_number_that_moves_to_another_pbx(self):
+        other = self.new_account(self.company)
+        moved = self.env['telephony.number'].create({'name': '8 727 250-76-12', 'account_id': other.id})
+        self.play(self.event('ended', 'old', outcome='missed'))
+        self.play(self.event('ended', 'new', outcome='missed'), account=other)
+        self.assertEqual(self.call('old').number_id, self.number)
+        self.assertEqual(self.call('new', other).number_id, moved)
+
     def test_words_of_the_other_side(self):
         self.play(self.event('ended', 'in', outcome='no_answer'), self.outbound('ended', 'out', outcome='missed'))
         self.assertEqual((self.call('in').outcome, self.call('out').outcome), ('missed', 'no_answer'))
