@@ -32,6 +32,11 @@ CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 EDITABLE = {'partner_id', 'lead_id', 'note'}
 
 
+def next_try(attempts):
+    """When what has failed so often is tried again, False when never."""
+    return attempts <= len(RETRY_MINUTES) and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1])
+
+
 def clock(seconds):
     """65 → '1:05', 3700 → '1:01:40'."""
     minutes, seconds = divmod(int(seconds or 0), 60)
@@ -524,9 +529,7 @@ class TelephonyCall(models.Model):
             attempts = self.follow_up_attempts + 1
             self.write({
                 'follow_up': 'error', 'follow_up_error': str(error)[:500] or type(error).__name__,
-                'follow_up_attempts': attempts,
-                'follow_up_next_at': attempts <= len(RETRY_MINUTES)
-                and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1]),
+                'follow_up_attempts': attempts, 'follow_up_next_at': next_try(attempts),
             })
 
     def action_follow_up_again(self):

@@ -12,7 +12,7 @@ from odoo.tools import SQL
 
 from ..providers.base import CallEvent, ProviderError, Refused, Stored, WebhookRequest, digest, dump, storable
 from ..providers.fold import fold, void_reason
-from .telephony_call import CONCURRENCY_ERRORS, RETRY_MINUTES, changes
+from .telephony_call import CONCURRENCY_ERRORS, changes, next_try
 
 _logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class TelephonyEvent(models.Model):
         account, payload = self.account_id, json.loads(self.payload)
         if request := WebhookRequest.from_payload(payload):
             rows = self._rows(account, request)
-            if rows[0].unread:
+            if rows and rows[0].unread:
                 self._fail(rows[0].error, retry=bool(rows[0].next_try_at))
             else:
                 self._store(account, rows, self.received_at)
@@ -177,7 +177,7 @@ class TelephonyEvent(models.Model):
             _logger.error("telephony account %s: an event cannot be read", account.id, exc_info=error)
         return EventRow(
             kind='', call_ref=None, key=digest(payload), state='failed', error=_reason(error),
-            next_try_at=fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[0]) if ours else None,
+            next_try_at=next_try(1) if ours else None,
             payload=dump(payload), unread=unread)
 
     @api.model
@@ -338,10 +338,9 @@ class TelephonyEvent(models.Model):
         """Keep the reason on the events, and when our own processing is to be tried again."""
         for event in self:
             attempts = event.attempts + 1
-            again = retry and attempts <= len(RETRY_MINUTES)
             event.write({
                 'state': 'failed', 'error': _reason(error), 'attempts': attempts,
-                'next_try_at': again and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1]),
+                'next_try_at': retry and next_try(attempts),
             })
 
     # === LOST ENDS AND RETENTION === #

@@ -90,6 +90,12 @@ class TestInbox(TelephonyCase):
         self.assertEqual(event.state, 'done')
         self.assertEqual(self.call('a').customer_number, CUSTOMER)
         self.assertTrue(self.call('b'))
+        # a delivery that turns out to hold no event at all is no error either
+        with patch.object(Generic, 'split', refuse):
+            self.play([self.event('ended', 'c', outcome='missed')])
+        with patch.object(Generic, 'split', return_value=[]):
+            self.events().filtered(lambda event: event.state == 'failed').action_replay()
+        self.assertEqual(set(self.events().mapped('state')), {'done'})
 
     def test_replay_changes_nothing_that_was_right(self):
         self.play(self.event('ringing', at=-30, extension='101'), self.event('ended', outcome='missed'))
