@@ -3,6 +3,7 @@ from . import telephony_account
 from . import telephony_account_commands
 from . import telephony_call
 from . import telephony_calls_mixin
+from . import telephony_call_card
 from . import telephony_call_leg
 from . import telephony_callback
 from . import telephony_event

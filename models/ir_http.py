@@ -19,6 +19,12 @@ class IrHttp(models.AbstractModel):
             # route's max_content_length is in force here, so a larger body is refused (413) before it is read.
             request.httprequest.get_data(cache=True)
 
+    def session_info(self):
+        return {
+            **super().session_info(),
+            'is_telephony_user': self.env.user.has_group('crm_telephony.group_user'),
+        }
+
     @classmethod
     def _handle_error(cls, exception):
         if (isinstance(exception, (psycopg2.OperationalError, ConcurrencyError))

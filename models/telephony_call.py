@@ -323,6 +323,7 @@ class TelephonyCall(models.Model):
         }
         if not records:
             return existing
+        shown = self.browse([call.id for call in existing.values() if call.state != 'ended'])
         numbers = self._numbers_of(account)
         users = {extension.number: extension.user_id.id for extension in account.extension_ids}
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
@@ -331,14 +332,15 @@ class TelephonyCall(models.Model):
         new = [ref for ref in records if ref not in existing]
         calls = {**existing, **dict(zip(new, self.create([{
             'account_id': account.id, 'external_id': ref, **facts[ref]} for ref in new]), strict=True))}
-        for ref in set(records) - set(new):
-            calls[ref]._write_changes(facts[ref])
+        changed = {calls[ref].id for ref in new}
+        changed.update(calls[ref].id for ref in set(records) - set(new) if calls[ref]._write_changes(facts[ref]))
         filed = self.browse([calls[ref].id for ref in records])
-        filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
+        changed |= filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
         filed._write_recordings({calls[ref].id: record.recordings for ref, record in records.items()})
         filed._count_attempts()
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
+        filed.filtered(lambda call: call.id in changed)._announce(shown)
         return calls
 
     def _take_back(self):
@@ -411,10 +413,11 @@ class TelephonyCall(models.Model):
             })
 
     def _write_changes(self, values):
-        """Write what differs, and ask for the follow-up when an ended call has changed."""
+        """Write what differs, and ask for the follow-up when an ended call has changed; True when something did."""
         self.ensure_one()
         if changed := changes(self, values):
             self.write(self._with_follow_up(changed, values))
+        return bool(changed)
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -427,6 +430,11 @@ class TelephonyCall(models.Model):
         return changed
 
     def _write_legs(self, legs_by_call, users):
+        """Make the legs what they are now.
+
+        :return: ids of the calls of which one has changed
+        """
+        told = set()
         have = {(leg.call_id.id, leg.extension): leg for leg in self.leg_ids}
         create = []
         for call_id, legs in legs_by_call.items():
@@ -439,10 +447,14 @@ class TelephonyCall(models.Model):
                 if row := have.pop((call_id, leg.extension), None):
                     if changed := changes(row, values):
                         row.write(changed)
+                        told.add(call_id)
                 else:
                     create.append({'call_id': call_id, 'extension': leg.extension, **values})
+        told.update(call_id for call_id, _extension in have)
+        told.update(values['call_id'] for values in create)
         self.env['telephony.call.leg'].browse([leg.id for leg in have.values()]).unlink()
         self.env['telephony.call.leg'].create(create)
+        return told
 
     def _write_recordings(self, recordings_by_call):
         """Recordings are added and completed, never taken away: what was once announced may have been stored."""

@@ -15,6 +15,9 @@ class TelephonyExtension(models.Model):
     company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True, index=True)
     user_id = fields.Many2one(
         'res.users', string="User", ondelete='set null', index='btree_not_null', domain="[('share', '=', False)]")
+    also_user_ids = fields.Many2many(
+        'res.users', string="Also Used By", domain="[('share', '=', False)]",
+        help="Who shares this phone: the call card opens for all of them. Calls count as the user's above.")
 
     _number_uniq = models.UniqueIndex('(account_id, number)', "This extension is already entered.")
 
@@ -35,3 +38,7 @@ class TelephonyExtension(models.Model):
         if vals.get('number'):
             vals = {**vals, 'number': vals['number'].strip()}
         return super().write(vals)
+
+    def _users_by_number(self):
+        """Phone → all who use it."""
+        return {extension.number: extension.user_id | extension.also_user_ids for extension in self}
