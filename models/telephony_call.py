@@ -273,21 +273,6 @@ class TelephonyCall(models.Model):
                 return self._attach_by_hand(vals)
         return super().write(vals)
 
-    def _attach_by_hand(self, vals):
-        """A person's choice: it stays, whatever the matcher would say later."""
-        vals = {
-            **vals, 'match_state': 'manual',
-            'match_reason': self.env._("Set by %(user)s", user=self.env.user.name),
-        }
-        self.check_access('write')
-        self.env['crm.lead'].browse(vals.get('lead_id') or []).check_access('read')
-        self.env['res.partner'].browse(vals.get('partner_id') or []).check_access('read')
-        if vals.get('lead_id') and 'partner_id' not in vals:
-            lead = self.env['crm.lead'].browse(vals['lead_id'])
-            if lead.partner_id:
-                vals['partner_id'] = lead.partner_id.id
-        return super().sudo().write(vals)
-
     # === ACTIONS === #
 
     def action_open_lead(self):
