@@ -7,8 +7,11 @@ from . import telephony_calls_mixin
 from . import telephony_call_card
 from . import telephony_call_leg
 from . import telephony_callback
+from . import telephony_contact_number
+from . import telephony_decision
 from . import telephony_event
 from . import telephony_extension
+from . import telephony_match_weight
 from . import telephony_matcher
 from . import telephony_number
 from . import telephony_recording

@@ -1,5 +1,13 @@
 from odoo import fields, models
 
+DEAL_POLICIES = [
+    ('score', "The one with the best reasons, else ask"),
+    ('newest', "The newest"),
+    ('ask', "Always ask"),
+    ('new', "Begin a new deal"),
+    ('contact', "None: the contact only"),
+]
+
 
 class ResCompany(models.Model):
     _inherit = 'res.company'
@@ -7,3 +15,9 @@ class ResCompany(models.Model):
     telephony_short_seconds = fields.Integer(
         string="Short Talk (s)", default=30,
         help="An answered call with less talk is no full contact. A new threshold does not rewrite past calls.")
+    telephony_deal_policy = fields.Selection(
+        DEAL_POLICIES, string="Deal of a Call", required=True, default='score',
+        help="Which open deal a call is linked to.")
+    telephony_match_margin = fields.Integer(
+        string="Clear Lead", default=20,
+        help="So many points a deal has to be ahead of the next one to be linked without asking.")

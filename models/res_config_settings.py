@@ -5,6 +5,9 @@ class ResConfigSettings(models.TransientModel):
     _inherit = 'res.config.settings'
 
     telephony_short_seconds = fields.Integer(related='company_id.telephony_short_seconds', readonly=False)
+    telephony_deal_policy = fields.Selection(
+        related='company_id.telephony_deal_policy', readonly=False, required=True)
+    telephony_match_margin = fields.Integer(related='company_id.telephony_match_margin', readonly=False)
     telephony_event_retention_days = fields.Integer(
         string="Keep PBX Events (days)", default=90, config_parameter='crm_telephony.event_retention_days')
     telephony_lost_call_hours = fields.Integer(

@@ -11,6 +11,8 @@ class ResPartner(models.Model):
     phone_sanitized = fields.Char(index='btree_not_null')
     telephony_call_ids = fields.One2many(
         'telephony.call', 'partner_id', string="Calls", groups='crm_telephony.group_user')
+    telephony_number_ids = fields.One2many(
+        'telephony.contact.number', 'partner_id', string="Further Numbers", groups='crm_telephony.group_user')
 
     def _telephony_family(self):
         """A company shows the calls of its people too."""

@@ -16,6 +16,7 @@ from odoo.addons.base.models.res_partner import _tz_get
 from ..providers import registry
 from ..providers.base import Account, Answer, ProviderError, Question, Refused, Reply, WebhookRequest
 from ..providers.numbers import normalise, to_e164
+from .telephony_matcher import Caller
 
 _logger = logging.getLogger(__name__)
 
@@ -302,7 +303,8 @@ class TelephonyAccount(models.Model):
         phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
         if not number or number in self._settings().own_numbers:
             return Answer(team=self._phones_of(did.team_id, phones))
-        match = self.env['telephony.matcher']._match(company, [number])[number]
+        caller = Caller(number, did.id)
+        match = self.env['telephony.matcher']._match(company, [caller])[caller]
         manager = match.lead.user_id or match.partner.user_id or match.partner.commercial_partner_id.user_id
         return Answer(
             contacts=tuple(partner._telephony_contact() for partner in match.partner),
@@ -326,7 +328,8 @@ class TelephonyAccount(models.Model):
 
     def _create_contact(self, contact, number):
         """The contact that a person at the PBX enters; the one who has the number already is not entered twice."""
-        partner = self.env['telephony.matcher']._match(self.company_id, [number])[number].partner if number else None
+        caller = Caller(number)
+        partner = self.env['telephony.matcher']._match(self.company_id, [caller])[caller].partner if number else None
         return partner or self.env['res.partner'].create({
             'name': f'{contact.first_name} {contact.last_name}'.strip() or contact.company or number,
             'company_name': contact.company or False,

@@ -11,6 +11,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.numbers import normalise, to_e164
+from .telephony_matcher import Caller
 
 _logger = logging.getLogger(__name__)
 
@@ -123,6 +124,8 @@ class TelephonyCall(models.Model):
         [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
         string="Match", required=True, default='none', readonly=True)
     match_reason = fields.Char(string="Why", readonly=True)
+    is_excluded = fields.Boolean(
+        string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
     note = fields.Text()
 
     callback_id = fields.Many2one(
@@ -381,20 +384,20 @@ class TelephonyCall(models.Model):
             if not values['customer_number']:
                 if call and call.customer_number:
                     # what was taken for a customer is one of our own numbers
-                    values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False)
+                    values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False, is_excluded=False)
                 continue
             ends_now = values['state'] == 'ended' and not (call and call.state == 'ended')
             if (not call or call.customer_number != values['customer_number']
                     or (ends_now and call.match_state != 'auto')):
-                asked[ref] = values['customer_number']
+                asked[ref] = Caller(values['customer_number'], values['number_id'], values['user_id'])
         if not asked:
             return
         matches = self.env['telephony.matcher']._match(company, set(asked.values()))
-        for ref, number in asked.items():
-            match = matches[number]
+        for ref, caller in asked.items():
+            match = matches[caller]
             facts[ref].update({
-                'partner_id': match.partner.id, 'lead_id': match.lead.id,
-                'match_state': match.state, 'match_reason': match.reason,
+                'partner_id': match.partner.id, 'lead_id': match.lead.id, 'is_excluded': match.excluded,
+                'match_state': match.state, 'match_reason': match.reason or False,
             })
 
     def _write_changes(self, values):

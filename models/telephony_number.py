@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 
 from ..providers.numbers import normalise
+from .res_company import DEAL_POLICIES
 
 
 class TelephonyNumber(models.Model):
@@ -25,6 +26,8 @@ class TelephonyNumber(models.Model):
     resource_calendar_id = fields.Many2one(
         'resource.calendar', string="Working Hours", check_company=True, ondelete='set null',
         help="Of this line, where they differ from the team's and the company's.")
+    deal_policy = fields.Selection(
+        DEAL_POLICIES, string="Deal of a Call", help="Where it differs from the company's.")
 
     # the same number may stand at two PBXs: firms move from one to the other
     _name_uniq = models.UniqueIndex('(account_id, name)', "This number is already entered.")

@@ -1,11 +1,14 @@
 """Number → contact → deal. A call on the wrong deal is worse than one on none."""
+from odoo.addons.crm_telephony.models.telephony_matcher import Caller
+
 from .common import CUSTOMER, TelephonyCase
 
 
 class TestMatcher(TelephonyCase):
 
-    def match(self, number=CUSTOMER):
-        return self.env['telephony.matcher']._match(self.company, [number])[number]
+    def match(self, number=CUSTOMER, company=None, **more):
+        caller = Caller(number, **more)
+        return self.env['telephony.matcher']._match(company or self.company, [caller])[caller]
 
     def partner_with(self, phone, **values):
         return self.env['res.partner'].create({
@@ -41,7 +44,7 @@ class TestMatcher(TelephonyCase):
         leads = self.new_lead() | self.new_lead(name="Second")
         match = self.match()
         self.assertEqual((match.state, match.partner, match.lead.ids), ('ambiguous', self.partner, []))
-        self.assertEqual(match.candidates, leads)
+        self.assertEqual({candidate.lead for candidate in match.candidates}, set(leads))
         self.assertIn('2', match.reason)
 
     def test_lead_that_carries_the_number_itself(self):
@@ -77,7 +80,7 @@ class TestMatcher(TelephonyCase):
         self.partner_with('+77012223344').active = False
         foreign = self.new_lead(partner_id=False, phone='+77012223344', company_id=other.id, user_id=False)
         self.assertEqual(self.match('+77012223344').state, 'none')
-        self.assertEqual(self.env['telephony.matcher']._match(other, ['+77012223344'])['+77012223344'].lead, foreign)
+        self.assertEqual(self.match('+77012223344', other).lead, foreign)
 
     def test_two_queries_whatever_the_count(self):
         numbers = [f'+7701222{index:04}' for index in range(40)]
@@ -91,7 +94,7 @@ class TestMatcher(TelephonyCase):
         company = self.company
         company.partner_id.lang     # noqa: B018 - read before counting
         with self.assertQueryCount(2):
-            matches = matcher._match(company, numbers)
+            matches = matcher._match(company, [Caller(number) for number in numbers])
         self.assertTrue(all(match.lead for match in matches.values()))
 
     def test_a_crowded_number_does_not_hide_the_others_deals(self):
@@ -100,6 +103,7 @@ class TestMatcher(TelephonyCase):
         lead = self.new_lead(partner_id=quiet.id)
         for index in range(60):
             self.new_lead(name=str(index), partner_id=crowded.id)
-        matches = self.env['telephony.matcher']._match(self.company, ['+77012223344', '+77012223355'])
-        self.assertEqual(matches['+77012223344'].state, 'ambiguous')
-        self.assertEqual(matches['+77012223355'].lead, lead)
+        callers = Caller('+77012223344'), Caller('+77012223355')
+        matches = self.env['telephony.matcher']._match(self.company, callers)
+        self.assertEqual([matches[caller].state for caller in callers], ['ambiguous', 'auto'])
+        self.assertEqual(matches[callers[1]].lead, lead)

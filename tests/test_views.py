@@ -18,6 +18,7 @@ VIEWS = {
     'telephony.extension': ('list', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.event': ('list', 'form', 'search'),
+    'telephony.match.weight': ('list', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
     'crm.team': ('form',),
@@ -53,12 +54,12 @@ class TestViews(TelephonyCase):
     def test_menus_of_each_role(self):
         def names(user):
             shown = self.env['ir.ui.menu'].with_user(user).load_menus(False)
-            return {name for name in ('call', 'callback', 'account', 'number', 'extension', 'rule', 'event')
+            return {name for name in ('call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event')
                     if self.env.ref(f'crm_telephony.telephony_{name}_menu').id in shown}
         self.assertEqual(names(self.outsider), set())
         self.assertEqual(names(self.anna), {'call', 'callback'})
         self.assertEqual(names(self.supervisor), {'call', 'callback'})
-        self.assertEqual(names(self.admin), {'call', 'callback', 'account', 'number', 'extension', 'rule', 'event'})
+        self.assertEqual(names(self.admin), {'call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event'})
 
     def test_forms_without_telephony(self):
         """Who has no telephony rights works with deals and contacts as before."""

@@ -43,7 +43,8 @@ class _Side:
     """One database and the numbers to ask it for: of contacts, of deals without contact, of nobody."""
 
     def __init__(self, env):
-        self.env, self.company = env, env.company
+        from odoo.addons.crm_telephony.models.telephony_matcher import Caller
+        self.env, self.company, self.caller = env, env.company, Caller
         rows = self.select(
             """ SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' AND id %% 7 = 3
                  UNION ALL
@@ -61,7 +62,8 @@ class _Side:
         return self.select(FLOOR, number)
 
     def match(self, number: str):
-        return self.env['telephony.matcher']._match(self.company, {number})[number]
+        caller = self.caller(number)
+        return self.env['telephony.matcher']._match(self.company, {caller})[caller]
 
     def forget(self) -> None:
         """A cache as empty as a new transaction's, but for the company, which filing has read by then."""
