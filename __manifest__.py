@@ -29,6 +29,7 @@
         'views/crm_team_views.xml',
         'views/res_config_settings_views.xml',
         'views/res_partner_views.xml',
+        'views/res_users_views.xml',
         'views/crm_telephony_menus.xml',
     ],
     'demo': [

@@ -9,6 +9,7 @@ from . import telephony_call_leg
 from . import telephony_callback
 from . import telephony_contact_number
 from . import telephony_decision
+from . import telephony_dial
 from . import telephony_event
 from . import telephony_extension
 from . import telephony_match_weight
@@ -24,3 +25,4 @@ from . import mail_activity
 from . import res_company
 from . import res_config_settings
 from . import res_partner
+from . import res_users

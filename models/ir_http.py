@@ -31,3 +31,9 @@ class IrHttp(models.AbstractModel):
                 and request.httprequest.path.startswith(WEBHOOK_PREFIX)):
             return Response("busy, send it again later", status=503, headers=[('Retry-After', RETRY_AFTER)])
         return super()._handle_error(exception)
+
+    def session_info(self):
+        session = super().session_info()
+        if self.env.user._is_internal():
+            session['crm_telephony'] = self.env.user._telephony_session()
+        return session

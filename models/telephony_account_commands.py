@@ -160,7 +160,128 @@ class TelephonyAccount(models.Model):
         self.env['ir.cron']._commit_progress()
         event_model._process(self)
 
-    # === COMMANDS === #
+    # === COMMANDS: A CALL FROM A RECORD === #
+
+    @api.model
+    def place_call(self, number, res_model=None, res_id=None, confirmed=()):
+        """What a click on a phone number asks for: see :meth:`_place_call`."""
+        record = self.env[res_model].browse(res_id or []) if res_model in self.env else None
+        return self._place_call(number, record, confirmed)
+
+    @api.model
+    def _place_call(self, number, record=None, confirmed=()):
+        """Ring the current user's phone and then a number; the call that comes of it will be linked to the record.
+
+        :param number: in any spelling; one without a country code is of the record's country, else of the PBX's
+        :param record: where the user clicked: a deal, a contact, a callback, an activity, a call or anything with a contact
+        :param confirmed: codes of the warnings that the user has read
+        :return: an action that tells what happens, or asks to confirm the warnings
+        :raise UserError: it cannot be done, with the reason
+        :raise AccessError: the user has no rights on telephony or on the record
+        """
+        self.check_access('read')
+        if record:
+            record.ensure_one().check_access('read')
+        target, activity = self._customer_record(record), self.env['mail.activity']
+        if record and record._name == 'mail.activity':
+            activity = record
+        phone = self._own_phone(target.company_id if target else self.env['res.company'])
+        account = phone.account_id
+        wanted = self._callable_number(number, target, account)
+        warnings = {code: text for code, text in self._call_warnings(wanted, account).items() if code not in confirmed}
+        if warnings:
+            return {
+                'type': 'ir.actions.client', 'tag': 'crm_telephony.confirm_call',
+                'params': {
+                    'number': number, 'res_model': record._name if record else False, 'res_id': record.id if record else False,
+                    'warnings': list(warnings.values()), 'confirmed': [*confirmed, *warnings],
+                },
+            }
+        dial_model = self.env['telephony.dial']
+        dial = dial_model._begin({
+            'user_id': self.env.uid, 'account_id': account.id, 'extension': phone.number, 'number': wanted,
+            'res_model': target._name if target else False, 'res_id': target.id if target else False,
+            'activity_id': activity.id,
+        })
+        if dial:
+            try:
+                dial_model._end(dial, pbx_ref=account._dial_from(phone, wanted) or False, state='accepted')
+            except Exception as error:
+                dial_model._end(dial, state='refused', complaint=str(error)[:300])
+                raise
+        return {
+            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'params': {
+                'title': self.env._("Your phone %(extension)s is ringing…", extension=phone.number),
+                'message': self.env._("Pick it up, then %(who)s is called.", who=target.display_name if target else wanted),
+                'type': 'info',
+            },
+        }
+
+    @api.model
+    def _customer_record(self, record):
+        """The deal, or else the contact, that a record is about; None where it is about neither."""
+        if not record:
+            return None
+        if record._name == 'mail.activity':
+            return self._customer_record(self.env[record.res_model].browse(record.res_id)) if record.res_model else None
+        if record._name in ('crm.lead', 'res.partner'):
+            return record
+        for name in ('lead_id', 'opportunity_id', 'partner_id'):
+            field = record._fields.get(name)
+            if field and field.comodel_name in ('crm.lead', 'res.partner') and record[name]:
+                return record[name]
+        return None
+
+    @api.model
+    def _own_phone(self, company):
+        """The phone of the current user that is rung: of a PBX of the record's company if he has one, the one that he prefers,
+        one of the company that he works in.
+
+        :raise UserError: he has none, or none of a PBX that places calls
+        """
+        user = self.env.user
+        phones = self.env['telephony.extension'].sudo().search([
+            ('user_id', '=', user.id), ('account_id.active', '=', True), ('company_id', 'in', user.company_ids.ids)])
+        if not phones:
+            raise UserError(self.env._(
+                "You have no phone on a PBX. Ask your telephony administrator to enter your extension."))
+        able = phones.filtered(lambda phone: phone.account_id._can('dial'))
+        if not able:
+            raise UserError(self.env._(
+                "%(pbx)s cannot place calls from Odoo.", pbx=", ".join(phones.account_id.mapped('name'))))
+        return able.sorted(lambda phone: (
+            bool(company) and phone.company_id != company, phone != user.sudo().telephony_extension_id,
+            phone.company_id != self.env.company))[:1]
+
+    @api.model
+    def _callable_number(self, number, record, account):
+        """:raise UserError: it is none"""
+        own = record._phone_get_country().get(record.id) if record else None
+        if not number:
+            raise UserError(self.env._("There is no number to call."))
+        wanted = own and to_e164(number, own.code or '') or to_e164(number, account.country_id.code or '')
+        if not wanted:
+            raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))
+        return wanted
+
+    @api.model
+    def _call_warnings(self, number, account):
+        """What the user should know before he calls: code → sentence."""
+        warnings = {}
+        if self.env['phone.blacklist'].sudo().search_count([('number', '=', number)], limit=1):
+            warnings['blacklist'] = self.env._("%(number)s asked not to be called.", number=number)
+        busy = self.env['telephony.call'].sudo().search([
+            ('customer_number', '=', number), ('company_id', '=', account.company_id.id), ('state', '!=', 'ended'),
+        ], limit=1)
+        if busy.state == 'in_progress':
+            who = busy.user_id.name or busy.extension or self.env._("Somebody")
+            warnings['busy'] = self.env._("%(user)s is talking to %(number)s right now.", user=who, number=number)
+        elif busy.direction == 'inbound':
+            warnings['busy'] = self.env._("%(number)s is calling us right now.", number=number)
+        return warnings
+
+    # === COMMANDS: WHAT THE PBX IS TOLD === #
 
     def _dial(self, user, number):
         """Ring this user's phone and then the number.
@@ -171,10 +292,11 @@ class TelephonyAccount(models.Model):
         extension = self.extension_ids.filtered(lambda one: one.user_id == user)[:1]
         if not extension:
             raise UserError(self.env._("%(user)s has no extension on %(pbx)s.", user=user.name, pbx=self.name))
-        wanted = to_e164(number, self.sudo().country_id.code or '')
-        if not wanted:
-            raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))
-        return self._command('dial', extension.number, wanted, f'odoo-{secrets.token_hex(6)}')
+        return self._dial_from(extension, self._callable_number(number, None, self))
+
+    def _dial_from(self, extension, number):
+        """Ring a phone and then an E.164 number; the same return and errors as :meth:`_dial`."""
+        return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
     def _hang_up(self, call):
         return self._command('hang_up', self._command_ref(call))

@@ -316,6 +316,7 @@ class TelephonyCall(models.Model):
         users = {extension.number: extension.user_id.id for extension in account.extension_ids}
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
         self._add_matches(account.company_id, facts, existing)
+        self.env['telephony.dial']._link(account, facts, existing)
 
         new = [ref for ref in records if ref not in existing]
         calls = {**existing, **dict(zip(new, self.create([{

@@ -19,13 +19,25 @@ class TelephonyExtension(models.Model):
         'res.users', string="Also Used By", domain="[('share', '=', False)]",
         help="Who shares this phone: the call card opens for all of them. Calls count as the user's above.")
 
+    can_dial = fields.Boolean(
+        string="Calls From Odoo", compute='_compute_can_dial',
+        help="The PBX rings this phone for a call that is started in Odoo.")
+
     _number_uniq = models.UniqueIndex('(account_id, number)', "This extension is already entered.")
 
-    @api.depends('number', 'user_id')
+    @api.depends('number', 'user_id', 'account_id.name')
+    @api.depends_context('telephony_show_pbx')
     def _compute_display_name(self):
+        """Among one's own phones the PBX tells them apart, else the person."""
+        show_pbx = self.env.context.get('telephony_show_pbx')
         for extension in self:
-            extension.display_name = (
-                f'{extension.number} {extension.user_id.name}' if extension.user_id else extension.number)
+            more = extension.account_id.name if show_pbx else extension.user_id.name
+            extension.display_name = f'{extension.number} {more}' if more else extension.number
+
+    @api.depends('account_id.provider')
+    def _compute_can_dial(self):
+        for extension in self:
+            extension.can_dial = extension.account_id._can('dial')
 
     @api.model_create_multi
     def create(self, vals_list):

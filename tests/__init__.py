@@ -3,6 +3,7 @@ from . import test_asterisk_live
 from . import test_bridge
 from . import test_callbacks
 from . import test_call_card
+from . import test_call_control
 from . import test_calls
 from . import test_client_asterisk
 from . import test_client_contract

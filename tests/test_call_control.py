@@ -1,0 +1,244 @@
+"""A phone that is driven from Odoo: a click rings it, the call lands on the record, the call is ended and passed on."""
+from unittest.mock import patch
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import new_test_user
+
+from ..providers.base import ProviderError
+from ..providers.clients import base as clients_base
+from .common import CUSTOMER, TelephonyCase
+
+
+class Pbx(clients_base.Client):
+    """A PBX of the test's own that can be told everything: what it was told stands in `told`."""
+    told, complaint_text, call_id = [], '', 'o1'
+
+    def _say(self, *what):
+        type(self).told.append(what)
+        if self.complaint_text:
+            raise ProviderError(self.complaint_text)
+
+    def dial(self, extension, number, reference):
+        self._say('dial', extension, number)
+        return self.call_id
+
+    def hang_up(self, call_ref):
+        self._say('hang_up', call_ref)
+
+    def transfer(self, call_ref, extension, attended):
+        self._say('transfer', call_ref, extension, attended)
+
+
+class CallControlCase(TelephonyCase):
+
+    def setUp(self):
+        super().setUp()
+        self.pbx = type('ThisPbx', (Pbx,), {'told': []})
+        self.startPatcher(patch.dict(clients_base._clients, {'generic': self.pbx}))
+        self.env.registry.clear_cache()
+        self.lead = self.new_lead()
+
+    def place(self, number=CUSTOMER, record=None, user=None, confirmed=()):
+        """What a click of Anna on a number does; the action that answers it."""
+        account = self.env['telephony.account'].with_user(user or self.anna)
+        with self.enter_registry_test_mode():
+            return account.place_call(number, record and record._name, record and record.id, confirmed)
+
+    def dials(self):
+        return self.env['telephony.dial'].search([])
+
+
+class TestPlaceCall(CallControlCase):
+
+    def test_one_click_rings_the_phone_and_the_call_lands_on_the_deal(self):
+        self.new_lead(name="Another deal of the same customer")
+        action = self.place('8 (777) 123-45-67', self.lead)
+        self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
+        self.assertEqual(action['tag'], 'display_notification')
+        self.assertEqual(action['params']['title'], "Your phone 101 is ringing…")
+        self.play(self.outbound('ringing'))
+        linked = [{'lead_id': self.lead.id, 'partner_id': self.partner.id, 'match_state': 'manual',
+                   'match_reason': "Called from this deal by Anna"}]
+        self.assertRecordValues(self.call('o1'), linked)
+        self.play(self.outbound('answered', at=5), self.outbound('ended', at=60, outcome='answered', talk_seconds=55))
+        self.assertRecordValues(self.call('o1'), linked)
+        self.assertIn("Outbound", self.lead.message_ids[0].body)
+
+    def test_the_pbx_tells_another_id_and_another_spelling(self):
+        self.pbx.call_id = 'asked-1'
+        self.new_lead()
+        self.place(CUSTOMER, self.lead)
+        self.play(self.outbound('ended', 'told-1', at=90, called='98' + CUSTOMER[2:], outcome='no_answer'))
+        self.assertEqual(self.call('told-1').lead_id, self.lead)
+        self.play(self.outbound('ended', 'told-2', at=100, outcome='no_answer'))
+        self.assertFalse(self.call('told-2').lead_id, "one click is one call")
+
+    def test_somebody_elses_call_and_another_number_are_not_this_click(self):
+        self.pbx.call_id = ''
+        self.new_lead()
+        self.place(CUSTOMER, self.lead)
+        self.play(
+            self.outbound('ended', 'boris', caller='102', extension='102', outcome='no_answer'),
+            self.outbound('ended', 'other', called='+77011112233', outcome='no_answer'),
+            self.outbound('ended', 'long ago', at=-3600, outcome='no_answer'),
+            self.event('ended', 'he called', outcome='answered', extension='101', talk_seconds=50))
+        self.assertFalse(self.env['telephony.call'].search([('lead_id', '=', self.lead.id)]))
+        self.play(self.outbound('ended', 'this', outcome='no_answer'))
+        self.assertEqual(self.call('this').lead_id, self.lead)
+
+    def test_a_click_on_a_contact_settles_the_contact_and_leaves_the_deal_to_the_matcher(self):
+        twin = self.env['res.partner'].create({'name': "Namesake", 'phone': CUSTOMER})
+        self.place(CUSTOMER, twin)
+        self.play(self.outbound('ended', outcome='no_answer'))
+        self.assertRecordValues(self.call('o1'), [{
+            'partner_id': twin.id, 'lead_id': False, 'match_state': 'manual',
+            'match_reason': "Called from this contact by Anna"}])
+        self.pbx.call_id = 'o2'
+        self.place('+77051234567', self.partner)
+        self.play(self.outbound('ended', 'o2', called='+77051234567', outcome='no_answer'))
+        self.assertEqual(self.call('o2').lead_id, self.lead, "the only open deal of a contact who was called on another number")
+        self.new_lead()
+        self.pbx.call_id = 'o3'
+        self.place('+77051234568', self.partner)
+        self.play(self.outbound('ended', 'o3', called='+77051234568', outcome='no_answer'))
+        self.assertRecordValues(self.call('o3'), [{
+            'partner_id': self.partner.id, 'lead_id': False, 'match_state': 'ambiguous'}])
+
+    def test_a_click_on_what_belongs_to_a_deal(self):
+        """A callback, an activity, a call: the deal behind it is called from."""
+        self.new_lead()
+        self.play(self.event('ended', outcome='missed'))
+        callback = self.callbacks()
+        callback.lead_id = self.lead
+        activity = self.lead.activity_schedule('mail.mail_activity_data_call', user_id=self.anna.id)
+        self.call().with_user(self.anna).write({'lead_id': self.lead.id})
+        for number, record in enumerate((callback, activity, self.call())):
+            self.pbx.call_id = f'o{number}'
+            self.place(f'+7777000000{number}', record)
+            self.play(self.outbound('ended', f'o{number}', called=f'+7777000000{number}', outcome='no_answer'))
+            self.assertEqual(self.call(f'o{number}').lead_id, self.lead, record._name)
+        self.assertEqual(self.dials().activity_id, activity)
+
+    def test_a_deal_that_is_gone_or_anothers_does_not_stop_the_call_from_being_filed(self):
+        self.place(CUSTOMER, self.lead)
+        self.lead.unlink()
+        self.play(self.outbound('ended', outcome='no_answer'))
+        self.assertEqual(self.call('o1').partner_id, self.partner)
+        elsewhere = self.env['res.company'].create({'name': "Elsewhere"})
+        foreign = self.env['crm.lead'].create({'name': "Foreign", 'company_id': elsewhere.id, 'user_id': False})
+        self.anna.company_ids += elsewhere
+        self.pbx.call_id = 'o2'
+        self.place('+77051234567', foreign)
+        self.play(self.outbound('ended', 'o2', called='+77051234567', outcome='no_answer'))
+        self.assertFalse(self.call('o2').lead_id)
+
+    def test_a_decision_by_hand_is_not_undone(self):
+        self.pbx.call_id = ''
+        self.play(self.outbound('ringing'))
+        other = self.new_lead()
+        self.call('o1').with_user(self.anna).write({'lead_id': other.id})
+        self.place(CUSTOMER, self.lead)
+        self.play(self.outbound('ended', outcome='no_answer'))
+        self.assertEqual(self.call('o1').lead_id, other)
+
+    # === WHY NOT === #
+
+    def test_refusals_say_why(self):
+        without = new_test_user(self.env, 'tel_none', groups='base.group_user,crm_telephony.group_user')
+        for number, user, reason in (
+            (CUSTOMER, without, "You have no phone on a PBX"),
+            ('1414', self.anna, "1414 is not a number that can be called"),
+            ('anonymous', self.anna, "is not a number that can be called"),
+            (False, self.anna, "There is no number to call"),
+        ):
+            with self.subTest(reason), self.assertRaisesRegex(UserError, reason):
+                self.place(number, self.partner, user=user)
+        self.account.provider = 'asterisk'      # whose client dials, but this account is not reachable
+        with patch.dict(clients_base._clients, {'asterisk': type('Mute', (clients_base.Client,), {})}), \
+                self.assertRaisesRegex(UserError, "Middleware cannot place calls from Odoo"):
+            self.place()
+        self.assertFalse(self.pbx.told)
+
+    def test_the_pbx_says_no_and_may_be_asked_again(self):
+        self.pbx.complaint_text = "the phone 101 is not connected to the PBX"
+        with self.assertRaisesRegex(UserError, "the phone 101 is not connected"):
+            self.place()
+        self.assertRecordValues(self.dials(), [{
+            'state': 'refused', 'complaint': "the phone 101 is not connected to the PBX"}])
+        self.pbx.complaint_text = ''
+        self.place()
+        self.assertEqual(len(self.pbx.told), 2)
+
+    def test_two_clicks_at_once_are_one_call(self):
+        self.assertEqual(self.place(), self.place())
+        self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
+        self.dials().state = 'asked'    # the PBX takes its time
+        with self.assertRaisesRegex(UserError, "Your phone is just being called"):
+            self.place('+77051234567')
+        self.place(user=self.boris)
+        self.assertEqual(self.pbx.told[1:], [('dial', '102', CUSTOMER)], "a colleague's click is his own")
+
+    def test_rights(self):
+        private = self.env['crm.lead'].create({'name': "Saule's own", 'user_id': self.supervisor.id})
+        with self.assertRaises(AccessError):
+            self.place(CUSTOMER, private)
+        nobody = new_test_user(self.env, 'tel_clerk', groups='base.group_user')
+        self.env['telephony.extension'].create({'number': '109', 'account_id': self.account.id, 'user_id': nobody.id})
+        with self.assertRaises(AccessError):
+            self.place(user=nobody)
+        self.assertFalse(self.pbx.told)
+
+    # === WARNINGS === #
+
+    def test_who_asked_not_to_be_called_is_called_only_when_confirmed(self):
+        self.env['phone.blacklist'].add(CUSTOMER)
+        action = self.place(CUSTOMER, self.lead)
+        self.assertEqual(action['tag'], 'crm_telephony.confirm_call')
+        self.assertEqual(action['params']['warnings'], [f"{CUSTOMER} asked not to be called."])
+        self.assertFalse(self.pbx.told or self.dials())
+        self.place(CUSTOMER, self.lead, confirmed=action['params']['confirmed'])
+        self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
+
+    def test_a_colleague_talks_to_him_now(self):
+        self.play(self.event('ringing', extension='102'))
+        self.assertEqual(self.place()['params']['warnings'], [f"{CUSTOMER} is calling us right now."])
+        self.play(self.event('answered', extension='102', at=3))
+        action = self.place()
+        self.assertEqual(action['params']['warnings'], [f"Boris is talking to {CUSTOMER} right now."])
+        self.env['phone.blacklist'].add(CUSTOMER)
+        again = self.place(confirmed=action['params']['confirmed'])
+        self.assertEqual(again['params']['warnings'], [f"{CUSTOMER} asked not to be called."], "each warning is read once")
+        self.place(confirmed=again['params']['confirmed'])
+        self.assertEqual(len(self.pbx.told), 1)
+
+    # === WHICH PHONE === #
+
+    def test_of_two_phones_the_preferred_one_rings(self):
+        branch = self.env['res.company'].create({'name': "Branch", 'country_id': self.env.ref('base.kz').id})
+        second, third = self.new_account(self.company, name="Second"), self.new_account(branch, name="Branch PBX")
+        phones = self.env['telephony.extension'].create([
+            {'number': '501', 'account_id': second.id, 'user_id': self.anna.id},
+            {'number': '701', 'account_id': third.id, 'user_id': self.anna.id}])
+        self.place('+77010000001')
+        self.anna.with_user(self.anna).write({'telephony_extension_id': phones[0].id})
+        self.place('+77010000002')
+        self.anna.company_ids += branch
+        self.place('+77010000003', self.env['crm.lead'].create({
+            'name': "The branch's", 'company_id': branch.id, 'user_id': self.anna.id}))
+        self.place('+77010000004', self.lead)
+        self.assertEqual([told[1] for told in self.pbx.told], ['101', '501', '701', '501'])
+        phones[0].user_id = self.boris
+        self.place('+77010000005')
+        self.assertEqual(self.pbx.told[-1][1], '101', "a phone that became another's is not rung for her")
+
+    def test_the_number_is_read_in_the_customers_country(self):
+        moscow = self.env['res.partner'].create({'name': "Moscow", 'country_id': self.env.ref('base.de').id})
+        self.place('030 901820', moscow)
+        self.assertEqual(self.pbx.told, [('dial', '101', '+4930901820')])
+
+    def test_the_client_knows_who_can_call(self):
+        self.assertEqual(self.anna._telephony_session()['can_call'], True)
+        self.assertEqual(self.supervisor._telephony_session()['can_call'], False)
+        self.assertIsNone(new_test_user(self.env, 'tel_clerk', groups='base.group_user')._telephony_session())
+        self.account.extension_ids.unlink()
+        self.assertEqual(self.anna._telephony_session()['can_call'], False)
