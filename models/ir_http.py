@@ -23,6 +23,7 @@ class IrHttp(models.AbstractModel):
         return {
             **super().session_info(),
             'is_telephony_user': self.env.user.has_group('crm_telephony.group_user'),
+            'telephony': self.env.user._telephony_session(),
         }
 
     @classmethod
@@ -31,9 +32,3 @@ class IrHttp(models.AbstractModel):
                 and request.httprequest.path.startswith(WEBHOOK_PREFIX)):
             return Response("busy, send it again later", status=503, headers=[('Retry-After', RETRY_AFTER)])
         return super()._handle_error(exception)
-
-    def session_info(self):
-        session = super().session_info()
-        if self.env.user._is_internal():
-            session['crm_telephony'] = self.env.user._telephony_session()
-        return session

@@ -17,10 +17,11 @@ class ResUsers(models.Model):
         [('stay', "Stay where I am"), ('current', "Open it in this tab"), ('new', "Open it in a new tab")],
         string="Deal or Contact, When I Answer", default='stay', required=True)
     telephony_extension_id = fields.Many2one(
-        'telephony.extension', string="Call With", domain="[('user_id', '=', id)]", ondelete='set null',
+        'telephony.extension', string="Call With", domain="[('id', 'in', telephony_extension_ids)]", ondelete='set null',
         help="Which of your phones rings when you call from Odoo. Where the deal is another company's, a phone of that "
              "company's PBX is taken if you have one.")
-    telephony_extension_ids = fields.One2many('telephony.extension', 'user_id', string="Phones", readonly=True)
+    telephony_extension_ids = fields.Many2many(
+        'telephony.extension', string="Phones", compute='_compute_telephony_extension_ids')
 
     @property
     def SELF_READABLE_FIELDS(self):
@@ -30,26 +31,36 @@ class ResUsers(models.Model):
     def SELF_WRITEABLE_FIELDS(self):
         return [*super().SELF_WRITEABLE_FIELDS, *PREFERENCES]
 
+    @api.depends_context('uid')
+    def _compute_telephony_extension_ids(self):
+        for user in self:
+            user.telephony_extension_ids = user._telephony_phones()
+
+    def _telephony_phones(self):
+        """The phones of PBXs in use that are this user's or that he shares (sudo)."""
+        self.ensure_one()
+        return self.env['telephony.extension'].sudo().search([
+            '|', ('user_id', '=', self.id), ('also_user_ids', '=', self.id),
+            ('account_id.active', '=', True), ('company_id', 'in', self.sudo().company_ids.ids)])
+
     def _telephony_session(self):
-        """What the web client knows of the user from the start, without a query for who has been here before:
-        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new'}``; None for who has
+        """What the web client knows of the user from the start:
+        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new'}``; False for who has
         nothing to do with telephony."""
         self.ensure_one()
         if not self.has_group('crm_telephony.group_user'):
-            return None
+            return False
         user = self.sudo()
         return {
-            'can_call': self._telephony_can_call(self.id),
+            'can_call': self._telephony_can_call(),
             'pop': user.telephony_pop,
             'sound': user.telephony_sound,
             'dnd': user.telephony_dnd,
             'tab': user.telephony_tab,
         }
 
-    @api.model
-    @tools.ormcache('user_id')
-    def _telephony_can_call(self, user_id):
-        """Whether a user has a phone of a PBX that places calls. Settings of PBXs clear the cache."""
-        phones = self.env['telephony.extension'].sudo().search([
-            ('user_id', '=', user_id), ('account_id.active', '=', True)])
-        return any(account._can('dial') for account in phones.account_id)
+    @tools.ormcache('self.id')
+    def _telephony_can_call(self):
+        """Whether he has a phone of a PBX that places calls. No query for each page: settings of PBXs clear the cache, and so
+        does a user who gets another company."""
+        return any(phone.can_dial for phone in self._telephony_phones())

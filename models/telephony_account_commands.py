@@ -241,8 +241,7 @@ class TelephonyAccount(models.Model):
         :raise UserError: he has none, or none of a PBX that places calls
         """
         user = self.env.user
-        phones = self.env['telephony.extension'].sudo().search([
-            ('user_id', '=', user.id), ('account_id.active', '=', True), ('company_id', 'in', user.company_ids.ids)])
+        phones = user._telephony_phones()
         if not phones:
             raise UserError(self.env._(
                 "You have no phone on a PBX. Ask your telephony administrator to enter your extension."))

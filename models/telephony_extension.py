@@ -18,7 +18,6 @@ class TelephonyExtension(models.Model):
     also_user_ids = fields.Many2many(
         'res.users', string="Also Used By", domain="[('share', '=', False)]",
         help="Who shares this phone: the call card opens for all of them. Calls count as the user's above.")
-
     can_dial = fields.Boolean(
         string="Calls From Odoo", compute='_compute_can_dial',
         help="The PBX rings this phone for a call that is started in Odoo.")

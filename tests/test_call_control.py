@@ -227,7 +227,10 @@ class TestPlaceCall(CallControlCase):
             'name': "The branch's", 'company_id': branch.id, 'user_id': self.anna.id}))
         self.place('+77010000004', self.lead)
         self.assertEqual([told[1] for told in self.pbx.told], ['101', '501', '701', '501'])
-        phones[0].user_id = self.boris
+        phones[0].write({'user_id': self.boris.id, 'also_user_ids': [(4, self.anna.id)]})
+        self.place('+77010000006')
+        self.assertEqual(self.pbx.told[-1][1], '501', "a phone that she shares")
+        phones[0].also_user_ids = False
         self.place('+77010000005')
         self.assertEqual(self.pbx.told[-1][1], '101', "a phone that became another's is not rung for her")
 
@@ -239,6 +242,6 @@ class TestPlaceCall(CallControlCase):
     def test_the_client_knows_who_can_call(self):
         self.assertEqual(self.anna._telephony_session()['can_call'], True)
         self.assertEqual(self.supervisor._telephony_session()['can_call'], False)
-        self.assertIsNone(new_test_user(self.env, 'tel_clerk', groups='base.group_user')._telephony_session())
+        self.assertFalse(new_test_user(self.env, 'tel_clerk', groups='base.group_user')._telephony_session())
         self.account.extension_ids.unlink()
         self.assertEqual(self.anna._telephony_session()['can_call'], False)
