@@ -11,6 +11,7 @@ from . import telephony_contact_number
 from . import telephony_decision
 from . import telephony_dial
 from . import telephony_event
+from . import telephony_route
 from . import telephony_extension
 from . import telephony_match_weight
 from . import telephony_matcher

@@ -92,7 +92,7 @@ class TelephonyAccount(models.Model):
     recording_hosts = fields.Char(
         groups='crm_telephony.group_admin',
         help="Hosts from which recordings may be fetched, besides the provider's own: separated by commas, "
-             "'.example.com' takes every host below it. Only public addresses are ever contacted.")
+             "'.example.com' takes every host below it. Only public addresses are ever contacted, but for the PBX's own API.")
 
     number_ids = fields.One2many('telephony.number', 'account_id', string="Company Numbers")
     extension_ids = fields.One2many('telephony.extension', 'account_id', string="Extensions")

@@ -86,7 +86,7 @@ class TelephonyAccount(models.Model):
                 'account_id': self.id, 'number': one.number, 'user_id': users.get(one.name.casefold()) if one.name else False,
             } for one in client.extensions() if one.number not in have]
         if client.can('numbers'):
-            have = self._settings().own_numbers
+            have = set(self.number_ids.mapped('name'))     # another PBX of the company may have the same number
             new_numbers = [{
                 'account_id': self.id, 'name': one.number, 'label': one.label or False,
             } for one in client.numbers() if normalise(one.number, self._settings().country) not in have]

@@ -461,6 +461,8 @@ class TelephonyCall(models.Model):
                     create.append({'call_id': call_id, **values})
                 elif recording.url and not row.url:
                     row.write({**values, 'next_try_at': False, 'error': False})
+                elif recording.ref and not row.ref:
+                    row.ref = recording.ref
         self.env['telephony.recording'].create(create)
 
     def _count_attempts(self):

@@ -23,6 +23,9 @@ FILING_SHARE = 0.1
 LONGEST_PAUSE = 1.0
 # The kind of our own event that closes a call whose end never came.
 LOST = 'lost'
+# The kind of our own note that a waiting caller was sent to somebody's phone.
+ROUTED = 'odoo:route'
+OURS = (LOST, ROUTED)
 LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
@@ -107,6 +110,8 @@ class TelephonyEvent(models.Model):
     def _reread(self):
         """Identify the stored payload anew. A delivery that was not understood at all becomes the events it holds."""
         self.ensure_one()
+        if self.kind == ROUTED:     # that moment is over
+            return
         if self.kind == LOST:
             self.write({'state': 'pending', 'error': False, 'attempts': 0, 'next_try_at': False})
             return
@@ -273,17 +278,18 @@ class TelephonyEvent(models.Model):
         """File one batch and commit; False when somebody else's writes were in the way: the next run tries again."""
         for _attempt in range(3):
             pending = self._next_pending(account)
-            refs = list(dict.fromkeys(pending.mapped('call_ref')))
+            refs, waiting = list(dict.fromkeys(pending.mapped('call_ref'))), {}
             try:
                 try:
                     with self.env.cr.savepoint():
-                        self._file(account, refs)
+                        waiting = self._file(account, refs)
                 except CONCURRENCY_ERRORS:
                     raise
                 except Exception:   # noqa: BLE001 - one bad call must not hold up the others: find it
                     for ref in refs:
-                        self._file_alone(account, ref)
+                        waiting |= self._file_alone(account, ref)
                 self.env.cr.commit()    # pylint: disable=invalid-commit
+                account._route_soon(waiting)
                 return bool(refs)
             except CONCURRENCY_ERRORS as error:
                 _logger.info("filing calls of telephony account %s: %s, again", account.id, type(error).__name__)
@@ -294,7 +300,7 @@ class TelephonyEvent(models.Model):
     def _file_alone(self, account, ref):
         try:
             with self.env.cr.savepoint():
-                self._file(account, [ref])
+                return self._file(account, [ref])
         except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
@@ -302,19 +308,26 @@ class TelephonyEvent(models.Model):
             self.search([
                 ('account_id', '=', account.id), ('call_ref', '=', ref), ('state', '=', 'pending'),
             ])._fail(error, retry=True)
+            return {}
 
     def _file(self, account, refs):
-        """Compute these calls anew from all their events."""
+        """Compute these calls anew from all their events.
+
+        :return: dict call reference → what the PBX calls a caller who waits now and may be sent to a phone
+        """
         events = self.search_fetch(
             [('account_id', '=', account.id), ('call_ref', 'in', refs)],
             ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
         settings, provider = account._settings(), account._adapter()
-        records, reasons = {}, {}
+        records, reasons, waiting = {}, {}, {}
         for ref, own in events.grouped('call_ref').items():
-            told = provider.translate(self._stored(own), settings)
+            stored = self._stored(own)
+            told = provider.translate(stored, settings)
             told += [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
             records[ref] = fold(told)
             reasons[ref] = void_reason(told)
+            if route_ref := account._route_ref(records[ref], stored):
+                waiting[ref] = route_ref
         calls = self.env['telephony.call']._file(account, records)
         for ref, own in events.grouped('call_ref').items():
             values = {
@@ -322,16 +335,17 @@ class TelephonyEvent(models.Model):
                 'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,
             }
             # not only the new ones: what looked like no call may have become one, and the reverse
-            own.filtered(lambda event, values=values: changes(event, values)).write(values)
+            own.filtered(lambda event, values=values: event.kind != ROUTED and changes(event, values)).write(values)
         if account.state == 'draft':
             account.state = 'connected'
+        return waiting
 
     @api.model
     def _stored(self, events):
-        """The PBX's own events of a call as its adapter takes them; LOST is ours."""
+        """The PBX's own events of a call as its adapter takes them."""
         return [
             Stored(json.loads(event.payload), event.received_at.replace(tzinfo=timezone.utc))
-            for event in events if event.kind != LOST
+            for event in events if event.kind not in OURS
         ]
 
     def _fail(self, error, retry=False):

@@ -140,12 +140,18 @@ class TelephonyRecording(models.Model):
             self._locate()
             renewable = False
         try:
-            return open_sound(self.url, self._allowed_hosts(), byte_range)
+            return self._open_url(byte_range)
         except ProviderError:
             if not renewable:
                 raise
             self._locate()
-            return open_sound(self.url, self._allowed_hosts(), byte_range)
+            return self._open_url(byte_range)
+
+    def _open_url(self, byte_range):
+        """With the account's login where the PBX's recordings need one."""
+        account = self.call_id.account_id
+        open_it = account._client('open_sound').open_sound if account._can('open_sound') else open_sound
+        return open_it(self.url, self._allowed_hosts(), byte_range)
 
     def _allowed_hosts(self):
         account = self.call_id.account_id

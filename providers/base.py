@@ -349,6 +349,11 @@ class Provider:
         """How the client's commands name this running call, where that is not the PBX's id of the call: then ''."""
         return ''
 
+    def route_ref(self, stored: Sequence[Stored], account: Account) -> str:
+        """How the client's `route` names a caller from outside who waits in a menu or queue now, before any phone has rung;
+        '' where there is none, or the PBX cannot be told."""
+        return ''
+
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         """What the PBX asks with this (authenticated) request, besides the events that it may carry.
 

@@ -2,14 +2,17 @@
 
 Only hosts that the admin or the adapter has named, only public addresses, no credentials. The name is resolved once and
 the connection goes to the address that was checked, so a name server cannot answer differently the second time.
+
+The one exception is the PBX itself: the admin has entered the address of its API, every command goes there with the account's
+credentials, and it may stand beside us. See :class:`OwnServer`.
 """
 from __future__ import annotations
 
 import ipaddress
 import socket
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -36,12 +39,40 @@ UNNAMED_TYPES = {'', 'application/octet-stream', 'binary/octet-stream', 'applica
 SUFFIX_TYPES = {'.mp3': 'audio/mpeg', '.wav': 'audio/wav', '.ogg': 'audio/ogg', '.m4a': 'audio/mp4', '.webm': 'audio/webm'}
 
 
+class LoginRefused(ProviderError):
+    """The PBX knows who asks, or does not any more, and refuses."""
+
+
 @dataclass(frozen=True)
 class Sound:
     """An open answer: `status` is 200, 206 or 416; `headers` are what a player needs; `chunks` closes what it reads."""
     status: int
     headers: dict[str, str]
     chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """The PBX's own API. What lies there, under exactly this scheme, name and port, may be fetched with `headers`; they go
+    nowhere else, whatever redirects there are. `kind` is the type of its sound, where it calls that something else."""
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kind: str = ''
+
+    def serves(self, url: str) -> bool:
+        home = _origin(self.url)
+        return home is not None and home == _origin(url)
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """(scheme, host, port), None where it is no plain http(s) address."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or '').rstrip('.'), parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    plain = parts.scheme in PORTS and host and parts.username is None and parts.password is None
+    return (parts.scheme, host, port) if plain else None
 
 
 def host_allowed(host: str, allowed: Iterable[str]) -> bool:
@@ -61,39 +92,40 @@ def is_public(address: str) -> bool:
     return all(one.is_global and not one.is_multicast and not one.is_reserved for one in [ip, *filter(None, inner)])
 
 
-def open_sound(url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
+def open_sound(url: str, allowed_hosts: Iterable[str], byte_range: str = '', own: OwnServer | None = None) -> Sound:
     """Open a recording for playing.
 
     :param byte_range: the player's Range header, passed on
+    :param own: the PBX, if its recordings need a login
+    :raise LoginRefused: the PBX does not accept the login
     :raise ProviderError: the address is not allowed, does not answer, or is no sound
     """
     allowed_hosts = tuple(allowed_hosts)
     deadline = time.monotonic() + TOTAL_SECONDS
     for _hop in range(MAX_REDIRECTS + 1):
-        answer = _get(url, allowed_hosts, byte_range)
+        at_home = own if own and own.serves(url) else None
+        answer = _get(url, allowed_hosts, byte_range, at_home)
         if answer.status_code not in (301, 302, 303, 307, 308):
-            return _sound(answer, url, deadline)
+            return _sound(answer, url, deadline, at_home)
         answer.close()
         url = urljoin(url, answer.headers.get('Location', ''))
     raise ProviderError("the recording's address redirects too often")
 
 
-def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str) -> requests.Response:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or '', parts.port or PORTS.get(parts.scheme)
-    except ValueError:
-        raise ProviderError("the recording's address is not a valid URL") from None
-    if parts.scheme not in PORTS or not host or parts.username or parts.password:
+def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str, own: OwnServer | None) -> requests.Response:
+    if not (origin := _origin(url)):
         raise ProviderError("the recording's address is not a plain http(s) URL")
-    if not host_allowed(host, allowed_hosts):
+    parts, (_scheme, host, port) = urlsplit(url), origin
+    if not own and not host_allowed(host, allowed_hosts):
         raise ProviderError(f"{host} is not among the hosts from which this account may fetch recordings")
-    address = _resolve(host, port)
+    address = _resolve(host, port, inside=bool(own))
     netloc = f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
     session = requests.Session()
     session.trust_env = False       # a proxy or netrc of the server's environment would undo the checks
     session.mount('https://', _NamedAdapter(host))
     headers = {'Host': host if port == PORTS[parts.scheme] else f'{host}:{port}', 'Accept-Encoding': 'identity'}
+    if own:
+        headers.update(own.headers)
     if byte_range:
         headers['Range'] = byte_range
     try:
@@ -115,28 +147,33 @@ class _NamedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
 
 
-def _resolve(host: str, port: int) -> str:
-    """One address of the host, after all of them were found public."""
+def _resolve(host: str, port: int, inside: bool = False) -> str:
+    """One address of the host, after all of them were found public, unless it may be `inside`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise ProviderError(f"{host} is not known to the name servers", retryable=True) from None
     addresses = [entry[4][0] for entry in found]
-    if not addresses or not all(is_public(address) for address in addresses):
+    if not addresses or not (inside or all(is_public(address) for address in addresses)):
         raise ProviderError(f"{host} does not lead to a public address")
     return addresses[0]
 
 
-def _sound(answer: requests.Response, url: str, deadline: float) -> Sound:
+def _sound(answer: requests.Response, url: str, deadline: float, own: OwnServer | None) -> Sound:
+    if own and answer.status_code in (401, 403):
+        answer.close()
+        raise LoginRefused(f"the PBX does not give this recording with the login of this account ({answer.status_code})")
     if answer.status_code not in (200, 206, 416):
         answer.close()
         raise ProviderError(
             f"the recording's server answered {answer.status_code}", retryable=answer.status_code in NOT_YET)
     told = answer.headers.get('Content-Type', '').split(';')[0].strip().lower()
     path = urlsplit(url).path.lower()
-    kind = AUDIO_TYPES.get(told) or (
-        next((kind for suffix, kind in SUFFIX_TYPES.items() if path.endswith(suffix)), 'audio/mpeg')
-        if told in UNNAMED_TYPES else None)
+    kind = AUDIO_TYPES.get(told)
+    if not kind and own and own.kind and told != 'text/html':
+        kind = own.kind
+    elif not kind and told in UNNAMED_TYPES:
+        kind = next((kind for suffix, kind in SUFFIX_TYPES.items() if path.endswith(suffix)), 'audio/mpeg')
     if not kind and answer.status_code != 416:
         answer.close()
         raise ProviderError(f"the recording's server sent {told}, which is no sound")

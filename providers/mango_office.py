@@ -139,7 +139,9 @@ class MangoOffice(Provider):
             return Identity(kind='history', call_ref=_legs_of(payload)[0].ref, key=digest(payload))
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
-            return Identity(kind=kind, call_ref='', key=key, ignored=IGNORED[kind])
+            result = text_of(_body(payload), 'result') if kind.startswith('result/') else ''
+            ignored = IGNORED[kind] if result in ('', KEPT) else f"{IGNORED[kind]}: {result[:20]}"
+            return Identity(kind=kind, call_ref='', key=key, ignored=ignored)
         call_ref = text_of(_body(payload), 'entry_id', required=True)
         self.translate([Stored(payload, _UNKNOWN)], account)
         return Identity(kind=kind, call_ref=call_ref, key=key)
@@ -160,6 +162,16 @@ class MangoOffice(Provider):
         talking = [state for state in running if state.state in ('Connected', 'OnHold')]
         last = max(talking or running, key=lambda state: state.order, default=None)
         return f'{last.leg} {last.phone}' if last else ''
+
+    def route_ref(self, stored: Sequence[Stored], account: Account) -> str:
+        """The leg of the menu or queue. Mango: a leg may be sent elsewhere until somebody has answered; whose phone rings
+        already is not disturbed."""
+        call = _read([one for one in stored if not _is_history(one.payload)], account)
+        if call.summary or _direction(call) != 'inbound' or any(state.location == 'abonent' for state in call.states):
+            return ''
+        waiting = [leg[-1] for leg in call.legs.values() if leg[-1].state != 'Disconnected']
+        last = max(waiting, key=lambda state: state.order, default=None)
+        return last.leg if last else ''
 
 
 def sign_of(key: str, text: str, salt: str) -> str:

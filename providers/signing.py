@@ -27,6 +27,11 @@ def base64_text(raw: bytes) -> str:
     return base64.b64encode(raw).decode('ascii')
 
 
+def basic(user: str, password: str) -> str:
+    """The Authorization header of HTTP basic authentication."""
+    return f"Basic {base64_text(f'{user}:{password}'.encode())}"
+
+
 def require_login(request: WebhookRequest, user: str, password: str) -> None:
     """HTTP basic authentication, for senders that can do no better.
 

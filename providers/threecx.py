@@ -189,6 +189,7 @@ class _Journal:
     ended_at: datetime | None
     talk_seconds: float | None
     recording_url: str
+    recording_ref: str = ''
 
     @property
     def direction(self) -> str:
@@ -350,13 +351,20 @@ def _tell(ref: str, journals: Sequence[_Journal], logged: Sequence[_Logged], acc
             events += [say_it('leg_ended', at=one.ended_at)] if one.ended_at and len(taken) > 1 else []
         elif incoming:
             events.append(say_it('leg_ended', at=one.ended_at, outcome='no_answer'))
-        if one.recording_url:
-            events.append(say('recording', at=one.started_at, recording_url=one.recording_url))
+        recording_ref = _recording_ref(one, logged)
+        if one.recording_url or recording_ref:
+            events.append(say('recording', at=one.started_at, recording_url=one.recording_url, recording_ref=recording_ref))
     ends = [one.ended_at for one in taken or journals]
     events.append(say(
         'ended', at=max(ends) if all(ends) else None, order=len(journals), outcome=outcome, talk_seconds=_talk(taken),
     ))
     return events
+
+
+def _recording_ref(journal: _Journal, logged: Sequence[_Logged]) -> str:
+    """Its number, which only the log tells."""
+    told = (leg for call in logged for leg in call.journals if leg.agent == journal.agent and _is_near(leg, journal))
+    return next((leg.recording_ref for leg in (journal, *told) if leg.recording_ref and leg.outcome == journal.outcome), '')
 
 
 def _talk(taken: Sequence[_Journal]) -> float | None:
@@ -413,7 +421,8 @@ def log_payloads(rows: Iterable[Mapping], start: datetime, end: datetime, accoun
 
 LOG_FIELDS = (
     'CdrId', 'SegmentId', 'StartTime', 'Direction', 'CallType', 'Answered', 'Reason', 'RingingDuration', 'TalkingDuration',
-    'SourceDn', 'SourceCallerId', 'DestinationDn', 'DestinationCallerId', 'DestinationDisplayName', 'RecordingUrl')
+    'SourceDn', 'SourceCallerId', 'DestinationDn', 'DestinationCallerId', 'DestinationDisplayName', 'RecordingUrl',
+    'Recordings', 'DstRecId', 'SrcRecId')
 
 
 def _logged(payload: Mapping, account: Account) -> _Logged:
@@ -470,7 +479,7 @@ def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: dateti
         call_type='Outbound' if answered else 'Notanswered', number=number, agent=text_of(first, 'SourceDn'),
         started_at=started_at, established_at=taken if answered else None, ended_at=taken + _span(row, 'TalkingDuration'),
         talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
-        recording_url=text_of(row, 'RecordingUrl')),), outcome=outcome)
+        recording_url=_log_link(row), recording_ref=_recording_id(row)),), outcome=outcome)
 
 
 def _leg_journal(number: str, at: datetime, row: Mapping, started_at: datetime) -> _Journal:
@@ -479,7 +488,21 @@ def _leg_journal(number: str, at: datetime, row: Mapping, started_at: datetime) 
         call_type='Inbound' if answered else 'Missed', number=number, agent=text_of(row, 'DestinationDn'),
         started_at=started_at, established_at=taken if answered else None, ended_at=taken + _span(row, 'TalkingDuration'),
         talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
-        recording_url=text_of(row, 'RecordingUrl'))
+        recording_url=_log_link(row), recording_ref=_recording_id(row))
+
+
+def _log_link(row: Mapping) -> str:
+    """What is no address is a file on the 3CX, which only the number of the recording opens."""
+    link = text_of(row, 'RecordingUrl')
+    return link if link.startswith('https://') else ''
+
+
+def _recording_id(row: Mapping) -> str:
+    """The number of a leg's recording, under which the XAPI gives the sound [assumed: the destination's side is the talk]."""
+    listed = row.get('Recordings')
+    first = next((one for one in listed if isinstance(one, dict)), {}) if isinstance(listed, list) else {}
+    found = (text_of(part, name) for part, name in ((first, 'Id'), (row, 'DstRecId'), (row, 'SrcRecId')))
+    return next((number for number in found if number.isdecimal() and int(number)), '')
 
 
 def _log_outcome(rows: Sequence[Mapping], account: Account) -> str:

@@ -48,6 +48,11 @@ class ClientCase(BaseCase):
             self.assertNotIn(secret, str(caught.exception))
         return caught.exception
 
+    def sound(self, url, byte_range='', hosts=(), **account):
+        """(status, type, bytes) of a recording that is opened with the account's login."""
+        opened = self.client(**account).open_sound(url, hosts, byte_range)
+        return opened.status, opened.headers['Content-Type'], b''.join(opened.chunks)
+
     def record(self, payloads, *deliveries, received_at=None, **account):
         """What comes of live deliveries (payload, moment of arrival) and of payloads of the history, as one call."""
         settings = self.account(**account)

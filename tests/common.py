@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
+from odoo.addons.crm_telephony.models.telephony_route import router
 from odoo.addons.crm_telephony.providers.base import WebhookRequest
 
 SECRET = 'a-secret-that-nobody-guesses'
@@ -99,6 +100,7 @@ class TelephonyCase(TelephonyData, TransactionCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.startClassPatcher(patch.object(router, 'wake'))     # no threads, no PBX on the other side
         cls.set_up_data()
 
     def play(self, *events, account=None, follow_up=True):
@@ -126,6 +128,7 @@ class TelephonyHttpCase(TelephonyData, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.startClassPatcher(patch.object(router, 'wake'))
         cls.set_up_data()
         model = type(cls.env['telephony.account'])
         cls._file_now = staticmethod(model._file_in_new_transaction)

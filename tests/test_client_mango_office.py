@@ -237,6 +237,18 @@ class TestClientMangoOffice(ClientCase):
         self.assertEqual(self.sent()['method'], 'blind')
         self.assert_error("any more", False, self.client().hang_up, '')
 
+    def test_route(self):
+        def ref(*payloads):
+            return self.provider.route_ref([Stored(payload, utc(2026, 3, 2)) for payload in payloads], self.account())
+
+        self.assertEqual(ref(LIVE[0]), 'leg-7001-a')
+        self.assertEqual(ref(*LIVE), '', "his phone rings already")
+        self.assertEqual(ref(*LIVE, *ENDS), '')
+        self.assertEqual(ref(), '')
+        self.client().route('leg-7001-a', '102')
+        self.assertEqual({**self.sent(), 'command_id': ''}, {'command_id': '', 'call_id': 'leg-7001-a', 'to_number': '102'})
+        self.assert_error("no extension", False, self.client().route, 'leg-7001-a', '74951112233')
+
     def test_sms(self):
         self.client().send_sms('+74951112233', "Привет; \"и\" пока", '')
         self.assertEqual(

@@ -10,7 +10,7 @@ from odoo.addons.crm_telephony.providers.fold import fold
 
 from .client_case import LOGS, ClientCase, Stored, utc
 from .fakes.server import Answer
-from .fakes.threecx import FakeThreeCx
+from .fakes.threecx import SOUND, FakeThreeCx
 
 CUSTOMER = '+442079460111'
 
@@ -261,6 +261,48 @@ class TestClientThreeCx(ClientCase):
         self.assertEqual([call.outcome for call in calls], ['answered', 'missed', 'answered', 'no_answer'])
         self.assertEqual(calls, self.calls(*self.history(), journals=[
             journal(answer='05:15:01', end='05:15:06'), journal('Missed', start='05:15:09', answer='', end='05:15:19')]))
+
+    # --- recordings --------------------------------------------------------------------------------------------------
+
+    def test_a_recording_is_opened_with_the_token(self):
+        url = self.client().recording_url('77', 'any')
+        self.assertEqual(url, f'{self.fake.url}/xapi/v1/Recordings/Pbx.DownloadRecording(recId=77)')
+        for said in ('audio/wav', 'application/octet-stream', 'application/json'):
+            self.fake.recordings['77'] = said
+            self.assertEqual(self.sound(url), (200, 'audio/wav', SOUND))
+            self.assertEqual(self.sound(url, 'bytes=5-14'), (206, 'audio/wav', SOUND[5:15]))
+        self.assertEqual(self.fake.tokens, 1)
+        self.fake.tokens += 1   # another process has got one
+        self.assertEqual(self.sound(url)[0], 200)
+        self.fake.granted = {'callcontrol'}
+        self.assert_error("login of this account", False, self.client().open_sound, url, ())
+        self.fake.granted = {'xapi'}
+        self.assert_error("404", True, self.client().open_sound, self.client().recording_url('78', 'any'), ())
+        for ref in ('', '../Users', '7)/x', 'Ext.101/a.wav'):
+            self.assert_error("no recording of a 3CX", False, self.client().recording_url, ref, 'any')
+
+    def test_no_token_where_none_is_wanted(self):
+        asked = len(self.fake.requests)
+        self.assert_error("not among the hosts", False, self.client().open_sound, 'https://elsewhere.example.com/a.wav', ())
+        self.assert_error("not among the hosts", False, self.client(api_key='').open_sound, self.fake.url + '/a.wav', ())
+        self.assertEqual(len(self.fake.requests), asked)
+
+    def test_the_log_tells_the_numbers_of_recordings(self):
+        link = 'https://pbx.example.com/recordings/a.wav'
+        for told, url, ref in [
+            ({'Recordings': [{'Id': 77}], 'DstRecId': 5}, '', '77'), ({'DstRecId': 78, 'SrcRecId': 5}, '', '78'),
+            ({'SrcRecId': '79', 'RecordingUrl': 'Ext.101/a.wav'}, '', '79'), ({'RecordingUrl': link, 'DstRecId': 0}, link, ''),
+            ({'Recordings': [], 'DstRecId': None}, '', ''),
+            ({'Recordings': 'x', 'RecordingUrl': link, 'SrcRecId': 80}, link, '80'),
+        ]:
+            with self.subTest(told):
+                found = [(one.url, one.ref) for one in self.record_of(row(**told)).recordings]
+                self.assertEqual(found, [(url, ref)] if url or ref else [])
+        # a journal told of the call while it was fresh
+        [one] = self.record_of(row(DstRecId=81), journals=[journal()]).recordings
+        self.assertEqual((one.url, one.ref), ('', '81'))
+        [one] = self.record_of(row(DstRecId=81, RecordingUrl='x'), journals=[journal(recording_url=link)]).recordings
+        self.assertEqual((one.url, one.ref), (link, '81'))
 
     def test_bad_rows(self):
         account = self.account()

@@ -1,18 +1,20 @@
 import json
 import logging
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 from lxml import etree
 
 from odoo.tests import tagged
 
+from odoo.addons.crm_telephony.providers import fetch
 from odoo.addons.crm_telephony.providers.base import ProviderError
 from odoo.addons.crm_telephony.providers.clients.base import Number
 
 from .client_case import LOGS, ClientCase, utc
 from .fakes.server import Answer
-from .fakes.twilio import PREFIX, FakeTwilio
+from .fakes.twilio import PREFIX, SOUND, FakeTwilio
 from .provider_case import form_request
 
 CUSTOMER, OURS = '+442079460111', '+442079460001'
@@ -194,6 +196,39 @@ class TestClientTwilio(ClientCase):
         self.fake.recordings[0]['status'] = 'completed'
         self.assertEqual(self.client().recording_url(RECORDING, CALL), f'{self.fake.url}{PREFIX}/Recordings/{RECORDING}.mp3')
         self.assert_error("no recording of Twilio", False, self.client().recording_url, '../x', CALL)
+
+    def test_media_with_and_without_a_login(self):
+        self.fake.recordings = [{'sid': RECORDING, 'status': 'completed'}]
+        url = self.client().recording_url(RECORDING, CALL)
+        for login in (True, False):
+            self.fake.media_login = login
+            self.assertEqual(self.sound(url), (200, 'audio/mpeg', SOUND))
+            self.assertEqual(self.sound(url, 'bytes=5-14'), (206, 'audio/mpeg', SOUND[5:15]))
+            self.assertEqual(self.sound(url.removesuffix('.mp3')), (200, 'audio/wav', SOUND), "as callbacks tell it")
+        self.fake.media_login = True
+        self.assert_error("login of this account", False, self.client(api_secret='another').open_sound, url, ())
+        self.assert_error("404", True, self.client().open_sound, url.replace(RECORDING, RECORDING[:-1] + '9'), ())
+
+    def test_the_login_goes_nowhere_else(self):
+        self.fake.recordings = [{'sid': RECORDING, 'status': 'completed'}]
+        url, there = self.client().recording_url(RECORDING, CALL), FakeTwilio()
+        self.addCleanup(there.close)
+        self.assert_error("does not lead to a public address", False, self.client().open_sound, there.url + '/a', ['127.0.0.1'])
+        self.assert_error("not among the hosts", False, self.client().open_sound, there.url + '/a', ())
+        self.assertFalse(there.requests)
+        there.media_login, there.recordings = False, self.fake.recordings
+        self.fake.media_at = f'{there.url}{PREFIX}/Recordings/{RECORDING}.mp3'
+        self.assert_error("not among the hosts", False, self.client().open_sound, url, ())
+        with patch.object(fetch, 'is_public', return_value=True):
+            self.assertEqual(self.sound(url, hosts=['127.0.0.1']), (200, 'audio/mpeg', SOUND))
+        [request] = there.requests
+        self.assertNotIn('authorization', request.headers)
+        self.assertIn('authorization', self.fake.requests[-1].headers)
+        # neither for another scheme, port or a name that only begins alike
+        for other in (url.replace('http:', 'https:'), url.replace('127.0.0.1', '127.0.0.1.example.com'),
+                      url.replace('http://', 'http://x@')):
+            with self.subTest(other):
+                self.assert_error("hosts|plain", False, self.client().open_sound, other, ())
 
     # --- history -----------------------------------------------------------------------------------------------------
 

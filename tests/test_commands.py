@@ -84,6 +84,13 @@ class TestCommands(TelephonyCase):
         self.assertEqual(self.account.extension_ids.filtered(lambda one: one.number == '110').user_id, self.boris)
         self.assertEqual(self.account.number_ids.mapped('name'), ['+77272507612', '+77272507699'])
 
+    def test_import_takes_over_what_another_pbx_of_the_company_has_too(self):
+        other = self.new_account(self.company, name="The old PBX")
+        self.env['telephony.number'].create({'name': '+77272507699', 'account_id': other.id})
+        self.account.action_import()
+        self.assertEqual(self.account.number_ids.mapped('name'), ['+77272507612', '+77272507699'])
+        self.assertEqual(other.number_ids.mapped('name'), ['+77272507699'])
+
     def test_a_lost_end_and_a_lost_call_are_found_in_the_history(self):
         self.play(self.event('ringing', 'known', at=-300, extension='101'))
         self.pbx.rows = [

@@ -10,6 +10,8 @@ from odoo.tests import BaseCase, tagged
 from ..providers import fetch
 from ..providers.base import ProviderError
 from .common import TelephonyHttpCase
+from .fakes.twilio import SOUND as TWILIO_SOUND
+from .fakes.twilio import FakeTwilio
 
 SOUND = bytes(range(256)) * 40
 
@@ -183,6 +185,25 @@ class TestPlayer(TelephonyHttpCase):
         self.env.invalidate_all()
         self.assertEqual(recording.state, 'failed')
         self.assertIn('records.example.com', recording.error)
+
+    def test_what_needs_a_login_is_played_with_the_account_s(self):
+        """Twilio with HTTP authentication of media, whose API stands on loopback here: no host has to be entered for it."""
+        pbx = FakeTwilio()
+        self.addCleanup(pbx.close)
+        sid = 'RE00000000000000000000000000000001'
+        pbx.recordings = [{'sid': sid, 'status': 'completed'}]
+        self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60))
+        self.account.write({'provider': 'twilio', 'api_url': pbx.url, 'api_key': pbx.key, 'api_secret': pbx.secret})
+        recording = self.env['telephony.recording'].create({'call_id': self.call().id, 'ref': sid})
+        self.authenticate('tel_anna', 'tel_anna')
+        whole = self.get(recording)
+        self.assertEqual((whole.status_code, whole.content), (200, TWILIO_SOUND))
+        part = self.get(recording, Range='bytes=3-9')
+        self.assertEqual((part.status_code, part.content), (206, TWILIO_SOUND[3:10]))
+        self.account.api_secret = 'another'
+        self.assertEqual(self.get(recording).status_code, 502)
+        self.env.invalidate_all()
+        self.assertNotIn('another', recording.error)
 
     def test_an_attachment_of_ours(self):
         recording = self.record('https://records.example.com/a.mp3')

@@ -3,9 +3,19 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
+import time
 from unittest.mock import patch
 
+from odoo.tests import BaseCase, tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.crm_telephony.models import telephony_route
+from odoo.addons.crm_telephony.models.telephony_route import LONGEST_WAIT, ROUTED, Caller, Router, router
+
 from .common import CUSTOMER, DID, SECRET, TelephonyHttpCase
+from .fakes.mango_office import FakeMangoOffice
+from .fakes.server import Answer
 
 
 class TestRouting(TelephonyHttpCase):
@@ -98,3 +108,190 @@ class TestDialplanLookup(TelephonyHttpCase):
         for login in (None, ('crm', 'wrong'), ('', SECRET), ('crm', '')):
             with self.subTest(login=login):
                 self.assertEqual(self.look_up('87771234567', login).status_code, 403)
+
+
+class TestSending(TelephonyHttpCase):
+    """In Mango Office's dialect: it does not ask, but a caller who waits in the menu or queue can be sent on. Events come
+    through the real webhook, commands go to the stand-in over real HTTP."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.fake = FakeMangoOffice()
+        cls.addClassCleanup(cls.fake.close)
+        cls.pbx = cls.new_account(
+            cls.company, provider='mango_office', api_key=FakeMangoOffice.key, api_secret=FakeMangoOffice.secret,
+            api_url=f'{cls.fake.url}/vpbx/')
+        cls.number.account_id = cls.pbx
+        cls.env['telephony.extension'].create([
+            {'number': '101', 'account_id': cls.pbx.id, 'user_id': cls.anna.id},
+            {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id},
+        ])
+        cls.lead = cls.new_lead(user_id=cls.boris.id)
+        cls.startClassPatcher(patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True))
+        # what the thread does, at once
+        cls.startClassPatcher(patch.object(
+            router, 'wake', lambda account, callers: [account._route(caller) for caller in callers]))
+
+    def setUp(self):
+        super().setUp()
+        self.fake.requests.clear()
+        self.fake.next_answers.clear()
+
+    def tell(self, *legs, path='events/call'):
+        """Legs of the call as events: (leg, state, location, more)."""
+        for place, (leg, state, location, more) in enumerate(legs):
+            event = {
+                'entry_id': 'ent-1', 'call_id': leg, 'timestamp': int(time.time()) + place, 'seq': place + 1,
+                'call_state': state, 'location': location, 'from': {'number': CUSTOMER[1:]},
+                'to': {'number': DID[1:], 'line_number': DID[1:]}, **more}
+            self.deliver(path, event)
+        self.file_calls(self.pbx)
+
+    def deliver(self, path, event):
+        text = json.dumps(event, separators=(',', ':'))
+        sign = hashlib.sha256((self.fake.key + text + self.fake.secret).encode()).hexdigest()
+        response = self.url_open(self.path(self.pbx, 'mango_office', f'/{path}'), data={
+            'vpbx_api_key': self.fake.key, 'sign': sign, 'json': text})
+        self.assertEqual(response.status_code, 200)
+
+    def routed(self):
+        """(leg, phone) of the commands that Mango got."""
+        asked = [request.content for request in self.fake.asked('/vpbx/commands/route')]
+        return [(content['call_id'], content['to_number']) for content in asked]
+
+    def note(self):
+        return self.events(self.pbx).filtered(lambda event: event.kind == ROUTED)
+
+    def test_a_caller_in_the_menu_is_sent_to_the_owner_once(self):
+        self.tell(('menu', 'Appeared', 'ivr', {}))
+        self.assertEqual(self.routed(), [('menu', '102')])
+        self.tell(('menu', 'Connected', 'ivr', {}), ('queue', 'Appeared', 'queue', {}))
+        self.tell(('menu', 'Disconnected', 'ivr', {'disconnect_reason': 1100}))
+        self.assertEqual(self.routed(), [('menu', '102')], "once a call")
+        call = self.call('ent-1', self.pbx)
+        self.assertRecordValues(self.note(), [{
+            'call_id': call.id, 'state': 'done', 'error': False, 'payload': '{"extension": "102"}'}])
+        self.tell(('boris', 'Appeared', 'abonent', {'to': {'extension': '102', 'line_number': DID[1:]}}))
+        self.tell(('boris', 'Connected', 'abonent', {'to': {'extension': '102', 'line_number': DID[1:]}}))
+        self.assertRecordValues(call, [{'state': 'in_progress', 'user_id': self.boris.id}])
+        self.assertEqual(self.note().state, 'done')
+
+    def test_who_waits_in_a_queue_is_sent_by_the_leg_of_the_queue(self):
+        self.tell(('queue', 'Appeared', 'queue', {'to': {'line_number': DID[1:], 'acd_group': '500'}}))
+        self.assertEqual(self.routed(), [('queue', '102')])
+
+    def test_a_phone_that_rings_already_is_not_disturbed(self):
+        self.tell(('anna', 'Appeared', 'abonent', {'to': {'extension': '101', 'line_number': DID[1:]}}))
+        self.tell(('queue', 'Appeared', 'queue', {}))
+        self.assertEqual(self.routed(), [])
+
+    def test_nobody_is_sent_where_there_is_no_owner_at_work(self):
+        self.tell(('menu', 'Appeared', 'ivr', {'from': {'number': '77012223344'}}))
+        with patch.object(type(self.env['telephony.account']), '_is_at_work', return_value=False):
+            self.tell(('menu', 'Connected', 'ivr', {'entry_id': 'ent-2'}))
+        self.pbx.route_to_owner = False
+        self.tell(('menu', 'Connected', 'ivr', {'entry_id': 'ent-3'}))
+        self.assertEqual(self.routed(), [])
+        self.assertFalse(self.note())
+
+    def test_our_own_calls_and_ended_ones_are_not_sent(self):
+        self.tell(('boris', 'Appeared', 'abonent', {
+            'from': {'extension': '102'}, 'to': {'number': CUSTOMER[1:], 'line_number': DID[1:]}}))
+        self.tell(('menu', 'Appeared', 'ivr', {'entry_id': 'ent-2'}), (
+            'menu', 'Disconnected', 'ivr', {'entry_id': 'ent-2', 'disconnect_reason': 1110}))
+        self.assertEqual(self.routed(), [])
+
+    def test_a_replay_sends_nobody(self):
+        self.pbx.route_to_owner = False
+        self.tell(('menu', 'Appeared', 'ivr', {}))
+        self.pbx.route_to_owner = True
+        self.env.cr.execute(
+            "UPDATE telephony_event SET state = 'pending', received_at = received_at - make_interval(secs => %s)",
+            [LONGEST_WAIT + 1])
+        self.env.invalidate_all()
+        self.file_calls(self.pbx)
+        self.assertEqual(self.events(self.pbx).state, 'done')
+        self.assertEqual(self.routed(), [])
+
+    def test_what_mango_refuses_stands_on_the_event_and_is_not_tried_again(self):
+        self.fake.next_answers.append(Answer({'result': 4101}))
+        self.tell(('menu', 'Appeared', 'ivr', {}))
+        self.tell(('menu', 'Connected', 'ivr', {}))
+        self.assertEqual(len(self.fake.requests), 1)
+        self.assertEqual(self.note().state, 'failed')
+        self.assertIn('4101', self.note().error)
+        self.assertFalse(self.note().next_try_at)
+        self.assertEqual(self.pbx.failed_event_count, 1)
+        self.note().action_replay()
+        self.assertEqual(len(self.fake.requests), 1, "that moment is over")
+
+    def test_a_pbx_that_does_not_answer_leaves_no_traceback(self):
+        self.fake.next_answers.append(None)
+        self.tell(('menu', 'Appeared', 'ivr', {}))
+        self.assertIn("does not answer", self.note().error)
+        self.assertEqual(self.call('ent-1', self.pbx).state, 'ringing')
+
+    def test_who_had_to_wait_for_others_too_long_is_left(self):
+        self.pbx.route_to_owner = False
+        self.tell(('menu', 'Appeared', 'ivr', {}))
+        self.pbx.route_to_owner = True
+        self.env.flush_all()
+        with self.registry.cursor() as cr:
+            self.pbx.with_env(self.env(cr=cr))._route(Caller('ent-1', 'menu', time.monotonic() - 1))
+        self.env.invalidate_all()
+        self.assertEqual(self.routed(), [])
+        self.assertIn("too late", self.note().error)
+
+    def test_the_verdict_that_comes_later_is_told(self):
+        self.deliver('result/route', {'command_id': 'odoo-1', 'result': 4101})
+        self.assertEqual(self.events(self.pbx).error, "the result of a command: 4101")
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestRouter(BaseCase):
+    """The thread that sends callers."""
+
+    def setUp(self):
+        super().setUp()
+        self.router, self.sent, self.gate = Router(), [], threading.Semaphore(0)
+        registry = self.startPatcher(patch.object(telephony_route, 'Registry'))
+        environment = self.startPatcher(patch.object(telephony_route.api, 'Environment'))
+        self.cursor = registry.return_value.cursor.return_value
+        self.account = environment.return_value.__getitem__.return_value.browse.return_value
+        self.account._route.side_effect = self.route
+        self.account.id, self.account.env.cr.dbname = 7, 'any'
+
+    def route(self, caller):
+        self.gate.acquire(timeout=5)
+        self.sent.append(caller)
+        if caller == 'bad':
+            raise ZeroDivisionError
+        return 0
+
+    def wait_quiet(self):
+        deadline = time.monotonic() + 5
+        while self.router._waiting and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertFalse(self.router._waiting, "the thread must end when nobody waits any more")
+
+    def test_one_after_the_other_and_a_bad_one_stops_nobody(self):
+        with mute_logger('odoo.addons.crm_telephony.models.telephony_route'):
+            bad = type('Bad', (str,), {'call_ref': 'x'})('bad')
+            self.router.wake(self.account, ['first', bad])
+            self.router.wake(self.account, ['second'])
+            self.assertEqual(len([one for one in threading.enumerate() if one.name == 'telephony.router.7']), 1)
+            for _caller in range(3):
+                self.gate.release()
+            self.wait_quiet()
+        self.assertEqual(self.sent, ['first', 'bad', 'second'])
+        self.gate.release()
+        self.router.wake(self.account, ['third'])
+        self.wait_quiet()
+        self.assertEqual(self.sent[-1], 'third')
+
+    def test_a_machine_without_threads(self):
+        with patch.object(threading.Thread, 'start', side_effect=RuntimeError), \
+                self.assertLogs('odoo.addons.crm_telephony.models.telephony_route', 'WARNING'):
+            self.router.wake(self.account, ['first'])
+        self.assertFalse(self.router._waiting)

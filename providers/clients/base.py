@@ -23,11 +23,13 @@ CAPABILITIES = MappingProxyType({
     'check': "() -> str: log in, and say in one line what answered",
     'history': "(start, end: aware UTC) -> Iterator[dict]: payloads of ended calls, as the adapter's identify takes them",
     'recording_url': "(ref, call_ref) -> str: the address of a recording that was announced by name",
+    'open_sound': "(url, allowed_hosts, byte_range) -> Sound: as fetch.open_sound, but the PBX itself is told who asks",
     'extensions': "() -> list[Extension]: the phones of the PBX",
     'numbers': "() -> list[Number]: the numbers of the company",
     'dial': "(extension, number, reference) -> str: ring the employee, then the customer; the PBX's id of the call or ''",
     'hang_up': "(call_ref) -> None",
     'transfer': "(call_ref, extension, attended) -> None",
+    'route': "(route_ref, extension) -> None: send a caller who still waits, as the adapter's route_ref names him, to a phone",
     'send_sms': "(number, text, sender) -> None",
     'set_webhooks': "() -> str: make the PBX post to Account.webhook_url; what was set",
 })
@@ -57,6 +59,8 @@ class Client:
     """A conversation with one PBX. Subclassing with a `code` registers it for the adapter of that code."""
 
     code = ''
+    # seconds from one `route` to the next, if the vendor limits them
+    route_pause = 0
     # how fractions in answers are read, where they are no numbers but ids
     parse_float = float
 

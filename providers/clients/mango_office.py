@@ -19,6 +19,7 @@ DONE = ('1000',)
 SIGNATURE, ANOTHER_KEY, BUSY = '3102', '3105', '5008'
 # Statistics: at most a month, one request in 2 s; the result may be asked for every 5 s and is gone after a minute.
 SPAN, REQUEST_PAUSE, RESULT_PAUSE, RESULT_TRIES = timedelta(days=28), 2, 5, 7
+ROUTE_PAUSE = 2
 # What is asked for, in this order: rows have no header. entry_id is not among what comes unasked.
 HISTORY_FIELDS = (
     'records', 'start', 'finish', 'answer', 'from_extension', 'from_number', 'to_extension', 'to_number',
@@ -27,7 +28,7 @@ HISTORY_FIELDS = (
 
 class MangoOfficeClient(Client):
     code = 'mango_office'
-    request_pause, result_pause = REQUEST_PAUSE, RESULT_PAUSE
+    request_pause, result_pause, route_pause = REQUEST_PAUSE, RESULT_PAUSE, ROUTE_PAUSE
 
     def _form(self, content: dict) -> dict:
         """The signed form: what is signed is what is sent, to the byte."""
@@ -168,6 +169,11 @@ class MangoOfficeClient(Client):
         self._ask('/commands/transfer', {
             'command_id': _command_id(), 'call_id': leg, 'method': 'hold' if attended else 'blind',
             'to_number': inputs.own_extension(self.account, extension), 'initiator': employee})
+
+    def route(self, route_ref: str, extension: str) -> None:
+        """Mango: before anybody has answered."""
+        self._ask('/commands/route', {
+            'command_id': _command_id(), 'call_id': route_ref, 'to_number': inputs.own_extension(self.account, extension)})
 
     def send_sms(self, number: str, text: str, sender: str = '') -> None:
         """Mango: an SMS is sent by an employee. `sender` is one, or a name that Mango has approved; then the first

@@ -5,13 +5,15 @@ CRM template. Nothing of this was tried on a 3CX.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from ..base import ProviderError, text_of
+from ..fetch import LoginRefused, OwnServer, Sound, open_sound
 from ..threecx import log_payloads
 from . import inputs
 from .base import PASSING, Client, Extension
@@ -24,6 +26,8 @@ LONGEST_CALL = timedelta(hours=4)
 # Seconds before its end at which a token is renewed, and its life where none is told.
 EARLY, LIFE = 60, 3600
 DONE = ('1', 'success', '')
+
+_RECORDING = re.compile(r'[0-9]{1,18}')
 
 # 3CX keeps one token of a client alive: all clients of this process share it. (address, id, hash of the secret): token, end.
 _tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
@@ -46,26 +50,37 @@ class ThreeCxClient(Client):
 
     def _ask(self, method: str, path: str, **kwargs):
         """A request with the token. One that another process has made invalid is renewed, once."""
-        if not self.account.api_url or not self.account.api_key or not self.account.api_secret:
-            raise ProviderError("the address of the 3CX, the client ID or its secret are missing")
+        self._require_credentials()
         try:
             return self._authorised(method, path, **kwargs)
         except _Unauthorised:
-            with _lock:
-                if _tokens.get(self._key, ('', 0))[0] == self._token:
-                    del _tokens[self._key]
+            self._drop_token()
         try:
             return self._authorised(method, path, **kwargs)
         except _Unauthorised as error:
             raise ProviderError(str(error)) from None
 
+    def _require_credentials(self) -> None:
+        if not self.account.api_url or not self.account.api_key or not self.account.api_secret:
+            raise ProviderError("the address of the 3CX, the client ID or its secret are missing")
+
     def _authorised(self, method: str, path: str, **kwargs):
+        headers = {'Authorization': f'Bearer {self._valid_token()}', 'Accept': 'application/json'}
+        return self.call(method, path, headers=headers, **kwargs)
+
+    def _valid_token(self) -> str:
         with _lock:
             token, end = _tokens.get(self._key, ('', 0.0))
             if not token or time.monotonic() > end:
                 token, end = _tokens[self._key] = self._new_token()
         self._token = token
-        return self.call(method, path, headers={'Authorization': f'Bearer {token}', 'Accept': 'application/json'}, **kwargs)
+        return token
+
+    def _drop_token(self) -> None:
+        """It was refused; one that somebody else has got meanwhile is kept."""
+        with _lock:
+            if _tokens.get(self._key, ('', 0))[0] == self._token:
+                del _tokens[self._key]
 
     def _new_token(self) -> tuple[str, float]:
         answer = self.call('POST', '/connect/token', data={
@@ -140,6 +155,27 @@ class ThreeCxClient(Client):
         for since, until in inputs.windows(start - LONGEST_CALL, end, timedelta(days=1)):
             rows += self._rows(_log_path(since, until))
         yield from log_payloads(rows, start, end, self.account)
+
+    def recording_url(self, ref: str, call_ref: str) -> str:
+        """Where the XAPI has the sound; only its token opens it."""
+        if not _RECORDING.fullmatch(ref):
+            raise ProviderError("this is no recording of a 3CX")
+        return f"{self.account.api_url.rstrip('/')}{XAPI}/Recordings/Pbx.DownloadRecording(recId={ref})"
+
+    def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
+        """What lies on the 3CX with the token; one that another process has made invalid is renewed, once. A 3CX without API
+        client (v18) has no token to give."""
+        if not self.account.api_key or not OwnServer(self.account.api_url).serves(url):
+            return open_sound(url, allowed_hosts, byte_range)
+        self._require_credentials()
+        try:
+            return open_sound(url, allowed_hosts, byte_range, self._own_server())
+        except LoginRefused:
+            self._drop_token()
+        return open_sound(url, allowed_hosts, byte_range, self._own_server())
+
+    def _own_server(self) -> OwnServer:
+        return OwnServer(self.account.api_url, {'Authorization': f'Bearer {self._valid_token()}'}, kind='audio/wav')
 
     def extensions(self) -> list[Extension]:
         rows = self._rows(f'{XAPI}/Users?$select=Id,Number,FirstName,LastName,EmailAddress')

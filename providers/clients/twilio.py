@@ -6,11 +6,13 @@ be passed on blind only; what it takes to ask the colleague first, a conference 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 from ..base import ProviderError, text_of
+from ..fetch import OwnServer, Sound, open_sound
+from ..signing import basic
 from ..twilio import RING_SECONDS, STATUS, STATUS_EVENTS, call_twiml, is_phone, noun, status_address, transfer_twiml
 from . import inputs
 from .base import PASSING, Client, Number
@@ -120,9 +122,13 @@ class TwilioClient(Client):
     def _media_url(self, recording: str) -> str:
         return f"{self.account.api_url.rstrip('/')}{VERSION}/Accounts/{self.account.api_key.strip()}/Recordings/{recording}"
 
+    def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
+        """With the account's credentials, which its setting on media asks for or not."""
+        own = OwnServer(self.account.api_url, {'Authorization': basic(self.account.api_key.strip(), self.account.api_secret)})
+        return open_sound(url, allowed_hosts, byte_range, own)
+
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """The sound's address, once it is there. Whether it can be read without the account's credentials is a setting of the
-        account."""
+        """The sound's address, once it is there."""
         if not _RECORDING_SID.fullmatch(ref):
             raise ProviderError("this is no recording of Twilio")
         status = text_of(self._ask('GET', f'/Recordings/{ref}.json'), 'status')

@@ -23,9 +23,19 @@ class Request:
 
 @dataclass
 class Answer:
-    content: object = None  # an object becomes JSON, a text is sent as it is
+    content: object = None  # an object becomes JSON, a text or bytes are sent as they are
     status: int = 200
     headers: dict = field(default_factory=dict)
+
+
+def sound(request: Request, content: bytes, content_type: str) -> Answer:
+    """A file, or the part of it that the Range header asks for."""
+    headers = {'Content-Type': content_type, 'Accept-Ranges': 'bytes'}
+    if not (wanted := request.headers.get('range')):
+        return Answer(content, 200, headers)
+    first, last = wanted.removeprefix('bytes=').split('-')
+    part = content[int(first):int(last or len(content) - 1) + 1]
+    return Answer(part, 206, {**headers, 'Content-Range': f'bytes {first}-{int(first) + len(part) - 1}/{len(content)}'})
 
 
 class FakePbx:
@@ -47,7 +57,7 @@ class FakePbx:
                 content = answer.content
                 if isinstance(content, (dict, list)):
                     content = json.dumps(content)
-                raw = (content or '').encode()
+                raw = content if isinstance(content, bytes) else (content or '').encode()
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

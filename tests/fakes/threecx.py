@@ -2,7 +2,9 @@
 
 from urllib.parse import unquote
 
-from .server import Answer, FakePbx
+from .server import Answer, FakePbx, sound
+
+SOUND = b'RIFF' + bytes(range(256)) * 8
 
 
 class FakeThreeCx(FakePbx):
@@ -15,6 +17,7 @@ class FakeThreeCx(FakePbx):
         self.rows = []  # of the call log
         self.users = [{'Id': 1, 'Number': '101', 'FirstName': 'Anna', 'LastName': 'Ng'},
                       {'Id': 2, 'Number': '102', 'FirstName': 'Boris', 'LastName': ''}]
+        self.recordings = {}  # id: content type that the file says
         self.participants = {}  # (dn, id): participant
         self.result = {'finalstatus': 1, 'reason': 'NoReason'}
 
@@ -48,6 +51,9 @@ class FakeThreeCx(FakePbx):
             rows = [row for row in self.rows if asked['periodFrom'] <= row['StartTime'] <= asked['periodTo']]
             rows.sort(key=lambda row: row['StartTime'], reverse=True)
             return Answer({'value': rows[first:first + size]})
+        number = path.removeprefix('/Recordings/Pbx.DownloadRecording(recId=').rstrip(')')
+        if number in self.recordings:
+            return sound(request, SOUND, self.recordings[number])
         return Answer({'error': {'code': '', 'message': 'Not found', 'details': []}}, 404)
 
     def _control(self, request):

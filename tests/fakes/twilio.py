@@ -3,7 +3,9 @@
 import base64
 from email.utils import parsedate_to_datetime
 
-from .server import Answer, FakePbx
+from .server import Answer, FakePbx, sound
+
+SOUND = b'ID3' + bytes(range(256)) * 8
 
 PREFIX = '/2010-04-01/Accounts/AC00000000000000000000000000000001'
 
@@ -16,6 +18,8 @@ class FakeTwilio(FakePbx):
         self.status = 'active'
         self.calls = []  # rows of the list, oldest first
         self.recordings = []
+        self.media_login = True  # the account's setting
+        self.media_at = ''  # sent on to, in place of the sound
         self.page = 1000
         self.numbers = [
             {'sid': 'PN1', 'phone_number': '+442079460001', 'friendly_name': '(020) 7946 0001', 'voice_url': '',
@@ -25,12 +29,16 @@ class FakeTwilio(FakePbx):
         ]
 
     def answer(self, request):
+        if '/Recordings/RE' in request.path and not request.path.endswith('.json') and not self.media_login:
+            return self._media(request)
         expected = 'Basic ' + base64.b64encode(f'{self.key}:{self.secret}'.encode()).decode()
         if request.headers.get('authorization') != expected:
             return self.error(401, 20003, 'Authenticate')
         if not request.path.startswith(PREFIX):
             return self.error(404, 20404, 'The requested resource was not found')
         path = request.path.removeprefix(PREFIX)
+        if '/Recordings/RE' in path and not path.endswith('.json'):
+            return self._media(request)
         if request.method == 'GET':
             return self._get(path, request.query)
         sid = path.rpartition('/')[2].removesuffix('.json')
@@ -48,6 +56,14 @@ class FakeTwilio(FakePbx):
         if path == '/Messages.json':
             return Answer({'sid': 'SM' + 'a' * 32, 'status': 'queued'}, 201)
         return self.error(404, 20404, 'not found')
+
+    def _media(self, request):
+        sid = request.path.rpartition('/')[2].partition('.')[0]
+        if sid not in [row['sid'] for row in self.recordings]:
+            return self.error(404, 20404, 'not found')
+        if self.media_at:
+            return Answer('', 302, {'Location': self.media_at})
+        return sound(request, SOUND, 'audio/mpeg' if request.path.endswith('.mp3') else 'audio/x-wav')
 
     def _get(self, path, query):
         if path == '.json':

@@ -1,0 +1,151 @@
+import logging
+import threading
+import time
+from collections import deque
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from psycopg2.errors import SerializationFailure
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import UserError
+from odoo.modules.registry import Registry
+
+from ..providers.base import ProviderError, Question, dump
+from ..providers.clients import clients
+from .telephony_event import ROUTED, EventRow
+
+_logger = logging.getLogger(__name__)
+
+# A caller waits in a menu or queue for seconds only: what is older is left where it is.
+LONGEST_WAIT = 20
+
+
+class Caller(NamedTuple):
+    """Who waits: the call, what the PBX calls him, and until when it is worth sending him (seconds, monotonic)."""
+    call_ref: str
+    route_ref: str
+    deadline: float
+
+
+class Router:
+    """Sends waiting callers behind filing: in a thread for each account, which lives while there are some, for a vendor
+    may take seconds to answer and may limit how often it is told.
+
+    Not a scheduled action, though those survive a killed process: their workers may be busy for minutes, and a caller
+    waits for seconds. What a killed process had not sent yet stays where the PBX has put it.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._waiting = {}      # (database, account id) of each running thread → the callers it has to send
+
+    def wake(self, account, callers):
+        key = account.env.cr.dbname, account.id
+        with self._lock:
+            running = key in self._waiting
+            self._waiting.setdefault(key, deque()).extend(callers)
+        if not running:
+            try:
+                threading.Thread(target=self._run, args=key, name=f'telephony.router.{account.id}').start()
+            except RuntimeError:
+                _logger.warning("no thread to send the callers of telephony account %s", account.id)
+                with self._lock:
+                    self._waiting.pop(key, None)
+
+    def _run(self, database, account_id):
+        threading.current_thread().dbname = database    # for the log
+        while caller := self._next((database, account_id)):
+            pause = 0
+            try:
+                with Registry(database).cursor() as cr:
+                    account = api.Environment(cr, SUPERUSER_ID, {})['telephony.account'].browse(account_id)
+                    pause = account._route(caller)
+            except Exception:   # the next caller needs this thread
+                _logger.exception("telephony account %s: the caller of %s was not sent", account_id, caller.call_ref)
+            time.sleep(pause)
+
+    def _next(self, key):
+        with self._lock:
+            if self._waiting[key]:
+                return self._waiting[key].popleft()
+            del self._waiting[key]
+            return None
+
+
+router = Router()
+
+
+class TelephonyAccount(models.Model):
+    """PBXs that do not ask who should get a call, but can be told while the caller still waits in a menu or queue."""
+    _inherit = 'telephony.account'
+
+    def _route_ref(self, record, stored):
+        """What the PBX calls this caller, if he may be sent to somebody's phone now; '' otherwise. No query.
+
+        :param record: the folded call, or None
+        :param stored: its events as the adapter takes them
+        """
+        client = clients.get(self._provider_code())
+        if not client or not client.can('route') or not record or record.state != 'ringing' or record.direction != 'inbound':
+            return ''
+        now = datetime.now(timezone.utc)
+        if not stored or now - stored[-1].received_at > timedelta(seconds=LONGEST_WAIT):    # a replay
+            return ''
+        return self._adapter().route_ref(stored, self._settings())
+
+    def _route_soon(self, waiting):
+        """Their calls are filed and committed: send these callers, behind everything else.
+
+        :param dict waiting: call reference → what the PBX calls the caller
+        """
+        if waiting and self.route_to_owner and self._has_credentials():
+            deadline = time.monotonic() + LONGEST_WAIT
+            router.wake(self, [Caller(ref, route_ref, deadline) for ref, route_ref in waiting.items()])
+
+    def _route(self, caller):
+        """Send a caller to his salesperson, if he has one who is at work: once a call. Commits.
+
+        :return: seconds to wait before the next
+        """
+        call = self.env['telephony.call'].search([
+            ('account_id', '=', self.id), ('external_id', '=', caller.call_ref), ('state', '=', 'ringing')])
+        if not call or call.leg_ids:
+            return 0
+        extension = self._answer(Question('route', call.customer_number or '', call.called_number or '')).manager
+        event = extension and self.env['telephony.event']._note_route(self, call, extension)
+        if not event:
+            return 0
+        # told first and done then: whatever happens to this process, nobody is sent twice
+        self.env.cr.commit()    # pylint: disable=invalid-commit
+        try:
+            if time.monotonic() > caller.deadline:
+                raise ProviderError("others were sent first, then it was too late")
+            self._client('route').route(caller.route_ref, extension)
+        except Exception as error:
+            if not isinstance(error, (ProviderError, UserError)):
+                _logger.exception("telephony account %s: a caller cannot be sent", self.id)
+            event._fail(error)
+        self.env.cr.commit()    # pylint: disable=invalid-commit
+        return clients[self.provider].route_pause
+
+
+class TelephonyEvent(models.Model):
+    _inherit = 'telephony.event'
+
+    @api.model
+    def _note_route(self, account, call, extension):
+        """Our own event that the caller is sent to this phone, empty if there was one."""
+        key = f'{ROUTED}:{call.external_id}'
+        row = EventRow(kind=ROUTED, call_ref=call.external_id, key=key, state='done', error=None,
+                       payload=dump({'extension': extension}))
+        try:
+            with self.env.cr.savepoint():
+                self._insert(account, [row], fields.Datetime.now())
+                if not self.env.cr.rowcount:
+                    return self.browse()
+        except SerializationFailure:    # another process has done it just now
+            return self.browse()
+        event = self.search([('account_id', '=', account.id), ('dedupe_key', '=', key)])
+        event.call_id = call
+        return event
