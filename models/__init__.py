@@ -3,6 +3,7 @@ from . import telephony_account
 from . import telephony_account_commands
 from . import telephony_call
 from . import telephony_call_settle
+from . import telephony_call_follow_up
 from . import telephony_calls_mixin
 from . import telephony_call_card
 from . import telephony_call_leg
@@ -10,6 +11,7 @@ from . import telephony_callback
 from . import telephony_contact_number
 from . import telephony_decision
 from . import telephony_dial
+from . import telephony_effect
 from . import telephony_event
 from . import telephony_route
 from . import telephony_extension
@@ -18,6 +20,7 @@ from . import telephony_matcher
 from . import telephony_number
 from . import telephony_recording
 from . import telephony_rule
+from . import telephony_rule_action
 
 from . import crm_lead
 from . import crm_team

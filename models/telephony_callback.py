@@ -1,5 +1,3 @@
-from datetime import datetime, time, timedelta
-
 import pytz
 
 from odoo import api, fields, models
@@ -99,27 +97,27 @@ class TelephonyCallback(models.Model):
     # === AFTER A CALL === #
 
     @api.model
-    def _after_call(self, call):
+    def _open_of(self, call):
+        """The open callback of the call's customer, if any."""
+        return self.search([
+            ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number), ('state', '=', 'open'),
+        ]) if call.customer_number else self.browse()
+
+    @api.model
+    def _after_call(self, call, callback, promise):
         """Open, join, move on or close the callback of the customer of an ended call.
 
         May be asked again about the same call (a late event changed it) and about calls in any order.
+
+        :param callback: the open callback of the customer, or none
+        :param promise: what the rules plan about it, a :class:`Planned` of kind callback or give_up, or None
         """
         if call.callback_id and call.callback_id.customer_number != call.customer_number:
             # a number that turned out to be another, or one of our own
             call.callback_id._withdraw()
         if call.direction == 'internal' or not call.customer_number:
             return
-        callback = self.search([
-            ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number),
-            ('state', '=', 'open'),
-        ])
-        if callback and call.direction == 'outbound':
-            callback._count_attempts()
-        rule = self.env['telephony.rule'].browse()
-        if not call._is_reached():
-            # a promise has attempts of its own: a new loss after many vain tries deserves new ones
-            rule = rule._first_for(call, callback.attempt_count if callback else call.attempt)
-        if call.callback_id and not rule:
+        if call.callback_id and not promise:
             # what opened the callback turned out to be no loss
             call.callback_id._withdraw()
             callback = callback.exists()
@@ -127,17 +125,19 @@ class TelephonyCallback(models.Model):
             origin = callback.origin_call_id
             if callback and (not origin or call._moment() >= origin._moment()):
                 callback._close_by_call(call)
-        elif rule.action == 'give_up':
+        elif not promise:
+            return
+        elif promise.action.kind == 'give_up':
             if callback and callback._is_latest(call):
-                callback._give_up(call, rule)
-        elif rule and (reached := self._reached_after(call)):
-            self._note_served(call, rule, reached)
-        elif rule and callback:
+                callback._give_up(promise)
+        elif reached := self._reached_after(call):
+            self._note_served(promise, reached)
+        elif callback:
             # a loss that once opened a callback of its own, closed since, does not join the next one
             if call.callback_id in (callback, self.browse()):
-                callback._join(call, rule)
-        elif rule and not call.callback_id:
-            self._open(call, rule)
+                callback._join(promise)
+        elif not call.callback_id:
+            self._open(promise)
 
     @api.model
     def _reached_after(self, call):
@@ -150,24 +150,26 @@ class TelephonyCallback(models.Model):
         return self.env['telephony.call'].browse(rows[0]) if rows else self.env['telephony.call']
 
     @api.model
-    def _note_served(self, call, rule, reached):
+    def _note_served(self, promise, reached):
         """A loss that is told after it was made good leaves the same trace as one that was told in time."""
+        call = promise.call
         served = self.search([('closing_call_id', '=', reached.id), ('customer_number', '=', call.customer_number)], limit=1)
         if not served and not call.callback_id:
-            self._open(call, rule, plan=False)._close_by_call(reached)
+            self._open(promise, plan=False)._close_by_call(reached)
 
     @api.model
-    def _open(self, call, rule, plan=True):
+    def _open(self, promise, plan=True):
+        call = promise.call
         callback = self.create({
             'company_id': call.company_id.id,
             'customer_number': call.customer_number,
             'partner_id': call.partner_id.id,
             'lead_id': call.lead_id.id,
-            'user_id': self._responsible(call).id,
-            'due_at': self._due(call, rule),
-            'priority': rule.priority,
+            'user_id': promise.users[:1].id,
+            'due_at': promise.due_at,
+            'priority': promise.action.priority,
             'origin_call_id': call.id,
-            'rule_id': rule.id,
+            'rule_id': promise.rule.id,
             'last_try_at': call._moment(),
         })
         call.callback_id = callback
@@ -177,18 +179,18 @@ class TelephonyCallback(models.Model):
             callback._plan_activity()
         return callback
 
-    def _join(self, call, rule):
+    def _join(self, promise):
         """Another loss or another vain attempt of the same number."""
         self.ensure_one()
-        due = self._due(call, rule)
+        call, due, priority = promise.call, promise.due_at, promise.action.priority
         if call.direction == 'outbound':
             # our own attempt: the promise moves on
             values = {'due_at': due, 'last_try_at': call._moment()} if self._is_latest(call) else {}
         else:
             # his attempt: it can only become more urgent
-            values = {'due_at': min(due, self.due_at), 'priority': max(rule.priority, self.priority)}
+            values = {'due_at': min(due, self.due_at), 'priority': max(priority, self.priority)}
             if values['due_at'] < self.due_at or values['priority'] > self.priority:
-                values['rule_id'] = rule.id
+                values['rule_id'] = promise.rule.id
             origin = self.origin_call_id
             if origin and origin != call and call._moment() < origin._moment():
                 origin.callback_id = False
@@ -198,7 +200,7 @@ class TelephonyCallback(models.Model):
             values['lead_id'] = call.lead_id.id
         if not self.partner_id and call.partner_id:
             values['partner_id'] = call.partner_id.id
-        if not self.user_id and (user := self._responsible(call)):
+        if not self.user_id and (user := promise.users[:1]):
             values['user_id'] = user.id
         if changed := changes(self, values):
             self.write(changed)
@@ -229,23 +231,6 @@ class TelephonyCallback(models.Model):
         )
         return next((user for user in users if user.active and call.company_id in user.company_ids),
                     self.env['res.users'])
-
-    @api.model
-    def _due(self, call, rule):
-        """When the promise falls due (UTC). Working hours are the number's, else the team's, else the company's; out of
-        hours the delay starts at the opening."""
-        number, company = call.number_id, call.company_id
-        calendar = number.resource_calendar_id or (number.team_id or call.lead_id.team_id).resource_calendar_id \
-            or company.resource_calendar_id
-        start = call._moment()
-        delay = rule.delay_minutes
-        if rule.delay_kind == 'next_day':
-            zone = pytz.timezone(calendar.tz or company.partner_id.tz or 'UTC')
-            day = pytz.utc.localize(start).astimezone(zone).date() + timedelta(days=1)
-            start = zone.localize(datetime.combine(day, time.min)).astimezone(pytz.utc).replace(tzinfo=None)
-            delay = 0
-        due = calendar.plan_hours(delay / 60, start, compute_leaves=True) if calendar else False
-        return (due or start + timedelta(minutes=delay)).replace(microsecond=0)
 
     def _plan_activity(self):
         """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback itself,
@@ -290,14 +275,14 @@ class TelephonyCallback(models.Model):
             self.env._("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
         self._close('done', reason, user=call.user_id, call=call)
 
-    def _give_up(self, call, rule):
+    def _give_up(self, promise):
         """The owner decides what to do about a customer who cannot be reached."""
         self.ensure_one()
         user, record = self.user_id, self.lead_id or self.partner_id or self
         count = self.attempt_count
         reason = self.env._("Not reached in %(count)s attempts", count=count)
         self._close('cancelled', reason)
-        self.rule_id = rule
+        self.rule_id = promise.rule
         if user:
             record.with_context(mail_activity_quick_update=True).activity_schedule(
                 'mail.mail_activity_data_todo', user_id=user.id, date_deadline=fields.Date.context_today(self),

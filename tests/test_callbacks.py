@@ -41,8 +41,8 @@ class TestCallbacks(TelephonyCase):
     def test_due_in_working_hours(self):
         for name, at, due in [
             ("before closing", datetime(2026, 11, 4, 12, 55), datetime(2026, 11, 5, 4, 10)),
-            ("at night", datetime(2026, 11, 4, 20, 0), datetime(2026, 11, 5, 4, 15)),
-            ("on Saturday", datetime(2026, 11, 7, 6, 0), datetime(2026, 11, 9, 4, 15)),
+            ("at night", datetime(2026, 11, 4, 20, 0), datetime(2026, 11, 5, 4, 0)),
+            ("on Saturday", datetime(2026, 11, 7, 6, 0), datetime(2026, 11, 9, 4, 0)),
         ]:
             with self.subTest(name):
                 number = f'+7701{at:%d%H}000'
@@ -62,14 +62,14 @@ class TestCallbacks(TelephonyCase):
         self.assertEqual(self.callbacks().due_at, at + timedelta(minutes=15))
         self.number.resource_calendar_id = self.calendar
         self.missed('number', at, caller='+77010000000')
-        self.assertEqual(self.callbacks('+77010000000').due_at, datetime(2026, 11, 5, 4, 15))
+        self.assertEqual(self.callbacks('+77010000000').due_at, datetime(2026, 11, 5, 4, 0))
 
     def test_the_rules_of_the_house(self):
         """The customer's own numbers, delivered as data."""
         morning = datetime(2026, 11, 5, 4, 0)
         for call, minutes, priority in [
             ({'outcome': 'abandoned', 'wait_seconds': 61}, 2, '1'),
-            ({'outcome': 'abandoned', 'wait_seconds': 60}, 15, '0'),
+            ({'outcome': 'abandoned', 'wait_seconds': 60}, 15, '1'),
             ({'outcome': 'missed', 'wait_seconds': 90}, 15, '0'),
             ({'outcome': 'busy'}, 5, '0'),
             ({'outcome': 'voicemail'}, morning, '0'),
@@ -269,14 +269,14 @@ class TestCallbacks(TelephonyCase):
         self.assertFalse(self.call('m1').customer_number)
 
     def test_one_bad_call_does_not_stop_the_others(self):
-        model = type(self.env['telephony.callback'])
+        model = type(self.env['telephony.rule.action'])
 
-        def due(callback, call, rule, right=model._due):
+        def due(action, call, hours, right=model._due_at):
             if call.external_id == 'bad':
                 raise ZeroDivisionError("a broken calendar")
-            return right(callback, call, rule)
-        with patch.object(model, '_due', due), \
-                self.assertLogs('odoo.addons.crm_telephony.models.telephony_call', 'ERROR'):
+            return right(action, call, hours)
+        with patch.object(model, '_due_at', due), \
+                self.assertLogs('odoo.addons.crm_telephony.models.telephony_call_follow_up', 'ERROR'):
             self.play(*(self.event('ended', call_id, iso(WEDNESDAY), outcome='missed', caller=f'+7701222334{index}')
                         for index, call_id in enumerate(('good1', 'bad', 'good2'))))
         self.assertEqual(self.call('bad').follow_up, 'error')

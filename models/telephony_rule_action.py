@@ -1,0 +1,131 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+# Actions about the customer's callback: a call has room for one.
+PROMISES = ('callback', 'give_up')
+KINDS = [
+    ('callback', "Call back"),
+    ('give_up', "Stop calling, ask the owner"),
+    ('activity', "Plan an activity"),
+    ('notify', "Notify"),
+    ('sms', "Send an SMS to the customer"),
+    ('redial', "Redial: ring the employee, then the customer"),
+    ('tag', "Tag deal or contact"),
+    ('lead', "Create a lead"),
+    ('check_number', "Mark the number as to be checked"),
+]
+
+
+class TelephonyRuleAction(models.Model):
+    """One thing that a rule does, with its parameters."""
+    _name = 'telephony.rule.action'
+    _description = "Action of a telephony rule"
+    _order = 'rule_id, sequence, id'
+
+    rule_id = fields.Many2one('telephony.rule', required=True, index=True, ondelete='cascade')
+    company_id = fields.Many2one(related='rule_id.company_id')
+    sequence = fields.Integer(default=10)
+    kind = fields.Selection(KINDS, string="Action", required=True, default='callback')
+    summary = fields.Char(string="In Words", compute='_compute_summary')
+    delay_kind = fields.Selection(
+        [('working', "Working minutes"), ('real', "Minutes by the clock"), ('next_day', "Opening of the next working day")],
+        string="Delay", required=True, default='working',
+        help="Working minutes start at the opening when the call came out of hours.")
+    delay_minutes = fields.Integer(string="Minutes", default=0)
+    priority = fields.Selection([('0', "Normal"), ('1', "High")], required=True, default='0')
+    who = fields.Selection(
+        [('owner', "Whoever is responsible"), ('talker', "Who talked or called"), ('leader', "Team leader"),
+         ('supervisor', "Supervisors"), ('user', "This user")],
+        required=True, default='owner',
+        help="Responsible is the salesperson of the deal, of the contact, of the company's number, or its team's leader.")
+    user_id = fields.Many2one('res.users', string="User", domain="[('share', '=', False)]")
+    activity_type_id = fields.Many2one(
+        'mail.activity.type', string="Activity Type", help="Empty: to-do.", ondelete='set null',
+        domain="[('res_model', 'in', [False, 'crm.lead', 'res.partner'])]")
+    text = fields.Char(
+        translate=True, help="What the activity or the notice says. Empty: what happened, in words.")
+    sms_template_id = fields.Many2one(
+        'sms.template', string="SMS Template", ondelete='restrict', domain="[('model', '=', 'telephony.call')]")
+    lead_tag_ids = fields.Many2many('crm.tag', string="Tags of the Deal")
+    category_ids = fields.Many2many('res.partner.category', string="Tags of the Contact")
+
+    @api.depends_context('lang')
+    @api.depends('kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text', 'sms_template_id',
+                 'lead_tag_ids', 'category_ids')
+    def _compute_summary(self):
+        for action in self:
+            action.summary = action._words()
+
+    def _words(self):
+        """The action as a person would say it, inside a sentence."""
+        self.ensure_one()
+        _ = self.env._
+        who = self.user_id.name or "?" if self.who == 'user' else self._label('who').lower()
+        when = self._when()
+        if self.kind == 'callback':
+            text = _("call back %(when)s", when=when or _("at once"))
+            return _("%(action)s, high priority", action=text) if self.priority == '1' else text
+        if self.kind == 'activity':
+            text = _("activity for: %(who)s", who=who)
+        elif self.kind == 'notify':
+            text = _("notify: %(who)s", who=who)
+        elif self.kind == 'sms':
+            text = _("SMS")
+        elif self.kind == 'redial':
+            text = _("redial")
+        elif self.kind == 'tag':
+            text = _("tag %(tags)s", tags=", ".join((*self.lead_tag_ids.mapped('name'), *self.category_ids.mapped('name'))))
+        else:
+            return {
+                'give_up': _("stop calling, the owner decides"),
+                'lead': _("create a lead"),
+                'check_number': _("number to be checked"),
+            }.get(self.kind, '')
+        return f'{text} {when}' if when else text
+
+    def _when(self):
+        _ = self.env._
+        if self.delay_kind == 'next_day':
+            return _("at the opening of the next working day")
+        if not self.delay_minutes:
+            return ''
+        hours, minutes = divmod(self.delay_minutes, 60)
+        clock = _("in %s h", hours) if hours and not minutes else _("in %s min", self.delay_minutes)
+        return _("%s by the clock", clock) if self.delay_kind == 'real' else clock
+
+    def _label(self, name):
+        return dict(self._fields[name]._description_selection(self.env)).get(self[name], '')
+
+    # === DECIDING === #
+
+    def _due_at(self, call, hours):
+        """When it falls due (UTC), counted from the end of the call.
+
+        :param hours: :class:`WorkingHours` of the call
+        """
+        moment = call._moment()
+        if self.delay_kind == 'next_day':
+            due = hours.next_day(moment)
+        elif self.delay_kind == 'real' or not (self.delay_minutes or self.kind == 'callback'):
+            due = moment + timedelta(minutes=self.delay_minutes)
+        else:
+            due = hours.after(moment, self.delay_minutes)
+        return due.replace(microsecond=0)
+
+    def _users(self, call):
+        """Whom it is for, without those who left and those of other companies."""
+        company = call.company_id
+        responsible = self.env['telephony.callback']._responsible(call)
+        if self.who == 'user':
+            users = self.user_id
+        elif self.who == 'talker':
+            users = call.user_id or responsible
+        elif self.who == 'leader':
+            users = call.lead_id.team_id.user_id or call.number_id.team_id.user_id \
+                or responsible.sale_team_id.user_id
+        elif self.who == 'supervisor':
+            users = self.env.ref('crm_telephony.group_supervisor').all_user_ids
+        else:
+            users = responsible
+        return users.filtered(lambda user: user.active and company in user.company_ids)

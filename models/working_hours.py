@@ -1,0 +1,84 @@
+from datetime import datetime, time, timedelta
+
+import pytz
+
+# Calendars are read so many days at a time, and no further ahead than this: a company that is closed for a year has no hours.
+SPAN_DAYS = 28
+MOST_SPANS = 14
+
+
+class WorkingHours:
+    """When a resource.calendar is open, holidays taken out. Keeps what it has read, so that all calls of a batch cost one
+    look at the calendar. All times are naive UTC. No calendar, or one without hours, is always open: nothing is known."""
+
+    def __init__(self, calendar, zone=None):
+        self.calendar = calendar if calendar.attendance_ids or calendar.flexible_hours else calendar.browse()
+        self.zone = pytz.timezone(calendar.tz or zone or 'UTC')
+        self._spans = {}
+
+    def is_open(self, at):
+        return not self.calendar or any(start <= at < end for start, end in self._span(self._index(at)))
+
+    def after(self, at, minutes):
+        """The moment so many open minutes later: at night they start at the opening."""
+        left = timedelta(minutes=minutes)
+        if not self.calendar:
+            return at + left
+        for start, end in self._intervals(at):
+            if left <= end - start:
+                return start + left
+            left -= end - start
+        return at + timedelta(minutes=minutes)
+
+    def next_day(self, at):
+        """The opening of the next working day."""
+        day = pytz.utc.localize(at).astimezone(self.zone).date() + timedelta(days=1)
+        midnight = self.zone.localize(datetime.combine(day, time.min)).astimezone(pytz.utc).replace(tzinfo=None)
+        return self.after(midnight, 0)
+
+    def minutes_between(self, start, end):
+        """Open minutes from one moment to another, 0 when they are not in this order."""
+        if not self.calendar:
+            return max((end - start) / timedelta(minutes=1), 0)
+        minutes = 0
+        for opening, closing in self._intervals(start):
+            if opening >= end:
+                break
+            minutes += (min(closing, end) - opening) / timedelta(minutes=1)
+        return minutes
+
+    def _intervals(self, at):
+        """Open intervals from a moment on, the first one cut at it."""
+        for index in range(self._index(at), self._index(at) + MOST_SPANS):
+            for start, end in self._span(index):
+                if end > at:
+                    yield max(start, at), end
+
+    @staticmethod
+    def _index(at):
+        return at.toordinal() // SPAN_DAYS
+
+    def _span(self, index):
+        if index not in self._spans:
+            first = pytz.utc.localize(datetime.fromordinal(index * SPAN_DAYS))
+            intervals = self.calendar._work_intervals_batch(first, first + timedelta(days=SPAN_DAYS))[False]
+            self._spans[index] = [
+                tuple(moment.astimezone(pytz.utc).replace(tzinfo=None) for moment in interval[:2]) for interval in intervals]
+        return self._spans[index]
+
+
+class Openings:
+    """The working hours of many calls: each calendar is read once."""
+
+    def __init__(self):
+        self._hours = {}
+
+    def of(self, call):
+        """Hours of the call's number, else of its team, else of the company."""
+        number, company = call.number_id, call.company_id
+        calendar = number.resource_calendar_id or (number.team_id or call.lead_id.team_id).resource_calendar_id \
+            or company.resource_calendar_id
+        key = calendar.id or -company.id
+        if key not in self._hours:
+            self._hours[key] = WorkingHours(calendar.sudo(), company.partner_id.tz)
+        return self._hours[key]
