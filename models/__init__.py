@@ -2,8 +2,9 @@ from . import telephony_settings_mixin
 from . import telephony_account
 from . import telephony_account_commands
 from . import telephony_call
-from . import telephony_call_settle
 from . import telephony_call_follow_up
+from . import telephony_call_settle
+from . import telephony_call_lead
 from . import telephony_calls_mixin
 from . import telephony_call_card
 from . import telephony_call_leg

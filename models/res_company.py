@@ -7,6 +7,17 @@ DEAL_POLICIES = [
     ('new', "Begin a new deal"),
     ('contact', "None: the contact only"),
 ]
+LEAD_POLICIES = [
+    ('never', "Never"),
+    ('always', "At once, while it rings"),
+    ('answered', "When somebody has talked to them"),
+    ('missed', "When nobody answered"),
+]
+LEAD_OWNERS = [
+    ('answered', "Who answered"),
+    ('rotation', "In turn in the sales team"),
+    ('responsible', "The number's responsible"),
+]
 
 
 class ResCompany(models.Model):
@@ -21,3 +32,8 @@ class ResCompany(models.Model):
     telephony_match_margin = fields.Integer(
         string="Clear Lead", default=20,
         help="So many points a deal has to be ahead of the next one to be linked without asking.")
+    telephony_lead_policy = fields.Selection(
+        LEAD_POLICIES, string="New Deals for Unknown Callers", default='never', required=True)
+    telephony_lead_owner = fields.Selection(
+        LEAD_OWNERS, string="Owner of New Deals", default='answered', required=True,
+        help="Where this gives nobody: the number's responsible, then its team's leader.")

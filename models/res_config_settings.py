@@ -8,6 +8,14 @@ class ResConfigSettings(models.TransientModel):
     telephony_deal_policy = fields.Selection(
         related='company_id.telephony_deal_policy', readonly=False, required=True)
     telephony_match_margin = fields.Integer(related='company_id.telephony_match_margin', readonly=False)
+    telephony_lead_policy = fields.Selection(related='company_id.telephony_lead_policy', readonly=False, required=True)
+    telephony_lead_owner = fields.Selection(related='company_id.telephony_lead_owner', readonly=False, required=True)
+    telephony_late_days = fields.Integer(
+        string="Calls Looked At Again (days)", default=365, config_parameter='crm_telephony.late_days')
+    telephony_late_deal_days = fields.Integer(
+        string="Calls Put on New Deals (days)", default=30, config_parameter='crm_telephony.late_deal_days')
+    telephony_late_count = fields.Integer(
+        string="Calls a Number", default=200, config_parameter='crm_telephony.late_count')
     telephony_event_retention_days = fields.Integer(
         string="Keep PBX Events (days)", default=90, config_parameter='crm_telephony.event_retention_days')
     telephony_lost_call_hours = fields.Integer(

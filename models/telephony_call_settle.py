@@ -1,22 +1,171 @@
 from contextlib import contextmanager
+from datetime import timedelta
 
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.fields import Domain
 
 from .telephony_call import changes
+from .telephony_matcher import Caller
+
+# Further calls of the same number that move at once with a choice; the rest move in the background.
+AT_ONCE = 80
+# Days back in which unsettled calls are looked at again, days back in which they get a deal too, calls a number.
+LATE_LIMITS = {'late_days': 365, 'late_deal_days': 30, 'late_count': 200}
 
 
 class TelephonyCall(models.Model):
-    """What people decide about calls. What a person chose stays, whatever the matcher would say later; what has already
-    followed from a call moves along with it."""
+    """What people decide about calls. What a person chose stays, whatever the matcher would say later, and holds for the
+    next calls of that number; what has already followed from a call moves along with it."""
     _inherit = 'telephony.call'
 
     settled_by_id = fields.Many2one('res.users', string="Set By", readonly=True, ondelete='set null')
     settled_at = fields.Datetime(string="Set At", readonly=True)
+    candidates = fields.Json(compute='_compute_candidates', help="What get_candidates tells of this call.")
+
+    # === WHAT THERE IS TO CHOOSE FROM === #
+
+    @api.depends('customer_number', 'number_id', 'user_id', 'partner_id', 'lead_id', 'match_state')
+    def _compute_candidates(self):
+        """For all calls at once, and only what the person who looks may read."""
+        self.candidates = False
+        matches = self.sudo().with_context(telephony_lang=self.env.lang)._matches()
+        readable = self.env['crm.lead'].union(*(
+            candidate.lead for match in matches.values() for candidate in match.candidates)
+        ).with_env(self.env)._filtered_access('read')
+        contacts = self.env['res.partner'].union(*(
+            partner for match in matches.values() for partner in match.partners)
+        ).with_env(self.env)._filtered_access('read')
+        for call in self.filtered(lambda call: call.id in matches):
+            match = matches[call.id]
+            shown = [candidate for candidate in match.candidates if candidate.lead in readable]
+            call.candidates = {
+                'deals': [call._candidate_values(candidate) for candidate in shown],
+                'hidden': len(match.candidates) - len(shown),
+                'contacts': [
+                    {'id': partner.id, 'name': partner.display_name, 'picked': partner == call.partner_id}
+                    for partner in contacts if partner in match.partners],
+            }
+
+    def _candidate_values(self, candidate):
+        lead = candidate.lead.with_env(self.env)
+        return {
+            'id': lead.id,
+            'name': lead.name,
+            'score': candidate.score,
+            'reasons': [reason._asdict() for reason in candidate.reasons],
+            'stage': lead.stage_id.name or '',
+            'amount': lead.expected_revenue,
+            'currency_id': lead.company_currency.id,
+            'partner': lead.partner_id.sudo().display_name or lead.contact_name or '',
+            'user': lead.user_id.name or '',
+            'picked': lead.id == self.lead_id.id,
+        }
+
+    def get_candidates(self):
+        """What a person may choose from for this call, as he may see it.
+
+        :return: dict with `state` (match_state), `reason`, `lead_id` and `partner_id` ({'id', 'name'} or False),
+            `deals` (list of dicts, the best first: `id`, `name`, `score`, `reasons` (`code`, `text`, `weight`), `stage`,
+            `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may not read), `contacts`
+            (`id`, `name`, `picked`: who has this number)
+        """
+        self.ensure_one()
+        self.check_access('read')
+        return {
+            'state': self.match_state, 'reason': self.match_reason or '',
+            **{name: self[name] and {'id': self[name].id, 'name': self[name].sudo().display_name}
+               for name in ('lead_id', 'partner_id')},
+            **(self.candidates or {'deals': [], 'hidden': 0, 'contacts': []}),
+        }
+
+    def _matches(self):
+        """What the matcher says now, dict call id → Match, of the calls that have a customer's number."""
+        found = {}
+        for company, calls in self.grouped('company_id').items():
+            callers = {call.id: Caller(call.customer_number, call.number_id.id, call.user_id.id)
+                       for call in calls if call.customer_number and call.direction != 'internal'}
+            if callers:
+                matches = self.env['telephony.matcher']._match(company, set(callers.values()))
+                found.update({call_id: matches[caller] for call_id, caller in callers.items()})
+        return found
+
+    # === ONE CLICK === #
+
+    def action_pick(self, lead_id):
+        """This deal it is.
+
+        :return: an action that says what happened and offers undo, as of all these
+        """
+        if not (lead := self.env['crm.lead'].browse(lead_id).exists()):
+            return self._say(self.env._("This deal is gone. Choose another."), undo=False)
+        self._attach_by_hand({'lead_id': lead.id})
+        return self._say_settled()
+
+    def action_pick_contact(self, partner_id=False):
+        """This contact it is, and no deal; the call's own contact by default."""
+        if not (partner := self.env['res.partner'].browse(partner_id).exists() or self.partner_id[:1]):
+            return self._say(self.env._("This contact is gone. Choose another."), undo=False)
+        self._attach_by_hand({'partner_id': partner.id, 'lead_id': False})
+        return self._say_settled()
+
+    def action_create_lead(self):
+        """A new deal for each number, his who talked, or else hers who asks for it."""
+        self.env['crm.lead'].check_access('create')
+        self.check_access('write')
+        for _key, calls in self.filtered('customer_number').grouped(lambda call: call._number_key()).items():
+            latest = calls.sudo().sorted('start_at')[-1:]
+            latest._lock_number()
+            lead = latest._new_lead(latest.user_id or self.env.user)
+            calls._attach_by_hand({'lead_id': lead.id, 'partner_id': lead.partner_id.id})
+        return self._say_settled()
+
+    def action_ignore_number(self):
+        """These numbers are never a customer's: nobody is to call them back."""
+        self.check_access('write')
+        calls = self.sudo().filtered('customer_number')
+        calls._decide('ignore')
+        calls._open_callbacks_of_number()._close(
+            'cancelled', self.env._("The number was set to be ignored by %(user)s", user=self.env.user.name))
+        calls = calls.filtered(lambda call: call.match_state != 'manual')
+        (calls | self.sudo()._others())._match_again()
+        numbers = ", ".join(sorted(set(self.filtered('customer_number').mapped('customer_number')))[:5])
+        return self._say(self.env._("Ignored from now on: %(numbers)s", numbers=numbers))
+
+    def action_forget_choice(self):
+        """Take back what was decided about these calls and their numbers: the matcher decides again, and everything moves
+        back. What was decided before, if anything, holds again."""
+        self.check_access('write')
+        calls = self.sudo()
+        others = calls._others(leaving=calls)
+        new_leads = calls.lead_id.filtered(lambda lead: lead._is_untouched_from_call(self.env.user))
+        calls._unlearn()
+        calls.write({'match_state': 'none', 'settled_by_id': False, 'settled_at': False})
+        calls._decide_as_before()
+        new_leads.active = False    # the matcher is not to find them
+        (calls | others)._match_again(always=calls)
+        new_leads.unlink()
+        return self._say(self.env._("Taken back. %(reason)s", reason=self[:1].match_reason or ''), undo=False)
+
+    def _say_settled(self):
+        numbers, places = set(self.mapped('customer_number')), {call._place() for call in self.sudo()}
+        if len(numbers) > 1 or len(places) > 1 or not any(places):
+            return self._say(self.env._("%(count)s calls are settled.", count=len(self)))
+        return self._say(self.env._(
+            "%(number)s is now with “%(name)s”. Its next calls go there by themselves.",
+            number=self[:1].who, name=places.pop().display_name))
+
+    def _say(self, message, undo=True):
+        """A notification, with a button that takes it back, after which the view shows how things are."""
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'crm_telephony.settled',
+            'params': {'message': message, 'call_ids': self.ids if undo else []},
+        }
 
     # === A CHOICE BY HAND === #
 
     def _attach_by_hand(self, vals):
-        """A person's choice of contact or deal."""
+        """A person's choice of contact or deal: these calls keep it, and the number remembers it."""
         self.check_access('write')
         lead = self.env['crm.lead'].browse(vals.get('lead_id') or [])
         partner = self.env['res.partner'].browse(vals.get('partner_id') or [])
@@ -25,13 +174,18 @@ class TelephonyCall(models.Model):
         if lead and 'partner_id' not in vals and (customer := lead.sudo().partner_id):
             vals = {**vals, 'partner_id': customer.id}
         calls = self.sudo()
+        others = calls._others()
         with calls._moving_along():
             calls.write({
-                **vals, 'match_state': 'manual', 'settled_by_id': self.env.uid, 'settled_at': fields.Datetime.now(),
+                **vals, 'match_state': 'manual', 'is_excluded': False,
+                'settled_by_id': self.env.uid, 'settled_at': fields.Datetime.now(),
                 'match_reason': self.env._("Set by %(user)s", user=self.env.user.name),
             })
             if partner and 'lead_id' not in vals:
                 calls.filtered(lambda call: call._is_deal_of_another()).lead_id = False
+        calls._decide('contact')
+        calls._learn()
+        others._match_again()
         return True
 
     def _is_deal_of_another(self):
@@ -39,21 +193,168 @@ class TelephonyCall(models.Model):
         customer = self.lead_id.partner_id.commercial_partner_id
         return customer and customer != self.partner_id.commercial_partner_id
 
+    def _others(self, leaving=None):
+        """The further calls that a decision about these calls' numbers concerns, unless a person has set them: those that
+        wait for one, and those since the one that opened the callback.
+
+        :param leaving: calls whose present place the others leave too
+        """
+        since = fields.Datetime.now() - timedelta(days=self._late_limit('late_days'))
+        waiting = Domain('match_state', 'in', ('none', 'ambiguous'))
+        for callback in self._open_callbacks_of_number():
+            begin = callback.origin_call_id.start_at or callback.create_date
+            if any(call.customer_number == callback.customer_number and call.start_at >= begin for call in self):
+                waiting |= Domain('customer_number', '=', callback.customer_number) & Domain('start_at', '>=', begin)
+        if leaving:
+            waiting |= Domain('lead_id', 'in', leaving.lead_id.ids)
+            waiting |= Domain('lead_id', '=', False) & Domain('partner_id', 'in', leaving.partner_id.ids)
+        others = self.browse()
+        for company, calls in self.filtered('customer_number').grouped('company_id').items():
+            others |= self.search(
+                Domain('company_id', '=', company.id) & Domain('customer_number', 'in', calls.mapped('customer_number'))
+                & Domain('match_state', '!=', 'manual') & Domain('direction', '!=', 'internal')
+                & Domain('id', 'not in', self.ids) & Domain('start_at', '>=', since) & waiting,
+                limit=AT_ONCE, order='start_at desc')
+        if len(others) >= AT_ONCE:
+            self.env['telephony.rebind']._queue(self.mapped('customer_number'))
+        return others
+
+    def _open_callbacks_of_number(self):
+        callbacks = self.env['telephony.callback'].sudo()
+        return callbacks.union(*(callbacks.search([
+            ('company_id', '=', company.id), ('customer_number', 'in', calls.mapped('customer_number')),
+            ('state', '=', 'open'),
+        ]) for company, calls in self.filtered('customer_number').grouped('company_id').items()))
+
+    # === WHAT IS REMEMBERED OF A CHOICE === #
+
+    def _number_key(self):
+        return self.company_id, self.customer_number
+
+    def _decisions(self):
+        decisions = self.env['telephony.decision'].sudo()
+        found = decisions.union(*(decisions.search([
+            ('company_id', '=', company.id), ('number', 'in', calls.mapped('customer_number')),
+        ]) for company, calls in self.filtered('customer_number').grouped('company_id').items()))
+        return {(decision.company_id, decision.number): decision for decision in found}
+
+    def _decide(self, kind):
+        """Remember for their numbers where these calls are, or that they are to be ignored. Of several calls with one
+        number the latest counts."""
+        have, new, void = self._decisions(), {}, self.env['telephony.decision'].sudo()
+        for call in self.filtered('customer_number').sorted('start_at'):
+            key = call._number_key()
+            values = {'kind': kind, 'partner_id': False, 'lead_id': False, 'user_id': self.env.uid}
+            if kind == 'contact':
+                values.update(partner_id=call.partner_id.id, lead_id=call.lead_id.id)
+                if not call._place():
+                    void |= have.get(key, void)
+                    continue
+            if key in have:
+                have[key].write(values)
+            else:
+                new[key] = {**values, 'company_id': key[0].id, 'number': key[1]}
+        void.unlink()
+        void.create(list(new.values()))
+
+    def _decide_as_before(self):
+        """What was chosen last among the calls that remain set by hand holds for their numbers again."""
+        for (company, number), decision in self._decisions().items():
+            latest = self.search([
+                ('company_id', '=', company.id), ('customer_number', '=', number), ('match_state', '=', 'manual'),
+                ('settled_at', '!=', False), '|', ('partner_id', '!=', False), ('lead_id', '!=', False),
+            ], order='settled_at desc, id desc', limit=1)
+            if decision.kind == 'ignore':
+                self._reopen_ignored(decision)
+            if latest:
+                decision.write({
+                    'kind': 'contact', 'partner_id': latest.partner_id.id, 'lead_id': latest.lead_id.id,
+                    'user_id': latest.settled_by_id.id})
+            else:
+                decision.unlink()
+
+    def _reopen_ignored(self, decision):
+        """The callback that went when its number was ignored is due again."""
+        callback = self.env['telephony.callback'].sudo().search([
+            ('company_id', '=', decision.company_id.id), ('customer_number', '=', decision.number)],
+            order='id desc', limit=1)
+        if callback.state == 'cancelled' and callback.done_at >= decision.write_date.replace(microsecond=0):
+            callback.write({'state': 'open', 'close_reason': False, 'done_at': False})
+            callback._plan_activity()
+
+    def _learn(self):
+        """A number that nobody has becomes a further number of the contact that a person gave its call to."""
+        calls = self.filtered(lambda call: call.partner_id and call.customer_number)
+        numbers = calls.mapped('customer_number')
+        known = {
+            *self.env['res.partner'].search([('phone_sanitized', 'in', numbers)]).mapped('phone_sanitized'),
+            *self.env['telephony.contact.number'].search([('number', 'in', numbers)]).mapped('number'),
+        }
+        self.env['telephony.contact.number'].create([
+            {'partner_id': owner.partner_id.id, 'number': number, 'origin': 'learnt'}
+            for number, owner in calls.grouped('customer_number').items() if number not in known
+            for owner in owner[:1]])
+
+    def _unlearn(self):
+        """What was learnt from these calls alone is forgotten."""
+        learnt = self.env['telephony.contact.number'].search([
+            ('origin', '=', 'learnt'), ('number', 'in', self.mapped('customer_number')),
+            ('partner_id', 'in', self.partner_id.ids)])
+        for number in learnt:
+            if not self.search_count([
+                ('customer_number', '=', number.number), ('partner_id', '=', number.partner_id.id),
+                ('match_state', '=', 'manual'), ('id', 'not in', self.ids),
+            ], limit=1):
+                number.unlink()
+
+    # === WHAT MOVES === #
+
+    def _match_again(self, always=()):
+        """Let the matcher decide anew. Old calls get a contact and no deal: what is sold today was not what they were
+        about.
+
+        :param always: those of the calls that get what the matcher says, however old they are
+        """
+        recent = fields.Datetime.now() - timedelta(days=self._late_limit('late_deal_days'))
+        matches, groups = self._matches(), {}
+        for call in self:
+            if match := matches.get(call.id):
+                values = call._values_of(match, call in always or call.start_at >= recent)
+                if changes(call, values):
+                    groups.setdefault(tuple(values.items()), []).append(call.id)
+        with self._moving_along():
+            for values, ids in groups.items():
+                self.browse(ids).write(dict(values))
+
+    def _values_of(self, match, with_deal=True):
+        values = {
+            'partner_id': match.partner.id, 'lead_id': match.lead.id, 'match_state': match.state,
+            'match_reason': match.reason or False, 'is_excluded': match.excluded}
+        if with_deal or match.excluded:
+            return values
+        if match.partner:
+            return {**values, 'lead_id': False, 'match_state': 'auto', 'match_reason': self.env._("Contact with this number")}
+        return {**values, 'lead_id': False, 'match_state': 'none', 'match_reason': False}
+
     @contextmanager
     def _moving_along(self):
         """Whatever changes contact and deal of these calls inside, their chatter lines and open callbacks (with
         activity, and the owner where he came from contact or deal) go to where the calls are then."""
         Callback = self.env['telephony.callback'].sudo()
+        recent = fields.Datetime.now() - timedelta(days=self._late_limit('late_deal_days'))
         before = {call: call._place() for call in self}
         callbacks = Callback.search([('state', '=', 'open'), ('origin_call_id', 'in', self.ids)])
         owners = {callback: Callback._responsible(callback.origin_call_id) for callback in callbacks}
         yield
         moved = self.filtered(lambda call: call._place() != before[call])
-        # a line that somebody has deleted does not come back
-        told = moved.filtered(lambda call: call.follow_up == 'done' and (call.message_id or not before[call]))
+        # a line that somebody has deleted does not come back, and old calls are no news
+        told = moved.filtered(lambda call: call.follow_up == 'done' and (
+            call.message_id or (not before[call] and call.start_at >= recent)))
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
             calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)._log_in_chatter()
+        for call in told:
+            call.message_id.date = call._moment()
         for callback, owner in owners.items():
             call = callback.origin_call_id
             values = {'partner_id': call.partner_id.id, 'lead_id': call.lead_id.id}
@@ -65,3 +366,8 @@ class TelephonyCall(models.Model):
     def _place(self):
         """The record that bears the call's chatter line."""
         return self.lead_id or self.partner_id
+
+    @api.model
+    def _late_limit(self, name):
+        """A limit of what is done about past calls."""
+        return int(self.env['ir.config_parameter'].sudo().get_param(f'crm_telephony.{name}', LATE_LIMITS[name]))

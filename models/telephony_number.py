@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 
 from ..providers.numbers import normalise
-from .res_company import DEAL_POLICIES
+from .res_company import DEAL_POLICIES, LEAD_OWNERS, LEAD_POLICIES
 
 
 class TelephonyNumber(models.Model):
@@ -28,6 +28,10 @@ class TelephonyNumber(models.Model):
         help="Of this line, where they differ from the team's and the company's.")
     deal_policy = fields.Selection(
         DEAL_POLICIES, string="Deal of a Call", help="Where it differs from the company's.")
+    lead_policy = fields.Selection(
+        LEAD_POLICIES, string="New Deals", help="For unknown callers of this number. Empty: as the company's settings say.")
+    lead_owner = fields.Selection(
+        LEAD_OWNERS, string="Owner of New Deals", help="Empty: as the company's settings say.")
 
     # the same number may stand at two PBXs: firms move from one to the other
     _name_uniq = models.UniqueIndex('(account_id, name)', "This number is already entered.")
