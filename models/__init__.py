@@ -19,10 +19,12 @@ from . import telephony_extension
 from . import telephony_match_weight
 from . import telephony_matcher
 from . import telephony_number
+from . import telephony_rebind
 from . import telephony_recording
 from . import telephony_rule
 from . import telephony_rule_action
 
+from . import base_partner_merge
 from . import crm_lead
 from . import crm_team
 from . import ir_http

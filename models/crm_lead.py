@@ -1,4 +1,7 @@
-from odoo import fields, models
+from odoo import api, fields, models
+
+# What decides whose calls may hang on a deal.
+OWNERSHIP = {'phone', 'phone_sanitized', 'partner_id', 'active', 'company_id', 'stage_id'}
 
 
 class CrmLead(models.Model):
@@ -7,9 +10,49 @@ class CrmLead(models.Model):
 
     telephony_call_ids = fields.One2many(
         'telephony.call', 'lead_id', string="Calls", groups='crm_telephony.group_user')
+    telephony_origin_call_id = fields.Many2one(
+        'telephony.call', string="Made of Call", readonly=True, copy=False, index='btree_not_null', ondelete='set null')
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        leads = super().create(vals_list)
+        leads._bind_late()
+        return leads
+
+    def write(self, vals):
+        result = super().write(vals)
+        if OWNERSHIP & set(vals):
+            self._bind_late()
+        if vals.get('partner_id'):
+            # a lead that became a customer's: his are the calls that made it
+            self.env['telephony.call'].sudo().search([
+                ('lead_id', 'in', self.ids), ('partner_id', '=', False)]).write({'partner_id': vals['partner_id']})
+        return result
+
+    def _bind_late(self):
+        """Past calls of these deals' numbers may belong to them."""
+        leads = self.sudo().filtered(lambda lead: lead.active and lead.won_status == 'pending')
+        self.env['telephony.rebind'].sudo()._queue([
+            *leads.mapped('phone_sanitized'), *leads.partner_id.mapped('phone_sanitized'),
+            *leads.partner_id.telephony_number_ids.mapped('number')])
 
     def _merge_dependences(self, opportunities):
-        """The calls and promises of merged deals go with them."""
+        """The calls and promises of merged deals go with them, and so does what was decided about their numbers. Numbers
+        that the merged deal has no room for stay known by its contact, or else by a decision."""
         super()._merge_dependences(opportunities)
-        for model in ('telephony.call', 'telephony.callback'):
+        for model in ('telephony.call', 'telephony.callback', 'telephony.decision'):
             self.env[model].sudo().search([('lead_id', 'in', opportunities.ids)]).write({'lead_id': self.id})
+        calls = self.env['telephony.call'].sudo().search([
+            ('lead_id', '=', self.id), ('customer_number', 'in', opportunities.mapped('phone_sanitized'))])
+        if self.partner_id:
+            calls.filtered('partner_id')._learn()
+        calls.filtered(lambda call: call._number_key() not in calls._decisions())._decide('contact')
+
+    def _is_untouched_from_call(self, user):
+        """A deal that this user has just made of a call, and that nobody has worked on since."""
+        self.ensure_one()
+        age = self.env.cr.now() - self.create_date
+        return (
+            self.telephony_origin_call_id and self.create_uid == user and self.write_uid == user and age.total_seconds() < 3600
+            and not self.activity_ids and not self.message_ids.filtered(lambda message: message.message_type == 'comment')
+        )

@@ -1,6 +1,12 @@
-from odoo import fields, models
+import re
+
+from odoo import api, fields, models
+from odoo.fields import Domain
 
 from ..providers.base import Contact
+
+# What decides whose calls are a contact's.
+OWNERSHIP = {'phone', 'phone_sanitized', 'country_id', 'active', 'company_id', 'parent_id'}
 
 
 class ResPartner(models.Model):
@@ -13,6 +19,36 @@ class ResPartner(models.Model):
         'telephony.call', 'partner_id', string="Calls", groups='crm_telephony.group_user')
     telephony_number_ids = fields.One2many(
         'telephony.contact.number', 'partner_id', string="Further Numbers", groups='crm_telephony.group_user')
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        partners = super().create(vals_list)
+        partners._bind_late()
+        return partners
+
+    def write(self, vals):
+        result = super().write(vals)
+        if OWNERSHIP & set(vals):
+            self._bind_late()
+        return result
+
+    def _bind_late(self):
+        """Past calls of these contacts' numbers may belong to them."""
+        partners = self.sudo().filtered('active')
+        self.env['telephony.rebind'].sudo()._queue([
+            *partners.mapped('phone_sanitized'), *partners.telephony_number_ids.mapped('number')])
+
+    def _search_phone_mobile_search(self, operator, value):
+        """Odoo's own search by number finds further numbers too."""
+        domain = super()._search_phone_mobile_search(operator, value)
+        if operator not in ('ilike', 'like', '=', '=ilike', '=like') or not isinstance(value, str) or not (
+                digits := re.sub(r'\D', '', value)):
+            return domain
+        international = value.strip().startswith(('+', '00'))
+        if value.strip().startswith('00'):
+            digits = digits[2:]
+        begin, end = '+' if international else '%', '' if operator.startswith('=') else '%'
+        return domain | Domain('telephony_number_ids.number', '=like', f'{begin}{digits}{end}')
 
     def _telephony_family(self):
         """A company shows the calls of its people too."""

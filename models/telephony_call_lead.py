@@ -105,7 +105,7 @@ class TelephonyCall(models.Model):
         """A deal that knows where it comes from: the source, campaign and team of the number that was called."""
         self.ensure_one()
         company, number = self.company_id, self.number_id
-        team = number.team_id or self.env['crm.team']._get_default_team_id(user_id=user.id or False)
+        team = number.team_id
         leads = self.env['crm.lead'].with_company(company).with_context(
             **clean_context(self.env.context), lang=company.partner_id.lang or self.env.lang, mail_create_nosubscribe=True,
             # who has just talked to him needs no mail about it
@@ -118,10 +118,12 @@ class TelephonyCall(models.Model):
             'partner_id': self.partner_id.id,
             'phone': self.customer_number,
             'company_id': company.id,
-            'team_id': team.id,
+            # else crm finds the owner's
+            **({'team_id': team.id} if team else {}),
             'user_id': user.id,
             'source_id': number.source_id.id,
             'campaign_id': number.campaign_id.id,
+            'telephony_origin_call_id': self.id,
             'medium_id': self.env['ir.model.data']._xmlid_to_res_id('utm.utm_medium_phone'),
         })
 

@@ -309,14 +309,23 @@ class TelephonyCall(models.Model):
 
     # === WHAT MOVES === #
 
-    def _match_again(self, always=()):
+    def _lose_place(self):
+        """Their deal or contact was deleted, and with it what was said about these calls: they are looked up again."""
+        for contact, calls in self.filtered(lambda call: not call.lead_id).grouped('partner_id').items():
+            calls.write({
+                'match_state': 'auto' if contact else 'none', 'settled_by_id': False, 'settled_at': False,
+                'match_reason': self.env._("What it was about was deleted")})
+        self.env['telephony.rebind'].sudo()._queue(self.mapped('customer_number'))
+
+    def _match_again(self, matches=None, always=()):
         """Let the matcher decide anew. Old calls get a contact and no deal: what is sold today was not what they were
         about.
 
+        :param matches: what :meth:`_matches` has told already
         :param always: those of the calls that get what the matcher says, however old they are
         """
         recent = fields.Datetime.now() - timedelta(days=self._late_limit('late_deal_days'))
-        matches, groups = self._matches(), {}
+        matches, groups = self._matches() if matches is None else matches, {}
         for call in self:
             if match := matches.get(call.id):
                 values = call._values_of(match, call in always or call.start_at >= recent)
@@ -325,6 +334,17 @@ class TelephonyCall(models.Model):
         with self._moving_along():
             for values, ids in groups.items():
                 self.browse(ids).write(dict(values))
+
+    def _match_late(self):
+        """Give calls that are on no deal what the matcher finds now. What is certain is not made uncertain, and a contact
+        is not exchanged."""
+        matches = self._matches()
+        self.filtered(lambda call: call.id in matches and (
+            call.match_state in ('none', 'ambiguous') or (
+                matches[call.id].state == 'auto' and matches[call.id].lead
+                and matches[call.id].partner.commercial_partner_id in (
+                    call.partner_id.commercial_partner_id, call.partner_id.browse()))
+        ))._match_again(matches)
 
     def _values_of(self, match, with_deal=True):
         values = {

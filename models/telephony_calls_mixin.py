@@ -15,6 +15,16 @@ class TelephonyCallsMixin(models.AbstractModel):
     telephony_missed_count = fields.Integer(
         string="Missed Calls", compute='_compute_telephony_counts', groups='crm_telephony.group_user')
 
+    def unlink(self):
+        """Calls outlive their contact and deal, and are looked up again."""
+        field = self._fields['telephony_call_ids'].inverse_name
+        calls = self.env['telephony.call'].sudo().search([(field, 'in', self.ids)])
+        decisions = self.env['telephony.decision'].sudo().search([(field, 'in', self.ids)])
+        result = super().unlink()
+        decisions.filtered(lambda decision: decision.kind == 'contact' and not decision.partner_id and not decision.lead_id).unlink()
+        calls.exists()._lose_place()
+        return result
+
     def _telephony_family(self):
         """Ids of the records whose calls count as these records'."""
         return self.ids

@@ -22,7 +22,9 @@ class TelephonyContactNumber(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        return super().create([self._with_e164(vals, vals.get('partner_id')) for vals in vals_list])
+        numbers = super().create([self._with_e164(vals, vals.get('partner_id')) for vals in vals_list])
+        numbers._bind_late()
+        return numbers
 
     def write(self, vals):
         if 'number' not in vals:
@@ -30,7 +32,11 @@ class TelephonyContactNumber(models.Model):
         for number in self:
             partner_id = vals.get('partner_id') or number.partner_id.id
             super(TelephonyContactNumber, number).write(self._with_e164(vals, partner_id))
+        self._bind_late()
         return True
+
+    def _bind_late(self):
+        self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
 
     @api.model
     def _with_e164(self, vals, partner_id):
