@@ -72,9 +72,10 @@ class TelephonyCall(models.Model):
             return self.lead_id
         self._lock_number()
         if not self.lead_id:
-            lead, reason = self._open_lead_of_number(), self.env._("The open deal of this number")
+            _ = self.with_context(lang=self.company_id.partner_id.lang or self.env.lang).env._
+            lead, reason = self._open_lead_of_number(), _("The open deal of this number")
             if not lead:
-                lead, reason = self._new_lead(self._lead_owner()), self.env._("New deal, made of this call")
+                lead, reason = self._new_lead(self._lead_owner()), _("New deal, made of this call")
             with self._moving_along():
                 self.write({
                     'lead_id': lead.id, 'partner_id': self.partner_id.id or lead.partner_id.id, 'match_state': 'auto',

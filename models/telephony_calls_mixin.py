@@ -21,7 +21,7 @@ class TelephonyCallsMixin(models.AbstractModel):
         calls = self.env['telephony.call'].sudo().search([(field, 'in', self.ids)])
         decisions = self.env['telephony.decision'].sudo().search([(field, 'in', self.ids)])
         result = super().unlink()
-        decisions.filtered(lambda decision: decision.kind == 'contact' and not decision.partner_id and not decision.lead_id).unlink()
+        decisions.filtered(lambda one: one.kind == 'contact' and not one.partner_id and not one.lead_id).unlink()
         calls.exists()._lose_place()
         return result
 
