@@ -20,6 +20,7 @@
         'views/telephony_account_templates.xml',
         'views/telephony_event_views.xml',
         'views/telephony_call_views.xml',
+        'views/telephony_call_control_views.xml',
         'views/telephony_callback_views.xml',
         'views/telephony_account_views.xml',
         'views/telephony_number_views.xml',

@@ -1,8 +1,23 @@
 from odoo import models
+from odoo.exceptions import UserError
 
 
 class MailActivity(models.Model):
     _inherit = 'mail.activity'
+
+    def action_call(self):
+        """Call the customer whom this activity is about; what happens is told by `telephony.account._place_call`."""
+        self.ensure_one()
+        self.check_access('read')
+        callback = self._open_callbacks()[:1]
+        number = callback.customer_number
+        if not number and self.res_model:
+            record = self.env[self.res_model].browse(self.res_id)
+            customer = self.env['telephony.account']._customer_record(record) or record
+            number = next((customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)), False)
+        if not number:
+            raise UserError(self.env._("%(record)s has no phone number.", record=self.res_name or self.display_name))
+        return self.env['telephony.account']._place_call(number, self)
 
     def _action_done(self, feedback=False, attachment_ids=None):
         callbacks = self._open_callbacks()

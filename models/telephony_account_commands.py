@@ -4,6 +4,7 @@ from datetime import timedelta, timezone
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 
 from ..providers.base import ProviderError
 from ..providers.clients import clients
@@ -15,6 +16,8 @@ _logger = logging.getLogger(__name__)
 HISTORY_OVERLAP = timedelta(hours=6)
 # Calls of the last minutes are still being told by events.
 HISTORY_DELAY = timedelta(minutes=10)
+# A call that goes on longer has lost its end.
+LIVE = timedelta(hours=4)
 
 
 class TelephonyAccount(models.Model):
@@ -302,6 +305,30 @@ class TelephonyAccount(models.Model):
 
     def _transfer(self, call, extension, attended=False):
         return self._command('transfer', self._command_ref(call), extension.number, attended)
+
+    def _transfer_kinds(self):
+        """How calls can be passed on: some of 'blind' and 'attended'."""
+        self.ensure_one()
+        if not self._can('transfer'):
+            return []
+        return ['blind', 'attended'] if clients[self.provider].asks_first else ['blind']
+
+    def _phone_states(self):
+        """Phone → 'talking' or 'ringing', of the phones of this PBX that are not free."""
+        self.ensure_one()
+        calls = self.env['telephony.call'].sudo().search(
+            Domain('account_id', '=', self.id) & Domain('state', '!=', 'ended')
+            & Domain('start_at', '>', fields.Datetime.now() - LIVE))
+        states = {}
+        for call in calls:
+            legs = call.leg_ids._running()
+            phones = {leg.extension: leg.answered_at for leg in legs}
+            if call.direction != 'inbound' and call.extension and not legs.filtered('answered_at'):
+                phones[call.extension] = call.answered_at
+            for phone, talks in phones.items():
+                if talks or phone not in states:
+                    states[phone] = 'talking' if talks else 'ringing'
+        return states
 
     def _command_ref(self, call):
         """What the PBX's commands call this running call."""

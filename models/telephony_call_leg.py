@@ -26,3 +26,7 @@ class TelephonyCallLeg(models.Model):
     def _compute_talk_clock(self):
         for leg in self:
             leg.talk_clock = clock(leg.talk_seconds) if leg.talk_seconds else False
+
+    def _running(self):
+        """Those that ring or talk still."""
+        return self.filtered(lambda leg: not leg.ended_at and leg.outcome in (False, 'answered'))

@@ -245,3 +245,115 @@ class TestPlaceCall(CallControlCase):
         self.assertFalse(new_test_user(self.env, 'tel_clerk', groups='base.group_user')._telephony_session())
         self.account.extension_ids.unlink()
         self.assertEqual(self.anna._telephony_session()['can_call'], False)
+
+    def test_the_call_button_of_an_activity(self):
+        activity = self.lead.activity_schedule('mail.mail_activity_data_call', user_id=self.anna.id)
+        silent = self.env['crm.lead'].create({'name': "No number", 'user_id': self.anna.id})
+        mute = silent.activity_schedule('mail.mail_activity_data_call', user_id=self.anna.id)
+        self.play(self.event('ended', caller='+77770001122', outcome='missed', at=-100))
+        debt = self.callbacks('+77770001122')
+        debt.user_id = self.anna
+        with self.enter_registry_test_mode():
+            activity.with_user(self.anna).action_call()
+            with self.assertRaisesRegex(UserError, "No number has no phone number"):
+                mute.with_user(self.anna).action_call()
+        self.dials().asked_at = '2020-01-01'
+        with self.enter_registry_test_mode():
+            debt.activity_id.with_user(self.anna).action_call()
+        self.assertEqual([told[2] for told in self.pbx.told], [CUSTOMER, '+77770001122'])
+
+
+class TestRunningCall(CallControlCase):
+    """Anna is 101, Boris 102, nobody sits at 103."""
+
+    def talk(self):
+        self.play(self.event('ringing', extension='101'), self.event('answered', extension='101', at=3))
+        return self.call().with_user(self.anna)
+
+    def test_hang_up(self):
+        call = self.talk()
+        self.assertTrue(call.can_hang_up)
+        call.action_hang_up()
+        self.assertEqual(self.pbx.told, [('hang_up', 'c1')])
+        self.pbx.complaint_text = "this call is over"
+        with self.assertRaisesRegex(UserError, "this call is over"):
+            call.action_hang_up()
+        self.play(self.event('ended', at=60, outcome='answered'))
+        self.assertFalse(call.can_hang_up or call.can_transfer)
+        with self.assertRaisesRegex(UserError, "This call is over"):
+            call.action_hang_up()
+
+    def test_only_ones_own_call(self):
+        """A call of a readable contact can be read by a colleague, and not be ended by him."""
+        self.lead.user_id = False
+        call = self.talk()
+        theirs = call.with_user(self.boris)
+        self.assertTrue(theirs.has_access('read'))
+        self.assertFalse(theirs.can_hang_up or theirs.can_transfer)
+        for command in (theirs.action_hang_up, theirs.action_transfer, theirs.get_colleagues,
+                        lambda: theirs.transfer(self.account.extension_ids[1].id)):
+            with self.assertRaises(AccessError):
+                command()
+        self.assertFalse(self.pbx.told)
+        call.with_user(self.supervisor).action_hang_up()
+        self.assertEqual(len(self.pbx.told), 1)
+        elsewhere = self.env['res.company'].create({'name': "Elsewhere"})
+        stranger = new_test_user(self.env, 'tel_far', groups='base.group_user,crm_telephony.group_supervisor',
+                                 company_id=elsewhere.id, company_ids=[(6, 0, elsewhere.ids)])
+        with self.assertRaises(AccessError):
+            call.with_user(stranger).action_hang_up()
+
+    def test_one_of_a_ringing_group_does_not_end_it_for_all(self):
+        self.play(self.event('ringing', extension='101'), self.event('ringing', extension='102'))
+        self.assertFalse(self.call().with_user(self.anna).can_hang_up)
+        self.play(self.event('ringing', 'c2', extension='101', caller='+77010000009'))
+        self.assertTrue(self.call('c2').with_user(self.anna).can_hang_up)
+        self.play(self.outbound('ringing'))
+        self.assertTrue(self.call('o1').with_user(self.anna).can_hang_up)
+        self.assertFalse(self.call('o1').with_user(self.anna).can_transfer, "nobody has answered yet")
+
+    def test_who_was_passed_a_call_controls_it(self):
+        self.talk()
+        self.play(self.event('transferred', extension='102', at=20), self.event('answered', extension='102', at=21))
+        self.assertTrue(self.call().with_user(self.boris).can_hang_up)
+        self.assertFalse(self.call().with_user(self.anna).can_hang_up)
+
+    def test_colleagues_by_name_with_their_state(self):
+        call = self.talk()
+        self.play(self.event('ringing', 'c2', extension='102', caller='+77010000009'))
+        told = call.get_colleagues()
+        self.assertEqual(told['kinds'], ['blind', 'attended'])
+        self.assertEqual([(one['name'], one['state']) for one in told['colleagues']], [('103', 'free'), ("Boris", 'ringing')])
+        self.play(self.event('answered', 'c2', extension='102', caller='+77010000009', at=5))
+        self.assertEqual(call.get_colleagues()['colleagues'][-1]['state'], 'talking')
+        self.play(self.event('ended', 'c2', extension='102', caller='+77010000009', at=9),
+                  self.outbound('ringing', 'o2', extension='103', caller='103', called='+77010000008'))
+        self.assertEqual([(one['name'], one['state']) for one in call.get_colleagues()['colleagues']],
+                         [("Boris", 'free'), ('103', 'ringing')])
+
+    def test_transfer(self):
+        call = self.talk()
+        boris = self.account.extension_ids.filtered(lambda one: one.user_id == self.boris)
+        self.assertEqual(call.transfer(boris.id)['params']['message'], "The call goes to Boris.")
+        self.assertIn("then hang up", call.transfer(boris.id, attended=True)['params']['message'])
+        self.assertEqual(self.pbx.told, [('transfer', 'c1', '102', False), ('transfer', 'c1', '102', True)])
+        foreign = self.env['telephony.extension'].create({
+            'number': '901', 'account_id': self.new_account(self.company, name="Second").id})
+        with self.assertRaisesRegex(UserError, "none of Middleware"):
+            call.transfer(foreign.id)
+        self.pbx.complaint_text = "102 is not registered"
+        with self.assertRaisesRegex(UserError, "102 is not registered"):
+            call.transfer(boris.id)
+
+    def test_what_the_pbx_cannot_do_is_not_there(self):
+        call = self.talk()
+        self.pbx.asks_first = False
+        self.assertEqual(call.get_colleagues()['kinds'], ['blind'])
+        with self.assertRaisesRegex(UserError, "cannot ask"):
+            call.transfer(self.account.extension_ids[1].id, attended=True)
+        with patch.dict(clients_base._clients, {'generic': type('Mute', (clients_base.Client,), {})}):
+            call.invalidate_recordset()
+            self.assertFalse(call.can_hang_up or call.can_transfer)
+            with self.assertRaisesRegex(UserError, "cannot do this"):
+                call.action_hang_up()
+        self.assertFalse(self.pbx.told)

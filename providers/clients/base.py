@@ -61,6 +61,8 @@ class Client:
     code = ''
     # seconds from one `route` to the next, if the vendor limits them
     route_pause = 0
+    # whether `transfer` can ask the colleague before it passes the call on
+    asks_first = True
     # how fractions in answers are read, where they are no numbers but ids
     parse_float = float
 

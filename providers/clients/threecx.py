@@ -40,6 +40,7 @@ class _Unauthorised(ProviderError):
 
 class ThreeCxClient(Client):
     code = 'threecx'
+    asks_first = False
 
     def __init__(self, account):
         super().__init__(account)

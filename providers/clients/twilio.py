@@ -45,6 +45,7 @@ _RECORDING_SID = re.compile(r'RE[0-9a-fA-F]{32}')
 
 class TwilioClient(Client):
     code = 'twilio'
+    asks_first = False
 
     def _ask(self, method: str, path: str, **fields) -> dict:
         """A request below the account; lists as values are repeated fields."""

@@ -1,0 +1,122 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+
+class TelephonyCall(models.Model):
+    """The running call: ended and passed on from Odoo, as far as its PBX can be told so."""
+    _inherit = 'telephony.call'
+
+    can_hang_up = fields.Boolean(compute='_compute_controls')
+    can_transfer = fields.Boolean(compute='_compute_controls')
+
+    @api.depends('state', 'leg_ids.answered_at', 'leg_ids.ended_at')
+    @api.depends_context('uid')
+    def _compute_controls(self):
+        for call in self:
+            controls = call._controls()
+            call.can_hang_up = controls['hang_up']
+            call.can_transfer = bool(controls['transfer'])
+
+    def _controls(self):
+        """What the user can do with this call now: ``{'hang_up': bool, 'transfer': ['blind', 'attended']}``. What its PBX
+        cannot be told is not there."""
+        self.ensure_one()
+        call = self.sudo()
+        account = call.account_id
+        if call.state == 'ended' or not account or not self._is_controlled_by(self.env.user):
+            return {'hang_up': False, 'transfer': []}
+        return {
+            'hang_up': account._can('hang_up'),
+            'transfer': account._transfer_kinds() if call.state == 'in_progress' else [],
+        }
+
+    def _is_controlled_by(self, user):
+        """Whoever talks, has dialled, or is the only one whose phone rings; a supervisor everybody's calls. One of a group
+        whose phones ring must not end what a colleague may take."""
+        call = self.sudo()
+        if user.has_group('crm_telephony.group_supervisor'):
+            return call.company_id.id in user._get_company_ids()
+        own = set(user._telephony_phones().filtered(lambda phone: phone.account_id == call.account_id).mapped('number'))
+        placed = call.user_id == user or call.extension in own
+        running = call.leg_ids._running()
+        if call.state == 'in_progress':
+            talking = running.filtered('answered_at')
+            return any(leg.user_id == user or leg.extension in own for leg in talking) if talking else placed
+        if call.direction == 'outbound':
+            return placed
+        return bool(running) and all(leg.user_id == user or leg.extension in own for leg in running)
+
+    def _check_control(self):
+        """:raise AccessError: it is not the user's call
+        :raise UserError: it is over"""
+        self.ensure_one()
+        if self.sudo().state == 'ended':
+            raise UserError(self.env._("This call is over."))
+        if not self._is_controlled_by(self.env.user):
+            raise AccessError(self.env._("You can control your own calls only."))
+        if not self.sudo().account_id:
+            raise UserError(self.env._("This call was not told by a PBX."))
+
+    def action_hang_up(self):
+        """End the call for everybody in it."""
+        self._check_control()
+        self.sudo().account_id._hang_up(self)
+        return self._done(self.env._("The PBX ends the call."))
+
+    def action_transfer(self):
+        """Choose a colleague to pass the call on to."""
+        self._check_control()
+        return {'type': 'ir.actions.client', 'tag': 'crm_telephony.transfer', 'params': {'call_id': self.id}}
+
+    def get_colleagues(self):
+        """To whom this call can be passed on, and how.
+
+        :return: ``{'kinds': ['blind', 'attended'], 'colleagues': [{'id': extension, 'number', 'name', 'user_id' or False,
+            'state': 'free' | 'ringing' | 'talking'}]}``, who is free first
+        """
+        self._check_control()
+        account = self.sudo().account_id
+        states = account._phone_states()
+        mine = self.env.user._telephony_phones()
+        colleagues = [{
+            'id': phone.id,
+            'number': phone.number,
+            'name': phone.user_id.name or phone.number,
+            'user_id': phone.user_id.id,
+            'state': states.get(phone.number, 'free'),
+        } for phone in account.extension_ids - mine if phone.number not in self._talking_phones()]
+        order = ('free', 'ringing', 'talking')
+        return {
+            'kinds': account._transfer_kinds(),
+            'colleagues': sorted(colleagues, key=lambda one: (order.index(one['state']), not one['user_id'], one['name'])),
+        }
+
+    def _talking_phones(self):
+        return set(self.sudo().leg_ids._running().filtered('answered_at').mapped('extension'))
+
+    def transfer(self, extension_id, attended=False):
+        """Pass the call on to a colleague's phone.
+
+        :param bool attended: he is asked first
+        :return: an action that tells what happens
+        """
+        self._check_control()
+        account = self.sudo().account_id
+        phone = account.extension_ids.filtered(lambda one: one.id == extension_id)
+        if not phone:
+            raise UserError(self.env._("This phone is none of %(pbx)s.", pbx=account.name))
+        if self.sudo().state != 'in_progress':
+            raise UserError(self.env._("A call can be passed on once it is answered."))
+        if attended and 'attended' not in account._transfer_kinds():
+            raise UserError(self.env._("%(pbx)s cannot ask a colleague before it passes a call on.", pbx=account.name))
+        account._transfer(self, phone, attended)
+        who = phone.user_id.name or phone.number
+        return self._done(
+            self.env._("%(user)s is called. Say who it is, then hang up: that passes the call on.", user=who) if attended
+            else self.env._("The call goes to %(user)s.", user=who))
+
+    def _done(self, message):
+        return {
+            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'params': {'message': message, 'type': 'info'},
+        }

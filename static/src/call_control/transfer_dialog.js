@@ -1,0 +1,63 @@
+import { Component, onWillStart, useState } from "@odoo/owl";
+import { Dialog } from "@web/core/dialog/dialog";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { useAutofocus, useService } from "@web/core/utils/hooks";
+import { normalize } from "@web/core/l10n/utils";
+
+const COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger" };
+
+/** To whom the call goes, by name, with what his phone does now. */
+export class TransferDialog extends Component {
+    static template = "crm_telephony.TransferDialog";
+    static components = { Dialog };
+    static props = { callId: Number, close: Function };
+
+    setup() {
+        this.orm = useService("orm");
+        this.action = useService("action");
+        this.colors = COLORS;
+        this.labels = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking") };
+        this.state = useState({ kinds: [], colleagues: [], wanted: "", busy: false });
+        useAutofocus({ refName: "search" });
+        onWillStart(async () => {
+            Object.assign(this.state, await this.orm.call("telephony.call", "get_colleagues", [[this.props.callId]]));
+        });
+    }
+
+    get colleagues() {
+        const wanted = normalize(this.state.wanted.trim());
+        return this.state.colleagues.filter(
+            ({ name, number }) => normalize(name).includes(wanted) || number.startsWith(wanted)
+        );
+    }
+
+    can(kind) {
+        return this.state.kinds.includes(kind);
+    }
+
+    onKeydown(ev) {
+        if (ev.key === "Enter" && this.colleagues.length === 1) {
+            this.transfer(this.colleagues[0], this.state.kinds[0]);
+        }
+    }
+
+    avatar({ user_id }) {
+        return `/web/image/res.users/${user_id}/avatar_128`;
+    }
+
+    async transfer(colleague, kind) {
+        this.state.busy = true;
+        try {
+            const next = await this.orm.call("telephony.call", "transfer", [[this.props.callId], colleague.id, kind === "attended"]);
+            this.props.close();
+            await this.action.doAction(next);
+        } finally {
+            this.state.busy = false;
+        }
+    }
+}
+
+registry.category("actions").add("crm_telephony.transfer", (env, { params }) => {
+    env.services.dialog.add(TransferDialog, { callId: params.call_id });
+});

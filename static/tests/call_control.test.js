@@ -1,0 +1,182 @@
+import { beforeEach, describe, expect, test } from "@odoo/hoot";
+import { click, edit, press, queryAll, queryFirst } from "@odoo/hoot-dom";
+import { animationFrame, Deferred } from "@odoo/hoot-mock";
+import {
+    contains, defineModels, fields, getService, models, mountView, mountWithCleanup, onRpc, patchWithCleanup,
+} from "@web/../tests/web_test_helpers";
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { session } from "@web/session";
+import { WebClient } from "@web/webclient/webclient";
+
+class Customer extends models.Model {
+    _name = "customer";
+
+    name = fields.Char();
+    phone = fields.Char();
+    _records = [
+        { id: 1, name: "Aigul", phone: "+7 777 123 45 67" },
+        { id: 2, name: "Nobody", phone: false },
+    ];
+}
+
+describe.current.tags("desktop");
+defineMailModels();
+defineModels([Customer]);
+
+const RINGING = {
+    type: "ir.actions.client",
+    tag: "display_notification",
+    params: { title: "Your phone 101 is ringing…", message: "Pick it up", type: "info" },
+};
+const FORM = `<form><sheet><field name="name"/><field name="phone" widget="phone"/></sheet></form>`;
+const LIST = `<list><field name="name"/><field name="phone" widget="phone"/></list>`;
+const KANBAN = `<kanban><templates><t t-name="card"><field name="name"/><field name="phone" widget="phone"/></t></templates></kanban>`;
+
+beforeEach(() => {
+    patchWithCleanup(session, { telephony: { can_call: true } });
+    onRpc("telephony.account", "place_call", ({ args }) => {
+        expect.step(args);
+        return RINGING;
+    });
+});
+
+test("without a phone on a PBX a number stays a tel: link", async () => {
+    patchWithCleanup(session, { telephony: { can_call: false } });
+    await mountView({ type: "list", resModel: "customer", arch: LIST });
+    expect("a.o_form_uri").toHaveAttribute("href", "tel:+77771234567");
+    expect(".o_telephony_call").toHaveCount(0);
+    queryFirst("a.o_form_uri").addEventListener("click", (ev) => {
+        expect(ev.defaultPrevented).toBe(false);
+        ev.preventDefault();
+        expect.step("the browser's own");
+    });
+    await click("a.o_form_uri");
+    expect.verifySteps(["the browser's own"]);
+});
+
+test("one click in a list calls, and opens no record", async () => {
+    await mountView({
+        type: "list", resModel: "customer", arch: LIST,
+        selectRecord: () => expect.step("opened"),
+    });
+    expect(".o_telephony_call").toHaveCount(1, { message: "no button where there is no number" });
+    await contains(".o_telephony_call").click();
+    await contains("a.o_form_uri").click();
+    expect.verifySteps([
+        ["+7 777 123 45 67", "customer", 1],
+        ["+7 777 123 45 67", "customer", 1],
+    ]);
+});
+
+test("one click on a card of a kanban calls", async () => {
+    await mountView({ type: "kanban", resModel: "customer", arch: KANBAN });
+    await contains(".o_kanban_record:eq(0) .o_telephony_call").click();
+    expect.verifySteps([["+7 777 123 45 67", "customer", 1]]);
+});
+
+test("the form calls the number that stands there, and keeps the SMS button", async () => {
+    await mountView({ type: "form", resModel: "customer", resId: 1, arch: FORM });
+    expect(".o_field_phone .o_field_phone_sms").toHaveCount(1);
+    await contains(".o_field_phone input").edit("+77010000000");
+    await contains(".o_phone_form_link").click();
+    expect.verifySteps([["+77010000000", "customer", 1]]);
+});
+
+test("impatient clicks are one call", async () => {
+    const answer = new Deferred();
+    onRpc("telephony.account", "place_call", () => {
+        expect.step("asked");
+        return answer;
+    });
+    await mountView({ type: "list", resModel: "customer", arch: LIST });
+    await click(".o_telephony_call");
+    await click("a.o_form_uri");
+    await animationFrame();
+    expect(".o_telephony_call").toHaveProperty("disabled", true);
+    answer.resolve(RINGING);
+    await animationFrame();
+    expect(".o_telephony_call").toHaveProperty("disabled", false);
+    expect.verifySteps(["asked"]);
+});
+
+test("what the server wants confirmed is asked, and said back", async () => {
+    onRpc("telephony.account", "place_call", ({ args }) => {
+        expect.step(args);
+        if (args[3]) {
+            return RINGING;
+        }
+        return {
+            type: "ir.actions.client",
+            tag: "crm_telephony.confirm_call",
+            params: {
+                number: args[0], res_model: args[1], res_id: args[2],
+                warnings: ["+77771234567 asked not to be called."], confirmed: ["blacklist"],
+            },
+        };
+    });
+    await mountWithCleanup(WebClient);
+    await getService("action").doAction({
+        type: "ir.actions.act_window", res_model: "customer", views: [[false, "form"]], res_id: 1,
+    });
+    await contains(".o_field_phone input").click();    // the link shows beside the field one is at
+    await contains(".o_phone_form_link").click();
+    expect(".modal-body").toHaveText("+77771234567 asked not to be called.");
+    await contains(".modal-footer .btn-secondary").click();
+    expect(".modal").toHaveCount(0);
+    await contains(".o_field_phone input").click();
+    await contains(".o_phone_form_link").click();
+    await contains(".modal-footer .btn-primary").click();
+    expect(".o_notification:contains(Your phone 101 is ringing…)").toHaveCount(1);
+    expect.verifySteps([
+        ["+7 777 123 45 67", "customer", 1],
+        ["+7 777 123 45 67", "customer", 1],
+        ["+7 777 123 45 67", "customer", 1, ["blacklist"]],
+    ]);
+});
+
+Customer._views = { form: FORM };
+
+const COLLEAGUES = [
+    { id: 12, number: "102", name: "Борис Ёлкин", user_id: 7, state: "free" },
+    { id: 13, number: "103", name: "103", user_id: false, state: "ringing" },
+    { id: 14, number: "104", name: "Saule <b>B</b>", user_id: 8, state: "talking" },
+];
+
+async function openTransfer(kinds) {
+    onRpc("telephony.call", "get_colleagues", () => ({ kinds, colleagues: COLLEAGUES }));
+    onRpc("telephony.call", "transfer", ({ args }) => {
+        expect.step(args);
+        return { type: "ir.actions.client", tag: "display_notification", params: { message: "The call goes to him." } };
+    });
+    await mountWithCleanup(WebClient);
+    await getService("action").doAction({ type: "ir.actions.client", tag: "crm_telephony.transfer", params: { call_id: 5 } });
+    await animationFrame();
+}
+
+test("a colleague is found by name, with his state, and gets the call", async () => {
+    await openTransfer(["blind", "attended"]);
+    expect(queryAll(".o_telephony_colleague").map((row) => row.querySelector("small").textContent.trim())).toEqual([
+        "Free", "Ringing", "Talking",
+    ]);
+    expect(".o_telephony_colleague:contains('Saule <b>B</b>')").toHaveCount(1);
+    expect(".modal input[type=search]").toBeFocused();
+    await edit("елкин");
+    await animationFrame();
+    expect(".o_telephony_colleague").toHaveCount(1);
+    await click(".o_telephony_attended");
+    await animationFrame();
+    expect(".modal").toHaveCount(0);
+    expect.verifySteps([[[5], 12, true]]);
+});
+
+test("the only one who is left gets it by Enter", async () => {
+    await openTransfer(["blind"]);
+    expect(".o_telephony_attended").toHaveCount(0, { message: "what the PBX cannot do is not there" });
+    await edit("nobody of this name");
+    await animationFrame();
+    expect(".o_telephony_colleague").toHaveCount(0);
+    await edit("103");
+    await press("Enter");
+    await animationFrame();
+    expect.verifySteps([[[5], 13, false]]);
+});
