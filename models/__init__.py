@@ -14,6 +14,9 @@ from . import telephony_contact_number
 from . import telephony_decision
 from . import telephony_dial
 from . import telephony_effect
+from . import telephony_callback_board
+from . import telephony_callback_clock
+from . import telephony_callback_reason
 from . import telephony_event
 from . import telephony_route
 from . import telephony_extension

@@ -3,6 +3,7 @@ from odoo.exceptions import UserError
 
 
 class MailActivity(models.Model):
+    """A callback's activity is the callback: what is done with the one happens to the other."""
     _inherit = 'mail.activity'
 
     def action_call(self):
@@ -19,6 +20,12 @@ class MailActivity(models.Model):
             raise UserError(self.env._("%(record)s has no phone number.", record=self.res_name or self.display_name))
         return self.env['telephony.account']._place_call(number, self)
 
+    def write(self, vals):
+        result = super().write(vals)
+        if {'date_deadline', 'user_id'} & set(vals):
+            self._open_callbacks()._follow_activity()
+        return result
+
     def _action_done(self, feedback=False, attachment_ids=None):
         callbacks = self._open_callbacks()
         result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
@@ -28,12 +35,21 @@ class MailActivity(models.Model):
         return result
 
     def action_cancel(self):
-        self.check_access('unlink')
-        for callback in self._open_callbacks():
-            callback._close(
-                'cancelled', self.env._("The activity was cancelled by %(user)s", user=self.env.user.name))
+        self._cancel_callbacks()
         # closing takes the activity away with it
         return super(MailActivity, self.exists()).action_cancel()
+
+    def unlink(self):
+        """Odoo's own Cancel buttons delete the activity: by a person this cancels the callback. What goes with a deleted
+        deal is no decision about the customer, see `_plan_lost_activities`."""
+        if not self.env.su:
+            self._cancel_callbacks()
+        return super(MailActivity, self.exists()).unlink()
+
+    def _cancel_callbacks(self):
+        if callbacks := self._open_callbacks():
+            self.check_access('unlink')
+            callbacks._close('cancelled', self.env._("The activity was cancelled by %(user)s", user=self.env.user.name))
 
     def _open_callbacks(self):
         return self.env['telephony.callback'].sudo().search([('activity_id', 'in', self.ids), ('state', '=', 'open')])

@@ -37,3 +37,22 @@ class ResCompany(models.Model):
     telephony_lead_owner = fields.Selection(
         LEAD_OWNERS, string="Owner of New Deals", default='answered', required=True,
         help="Where this gives nobody: the number's responsible, then its team's leader.")
+    telephony_escalate_minutes = fields.Integer(
+        string="Tell the Team Leader After (min)", default=5,
+        help="Working minutes that a callback is late before the leader of its team is told, once. Negative: never.")
+    telephony_escalate_again_minutes = fields.Integer(
+        string="Tell the Supervisor After (min)", default=30,
+        help="Working minutes that a callback is late before the supervisor is told, once. Negative: never.")
+    telephony_supervisor_id = fields.Many2one(
+        'res.users', string="Telephony Supervisor", domain="[('share', '=', False)]", ondelete='set null',
+        help="Who is told of what goes wrong on the phone. Empty: all supervisors.")
+
+    def _telephony_supervisors(self):
+        """Who is told of what goes wrong: the one who is named, else all supervisors, else the administrators."""
+        self.ensure_one()
+        def of(group):
+            return self.env.ref(group).sudo().all_user_ids.filtered(
+                lambda user: user.active and not user.share and self in user.company_ids)
+        named = self.telephony_supervisor_id.filtered('active')
+        administrators = of('crm_telephony.group_admin')
+        return named or of('crm_telephony.group_supervisor') - administrators or administrators

@@ -20,3 +20,7 @@ class ResConfigSettings(models.TransientModel):
         string="Keep PBX Events (days)", default=90, config_parameter='crm_telephony.event_retention_days')
     telephony_lost_call_hours = fields.Integer(
         string="Close Unfinished Calls After (hours)", default=4, config_parameter='crm_telephony.lost_call_hours')
+    telephony_escalate_minutes = fields.Integer(related='company_id.telephony_escalate_minutes', readonly=False)
+    telephony_escalate_again_minutes = fields.Integer(
+        related='company_id.telephony_escalate_again_minutes', readonly=False)
+    telephony_supervisor_id = fields.Many2one(related='company_id.telephony_supervisor_id', readonly=False)

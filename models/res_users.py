@@ -45,8 +45,8 @@ class ResUsers(models.Model):
 
     def _telephony_session(self):
         """What the web client knows of the user from the start:
-        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new'}``; False for who has
-        nothing to do with telephony."""
+        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new', 'debts': {'open': int,
+        'late': int}}``; False for who has nothing to do with telephony."""
         self.ensure_one()
         if not self.has_group('crm_telephony.group_user'):
             return False
@@ -57,6 +57,7 @@ class ResUsers(models.Model):
             'sound': user.telephony_sound,
             'dnd': user.telephony_dnd,
             'tab': user.telephony_tab,
+            'debts': self.env['telephony.callback']._count_mine(),
         }
 
     @tools.ormcache('self.id')

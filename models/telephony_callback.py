@@ -7,6 +7,16 @@ from odoo.tools import SQL
 
 from .telephony_call import changes
 
+CLOSE_KINDS = [
+    ('reached', "We reached him"),
+    ('called_again', "He called again"),
+    ('by_hand', "Closed by hand"),
+    ('withdrawn', "Answered after all"),
+    ('gave_up', "Not reached"),
+    ('cancelled', "Cancelled"),
+]
+CLOSED_BY_CALL = {'outbound': 'reached', 'inbound': 'called_again'}
+
 
 class TelephonyCallback(models.Model):
     """A promise to call a number back, with a clock and an owner. A number has at most one open: further tries join it,
@@ -14,7 +24,7 @@ class TelephonyCallback(models.Model):
     _name = 'telephony.callback'
     _description = "Callback"
     _inherit = ['mail.thread', 'mail.activity.mixin']
-    _order = 'priority desc, due_at, id'
+    _order = 'rank, id'
     _check_company_auto = True
 
     company_id = fields.Many2one('res.company', required=True, readonly=True)
@@ -38,6 +48,9 @@ class TelephonyCallback(models.Model):
     done_at = fields.Datetime(string="Closed", readonly=True)
     closed_by_id = fields.Many2one('res.users', string="Reached By", readonly=True, ondelete='set null')
     close_reason = fields.Char(string="How", readonly=True)
+    close_kind = fields.Selection(CLOSE_KINDS, string="Closed How", readonly=True)
+    reason_id = fields.Many2one(
+        'telephony.callback.reason', string="Reason", readonly=True, index='btree_not_null', ondelete='restrict')
     rule_id = fields.Many2one('telephony.rule', string="Rule", readonly=True, ondelete='set null')
     activity_id = fields.Many2one(
         'mail.activity', string="Activity", readonly=True, index='btree_not_null', ondelete='set null')
@@ -77,10 +90,20 @@ class TelephonyCallback(models.Model):
             callback._close('done', self.env._("Closed by hand by %(user)s", user=self.env.user.name), user=self.env.user)
         return True
 
-    def action_cancel(self):
+    def action_cancel(self, reason_id=False, note=False):
+        """Nobody will call back.
+
+        :param int reason_id: telephony.callback.reason, why
+        :param str note: in the words of whoever cancels
+        """
         self.check_access('write')
+        why = self.env['telephony.callback.reason'].browse(reason_id or []).exists()
+        said = ": ".join(filter(None, (why.name, note)))
+        user = self.env.user
+        reason = self.env._("Cancelled by %(user)s: %(reason)s", user=user.name, reason=said) if said else \
+            self.env._("Cancelled by %(user)s", user=user.name)
         for callback in self.filtered(lambda callback: callback.state == 'open'):
-            callback._close('cancelled', self.env._("Cancelled by %(user)s", user=self.env.user.name), user=self.env.user)
+            callback._close('cancelled', reason, user=user, why=why)
         return True
 
     def write(self, vals):
@@ -221,16 +244,20 @@ class TelephonyCallback(models.Model):
     # === WHO AND WHEN === #
 
     @api.model
-    def _responsible(self, call):
-        """Who calls back: the deal's owner, the contact's, the number's user, the team's leader; then who placed the call
-        or whose phone rang in vain."""
-        number, partner = call.number_id, call.partner_id
-        users = (
-            call.lead_id.user_id, partner.user_id, partner.commercial_partner_id.user_id, number.user_id,
-            number.team_id.user_id, call.lead_id.team_id.user_id, call.user_id, *call.leg_ids.user_id,
-        )
-        return next((user for user in users if user.active and call.company_id in user.company_ids),
-                    self.env['res.users'])
+    def _responsible(self, call, due=None):
+        """Who calls back: the first who can until then, or else the first."""
+        users = self._chain(call.company_id, call.lead_id, call.partner_id, call.number_id, call.user_id | call.leg_ids.user_id)
+        there = users - self._away(users, max(due or call._moment(), fields.Datetime.now()))
+        return (there or users)[:1]
+
+    @api.model
+    def _chain(self, company, lead, partner, number, phones):
+        """Who is responsible, the nearest first: the deal's owner, the contact's, the number's user, the team's leader;
+        then `phones`: who placed the call or whose phone rang in vain."""
+        users = self.env['res.users'].union(
+            lead.user_id, partner.user_id, partner.commercial_partner_id.user_id, number.user_id, number.team_id.user_id,
+            lead.team_id.user_id, phones)
+        return users.filtered(lambda user: user.active and company in user.company_ids)
 
     def _plan_activity(self):
         """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback itself,
@@ -240,8 +267,7 @@ class TelephonyCallback(models.Model):
         if record == self and not user:
             self.activity_id.unlink()
             return
-        zone = pytz.timezone(user.tz or self.company_id.partner_id.tz or 'UTC')
-        local_due = pytz.utc.localize(self.due_at).astimezone(zone)
+        local_due = self._local(self.due_at)
         values = {
             'user_id': user.id,
             'date_deadline': local_due.date(),
@@ -257,6 +283,36 @@ class TelephonyCallback(models.Model):
         self.activity_id = record.with_context(mail_activity_quick_update=True).activity_schedule(
             'mail.mail_activity_data_call', **values)
 
+    def _follow_activity(self):
+        """Somebody gave the activity another day or another owner: so he did with the promise."""
+        for callback in self:
+            activity, values = callback.activity_id, {}
+            local = callback._local(callback.due_at)
+            if activity.date_deadline != local.date():
+                values['due_at'] = callback._due_on(activity.date_deadline, local.time())
+            if activity.user_id and activity.user_id != callback.user_id:
+                values.update(user_id=activity.user_id.id, taken_at=fields.Datetime.now())
+            if values:
+                callback.write(values)
+
+    def _due_on(self, day, clock):
+        """The same hour of another day (UTC); of today, when that has passed, the end of the day's work."""
+        zone = self._zone()
+
+        def moment(time_of_day):
+            return zone.localize(datetime.combine(day, time_of_day)).astimezone(pytz.utc).replace(tzinfo=None)
+        due, now = moment(clock), fields.Datetime.now()
+        if due > now or day < pytz.utc.localize(now).astimezone(zone).date():
+            return due
+        return max(now, moment(time(18)))
+
+    def _zone(self, user=None):
+        """Where the owner, or this user, works."""
+        return pytz.timezone((user or self.user_id).tz or self.company_id.partner_id.tz or 'UTC')
+
+    def _local(self, moment, user=None):
+        return pytz.utc.localize(moment).astimezone(self._zone(user))
+
     @api.model
     def _plan_lost_activities(self):
         """Somebody deleted the activity, or its deal: the promise stands, so it gets another."""
@@ -269,8 +325,7 @@ class TelephonyCallback(models.Model):
     def _close_by_call(self, call):
         self.ensure_one()
         who = call.user_id.name or call.extension or self.env._("somebody")
-        zone = pytz.timezone(self.user_id.tz or self.company_id.partner_id.tz or 'UTC')
-        at = pytz.utc.localize(call._moment()).astimezone(zone).strftime('%d.%m.%Y %H:%M')
+        at = self._local(call._moment()).strftime('%d.%m.%Y %H:%M')
         reason = self.env._("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
             self.env._("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
         self._close('done', reason, user=call.user_id, call=call)
@@ -281,7 +336,7 @@ class TelephonyCallback(models.Model):
         user, record = self.user_id, self.lead_id or self.partner_id or self
         count = self.attempt_count
         reason = self.env._("Not reached in %(count)s attempts", count=count)
-        self._close('cancelled', reason)
+        self._close('cancelled', reason, kind='gave_up')
         self.rule_id = promise.rule
         if user:
             record.with_context(mail_activity_quick_update=True).activity_schedule(
@@ -290,13 +345,23 @@ class TelephonyCallback(models.Model):
                     "%(number)s was not reached in %(count)s attempts: decide what to do",
                     number=self.customer_number, count=count))
 
-    def _close(self, state, reason, user=None, call=None):
-        """Close the callback and, with the reason, its activity."""
+    def _close(self, state, reason, user=None, call=None, kind=None, why=None):
+        """Close the callback and, with the reason, its activity.
+
+        :param str reason: one readable line
+        :param user: who reached the customer, or says that it is done
+        :param call: the telephony.call that did it
+        :param str kind: one of CLOSE_KINDS, where state, user and call do not tell
+        :param why: telephony.callback.reason of a cancellation
+        """
+        if not kind:
+            kind = 'cancelled' if state == 'cancelled' else CLOSED_BY_CALL[call.direction] if call else 'by_hand'
         for callback in self:
             callback.sudo().write({
-                'state': state, 'close_reason': reason, 'done_at': call._moment() if call else fields.Datetime.now(),
+                'state': state, 'close_reason': reason, 'close_kind': kind,
+                'done_at': call._moment() if call else fields.Datetime.now(),
                 'closed_by_id': user.id if user and state == 'done' else False,
-                'closing_call_id': call.id if call else False,
+                'closing_call_id': call.id if call else False, 'reason_id': why.id if why else False,
             })
             activity = callback.sudo().activity_id.filtered('active')
             if state == 'done':
@@ -308,7 +373,7 @@ class TelephonyCallback(models.Model):
         """It should never have been opened: it goes without a trace, unless somebody has already called."""
         for callback in self:
             if callback.attempt_count or callback.state != 'open':
-                callback._close('cancelled', self.env._("The call was answered after all"))
+                callback._close('cancelled', self.env._("The call was answered after all"), kind='withdrawn')
             else:
                 callback.activity_id.unlink()
                 callback.unlink()

@@ -21,6 +21,7 @@ import { session } from "@web/session";
 
 const CALL = "crm_telephony.call";
 const LIVE = "crm_telephony.live";
+const DEBTS = "crm_telephony.debts";
 
 /** How long (ms) a card stays that nothing is to be done with. */
 export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
@@ -119,6 +120,7 @@ export const telephonyService = {
         if (session.is_telephony_user) {
             bus.subscribe(CALL, receive);
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
+            bus.subscribe(DEBTS, () => events.trigger("debts"));
             bus.addEventListener("BUS:RECONNECT", () => refresh().catch(() => {}));
             bus.start();
             refresh().catch(() => {});

@@ -1,0 +1,363 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import LockError, UserError
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from .telephony_call import OUTCOMES
+from .working_hours import WorkingHours
+
+# A caller who is lost again within so many days after his callback was closed has not been served well.
+LOST_AGAIN_DAYS = 30
+# Upper ends (working minutes) of the groups by which the board tells how fast debts were made good.
+SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
+# A live call older than this has lost its end on the way: nobody talks that long.
+LONGEST_TALK = timedelta(hours=3)
+SYSTRAY_LIMIT = 8
+
+
+class TelephonyCallback(models.Model):
+    """The callback as a debt on the board: since when, in which column, with how much money on it, how fast it was made
+    good; and what people do there: take it, call."""
+    _inherit = 'telephony.callback'
+
+    status = fields.Selection(
+        [('open', "To call"), ('late', "Late"), ('saved', "Saved"), ('lost', "Lost")],
+        string="Column", compute='_compute_status', store=True, precompute=True, group_expand=True)
+    rank = fields.Float(
+        compute='_compute_status', store=True, precompute=True, aggregator=None,
+        help="Order of the board: late before due, high before normal, earliest first; then what was closed last.")
+    company_currency_id = fields.Many2one(related='company_id.currency_id', string="Currency")
+    expected_revenue = fields.Monetary(
+        related='lead_id.expected_revenue', currency_field='company_currency_id',
+        help="What the deal may bring that waits for this call.")
+    team_id = fields.Many2one(
+        'crm.team', string="Team", compute='_compute_team_id', store=True, index='btree_not_null', ondelete='set null')
+
+    lost_at = fields.Datetime(
+        string="Lost At", compute='_compute_cause', store=True, precompute=True,
+        help="End of the call that opened the callback: the clock runs since then.")
+    direction = fields.Selection(
+        [('inbound', "Lost caller"), ('outbound', "Not reached by us")], string="Kind",
+        compute='_compute_cause', store=True, precompute=True)
+    cause = fields.Selection(OUTCOMES, compute='_compute_cause', store=True, precompute=True)
+    previous_id = fields.Many2one(
+        'telephony.callback', string="Lost Again", readonly=True, index='btree_not_null', ondelete='set null',
+        help="The callback of the same number that was closed within a month before this loss.")
+
+    first_try_at = fields.Datetime(string="First Try", readonly=True)
+    first_try_minutes = fields.Integer(
+        string="Working Minutes to First Try", readonly=True, aggregator='avg',
+        help="From the loss to our first call or to the talk that closed it.")
+    served_minutes = fields.Integer(
+        string="Working Minutes to the Talk", readonly=True, aggregator='avg',
+        help="From the loss until the customer was talked to, in the working hours that the promise was made in.")
+    served_in = fields.Selection(
+        '_selection_served_in', string="Made Good Within", compute='_compute_served_in', store=True)
+    recovery_rate = fields.Float(
+        compute='_compute_served_in', store=True, aggregator='avg',
+        help="Share of the callbacks that were closed by a real talk, whoever called whom.")
+
+    try_count = fields.Integer(
+        string="His Tries", compute='_compute_calls', help="Calls of the customer that nobody took, since the first.")
+    last_call_at = fields.Datetime(string="Last Call", compute='_compute_calls')
+    last_call_outcome = fields.Selection(OUTCOMES, compute='_compute_calls')
+    last_call_direction = fields.Selection(
+        [('inbound', "Inbound"), ('outbound', "Outbound")], compute='_compute_calls')
+    call_ids = fields.Many2many('telephony.call', string="Calls", compute='_compute_call_ids')
+    late_minutes = fields.Integer(
+        string="Late by (min)", compute='_compute_late_minutes', help="In working minutes.")
+    busy_with = fields.Char(string="Right Now", compute='_compute_busy_with')
+    taken_at = fields.Datetime(
+        readonly=True, help="When somebody took it for himself or was given it by a person: the machine leaves it with him.")
+
+    _rank_idx = models.Index('(rank, id)')
+    _mine_idx = models.Index("(user_id) WHERE state = 'open'")
+
+    # === COMPUTES === #
+
+    @api.depends('state', 'due_at', 'priority', 'done_at', 'close_kind')
+    def _compute_status(self):
+        """Time makes an open one late: the scheduled action asks for it again, see `_cron_clock`."""
+        now = fields.Datetime.now()
+        for callback in self:
+            if callback.state == 'open':
+                callback.status = 'late' if callback.due_at < now else 'open'
+                place = 2 * (callback.status == 'open') + (callback.priority != '1')
+                moment = callback.due_at.timestamp()
+            else:
+                withdrawn = callback.close_kind == 'withdrawn'
+                callback.status = 'saved' if callback.state == 'done' or withdrawn else 'lost'
+                place, moment = 5, -(callback.done_at or callback.due_at).timestamp()
+            callback.rank = place * 1e11 + moment
+
+    @api.depends('lead_id.team_id', 'user_id')
+    def _compute_team_id(self):
+        for callback in self:
+            callback.team_id = callback.lead_id.team_id or callback.origin_call_id.number_id.team_id \
+                or callback.user_id.sale_team_id
+
+    @api.depends('origin_call_id', 'origin_call_id.outcome')
+    def _compute_cause(self):
+        for callback in self:
+            call = callback.origin_call_id
+            # what is known of a call that is gone stays
+            callback.lost_at = call._moment() if call else callback.lost_at or callback.create_date or fields.Datetime.now()
+            callback.direction = call.direction if call.direction in ('inbound', 'outbound') else callback.direction
+            callback.cause = call.outcome if call else callback.cause
+
+    @api.model
+    def _selection_served_in(self):
+        return [
+            *((f'{minutes:04}', self.env._("%(minutes)s working minutes", minutes=minutes)) for minutes in SERVED_IN),
+            ('9999', self.env._("Later")),
+        ]
+
+    @api.depends('close_kind', 'served_minutes')
+    def _compute_served_in(self):
+        for callback in self:
+            served = callback.close_kind in ('reached', 'called_again')
+            callback.recovery_rate = float(served)
+            callback.served_in = served and next(
+                (f'{minutes:04}' for minutes in SERVED_IN if callback.served_minutes <= minutes), '9999')
+
+    @api.depends('customer_number', 'lost_at', 'done_at')
+    def _compute_calls(self):
+        """Who tried how often, of all callbacks in one query."""
+        self.env['telephony.call'].flush_model()
+        self.flush_recordset(['lost_at', 'done_at'])
+        rows = self.env.execute_query(SQL(
+            """ SELECT callback.id, calls.*
+                  FROM telephony_callback callback, LATERAL (
+                       SELECT COUNT(*) FILTER (WHERE direction = 'inbound' AND outcome != 'answered') AS tries,
+                              (ARRAY_AGG(call.start_at ORDER BY call.start_at DESC, call.id DESC))[1],
+                              (ARRAY_AGG(call.outcome ORDER BY call.start_at DESC, call.id DESC))[1],
+                              (ARRAY_AGG(call.direction ORDER BY call.start_at DESC, call.id DESC))[1]
+                         FROM telephony_call call
+                        WHERE call.customer_number = callback.customer_number AND call.company_id = callback.company_id
+                          AND call.state = 'ended' AND COALESCE(call.ended_at, call.start_at) >= callback.lost_at
+                          AND (callback.done_at IS NULL OR call.start_at <= callback.done_at)
+                       ) calls
+                 WHERE callback.id IN %s """, tuple(self._origin.ids))) if self._origin else []
+        known = {row[0]: row[1:] for row in rows}
+        for callback in self:
+            (callback.try_count, callback.last_call_at, callback.last_call_outcome,
+             callback.last_call_direction) = known.get(callback._origin.id, (0, False, False, False))
+
+    @api.depends('customer_number', 'lost_at', 'done_at')
+    def _compute_call_ids(self):
+        for callback in self:
+            domain = Domain('company_id', '=', callback.company_id.id) \
+                & Domain('customer_number', '=', callback.customer_number) \
+                & (Domain('ended_at', '>=', callback.lost_at) | Domain('start_at', '>=', callback.lost_at))
+            if callback.done_at:
+                domain &= Domain('start_at', '<=', callback.done_at)
+            callback.call_ids = self.env['telephony.call'].search(domain, limit=100)
+
+    @api.depends('state', 'due_at')
+    def _compute_late_minutes(self):
+        now = fields.Datetime.now()
+        late = self.filtered(lambda callback: callback.state == 'open' and callback.due_at and callback.due_at < now)
+        (self - late).late_minutes = 0
+        for callback, hours in late._working_hours():
+            callback.late_minutes = int(hours.minutes_between(callback.due_at, now))
+
+    def _compute_busy_with(self):
+        live = self.filtered(lambda callback: callback.state == 'open')._live_calls()
+        for callback in self:
+            callback.busy_with = callback._busy_line(live.get((callback.company_id, callback.customer_number)))
+
+    # === CRUD === #
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        callbacks = super().create(vals_list)
+        for callback in callbacks:
+            callback.previous_id = self.search([
+                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
+                ('state', '!=', 'open'), ('id', '!=', callback.id), ('close_kind', '!=', 'withdrawn'),
+                ('done_at', '<=', callback.lost_at), ('done_at', '>=', callback.lost_at - timedelta(days=LOST_AGAIN_DAYS)),
+            ], order='done_at desc', limit=1)
+        callbacks._tell_owners()
+        return callbacks
+
+    def write(self, vals):
+        if 'user_id' in vals and not self.env.su and 'taken_at' not in vals:
+            # given by a person, and readonly for him: only here
+            self.sudo().filtered(lambda callback: callback.user_id.id != vals['user_id']).taken_at = \
+                vals['user_id'] and fields.Datetime.now()
+        tell = bool({'user_id', 'state', 'status', 'due_at'} & set(vals))
+        if tell:
+            self._tell_owners()
+        result = super().write(vals)
+        if tell:
+            self._tell_owners()
+        return result
+
+    def unlink(self):
+        self._tell_owners()
+        return super().unlink()
+
+    def _count_attempts(self):
+        """Our calls to the number since the loss, and when the first of them was."""
+        super()._count_attempts()
+        for callback in self.filtered(lambda callback: callback.attempt_count and not callback.first_try_at):
+            call = self.env['telephony.call'].search([
+                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
+                ('direction', '=', 'outbound'), ('start_at', '>=', callback.lost_at),
+            ], order='start_at, id', limit=1)
+            if call:
+                callback.write({'first_try_at': call.start_at, 'first_try_minutes': callback._minutes_to(call.start_at)})
+
+    def _close(self, state, reason, user=None, call=None, kind=None, why=None):
+        super()._close(state, reason, user=user, call=call, kind=kind, why=why)
+        for callback in self.sudo().filtered(lambda callback: callback.state == 'done'):
+            # he waits no longer from the moment when somebody talks to him
+            talked_at = (call.answered_at if call else False) or callback.done_at
+            values = {'served_minutes': callback._minutes_to(talked_at)}
+            if not callback.first_try_at:
+                values.update(first_try_at=talked_at, first_try_minutes=values['served_minutes'])
+            callback.write(values)
+
+    def _minutes_to(self, moment):
+        """Working minutes from the loss to this moment."""
+        [(_self, hours)] = self._working_hours()
+        return int(hours.minutes_between(self.lost_at, moment))
+
+    def _working_hours(self):
+        """Each callback with the hours in which it was promised: of the company's number, else of the team, else of the
+        company. A calendar is read once, whatever the number of callbacks.
+
+        :return: list of (callback, :class:`WorkingHours`)
+        """
+        hours, result = {}, []
+        for callback in self.sudo():
+            number, company = callback.origin_call_id.number_id, callback.company_id
+            calendar = number.resource_calendar_id or (number.team_id or callback.lead_id.team_id).resource_calendar_id \
+                or company.resource_calendar_id
+            key = calendar.id or -company.id
+            if key not in hours:
+                hours[key] = WorkingHours(calendar, company.partner_id.tz)
+            result.append((callback.with_env(self.env), hours[key]))
+        return result
+
+    # === ACTIONS === #
+
+    def action_take(self):
+        """Mine. Of two who take it at the same time one gets it, the other is told who was faster."""
+        self._claim()
+        self._take()
+        return True
+
+    def action_call(self):
+        """One click: my phone rings, and the callback is mine."""
+        self.ensure_one()
+        self._claim()
+        if not self.env.user._telephony_can_call():
+            self._take()
+            return {'type': 'ir.actions.act_url', 'url': f'tel:{self.customer_number}', 'target': 'self'}
+        action = self.env['telephony.account']._place_call(self.customer_number, self)
+        if action.get('tag') != 'crm_telephony.confirm_call':   # it may be that he does not call after all
+            self._take()
+        return action
+
+    def _claim(self):
+        """Nobody else takes these before the end of the transaction.
+
+        :raise UserError: somebody was faster
+        """
+        self.check_access('write')
+        try:
+            self.sudo().lock_for_update()
+        except LockError as error:
+            raise UserError(self.env._("Somebody else is taking this callback at this very moment.")) from error
+        for callback in self.sudo():
+            if callback.state != 'open':
+                raise UserError(self.env._("This callback is closed already: %(reason)s", reason=callback.close_reason or ''))
+            if callback.taken_at and callback.user_id not in (self.env['res.users'], self.env.user):
+                raise UserError(self.env._(
+                    "%(user)s has taken this callback at %(time)s.", user=callback.user_id.name,
+                    time=callback._local(callback.taken_at, self.env.user).strftime('%H:%M')))
+
+    def _take(self):
+        self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})
+
+    def action_open_cancel(self):
+        """Ask for the reason."""
+        return {
+            **self.env['ir.actions.act_window']._for_xml_id('crm_telephony.telephony_callback_cancel_action'),
+            'context': {'default_callback_ids': self.ids, 'dialog_size': 'medium'},
+        }
+
+    def action_open_previous(self):
+        self.ensure_one()
+        return self.previous_id._get_records_action()
+
+    def action_open_lead(self):
+        self.ensure_one()
+        return self.lead_id._get_records_action()
+
+    # === WHO IS TALKING === #
+
+    def _live_calls(self):
+        """The calls that these customers have with us right now: dict (company, number) → telephony.call."""
+        if not self:
+            return {}
+        calls = self.env['telephony.call'].sudo().search([
+            ('state', '!=', 'ended'), ('customer_number', 'in', self.mapped('customer_number')),
+            ('start_at', '>=', fields.Datetime.now() - LONGEST_TALK),
+        ], order='start_at, id')
+        return {(call.company_id, call.customer_number): call for call in calls}
+
+    def _busy_line(self, call):
+        if not call:
+            return False
+        if call.state == 'ringing' and call.direction == 'inbound':
+            return self.env._("The customer is calling us right now")
+        if not call.user_id:
+            return self.env._("Somebody is talking to this customer right now")
+        if call.user_id == self.env.user:
+            return self.env._("You are talking to this customer right now")
+        return self.env._("%(user)s is talking to this customer right now", user=call.user_id.name)
+
+    # === SYSTRAY === #
+
+    def _tell_owners(self):
+        """The owners' open browsers ask again how much they owe: once a transaction, whatever changes."""
+        waiting = self.env.cr.precommit.data.get('crm_telephony.debts')
+        if waiting is None:
+            waiting = self.env.cr.precommit.data['crm_telephony.debts'] = set()
+            users = self.env['res.users'].sudo()
+            self.env.cr.precommit.add(
+                lambda: [user._bus_send('crm_telephony.debts', {}) for user in users.browse(waiting).exists()])
+        waiting.update(self.user_id.ids)
+
+    @api.model
+    def _count_mine(self):
+        """{'open': all that I owe, 'late': those of them that are late}, in one query."""
+        self.flush_model(['user_id', 'state', 'due_at'])
+        [(owed, late)] = self.env.execute_query(SQL(
+            """ SELECT COUNT(*), COUNT(*) FILTER (WHERE due_at < %s) FROM telephony_callback
+                 WHERE user_id = %s AND state = 'open' AND company_id IN %s """,
+            fields.Datetime.now(), self.env.uid, tuple(self.env.companies.ids)))
+        return {'open': owed, 'late': late}
+
+    @api.model
+    def get_my_debts(self):
+        """What the systray shows.
+
+        :return: ``{'open': int, 'late': int, 'debts': [{'id', 'name', 'number', 'deal', 'due_at', 'priority'}, …]}``, late
+            ones first; `due_at` is UTC
+        """
+        mine = self.search([
+            ('user_id', '=', self.env.uid), ('state', '=', 'open'), ('company_id', 'in', self.env.companies.ids),
+        ], limit=SYSTRAY_LIMIT)
+        return {
+            **self._count_mine(),
+            'debts': [{
+                'id': callback.id, 'name': callback.partner_id.display_name or callback.customer_number,
+                'number': callback.customer_number, 'deal': callback.lead_id.display_name or '',
+                'due_at': fields.Datetime.to_string(callback.due_at), 'priority': callback.priority,
+            } for callback in mine],
+        }

@@ -1,0 +1,41 @@
+import { Component, onWillUnmount, useState, xml } from "@odoo/owl";
+import { browser } from "@web/core/browser/browser";
+import { formatDateTime } from "@web/core/l10n/dates";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { standardFieldProps } from "@web/views/fields/standard_field_props";
+
+const { DateTime } = luxon;
+const MINUTE = 60_000;
+
+/** How long ago something was: "12 minutes ago". The exact time is in the title. */
+export class AgoField extends Component {
+    static template = xml`<span class="text-nowrap" t-att-title="exact" t-out="text"/>`;
+    static props = { ...standardFieldProps };
+
+    setup() {
+        this.state = useState({ now: DateTime.now() });
+        const timer = browser.setInterval(() => (this.state.now = DateTime.now()), MINUTE);
+        onWillUnmount(() => browser.clearInterval(timer));
+    }
+
+    get moment() {
+        return this.props.record.data[this.props.name];
+    }
+
+    get exact() {
+        return this.moment ? formatDateTime(this.moment) : "";
+    }
+
+    get text() {
+        return this.moment ? this.moment.toRelative({ base: this.state.now }) : "";
+    }
+}
+
+export const agoField = {
+    component: AgoField,
+    displayName: _t("How long ago"),
+    supportedTypes: ["datetime"],
+};
+
+registry.category("fields").add("telephony_ago", agoField);
