@@ -142,6 +142,16 @@ export const telephonyService = {
                 events.addEventListener("live", listener);
                 return () => events.removeEventListener("live", listener);
             },
+            /**
+             * The user's callbacks have changed: what he owes, or how late it is.
+             *
+             * @param {() => void} callback
+             * @returns {() => void} ends it
+             */
+            onDebts(callback) {
+                events.addEventListener("debts", callback);
+                return () => events.removeEventListener("debts", callback);
+            },
         };
     },
 };

@@ -10,7 +10,37 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 const { DateTime } = luxon;
 const MINUTE = 60_000;
 
-/** When a callback falls due, from now: "In 12 minutes", "Tomorrow 09:00". What is closed shows its plain time. */
+/**
+ * When something falls due, from now: "In 12 minutes", "Tomorrow 09:00".
+ *
+ * @param {DateTime} due
+ * @param {DateTime} now
+ * @returns {string}
+ */
+export function dueText(due, now) {
+    if (Math.abs(due.diff(now, "minutes").minutes) < 60) {
+        return capitalize(due.toRelative({ base: now }));
+    }
+    const day = capitalize(due.toRelativeCalendar({ base: now, unit: "days" }));
+    if (due < now.startOf("day")) {
+        return day;
+    }
+    return `${day} ${due.toFormat(is24HourFormat() ? "HH:mm" : "h:mm a")}`;
+}
+
+/**
+ * Red when late, yellow shortly before.
+ *
+ * @param {DateTime} due
+ * @param {DateTime} now
+ * @returns {string} classes
+ */
+export function dueDecoration(due, now) {
+    const { minutes } = due.diff(now, "minutes");
+    return minutes < 0 ? "text-danger fw-bold" : minutes < 15 ? "text-warning fw-bold" : "";
+}
+
+/** When a callback falls due. What is closed shows its plain time. */
 export class CallbackDueField extends Component {
     static template = xml`<span class="o_telephony_due text-nowrap" t-att-class="decoration" t-att-title="exact" t-out="text"/>`;
     static props = { ...standardFieldProps };
@@ -25,38 +55,20 @@ export class CallbackDueField extends Component {
         return this.props.record.data[this.props.name];
     }
 
-    get isOpen() {
-        return this.props.record.data.state === "open";
+    get isRunning() {
+        return this.due && this.props.record.data.state === "open";
     }
 
     get exact() {
         return this.due ? formatDateTime(this.due) : "";
     }
 
-    get minutes() {
-        return this.due.diff(this.state.now, "minutes").minutes;
-    }
-
     get text() {
-        if (!this.due || !this.isOpen) {
-            return this.exact;
-        }
-        const { now } = this.state;
-        if (Math.abs(this.minutes) < 60) {
-            return capitalize(this.due.toRelative({ base: now }));
-        }
-        const day = capitalize(this.due.toRelativeCalendar({ base: now, unit: "days" }));
-        if (this.due < now.startOf("day")) {
-            return day;
-        }
-        return `${day} ${this.due.toFormat(is24HourFormat() ? "HH:mm" : "h:mm a")}`;
+        return this.isRunning ? dueText(this.due, this.state.now) : this.exact;
     }
 
     get decoration() {
-        if (!this.due || !this.isOpen) {
-            return "";
-        }
-        return this.minutes < 0 ? "text-danger fw-bold" : this.minutes < 15 ? "text-warning fw-bold" : "";
+        return this.isRunning ? dueDecoration(this.due, this.state.now) : "";
     }
 }
 
