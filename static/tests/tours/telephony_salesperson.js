@@ -48,7 +48,17 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
             run: "click",
         },
         {
-            trigger: ".o_data_row:contains('+77771234567') .o_telephony_due.text-danger",
+            content: "it stands in the late column, with its deal",
+            trigger:
+                ".o_telephony_board .o_kanban_group:contains(Late) .o_kanban_record:contains('+77771234567'):contains(Deal):has(.o_telephony_due.text-danger)",
+        },
+        {
+            content: "the systray tells that it is late",
+            trigger: ".o_telephony_debts_toggle .text-bg-danger:contains(1)",
+        },
+        {
+            trigger: ".o_switch_view.o_list",
+            run: "click",
         },
         {
             trigger: ".o_data_row:contains('+77771234567') button[name=action_done]",
@@ -56,7 +66,11 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
         },
         {
             content: "it is no longer to be called",
-            trigger: ".o_list_view:not(:has(.o_data_row:contains('+77771234567')))",
+            trigger: ".o_data_row:contains('+77771234567') .badge:contains(Saved)",
+        },
+        {
+            content: "and no longer in the systray",
+            trigger: ".o_telephony_debts_toggle:not(:has(.badge))",
         },
     ],
 });
