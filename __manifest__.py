@@ -35,6 +35,7 @@
         'views/res_config_settings_views.xml',
         'views/res_partner_views.xml',
         'views/res_users_views.xml',
+        'wizards/telephony_manual_call_views.xml',
         'views/crm_telephony_menus.xml',
     ],
     'demo': [

@@ -9,6 +9,7 @@ from . import telephony_calls_mixin
 from . import telephony_call_card
 from . import telephony_call_control
 from . import telephony_call_leg
+from . import telephony_call_manual
 from . import telephony_callback
 from . import telephony_contact_number
 from . import telephony_decision

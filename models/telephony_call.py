@@ -66,9 +66,11 @@ class TelephonyCall(models.Model):
     _order = 'start_at desc, id desc'
     _check_company_auto = True
 
-    account_id = fields.Many2one('telephony.account', string="PBX", required=True, readonly=True, ondelete='restrict')
-    company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True)
-    external_id = fields.Char(string="PBX Call ID", required=True, readonly=True, copy=False)
+    account_id = fields.Many2one(
+        'telephony.account', string="PBX", readonly=True, ondelete='restrict', help="None where the call was logged by hand.")
+    company_id = fields.Many2one(
+        'res.company', compute='_compute_company_id', store=True, precompute=True, readonly=False, required=True)
+    external_id = fields.Char(string="PBX Call ID", readonly=True, copy=False)
     direction = fields.Selection(
         [('inbound', "Inbound"), ('outbound', "Outbound"), ('internal', "Internal")], required=True, readonly=True)
     caller_number = fields.Char(string="Caller", readonly=True)
@@ -155,6 +157,11 @@ class TelephonyCall(models.Model):
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
 
     # === COMPUTES AND SEARCHES === #
+
+    @api.depends('account_id.company_id')
+    def _compute_company_id(self):
+        for call in self:
+            call.company_id = call.account_id.company_id or call.company_id
 
     @api.depends('direction', 'customer_number', 'caller_number', 'partner_id', 'start_at')
     def _compute_display_name(self):

@@ -150,6 +150,7 @@ class TelephonyDial(models.Model):
         if record._name == 'crm.lead':
             return {
                 'lead_id': record.id, 'partner_id': record.partner_id.id or partner, 'match_state': 'manual',
+                'is_excluded': False,
                 'match_reason': _("Called from this deal by %(user)s", user=self.user_id.name),
             }
         family = record.commercial_partner_id
@@ -164,7 +165,7 @@ class TelephonyDial(models.Model):
                 'match_reason': _("Called from this contact by %(user)s: choose the deal", user=self.user_id.name),
             }
         return {
-            'partner_id': record.id, 'lead_id': deals.id, 'match_state': 'manual',
+            'partner_id': record.id, 'lead_id': deals.id, 'match_state': 'manual', 'is_excluded': False,
             'match_reason': _("Called from this contact by %(user)s", user=self.user_id.name),
         }
 

@@ -17,6 +17,7 @@ from . import test_commands
 from . import test_filer
 from . import test_fold
 from . import test_inbox
+from . import test_manual_call
 from . import test_matcher
 from . import test_numbers
 from . import test_provider_asterisk

@@ -1,1 +1,2 @@
 from . import telephony_callback_cancel
+from . import telephony_manual_call
