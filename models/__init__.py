@@ -18,6 +18,7 @@ from . import telephony_effect
 from . import telephony_callback_board
 from . import telephony_callback_clock
 from . import telephony_callback_reason
+from . import telephony_effect_sms
 from . import telephony_event
 from . import telephony_route
 from . import telephony_extension
@@ -38,3 +39,4 @@ from . import res_company
 from . import res_config_settings
 from . import res_partner
 from . import res_users
+from . import sms_sms

@@ -26,6 +26,15 @@ class ResCompany(models.Model):
     telephony_short_seconds = fields.Integer(
         string="Short Talk (s)", default=30,
         help="An answered call with less talk is no full contact. A new threshold does not rewrite past calls.")
+    telephony_effect_hours = fields.Integer(
+        string="Rules Act for (hours)", default=48,
+        help="Calls that ended longer ago than this lead to nothing but a line in the chatter: those that are imported, "
+             "replayed or fetched late. 0: rules act on all.")
+    telephony_sms_quiet_minutes = fields.Integer(
+        string="One SMS in (minutes)", default=240, help="No customer gets a second SMS from a rule within this time.")
+    telephony_sms_from = fields.Float(
+        string="SMS From", default=9, help="In the customer's time. What comes up earlier waits until then.")
+    telephony_sms_to = fields.Float(string="SMS Until", default=21, help="In the customer's time.")
     telephony_deal_policy = fields.Selection(
         DEAL_POLICIES, string="Deal of a Call", required=True, default='score',
         help="Which open deal a call is linked to.")

@@ -16,6 +16,10 @@ class ResConfigSettings(models.TransientModel):
         string="Calls Put on New Deals (days)", default=30, config_parameter='crm_telephony.late_deal_days')
     telephony_late_count = fields.Integer(
         string="Calls a Number", default=200, config_parameter='crm_telephony.late_count')
+    telephony_effect_hours = fields.Integer(related='company_id.telephony_effect_hours', readonly=False)
+    telephony_sms_quiet_minutes = fields.Integer(related='company_id.telephony_sms_quiet_minutes', readonly=False)
+    telephony_sms_from = fields.Float(related='company_id.telephony_sms_from', readonly=False)
+    telephony_sms_to = fields.Float(related='company_id.telephony_sms_to', readonly=False)
     telephony_event_retention_days = fields.Integer(
         string="Keep PBX Events (days)", default=90, config_parameter='crm_telephony.event_retention_days')
     telephony_lost_call_hours = fields.Integer(

@@ -43,11 +43,11 @@ class TelephonyCall(models.Model):
                 _logger.exception("no lead could be made of call %s", call.id)
         self.env['ir.cron']._commit_progress(0)
 
-    def _follow_up(self):
+    def _follow_up(self, *args, **kwargs):
         for call in self:
             if call._wants_lead():
                 call._create_lead()
-        return super()._follow_up()
+        return super()._follow_up(*args, **kwargs)
 
     def _wants_lead(self):
         """Whether the policy of the number, else of the company, makes a lead of this call as it stands."""

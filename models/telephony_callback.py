@@ -1,3 +1,5 @@
+from datetime import datetime, time
+
 import pytz
 
 from odoo import api, fields, models
@@ -120,57 +122,85 @@ class TelephonyCallback(models.Model):
     # === AFTER A CALL === #
 
     @api.model
-    def _open_of(self, call):
-        """The open callback of the call's customer, if any."""
-        return self.search([
-            ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number), ('state', '=', 'open'),
-        ]) if call.customer_number else self.browse()
+    def _open_of(self, calls):
+        """{call: the open callback of its customer}, for those of these calls that have one"""
+        numbers = [number for number in calls.mapped('customer_number') if number]
+        found = {(callback.company_id, callback.customer_number): callback for callback in self.search([
+            ('company_id', 'in', calls.company_id.ids), ('customer_number', 'in', numbers), ('state', '=', 'open'),
+        ])} if numbers else {}
+        return {call: found[call.company_id, call.customer_number] for call in calls
+                if (call.company_id, call.customer_number) in found}
 
     @api.model
-    def _after_call(self, call, callback, promise):
-        """Open, join, move on or close the callback of the customer of an ended call.
+    def _after_calls(self, calls, open_ones, promises, judged):
+        """Open, join, move on or close the callbacks of the customers of ended calls, one call a customer.
 
-        May be asked again about the same call (a late event changed it) and about calls in any order.
+        May be asked again about the same calls (a late event changed them) and about calls in any order.
 
-        :param callback: the open callback of the customer, or none
-        :param promise: what the rules plan about it, a :class:`Planned` of kind callback or give_up, or None
+        :param dict open_ones: {call: open callback of its customer}
+        :param dict promises: {call: what the rules plan, a :class:`Planned` of kind callback or give_up}
+        :param judged: those of the calls about which the rules were asked
+        :return: {call: values of the telephony.effect of its promise}
         """
-        if call.callback_id and call.callback_id.customer_number != call.customer_number:
-            # a number that turned out to be another, or one of our own
-            call.callback_id._withdraw()
-        if call.direction == 'internal' or not call.customer_number:
-            return
-        if call.callback_id and not promise:
-            # what opened the callback turned out to be no loss
-            call.callback_id._withdraw()
-            callback = callback.exists()
-        if call._is_reached():
-            origin = callback.origin_call_id
-            if callback and (not origin or call._moment() >= origin._moment()):
-                callback._close_by_call(call)
-        elif not promise:
-            return
-        elif promise.action.kind == 'give_up':
-            if callback and callback._is_latest(call):
-                callback._give_up(promise)
-        elif reached := self._reached_after(call):
-            self._note_served(promise, reached)
-        elif callback:
-            # a loss that once opened a callback of its own, closed since, does not join the next one
-            if call.callback_id in (callback, self.browse()):
+        _ = self.env._
+        reached = self._reached_after(calls.filtered(lambda call: call in promises))
+        effects, opening = {}, []
+        for call in calls:
+            callback, promise = open_ones.get(call, self.browse()), promises.get(call)
+            if call.callback_id and call in judged and not promise and self._is_void(call) or (
+                    call.callback_id and call.callback_id.customer_number != call.customer_number):
+                # what opened the callback turned out to be no loss; or the number another one, or one of our own
+                call.callback_id._withdraw()
+                callback = callback.exists()
+            if call.direction == 'internal' or not call.customer_number:
+                continue
+            if call._is_reached():
+                origin = callback.origin_call_id
+                if callback and (not origin or call._moment() >= origin._moment()):
+                    callback._close_by_call(call)
+            elif not promise:
+                continue
+            elif promise.action.kind == 'give_up':
+                latest = callback and callback._is_latest(call)
+                effects[call] = {'state': 'done' if latest else 'skipped', 'callback_id': callback.id, 'note': _(
+                    "The owner decides") if latest else _("There is no callback to give up")}
+                if latest:
+                    callback._give_up(promise)
+            elif call in reached:
+                self._note_served(promise, reached[call])
+                effects[call] = {
+                    'state': 'skipped', 'callback_id': call.callback_id.id, 'note': _("The customer was reached meanwhile")}
+            elif callback and call.callback_id in (callback, self.browse()):
                 callback._join(promise)
-        elif not call.callback_id:
-            self._open(promise)
+                effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
+                    "Callback opened") if call.callback_id == callback else _("Joined the open callback")}
+            elif callback or call.callback_id:
+                # a loss that once opened a callback of its own, closed since, does not join the next one
+                effects[call] = {'state': 'done', 'callback_id': call.callback_id.id, 'note': _("Callback opened")}
+            else:
+                opening.append(promise)
+        for callback in self._open(opening):
+            effects[callback.origin_call_id] = {'state': 'done', 'callback_id': callback.id, 'note': _("Callback opened")}
+        now = fields.Datetime.now()
+        return {call: {**values, 'done_at': now} for call, values in effects.items()}
 
     @api.model
-    def _reached_after(self, call):
-        """The call in which the customer was already reached after this one, if any: nothing is left to promise."""
+    def _is_void(self, call):
+        """Nothing is left of what opened the call's callback. A rule that was switched off since does not take it back."""
+        if call._is_reached() or call.is_excluded or not call.customer_number:
+            return True
+        rules = call.effect_ids.filtered(lambda effect: effect.kind == 'callback').rule_id
+        return bool(rules) and not any(rule._fits_outcome(call) for rule in rules)
+
+    @api.model
+    def _reached_after(self, calls):
+        """{call: the first call after it in which its customer was really talked to}: nothing is left to promise"""
         rows = self.env.execute_query(SQL(
-            """ SELECT reached.id FROM telephony_call lost, telephony_call reached
-                 WHERE lost.id = %s AND %s
-              ORDER BY COALESCE(reached.ended_at, reached.start_at), reached.id LIMIT 1 """,
-            call.id, call._served_condition()))
-        return self.env['telephony.call'].browse(rows[0]) if rows else self.env['telephony.call']
+            """ SELECT DISTINCT ON (lost.id) lost.id, reached.id FROM telephony_call lost, telephony_call reached
+                 WHERE lost.id IN %s AND %s
+              ORDER BY lost.id, COALESCE(reached.ended_at, reached.start_at), reached.id """,
+            tuple(calls.ids), calls._served_condition())) if calls else ()
+        return {calls.browse(lost): calls.browse(reached) for lost, reached in rows}
 
     @api.model
     def _note_served(self, promise, reached):
@@ -178,29 +208,30 @@ class TelephonyCallback(models.Model):
         call = promise.call
         served = self.search([('closing_call_id', '=', reached.id), ('customer_number', '=', call.customer_number)], limit=1)
         if not served and not call.callback_id:
-            self._open(promise, plan=False)._close_by_call(reached)
+            self._open([promise], plan=False)._close_by_call(reached)
 
     @api.model
-    def _open(self, promise, plan=True):
-        call = promise.call
-        callback = self.create({
-            'company_id': call.company_id.id,
-            'customer_number': call.customer_number,
-            'partner_id': call.partner_id.id,
-            'lead_id': call.lead_id.id,
+    def _open(self, promises, plan=True):
+        """Open a callback for each of these :class:`Planned`, of different customers."""
+        callbacks = self.with_context(mail_create_nolog=True).create([{
+            'company_id': promise.call.company_id.id,
+            'customer_number': promise.call.customer_number,
+            'partner_id': promise.call.partner_id.id,
+            'lead_id': promise.call.lead_id.id,
             'user_id': promise.users[:1].id,
             'due_at': promise.due_at,
             'priority': promise.action.priority,
-            'origin_call_id': call.id,
+            'origin_call_id': promise.call.id,
             'rule_id': promise.rule.id,
-            'last_try_at': call._moment(),
-        })
-        call.callback_id = callback
-        if call.direction == 'outbound':
-            callback._count_attempts()
+            'last_try_at': promise.call._moment(),
+        } for promise in promises]).with_env(self.env)
+        for callback in callbacks:
+            callback.origin_call_id.callback_id = callback
+        callbacks.filtered(lambda callback: callback.origin_call_id.direction == 'outbound')._count_attempts()
         if plan:
-            callback._plan_activity()
-        return callback
+            for callback in callbacks:
+                callback._plan_activity()
+        return callbacks
 
     def _join(self, promise):
         """Another loss or another vain attempt of the same number."""
@@ -234,12 +265,25 @@ class TelephonyCallback(models.Model):
         return not self.last_try_at or call._moment() >= self.last_try_at
 
     def _count_attempts(self):
+        """Count our calls to these numbers since the callbacks were opened.
+
+        :return: {callback: when these calls started}
+        """
+        self.flush_recordset()
+        self.env['telephony.call'].flush_model(['company_id', 'customer_number', 'direction', 'start_at'])
+        rows = dict(self.env.execute_query(SQL(
+            """ SELECT callback.id, array_agg(call.start_at)
+                  FROM telephony_callback callback
+             LEFT JOIN telephony_call origin ON origin.id = callback.origin_call_id
+                  JOIN telephony_call call ON call.customer_number = callback.customer_number
+                   AND call.company_id = callback.company_id AND call.direction = 'outbound'
+                   AND call.start_at >= COALESCE(origin.start_at, callback.create_date)
+                 WHERE callback.id IN %s
+              GROUP BY callback.id """, tuple(self.ids)))) if self else {}
         for callback in self:
-            since = callback.origin_call_id.start_at or callback.create_date
-            callback.attempt_count = self.env['telephony.call'].search_count([
-                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
-                ('direction', '=', 'outbound'), ('start_at', '>=', since),
-            ])
+            if callback.attempt_count != len(rows.get(callback.id, ())):
+                callback.attempt_count = len(rows.get(callback.id, ()))
+        return {callback: rows.get(callback.id, ()) for callback in self}
 
     # === WHO AND WHEN === #
 

@@ -201,7 +201,7 @@ class TelephonyCallback(models.Model):
 
     def _count_attempts(self):
         """Our calls to the number since the loss, and when the first of them was."""
-        super()._count_attempts()
+        starts = super()._count_attempts()
         for callback in self.filtered(lambda callback: callback.attempt_count and not callback.first_try_at):
             call = self.env['telephony.call'].search([
                 ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
@@ -209,6 +209,7 @@ class TelephonyCallback(models.Model):
             ], order='start_at, id', limit=1)
             if call:
                 callback.write({'first_try_at': call.start_at, 'first_try_minutes': callback._minutes_to(call.start_at)})
+        return starts
 
     def _close(self, state, reason, user=None, call=None, kind=None, why=None):
         super()._close(state, reason, user=user, call=call, kind=kind, why=why)

@@ -25,6 +25,22 @@ class TelephonyCallsMixin(models.AbstractModel):
         calls.exists()._lose_place()
         return result
 
+    telephony_check_number = fields.Char(
+        string="Number to Check", copy=False, readonly=True, groups='crm_telephony.group_user',
+        help="This number could not be called. It is taken as right again when the customer talks to us from it, when the "
+             "phone number is changed, or when somebody says so.")
+
+    def write(self, vals):
+        if 'phone' in vals and 'telephony_check_number' not in vals:
+            self.sudo().filtered('telephony_check_number').telephony_check_number = False
+        return super().write(vals)
+
+    def action_telephony_number_checked(self):
+        """Somebody says that the number is right."""
+        self.check_access('write')
+        self.sudo().telephony_check_number = False
+        return True
+
     def _telephony_family(self):
         """Ids of the records whose calls count as these records'."""
         return self.ids

@@ -1,16 +1,30 @@
-import logging
+from datetime import timedelta
+
+import pytz
+from markupsafe import Markup
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
+from odoo.tools import format_datetime
 
-from .telephony_rule_action import KINDS
+from .telephony_call import CONCURRENCY_ERRORS
+from .telephony_rule_action import KINDS, PROMISES, in_words
+from .working_hours import Openings
 
-_logger = logging.getLogger(__name__)
+# A redial waits while the employee or the customer talks: so many minutes at a time, and no longer than this in all.
+REDIAL_PAUSE_MINUTES = 2
+REDIAL_PATIENCE_MINUTES = 30
+# Talks with a PBX: nothing that belongs into the transaction of the follow-up.
+OUTSIDE = ('redial',)
+
 
 
 class TelephonyEffect(models.Model):
     """What an action of a rule made of one call: done, still to do, skipped with the reason, or failed.
 
-    A call and an action have one effect, whatever is replayed and however many schedulers run.
+    A call and an action have one effect, whatever is replayed and however many schedulers run. What is due later is asked
+    again when it falls due whether it still makes sense.
     """
     _name = 'telephony.effect'
     _description = "Effect of a telephony rule"
@@ -20,7 +34,8 @@ class TelephonyEffect(models.Model):
     call_id = fields.Many2one('telephony.call', required=True, readonly=True, index=True, ondelete='cascade')
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
     rule_id = fields.Many2one('telephony.rule', readonly=True, index='btree_not_null', ondelete='set null')
-    action_id = fields.Many2one('telephony.rule.action', string="By", readonly=True, index='btree_not_null', ondelete='set null')
+    action_id = fields.Many2one(
+        'telephony.rule.action', string="By", readonly=True, index='btree_not_null', ondelete='set null')
     kind = fields.Selection(KINDS, string="Action", required=True, readonly=True)
     state = fields.Selection(
         [('planned', "Planned"), ('done', "Done"), ('skipped', "Skipped"), ('error', "Error")],
@@ -29,11 +44,13 @@ class TelephonyEffect(models.Model):
     done_at = fields.Datetime(string="Done", readonly=True)
     note = fields.Char(string="What Happened", readonly=True)
     callback_id = fields.Many2one('telephony.callback', readonly=True, index='btree_not_null', ondelete='set null')
+    activity_id = fields.Many2one('mail.activity', readonly=True, index='btree_not_null', ondelete='set null')
+    sms_uuid = fields.Char(readonly=True, index='btree_not_null', help="Of the sms.sms whose fate is this effect's.")
 
     _action_uniq = models.UniqueIndex('(call_id, action_id)', "This action has already followed from this call.")
     _due_idx = models.Index("(due_at) WHERE state = 'planned'")
 
-    @api.depends('kind', 'rule_id')
+    @api.depends('kind')
     def _compute_display_name(self):
         for effect in self:
             effect.display_name = dict(self._fields['kind']._description_selection(self.env)).get(effect.kind)
@@ -41,3 +58,263 @@ class TelephonyEffect(models.Model):
     def action_open_call(self):
         self.ensure_one()
         return self.call_id._get_records_action()
+
+    # === FOLLOWING FROM CALLS === #
+
+    @api.model
+    def _follow(self, plans, careful=False):
+        """Write down what rules plan about calls, and do what is due.
+
+        :param dict plans: {call: (list of :class:`Planned`, values of the effect on its callback)}; what is written down
+            already is not done again, what was planned and no longer is will not be done
+        :param careful: an effect that fails is noted as failed, instead of raising
+        """
+        calls = self.env['telephony.call'].union(*plans)
+        known = {(effect.call_id.id, effect.action_id.id): effect for effect in calls.effect_ids}
+        vals_list, again = [], self.browse()
+        for call, (plan, promise_values) in plans.items():
+            for planned in plan:
+                values = dict(promise_values) if planned.action.kind in PROMISES else {}
+                if planned.error:
+                    if not careful:
+                        raise planned.error
+                    values = {'state': 'error', 'note': in_words(planned.error)}
+                    planned.rule._failed(planned.error)
+                effect = known.pop((call.id, planned.action.id), None)
+                if not effect:
+                    vals_list.append({
+                        'call_id': call.id, 'rule_id': planned.rule.id, 'action_id': planned.action.id,
+                        'kind': planned.action.kind, 'due_at': planned.due_at, **values})
+                elif values:
+                    effect.write(values)
+                elif effect._is_to_be_repeated():
+                    effect.write({'state': 'planned', 'due_at': planned.due_at})
+                    again |= effect
+        for effect in known.values():
+            if effect.state == 'planned' or effect._is_to_be_repeated() or (effect.kind in PROMISES and effect.state == 'done'):
+                effect._skip(self.env._("The call turned out otherwise"))
+        planned = (self.create(vals_list) | again).filtered(lambda effect: effect.state == 'planned')
+        now = fields.Datetime.now()
+        due = planned.filtered(lambda effect: effect.due_at <= now and effect.kind not in OUTSIDE)
+        (planned - due)._trigger_when_due()
+        for effects in due.grouped('kind').values():
+            if careful:
+                for effect in effects:
+                    effect._do_alone()
+            else:
+                effects._do()
+
+    def _is_to_be_repeated(self):
+        """It failed before it did anything."""
+        self.ensure_one()
+        return self.state == 'error' and not self.done_at
+
+    # === DOING === #
+
+    @api.model
+    def _cron_work_off(self, batch_size=100):
+        """Do what has fallen due; one that fails never stops the rest."""
+        now = fields.Datetime.now()
+        domain = Domain('state', '=', 'planned') & Domain('due_at', '<=', now)
+        inside, outside = domain & Domain('kind', 'not in', OUTSIDE), domain & Domain('kind', 'in', OUTSIDE)
+        while effects := self.search(inside, limit=batch_size, order='due_at, id'):
+            # another scheduler may be at some of them
+            effects = effects.try_lock_for_update().filtered_domain(inside)
+            for effect in effects:
+                effect._do_alone()
+            if not effects or not self.env['ir.cron']._commit_progress(len(effects), remaining=self.search_count(domain)):
+                return
+        for effect in self.search(outside, order='due_at, id'):
+            if effect := effect.try_lock_for_update().filtered_domain(outside):
+                try:
+                    effect._do()
+                except Exception as error:  # noqa: BLE001 - it is told where an admin looks
+                    self.env.cr.rollback()
+                    if not isinstance(error, CONCURRENCY_ERRORS):
+                        effect._note_failure(error)
+                if not self.env['ir.cron']._commit_progress(1):
+                    return
+
+    def _do_alone(self):
+        """What fails is noted on the effect and on its rule."""
+        self.ensure_one()
+        try:
+            with self.env.cr.savepoint(flush=True):
+                self._do()
+        except CONCURRENCY_ERRORS:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told where an admin looks
+            self._note_failure(error)
+
+    def _note_failure(self, error):
+        self.write({'state': 'error', 'note': in_words(error)})
+        self.rule_id._failed(error)
+
+    def _do(self):
+        """Do these effects of one kind."""
+        self = self.with_context(mail_activity_quick_update=True, mail_notify_force_send=False)
+        orphans = self.filtered(lambda effect: not effect.action_id)
+        orphans._skip(self.env._("The rule is gone"))
+        if effects := self - orphans:
+            getattr(effects, f'_do_{effects[0].kind}')()
+
+    def _done(self, note, **values):
+        self.write({'state': 'done', 'done_at': fields.Datetime.now(), 'note': note, **values})
+
+    def _skip(self, note):
+        self.write({'state': 'skipped', 'note': note})
+
+    def _postpone(self, moment, note):
+        """It is asked again then whether it still makes sense."""
+        self.write({'state': 'planned', 'due_at': moment, 'note': note})
+        self._trigger_when_due()
+
+    def _trigger_when_due(self):
+        if moments := {effect.due_at.replace(second=0, microsecond=0) + timedelta(minutes=1) for effect in self}:
+            self.env.ref('crm_telephony.ir_cron_effects')._trigger(sorted(moments))
+
+    def _record(self):
+        """The deal, or else the contact, or else the callback that the effect is about; None for a stranger without one."""
+        call = self.call_id
+        return call.lead_id or call.partner_id or call._open_callback() or None
+
+    def _do_activity(self):
+        """A to-do for one person, unless he has not done the last one about the same customer yet."""
+        numbers = self.call_id.mapped('customer_number')
+        open_ones = {(effect.action_id, effect.call_id.customer_number) for effect in self.search([
+            ('action_id', 'in', self.action_id.ids), ('call_id.customer_number', 'in', numbers),
+            ('activity_id.active', '=', True), ('company_id', 'in', self.company_id.ids)])}
+        vals_list, planned = [], []
+        for effect in self:
+            action, call = effect.action_id, effect.call_id
+            key, user = (action, call.customer_number), action._users(call)[:1]
+            if key in open_ones or not user:
+                effect._skip(self.env._("It is on the to-do list already") if user else self.env._("Nobody is responsible"))
+                continue
+            open_ones.add(key)
+            vals_list.append(effect._activity_values(user))
+            planned.append(effect)
+        for effect, activity in zip(planned, self.env['mail.activity'].create(vals_list), strict=True):
+            effect._done(self.env._("For %(user)s", user=activity.user_id.name), activity_id=activity.id)
+
+    def _activity_values(self, user, summary=None):
+        action, call = self.action_id, self.call_id
+        lead_or_partner = call.lead_id or call.partner_id
+        activity_type = action.activity_type_id or self.env.ref('mail.mail_activity_data_todo', raise_if_not_found=False)
+        zone = pytz.timezone(user.tz or call.company_id.partner_id.tz or 'UTC')
+        there = call.with_context(lang=user.lang or self.env.lang)
+        return {
+            'res_model_id': self.env['ir.model']._get_id(lead_or_partner._name) if lead_or_partner else False,
+            'res_id': lead_or_partner.id,
+            'activity_type_id': activity_type.id if activity_type else False,
+            'user_id': user.id,
+            'date_deadline': pytz.utc.localize(self.due_at).astimezone(zone).date(),
+            'summary': summary or action.with_env(there.env).text or there._question(),
+            'note': there._chatter_line(),
+            'automated': True,
+        }
+
+    def _do_notify(self):
+        """Into the inbox, by mail or on the telephone, as each user prefers; mails go by their queue."""
+        for effect in self:
+            action, call = effect.action_id, effect.call_id
+            users = action._users(call)
+            if not users:
+                effect._skip(self.env._("There is nobody to tell"))
+                continue
+            record = effect._record()
+            for lang, same in users.grouped('lang').items():
+                there = effect.with_context(lang=lang or self.env.lang)
+                thread = record.with_env(there.env) if record else there.env['mail.thread']
+                thread.message_notify(
+                    partner_ids=same.partner_id.ids, subject=there._subject(), body=there._notice(),
+                    author_id=self.env.ref('base.partner_root').id, force_send=False)
+            effect._done(self.env._("Told %(users)s", users=", ".join(users.mapped('name'))))
+
+    def _subject(self):
+        call = self.call_id
+        return f"{self.action_id.text or self.rule_id.name}: {call.partner_id.display_name or call.customer_number}"
+
+    def _notice(self):
+        """The call in words, whose deal it is about, when the customer is called back, and where to listen."""
+        call, _ = self.call_id, self.env._
+        lines = [call._chatter_line()]
+        if call.lead_id:
+            lines.append(_("Deal: %(deal)s", deal=call.lead_id.display_name))
+        if callback := call._open_callback():
+            lines.append(_("Callback: %(user)s, due %(time)s", user=callback.user_id.name or _("nobody yet"),
+                           time=format_datetime(self.env, callback.due_at, tz=call._company_zone().zone, dt_format='short')))
+        if call.outcome == 'answered':
+            label = _("Listen to the recording") if call.has_recording else _("Open the call")
+            lines.append(Markup('<a href="%s/odoo/telephony-calls/%s">%s</a>') % (call.get_base_url(), call.id, label))
+        return Markup('<br/>').join(lines)
+
+    def _do_tag(self):
+        for effect in self:
+            action, call = effect.action_id, effect.call_id
+            tags = action.lead_tag_ids if call.lead_id else action.lead_tag_ids.browse()
+            categories = action.category_ids if call.partner_id else action.category_ids.browse()
+            if not tags and not categories:
+                effect._skip(self.env._("There is nothing to tag"))
+                continue
+            call.lead_id.tag_ids |= tags
+            call.partner_id.category_id |= categories
+            effect._done(", ".join((*tags.mapped('name'), *categories.mapped('name'))))
+
+    def _do_lead(self):
+        for effect in self:
+            call = effect.call_id
+            if call.lead_id:
+                effect._skip(self.env._("There is a deal: %(deal)s", deal=call.lead_id.display_name))
+            elif lead := call._create_lead():
+                effect._done(lead.display_name)
+            else:
+                effect._skip(self.env._("Somebody has to choose the deal first"))
+
+    def _do_check_number(self):
+        """The number could not be called: deal and contact show it until somebody has put it right."""
+        for effect in self:
+            call = effect.call_id
+            owners = [record for record in (call.lead_id, call.partner_id) if record]
+            if not owners:
+                effect._skip(self.env._("The number is nobody's"))
+                continue
+            if all(record.telephony_check_number == call.customer_number for record in owners):
+                effect._skip(self.env._("It is marked already"))
+                continue
+            for record in owners:
+                record.telephony_check_number = call.customer_number
+            user = effect.action_id._users(call)[:1]
+            activity = self.env['mail.activity'].create(effect._activity_values(
+                user, effect.with_context(lang=user.lang or self.env.lang).env._(
+                    "Check the number %(number)s: it cannot be called", number=call.customer_number))) if user else None
+            effect._done(call.customer_number, activity_id=activity.id if activity else False)
+
+    # === REDIAL === #
+
+    def _do_redial(self):
+        """Ring the employee, then the customer. At most once, whatever happens: that it was tried is committed before the
+        PBX is asked. Where it does not work the callback stands anyway."""
+        self.ensure_one()
+        call, now = self.call_id, fields.Datetime.now()
+        callback, user = call._open_callback(), self.action_id._users(call)[:1]
+        number = call.customer_number
+        patience = self.action_id._due_at(call, Openings().of(call)) + timedelta(minutes=REDIAL_PATIENCE_MINUTES)
+        if not callback:
+            return self._skip(self.env._("The customer was reached meanwhile, or nobody wants to call any more"))
+        if not user:
+            return self._skip(self.env._("Nobody is responsible"))
+        if now > patience:
+            return self._skip(self.env._("Too late"))
+        if user.telephony_dnd:
+            return self._skip(self.env._("%(user)s does not want to be disturbed", user=user.name))
+        if busy := self.env['telephony.call']._busy(call.company_id, number, user):
+            return self._postpone(now + timedelta(minutes=REDIAL_PAUSE_MINUTES), busy)
+        self._done(self.env._("Ringing %(user)s", user=user.name))
+        self.env['ir.cron']._commit_progress()
+        try:
+            answer = self.env['telephony.account'].with_user(user)._place_call(number, call)
+        except (AccessError, UserError) as error:
+            return self.write({'state': 'error', 'note': in_words(error)})
+        if answer['tag'] != 'display_notification':
+            self._skip("; ".join(answer['params']['warnings']))

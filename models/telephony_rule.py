@@ -1,3 +1,4 @@
+import logging
 from functools import cached_property
 from typing import NamedTuple
 
@@ -6,8 +7,10 @@ from odoo.fields import Domain
 from odoo.tools import SQL, format_amount, format_list
 
 from .telephony_call import OUTCOMES
-from .telephony_rule_action import PROMISES
+from .telephony_rule_action import PROMISES, in_words
 from .working_hours import Openings
+
+_logger = logging.getLogger(__name__)
 
 # Conditions that hold for every call when they are empty, in the order in which the summary tells them.
 RECORD_CONDITIONS = ('number_ids', 'source_ids', 'team_ids', 'account_ids', 'category_ids')
@@ -123,13 +126,26 @@ class TelephonyRule(models.Model):
                 words.append(text)
         if self.caller:
             words.append(self._label('caller'))
-        words += [
-            f"{self._fields[name]._description_string(self.env)}: {format_list(self.env, self[name].mapped('display_name'), 'or')}"
-            for name in RECORD_CONDITIONS if self[name]]
+        for name in RECORD_CONDITIONS:
+            if self[name]:
+                label = self._fields[name]._description_string(self.env)
+                words.append(f"{label}: {format_list(self.env, self[name].mapped('display_name'), 'or')}")
         return [words[0], *(word[:1].lower() + word[1:] for word in words[1:])]
 
     def _label(self, name):
         return dict(self._fields[name]._description_selection(self.env)).get(self[name], '')
+
+    # === CRUD === #
+
+    def write(self, vals):
+        if 'error' not in vals:     # whoever changes a rule has mended it, or hears of it again
+            vals = {**vals, 'error': False, 'error_at': False}
+        return super().write(vals)
+
+    def _failed(self, error):
+        """It says so itself; the calls go on."""
+        _logger.error("telephony rule %s failed", self.ids, exc_info=error)
+        self.write({'error': in_words(error), 'error_at': fields.Datetime.now()})
 
     # === ACTIONS === #
 
@@ -232,7 +248,8 @@ class Planner:
 
     def _planned(self, call, rule, action):
         try:
-            return Planned(call, rule, action, action._due_at(call, self.openings.of(call)), action._users(call))
+            due = action._due_at(call, self.openings.of(call))
+            return Planned(call, rule, action, due, action._users(call, due))
         except Exception as error:  # noqa: BLE001 - whoever does it says so, and the other actions go on
             return Planned(call, rule, action, error=error)
 

@@ -17,6 +17,11 @@ KINDS = [
 ]
 
 
+def in_words(error):
+    """What an admin reads of an exception."""
+    return str(error)[:500] or type(error).__name__
+
+
 class TelephonyRuleAction(models.Model):
     """One thing that a rule does, with its parameters."""
     _name = 'telephony.rule.action'
@@ -113,10 +118,13 @@ class TelephonyRuleAction(models.Model):
             due = hours.after(moment, self.delay_minutes)
         return due.replace(microsecond=0)
 
-    def _users(self, call):
-        """Whom it is for, without those who left and those of other companies."""
+    def _users(self, call, due=None):
+        """Whom it is for, without those who left and those of other companies.
+
+        :param due: when it is to be done (naive UTC): who is on leave then is passed over
+        """
         company = call.company_id
-        responsible = self.env['telephony.callback']._responsible(call)
+        responsible = self.env['telephony.callback']._responsible(call, due)
         if self.who == 'user':
             users = self.user_id
         elif self.who == 'talker':

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 import phonenumbers
+from phonenumbers import timezone
 
 # Texts that PBXs send instead of a hidden or absent number.
 HIDDEN = frozenset({
@@ -89,3 +90,16 @@ def as_dialled(number: str, country: str = '') -> str:
     if not parsed:
         return number
     return re.sub(r'\D', '', phonenumbers.format_out_of_country_calling_number(parsed, country))
+
+
+@lru_cache(maxsize=8192)
+def is_mobile(number: str) -> bool:
+    """Whether an E.164 number takes SMS: a mobile one, or of a country whose plan does not tell mobiles from landlines."""
+    return phonenumbers.number_type(phonenumbers.parse(number)) in (
+        phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+
+@lru_cache(maxsize=8192)
+def zones_of(number: str) -> tuple[str, ...]:
+    """IANA names of the time zones where an E.164 number may be: one for most landlines, many for a large country's mobiles."""
+    return timezone.time_zones_for_number(phonenumbers.parse(number))

@@ -36,6 +36,7 @@ class TelephonyData:
         })
         cls.company.write({
             'country_id': env.ref('base.kz').id, 'resource_calendar_id': cls.calendar.id, 'telephony_short_seconds': 30,
+            'telephony_effect_hours': 0,    # the tests' calls are of any time
         })
         groups = 'base.group_user,sales_team.group_sale_salesman,crm_telephony.group_user'
         cls.anna = new_test_user(env, 'tel_anna', groups=groups, name="Anna", tz='Asia/Almaty')

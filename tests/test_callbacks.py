@@ -276,7 +276,7 @@ class TestCallbacks(TelephonyCase):
                 raise ZeroDivisionError("a broken calendar")
             return right(action, call, hours)
         with patch.object(model, '_due_at', due), \
-                self.assertLogs('odoo.addons.crm_telephony.models.telephony_call_follow_up', 'ERROR'):
+                self.assertLogs('odoo.addons.crm_telephony.models', 'ERROR'):
             self.play(*(self.event('ended', call_id, iso(WEDNESDAY), outcome='missed', caller=f'+7701222334{index}')
                         for index, call_id in enumerate(('good1', 'bad', 'good2'))))
         self.assertEqual(self.call('bad').follow_up, 'error')

@@ -1,0 +1,119 @@
+from datetime import datetime, time, timedelta
+
+import pytz
+
+from odoo import api, fields, models
+
+from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
+
+from ..providers.numbers import is_mobile
+from .telephony_call import LOST_OUTCOMES
+
+
+class TelephonyEffect(models.Model):
+    """SMS to customers, through whatever gateway Odoo's sms uses. Sent by its queue, never from here."""
+    _inherit = 'telephony.effect'
+
+    def _do_sms(self):
+        for company, effects in self.grouped('company_id').items():
+            effects.with_company(company)._send_sms(company)
+
+    def _send_sms(self, company):
+        """Sort out who must not get one, and put the others into the queue."""
+        now = fields.Datetime.now()
+        numbers = self.call_id.mapped('customer_number')
+        blacklisted = set(self.env['phone.blacklist'].search([('number', 'in', numbers)]).mapped('number'))
+        lately = set(self.search([
+            ('kind', '=', 'sms'), ('state', '=', 'done'), ('company_id', '=', company.id),
+            ('done_at', '>', now - timedelta(minutes=company.telephony_sms_quiet_minutes)),
+            ('call_id.customer_number', 'in', numbers)]).call_id.mapped('customer_number'))
+        waiting = self.env['telephony.callback']._open_of(self.call_id)
+        send = self.browse()
+        for effect in self:
+            call = effect.call_id
+            number = call.customer_number
+            if call.outcome in LOST_OUTCOMES and call not in waiting:
+                effect._skip(self.env._("The customer was reached meanwhile"))
+            elif not is_mobile(number):
+                effect._skip(self.env._("No mobile number"))
+            elif number in blacklisted:
+                effect._skip(self.env._("The number is blacklisted"))
+            elif number in lately:
+                effect._skip(self.env._("The customer got an SMS a short while ago"))
+            elif (morning := call._quiet_until(now)) > now:
+                effect._postpone(morning, self.env._("Waits for the morning of the customer"))
+            else:
+                lately.add(number)
+                send |= effect
+        bodies = send._sms_bodies()
+        for turn in send._turns():
+            turn._queue_sms(bodies)
+
+    def _sms_bodies(self):
+        """{effect: text} in the languages of the customers"""
+        bodies = {}
+        for (template, lang), effects in self.grouped(
+            lambda effect: (effect.action_id.sms_template_id, effect.call_id._customer_lang()),
+        ).items():
+            texts = template._render_field('body', effects.call_id.ids, set_lang=lang)
+            bodies.update((effect, texts[effect.call_id.id]) for effect in effects)
+        return bodies
+
+    def _turns(self):
+        """Parts in which no record occurs twice: a batch of chatter lines takes one a record."""
+        effects = self
+        while effects:
+            turn = self.browse(same[:1].id for same in effects.grouped(lambda one: one._record() or one).values())
+            yield turn
+            effects -= turn
+
+    def _queue_sms(self, bodies):
+        """Into the queue of Odoo's SMS and into the chatter, where its fate is shown as that of any SMS."""
+        author = self.env.ref('base.partner_root').id
+        messages = {}
+        for _model, effects in self.filtered(lambda one: one._record()).grouped(lambda one: one._record()._name).items():
+            by_record = {effect._record().id: effect for effect in effects}
+            logged = self.env[effects[0]._record()._name].browse(by_record)._message_log_batch(
+                bodies={res_id: sms_content_to_rendered_html(bodies[effect]) for res_id, effect in by_record.items()},
+                author_id=author, message_type='sms')
+            messages.update((by_record[message.res_id], message) for message in logged)
+        texts = self.env['sms.sms'].create([{
+            'body': bodies[effect], 'number': effect.call_id.customer_number, 'partner_id': effect.call_id.partner_id.id,
+            'mail_message_id': messages[effect].id if effect in messages else False,
+        } for effect in self])
+        self.env['mail.notification'].create([{
+            'author_id': author, 'mail_message_id': sms.mail_message_id.id, 'res_partner_id': sms.partner_id.id,
+            'sms_number': sms.number, 'sms_id_int': sms.id, 'notification_type': 'sms', 'notification_status': 'ready',
+            'is_read': True, 'sms_tracker_ids': [fields.Command.create({'sms_uuid': sms.uuid})],
+        } for sms in texts if sms.mail_message_id])
+        for effect, sms in zip(self, texts, strict=True):
+            effect._done(sms.body, sms_uuid=sms.uuid)
+
+    @api.model
+    def _note_sms(self, texts):
+        """What the gateway made of these sms.sms."""
+        labels = dict(texts._fields['failure_type']._description_selection(self.env))
+        by_uuid = {sms.uuid: sms for sms in texts}
+        for effect in self.search([('sms_uuid', 'in', list(by_uuid))]):
+            sms = by_uuid[effect.sms_uuid]
+            if sms.state in ('error', 'canceled'):
+                effect.write({'state': 'error', 'note': self.env._(
+                    "Not sent: %(reason)s", reason=labels.get(sms.failure_type) or sms.state)})
+            elif effect.state == 'error':
+                effect.write({'state': 'done', 'note': sms.body})
+
+
+class TelephonyCall(models.Model):
+    _inherit = 'telephony.call'
+
+    def _quiet_until(self, moment):
+        """When SMS may go to the customer again: now, or the morning where he is (naive UTC)."""
+        first, last = self.company_id.telephony_sms_from, self.company_id.telephony_sms_to
+        zone = self._customer_zone()
+        local = pytz.utc.localize(moment).astimezone(zone)
+        hour = local.hour + local.minute / 60
+        if first <= hour < last or first >= last:
+            return moment
+        day = local.date() + timedelta(days=hour >= last)
+        morning = zone.localize(datetime.combine(day, time()) + timedelta(hours=first))
+        return morning.astimezone(pytz.utc).replace(tzinfo=None)
