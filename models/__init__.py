@@ -10,10 +10,12 @@ from . import telephony_call_card
 from . import telephony_call_control
 from . import telephony_call_leg
 from . import telephony_call_manual
+from . import telephony_call_reason
 from . import telephony_callback
 from . import telephony_contact_number
 from . import telephony_decision
 from . import telephony_dial
+from . import telephony_disposition
 from . import telephony_effect
 from . import telephony_callback_board
 from . import telephony_callback_clock

@@ -22,7 +22,6 @@ class IrHttp(models.AbstractModel):
     def session_info(self):
         return {
             **super().session_info(),
-            'is_telephony_user': self.env.user.has_group('crm_telephony.group_user'),
             'telephony': self.env.user._telephony_session(),
         }
 

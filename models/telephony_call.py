@@ -26,7 +26,7 @@ RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Somebody else wrote at the same time: nothing is wrong, try again.
 CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 # What a person may change on a call; everything else is the PBX's word.
-EDITABLE = {'partner_id', 'lead_id', 'note'}
+EDITABLE = {'partner_id', 'lead_id', 'note', 'disposition_id'}
 
 
 def next_try(attempts):

@@ -1,9 +1,15 @@
 from datetime import timedelta
 from typing import NamedTuple
 
+import phonenumbers
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
+from odoo.tools.mail import html2plaintext, plaintext2html
+
+from .telephony_call import LOST_OUTCOMES
 
 # What a call is for one of us, the most telling first: who talks on one of his phones is not told that another rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
@@ -11,7 +17,21 @@ PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
 LIVE_HOURS = 4
 # A call that we first hear of after its end is shown when it ended so recently (seconds): its result can be noted.
 LATE_SECONDS = 120
+MOST_LEADS, MOST_CONTACTS = 4, 3
+# After-call work is at most this (seconds): who saves after lunch has not worked on it all the time.
+LONGEST_ACW = 1800
+MESSAGE_ICONS = {
+    'email': 'fa-envelope-o', 'email_outgoing': 'fa-envelope-o', 'sms': 'fa-mobile', 'whatsapp_message': 'fa-whatsapp',
+}
 CALL_MESSAGE, LIVE_MESSAGE = 'crm_telephony.call', 'crm_telephony.live'
+
+
+def pretty(number):
+    """+77771234567 → '+7 777 123 4567'; what is no such number stays as it is."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return number
 
 
 class View(NamedTuple):
@@ -28,6 +48,13 @@ class View(NamedTuple):
 class TelephonyCall(models.Model):
     """The call on the screen: who is told of it, and what the card shows."""
     _inherit = 'telephony.call'
+
+    disposition_id = fields.Many2one(
+        'telephony.disposition', string="Result", index='btree_not_null', ondelete='restrict',
+        help="What came of it, as the employee says.")
+    acw_seconds = fields.Integer(
+        string="After-call Work (s)", readonly=True, aggregator='avg',
+        help="From the end of the call until its result was saved, at most half an hour. Measured only where a result is saved.")
 
     # === WHO SEES IT === #
 
@@ -109,7 +136,8 @@ class TelephonyCall(models.Model):
 
     def _is_told(self, user):
         """An employee who may use telephony, works for this company and wants to be told."""
-        return user.active and self.company_id.id in user._get_company_ids() and user.has_group('crm_telephony.group_user')
+        return (user.active and user.telephony_pop and not user.telephony_dnd
+                and self.company_id.id in user._get_company_ids() and user.has_group('crm_telephony.group_user'))
 
     def _message(self, view, now):
         """What goes over the bus: no name of a customer, for reading that is the card's business and under the user's own
@@ -117,10 +145,12 @@ class TelephonyCall(models.Model):
         message = {'id': self.id, 'phase': view.phase}
         if view.phase == 'gone':
             return {**message, 'by': self.user_id.name or ''}
+        number = self.customer_number or (self.caller_number if self.direction == 'inbound' else self.called_number) or ''
         return {
             **message,
             'direction': self.direction,
-            'number': self.customer_number or (self.caller_number if self.direction == 'inbound' else self.called_number) or '',
+            'number': number,
+            'display': pretty(number),
             'extension': view.extension or '',
             'outcome': self.outcome or '',
             'seconds': max(int((now - view.since).total_seconds()), 0) if view.since else 0,
@@ -154,10 +184,263 @@ class TelephonyCall(models.Model):
         if not self.has_access('read') and self.env.user not in self.sudo()._views():
             raise AccessError(self.env._("This call is not yours."))
 
+    # === THE CARD === #
+
     def get_card(self):
-        """What the card of this call shows, read under the user's own rights; False when the call is gone."""
+        """What the card of this call shows, all of it read under the user's own rights.
+
+        :return: False when the call is gone, else a dict of plain values; times as Odoo writes them, in UTC
+        """
         if not self.exists():
             return False
         self._check_mine()
         call = self.sudo()
-        return {'id': self.id, 'who': call.who, 'partner': False, 'leads': []}
+        partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
+        leads = self._leads_of_caller(partner, lead)
+        return {
+            'id': self.id,
+            'line': call.number_id.label or call.number_id.name or '',
+            'queue': call.queue or '',
+            'partner': self._partner_values(partner),
+            'people': [self._partner_values(one) for one in self._people()] if not partner or partner.is_company else [],
+            # somebody has the number, but it is not for this user to know who: he must not enter him once more
+            'is_hidden': bool(call.partner_id and not partner or call.lead_id and not lead),
+            'leads': [self._lead_values(one, lead) for one in leads],
+            'match_state': call.match_state,
+            'match_reason': call.match_reason or '',
+            'contacts': self._last_contacts(partner, leads),
+            'debt': self._debt(),
+            'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
+            'note': call.note or '',
+            'can_create': self.env['res.partner'].has_access('create'),
+        }
+
+    def _readable(self, records):
+        """Those of the records that the user may read."""
+        return records.with_env(self.env).exists()._filtered_access('read')
+
+    def _partner_values(self, partner):
+        if not partner:
+            return False
+        company = partner.commercial_partner_id
+        return {
+            'id': partner.id,
+            'name': partner.name or partner.display_name,
+            'company': company.name if company != partner and company.has_access('read') else partner.company_name or '',
+            'function': partner.function or '',
+            'is_company': partner.is_company,
+            'image': f'/web/image/res.partner/{partner.id}/avatar_128?unique={int(partner.write_date.timestamp())}',
+        }
+
+    def _people(self):
+        """Contacts with this number, where it is not one person's."""
+        number = self.sudo().customer_number
+        return self.env['res.partner'].search(
+            Domain('phone_sanitized', '=', number) & Domain('is_company', '=', False), limit=5) if number else (
+                self.env['res.partner'])
+
+    def _leads_of_caller(self, partner, lead):
+        """The linked deal first, then the open ones of the number, the caller and his company."""
+        number = self.sudo().customer_number
+        theirs = Domain('partner_id', 'in', (partner | partner.commercial_partner_id).ids)
+        if number:
+            theirs |= Domain('phone_sanitized', '=', number)
+        return lead | self.env['crm.lead'].search(
+            theirs & Domain('won_status', '=', 'pending') & Domain('company_id', 'in', [False, self.sudo().company_id.id]),
+            order='id desc', limit=MOST_LEADS)
+
+    def _lead_values(self, lead, linked):
+        return {
+            'id': lead.id,
+            'name': lead.name,
+            'stage': lead.stage_id.name or '',
+            'amount': lead.company_currency.format(lead.expected_revenue) if lead.expected_revenue else '',
+            'user': lead.user_id.name or '',
+            'is_linked': lead == linked,
+        }
+
+    def _debt(self):
+        """Our open promise to call this number back."""
+        call = self.sudo()
+        callback = call.customer_number and self.env['telephony.callback'].search([
+            ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number), ('state', '=', 'open'),
+        ], limit=1)
+        return callback and {
+            'id': callback.id,
+            'due_at': fields.Datetime.to_string(callback.due_at),
+            'is_late': callback.is_late,
+            'attempts': callback.attempt_count,
+            'user': callback.user_id.name or '',
+        }
+
+    # === THE LAST CONTACTS === #
+
+    def _last_contacts(self, partner, leads):
+        """The latest on any channel, newest first."""
+        found = self._last_calls(partner) + self._last_messages(partner, leads) + self._last_meetings(partner)
+        return sorted(found, key=lambda contact: contact['at'], reverse=True)[:MOST_CONTACTS]
+
+    def _last_calls(self, partner):
+        number = self.sudo().customer_number
+        theirs = Domain('partner_id', '=', partner.id) if partner else Domain.FALSE
+        if number:
+            theirs |= Domain('customer_number', '=', number)
+        calls = self.search(
+            theirs & Domain('id', '!=', self.id) & Domain('state', '=', 'ended'), order='start_at desc, id desc',
+            limit=MOST_CONTACTS)
+        outcomes = dict(self._fields['outcome']._description_selection(self.env))
+        return [{
+            'icon': 'oi-arrow-down-left' if call.direction == 'inbound' else 'oi-arrow-up-right',
+            'kind': 'call', 'at': fields.Datetime.to_string(call.start_at), 'model': self._name, 'id': call.id,
+            'is_bad': call.outcome in LOST_OUTCOMES,
+            'text': ' · '.join(filter(None, (
+                outcomes.get(call.outcome) or self.env._("End unknown"), call.talk_clock, call.user_id.name,
+                call.disposition_id.name, call.note and plaintext2html(call.note).striptags()[:80]))),
+        } for call in calls if call.start_at]
+
+    def _last_messages(self, partner, leads):
+        of_partner = Domain('model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
+        of_leads = Domain('model', '=', 'crm.lead') & Domain('res_id', 'in', leads.ids)
+        spoken = Domain('message_type', 'in', list(MESSAGE_ICONS)) | (
+            Domain('message_type', '=', 'comment') & Domain('subtype_id', '=', self.env.ref('mail.mt_comment').id))
+        messages = self.env['mail.message'].search(
+            (of_partner | of_leads) & spoken, order='date desc, id desc', limit=MOST_CONTACTS) if partner or leads else ()
+        return [{
+            'icon': MESSAGE_ICONS.get(message.message_type, 'fa-comment-o'),
+            'kind': 'message', 'at': fields.Datetime.to_string(message.date), 'model': message.model,
+            'id': message.res_id, 'is_bad': False,
+            'text': ' · '.join(filter(None, (
+                message.author_id.name or message.email_from,
+                message.subject or html2plaintext(message.body or '').strip().partition('\n')[0][:80]))),
+        } for message in messages]
+
+    def _last_meetings(self, partner):
+        meetings = self.env['calendar.event'].search_fetch(
+            Domain('partner_ids', 'in', partner.ids) & Domain('start', '<', fields.Datetime.now()), ['name', 'start'],
+            order='start desc', limit=MOST_CONTACTS) if partner else ()
+        return [{
+            'icon': 'fa-calendar', 'kind': 'meeting', 'at': fields.Datetime.to_string(meeting.start),
+            'model': 'calendar.event', 'id': meeting.id, 'is_bad': False, 'text': meeting.name or '',
+        } for meeting in meetings]
+
+    # === WHO WAS IT === #
+
+    def link_caller(self, partner_id=False, lead_id=False):
+        """The user says who calls, or about which deal. The fresh card."""
+        self._check_mine()
+        values = {name: value for name, value in (('partner_id', partner_id), ('lead_id', lead_id)) if value}
+        self._settle_as(values)
+        return self.get_card()
+
+    def create_caller(self, values):
+        """Enter an unknown caller, as a contact or as a deal with what is known of the call. The fresh card.
+
+        :param dict values: `kind` ('contact' or 'lead'), `name`, `company`
+        """
+        self._check_mine()
+        call = self.sudo()
+        name, company = (values.get('name') or '').strip(), (values.get('company') or '').strip()
+        number = call.customer_number or call.caller_number if call.direction == 'inbound' else call.called_number
+        if values.get('kind') == 'lead':
+            lead = self.env['crm.lead'].create({
+                'name': self.env._("Call from %(who)s", who=company or name or number),
+                'type': 'lead' if self.env.user.has_group('crm.group_use_lead') else 'opportunity',
+                'contact_name': name, 'partner_name': company, 'phone': number, 'user_id': self.env.uid,
+                'partner_id': self._readable(call.partner_id).id,
+                'source_id': call.number_id.source_id.id, 'campaign_id': call.number_id.campaign_id.id,
+                'medium_id': self.env.ref('utm.utm_medium_phone', raise_if_not_found=False).id,
+                'company_id': call.company_id.id,
+                **({'team_id': call.number_id.team_id.id} if call.number_id.team_id else {}),
+            })
+            return self.link_caller(lead_id=lead.id)
+        partner = self.env['res.partner'].create({
+            'name': name or company or number, 'company_name': company if name else False, 'is_company': not name and bool(company),
+            'phone': number, 'country_id': call.account_id.country_id.id,
+        })
+        return self.link_caller(partner_id=partner.id)
+
+    def _settle_as(self, values):
+        """As when it is chosen on the call's form; also by one of a rung group, whom the rules show only calls that are
+        settled."""
+        if self.has_access('write'):
+            return self.write(values)
+        self.env['crm.lead'].browse(values.get('lead_id', [])).check_access('read')
+        self.env['res.partner'].browse(values.get('partner_id', [])).check_access('read')
+        if lead := self.env['crm.lead'].browse(values.get('lead_id', [])):
+            values = {'partner_id': lead.partner_id.id or self.sudo().partner_id.id, **values}
+        return self.sudo().write({
+            **values, 'match_state': 'manual', 'match_reason': self.env._("Set by %(user)s", user=self.env.user.name)})
+
+    # === THE RESULT === #
+
+    def get_result_form(self):
+        """What the result window offers."""
+        self._check_mine()
+        call = self.sudo()
+        lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
+        offered = 'talk' if call.outcome == 'answered' else 'no_talk'
+        may_move = lead and lead.has_access('write')
+        return {
+            'dispositions': self.env['telephony.disposition'].search([('applies_to', 'in', ('any', offered))]).read(
+                ['name', 'color', 'activity_type_id', 'activity_days'], load=None),
+            'stages': self.env['crm.stage'].search(
+                [('team_ids', 'in', [False, lead.team_id.id])]).read(['name'], load=None) if may_move else [],
+            'stage_id': lead.stage_id.id,
+            'activity_types': self.env['mail.activity.type'].search(
+                [('res_model', 'in', [False, (lead or partner)._name])]).read(['name', 'icon'], load=None)
+            if lead or partner else [],
+            'calls_to_do': self._calls_to_do(lead, partner),
+            'disposition_id': call.disposition_id.id,
+            'note': call.note or '',
+        }
+
+    def _calls_to_do(self, lead, partner):
+        """Activities of type Call on the deal and the contact that this call may have done."""
+        of_lead = Domain('res_model', '=', 'crm.lead') & Domain('res_id', 'in', lead.ids)
+        of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
+        activities = self.env['mail.activity'].search(
+            (of_lead | of_partner) & Domain('activity_type_id.category', '=', 'phonecall')
+            & Domain('user_id', 'in', [False, self.env.uid]), order='date_deadline', limit=3)
+        return [{
+            'id': activity.id, 'summary': activity.summary or activity.activity_type_id.name,
+            'date': fields.Date.to_string(activity.date_deadline), 'is_late': activity.state == 'overdue',
+        } for activity in activities]
+
+    def save_result(self, values):
+        """Save what came of the call, in one step. Everything is optional.
+
+        :param dict values: `disposition_id`, `note`, `stage_id` of the deal, `done_ids` (activities that are done with
+            this call), `activity` (`type_id`, `date`, `summary`), `is_final` (False: a note during the talk)
+        """
+        self._check_mine()
+        call = self.sudo()
+        facts = {name: values[name] for name in ('disposition_id', 'note') if name in values}
+        if values.get('is_final', True) and call.ended_at and not call.acw_seconds:
+            past = int((fields.Datetime.now() - call.ended_at).total_seconds())
+            facts['acw_seconds'] = min(max(past, 1), LONGEST_ACW)
+        call.write(facts)
+        if call.message_id:
+            call.message_id.body = call._chatter_line()
+        lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
+        if lead and values.get('stage_id') and values['stage_id'] != lead.stage_id.id:
+            lead.stage_id = values['stage_id']
+        done = self.env['mail.activity'].browse(values.get('done_ids') or []).exists()
+        if done:
+            done.action_feedback(feedback=call.note or call.disposition_id.name or self.env._("Called"))
+        if (activity := values.get('activity')) and (record := lead or partner):
+            record.activity_schedule(
+                activity_type_id=activity['type_id'], date_deadline=activity['date'], summary=activity.get('summary') or False,
+                user_id=self.env.uid, automated=False)
+        if values.get('is_final', True):
+            # this user's other tabs close the card too
+            self.env.user._bus_send(CALL_MESSAGE, {'id': self.id, 'phase': 'closed'})
+        return True
+
+    def _chatter_line(self):
+        """With what the employee says came of it."""
+        line = super()._chatter_line()
+        if self.disposition_id:
+            line += Markup(' · <b>%s</b>') % self.disposition_id.name
+        if self.note:
+            line += Markup('<br/>%s') % plaintext2html(self.note)
+        return line

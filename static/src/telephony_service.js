@@ -11,61 +11,64 @@ import { session } from "@web/session";
  * @property {"ringing" | "talking" | "ended" | "lost" | "gone"} phase what it is for this user (see telephony_call_card.py)
  * @property {"inbound" | "outbound"} direction
  * @property {string} number the other side, E.164 where known, "" where hidden
+ * @property {string} display the same as people write it
  * @property {string} extension this user's phone
  * @property {string} outcome once it has ended
  * @property {number} since when the phase began, in milliseconds of this browser's clock
  * @property {number} talkSeconds once it has ended
  * @property {string} by gone: who has it
  * @property {Object | false} card what get_card answers; false until then
+ * @property {boolean} isFolded only its head is shown
  */
 
 const CALL = "crm_telephony.call";
 const LIVE = "crm_telephony.live";
 const DEBTS = "crm_telephony.debts";
 
-/** How long (ms) a card stays that nothing is to be done with. */
+/** How long (ms) a card stays that nobody does anything with, once the call is over for this user. */
 export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
 /** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
-const CHECK_EVERY = 60_000;
+export const CHECK_EVERY = 60_000;
+
+const isLive = (call) => ["ringing", "talking"].includes(call.phase);
 
 export const telephonyService = {
-    dependencies: ["bus_service", "orm"],
+    dependencies: ["bus_service", "multi_tab", "orm"],
 
-    start(env, { bus_service: bus, orm }) {
+    start(env, { bus_service: bus, multi_tab: multiTab, orm }) {
         const state = reactive({ calls: [] });
         const events = new EventBus();
         const timers = new Map();
+        // what one tab closes, all close
+        const tabs = browser.BroadcastChannel && new browser.BroadcastChannel("crm_telephony");
         let checking;
 
         const find = (id) => state.calls.find((call) => call.id === id);
-        const isLive = (call) => ["ringing", "talking"].includes(call.phase);
 
-        function dismiss(id) {
-            browser.clearTimeout(timers.get(id));
-            timers.delete(id);
-            const index = state.calls.findIndex((call) => call.id === id);
-            if (index >= 0) {
-                state.calls.splice(index, 1);
-            }
-        }
-
-        /** Whoever has something to do with a card keeps it open. */
+        /** Whoever does something with a card keeps it open. */
         function keep(id) {
             browser.clearTimeout(timers.get(id));
             timers.delete(id);
         }
 
-        function leaveLater(call) {
-            keep(call.id);
-            if (call.phase in STAYS) {
-                timers.set(
-                    call.id,
-                    browser.setTimeout(() => dismiss(call.id), STAYS[call.phase])
-                );
+        function dismiss(id, { everywhere } = {}) {
+            keep(id);
+            const index = state.calls.findIndex((call) => call.id === id);
+            if (index >= 0) {
+                state.calls.splice(index, 1);
+            }
+            if (everywhere) {
+                tabs?.postMessage({ dismissed: id });
             }
         }
 
+        /** A tab in the background asks when somebody looks at it: twenty tabs are one question. */
         async function load(call) {
+            if (document.visibilityState === "hidden") {
+                call.isStale = true;
+                return;
+            }
+            call.isStale = false;
             const card = await orm.silent.call("telephony.call", "get_card", [[call.id]]);
             if (card) {
                 call.card = card;
@@ -74,56 +77,67 @@ export const telephonyService = {
             }
         }
 
+        // the card then shows what the bus has told: nobody wants an error while it rings
+        const loadQuietly = (call) => load(call).catch(() => {});
+
         function receive({ id, phase, seconds, talk_seconds: talkSeconds, ...facts }) {
             let call = find(id);
+            if (phase === "closed" || (!call && ["gone", "lost"].includes(phase))) {
+                dismiss(id); // done in another tab, or it never stood here
+                return;
+            }
             if (!call) {
-                if (phase === "gone" || phase === "lost") {
-                    return; // it never stood here
-                }
-                state.calls.push({ id, card: false });
+                // the talk that is going on stays in sight
+                state.calls.push({ id, card: false, isFolded: state.calls.some((other) => other.phase === "talking") });
                 call = find(id);
             }
-            const isNew = call.phase !== phase;
-            Object.assign(call, facts, { phase, talkSeconds: talkSeconds || 0 });
-            if (isNew) {
+            if (call.phase !== phase) {
                 call.since = Date.now() - (seconds || 0) * 1000;
+                if (phase === "talking") {
+                    call.isFolded = false;
+                }
+                keep(id);
+                if (phase in STAYS) {
+                    timers.set(id, browser.setTimeout(() => dismiss(id), STAYS[phase]));
+                }
             }
-            leaveLater(call);
+            Object.assign(call, facts, { phase, talkSeconds: talkSeconds || 0 });
             if (phase !== "gone") {
-                load(call);
+                loadQuietly(call);
             }
             checkLater();
         }
 
         /** What rings now: for a page that has just been opened, or has been away from the bus. */
         async function refresh() {
+            const before = state.calls.filter(isLive).map((call) => call.id);
             const calls = await orm.silent.call("telephony.call", "ringing_now", []);
             const going = new Set(calls.map((call) => call.id));
-            for (const call of state.calls.filter(isLive)) {
-                if (!going.has(call.id)) {
-                    dismiss(call.id);
-                }
-            }
+            before.filter((id) => !going.has(id)).forEach((id) => dismiss(id));
             calls.forEach(receive);
         }
+
+        const refreshQuietly = () => refresh().catch(() => {});
 
         function checkLater() {
             if (!checking && state.calls.some(isLive)) {
                 checking = browser.setTimeout(async () => {
                     checking = undefined;
-                    await refresh().catch(() => {});
+                    await refreshQuietly();
                     checkLater();
                 }, CHECK_EVERY);
             }
         }
 
-        if (session.is_telephony_user) {
+        if (session.telephony) {
             bus.subscribe(CALL, receive);
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
             bus.subscribe(DEBTS, () => events.trigger("debts"));
-            bus.addEventListener("BUS:RECONNECT", () => refresh().catch(() => {}));
+            bus.addEventListener("BUS:RECONNECT", refreshQuietly);
             bus.start();
-            refresh().catch(() => {});
+            refreshQuietly();
+            tabs?.addEventListener("message", ({ data }) => dismiss(data.dismissed));
+            browser.addEventListener("visibilitychange", () => state.calls.filter((call) => call.isStale).forEach(loadQuietly));
         }
 
         return {
@@ -131,6 +145,10 @@ export const telephonyService = {
             dismiss,
             keep,
             reload: load,
+            /** Whether this tab may ring: the user wants it, and of many tabs one does. */
+            async maySound() {
+                return Boolean(session.telephony?.sound) && (await multiTab.isOnMainTab());
+            },
             /**
              * Supervisors hear here that something about the calls of a company has changed.
              *

@@ -1,7 +1,166 @@
-import { Component } from "@odoo/owl";
+import { formatClock } from "@crm_telephony/clock/clock_field";
+import { ResultForm } from "@crm_telephony/result/result_form";
+import { Component, useEffect, useRef, useState } from "@odoo/owl";
+import { browser } from "@web/core/browser/browser";
+import { useHotkey } from "@web/core/hotkeys/hotkey_hook";
+import { deserializeDateTime } from "@web/core/l10n/dates";
+import { _t } from "@web/core/l10n/translation";
+import { useService } from "@web/core/utils/hooks";
+import { nameOf, phaseLabel } from "./call_words";
 
-/** One call. */
+const ICONS = {
+    ringing: "fa-phone",
+    talking: "fa-phone",
+    ended: "fa-check",
+    lost: "fa-phone",
+    gone: "fa-share",
+};
+const COLORS = { ringing: "primary", talking: "success", ended: "muted", lost: "danger", gone: "muted" };
+
+/** One call: who calls, why, and what to do about it. */
 export class CallCard extends Component {
     static template = "crm_telephony.CallCard";
-    static props = { call: Object, onClose: Function };
+    static components = { ResultForm };
+    static props = { call: Object, isFirst: Boolean };
+
+    setup() {
+        this.action = useService("action");
+        this.orm = useService("orm");
+        this.telephony = useService("telephony");
+        this.root = useRef("root");
+        this.call = useState(this.props.call);
+        this.state = useState({ now: Date.now(), isSaving: false, draft: { name: "", company: "" } });
+        useEffect(
+            () => {
+                const timer = browser.setInterval(() => (this.state.now = Date.now()), 1000);
+                return () => browser.clearInterval(timer);
+            },
+            () => []
+        );
+        useHotkey("escape", () => this.escape(), { area: () => this.root.el, bypassEditableProtection: true });
+    }
+
+    // -- what is shown
+
+    get card() {
+        return this.call.card || {};
+    }
+
+    get partner() {
+        return this.card.partner || false;
+    }
+
+    get name() {
+        return nameOf(this.call);
+    }
+
+    get label() {
+        return phaseLabel(this.call);
+    }
+
+    get color() {
+        return COLORS[this.call.phase];
+    }
+
+    get icon() {
+        return ICONS[this.call.phase];
+    }
+
+    /** How long it rings or was talked; after the end how long it took. */
+    get clock() {
+        const { phase, since, talkSeconds } = this.call;
+        if (["ringing", "talking"].includes(phase)) {
+            return formatClock(Math.max(Math.floor((this.state.now - since) / 1000), 0));
+        }
+        return phase === "ended" && talkSeconds ? formatClock(talkSeconds) : "";
+    }
+
+    get isLive() {
+        return ["ringing", "talking"].includes(this.call.phase);
+    }
+
+    /** Nobody is known by this number, and it is not that the user may not know him. */
+    get isUnknown() {
+        return Boolean(
+            this.call.card && !this.partner && !this.card.is_hidden && !this.card.people.length && !this.card.leads.length
+        );
+    }
+
+    get linkedLead() {
+        return this.card.leads?.find((lead) => lead.is_linked);
+    }
+
+    get hasOtherDeals() {
+        return this.card.leads?.some((lead) => !lead.is_linked);
+    }
+
+    get foldTitle() {
+        return this.call.isFolded ? _t("Show more") : _t("Show less (Esc)");
+    }
+
+    ago(text) {
+        return deserializeDateTime(text).toRelative();
+    }
+
+    // -- what is done
+
+    escape() {
+        if (this.isLive && !this.call.isFolded) {
+            this.fold();
+        } else {
+            this.close();
+        }
+    }
+
+    fold() {
+        this.call.isFolded = !this.call.isFolded;
+    }
+
+    close() {
+        this.telephony.dismiss(this.call.id, { everywhere: true });
+    }
+
+    open(resModel, resId) {
+        this.action.doAction({
+            type: "ir.actions.act_window", res_model: resModel, res_id: resId, views: [[false, "form"]], target: "current",
+        });
+    }
+
+    /** The record that the talk is about. */
+    openMain() {
+        if (this.linkedLead) {
+            this.open("crm.lead", this.linkedLead.id);
+        } else if (this.partner) {
+            this.open("res.partner", this.partner.id);
+        } else {
+            this.open("telephony.call", this.call.id);
+        }
+    }
+
+    link(values) {
+        return this.save("link_caller", [], values);
+    }
+
+    create(kind) {
+        return this.save("create_caller", [{ ...this.state.draft, kind }]);
+    }
+
+    async save(method, args, kwargs = {}) {
+        this.telephony.keep(this.call.id);
+        this.state.isSaving = true;
+        try {
+            this.call.card = await this.orm.call("telephony.call", method, [[this.call.id], ...args], kwargs);
+        } finally {
+            this.state.isSaving = false;
+        }
+    }
+
+    /** The note is kept as soon as one leaves it: the talk may end in another tab. */
+    async saveNote(ev) {
+        const note = ev.target.value;
+        if (note !== this.card.note) {
+            this.card.note = note;
+            await this.orm.silent.call("telephony.call", "save_result", [[this.call.id], { note, is_final: false }]);
+        }
+    }
 }

@@ -1,9 +1,13 @@
-import { Component, useState } from "@odoo/owl";
+import { Component, useEffect, useRef, useState } from "@odoo/owl";
+import { useHotkey } from "@web/core/hotkeys/hotkey_hook";
+import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { CallCard } from "./call_card";
+import { nameOf, phaseLabel } from "./call_words";
+import { Ringer } from "./ringer";
 
-/** All calls of this user, one card each, above everything else. */
+/** All calls of this user, one card each, the newest at the bottom. */
 export class CallCards extends Component {
     static template = "crm_telephony.CallCards";
     static components = { CallCard };
@@ -12,6 +16,35 @@ export class CallCards extends Component {
     setup() {
         this.telephony = useService("telephony");
         this.state = useState(this.telephony.state);
+        this.root = useRef("root");
+        const ringer = new Ringer();
+        useEffect(
+            (isRinging) => {
+                let isOver = !isRinging;
+                if (isRinging) {
+                    this.telephony.maySound().then((may) => may && !isOver && ringer.start());
+                }
+                return () => {
+                    isOver = true;
+                    ringer.stop();
+                };
+            },
+            () => [this.state.calls.some((call) => call.phase === "ringing" && call.direction === "inbound")]
+        );
+        // cards never take the focus; this brings it to them
+        useHotkey("alt+shift+k", () => this.focus(), { global: true, bypassEditableProtection: true });
+    }
+
+    /** The newest card that wants attention. */
+    focus() {
+        const cards = [...this.root.el.querySelectorAll(".o_telephony_card")];
+        (cards.findLast((card) => card.dataset.phase === "ringing") || cards.at(-1))?.focus();
+    }
+
+    /** For those who listen to the screen: what has changed last. The clocks would never let them alone. */
+    get announcement() {
+        const call = this.state.calls.at(-1);
+        return call ? _t("%(what)s: %(who)s", { what: phaseLabel(call), who: nameOf(call) }) : "";
     }
 }
 

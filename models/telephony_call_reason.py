@@ -1,0 +1,183 @@
+import logging
+from datetime import timedelta
+from typing import NamedTuple
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+
+_logger = logging.getLogger(__name__)
+
+MOST = 3
+
+
+class Reason(NamedTuple):
+    """One line of the card. The greater its `weight` the likelier it is what the call is about; `model` and `id` are what
+    a click opens."""
+    weight: int
+    icon: str
+    text: str
+    model: str
+    id: int
+
+
+class TelephonyCallReason(models.AbstractModel):
+    """Why they call: a guess from what is going on with this customer anywhere in Odoo.
+
+    An addon adds a source by extending :meth:`_sources`. A source makes one query, under the rights of the user who
+    looks, and gives at most a few reasons.
+    """
+    _name = 'telephony.call.reason'
+    _description = "Why a customer calls"
+
+    @api.model
+    def _sources(self):
+        """(model that has to be installed and readable, method that takes the customer and gives reasons)."""
+        return [
+            ('calendar.event', self._meetings),
+            ('mail.activity', self._promises),
+            ('account.move', self._overdue_invoices),
+            ('sale.order', self._quotations),
+            ('stock.picking', self._deliveries),
+            ('project.task', self._tasks),
+            ('helpdesk.ticket', self._tickets),
+        ]
+
+    @api.model
+    def _reasons(self, partner, leads):
+        """The likeliest reasons, best first, at most MOST. A source that fails is left out: the phone is ringing.
+
+        :param partner: the caller, readable by the user
+        :param leads: his open deals, readable by the user
+        """
+        found = []
+        for model, source in self._sources():
+            if model not in self.env or not self.env[model].has_access('read'):
+                continue
+            try:
+                with self.env.cr.savepoint(flush=False):
+                    found += source(partner, leads)
+            except AccessError:
+                continue
+            except Exception:   # noqa: BLE001 - logged; another addon's trouble must not take the card away
+                _logger.exception("no reasons from %s", model)
+        return sorted(found, key=lambda reason: -reason.weight)[:MOST]
+
+    # === SOURCES === #
+
+    def _of(self, partner, field='partner_id'):
+        """What belongs to the caller, his company or a colleague."""
+        return Domain(f'{field}.commercial_partner_id', '=', partner.commercial_partner_id.id)
+
+    def _when(self, date):
+        """'today', 'tomorrow', '3 days ago', 'on 03/14/2026'."""
+        days = (date - fields.Date.context_today(self)).days
+        _ = self.env._
+        if days < -1:
+            return _("%(days)s days ago", days=-days)
+        return {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}.get(days) or _(
+            "on %(date)s", date=self.env['ir.qweb.field.date'].value_to_html(date, {}))
+
+    def _day(self, moment):
+        return fields.Datetime.context_timestamp(self, moment).date()
+
+    def _meetings(self, partner, leads):
+        """The next one, within two days or just missed."""
+        if not partner:
+            return []
+        now = fields.Datetime.now()
+        meeting = self.env['calendar.event'].search_fetch(
+            Domain('partner_ids', 'in', partner.ids) & Domain('start', '>', now - timedelta(hours=2))
+            & Domain('start', '<', now + timedelta(days=2)), ['name', 'start', 'allday'], order='start', limit=1)
+        if not meeting:
+            return []
+        start = fields.Datetime.context_timestamp(self, meeting.start)
+        text = self.env._("Meeting %(when)s: %(name)s", when=self._when(self._day(meeting.start)), name=meeting.name) \
+            if meeting.allday else self.env._(
+                "Meeting %(when)s at %(time)s: %(name)s", when=self._when(start.date()), time=start.strftime('%H:%M'),
+                name=meeting.name)
+        return [Reason(95, 'fa-calendar', text, 'calendar.event', meeting.id)]
+
+    def _promises(self, partner, leads):
+        """What one of us has planned with him and is due."""
+        of_leads = Domain('res_model', '=', 'crm.lead') & Domain('res_id', 'in', leads.ids)
+        of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
+        due = Domain('date_deadline', '<=', fields.Date.context_today(self))
+        activity = self.env['mail.activity'].search_fetch(
+            (of_leads | of_partner) & due, ['summary', 'date_deadline', 'activity_type_id', 'user_id', 'res_model', 'res_id'],
+            order='date_deadline desc, id desc', limit=1)
+        return [Reason(
+            85, 'fa-clock-o', self.env._(
+                "%(what)s was due %(when)s (%(who)s)", what=one.summary or one.activity_type_id.name,
+                when=self._when(one.date_deadline), who=one.user_id.name or self.env._("nobody")),
+            one.res_model, one.res_id) for one in activity]
+
+    def _overdue_invoices(self, partner, leads):
+        if not partner:
+            return []
+        moves = self.env['account.move'].search_fetch(
+            Domain('commercial_partner_id', '=', partner.commercial_partner_id.id)
+            & Domain('move_type', '=', 'out_invoice') & Domain('state', '=', 'posted')
+            & Domain('payment_state', 'in', ('not_paid', 'partial'))
+            & Domain('invoice_date_due', '<', fields.Date.context_today(self)),
+            ['name', 'invoice_date_due', 'amount_residual', 'currency_id'], order='invoice_date_due', limit=100)
+        if not moves:
+            return []
+        days = (fields.Date.context_today(self) - moves[0].invoice_date_due).days
+        sums = [currency.format(sum(own.mapped('amount_residual'))) for currency, own in moves.grouped('currency_id').items()]
+        amount = ' + '.join(sums)
+        text = self.env._(
+            "Invoice %(name)s is overdue by %(days)s days: %(amount)s", name=moves.name, days=days, amount=amount,
+        ) if len(moves) == 1 else self.env._(
+            "%(count)s overdue invoices, the oldest by %(days)s days: %(amount)s", count=len(moves), days=days, amount=amount)
+        return [Reason(80 if days <= 30 else 65, 'fa-money', text, 'account.move', moves[0].id)]
+
+    def _quotations(self, partner, leads):
+        """The latest that waits for his answer."""
+        if not partner:
+            return []
+        order = self.env['sale.order'].search_fetch(
+            self._of(partner) & Domain('state', '=', 'sent')
+            & Domain('date_order', '>', fields.Datetime.now() - timedelta(days=30)),
+            ['name', 'date_order', 'amount_total', 'currency_id'], order='date_order desc, id desc', limit=1)
+        return [Reason(
+            90 if one.date_order > fields.Datetime.now() - timedelta(days=3) else 70, 'fa-file-text-o', self.env._(
+                "Quotation %(name)s, sent %(when)s: %(amount)s", name=one.name, when=self._when(self._day(one.date_order)),
+                amount=one.currency_id.format(one.amount_total)), 'sale.order', one.id) for one in order]
+
+    def _deliveries(self, partner, leads):
+        """The first that is late, due today or tomorrow."""
+        if not partner:
+            return []
+        today = fields.Date.context_today(self)
+        picking = self.env['stock.picking'].search_fetch(
+            self._of(partner) & Domain('picking_type_code', '=', 'outgoing')
+            & Domain('state', 'in', ('waiting', 'confirmed', 'assigned'))
+            & Domain('scheduled_date', '<', fields.Datetime.now() + timedelta(days=2)),
+            ['name', 'scheduled_date'], order='scheduled_date, id', limit=1)
+        return [Reason(
+            92 if self._day(one.scheduled_date) <= today else 75, 'fa-truck',
+            self.env._("Delivery %(name)s was due %(when)s", name=one.name, when=self._when(self._day(one.scheduled_date)))
+            if self._day(one.scheduled_date) < today else
+            self.env._("Delivery %(name)s is due %(when)s", name=one.name, when=self._when(self._day(one.scheduled_date))),
+            'stock.picking', one.id) for one in picking]
+
+    def _tasks(self, partner, leads):
+        if not partner:
+            return []
+        tasks = self.env['project.task'].search_fetch(
+            self._of(partner) & Domain('state', 'not in', ('1_done', '1_canceled')),
+            ['name', 'stage_id'], order='date_last_stage_update desc, id desc', limit=1)
+        return [self._open_ticket(one) for one in tasks]
+
+    def _tickets(self, partner, leads):
+        if not partner:
+            return []
+        tickets = self.env['helpdesk.ticket'].search_fetch(
+            self._of(partner) & Domain('stage_id.fold', '=', False), ['name', 'stage_id'], order='id desc', limit=1)
+        return [self._open_ticket(one) for one in tickets]
+
+    def _open_ticket(self, one):
+        text = self.env._("Open: %(name)s (%(stage)s)", name=one.name, stage=one.stage_id.name) if one.stage_id else \
+            self.env._("Open: %(name)s", name=one.name)
+        return Reason(78, 'fa-life-ring', text, one._name, one.id)

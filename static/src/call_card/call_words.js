@@ -1,0 +1,42 @@
+import { _t } from "@web/core/l10n/translation";
+
+/**
+ * What a call is doing, in words.
+ *
+ * @param {import("@crm_telephony/telephony_service").LiveCall} call
+ * @returns {string}
+ */
+export function phaseLabel(call) {
+    switch (call.phase) {
+        case "ringing":
+            return call.direction === "outbound" ? _t("Calling") : _t("Incoming call");
+        case "talking":
+            return _t("On the phone");
+        case "ended":
+            return call.outcome === "answered" || !call.outcome ? _t("Call ended") : OUTCOMES[call.outcome]();
+        case "lost":
+            return OUTCOMES[call.outcome]?.() || _t("Nobody took it");
+        case "gone":
+            return call.by ? _t("Taken by %s", call.by) : _t("No longer rings here");
+    }
+    return "";
+}
+
+const OUTCOMES = {
+    no_answer: () => _t("No answer"),
+    busy: () => _t("Busy"),
+    failed: () => _t("Call failed"),
+    voicemail: () => _t("Voicemail"),
+    missed: () => _t("Missed call"),
+    abandoned: () => _t("Hung up while waiting"),
+};
+
+/**
+ * The best name that is known of the other side.
+ *
+ * @param {import("@crm_telephony/telephony_service").LiveCall} call
+ * @returns {string}
+ */
+export function nameOf(call) {
+    return call.card?.partner?.name || call.display || call.number || _t("Hidden number");
+}

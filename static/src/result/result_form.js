@@ -1,0 +1,81 @@
+import { Component, onWillStart, useEffect, useState } from "@odoo/owl";
+import { serializeDate } from "@web/core/l10n/dates";
+import { useService } from "@web/core/utils/hooks";
+
+const { DateTime } = luxon;
+
+/** What came of a call: everything is optional, one click saves all of it. */
+export class ResultForm extends Component {
+    static template = "crm_telephony.ResultForm";
+    static props = { call: Object, onClose: Function };
+
+    setup() {
+        this.orm = useService("orm");
+        this.telephony = useService("telephony");
+        this.state = useState({
+            form: false, isSaving: false, disposition: false, note: "", stage: false, activityType: false, activityDate: "",
+            summary: "", done: {},
+        });
+        onWillStart(() => {
+            this.load();
+        });
+        useEffect(
+            (isTouched) => {
+                if (isTouched) {
+                    this.telephony.keep(this.props.call.id);
+                }
+            },
+            () => [this.isTouched]
+        );
+    }
+
+    async load() {
+        const form = await this.orm.silent.call("telephony.call", "get_result_form", [[this.props.call.id]]);
+        Object.assign(this.state, {
+            form,
+            disposition: form.disposition_id,
+            note: form.note,
+            stage: form.stage_id,
+            done: Object.fromEntries(form.calls_to_do.map((activity) => [activity.id, this.props.call.outcome === "answered"])),
+        });
+    }
+
+    get isTouched() {
+        const { form, disposition, note, stage, activityType } = this.state;
+        return Boolean(
+            form && (disposition !== form.disposition_id || note !== form.note || stage !== form.stage_id || activityType)
+        );
+    }
+
+    choose(disposition) {
+        const isChosen = this.state.disposition === disposition.id;
+        this.state.disposition = isChosen ? false : disposition.id;
+        const type = isChosen ? false : disposition.activity_type_id;
+        this.plan(this.state.form.activity_types.some((one) => one.id === type) ? type : false, disposition.activity_days);
+    }
+
+    plan(activityType, days = 1) {
+        this.state.activityType = activityType;
+        this.state.activityDate = activityType ? serializeDate(DateTime.local().plus({ days })) : "";
+    }
+
+    async save() {
+        const { disposition, note, stage, form, activityType, activityDate, summary, done } = this.state;
+        this.state.isSaving = true;
+        try {
+            await this.orm.call("telephony.call", "save_result", [
+                [this.props.call.id],
+                {
+                    disposition_id: disposition,
+                    note,
+                    ...(stage !== form.stage_id && { stage_id: stage }),
+                    ...(activityType && activityDate && { activity: { type_id: activityType, date: activityDate, summary } }),
+                    done_ids: Object.keys(done).filter((id) => done[id]).map(Number),
+                },
+            ]);
+        } finally {
+            this.state.isSaving = false;
+        }
+        this.props.onClose();
+    }
+}
