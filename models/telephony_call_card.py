@@ -59,14 +59,14 @@ class TelephonyCall(models.Model):
     # === WHO SEES IT === #
 
     def _views(self):
-        """Users whom this call concerns → :class:`View`. Internal calls concern nobody's customers.
+        """Users whom this call concerns → :class:`View`; nobody where no customer is on the line.
 
         Where the PBX tells only a queue or our number, and no phone, the group is the number's team, else the team called
         like the queue, as far as its members have phones of this PBX; else the number's responsible.
         """
         self.ensure_one()
         views = {}
-        if self.direction == 'internal':
+        if self.direction == 'internal' or self.is_excluded:
             return views
         phones = self.account_id.extension_ids._users_by_number()
         for leg in self.leg_ids:
@@ -118,16 +118,29 @@ class TelephonyCall(models.Model):
         :param shown: calls that were going on before: they may stand on a screen
         """
         now = fields.Datetime.now()
-        bus = self.env['bus.bus']
         for call in self:
-            if call not in shown and not call._is_current(now):
-                continue
-            for user, view in call._views().items():
-                if (view.phase != 'gone' or call in shown) and call._is_told(user):
-                    bus._sendone(user.partner_id, CALL_MESSAGE, call._message(view, now))
-        group = self.env.ref('crm_telephony.group_supervisor')
+            if call in shown or call._is_current(now):
+                for user, view in call._views().items():
+                    if (view.phase != 'gone' or call in shown) and call._is_told(user):
+                        self._send(user, call._message(view, now))
+        self._tick()
+
+    def _tick(self):
+        bus, group = self.env['bus.bus'], self.env.ref('crm_telephony.group_supervisor')
         for company in self.company_id:
             bus._sendone(group, LIVE_MESSAGE, {'company_id': company.id})
+
+    @api.model
+    def _send(self, user, message):
+        self.env['bus.bus']._sendone(user.partner_id, CALL_MESSAGE, message)
+
+    def _take_back(self):
+        """What turned out to be no call leaves the screens."""
+        for call in self.filtered(lambda call: call.state != 'ended'):
+            for user in call._views():
+                self._send(user, {'id': call.id, 'phase': 'closed'})
+        self._tick()
+        return super()._take_back()
 
     def _is_current(self, now):
         if self.state == 'ended':
@@ -167,7 +180,10 @@ class TelephonyCall(models.Model):
             return []
         calls = self.sudo().search(
             Domain('state', '!=', 'ended') & Domain('start_at', '>', now - timedelta(hours=LIVE_HOURS))
-            & Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal'))
+            & Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal')
+            # a part of what concerns him, in one query: mostly there is none
+            & (Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id) | Domain('leg_ids', '=', False)
+               | Domain('account_id.extension_ids.also_user_ids', '=', user.id)))
         answer = []
         for call in calls:
             view = call._views().get(user)
@@ -197,17 +213,18 @@ class TelephonyCall(models.Model):
         call = self.sudo()
         partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
         leads = self._leads_of_caller(partner, lead)
+        # somebody has the number, but it is not for this user to know who: he must not enter him once more
+        is_hidden = bool(call.partner_id and not partner or call.lead_id and not lead)
         return {
             'id': self.id,
             'line': call.number_id.label or call.number_id.name or '',
             'queue': call.queue or '',
             'partner': self._partner_values(partner),
             'people': [self._partner_values(one) for one in self._people()] if not partner or partner.is_company else [],
-            # somebody has the number, but it is not for this user to know who: he must not enter him once more
-            'is_hidden': bool(call.partner_id and not partner or call.lead_id and not lead),
+            'is_hidden': is_hidden,
             'leads': [self._lead_values(one, lead) for one in leads],
             'match_state': call.match_state,
-            'match_reason': call.match_reason or '',
+            'match_reason': not is_hidden and call.match_reason or '',
             'contacts': self._last_contacts(partner, leads),
             'debt': self._debt(),
             'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
@@ -265,7 +282,7 @@ class TelephonyCall(models.Model):
         callback = call.customer_number and self.env['telephony.callback'].search([
             ('company_id', '=', call.company_id.id), ('customer_number', '=', call.customer_number), ('state', '=', 'open'),
         ], limit=1)
-        return callback and {
+        return bool(callback) and {
             'id': callback.id,
             'due_at': fields.Datetime.to_string(callback.due_at),
             'is_late': callback.is_late,
@@ -326,10 +343,13 @@ class TelephonyCall(models.Model):
     # === WHO WAS IT === #
 
     def link_caller(self, partner_id=False, lead_id=False):
-        """The user says who calls, or about which deal. The fresh card."""
+        """The user says who calls, or about which deal, as on the call's form. The fresh card."""
         self._check_mine()
+        self.env['res.partner'].browse(partner_id or []).check_access('read')
+        self.env['crm.lead'].browse(lead_id or []).check_access('read')
         values = {name: value for name, value in (('partner_id', partner_id), ('lead_id', lead_id)) if value}
-        self._settle_as(values)
+        # sudo: the rules show one of a rung group only calls that are settled
+        self.sudo()._attach_by_hand(values)
         return self.get_card()
 
     def create_caller(self, values):
@@ -358,18 +378,6 @@ class TelephonyCall(models.Model):
             'phone': number, 'country_id': call.account_id.country_id.id,
         })
         return self.link_caller(partner_id=partner.id)
-
-    def _settle_as(self, values):
-        """As when it is chosen on the call's form; also by one of a rung group, whom the rules show only calls that are
-        settled."""
-        if self.has_access('write'):
-            return self.write(values)
-        self.env['crm.lead'].browse(values.get('lead_id', [])).check_access('read')
-        self.env['res.partner'].browse(values.get('partner_id', [])).check_access('read')
-        if lead := self.env['crm.lead'].browse(values.get('lead_id', [])):
-            values = {'partner_id': lead.partner_id.id or self.sudo().partner_id.id, **values}
-        return self.sudo().write({
-            **values, 'match_state': 'manual', 'match_reason': self.env._("Set by %(user)s", user=self.env.user.name)})
 
     # === THE RESULT === #
 
@@ -433,7 +441,7 @@ class TelephonyCall(models.Model):
                 user_id=self.env.uid, automated=False)
         if values.get('is_final', True):
             # this user's other tabs close the card too
-            self.env.user._bus_send(CALL_MESSAGE, {'id': self.id, 'phase': 'closed'})
+            self._send(self.env.user, {'id': self.id, 'phase': 'closed'})
         return True
 
     def _chatter_line(self):
