@@ -130,7 +130,7 @@ class TelephonyCallReason(models.AbstractModel):
             "Invoice %(name)s is overdue by %(days)s days: %(amount)s", name=moves.name, days=days, amount=amount,
         ) if len(moves) == 1 else self.env._(
             "%(count)s overdue invoices, the oldest by %(days)s days: %(amount)s", count=len(moves), days=days, amount=amount)
-        return [Reason(80 if days <= 30 else 65, 'fa-money', text, 'account.move', moves[0].id)]
+        return [Reason(91 if days <= 30 else 65, 'fa-money', text, 'account.move', moves[0].id)]
 
     def _quotations(self, partner, leads):
         """The latest that waits for his answer."""
