@@ -301,11 +301,11 @@ class TelephonyAccount(models.Model):
             [('company_id', '=', company.id), ('name', '=', called)]) if called else self.number_ids.browse()
         did = dids.sorted(lambda one: one.account_id != self)[:1]
         phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
-        if not number or number in self._settings().own_numbers:
+        if not number:
             return Answer(team=self._phones_of(did.team_id, phones))
         caller = Caller(number, did.id)
         match = self.env['telephony.matcher']._match(company, [caller])[caller]
-        manager = match.lead.user_id or match.partner.user_id or match.partner.commercial_partner_id.user_id
+        manager = match.salesperson()
         return Answer(
             contacts=tuple(partner._telephony_contact() for partner in match.partner),
             caller_name=match.partner.complete_name or match.lead.contact_name or match.lead.name or '',

@@ -318,7 +318,8 @@ class TelephonyCall(models.Model):
         numbers = self._numbers_of(account)
         users = {extension.number: extension.user_id.id for extension in account.extension_ids}
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
-        self._add_matches(account.company_id, facts, existing)
+        talkers = {ref: self._talker(record, users) for ref, record in records.items()}
+        self._add_matches(account.company_id, facts, existing, talkers)
         self.env['telephony.dial']._link(account, facts, existing)
 
         new = [ref for ref in records if ref not in existing]
@@ -378,8 +379,16 @@ class TelephonyCall(models.Model):
         }
 
     @api.model
-    def _add_matches(self, company, facts, existing):
-        """Look up the customers of new calls, and once more of those that were not settled when their call ended."""
+    def _talker(self, record, users):
+        """The user who talked longest: whoever took the call may have passed it on. Else who took or placed it."""
+        talked = [leg for leg in record.legs if leg.talk_seconds and users.get(leg.extension)]
+        longest = max(talked, key=lambda leg: leg.talk_seconds, default=record)
+        return users.get(longest.extension, False)
+
+    @api.model
+    def _add_matches(self, company, facts, existing, talkers):
+        """Look up the customers of new calls, and once more when they end: who talked is known then. What is told after
+        the end changes nothing, nor does anything a person's choice."""
         asked = {}
         for ref, values in facts.items():
             call = existing.get(ref)
@@ -391,9 +400,8 @@ class TelephonyCall(models.Model):
                     values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False, is_excluded=False)
                 continue
             ends_now = values['state'] == 'ended' and not (call and call.state == 'ended')
-            if (not call or call.customer_number != values['customer_number']
-                    or (ends_now and call.match_state != 'auto')):
-                asked[ref] = Caller(values['customer_number'], values['number_id'], values['user_id'])
+            if not call or ends_now or call.customer_number != values['customer_number']:
+                asked[ref] = Caller(values['customer_number'], values['number_id'], talkers[ref])
         if not asked:
             return
         matches = self.env['telephony.matcher']._match(company, set(asked.values()))

@@ -1,7 +1,8 @@
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 
 from ..providers.numbers import normalise
 from .res_company import DEAL_POLICIES, LEAD_OWNERS, LEAD_POLICIES
+from .telephony_match_score import Called
 
 
 class TelephonyNumber(models.Model):
@@ -60,3 +61,24 @@ class TelephonyNumber(models.Model):
     @api.model
     def _normalise(self, number, account):
         return normalise(number, account.sudo().country_id.code or '')
+
+    # --- for the matcher: cached, since every call asks ---
+
+    @api.model
+    @tools.ormcache('company_id')
+    def _own_names(self, company_id):
+        """All numbers of a company."""
+        return frozenset(self.sudo().search_fetch([('company_id', '=', company_id)], ['name']).mapped('name'))
+
+    @api.model
+    @tools.ormcache('number_id')
+    def _called(self, number_id):
+        """What it says of a call that this number was called."""
+        number = self.sudo().browse(number_id)
+        return Called(number.source_id.id or None, number.campaign_id.id or None, number.team_id.id or None)
+
+    @api.model
+    @tools.ormcache('number_id')
+    def _own_deal_policy(self, number_id):
+        """The number's own deal policy, or False."""
+        return self.sudo().browse(number_id).deal_policy

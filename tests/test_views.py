@@ -61,7 +61,8 @@ class TestViews(TelephonyCase):
         self.assertEqual(names(self.outsider), set())
         self.assertEqual(names(self.anna), {'call', 'callback'})
         self.assertEqual(names(self.supervisor), {'call', 'callback'})
-        self.assertEqual(names(self.admin), {'call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event'})
+        self.assertEqual(
+            names(self.admin), {'call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event'})
 
     def test_forms_without_telephony(self):
         """Who has no telephony rights works with deals and contacts as before."""
