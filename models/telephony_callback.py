@@ -10,8 +10,8 @@ from odoo.tools import SQL
 from .telephony_call import changes
 
 CLOSE_KINDS = [
-    ('reached', "We reached him"),
-    ('called_again', "He called again"),
+    ('reached', "We called"),
+    ('called_again', "The customer called again"),
     ('by_hand', "Closed by hand"),
     ('withdrawn', "Answered after all"),
     ('gave_up', "Not reached"),

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import LockError, UserError
@@ -15,6 +15,7 @@ SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
 # A live call older than this has lost its end on the way: nobody talks that long.
 LONGEST_TALK = timedelta(hours=3)
 SYSTRAY_LIMIT = 8
+EPOCH = datetime(1970, 1, 1)
 
 
 class TelephonyCallback(models.Model):
@@ -23,7 +24,7 @@ class TelephonyCallback(models.Model):
     _inherit = 'telephony.callback'
 
     status = fields.Selection(
-        [('open', "To call"), ('late', "Late"), ('saved', "Saved"), ('lost', "Lost")],
+        [('late', "Late"), ('open', "To call"), ('saved', "Saved"), ('lost', "Lost")],
         string="Column", compute='_compute_status', store=True, precompute=True, group_expand=True)
     rank = fields.Float(
         compute='_compute_status', store=True, precompute=True, aggregator=None,
@@ -85,12 +86,12 @@ class TelephonyCallback(models.Model):
             if callback.state == 'open':
                 callback.status = 'late' if callback.due_at < now else 'open'
                 place = 2 * (callback.status == 'open') + (callback.priority != '1')
-                moment = callback.due_at.timestamp()
+                moment = callback.due_at - EPOCH
             else:
                 withdrawn = callback.close_kind == 'withdrawn'
                 callback.status = 'saved' if callback.state == 'done' or withdrawn else 'lost'
-                place, moment = 5, -(callback.done_at or callback.due_at).timestamp()
-            callback.rank = place * 1e11 + moment
+                place, moment = 5, EPOCH - (callback.done_at or callback.due_at)
+            callback.rank = place * 1e11 + moment.total_seconds()
 
     @api.depends('lead_id.team_id', 'user_id')
     def _compute_team_id(self):
