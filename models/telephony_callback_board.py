@@ -174,12 +174,7 @@ class TelephonyCallback(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         callbacks = super().create(vals_list)
-        for callback in callbacks:
-            callback.previous_id = self.search([
-                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
-                ('state', '!=', 'open'), ('id', '!=', callback.id), ('close_kind', '!=', 'withdrawn'),
-                ('done_at', '<=', callback.lost_at), ('done_at', '>=', callback.lost_at - timedelta(days=LOST_AGAIN_DAYS)),
-            ], order='done_at desc', limit=1)
+        callbacks._find_previous()
         callbacks._tell_owners()
         return callbacks
 
@@ -196,20 +191,32 @@ class TelephonyCallback(models.Model):
             self._tell_owners()
         return result
 
+    def _find_previous(self):
+        """Which of these customers are lost again, in one query."""
+        self.flush_model()
+        for callback_id, previous_id in self.env.execute_query(SQL(
+            """ SELECT DISTINCT ON (callback.id) callback.id, previous.id
+                  FROM telephony_callback callback
+                  JOIN telephony_callback previous ON previous.customer_number = callback.customer_number
+                   AND previous.company_id = callback.company_id AND previous.state != 'open'
+                   AND previous.close_kind != 'withdrawn' AND previous.id != callback.id
+                   AND previous.done_at BETWEEN callback.lost_at - %s * INTERVAL '1 day' AND callback.lost_at
+                 WHERE callback.id IN %s
+              ORDER BY callback.id, previous.done_at DESC, previous.id DESC """,
+            LOST_AGAIN_DAYS, tuple(self.ids))) if self else ():
+            self.browse(callback_id).previous_id = previous_id
+
     def unlink(self):
         self._tell_owners()
         return super().unlink()
 
     def _count_attempts(self):
-        """Our calls to the number since the loss, and when the first of them was."""
+        """And when the first of these calls was."""
         starts = super()._count_attempts()
-        for callback in self.filtered(lambda callback: callback.attempt_count and not callback.first_try_at):
-            call = self.env['telephony.call'].search([
-                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
-                ('direction', '=', 'outbound'), ('start_at', '>=', callback.lost_at),
-            ], order='start_at, id', limit=1)
-            if call:
-                callback.write({'first_try_at': call.start_at, 'first_try_minutes': callback._minutes_to(call.start_at)})
+        for callback, moments in starts.items():
+            if moments and not callback.first_try_at:
+                first = min(moments)
+                callback.write({'first_try_at': first, 'first_try_minutes': callback._minutes_to(first)})
         return starts
 
     def _close(self, state, reason, user=None, call=None, kind=None, why=None):
