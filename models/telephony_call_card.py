@@ -17,7 +17,7 @@ PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
 LIVE_HOURS = 4
 # A call that we first hear of after its end is shown when it ended so recently (seconds): its result can be noted.
 LATE_SECONDS = 120
-MOST_LEADS, MOST_CONTACTS = 4, 3
+MOST_LEADS, MOST_PEOPLE, MOST_CONTACTS = 3, 5, 3
 # After-call work is at most this (seconds): who saves after lunch has not worked on it all the time.
 LONGEST_ACW = 1800
 MESSAGE_ICONS = {
@@ -212,7 +212,9 @@ class TelephonyCall(models.Model):
         self._check_mine()
         call = self.sudo()
         partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
-        leads = self._leads_of_caller(partner, lead)
+        match = call.with_context(telephony_lang=self.env.lang)._matches().get(self.id)
+        candidates = {candidate.lead.id: candidate for candidate in match.candidates} if match else {}
+        leads = lead | self._readable(lead.browse(candidates))[:MOST_LEADS]
         # somebody has the number, but it is not for this user to know who: he must not enter him once more
         is_hidden = bool(call.partner_id and not partner or call.lead_id and not lead)
         return {
@@ -220,15 +222,16 @@ class TelephonyCall(models.Model):
             'line': call.number_id.label or call.number_id.name or '',
             'queue': call.queue or '',
             'partner': self._partner_values(partner),
-            'people': [self._partner_values(one) for one in self._people()] if not partner or partner.is_company else [],
+            'people': self._people(match) if not partner or partner.is_company else [],
             'is_hidden': is_hidden,
-            'leads': [self._lead_values(one, lead) for one in leads],
+            'leads': [self._lead_values(one, candidates.get(one.id), lead) for one in leads],
             'match_state': call.match_state,
             'match_reason': not is_hidden and call.match_reason or '',
             'contacts': self._last_contacts(partner, leads),
             'debt': self._debt(),
             'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
             'note': call.note or '',
+            'controls': self._controls(),
             'can_create': self.env['res.partner'].has_access('create'),
         }
 
@@ -249,30 +252,20 @@ class TelephonyCall(models.Model):
             'image': f'/web/image/res.partner/{partner.id}/avatar_128?unique={int(partner.write_date.timestamp())}',
         }
 
-    def _people(self):
-        """Contacts with this number, where it is not one person's."""
-        number = self.sudo().customer_number
-        return self.env['res.partner'].search(
-            Domain('phone_sanitized', '=', number) & Domain('is_company', '=', False), limit=5) if number else (
-                self.env['res.partner'])
+    def _people(self, match):
+        """Whom to choose from where the number is not one person's."""
+        people = self._readable(self.env['res.partner'].union(match.partners)) if match and match.partners else ()
+        return [self._partner_values(one) for one in people if not one.is_company][:MOST_PEOPLE]
 
-    def _leads_of_caller(self, partner, lead):
-        """The linked deal first, then the open ones of the number, the caller and his company."""
-        number = self.sudo().customer_number
-        theirs = Domain('partner_id', 'in', (partner | partner.commercial_partner_id).ids)
-        if number:
-            theirs |= Domain('phone_sanitized', '=', number)
-        return lead | self.env['crm.lead'].search(
-            theirs & Domain('won_status', '=', 'pending') & Domain('company_id', 'in', [False, self.sudo().company_id.id]),
-            order='id desc', limit=MOST_LEADS)
-
-    def _lead_values(self, lead, linked):
+    def _lead_values(self, lead, candidate, linked):
         return {
             'id': lead.id,
             'name': lead.name,
             'stage': lead.stage_id.name or '',
             'amount': lead.company_currency.format(lead.expected_revenue) if lead.expected_revenue else '',
-            'user': lead.user_id.name or '',
+            'user': lead.user_id.name if lead.user_id != self.env.user else '',
+            'score': candidate.score if candidate else 0,
+            'why': ', '.join(reason.text for reason in candidate.reasons[:2]) if candidate else '',
             'is_linked': lead == linked,
         }
 
@@ -287,7 +280,7 @@ class TelephonyCall(models.Model):
             'due_at': fields.Datetime.to_string(callback.due_at),
             'is_late': callback.is_late,
             'attempts': callback.attempt_count,
-            'user': callback.user_id.name or '',
+            'user': callback.user_id.name if callback.user_id != self.env.user else '',
         }
 
     # === THE LAST CONTACTS === #

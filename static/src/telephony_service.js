@@ -18,6 +18,7 @@ import { session } from "@web/session";
  * @property {number} talkSeconds once it has ended
  * @property {string} by gone: who has it
  * @property {Object | false} card what get_card answers; false until then
+ * @property {number} shownAt when the card came up, in milliseconds of this browser's clock
  * @property {boolean} isFolded only its head is shown
  */
 
@@ -27,6 +28,8 @@ const DEBTS = "crm_telephony.debts";
 
 /** How long (ms) a card stays that nobody does anything with, once the call is over for this user. */
 export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
+/** Who comes back to the bus hears all at once what he has missed: a card of a call that is over before it can be seen (ms). */
+const GLIMPSE = 500;
 /** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
 export const CHECK_EVERY = 60_000;
 
@@ -82,13 +85,14 @@ export const telephonyService = {
 
         function receive({ id, phase, seconds, talk_seconds: talkSeconds, ...facts }) {
             let call = find(id);
-            if (phase === "closed" || (!call && ["gone", "lost"].includes(phase))) {
-                dismiss(id); // done in another tab, or it never stood here
+            const isOver = ["gone", "lost"].includes(phase);
+            if (phase === "closed" || (isOver && (!call || Date.now() - call.shownAt < GLIMPSE))) {
+                dismiss(id); // done in another tab, or nobody has seen it here
                 return;
             }
             if (!call) {
                 // the talk that is going on stays in sight
-                state.calls.push({ id, card: false, isFolded: state.calls.some((other) => other.phase === "talking") });
+                state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: state.calls.some((other) => other.phase === "talking") });
                 call = find(id);
             }
             if (call.phase !== phase) {

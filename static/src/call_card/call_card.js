@@ -1,3 +1,4 @@
+import { canCall, usePlaceCall } from "@crm_telephony/call_control/place_call";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { ResultForm } from "@crm_telephony/result/result_form";
 import { Component, useEffect, useRef, useState } from "@odoo/owl";
@@ -27,6 +28,7 @@ export class CallCard extends Component {
         this.action = useService("action");
         this.orm = useService("orm");
         this.telephony = useService("telephony");
+        this.dial = usePlaceCall();
         this.root = useRef("root");
         this.call = useState(this.props.call);
         this.state = useState({ now: Date.now(), isSaving: false, draft: { name: "", company: "" } });
@@ -90,6 +92,10 @@ export class CallCard extends Component {
         return this.card.leads?.find((lead) => lead.is_linked);
     }
 
+    get canCallBack() {
+        return this.call.phase === "lost" && Boolean(this.call.number) && canCall();
+    }
+
     get hasOtherDeals() {
         return this.card.leads?.some((lead) => !lead.is_linked);
     }
@@ -135,6 +141,20 @@ export class CallCard extends Component {
         } else {
             this.open("telephony.call", this.call.id);
         }
+    }
+
+    callBack() {
+        const [model, id] = this.linkedLead
+            ? ["crm.lead", this.linkedLead.id]
+            : this.partner
+            ? ["res.partner", this.partner.id]
+            : ["telephony.call", this.call.id];
+        this.dial.place(() => this.orm.call("telephony.account", "place_call", [this.call.number, model, id]));
+    }
+
+    /** Hang up, or pass it on: what this PBX can be told. */
+    async control(method) {
+        await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id]]));
     }
 
     link(values) {
