@@ -54,5 +54,6 @@ class CrmLead(models.Model):
         age = self.env.cr.now() - self.create_date
         return (
             self.telephony_origin_call_id and self.create_uid == user and self.write_uid == user and age.total_seconds() < 3600
-            and not self.activity_ids and not self.message_ids.filtered(lambda message: message.message_type == 'comment')
+            and self.activity_ids <= self.env['telephony.callback'].sudo().search([('lead_id', '=', self.id)]).activity_id
+            and not self.message_ids.filtered(lambda message: message.message_type == 'comment')
         )

@@ -48,7 +48,8 @@ class ResPartner(models.Model):
         if value.strip().startswith('00'):
             digits = digits[2:]
         begin, end = '+' if international else '%', '' if operator.startswith('=') else '%'
-        return domain | Domain('telephony_number_ids.number', '=like', f'{begin}{digits}{end}')
+        numbers = self.env['telephony.contact.number'].sudo()._search([('number', '=like', f'{begin}{digits}{end}')])
+        return domain | Domain('id', 'in', numbers.subselect('partner_id'))
 
     def _telephony_family(self):
         """A company shows the calls of its people too."""

@@ -108,6 +108,29 @@ class TelephonyCall(models.Model):
         self._attach_by_hand({'partner_id': partner.id, 'lead_id': False})
         return self._say_settled()
 
+    def action_choose_contact(self):
+        """Ask for the contact of these calls."""
+        return self._ask('contact', self.env._("Whose Calls Are These?"))
+
+    def action_choose_deal(self):
+        """Ask for the deal of these calls; the best one of all is proposed where it is the same."""
+        best = {deals[0]['id'] for call in self if (deals := (call.candidates or {}).get('deals'))}
+        return self._ask('deal', self.env._("Which Deal Are They About?"), lead_id=best.pop() if len(best) == 1 else False)
+
+    def _ask(self, mode, title, **defaults):
+        return {
+            'type': 'ir.actions.act_window',
+            'name': title,
+            'res_model': 'telephony.settle',
+            'view_mode': 'form',
+            'views': [(False, 'form')],
+            'target': 'new',
+            'context': {
+                'default_call_ids': self.ids, 'default_mode': mode,
+                **{f'default_{name}': value for name, value in defaults.items()},
+            },
+        }
+
     def action_create_lead(self):
         """A new deal for each number, his who talked, or else hers who asks for it."""
         self.env['crm.lead'].check_access('create')
@@ -311,9 +334,10 @@ class TelephonyCall(models.Model):
 
     def _lose_place(self):
         """Their deal or contact was deleted, and with it what was said about these calls: they are looked up again."""
-        for contact, calls in self.filtered(lambda call: not call.lead_id).grouped('partner_id').items():
+        left = self.filtered(lambda call: not call.lead_id)
+        for certain, calls in left.grouped(lambda call: call.partner_id and call.state == 'ended').items():
             calls.write({
-                'match_state': 'auto' if contact else 'none', 'settled_by_id': False, 'settled_at': False,
+                'match_state': 'auto' if certain else 'none', 'settled_by_id': False, 'settled_at': False,
                 'match_reason': self.env._("What it was about was deleted")})
         self.env['telephony.rebind'].sudo()._queue(self.mapped('customer_number'))
 

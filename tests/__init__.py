@@ -35,6 +35,7 @@ from . import test_recordings
 from . import test_rights
 from . import test_routing
 from . import test_rules
+from . import test_settle
 from . import test_setup_file
 from . import test_simulate
 from . import test_tours

@@ -19,6 +19,7 @@ VIEWS = {
     'telephony.extension': ('list', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.event': ('list', 'form', 'search'),
+    'telephony.decision': ('list', 'search'),
     'telephony.match.weight': ('list', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),

@@ -1,2 +1,3 @@
 from . import telephony_callback_cancel
 from . import telephony_manual_call
+from . import telephony_settle

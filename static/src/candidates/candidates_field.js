@@ -1,0 +1,123 @@
+import { Component, useState } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { useService } from "@web/core/utils/hooks";
+import { formatMonetary } from "@web/views/fields/formatters";
+import { standardFieldProps } from "@web/views/fields/standard_field_props";
+
+/** In a list there is room for so many. */
+const SHOWN = 2;
+
+/**
+ * What a call may be about: the deals with what speaks for each, one click to choose. In a list only the first ones.
+ */
+export class CandidatesField extends Component {
+    static template = "crm_telephony.CandidatesField";
+    static props = { ...standardFieldProps, isCompact: { type: Boolean, optional: true } };
+
+    setup() {
+        this.orm = useService("orm");
+        this.action = useService("action");
+        this.state = useState({ isOpen: false, isBusy: false });
+    }
+
+    get data() {
+        return this.props.record.data;
+    }
+
+    get candidates() {
+        return this.data[this.props.name] || { deals: [], contacts: [], hidden: 0 };
+    }
+
+    get isUnsettled() {
+        return ["none", "ambiguous"].includes(this.data.match_state) && !this.data.is_excluded;
+    }
+
+    get isOpen() {
+        return this.state.isOpen || this.isUnsettled;
+    }
+
+    get deals() {
+        const { deals } = this.candidates;
+        return this.props.isCompact ? deals.slice(0, SHOWN) : deals;
+    }
+
+    /** Contacts are asked for only where it is not known who calls. */
+    get contacts() {
+        const contacts = this.data.partner_id ? [] : this.candidates.contacts;
+        return this.props.isCompact ? contacts.slice(0, SHOWN - this.deals.length) : contacts;
+    }
+
+    get more() {
+        const { deals, contacts, hidden } = this.candidates;
+        const shown = this.deals.length + this.contacts.length;
+        return deals.length + (this.data.partner_id ? 0 : contacts.length) + hidden - shown;
+    }
+
+    get question() {
+        if (this.data.match_state === "ambiguous") {
+            return this.data.partner_id ? _t("Which deal is it about?") : _t("Who called?");
+        }
+        return _t("Who was this?");
+    }
+
+    why(deal) {
+        return deal.reasons.map((reason) => reason.text).join(", ");
+    }
+
+    weights(deal) {
+        return deal.reasons
+            .map(({ text, weight }) => `${weight > 0 ? "+" : ""}${weight} ${text}`)
+            .join("\n");
+    }
+
+    facts(deal) {
+        const amount = deal.amount && formatMonetary(deal.amount, { currencyId: deal.currency_id });
+        return [deal.stage, amount, deal.user].filter(Boolean).join(" · ");
+    }
+
+    pick(deal) {
+        return this.call("action_pick", deal.id);
+    }
+
+    pickContact(contact) {
+        return this.call("action_pick_contact", contact.id);
+    }
+
+    /** One after the other, whatever is clicked meanwhile. */
+    async call(method, ...args) {
+        if (this.state.isBusy) {
+            return;
+        }
+        this.state.isBusy = true;
+        const { record } = this.props;
+        try {
+            if (!this.props.isCompact && !(await record.save())) {
+                return;
+            }
+            const done = await this.orm.call("telephony.call", method, [[record.resId], ...args]);
+            await this.action.doAction(done);
+            await record.model.load();
+        } finally {
+            this.state.isBusy = false;
+            this.state.isOpen = false;
+        }
+    }
+}
+
+export const candidatesField = {
+    component: CandidatesField,
+    displayName: _t("Candidates"),
+    supportedTypes: ["json"],
+    isEmpty: () => false,
+    extractProps: ({ viewType }) => ({ isCompact: viewType === "list" }),
+    fieldDependencies: [
+        { name: "match_state", type: "selection" },
+        { name: "partner_id", type: "many2one", relation: "res.partner" },
+        { name: "customer_number", type: "char" },
+        { name: "is_excluded", type: "boolean" },
+        { name: "settled_at", type: "datetime" },
+    ],
+};
+
+registry.category("fields").add("telephony_candidates", candidatesField);

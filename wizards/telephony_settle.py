@@ -1,0 +1,28 @@
+from odoo import api, fields, models
+
+
+class TelephonySettle(models.TransientModel):
+    """Asks for the contact or the deal of several calls at once."""
+    _name = 'telephony.settle'
+    _description = "Settle calls"
+
+    call_ids = fields.Many2many('telephony.call', string="Calls", required=True, readonly=True)
+    mode = fields.Selection([('contact', "Contact"), ('deal', "Deal")], required=True, default='contact', readonly=True)
+    partner_id = fields.Many2one('res.partner', string="Contact")
+    lead_id = fields.Many2one('crm.lead', string="Deal")
+    numbers = fields.Char(compute='_compute_numbers')
+    number = fields.Char(compute='_compute_numbers', help="Of the first call, for a contact or deal that is made here.")
+
+    @api.depends('call_ids')
+    def _compute_numbers(self):
+        for wizard in self:
+            numbers = list(dict.fromkeys(call.who for call in wizard.call_ids))
+            wizard.number = wizard.call_ids[:1].customer_number
+            wizard.numbers = ", ".join(numbers[:5]) + ("…" if len(numbers) > 5 else "")
+
+    def action_apply(self):
+        """:return: an action that says what happened and offers undo"""
+        self.ensure_one()
+        if self.mode == 'deal':
+            return self.call_ids.action_pick(self.lead_id.id)
+        return self.call_ids.action_pick_contact(self.partner_id.id)
