@@ -1,6 +1,7 @@
 import logging
+from datetime import timedelta
 
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.tools import SQL, clean_context
 
 from .telephony_call import CONCURRENCY_ERRORS
@@ -50,17 +51,20 @@ class TelephonyCall(models.Model):
         return super()._follow_up(*args, **kwargs)
 
     def _wants_lead(self):
-        """Whether the policy of the number, else of the company, makes a lead of this call as it stands."""
+        """Whether the policy of the number, else of the company, makes a deal of this call as it stands."""
         self.ensure_one()
-        if (self.direction != 'inbound' or not self.customer_number or self.match_state != 'none' or self.lead_id
-                or self.is_excluded):
+        if self.direction != 'inbound' or not self.customer_number or self.lead_id or self.is_excluded:
             return False
+        talked = self.outcome == 'answered' and not self.is_short
+        if self.match_state == 'auto' and self._begins_deals():
+            return talked or self.outcome in UNANSWERED
         policy = self.number_id.lead_policy or self.company_id.telephony_lead_policy
-        return (
-            policy == 'always'
-            or (policy == 'answered' and self.outcome == 'answered' and not self.is_short)
-            or (policy == 'missed' and self.outcome in UNANSWERED)
-        )
+        return self.match_state == 'none' and (
+            policy == 'always' or policy == 'answered' and talked or policy == 'missed' and self.outcome in UNANSWERED)
+
+    def _begins_deals(self):
+        """Calls of known contacts begin a deal of their own here."""
+        return (self.number_id.deal_policy or self.company_id.telephony_deal_policy) == 'new'
 
     def _create_lead(self):
         """The open deal of this call's customer; where he has none, a new one. Asked again it gives the same one.
@@ -93,13 +97,17 @@ class TelephonyCall(models.Model):
              RETURNING id """, self.company_id.id, self.customer_number))
 
     def _open_lead_of_number(self):
-        """A deal that carries this number, or that one of its calls hangs on."""
+        """A deal that carries this number, or that one of its calls hangs on. Where calls begin deals of their own, only
+        one that a call of this day has begun: who calls three times in a row wants one thing."""
+        fresh = [
+            ('telephony_origin_call_id', '!=', False), ('create_date', '>=', fields.Datetime.now() - timedelta(days=1)),
+        ] if self.partner_id and self._begins_deals() else []
         calls = self.search([
             ('company_id', '=', self.company_id.id), ('customer_number', '=', self.customer_number),
             ('lead_id', '!=', False)], limit=80)
         return self.env['crm.lead'].search([
             ('won_status', '=', 'pending'), ('company_id', 'in', [False, self.company_id.id]),
-            '|', ('phone_sanitized', '=', self.customer_number), ('id', 'in', calls.lead_id.ids),
+            '|', ('phone_sanitized', '=', self.customer_number), ('id', 'in', calls.lead_id.ids), *fresh,
         ], limit=1, order='id desc')
 
     def _new_lead(self, user):

@@ -85,7 +85,7 @@ class TelephonyCall(models.Model):
             callers = {call.id: Caller(call.customer_number, call.number_id.id, call.user_id.id)
                        for call in calls if call.customer_number and call.direction != 'internal'}
             if callers:
-                matches = self.env['telephony.matcher']._match(company, set(callers.values()))
+                matches = self.env['telephony.matcher']._match(company, set(callers.values()), without=self.ids)
                 found.update({call_id: matches[caller] for call_id, caller in callers.items()})
         return found
 
@@ -159,6 +159,7 @@ class TelephonyCall(models.Model):
         back. What was decided before, if anything, holds again."""
         self.check_access('write')
         calls = self.sudo()
+        calls |= calls._chosen_with()
         others = calls._others(leaving=calls)
         new_leads = calls.lead_id.filtered(lambda lead: lead._is_untouched_from_call(self.env.user))
         calls._unlearn()
@@ -197,6 +198,7 @@ class TelephonyCall(models.Model):
         if lead and 'partner_id' not in vals and (customer := lead.sudo().partner_id):
             vals = {**vals, 'partner_id': customer.id}
         calls = self.sudo()
+        calls |= calls._of_same_callback()
         others = calls._others()
         with calls._moving_along():
             calls.write({
@@ -216,27 +218,45 @@ class TelephonyCall(models.Model):
         customer = self.lead_id.partner_id.commercial_partner_id
         return customer and customer != self.partner_id.commercial_partner_id
 
+    def _of_same_callback(self):
+        """The further calls of the promises that these calls belong to, unless a person has set them: a promise has one
+        customer and one deal."""
+        further = self.browse()
+        for callback in self._open_callbacks_of_number():
+            begin = callback.origin_call_id.start_at or callback.create_date
+            own = self.filtered(lambda call, number=callback.customer_number: call.customer_number == number)
+            if any(call.start_at >= begin for call in own):
+                further |= self.search([
+                    ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
+                    ('start_at', '>=', begin), ('match_state', '!=', 'manual'), ('id', 'not in', own.ids),
+                ], limit=AT_ONCE, order='start_at desc')
+        return further
+
+    def _chosen_with(self):
+        """The further calls that were set by the same click."""
+        return self.browse().union(*(self.search([
+            ('company_id', '=', company.id), ('customer_number', '=', number),
+            ('settled_by_id', '=', calls[0].settled_by_id.id), ('settled_at', '=', calls[0].settled_at),
+        ]) for (company, number), calls in self.filtered(
+            lambda call: call.settled_at and call.customer_number).grouped(lambda call: call._number_key()).items()))
+
     def _others(self, leaving=None):
         """The further calls that a decision about these calls' numbers concerns, unless a person has set them: those that
-        wait for one, and those since the one that opened the callback.
+        wait for one.
 
         :param leaving: calls whose present place the others leave too
         """
         since = fields.Datetime.now() - timedelta(days=self._late_limit('late_days'))
-        waiting = Domain('match_state', 'in', ('none', 'ambiguous'))
-        for callback in self._open_callbacks_of_number():
-            begin = callback.origin_call_id.start_at or callback.create_date
-            if any(call.customer_number == callback.customer_number and call.start_at >= begin for call in self):
-                waiting |= Domain('customer_number', '=', callback.customer_number) & Domain('start_at', '>=', begin)
+        concerned = Domain('match_state', 'in', ('none', 'ambiguous'))
         if leaving:
-            waiting |= Domain('lead_id', 'in', leaving.lead_id.ids)
-            waiting |= Domain('lead_id', '=', False) & Domain('partner_id', 'in', leaving.partner_id.ids)
+            concerned |= Domain('lead_id', 'in', leaving.lead_id.ids)
+            concerned |= Domain('lead_id', '=', False) & Domain('partner_id', 'in', leaving.partner_id.ids)
         others = self.browse()
         for company, calls in self.filtered('customer_number').grouped('company_id').items():
             others |= self.search(
                 Domain('company_id', '=', company.id) & Domain('customer_number', 'in', calls.mapped('customer_number'))
                 & Domain('match_state', '!=', 'manual') & Domain('direction', '!=', 'internal')
-                & Domain('id', 'not in', self.ids) & Domain('start_at', '>=', since) & waiting,
+                & Domain('id', 'not in', self.ids) & Domain('start_at', '>=', since) & concerned,
                 limit=AT_ONCE, order='start_at desc')
         if len(others) >= AT_ONCE:
             self.env['telephony.rebind']._queue(self.mapped('customer_number'))

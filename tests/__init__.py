@@ -20,6 +20,7 @@ from . import test_fold
 from . import test_golden_callers
 from . import test_inbox
 from . import test_manual_call
+from . import test_late_binding
 from . import test_matcher
 from . import test_numbers
 from . import test_provider_asterisk

@@ -12,12 +12,6 @@ STRANGER = '+77015550011'
 
 class SettleCase(TelephonyCase):
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        # what is told in these tests is about choices, not about who has which weight
-        cls.company.telephony_deal_policy = 'ask'
-
     def lost(self, call_id='c1', at=0, **more):
         """A missed call that rang at Anna's phone."""
         self.play(self.event('ringing', call_id, at, extension='101', **more),
@@ -71,7 +65,6 @@ class TestChoice(SettleCase):
         callback = self.callbacks()
         self.assertEqual((call.lead_id, callback.user_id), (self.one, self.anna))
         self.two.active = True
-        call.with_user(self.supervisor).sudo(False).write({'note': "wrong deal"})
         call.with_user(self.anna).sudo()._attach_by_hand({'lead_id': self.two.id})
         self.assertEqual((callback.lead_id, callback.user_id, callback.activity_id.user_id), (self.two, self.boris, self.boris))
         self.assertEqual((len(self.lines(self.one, call)), len(self.lines(self.two, call))), (0, 1))
@@ -84,20 +77,18 @@ class TestChoice(SettleCase):
         self.assertEqual(self.callbacks().user_id, self.supervisor)
 
     def test_the_other_calls_of_the_callback_and_those_that_wait_follow(self):
-        old = self.answered('old', -86400)
+        old = self.lost('old', -86400)
+        self.callbacks().action_done()
         first, second = self.lost('c1', -600), self.lost('c2', -300)
-        self.assertEqual(len(self.callbacks()), 1)
         second.with_user(self.anna).action_pick(self.one.id)
         self.assertEqual((first | second | old).lead_id, self.one)
-        self.assertEqual(second.match_state, 'manual')
-        self.assertEqual((first | old).mapped('match_state'), ['auto', 'auto'])
-        self.assertEqual(self.callbacks().lead_id, self.one)
+        self.assertEqual((first | second | old).mapped('match_state'), ['manual', 'manual', 'auto'])
+        self.assertEqual(self.callbacks()[1:].lead_id, self.one)
         for call in first | second | old:
             self.assertEqual(len(self.lines(self.one, call)), 1)
 
     def test_the_next_call_goes_there_by_itself_and_says_why(self):
-        self.lost().with_user(self.anna).action_pick(self.two.id) if self.two.user_id == self.anna else (
-            self.lost().with_user(self.anna).sudo()._attach_by_hand({'lead_id': self.two.id}))
+        self.lost().with_user(self.boris).sudo()._attach_by_hand({'lead_id': self.two.id})
         call = self.answered('c2', 60)
         self.assertEqual((call.lead_id, call.match_state), (self.two, 'auto'))
         self.assertTrue(call.match_reason)
@@ -271,6 +262,16 @@ class TestLeadPolicy(SettleCase):
 
     def stranger(self, call_id='c1', at=0, how='lost', **more):
         return getattr(self, how)(call_id, at, caller=STRANGER, **more)
+
+    def test_a_number_where_each_call_begins_a_deal(self):
+        self.number.deal_policy = 'new'
+        old = self.new_lead()
+        first, again = self.lost().lead_id, self.lost('c2', 60).lead_id
+        self.assertEqual(len(old | first), 2)
+        self.assertEqual((again, first.partner_id), (first, self.partner))
+        self.env.cr.execute("UPDATE crm_lead SET create_date = create_date - interval '2 days' WHERE id = %s", [first.id])
+        self.env.invalidate_all()
+        self.assertEqual(len(old | first | self.lost('c3', 120).lead_id), 3)
 
     def test_never_by_default(self):
         self.stranger()
