@@ -42,11 +42,15 @@ class CrmLead(models.Model):
         super()._merge_dependences(opportunities)
         for model in ('telephony.call', 'telephony.callback', 'telephony.decision'):
             self.env[model].sudo().search([('lead_id', 'in', opportunities.ids)]).write({'lead_id': self.id})
-        calls = self.env['telephony.call'].sudo().search([
-            ('lead_id', '=', self.id), ('customer_number', 'in', opportunities.mapped('phone_sanitized'))])
+        numbers = set(opportunities.mapped('phone_sanitized')) - {self.phone_sanitized, False}
         if self.partner_id:
-            calls.filtered('partner_id')._learn()
-        calls.filtered(lambda call: call._number_key() not in calls._decisions())._decide('contact')
+            self.env['telephony.contact.number'].sudo()._learn(self.partner_id, numbers)
+        else:
+            company = self.company_id or self.env.company
+            decisions = self.env['telephony.decision'].sudo()
+            decided = decisions.search([('company_id', '=', company.id), ('number', 'in', list(numbers))])
+            decisions.create([{'company_id': company.id, 'number': number, 'lead_id': self.id}
+                              for number in sorted(numbers - set(decided.mapped('number')))])
 
     def _is_untouched_from_call(self, user):
         """A deal that this user has just made of a call, and that nobody has worked on since."""

@@ -9,6 +9,8 @@ from .telephony_matcher import Caller
 
 # Further calls of the same number that move at once with a choice; the rest move in the background.
 AT_ONCE = 80
+# So many of the contacts who have a number are offered; there is a search for the rest.
+CONTACTS = 12
 # Days back in which unsettled calls are looked at again, days back in which they get a deal too, calls a number.
 LATE_LIMITS = {'late_days': 365, 'late_deal_days': 30, 'late_count': 200}
 
@@ -33,7 +35,7 @@ class TelephonyCall(models.Model):
             candidate.lead for match in matches.values() for candidate in match.candidates)
         ).with_env(self.env)._filtered_access('read')
         contacts = self.env['res.partner'].union(*(
-            partner for match in matches.values() for partner in match.partners)
+            partner for match in matches.values() for partner in match.partners[:CONTACTS])
         ).with_env(self.env)._filtered_access('read')
         for call in self.filtered(lambda call: call.id in matches):
             match = matches[call.id]
@@ -43,7 +45,8 @@ class TelephonyCall(models.Model):
                 'hidden': len(match.candidates) - len(shown),
                 'contacts': [
                     {'id': partner.id, 'name': partner.display_name, 'picked': partner == call.partner_id}
-                    for partner in contacts if partner in match.partners],
+                    for partner in contacts & self.env['res.partner'].union(*match.partners[:CONTACTS])],
+                'further_contacts': len(match.partners[CONTACTS:]),
             }
 
     def _candidate_values(self, candidate):
@@ -67,7 +70,7 @@ class TelephonyCall(models.Model):
         :return: dict with `state` (match_state), `reason`, `lead_id` and `partner_id` ({'id', 'name'} or False),
             `deals` (list of dicts, the best first: `id`, `name`, `score`, `reasons` (`code`, `text`, `weight`), `stage`,
             `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may not read), `contacts`
-            (`id`, `name`, `picked`: who has this number)
+            (`id`, `name`, `picked`: the first of those who have this number), `further_contacts` (how many more have it)
         """
         self.ensure_one()
         self.check_access('read')
@@ -75,7 +78,7 @@ class TelephonyCall(models.Model):
             'state': self.match_state, 'reason': self.match_reason or '',
             **{name: self[name] and {'id': self[name].id, 'name': self[name].sudo().display_name}
                for name in ('lead_id', 'partner_id')},
-            **(self.candidates or {'deals': [], 'hidden': 0, 'contacts': []}),
+            **(self.candidates or {'deals': [], 'hidden': 0, 'contacts': [], 'further_contacts': 0}),
         }
 
     def _matches(self):
@@ -333,10 +336,9 @@ class TelephonyCall(models.Model):
             *self.env['res.partner'].search([('phone_sanitized', 'in', numbers)]).mapped('phone_sanitized'),
             *self.env['telephony.contact.number'].search([('number', 'in', numbers)]).mapped('number'),
         }
-        self.env['telephony.contact.number'].create([
-            {'partner_id': owner.partner_id.id, 'number': number, 'origin': 'learnt'}
-            for number, owner in calls.grouped('customer_number').items() if number not in known
-            for owner in owner[:1]])
+        for number, owners in calls.grouped('customer_number').items():
+            if number not in known:
+                self.env['telephony.contact.number']._learn(owners[0].partner_id, [number])
 
     def _unlearn(self):
         """What was learnt from these calls alone is forgotten."""

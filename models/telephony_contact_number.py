@@ -39,6 +39,13 @@ class TelephonyContactNumber(models.Model):
         self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
 
     @api.model
+    def _learn(self, partner, numbers):
+        """Add those of the E.164 numbers that the contact does not have."""
+        have = {partner.phone_sanitized, *partner.telephony_number_ids.mapped('number')}
+        return self.create([
+            {'partner_id': partner.id, 'number': number, 'origin': 'learnt'} for number in sorted(set(numbers) - have)])
+
+    @api.model
     def _with_e164(self, vals, partner_id):
         """The values with the number as E.164, read as people in the contact's country write it.
 

@@ -26,7 +26,7 @@ export class CandidatesField extends Component {
     }
 
     get candidates() {
-        return this.data[this.props.name] || { deals: [], contacts: [], hidden: 0 };
+        return this.data[this.props.name] || { deals: [], contacts: [], hidden: 0, further_contacts: 0 };
     }
 
     get isUnsettled() {
@@ -49,9 +49,9 @@ export class CandidatesField extends Component {
     }
 
     get more() {
-        const { deals, contacts, hidden } = this.candidates;
-        const shown = this.deals.length + this.contacts.length;
-        return deals.length + (this.data.partner_id ? 0 : contacts.length) + hidden - shown;
+        const { deals, contacts, hidden, further_contacts: further } = this.candidates;
+        const people = this.data.partner_id ? 0 : contacts.length + further;
+        return deals.length + hidden + people - this.deals.length - this.contacts.length;
     }
 
     get question() {
