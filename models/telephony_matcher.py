@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 from odoo.tools import SQL
 
 from .telephony_match_score import REMEMBERED_DAYS, Asked, Deal, rank, winner
@@ -68,10 +68,10 @@ class Contact(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a person decided about a number: a row of telephony.decision, and his name."""
+    """What a person decided about a number: of a row of telephony.decision the kind and the ids of deal and user."""
     kind: str
     lead: int | None
-    by: str
+    user: int | None
 
 
 class Owners(NamedTuple):
@@ -88,9 +88,8 @@ class Owners(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """An open deal as it is read: what decides, and the names to tell it with."""
+    """An open deal as it is read: what decides, and its contact's name to tell it with."""
     deal: Deal
-    user_name: str
     contact_name: str
 
 
@@ -144,8 +143,8 @@ class TelephonyMatcher(models.AbstractModel):
         self.env['telephony.contact.number'].flush_model()
         self.env['telephony.decision'].flush_model()
         rows = self.env.execute_query(SQL(
-            """ SELECT asked.number, owner.kind, owner.lead_id, decider.name, contact.id, contact.commercial_partner_id,
-                       contact.complete_name, firm.complete_name, %(is_colleague)s
+            """ SELECT asked.number, owner.kind, owner.lead_id, owner.user_id, contact.id, contact.commercial_partner_id,
+                       contact.complete_name, contact.commercial_company_name, %(is_colleague)s
                   FROM unnest(%(numbers)s::text[]) AS asked (number)
                  CROSS JOIN LATERAL (
                        (SELECT NULL AS kind, id AS partner_id, NULL::int AS lead_id, NULL::int AS user_id
@@ -160,19 +159,16 @@ class TelephonyMatcher(models.AbstractModel):
                   LEFT JOIN res_partner AS contact
                     ON contact.id = owner.partner_id AND contact.active
                    AND (contact.company_id IS NULL OR contact.company_id = %(company)s)
-                  LEFT JOIN res_partner AS firm ON firm.id = contact.commercial_partner_id
-                  LEFT JOIN res_users ON res_users.id = owner.user_id
-                  LEFT JOIN res_partner AS decider ON decider.id = res_users.partner_id
                  WHERE contact.id IS NOT NULL OR owner.kind IS NOT NULL
                  ORDER BY contact.id """,
             numbers=list(numbers), company=company.id, most=MOST_CONTACTS, is_colleague=self._is_colleague_sql(company)))
         contacts, chosen, decisions, names = defaultdict(dict), {}, {}, defaultdict(dict)
-        for number, kind, lead_id, decider, contact_id, firm_id, name, firm_name, is_colleague in rows:
+        for number, kind, lead_id, user_id, contact_id, firm_id, name, firm_name, is_colleague in rows:
             contact = contact_id and Contact(contact_id, firm_id or contact_id, name or '', is_colleague)
             if contact:
                 names[number] |= {contact.firm: firm_name or contact.name, contact.id: contact.name}
             if kind:
-                decisions[number] = Decision(kind, lead_id, decider or '')
+                decisions[number] = Decision(kind, lead_id, user_id)
                 chosen[number] = contact
             else:
                 contacts[number][contact.id] = contact
@@ -221,11 +217,12 @@ class TelephonyMatcher(models.AbstractModel):
         rows = self.env.execute_query(SQL(
             """ SELECT asked.place, deal.id, deal.phone_sanitized, contact.id, contact.commercial_partner_id, deal.user_id,
                        deal.source_id, deal.campaign_id, deal.team_id, deal.probability, deal.expected_revenue,
-                       salesperson.name, contact.complete_name
+                       contact.complete_name
                   FROM unnest(%(places)s::int[], %(numbers)s::text[], %(users)s::int[], %(chosen)s::int[])
                        AS asked (place, number, user_id, lead_id)
                  CROSS JOIN LATERAL (
-                       SELECT lead.*
+                       SELECT lead.id, lead.phone_sanitized, lead.partner_id, lead.user_id, lead.source_id,
+                              lead.campaign_id, lead.team_id, lead.probability, lead.expected_revenue
                          FROM (SELECT id FROM crm_lead WHERE phone_sanitized = asked.number
                                UNION
                                SELECT lead.id
@@ -242,16 +239,14 @@ class TelephonyMatcher(models.AbstractModel):
                                  lead.id DESC
                         LIMIT %(most)s
                        ) AS deal
-                  LEFT JOIN res_partner AS contact ON contact.id = deal.partner_id AND contact.active
-                  LEFT JOIN res_users ON res_users.id = deal.user_id
-                  LEFT JOIN res_partner AS salesperson ON salesperson.id = res_users.partner_id """,
+                  LEFT JOIN res_partner AS contact ON contact.id = deal.partner_id AND contact.active """,
             places=list(range(len(callers))), numbers=[caller.number for caller in callers],
             users=[asked[caller].user for caller in callers], chosen=[asked[caller].chosen for caller in callers],
             firm_places=[place for place, _firm in firms], firms=[firm for _place, firm in firms],
             company=company.id, most=MOST_DEALS + 1))
-        for place, *values, user_name, contact_name in rows:
+        for place, *values, contact_name in rows:
             values[-2:] = (value or 0 for value in values[-2:])
-            offers[callers[place]].append(Offer(Deal(*values), user_name or '', contact_name or ''))
+            offers[callers[place]].append(Offer(Deal(*values), contact_name or ''))
         return offers
 
     @api.model
@@ -315,8 +310,7 @@ class TelephonyMatcher(models.AbstractModel):
         """The answer for a number that is no customer's."""
         _ = self.env._
         if owners.decision and owners.decision.kind == 'ignore':
-            reason = _("%(user)s said that this is never a customer", user=owners.decision.by) if owners.decision.by else _(
-                "Entered as never a customer")
+            reason = _("%(user)s said that this is never a customer", user=self._user_name(owners.decision.user))
         elif owners.contacts:
             reason = _("A colleague: %(name)s", name=", ".join(contact.name for contact in owners.contacts[:3]))
         else:
@@ -379,7 +373,7 @@ class TelephonyMatcher(models.AbstractModel):
             return _("Contact with this number; each call begins a new deal here")
         if owners.is_said:
             return _("Said to be %(name)s's number by %(user)s; no open deal",
-                     name=owners.names[partner.id], user=owners.decision.by or _("somebody"))
+                     name=owners.names[partner.id], user=self._user_name(owners.decision.user))
         if len(owners.contacts) > 1:
             return _("The line of %(company)s, shared by %(count)s contacts; no open deal",
                      company=owners.names[partner.id], count=len(owners.contacts))
@@ -435,9 +429,9 @@ class TelephonyMatcher(models.AbstractModel):
             case 'colleague':
                 return _("is %(name)s's, in the same company", name=offer.contact_name)
             case 'choice':
-                return _("chosen by %(name)s for this number", name=owners.decision.by or _("somebody"))
+                return _("chosen by %(name)s for this number", name=self._user_name(owners.decision.user))
             case 'owner':
-                return _("%(name)s, who talks, owns it", name=offer.user_name)
+                return _("%(name)s, who talks, owns it", name=self._user_name(offer.deal.user))
             case 'campaign':
                 return _("its campaign's number was called")
             case 'source':
@@ -464,6 +458,15 @@ class TelephonyMatcher(models.AbstractModel):
                 "called about it %(days)s days ago", days=days)
         return _("written about today") if not days else _("written about yesterday") if days == 1 else _(
             "written about %(days)s days ago", days=days)
+
+    def _user_name(self, user_id):
+        return self._user_names(user_id) if user_id else self.env._("somebody")
+
+    @api.model
+    @tools.ormcache('user_id')
+    def _user_names(self, user_id):
+        """A user's name for a line that is written once: who is renamed is called so from the next restart on."""
+        return self.env['res.users'].browse(user_id).name
 
 
 def _is_excluded(owners):

@@ -15,7 +15,7 @@ VIEWS = {
     'telephony.callback': ('list', 'kanban', 'form', 'calendar', 'graph', 'pivot', 'search'),
     'telephony.callback.reason': ('list',),
     'telephony.account': ('list', 'form', 'search'),
-    'telephony.number': ('list', 'search'),
+    'telephony.number': ('list', 'form', 'search'),
     'telephony.extension': ('list', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.event': ('list', 'form', 'search'),

@@ -45,6 +45,43 @@ LEADS = f"""
               LEFT JOIN res_partner AS partner
                 ON i % 2 = 0 AND partner.ref = 'bench-' || (1 + (i * 3) % %(contacts)s)) AS numbers
 """  # noqa: S608
+# Each contact has a further number, as of an assistant. One contact in a hundred has three more deals, each with a mail of
+# last week and an activity: callers for whom the reasons have to be weighed.
+FURTHER = f"""
+    INSERT INTO telephony_contact_number (partner_id, number, origin, create_uid, write_uid, create_date, write_date)
+    SELECT id, {E164.format(n='(10000000 + substr(ref, 7)::int)')}, 'typed', 1, 1, now(), now()
+      FROM res_partner WHERE ref LIKE 'bench-%'
+"""  # noqa: S608
+SEVERAL = """
+    WITH deals AS (
+        INSERT INTO crm_lead (name, type, active, won_status, phone, phone_sanitized, partner_id, user_id, stage_id,
+                              priority, probability, automated_probability, create_uid, write_uid, create_date, write_date)
+        SELECT 'Several ' || i, 'opportunity', true, 'pending', phone, phone_sanitized, partner.id, 2,
+               (SELECT min(id) FROM crm_stage), '1', 10 * i, 10, 1, 1, now(), now()
+          FROM res_partner AS partner CROSS JOIN generate_series(1, 3) AS i
+         WHERE ref LIKE 'bench-%25'
+     RETURNING id
+    ), mails AS (
+        INSERT INTO mail_message (model, res_id, message_type, date, create_uid, write_uid, create_date, write_date)
+        SELECT 'crm.lead', id, 'email', now() at time zone 'UTC' - interval '6 days', 1, 1, now(), now() FROM deals
+    )
+    INSERT INTO mail_activity (res_model_id, res_model, res_id, user_id, activity_type_id, date_deadline, active,
+                               create_uid, write_uid, create_date, write_date)
+    SELECT (SELECT id FROM ir_model WHERE model = 'crm.lead'), 'crm.lead', id, 2, (SELECT min(id) FROM mail_activity_type),
+           current_date, true, 1, 1, now(), now()
+      FROM deals
+"""
+# A call of last week on each of those deals, and on as many others of somebody else's.
+CALLS = """
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, match_state, lead_id,
+                                customer_number, start_at, ended_at, create_uid, write_uid, create_date, write_date)
+    SELECT account.id, account.company_id, 'lookup-' || lead.id, 'outbound', 'ended', 'answered', 'auto', lead.id,
+           phone_sanitized, now() at time zone 'UTC' - interval '6 days', now() at time zone 'UTC' - interval '6 days',
+           1, 1, now(), now()
+      FROM crm_lead AS lead, (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
+     WHERE lead.name LIKE 'Several %' OR lead.id % 20 = 0
+        ON CONFLICT DO NOTHING
+"""
 
 
 class Bench:
@@ -75,6 +112,10 @@ class Bench:
                 self._fill(name, contacts)
             self.databases.remember(name, filled=True)
         self.databases.refresh(name)
+        if not self.databases.memory(name).get('callers'):
+            with phase(f'Filling {name}: further numbers, and callers with several deals'):
+                self._fill_callers(name)
+            self.databases.remember(name, callers=True)
         self._install_floor(name)
         return name
 
@@ -84,6 +125,20 @@ class Bench:
             for statement in (CONTACTS, 'CREATE INDEX bench_ref ON res_partner (ref)', 'ANALYZE res_partner', LEADS,
                               'VACUUM ANALYZE res_partner', 'VACUUM ANALYZE crm_lead'):
                 cursor.execute(statement.replace('% ', '%% '), values)
+
+    def _fill_callers(self, name: str) -> None:
+        with self.connect(name) as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM telephony_contact_number; DELETE FROM crm_lead WHERE name LIKE 'Several %'")
+            cursor.execute(FURTHER)
+            cursor.execute(SEVERAL)
+            for table in ('telephony_contact_number', 'crm_lead', 'mail_message', 'mail_activity'):
+                cursor.execute(f'VACUUM ANALYZE {table}')
+
+    def fill_calls(self, name: str) -> None:
+        """Calls of deals, for the account of `inside.account`; deliveries that are measured empty the log."""
+        with self.connect(name) as connection, connection.cursor() as cursor:
+            cursor.execute(CALLS)
+            cursor.execute('VACUUM ANALYZE telephony_call')
 
     def _install_floor(self, name: str) -> None:
         files = sorted(FLOOR_ADDONS.rglob('*.py'))

@@ -27,6 +27,9 @@ def measure(large: str, small: str, rounds: str) -> dict:
                     times[name]['floor', turn].append(_timed(side.floor, number))
                     side.forget()
                     times[name]['ours', turn].append(_timed(side.match, number))
+                    number = side.several[(turn * NUMBERS + place) % len(side.several)]
+                    side.forget()
+                    times[name]['several', turn].append(_timed(side.match, number))
         for turn in range(PEER_ROUNDS):
             for peer, (query, argument) in PEERS.items():
                 number = sides[large].numbers[turn]
@@ -40,7 +43,8 @@ def measure(large: str, small: str, rounds: str) -> dict:
 
 
 class _Side:
-    """One database and the numbers to ask it for: of contacts, of deals without contact, of nobody."""
+    """One database and the numbers to ask it for: of contacts, of deals without contact, further numbers of contacts, of
+    nobody; and `several`: those of contacts with several deals, whose reasons have to be weighed."""
 
     def __init__(self, env):
         from odoo.addons.crm_telephony.models.telephony_matcher import Caller
@@ -48,10 +52,14 @@ class _Side:
         rows = self.select(
             """ SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' AND id %% 7 = 3
                  UNION ALL
-                SELECT phone_sanitized FROM crm_lead WHERE partner_id IS NULL AND id %% 7 = 3 """)
+                SELECT phone_sanitized FROM crm_lead WHERE partner_id IS NULL AND id %% 7 = 3
+                 UNION ALL
+                SELECT number FROM telephony_contact_number WHERE id %% 7 = 3 """)
         random.Random(19).shuffle(rows)
+        self.several = [number for number, in self.select(
+            "SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%25' ORDER BY md5(ref) LIMIT 1000")]
         self.numbers = [f'+7777999{place:04}' if place % 10 == 0 else number for place, (number,) in enumerate(rows)]
-        for number in self.numbers[:20]:
+        for number in self.numbers[:20] + self.several[:20]:
             self.match(number)
 
     def select(self, query: str, *values) -> list[tuple]:
@@ -73,7 +81,7 @@ class _Side:
     def look_closely(self) -> tuple[int, list[str]]:
         """The most queries that one lookup needed, and the tables that its real queries read from end to end."""
         most, scanned = 0, set()
-        for number in self.numbers[:100]:
+        for number in self.numbers[:100] + self.several[:20]:
             self.forget()
             with _recorded(self.env.cr) as queries:
                 self.match(number)
@@ -81,7 +89,9 @@ class _Side:
             for query in queries:
                 self.env.cr.execute('EXPLAIN (FORMAT JSON) ' + query.decode().replace('%', '%%'), ())
                 scanned |= set(_scans(self.env.cr.fetchone()[0][0]['Plan']))
-        return most, sorted(scanned)
+        # what fits a few pages is read from end to end whatever its indexes
+        large = {name for name, in self.select("SELECT relname FROM pg_class WHERE relkind = 'r' AND relpages > 10")}
+        return most, sorted(scanned & large)
 
     def recall(self) -> tuple[int, int]:
         """Contacts typed in six usual ways, whose numbers Odoo itself has sanitised: how many does a call find?"""
