@@ -2,8 +2,11 @@
 
 Runs where the root of `make asterisk` exists. FULL=1 keeps Odoo away for two minutes instead of twenty seconds.
 """
+import json
 import os
+import resource
 import sys
+import tempfile
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 try:
     # not shipped with the addon
     with patch.object(sys, 'path', [str(REPO), *sys.path]):
+        from dev import screenshot
         from dev.asterisk import dialogs, root, scenarios, stage
         from dev.asterisk.phones import Line
 except ImportError as error:
@@ -26,7 +30,7 @@ else:
 FULL = os.environ.get('FULL', '0') not in ('', '0')
 ODOO_AWAY = 120 if FULL else 20
 TOLERANCE = 1.5         # seconds, on a machine that has other things to do
-PATIENCE = 30
+PATIENCE = 60
 CALLS = 50
 
 
@@ -97,7 +101,99 @@ class TestAsteriskLive(BaseCase):
         self.eventually(lambda: self.assertEqual(
             [row['outcome'] for row in self.stage.calls([line.extension(3)])], ['answered'], "life goes on"))
 
+    # --- driven from Odoo --------------------------------------------------------------------------------------------
+
+    def test_a_click_on_a_deals_number(self):
+        """In a real browser: both phones ring, the call lands on the deal, and a button ends it."""
+        line = self.line(60)
+        self.sits_at(line.extension(2))
+        customer = self.stage.ask('res.partner', 'create', [{'name': "Live Customer", 'phone': line.customer}])[0]
+        deals = self.stage.ask('crm.lead', 'create', [
+            {'name': name, 'type': 'opportunity', 'partner_id': customer, 'phone': line.customer, 'user_id': stage.ADMIN}
+            for name in ("The one", "Another")])
+        phone, outside = line.phone(2, dialogs.answer(1)), line.outside(dialogs.answer(1))
+        browser = self.browser()
+
+        self.open(browser, f'/odoo/crm.lead/{deals[0]}', 'div[name=phone] a.o_phone_form_link')
+        self.click(browser, 'div[name=phone] a.o_phone_form_link')
+        browser.until(lambda: f'Your phone {line.extension(2)} is ringing' in browser.evaluate(
+            '[...document.querySelectorAll(".o_notification")].map((one) => one.textContent).join()'), "the notification")
+        call = self.talking(line.extension(2))
+        self.open(browser, f'/odoo/telephony-calls/{call}', 'button[name=action_hang_up]')
+        self.click(browser, 'button[name=action_hang_up]')
+        phone.finish()
+        outside.finish()
+
+        def check():
+            row = self.stage.ask('telephony.call', 'read', [call], [
+                'state', 'outcome', 'direction', 'customer_number', 'lead_id', 'partner_id', 'match_reason'])[0]
+            self.assertEqual(
+                (row['state'], row['outcome'], row['direction'], row['customer_number']),
+                ('ended', 'answered', 'outbound', f'+44{line.customer[1:]}'))
+            self.assertEqual((row['lead_id'][0], row['partner_id'][0]), (deals[0], customer))
+            self.assertIn("Called from this deal by", row['match_reason'])
+
+        self.eventually(check)
+        self.assertEqual(len(self.stage.calls([f'+44{line.customer[1:]}'])), 1, "one click, one call")
+
+    def test_a_running_call_is_passed_on(self):
+        for number, attended in ((61, False), (62, True)):
+            with self.subTest(attended=attended):
+                line = self.line(number)
+                first = line.phone(2, dialogs.answer_and_hang_up(1, 12) if attended else dialogs.answer(1))
+                second = line.phone(3, dialogs.answer_and_hang_up(1, 15 if attended else 3))
+                customer = line.call_in(1, dialogs.call_and_stay(line.caller))
+                call = self.talking(line.extension(2))
+                told = self.stage.ask('telephony.call', 'get_colleagues', [call])
+                colleague = next(one for one in told['colleagues'] if one['number'] == line.extension(3))
+                self.assertEqual((told['kinds'], colleague['state']), (['blind', 'attended'], 'free'))
+                self.stage.ask('telephony.call', 'transfer', [call], colleague['id'], attended)
+                for sipp in (customer, first, second):
+                    sipp.finish()
+                self.check_line(line, [scenarios.Expected(
+                    'answered', 1, -1, extension=2, legs={2: 'answered', 3: 'answered'}, recordings=-1)])
+
     # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def sits_at(self, extension):
+        """The administrator, who looks at the browser, is called on this phone."""
+        phones = self.stage.ask('telephony.extension', 'search', [
+            ('account_id', '=', self.stage.account), ('number', '=', extension)])
+        self.stage.ask('telephony.extension', 'write', phones, {'user_id': stage.ADMIN})
+
+    def browser(self):
+        profile = self.enterContext(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        # Odoo limits the memory of its own process; a browser reserves more than it will ever use
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (limits[1], limits[1]))
+        try:
+            browser = screenshot.Browser(profile, '1400x900')
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+        self.addCleanup(browser.close)
+        browser.do('Network.setCookie', name='session_id', url=self.stage.url, value=screenshot.session(
+            self.stage.url, stage.DATABASE, 'admin', None))
+        return browser
+
+    def open(self, browser, page, selector):
+        browser.do('Page.navigate', url=self.stage.url + page)
+        # the first page builds the bundles
+        self.eventually(lambda: self.assertTrue(browser.evaluate(f'!!document.querySelector({json.dumps(selector)})')))
+
+    def click(self, browser, selector):
+        browser.evaluate(f'document.querySelector({json.dumps(selector)}).click()')
+
+    def talking(self, extension):
+        """The id of the call in which this phone talks."""
+        found = []
+
+        def check():
+            found[:] = self.stage.ask('telephony.call', 'search', [
+                ('account_id', '=', self.stage.account), ('extension', '=', extension), ('state', '=', 'in_progress')])
+            self.assertTrue(found)
+
+        self.eventually(check)
+        return found[0]
 
     def start_many(self, first, rate):
         callers = [f'44207946{first + number:04}' for number in range(CALLS)]
