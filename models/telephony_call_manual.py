@@ -52,7 +52,7 @@ class TelephonyCall(models.Model):
         if values.get('partner_id') or values.get('lead_id'):
             values.update(match_state='manual', match_reason=self.env._("Logged by hand by %(user)s", user=self.env.user.name))
         else:
-            self.sudo()._add_matches(company, {'': values}, {})
+            self.sudo()._add_matches(company, {'': values}, {}, {'': self.env.uid})
         call = self.sudo().create(values)
         call._count_attempts()
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
