@@ -25,6 +25,7 @@ from . import telephony_event
 from . import telephony_route
 from . import telephony_extension
 from . import telephony_match_weight
+from . import telephony_live
 from . import telephony_matcher
 from . import telephony_number
 from . import telephony_rebind

@@ -19,6 +19,7 @@ from . import test_debts
 from . import test_fold
 from . import test_golden_callers
 from . import test_inbox
+from . import test_live
 from . import test_manual_call
 from . import test_late_binding
 from . import test_matcher

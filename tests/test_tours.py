@@ -1,14 +1,15 @@
 """The screens as people use them, and the browser code on its own."""
+import json
 import re
 from datetime import timedelta
 
 from odoo import fields
 from odoo.tests import HttpCase, tagged
 
-from .common import CUSTOMER, TelephonyHttpCase
+from .common import CUSTOMER, TelephonyHttpCase, sign
 
 # Tests in static/tests; HOOT calls it a success when its filter finds none.
-UNIT_TESTS = 21
+UNIT_TESTS = 29
 
 
 class TestTours(TelephonyHttpCase):
@@ -39,6 +40,35 @@ class TestTours(TelephonyHttpCase):
         self.start_tour('/odoo/telephony-pbx', 'telephony_admin', login='admin')
         account = self.env['telephony.account'].search([('name', '=', "Tour PBX")])
         self.assertRecordValues(account, [{'provider': 'zadarma', 'api_key': 'key', 'api_secret': 'secret'}])
+
+
+class TestLiveTour(TelephonyHttpCase):
+    """Webhook, filing, bus, browser: all of it for real, but that the call is filed within the request."""
+
+    def test_live(self):
+        model, file_now = type(self.env['telephony.account']), self._file_now
+        receive = model._receive
+
+        def receive_and_file(account, request):
+            reply = receive(account, request)
+            account.env.flush_all()
+            file_now(account)
+            return reply
+
+        self.patch(model, '_receive', receive_and_file)
+        deliveries = []
+        for event in (
+            self.event('ringing', at=-20, queue='Sales'), self.event('ringing', at=-15, extension='101'),
+            self.event('answered', at=-10, extension='101'),
+            self.event('ended', outcome='answered', extension='101', talk_seconds=10),
+        ):
+            body = json.dumps(event)
+            deliveries.append({'path': self.path(), 'body': body, 'headers': {
+                'Content-Type': 'application/json', 'X-Telephony-Signature': sign(body.encode())}})
+        self.start_tour(
+            '/odoo/telephony-live', 'telephony_live', login='tel_super',
+            code=f"window.telephonyDeliveries = {json.dumps(deliveries)}; odoo.startTour('telephony_live', {{stepDelay: 0}})")
+        self.assertEqual(self.call().outcome, 'answered')
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')

@@ -137,7 +137,10 @@ export const telephonyService = {
             bus.subscribe(CALL, receive);
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
             bus.subscribe(DEBTS, () => events.trigger("debts"));
-            bus.addEventListener("BUS:RECONNECT", refreshQuietly);
+            bus.addEventListener("BUS:RECONNECT", () => {
+                refreshQuietly();
+                events.trigger("live", {}); // whatever has changed meanwhile
+            });
             bus.start();
             refreshQuietly();
             tabs?.addEventListener("message", ({ data }) => dismiss(data.dismissed));
@@ -154,9 +157,9 @@ export const telephonyService = {
                 return Boolean(session.telephony?.sound) && (await multiTab.isOnMainTab());
             },
             /**
-             * Supervisors hear here that something about the calls of a company has changed.
+             * Supervisors hear here that something about the calls of a company has changed, or of any after we were away.
              *
-             * @param {({ company_id: number }) => void} callback
+             * @param {({ company_id?: number }) => void} callback
              * @returns {() => void} ends it
              */
             onLive(callback) {

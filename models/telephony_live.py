@@ -1,0 +1,169 @@
+from datetime import timedelta
+
+import pytz
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+
+from .telephony_call import LOST_OUTCOMES
+from .telephony_call_card import LIVE_HOURS
+
+# Rows that a board shows; the figures above them count all.
+CALLS, CALLBACKS = 200, 50
+# What a person does, the busiest first: who talks on one phone while another rings, talks.
+STATES = ('talking', 'dialling', 'ringing', 'free')
+
+
+class TelephonyLive(models.AbstractModel):
+    """The board of supervisors: what goes on now in the companies that are chosen in the browser. The number of queries
+    does not depend on the number of calls or people."""
+    _name = 'telephony.live'
+    _description = "Live board of calls"
+
+    @api.model
+    def get_board(self):
+        """All that the board shows. Every `seconds` is an age at the moment of the answer, so that no clock of a browser
+        matters; None where nobody told.
+
+        ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts': {'open': int, 'late': int,
+        'rows': [debt]}, 'today': {'inbound': int, 'lost': int}}``, where
+
+        - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'talking', 'direction', 'who', 'lead', 'line', 'queue',
+          'people': [name], 'seconds', 'company'}``; waiting: in a menu or queue, no phone rings
+        - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks': int today}``
+        - debt: ``{'id', 'who', 'user', 'lead', 'seconds': late by so many}``
+
+        :raise AccessError: for who is no supervisor
+        """
+        if not self.env.user.has_group('crm_telephony.group_supervisor'):
+            raise AccessError(self.env._("The live board is for telephony supervisors."))
+        # a supervisor sees all calls of his companies; the names on them may belong to contacts that he cannot open
+        board, now = self.sudo(), fields.Datetime.now()
+        in_companies = Domain('company_id', 'in', self.env.companies.ids)
+        users_by_phone = board._users_by_phone(in_companies)
+        calls, more = board._live_calls(in_companies, now)
+        busy = {}
+        rows = [board._call_row(call, users_by_phone, busy, now) for call in calls]
+        rows.sort(key=lambda row: row['phase'] != 'waiting')
+        return {
+            'calls': rows,
+            'more': more,
+            'people': board._people(users_by_phone, busy, in_companies, now),
+            'debts': board._debts(in_companies, now),
+            'today': board._today(in_companies, now),
+        }
+
+    def _users_by_phone(self, in_companies):
+        """(PBX's id, extension) → users."""
+        extensions = self.env['telephony.extension'].search_fetch(
+            in_companies & Domain('account_id.active', '=', True), ['number', 'account_id', 'user_id', 'also_user_ids'])
+        phones = {(one.account_id.id, one.number): one.user_id | one.also_user_ids for one in extensions}
+        # all at once: the recordsets that are made of them later would be read one by one
+        users = self.env['res.users'].union(*phones.values())
+        users.fetch(['partner_id', 'active', 'telephony_dnd'])
+        users.partner_id.fetch(['name'])
+        return phones
+
+    def _live_calls(self, in_companies, now):
+        """Who is not yet talked to stands first, the oldest of each; how many more there are."""
+        domain = in_companies & Domain('state', '!=', 'ended') & Domain('start_at', '>', now - timedelta(hours=LIVE_HOURS))
+        calls = self.env['telephony.call'].search_fetch(domain, [
+            'account_id', 'company_id', 'direction', 'caller_number', 'called_number', 'customer_number', 'state', 'start_at',
+            'answered_at', 'queue', 'user_id', 'number_id', 'partner_id', 'lead_id',
+        ], limit=CALLS, order='state desc, start_at, id')     # ringing, then in progress
+        more = self.env['telephony.call'].search_count(domain) - CALLS if len(calls) == CALLS else 0
+        return calls, more
+
+    def _call_row(self, call, users_by_phone, busy, now):
+        """One call of the board; what it keeps people busy with goes into `busy`: user → (state, since, who)."""
+        who = call.partner_id.complete_name or call.who
+        legs = call.leg_ids.filtered(lambda leg: not leg.ended_at and leg.outcome in (False, 'answered'))
+        people = self.env['res.users']
+        for leg in legs:
+            state = 'talking' if leg.answered_at else 'dialling' if call.direction == 'outbound' else 'ringing'
+            users = users_by_phone.get((call.account_id.id, leg.extension), leg.user_id)
+            if state == 'talking' and leg.user_id:      # of those who share a phone one talks: the one who is asked first
+                users = leg.user_id
+            if state == 'talking' or call.state == 'ringing':
+                people |= users
+            for user in users:
+                self._keep_busy(busy, user, (state, leg.answered_at or leg.start_at or call.start_at, who))
+        # who placed the call, or has it, where no phone of his was told
+        others = users_by_phone.get((call.account_id.id, call.caller_number), people) if call.direction == 'internal' else (
+            call.user_id if not legs and (call.state == 'in_progress' or call.direction == 'outbound') else people)
+        for user in others - people:
+            state = 'talking' if call.state == 'in_progress' else 'dialling'
+            self._keep_busy(busy, user, (state, call.answered_at or call.start_at, who))
+        people |= others
+        if call.state == 'in_progress':
+            phase, since = 'talking', call.answered_at
+        elif call.direction != 'inbound':
+            phase, since = 'dialling', call.start_at
+        else:
+            phase, since = ('ringing' if legs else 'waiting'), call.start_at
+        return {
+            'id': call.id,
+            'phase': phase,
+            'direction': call.direction,
+            'who': who,
+            'lead': call.lead_id.name or '',
+            'line': call.number_id.label or call.number_id.name or '',
+            'queue': call.queue or '',
+            'people': people.mapped('name'),
+            'seconds': _age(since or call.start_at, now),
+            'company': call.company_id.name if len(self.env.companies) > 1 else '',
+        }
+
+    @api.model
+    def _keep_busy(self, busy, user, what):
+        if user not in busy or STATES.index(what[0]) < STATES.index(busy[user][0]):
+            busy[user] = what
+
+    def _people(self, users_by_phone, busy, in_companies, now):
+        """Everybody who has a phone, by name: whoever looks at a board knows where to look for whom."""
+        users = self.env['res.users'].union(*users_by_phone.values()).filtered('active')
+        talks = {user: (count, last) for user, count, last in self.env['telephony.call']._read_group(
+            in_companies & Domain('start_at', '>=', self._midnight(now)) & Domain('user_id', 'in', users.ids)
+            & Domain('answered_at', '!=', False), ['user_id'], ['__count', 'ended_at:max'])}
+        rows = []
+        for user in users.sorted('name'):
+            count, last = talks.get(user, (0, False))
+            state, since, who = busy.get(user, ('free', last, ''))
+            rows.append({
+                'id': user.id, 'name': user.name, 'state': state, 'seconds': _age(since, now), 'who': who,
+                'dnd': user.telephony_dnd, 'talks': count,
+            })
+        return rows
+
+    def _debts(self, in_companies, now):
+        """Callbacks that should have been made, the oldest first."""
+        callback, is_open = self.env['telephony.callback'], in_companies & Domain('state', '=', 'open')
+        late = callback.search_fetch(
+            is_open & Domain('due_at', '<', now), ['customer_number', 'partner_id', 'user_id', 'lead_id', 'due_at'],
+            order='due_at, id', limit=CALLBACKS)
+        count = callback.search_count(is_open)
+        return {
+            'open': count,
+            'late': len(late) if len(late) < CALLBACKS else callback.search_count(is_open & Domain('due_at', '<', now)),
+            'rows': [{
+                'id': one.id, 'who': one.partner_id.complete_name or one.customer_number, 'user': one.user_id.name or '',
+                'lead': one.lead_id.name or '', 'seconds': _age(one.due_at, now),
+            } for one in late],
+        }
+
+    def _today(self, in_companies, now):
+        """Ended calls from outside, since midnight of whoever looks."""
+        counts = dict(self.env['telephony.call']._read_group(
+            in_companies & Domain('start_at', '>=', self._midnight(now)) & Domain('direction', '=', 'inbound')
+            & Domain('state', '=', 'ended'), ['outcome'], ['__count']))
+        return {'inbound': sum(counts.values()), 'lost': sum(counts.get(outcome, 0) for outcome in LOST_OUTCOMES)}
+
+    def _midnight(self, now):
+        local = fields.Datetime.context_timestamp(self, now).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        zone = pytz.timezone(self.env.context.get('tz') or self.env.user.tz or 'UTC')
+        return zone.localize(local).astimezone(pytz.utc).replace(tzinfo=None)
+
+
+def _age(moment, now):
+    return max(int((now - moment).total_seconds()), 0) if moment else None

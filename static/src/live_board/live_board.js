@@ -1,0 +1,238 @@
+import { Component, onWillDestroy, onWillStart, useExternalListener, useRef, useState } from "@odoo/owl";
+import { browser } from "@web/core/browser/browser";
+import { router } from "@web/core/browser/router";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { user } from "@web/core/user";
+import { useService } from "@web/core/utils/hooks";
+import { ControlPanel } from "@web/search/control_panel/control_panel";
+import { standardActionServiceProps } from "@web/webclient/actions/action_service";
+import { formatClock } from "../clock/clock_field";
+
+/** The board asks the server at most so often (ms), whatever happens on the phones, */
+const PAUSE = 1_000;
+/** and at least so often: callbacks fall due by themselves, and a message may get lost on the way. */
+const REFRESH = 30_000;
+/** A caller who waits longer (s) is shown in red. */
+const LONG_WAIT = 30;
+/** Beyond two of these (s) nobody counts hours. */
+const DAY = 86_400;
+
+/** What goes on now, for supervisors; as a wallboard it fills the screen. See models/telephony_live.py for the data. */
+export class LiveBoard extends Component {
+    static template = "crm_telephony.LiveBoard";
+    static components = { ControlPanel };
+    static props = { ...standardActionServiceProps };
+
+    setup() {
+        this.orm = useService("orm");
+        this.action = useService("action");
+        this.root = useRef("root");
+        this.controlPanelDisplay = {};
+        this.state = useState({
+            board: false,
+            failed: false,
+            /** seconds since the board was fetched */
+            age: 0,
+            /** stands in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1 */
+            wallboard: Boolean(router.current.wallboard),
+        });
+        this.fetchedAt = 0;
+        this.isDirty = false;
+
+        const stopListening = useService("telephony").onLive(({ company_id: companyId }) => {
+            if (!companyId || user.activeCompanies.some((company) => company.id === companyId)) {
+                this.refreshSoon();
+            }
+        });
+        const ticking = browser.setInterval(() => this.tick(), 1_000);
+        onWillStart(() => this.refresh());
+        onWillDestroy(() => {
+            stopListening();
+            browser.clearInterval(ticking);
+            browser.clearTimeout(this.planned);
+            this.isGone = true;
+        });
+        useExternalListener(document, "visibilitychange", () => this.refreshSoon());
+        useExternalListener(document, "fullscreenchange", () => {
+            if (!document.fullscreenElement) {
+                this.setWallboard(false);
+            }
+        });
+        useExternalListener(window, "keydown", (ev) => {
+            if (ev.key === "Escape" && this.state.wallboard) {
+                this.toggleWallboard();
+            }
+        });
+    }
+
+    // --- the data ------------------------------------------------------------------------------------------------
+
+    /** Not at once for each of many messages: one request at a time, with a pause between; none for a hidden tab. */
+    refreshSoon() {
+        this.isDirty = true;
+        if (this.planned || this.isAsking || document.hidden) {
+            return;
+        }
+        const wait = Math.max(this.fetchedAt + PAUSE - Date.now(), 0);
+        this.planned = browser.setTimeout(() => this.refresh(), wait);
+    }
+
+    async refresh() {
+        browser.clearTimeout(this.planned);
+        this.planned = undefined;
+        this.isDirty = false;
+        this.isAsking = true;
+        try {
+            const board = await this.orm.silent.call("telephony.live", "get_board", []);
+            Object.assign(this.state, { board, failed: false, age: 0 });
+        } catch (error) {
+            if (!this.state.board) {
+                throw error; // no right to be here, or a server that does not answer: say so
+            }
+            this.state.failed = true;
+        } finally {
+            this.isAsking = false;
+            this.fetchedAt = Date.now();
+        }
+        if (this.isDirty && !this.isGone) {
+            this.refreshSoon();
+        }
+    }
+
+    tick() {
+        this.state.age = Math.round((Date.now() - this.fetchedAt) / 1_000);
+        if (this.state.age * 1_000 >= REFRESH) {
+            this.refreshSoon();
+        }
+    }
+
+    // --- what is shown -------------------------------------------------------------------------------------------
+
+    get calls() {
+        return this.state.board.calls;
+    }
+
+    get people() {
+        return this.state.board.people;
+    }
+
+    get debts() {
+        return this.state.board.debts;
+    }
+
+    count(phase) {
+        return this.calls.filter((call) => call.phase === phase).length;
+    }
+
+    /** The figures on top; `level` colours what needs somebody. */
+    get figures() {
+        const { today, debts, more } = this.state.board;
+        const longest = Math.max(-1, ...this.calls.filter((call) => call.phase === "waiting").map((call) => this.age(call)));
+        const share = today.inbound ? Math.round((100 * today.lost) / today.inbound) : 0;
+        const free = this.people.filter((person) => person.state === "free" && !person.dnd).length;
+        return [
+            {
+                id: "waiting",
+                label: _t("Waiting"),
+                value: this.count("waiting"),
+                note: longest >= 0 ? _t("longest %s", formatClock(longest)) : "",
+                level: longest >= LONG_WAIT ? "danger" : longest >= 0 ? "warning" : "",
+            },
+            { id: "ringing", label: _t("Ringing"), value: this.count("ringing") + this.count("dialling") },
+            {
+                id: "talking",
+                label: _t("Talking"),
+                value: this.count("talking"),
+                note: more ? _t("%s more calls not shown", more) : "",
+            },
+            {
+                id: "free",
+                label: _t("Free"),
+                value: free,
+                note: _t("of %s", this.people.length),
+                level: this.people.length && !free ? "warning" : "",
+            },
+            {
+                id: "late",
+                label: _t("Late callbacks"),
+                value: debts.late,
+                note: _t("of %s open", debts.open),
+                level: debts.late ? "danger" : "",
+            },
+            {
+                id: "lost",
+                label: _t("Lost today"),
+                value: today.inbound ? _t("%s%", share) : "–",
+                note: _t("%(lost)s of %(inbound)s calls", today),
+            },
+        ];
+    }
+
+    phaseLabel(call) {
+        return {
+            waiting: _t("Waiting"),
+            ringing: _t("Ringing"),
+            dialling: _t("Calling"),
+            talking: _t("Talking"),
+        }[call.phase];
+    }
+
+    stateLabel(person) {
+        if (person.dnd && person.state === "free") {
+            return _t("Do not disturb");
+        }
+        return { talking: _t("Talking"), dialling: _t("Calling"), ringing: _t("Ringing"), free: _t("Free") }[person.state];
+    }
+
+    /** Where it came in. */
+    place(call) {
+        return [call.queue, call.line, call.company].filter(Boolean).join(" · ");
+    }
+
+    isLong(call) {
+        return call.phase === "waiting" && this.age(call) >= LONG_WAIT;
+    }
+
+    age(row) {
+        return row.seconds + this.state.age;
+    }
+
+    clock(row) {
+        if (row.seconds === null) {
+            return "";
+        }
+        const age = this.age(row);
+        return age < 2 * DAY ? formatClock(age) : _t("%s days", Math.floor(age / DAY));
+    }
+
+    // --- what can be done ----------------------------------------------------------------------------------------
+
+    open(model, id) {
+        if (!this.state.wallboard) {
+            this.action.doAction({ type: "ir.actions.act_window", res_model: model, res_id: id, views: [[false, "form"]] });
+        }
+    }
+
+    /** The screen is filled where the browser allows it, which it does after a click only; the page in any case. */
+    async toggleWallboard() {
+        const on = !this.state.wallboard;
+        this.setWallboard(on);
+        try {
+            if (on) {
+                await this.root.el.requestFullscreen?.();
+            } else if (document.fullscreenElement) {
+                await document.exitFullscreen();
+            }
+        } catch {
+            // a browser that does not let us: the page is filled
+        }
+    }
+
+    setWallboard(on) {
+        this.state.wallboard = on;
+        this.props.updateActionState?.({ wallboard: on ? 1 : undefined });
+    }
+}
+
+registry.category("actions").add("crm_telephony.live_board", LiveBoard);

@@ -1,0 +1,176 @@
+import { beforeEach, describe, expect, test } from "@odoo/hoot";
+import { click, press, queryAllTexts } from "@odoo/hoot-dom";
+import { advanceTime, animationFrame, Deferred, mockDate } from "@odoo/hoot-mock";
+import {
+    defineModels, getService, makeServerError, mockService, models, mountWithCleanup, onRpc, serverState,
+} from "@web/../tests/web_test_helpers";
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { reactive } from "@odoo/owl";
+import { WebClient } from "@web/webclient/webclient";
+
+class TelephonyLive extends models.Model {
+    _name = "telephony.live";
+}
+
+describe.current.tags("desktop");
+defineMailModels();
+defineModels([TelephonyLive]);
+
+const call = (id, phase, seconds, more = {}) => ({
+    id, phase, seconds, direction: "inbound", who: `Customer ${id}`, lead: "", line: "", queue: "", people: [], company: "", ...more,
+});
+const person = (id, name, state, more = {}) => ({ id, name, state, seconds: null, who: "", dnd: false, talks: 0, ...more });
+
+let board, hear;
+
+beforeEach(() => {
+    mockDate("2026-03-10 12:00:00", 0);
+    mockService("telephony", {
+        state: reactive({ calls: [] }),
+        onLive(callback) {
+            hear = callback;
+            return () => (hear = undefined);
+        },
+    });
+    board = {
+        calls: [
+            call(1, "talking", 65, { people: ["Anna"], lead: "Deal" }),
+            call(2, "waiting", 28, { queue: "Sales", line: "Main" }),
+            call(3, "ringing", 3, { people: ["Boris", "Clara"] }),
+        ],
+        more: 0,
+        people: [
+            person(1, "Anna", "talking", { seconds: 60, who: "Customer 1", talks: 4 }),
+            person(2, "Boris", "ringing", { seconds: 3 }),
+            person(3, "Clara", "free", { dnd: true }),
+            person(4, "Dina", "free", { seconds: 600 }),
+        ],
+        debts: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", seconds: 3600 }, { id: 10, who: "Forgotten", user: "", lead: "", seconds: 200_000 }] },
+        today: { inbound: 8, lost: 2 },
+    };
+    onRpc("telephony.live", "get_board", () => {
+        expect.step("get_board");
+        return board;
+    });
+});
+
+async function open() {
+    await mountWithCleanup(WebClient);
+    await getService("action").doAction({ type: "ir.actions.client", tag: "crm_telephony.live_board" });
+    expect.verifySteps(["get_board"]);
+}
+
+/** As the message on the bus does; the way through the bus itself is the tour's. */
+async function tell(payload) {
+    hear(payload);
+    await animationFrame();
+}
+
+const clocks = () => queryAllTexts(".o_telephony_live_call .o_telephony_live_clock");
+
+test("calls, people, callbacks and figures", async () => {
+    await open();
+    expect(queryAllTexts(".o_telephony_live_phase")).toEqual(["Talking", "Waiting", "Ringing"]);
+    expect(clocks()).toEqual(["1:05", "0:28", "0:03"]);
+    expect(queryAllTexts(".o_telephony_live_value")).toEqual(["1", "1", "1", "1", "1", "25%"]);
+    expect(queryAllTexts(".o_telephony_live_note")).toEqual(["longest 0:28", "", "", "of 4", "of 7 open", "2 of 8 calls"]);
+    expect(queryAllTexts(".o_telephony_live_doing")).toEqual([
+        "Talking 1:00\nTalks today: 4", "Ringing 0:03", "Do not disturb", "Free 10:00",
+    ]);
+    expect(".o_telephony_live_debt:last").toHaveText(/^2 days\s+Forgotten$/);
+    expect(".o_telephony_live_debt:first").toHaveText(/^1:00:00\s+<b>Late<\/b>\s+Anna$/);
+});
+
+test("clocks go on without the server, and who waits too long turns red", async () => {
+    await open();
+    expect(".o_telephony_long").toHaveCount(0);
+    await advanceTime(2_000);
+    expect(clocks()).toEqual(["1:07", "0:30", "0:05"]);
+    expect(".o_telephony_long").toHaveCount(1);
+    expect("[data-figure=waiting]").toHaveClass("o_telephony_danger");
+    expect.verifySteps([]);
+    await advanceTime(29_000);
+    expect.verifySteps(["get_board"]);
+    expect(clocks()[0]).toMatch(/^1:0[56]$/);
+});
+
+test("a message brings the board up to date, many of them once a second", async () => {
+    await open();
+    await advanceTime(5_000);
+    board = { ...board, calls: [call(4, "ringing", 1)] };
+    await tell({ company_id: serverState.companies[0].id });
+    await advanceTime(0);
+    await animationFrame();
+    expect.verifySteps(["get_board"]);
+    expect(clocks()).toEqual(["0:01"]);
+    for (let message = 0; message < 20; message++) {
+        await tell({ company_id: serverState.companies[0].id });
+    }
+    expect.verifySteps([]);
+    await advanceTime(1_000);
+    expect.verifySteps(["get_board"]);
+    await advanceTime(5_000);
+    expect.verifySteps([]);
+});
+
+test("other companies' calls are none of this board's business", async () => {
+    await open();
+    await tell({ company_id: 4711 });
+    await advanceTime(5_000);
+    expect.verifySteps([]);
+});
+
+test("one request at a time; what happened meanwhile is asked for afterwards", async () => {
+    await open();
+    await advanceTime(5_000);
+    const slow = new Deferred();
+    onRpc("telephony.live", "get_board", async () => {
+        expect.step("slow");
+        await slow;
+        return board;
+    });
+    await tell({});
+    await advanceTime(0);
+    await tell({});
+    await advanceTime(3_000);
+    expect.verifySteps(["slow"]);
+    slow.resolve();
+    await animationFrame();
+    await advanceTime(1_000);
+    expect.verifySteps(["slow"]);
+});
+
+test("a server that does not answer: the old board stays and says so", async () => {
+    await open();
+    onRpc("telephony.live", "get_board", () => {
+        throw makeServerError();
+    });
+    await advanceTime(31_000);
+    expect(".o_telephony_live .alert").toHaveCount(1);
+    expect(".o_telephony_live_call").toHaveCount(3);
+    onRpc("telephony.live", "get_board", () => board);
+    await advanceTime(31_000);
+    expect(".o_telephony_live .alert").toHaveCount(0);
+    expect.verifySteps([]);
+});
+
+test("the wallboard fills the page and opens nothing", async () => {
+    onRpc("telephony.call", "get_views", () => expect.step("opened"));
+    await open();
+    await click(".o_telephony_wallboard_on");
+    await animationFrame();
+    expect(".o_telephony_wallboard").toHaveCount(1);
+    expect(".o_control_panel").toHaveCount(0);
+    await press("Escape");
+    await animationFrame();
+    expect(".o_telephony_wallboard").toHaveCount(0);
+    expect(".o_control_panel").toHaveCount(1);
+    expect.verifySteps([]);
+});
+
+test("nobody calls", async () => {
+    board = { calls: [], more: 0, people: [], debts: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 } };
+    await open();
+    expect(".o_telephony_live_nothing").toHaveCount(3);
+    expect("[data-figure=lost] .o_telephony_live_value").toHaveText("–");
+});

@@ -1,0 +1,188 @@
+"""The live board: what supervisors see of the calls that go on now."""
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user
+from odoo.tools import mute_logger
+
+from .common import CUSTOMER, TelephonyCase
+
+
+class TestLiveBoard(TelephonyCase):
+
+    def board(self, user=None, companies=None):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        user = user or self.supervisor
+        return self.env['telephony.live'].with_user(user).with_context(
+            allowed_company_ids=(companies or self.company).ids).get_board()
+
+    def row(self, board=None):
+        [row] = (board or self.board())['calls']
+        return row
+
+    def person(self, name, board=None):
+        return next(one for one in (board or self.board())['people'] if one['name'] == name)
+
+    def test_a_call_from_the_queue_to_its_end(self):
+        lead = self.new_lead()
+        self.number.label = "Main"
+        self.play(self.event('ringing', at=-40, queue='Sales'))
+        row = self.row()
+        self.assertEqual(
+            (row['phase'], row['direction'], row['who'], row['lead'], row['line'], row['queue'], row['people'], row['company']),
+            ('waiting', 'inbound', "Customer", lead.name, "Main", 'Sales', [], ''))
+        self.assertAlmostEqual(row['seconds'], 40, delta=5)
+        self.assertEqual(self.person("Anna")['state'], 'free')
+
+        self.play(self.event('ringing', at=-20, extension='101'), self.event('ringing', at=-20, extension='102'))
+        board = self.board()
+        self.assertEqual((self.row(board)['phase'], self.row(board)['people']), ('ringing', ["Anna", "Boris"]))
+        self.assertEqual((self.person("Anna", board)['state'], self.person("Anna", board)['who']), ('ringing', "Customer"))
+
+        self.play(self.event('answered', at=-10, extension='102'))
+        board = self.board()
+        self.assertEqual((self.row(board)['phase'], self.row(board)['people']), ('talking', ["Boris"]))
+        self.assertAlmostEqual(self.row(board)['seconds'], 10, delta=5)
+        self.assertEqual((self.person("Boris", board)['state'], self.person("Boris", board)['talks']), ('talking', 1))
+
+        self.play(self.event('ended', outcome='answered', extension='102', talk_seconds=10))
+        board = self.board()
+        self.assertEqual((board['calls'], self.person("Boris", board)['state'], self.person("Anna", board)['state']),
+                         ([], 'free', 'free'))
+        self.assertIsNotNone(self.person("Boris", board)['seconds'], "free since his talk ended")
+
+    def test_an_employee_who_calls_out(self):
+        self.play(self.outbound('ringing', at=-8))
+        board = self.board()
+        self.assertEqual((self.row(board)['phase'], self.row(board)['people']), ('dialling', ["Anna"]))
+        self.assertEqual(self.person("Anna", board)['state'], 'dialling')
+        self.play(self.outbound('answered', at=-4))
+        self.assertEqual(self.person("Anna")['state'], 'talking')
+        self.play(self.outbound('ended', outcome='answered', talk_seconds=4))
+        self.assertEqual((self.person("Anna")['state'], self.person("Anna")['talks']), ('free', 1))
+
+    def test_who_has_passed_the_call_on_is_free(self):
+        self.play(self.event('ringing', at=-30, extension='101'), self.event('answered', at=-20, extension='101'),
+                  self.event('transferred', at=-5, extension='102'), self.event('answered', at=-4, extension='102'))
+        board = self.board()
+        self.assertEqual(self.row(board)['people'], ["Boris"])
+        self.assertEqual([self.person(name, board)['state'] for name in ("Anna", "Boris")], ['free', 'talking'])
+
+    def test_colleagues_who_call_each_other(self):
+        call = {'direction': 'internal', 'caller': '101', 'called': '102', 'extension': '102'}
+        self.play(self.event('ringing', **call))
+        board = self.board()
+        self.assertEqual((self.row(board)['phase'], self.row(board)['who']), ('dialling', '101 → 102'))
+        self.assertEqual([self.person(name, board)['state'] for name in ("Anna", "Boris")], ['dialling', 'ringing'])
+        self.play(self.event('answered', **call))
+        self.assertEqual([self.person(name)['state'] for name in ("Anna", "Boris")], ['talking', 'talking'])
+
+    def test_who_talks_while_another_phone_of_his_rings_talks(self):
+        self.env['telephony.extension'].create({'number': '201', 'account_id': self.account.id, 'user_id': self.anna.id})
+        self.play(self.event('ringing', 'a', at=-30, extension='101'), self.event('answered', 'a', at=-20, extension='101'),
+                  self.event('ringing', 'b', at=-5, extension='201', caller='+77012223344'))
+        self.assertEqual((self.person("Anna")['state'], self.person("Anna")['who']), ('talking', "Customer"))
+
+    def test_a_shared_phone_rings_for_all_who_use_it(self):
+        self.account.extension_ids.filtered(lambda one: one.number == '101').also_user_ids = self.boris
+        self.play(self.event('ringing', extension='101'))
+        self.assertEqual({self.person(name)['state'] for name in ("Anna", "Boris")}, {'ringing'})
+        self.play(self.event('answered', extension='101'))
+        self.assertEqual([self.person(name)['state'] for name in ("Anna", "Boris")], ['talking', 'free'])
+
+    def test_do_not_disturb_is_told(self):
+        self.boris.telephony_dnd = True
+        self.assertTrue(self.person("Boris")['dnd'])
+        self.assertFalse(self.person("Anna")['dnd'])
+
+    def test_late_callbacks_and_the_share_lost_today(self):
+        before = self.board()
+        now = fields.Datetime.now()
+        for minutes, number in ((-30, CUSTOMER), (-90, '+77012223344'), (30, '+77012223345')):
+            self.env['telephony.callback'].create({
+                'company_id': self.company.id, 'customer_number': number, 'due_at': now + timedelta(minutes=minutes),
+                'user_id': self.anna.id})
+        board = self.board()
+        self.assertEqual([row['who'] for row in board['debts']['rows']], ['+77012223344', CUSTOMER])
+        self.assertAlmostEqual(board['debts']['rows'][0]['seconds'], 5400, delta=5)
+        self.assertEqual((board['debts']['late'] - before['debts']['late'], board['debts']['open'] - before['debts']['open']),
+                         (2, 3))
+        self.play(self.event('ended', 'x', outcome='missed', extension='101'), self.event('ended', 'y', outcome='busy'),
+                  self.event('ended', 'z', outcome='abandoned'), self.outbound('ended', outcome='no_answer'), follow_up=False)
+        self.assertEqual(self.board()['today'], {
+            'inbound': before['today']['inbound'] + 3, 'lost': before['today']['lost'] + 2})
+
+    def test_today_begins_at_midnight_of_who_looks(self):
+        board = self.env['telephony.live'].with_context(tz='Asia/Almaty')
+        self.assertEqual(str(board._midnight(fields.Datetime.to_datetime('2026-11-22 20:00:00'))), '2026-11-22 19:00:00')
+        self.assertEqual(str(board._midnight(fields.Datetime.to_datetime('2026-11-22 18:59:59'))), '2026-11-21 19:00:00')
+
+    def test_only_supervisors_and_only_of_their_companies(self):
+        with self.assertRaises(AccessError):
+            self.board(self.anna)
+        other = self.env['res.company'].create({'name': "Other"})
+        self.supervisor.company_ids = self.company | other
+        account = self.new_account(other)
+        self.play(self.event('ringing', 'here'))
+        self.play(self.event('ringing', 'there', caller='+77012223344'), account=account)
+        self.assertEqual(self.row()['who'], "Customer")
+        self.assertEqual(self.row(self.board(companies=other))['who'], '+77012223344')
+        both = self.board(companies=self.company | other)
+        self.assertEqual({call['company'] for call in both['calls']}, {self.company.name, "Other"})
+        stranger = new_test_user(
+            self.env, 'tel_other', groups='base.group_user,crm_telephony.group_supervisor', company_id=self.company.id)
+        with self.assertRaises(AccessError), mute_logger('odoo.http'):
+            self.board(stranger, other)
+
+    def test_a_call_whose_end_was_lost_does_not_stay_on_the_wall(self):
+        self.play(self.event('ringing', at=-5 * 3600))
+        self.assertEqual(self.board()['calls'], [])
+
+    def test_as_many_queries_for_two_hundred_calls_as_for_five(self):
+        """Of as many customers and deals, at as many phones."""
+        def begin(first, last):
+            partners = self.env['res.partner'].create([
+                {'name': f'Customer {number}', 'phone': f'+7701000{number:04}'} for number in range(first, last)])
+            leads = self.env['crm.lead'].create([
+                {'name': f'Deal {partner.id}', 'type': 'opportunity', 'partner_id': partner.id} for partner in partners])
+            users = self.env['res.users'].with_context(no_reset_password=True).create([
+                {'name': f'User {number}', 'login': f'live_{number}'} for number in range(first, last)])
+            self.env['telephony.extension'].create([
+                {'number': f'7{number:04}', 'account_id': self.account.id, 'user_id': user.id}
+                for number, user in zip(range(first, last), users)])
+            self.env['telephony.call'].create([{
+                'account_id': self.account.id, 'external_id': f'live-{number}', 'direction': 'inbound', 'state': 'in_progress',
+                'caller_number': partner.phone, 'customer_number': partner.phone, 'partner_id': partner.id, 'lead_id': lead.id,
+                'number_id': self.number.id, 'start_at': fields.Datetime.now(), 'answered_at': fields.Datetime.now(),
+                'user_id': user.id, 'extension': f'7{number:04}',
+                'leg_ids': [(0, 0, {'extension': f'7{number:04}', 'user_id': user.id, 'start_at': fields.Datetime.now(),
+                                    'answered_at': fields.Datetime.now()})],
+            } for number, partner, lead, user in zip(range(first, last), partners, leads, users)])
+            self.env['telephony.callback'].create([{
+                'company_id': self.company.id, 'customer_number': f'+7702000{number:04}', 'partner_id': partner.id,
+                'lead_id': lead.id, 'user_id': user.id, 'due_at': fields.Datetime.now() - timedelta(hours=1),
+            } for number, partner, lead, user in zip(range(first, last), partners, leads, users)])
+
+        def queries():
+            self.board()    # what is cached for good
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            board = self.env['telephony.live'].with_user(self.supervisor).get_board()
+            return self.env.cr.sql_log_count - before, len(board['calls'])
+
+        begin(0, 5)
+        few, calls = queries()
+        self.assertEqual(calls, 5)
+        begin(5, 205)
+        with patch('odoo.addons.crm_telephony.models.telephony_live.CALLS', 205):
+            many, calls = queries()
+        self.assertEqual(calls, 205)
+        self.assertLessEqual(many, few + 2, "those that are counted because not all are shown")
+        self.assertLess(many, 30)
+        board = self.board()
+        self.assertEqual((len(board['calls']), board['more'], len(board['debts']['rows']), board['debts']['late']),
+                         (200, 5, 50, 205))
