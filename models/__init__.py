@@ -40,6 +40,7 @@ from . import ir_http
 from . import mail_activity
 from . import res_company
 from . import res_config_settings
+from . import res_lang
 from . import res_partner
 from . import res_users
 from . import sms_sms

@@ -159,6 +159,8 @@ class TelephonyCall(models.Model):
             turn._clear_checked_numbers()
             effect_model._follow({call: (plan, effects.get(call, {})) for call, plan in plans.items()}, careful)
             calls -= turn
+        for rule, error in planner.failures.items():
+            rule._failed(error)
 
     def _plans(self, planner, judged, open_ones):
         """{call: list of :class:`Planned`} of calls about which rules are asked. A promise has attempts of its own: a new

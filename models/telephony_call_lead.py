@@ -116,7 +116,7 @@ class TelephonyCall(models.Model):
         company, number = self.company_id, self.number_id
         team = number.team_id
         leads = self.env['crm.lead'].with_company(company).with_context(
-            **clean_context(self.env.context), lang=company.partner_id.lang or self.env.lang, mail_create_nosubscribe=True,
+            clean_context(self.env.context), lang=company.partner_id.lang or self.env.lang, mail_create_nosubscribe=True,
             # who has just talked to him needs no mail about it
             mail_auto_subscribe_no_notify=user == self.user_id)
         who = self.partner_id.name or self.customer_number

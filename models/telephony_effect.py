@@ -17,6 +17,8 @@ REDIAL_PAUSE_MINUTES = 2
 REDIAL_PATIENCE_MINUTES = 30
 # Talks with a PBX: nothing that belongs into the transaction of the follow-up.
 OUTSIDE = ('redial',)
+# What falls due for a person: it is planned at once.
+DEADLINES = ('activity', 'check_number')
 
 
 
@@ -95,7 +97,7 @@ class TelephonyEffect(models.Model):
                 effect._skip(self.env._("The call turned out otherwise"))
         planned = (self.create(vals_list) | again).filtered(lambda effect: effect.state == 'planned')
         now = fields.Datetime.now()
-        due = planned.filtered(lambda effect: effect.due_at <= now and effect.kind not in OUTSIDE)
+        due = planned.filtered(lambda effect: effect.kind not in OUTSIDE and (effect.due_at <= now or effect.kind in DEADLINES))
         (planned - due)._trigger_when_due()
         for effects in due.grouped('kind').values():
             if careful:

@@ -36,7 +36,6 @@ class TelephonyRule(models.Model):
     _name = 'telephony.rule'
     _description = "Telephony rule"
     _order = 'sequence, id'
-    _check_company_auto = True
 
     name = fields.Char(required=True, translate=True)
     active = fields.Boolean(default=True)
@@ -64,11 +63,11 @@ class TelephonyRule(models.Model):
     attempt_most = fields.Integer(string="Up to Attempt", help="0: without end.")
     repeat_least = fields.Integer(
         string="Calls in 24 Hours, at Least", help="Calls from this customer, this one included. 0: any number.")
-    number_ids = fields.Many2many('telephony.number', string="Company Numbers", check_company=True)
+    number_ids = fields.Many2many('telephony.number', string="Company Numbers")
     source_ids = fields.Many2many('utm.source', string="Sources", help="Sources of the company's number or of the deal.")
     team_ids = fields.Many2many(
-        'crm.team', string="Sales Teams", check_company=True, help="Teams of the deal or of the company's number.")
-    account_ids = fields.Many2many('telephony.account', string="PBXs", check_company=True)
+        'crm.team', string="Sales Teams", help="Teams of the deal or of the company's number.")
+    account_ids = fields.Many2many('telephony.account', string="PBXs")
     caller = fields.Selection(
         [('known', "Known contact or deal"), ('unknown', "Unknown number")], string="Customer", help="Empty: any.")
     category_ids = fields.Many2many(
@@ -208,6 +207,7 @@ class Planner:
         self.rules = rules.sudo()
         self.calls = calls.sudo()
         self.openings = Openings()
+        self.failures = {}  # {rule: the error of its conditions}, for whoever wants to say so
 
     @cached_property
     def repeats(self):
@@ -229,12 +229,17 @@ class Planner:
         :return: list of :class:`Planned`
         """
         call = call.sudo()
-        if call.direction == 'internal' or not call.customer_number:
+        if call.direction == 'internal' or not call.customer_number or call.is_excluded:
             return []
         facts = CallFacts(self, call, call.attempt if attempt is None else attempt)
         plan, promised = [], False
         for rule in self.rules:
-            if not rule._fits(facts):
+            try:
+                fits = rule._fits(facts)
+            except Exception as error:  # noqa: BLE001 - the others are asked all the same
+                self.failures[rule] = error
+                continue
+            if not fits:
                 continue
             for action in rule.action_ids:
                 if action.kind in PROMISES:

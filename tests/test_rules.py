@@ -8,7 +8,7 @@ from odoo.tests import new_test_user
 
 from ..providers.base import ProviderError
 from ..providers.clients import base as clients_base
-from .common import CUSTOMER, TelephonyHttpCase
+from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
 # a Wednesday, 15:00 in Almaty (UTC+5); the Friday after it is a holiday
 WEDNESDAY = datetime(2026, 11, 4, 10, 0)
@@ -72,6 +72,9 @@ class RulesMixin:
             ('res_partner_id', '=', user.partner_id.id), ('mail_message_id.message_type', '=', 'user_notification'),
         ], order='id').mail_message_id.mapped('subject')
 
+    def states(self, call):
+        return {effect.kind: effect.state for effect in call.effect_ids}
+
     def effects(self, call):
         return {effect.kind: effect for effect in call.effect_ids}
 
@@ -101,7 +104,7 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
             'body': "Almaty Wholesale: sorry we missed your call. We will call you back by 15:15."}])
         self.assertEqual(self.texts().mail_message_id.res_id, self.lead.id, "the SMS stands in the chatter of the deal")
         self.assertEqual(self.texts().mail_message_id.notification_ids.notification_type, 'sms')
-        self.assertEqual({kind: effect.state for kind, effect in self.effects(call).items()}, {'callback': 'done', 'sms': 'done'})
+        self.assertEqual(self.states(call), {'callback': 'done', 'sms': 'done'})
         self.assertFalse(self.told(self.supervisor))
 
     def test_missed_just_before_lunch_and_before_the_holiday(self):
@@ -171,8 +174,7 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.assertEqual(self.lead.activity_ids.user_id, self.boris)
         self.assertIn(CUSTOMER, self.lead.activity_ids.summary)
         self.assertEqual(self.told(self.boris), ["Number cannot be reached: Customer"])
-        self.assertEqual({kind: effect.state for kind, effect in self.effects(call).items()},
-                         {'check_number': 'done', 'notify': 'done'})
+        self.assertEqual(self.states(call), {'check_number': 'done', 'notify': 'done'})
 
     def test_failed_number_is_right_again(self):
         for right in ('talk', 'other number', 'somebody says so'):
@@ -222,3 +224,446 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.assertTrue(call.recording_ids.with_user(self.boris).has_access('read'))
         other = new_test_user(self.env, 'tel_other', groups='crm_telephony.group_user')
         self.assertFalse(call.recording_ids.with_user(other).has_access('read'))
+
+
+class RulesCase(RulesMixin, TelephonyCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.set_up_rules()
+        cls.rules = cls.env['telephony.rule']
+
+    def follow_up_again(self, call, at=WEDNESDAY):
+        call.action_follow_up_again()
+        with freeze_time(at):
+            self.file_calls()
+
+    def only(self, *actions, **conditions):
+        """The one rule that is left."""
+        self.rules.search([]).active = False
+        return self.rules.create({
+            'name': "The rule", 'outcome': False, 'direction': False, **conditions,
+            'action_ids': [(0, 0, {'kind': action} if isinstance(action, str) else action) for action in actions]})
+
+
+class TestEffects(RulesCase):
+    """What rules do is done once, or says why not."""
+
+    def test_replays_do_nothing_twice(self):
+        call = self.lost('missed')
+        other = self.lost(
+            'answered', WEDNESDAY + timedelta(minutes=1), 'talk', caller=STRANGER, talk_seconds=5, extension='101')
+        before = (call | other).effect_ids.mapped(lambda effect: (effect.id, effect.state, effect.note))
+        self.events().action_replay()
+        self.file_calls()
+        self.follow_up_again(call)
+        self.follow_up_again(other)
+        self.assertEqual((call | other).effect_ids.mapped(lambda effect: (effect.id, effect.state, effect.note)), before)
+        self.assertEqual((len(self.texts()), len(self.callbacks())), (1, 1))
+        self.assertEqual(self.env['mail.activity'].search_count([('summary', 'like', '0:05')]), 1)
+
+    def test_calls_of_three_years_ago_lead_to_nothing_but_their_line(self):
+        long_ago = datetime(2023, 11, 1, 10, 0)
+        with freeze_time(WEDNESDAY):
+            self.play(self.event('ended', 'old', long_ago.isoformat() + '+00:00', outcome='missed'),
+                      self.outbound('ended', 'old2', long_ago.isoformat() + '+00:00', outcome='failed'))
+        old = self.call('old') | self.call('old2')
+        self.assertEqual(old.mapped('follow_up'), ['done', 'done'])
+        self.assertEqual(len(old.message_id), 2)
+        self.assertFalse(old.effect_ids or self.callbacks() or self.texts() or self.lead.activity_ids)
+
+    def test_an_old_promise_stands_when_its_call_is_looked_at_again(self):
+        call = self.lost('missed')
+        callback = self.callbacks()
+        self.follow_up_again(call, WEDNESDAY + timedelta(days=9))
+        self.assertEqual((callback.state, call.callback_id), ('open', callback))
+        self.lost('answered', WEDNESDAY + timedelta(days=9, minutes=1), 'late', talk_seconds=70, extension='101')
+        self.assertEqual(callback.state, 'done')
+
+    def test_a_rule_that_is_switched_off_takes_nothing_back(self):
+        call = self.lost('missed')
+        self.rules.search([]).active = False
+        self.follow_up_again(call)
+        self.assertEqual(self.callbacks().state, 'open')
+
+    def test_what_turns_out_otherwise_does_not_follow_any_more(self):
+        night = datetime(2026, 11, 4, 19, 0)    # midnight: the SMS waits
+        call = self.lost('missed', night)
+        sms = self.effects(call)['sms']
+        self.assertEqual((sms.state, sms.due_at), ('planned', datetime(2026, 11, 5, 4, 0)))
+        self.tell(night, self.event('ended', 'c', night.isoformat() + '+00:00', outcome='answered', extension='101',
+                                    talk_seconds=60))
+        self.assertEqual({effect.kind: effect.state for effect in call.effect_ids if effect.kind != 'notify'},
+                         {'callback': 'skipped', 'sms': 'skipped'})
+        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.assertFalse(self.texts() or self.callbacks())
+
+    def test_colleagues_lead_to_nothing(self):
+        with freeze_time(WEDNESDAY):
+            self.play(self.event('ended', 'c', WEDNESDAY.isoformat() + '+00:00', outcome='missed'), follow_up=False)
+            call = self.call('c')
+            call.is_excluded = True
+            self.file_calls()
+        self.assertEqual(call.follow_up, 'done')
+        self.assertFalse(call.effect_ids or self.callbacks())
+
+    def test_a_broken_template_stops_only_itself_and_says_so(self):
+        template = self.env.ref('crm_telephony.sms_template_missed')
+        right, rule = template.body, self.env.ref('crm_telephony.rule_missed')
+        template.body = "We call {{ object.who_knows_what() }}"
+        with self.assertLogs('odoo.addons.crm_telephony.models.telephony_rule', 'ERROR'):
+            call = self.lost('missed')
+        self.assertEqual(self.callbacks().state, 'open')
+        self.assertEqual(self.effects(call)['sms'].state, 'error')
+        self.assertIn('who_knows_what', self.effects(call)['sms'].note)
+        self.assertIn('who_knows_what', rule.error)
+        self.assertEqual(call.follow_up, 'error')
+        other = self.lost(
+            'answered', WEDNESDAY + timedelta(minutes=1), 'other', caller=STRANGER, talk_seconds=5, extension='101')
+        self.assertEqual(other.follow_up, 'done')
+        template.body = right
+        rule.name = "Mended"
+        self.assertFalse(rule.error)
+        with freeze_time(WEDNESDAY + timedelta(minutes=10)):
+            self.file_calls()
+        self.assertEqual((call.follow_up, len(self.texts())), ('done', 1))
+        self.assertEqual(self.effects(call)['sms'].state, 'done')
+
+    def test_a_broken_rule_does_not_stop_the_others(self):
+        model = type(self.rules)
+
+        def fits(rule, facts, right=model._fits):
+            if rule == self.env.ref('crm_telephony.rule_abandoned_long'):
+                raise ZeroDivisionError("a broken condition")
+            return right(rule, facts)
+        with patch.object(model, '_fits', fits), self.assertLogs('odoo.addons.crm_telephony.models.telephony_rule', 'ERROR'):
+            self.lost('missed')
+        self.assertEqual((self.callbacks().state, len(self.texts())), ('open', 1))
+        self.assertIn("a broken condition", self.env.ref('crm_telephony.rule_abandoned_long').error)
+
+    def test_nobody_is_told_where_nobody_is(self):
+        """No owner, no leader, no e-mail address, an archived team."""
+        self.lead.user_id = self.lead.team_id = False
+        team = self.env['crm.team'].create({'name': "Gone", 'user_id': self.anna.id, 'active': False})
+        self.number.team_id = team
+        self.supervisor.write({'email': False, 'notification_type': 'email'})
+        call = self.lost('abandoned', wait_seconds=90)
+        self.assertEqual(self.states(call), {'callback': 'done', 'notify': 'done'})
+        self.assertEqual(call.follow_up, 'done')
+        self.only({'kind': 'activity', 'who': 'leader'}, {'kind': 'notify', 'who': 'user', 'user_id': self.anna.id})
+        self.number.team_id = False
+        self.anna.active = False
+        call = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 'm', caller=STRANGER)
+        self.assertEqual(set(call.effect_ids.mapped('state')), {'skipped'})
+        self.assertEqual(call.follow_up, 'done')
+
+
+class TestSms(RulesCase):
+    """Texts to customers: in their language, by day, and not too many."""
+
+    def test_in_the_language_of_the_customer(self):
+        for lang in ('ru_RU', 'kk_KZ'):
+            self.env['res.lang']._activate_lang(lang)
+        template = self.env.ref('crm_telephony.sms_template_missed')
+        template.with_context(lang='ru_RU').body = "Перезвоним до {{ object.promised_time }}"
+        template.with_context(lang='kk_KZ').body = "Біз {{ object.promised_time }} дейін қоңырау шаламыз"
+        self.partner.lang = 'kk_KZ'
+        self.company.partner_id.lang = 'ru_RU'
+        self.lost('missed')
+        self.lost('missed', call_id='stranger', caller=STRANGER)
+        self.assertEqual(self.texts().body, "Біз 15:15 дейін қоңырау шаламыз")
+        self.assertEqual(self.texts(STRANGER).body, "Перезвоним до 15:15")
+
+    def test_who_gets_none(self):
+        self.env['phone.blacklist'].create({'number': '+77015556677'})
+        for number, note in (('+77272223344', "No mobile number"), ('+77015556677', "The number is blacklisted")):
+            call = self.lost('missed', call_id=number, caller=number)
+            self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': note}])
+            self.assertEqual(self.callbacks(number).state, 'open')
+            self.assertFalse(self.texts(number))
+
+    def test_not_twice_within_the_quiet_time(self):
+        self.lost('missed')
+        self.lost('answered', WEDNESDAY + timedelta(minutes=5), 'talk', talk_seconds=60, extension='102')
+        second = self.lost('missed', WEDNESDAY + timedelta(minutes=30), 'second')
+        self.assertEqual((self.effects(second)['sms'].state, len(self.texts())), ('skipped', 1))
+        self.lost('missed', WEDNESDAY + timedelta(minutes=245), 'third')
+        self.assertEqual(len(self.texts()), 2)
+
+    def test_many_at_once_get_one_each(self):
+        with freeze_time(WEDNESDAY):
+            self.play(*(self.event('ended', f'm{index}', WEDNESDAY.isoformat() + '+00:00', outcome='missed',
+                                   caller=(CUSTOMER, STRANGER)[index % 2]) for index in range(6)))
+        self.assertEqual((len(self.texts()), len(self.texts(STRANGER))), (1, 1))
+        self.assertEqual(len(self.callbacks() | self.callbacks(STRANGER)), 2)
+
+    def test_the_night_of_the_customer(self):
+        """A customer in New York does not hear of us at six in the morning, one in Almaty does not at night."""
+        american = '+12125550123'
+        self.lost('missed', call_id='us', caller=american)      # 5:00 there
+        self.assertFalse(self.texts(american))
+        self.work_off(datetime(2026, 11, 4, 13, 59))
+        self.assertFalse(self.texts(american))
+        self.work_off(datetime(2026, 11, 4, 14, 0))
+        self.assertEqual(len(self.texts(american)), 1)
+        night = datetime(2026, 11, 4, 16, 30)   # 21:30 in Almaty
+        one, two = (self.lost('missed', night + timedelta(minutes=index), f'night{index}') for index in range(2))
+        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.assertEqual([self.effects(call)['sms'].state for call in (one, two)], ['done', 'skipped'])
+        self.assertIn("09:00", self.texts().body)
+
+    def test_who_was_reached_before_the_morning_gets_none(self):
+        call = self.lost('missed', datetime(2026, 11, 4, 19, 0))
+        self.callbacks().with_user(self.boris).action_done()
+        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': "The customer was reached meanwhile"}])
+        self.assertFalse(self.texts())
+
+    def test_the_gateway_is_down(self):
+        call = self.lost('missed')
+        sms = self.texts()
+        with patch('odoo.addons.sms.tools.sms_api.SmsApi._send_sms_batch', side_effect=ConnectionError("no route")):
+            sms.send()
+        self.assertEqual((sms.state, sms.failure_type), ('error', 'sms_server'))
+        self.assertRecordValues(self.effects(call)['sms'], [{'state': 'error', 'note': "Not sent: Server Error"}])
+        self.assertEqual((call.follow_up, self.callbacks().state), ('done', 'open'))
+        self.follow_up_again(call)
+        self.assertEqual(len(self.texts()), 1, "that is for Odoo's own resend")
+        with patch('odoo.addons.sms.tools.sms_api.SmsApi._send_sms_batch',
+                   return_value=[{'uuid': sms.uuid, 'state': 'success'}]):
+            sms.resend_failed()
+        self.assertEqual(self.effects(call)['sms'].state, 'done')
+
+
+class TestRedial(RulesCase):
+    """The customer was busy: the employee's phone rings again, if it makes sense then."""
+
+    DUE = WEDNESDAY + timedelta(minutes=5)
+
+    def setUp(self):
+        super().setUp()
+        self.pbx = type('ThisPbx', (Pbx,), {'told': []})
+        self.startPatcher(patch.dict(clients_base._clients, {'generic': self.pbx}))
+        self.env.registry.clear_cache()
+
+    def redial(self, call_id='busy'):
+        self.busy_call = self.tried('busy', call_id=call_id)
+        return self.effects(self.busy_call)['redial']
+
+    def test_the_call_that_comes_of_it_is_the_deals(self):
+        self.redial()
+        self.work_off(self.DUE)
+        self.tried('answered', self.DUE + timedelta(minutes=2), 'redialled', talk_seconds=60)
+        self.assertEqual(self.call('redialled').lead_id, self.lead)
+        self.assertEqual(self.callbacks().state, 'done')
+
+    def test_not_while_the_customer_or_the_employee_talks(self):
+        for name, event in (
+            ('customer', self.event('answered', 'talk1', self.DUE.isoformat() + '+00:00', extension='102')),
+            ('employee', self.event('answered', 'talk2', self.DUE.isoformat() + '+00:00', extension='101', caller=STRANGER)),
+        ):
+            with self.subTest(name):
+                effect = self.redial(name)
+                with freeze_time(self.DUE):
+                    self.play(event)
+                self.work_off(self.DUE)
+                self.assertFalse(self.pbx.told)
+                self.assertEqual((effect.state, effect.due_at), ('planned', self.DUE + timedelta(minutes=2)))
+                self.work_off(self.DUE + timedelta(minutes=2))
+                self.assertEqual(effect.state, 'planned')
+                self.work_off(self.DUE + timedelta(minutes=31))
+                self.assertRecordValues(effect, [{'state': 'skipped', 'note': "Too late"}])
+                (self.busy_call | self.call('talk1')).unlink()
+                self.callbacks().unlink()
+
+    def test_not_when_he_was_reached_meanwhile(self):
+        effect = self.redial()
+        self.lost('answered', WEDNESDAY + timedelta(minutes=3), 'back', extension='102', talk_seconds=60)
+        self.work_off(self.DUE)
+        self.assertEqual((effect.state, self.pbx.told), ('skipped', []))
+
+    def test_not_who_does_not_want_to_be_disturbed(self):
+        effect = self.redial()
+        self.anna.telephony_dnd = True
+        self.work_off(self.DUE)
+        self.assertEqual((effect.state, self.pbx.told), ('skipped', []))
+
+    def test_the_callback_stays_where_the_pbx_cannot(self):
+        for complaint in ("extension offline", None):
+            with self.subTest(complaint):
+                effect = self.redial(str(complaint))
+                self.pbx.complaint = complaint
+                if not complaint:
+                    del clients_base._clients['generic']
+                    self.env.registry.clear_cache()
+                self.work_off(self.DUE)
+                self.assertEqual(effect.state, 'error')
+                self.assertTrue(effect.note)
+                self.assertEqual(self.callbacks().state, 'open')
+                self.assertEqual(self.busy_call.follow_up, 'done')
+                self.work_off(self.DUE + timedelta(minutes=1))
+                self.assertLessEqual(len(self.pbx.told), 1)
+                self.busy_call.unlink()
+                self.callbacks().unlink()
+
+    def test_it_ends_some_time(self):
+        for index in range(4):
+            call = self.tried('busy', WEDNESDAY + timedelta(minutes=6 * index), f'o{index}')
+        self.assertEqual(call.effect_ids.mapped('kind'), ['callback'])
+        self.assertEqual(self.callbacks().due_at, WEDNESDAY + timedelta(hours=2, minutes=18))
+
+
+class TestConditions(RulesCase):
+    """Which rules fit a call; deciding alone writes nothing."""
+
+    def plan(self, call, rules=None):
+        return (rules or self.rules.search([]))._plan(call)
+
+    def test_planning_writes_nothing_and_is_what_happens(self):
+        call = self.lost('missed')
+        done = [(effect.rule_id, effect.action_id, effect.due_at) for effect in call.effect_ids.sorted('id')]
+        counts = [self.env[model].search_count([]) for model in ('telephony.effect', 'telephony.callback', 'sms.sms')]
+        plan = self.plan(call)
+        self.assertEqual([(one.rule, one.action, one.due_at) for one in plan], done)
+        self.assertEqual(plan[0].users, self.boris)
+        self.assertEqual(
+            [self.env[model].search_count([]) for model in ('telephony.effect', 'telephony.callback', 'sms.sms')], counts)
+
+    def test_each_condition(self):
+        vip = self.env['res.partner.category'].create({'name': "VIP"})
+        source = self.env['utm.source'].create({'name': "Billboard"})
+        team = self.env['crm.team'].create({'name': "North"})
+        elsewhere = self.env['telephony.number'].create({'name': '+77272507613', 'account_id': self.account.id})
+        self.number.write({'source_id': source.id, 'team_id': team.id})
+        self.lead.write({'expected_revenue': 1000, 'team_id': team.id})
+        self.company.name = "Head of a group"
+        self.partner.parent_id = self.env['res.partner'].create({'name': "Holding", 'category_id': [(4, vip.id)]})
+        missed = self.lost('missed', wait_seconds=30)
+        stranger = self.lost('missed', call_id='s', caller=STRANGER, called='+77272507613', wait_seconds=31)
+        night = self.lost('missed', datetime(2026, 11, 4, 18, 0), 'night')
+        talk = self.lost('answered', WEDNESDAY + timedelta(days=2), 'talk', talk_seconds=40, extension='101')
+        own = self.lost('answered', WEDNESDAY + timedelta(days=3), 'own', talk_seconds=10, extension='102')
+        tried = self.tried('no_answer', WEDNESDAY + timedelta(days=4))
+        again = self.tried('no_answer', WEDNESDAY + timedelta(days=4, hours=1), 'o2')
+        every = missed | stranger | night | talk | own | tried | again
+        self.rules.search([]).active = False
+        for conditions, fitting in (
+            ({}, every),
+            ({'outcome': 'missed'}, missed | stranger | night),
+            ({'direction': 'outbound'}, tried | again),
+            ({'working_time': 'in', 'outcome': 'missed'}, missed | stranger),
+            ({'working_time': 'out', 'direction': 'inbound'}, night | talk | own),     # a holiday, a Saturday
+            ({'wait_over': 30, 'outcome': 'missed'}, stranger),
+            ({'wait_most': 30, 'outcome': 'missed'}, missed | night),
+            ({'talk_over': 39}, talk),
+            ({'talk_most': 10, 'outcome': 'answered'}, own),
+            ({'contact': 'short'}, own),
+            ({'contact': 'real', 'outcome': 'answered'}, talk),
+            ({'attempt_least': 2}, again),
+            ({'attempt_most': 1, 'direction': 'outbound'}, tried),
+            ({'repeat_least': 2}, night),
+            ({'number_ids': elsewhere.ids}, stranger),
+            ({'source_ids': source.ids}, missed | night | talk | own),
+            ({'team_ids': team.ids}, every - stranger),
+            ({'account_ids': self.new_account(self.company, name="Other").ids}, every.browse()),
+            ({'caller': 'unknown'}, stranger),
+            ({'caller': 'known'}, every - stranger),
+            ({'category_ids': vip.ids}, every - stranger),
+            ({'answered_by': 'owner'}, own),
+            ({'answered_by': 'other'}, talk),
+            ({'answered_by': 'nobody'}, every - talk - own),
+            ({'amount_least': 1000}, every - stranger),
+            ({'amount_least': 1001}, every.browse()),
+            ({'company_id': self.env['res.company'].create({'name': "Another"}).id}, every.browse()),
+        ):
+            with self.subTest(conditions=conditions):
+                rule = self.rules.create({
+                    'name': "One", 'outcome': False, 'direction': False, **conditions,
+                    'action_ids': [(0, 0, {'kind': 'notify'})]})
+                self.assertEqual(every.browse(one.call.id for one in self.plan(every, rule)), fitting)
+                self.assertIn('→', rule.summary)
+                rule.active = False
+
+    def test_order_stop_and_one_callback(self):
+        first, second, third = (self.rules.create({
+            'name': name, 'sequence': sequence, 'stop': stop, 'action_ids': [
+                (0, 0, {'kind': 'callback', 'delay_minutes': sequence}), (0, 0, {'kind': 'notify', 'text': name})],
+        }) for name, sequence, stop in (("a", 1, False), ("b", 2, True), ("c", 3, False)))
+        call = self.lost('missed')
+        self.assertEqual(call.effect_ids.sorted('id').mapped(lambda effect: (effect.rule_id.name, effect.kind)), [
+            ("a", 'callback'), ("a", 'notify'), ("b", 'notify')])
+        self.assertEqual(self.callbacks().due_at, WEDNESDAY + timedelta(minutes=1))
+        self.assertFalse(third.effect_count)
+        self.assertEqual((first.effect_count, second.effect_count), (2, 1))
+
+    def test_the_other_actions(self):
+        tag = self.env['crm.tag'].create({'name': "Called"})
+        category = self.env['res.partner.category'].create({'name': "Caller"})
+        rule = self.only(
+            'lead', {'kind': 'tag', 'lead_tag_ids': tag.ids, 'category_ids': category.ids},
+            {'kind': 'activity', 'who': 'user', 'user_id': self.anna.id, 'text': "Have a look", 'delay_kind': 'next_day'},
+            {'kind': 'notify', 'who': 'leader', 'delay_kind': 'real', 'delay_minutes': 10}, direction='inbound')
+        self.lead.team_id.user_id = self.anna
+        call = self.lost('missed')
+        self.assertEqual((self.lead.tag_ids, self.partner.category_id), (tag, category))
+        self.assertEqual(self.effects(call)['lead'].state, 'skipped')
+        self.assertRecordValues(self.lead.activity_ids, [{
+            'summary': "Have a look", 'user_id': self.anna.id, 'date_deadline': datetime(2026, 11, 5).date()}])
+        self.assertEqual(self.effects(call)['notify'].state, 'planned')
+        self.work_off(WEDNESDAY + timedelta(minutes=10))
+        self.assertEqual(self.told(self.anna)[-1:], ["The rule: Customer"])
+        stranger = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 's', caller=STRANGER)
+        self.assertRecordValues(self.effects(stranger)['lead'], [{'state': 'done', 'note': f'Call from {STRANGER}'}])
+        self.assertEqual(stranger.lead_id.phone, STRANGER)
+        self.assertEqual(self.effects(stranger)['tag'].state, 'done')
+        self.assertEqual(rule.effect_count, 8)
+
+    def test_what_an_admin_reads(self):
+        read = {name: self.env.ref(f'crm_telephony.rule_{name}').summary for name in (
+            'missed', 'abandoned_long', 'no_answer_third', 'busy_outbound', 'answered_by_other')}
+        self.assertEqual(read, {
+            'missed': "Missed, inbound, in working hours → call back in 15 min, SMS",
+            'abandoned_long':
+                "Abandoned, inbound, waited more than 60 s → call back in 2 min, high priority, notify: supervisors",
+            'no_answer_third': "No answer, outbound, from attempt 3 on → stop calling, the owner decides",
+            'busy_outbound': "Busy, outbound, up to attempt 3 → call back in 5 min, redial in 5 min",
+            'answered_by_other': "Answered, inbound, real talk, answered by: Somebody else than the salesperson "
+                                 "→ notify: whoever is responsible",
+        })
+
+
+class TestWorkingHours(RulesCase):
+    """When promises fall due where calendars are odd."""
+
+    def due(self, at, call_id='c'):
+        number = f'+7701{at:%d%H%M}0'
+        self.lost('missed', at, call_id, caller=number)
+        return self.callbacks(number).due_at
+
+    def test_without_hours_it_is_always_open(self):
+        saturday_night = datetime(2026, 11, 7, 20, 0)
+        self.calendar.attendance_ids.unlink()
+        self.assertEqual(self.due(saturday_night), saturday_night + timedelta(minutes=15))
+        self.company.resource_calendar_id = False
+        later = saturday_night + timedelta(hours=1)
+        self.assertEqual(self.due(later, 'none'), later + timedelta(minutes=15))
+
+    def test_a_company_that_is_closed_for_years(self):
+        self.env['resource.calendar.leaves'].create({
+            'name': "Closed", 'calendar_id': self.calendar.id,
+            'date_from': datetime(2026, 1, 1), 'date_to': datetime(2036, 1, 1)})
+        self.assertEqual(self.due(WEDNESDAY), WEDNESDAY)
+
+    def test_a_team_in_another_zone(self):
+        berlin = self.calendar.copy({'tz': 'Europe/Berlin'})
+        self.number.team_id = self.env['crm.team'].create({
+            'name': "Berlin", 'resource_calendar_id': berlin.id, 'company_id': self.company.id})
+        # 7:30 in Berlin, 11:30 in Almaty
+        self.assertEqual(self.due(datetime(2026, 11, 4, 6, 30)), datetime(2026, 11, 4, 8, 0))
+
+    def test_the_clock_changes_at_night(self):
+        """Europe leaves summer time on 25 October 2026: nine o'clock comes an hour later."""
+        self.calendar.tz = 'Europe/Berlin'
+        self.assertEqual(self.due(datetime(2026, 10, 23, 18, 0)), datetime(2026, 10, 26, 8, 0))
+        self.assertEqual(self.due(datetime(2026, 10, 22, 18, 0), 'before'), datetime(2026, 10, 23, 7, 0))
