@@ -41,6 +41,7 @@
         'views/res_partner_views.xml',
         'views/res_users_views.xml',
         'wizards/telephony_manual_call_views.xml',
+        'wizards/telephony_rehearsal_views.xml',
         'views/crm_telephony_menus.xml',
     ],
     'demo': [

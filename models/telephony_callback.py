@@ -291,7 +291,7 @@ class TelephonyCallback(models.Model):
     def _responsible(self, call, due=None):
         """Who calls back: the first who can until then, or else the first."""
         users = self._chain(call.company_id, call.lead_id, call.partner_id, call.number_id, call.user_id | call.leg_ids.user_id)
-        there = users - self._away(users, max(due or call._moment(), fields.Datetime.now()))
+        there = users - self._away(users, due or call._moment())
         return (there or users)[:1]
 
     @api.model

@@ -34,6 +34,7 @@ from . import test_provider_twilio
 from . import test_provider_uis
 from . import test_provider_zadarma
 from . import test_recordings
+from . import test_rehearsal
 from . import test_rights
 from . import test_routing
 from . import test_rules

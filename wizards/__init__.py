@@ -1,3 +1,4 @@
 from . import telephony_callback_cancel
 from . import telephony_manual_call
 from . import telephony_settle
+from . import telephony_rehearsal

@@ -1,0 +1,140 @@
+"""What rules would have made of past calls. Reads only: the same plan that the rules follow, played on callbacks that exist
+nowhere but here."""
+from datetime import timedelta
+from typing import NamedTuple
+
+from odoo.fields import Domain
+
+from ..models.telephony_rule import Planner
+from ..models.telephony_rule_action import PROMISES
+from ..providers.numbers import is_mobile
+
+BATCH = 500
+
+
+class Played(NamedTuple):
+    """What would have come of one planned effect. `result` is one of RESULTS, `out_of_hours` whether the call came then,
+    `absent` those of the users who were on leave when it was due."""
+    planned: object
+    result: str
+    out_of_hours: bool
+    absent: object
+
+
+class Promise:
+    """An open callback of the rehearsal."""
+
+    def __init__(self, planned):
+        call = planned.call
+        self.since, self.lost_at, self.last_try_at = call.start_at, call._moment(), call._moment()
+        self.tries = []
+
+    def is_latest(self, call):
+        return call._moment() >= self.last_try_at
+
+
+class Rehearsal:
+    """Plays calls of one company in the order in which they ended.
+
+    :param rules: all rules that are asked, in their order
+    """
+
+    def __init__(self, rules, company):
+        self.env, self.rules, self.company = rules.env, rules, company
+        self.open = {}          # customer number → Promise
+        self.texted = {}        # customer number → when he got the latest SMS
+        self.call_count = self.saved_count = 0
+
+    def play(self, start, end):
+        """:return: generator of :class:`Played`"""
+        calls = self.env['telephony.call'].search(
+            Domain('company_id', '=', self.company.id) & Domain('state', '=', 'ended') & Domain('ended_at', '>=', start)
+            & Domain('ended_at', '<', end) & Domain('customer_number', '!=', False) & Domain('is_excluded', '=', False)
+            & Domain('direction', '!=', 'internal'), order='ended_at, id')
+        self.call_count = len(calls)
+        self.leaves = self._leaves_between(start, end)
+        for offset in range(0, len(calls), BATCH):
+            batch = calls[offset:offset + BATCH].with_prefetch(calls.ids[offset:offset + BATCH])
+            self.blacklist = set(self.env['phone.blacklist'].sudo().search([
+                ('number', 'in', batch.mapped('customer_number'))]).mapped('number'))
+            planner = Planner(self.rules, batch)
+            for call in batch:
+                yield from self._play_one(planner, call)
+            batch.invalidate_recordset(flush=False)     # memory stays flat, whatever the period
+
+    def _play_one(self, planner, call):
+        number, attempt = call.customer_number, None
+        promise = self.open.get(number)
+        if promise and call.direction == 'outbound':
+            promise.tries.append(call.start_at)
+            attempt = sum(promise.since <= start <= call.start_at for start in promise.tries)
+        plan = planner.plan(call, attempt)
+        if call._is_reached() and promise and call._moment() >= promise.lost_at:
+            del self.open[number]
+            self.saved_count += 1
+        out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
+        for planned in plan:
+            result = self._result(planned)
+            yield Played(planned, result, out_of_hours, self._absent(planned))
+
+    def _result(self, planned):
+        if planned.error:
+            return 'error'
+        call, action = planned.call, planned.action
+        if action.kind in PROMISES:
+            return self._promise(planned)
+        if action.kind == 'sms':
+            return self._text(call)
+        if action.kind == 'lead' and call.lead_id or action.kind == 'tag' and not (
+                call.lead_id and action.lead_tag_ids or call.partner_id and action.category_ids):
+            return 'skipped'
+        if action.kind in ('notify', 'activity', 'redial') and not planned.users:
+            return 'skipped'
+        return 'done'
+
+    def _promise(self, planned):
+        """What becomes of the customer's callback, see `telephony.callback._after_calls`."""
+        call = planned.call
+        promise = self.open.get(call.customer_number)
+        if call._is_reached():
+            return 'skipped'
+        if planned.action.kind == 'give_up':
+            if not promise or not promise.is_latest(call):
+                return 'skipped'
+            del self.open[call.customer_number]
+            return 'gave_up'
+        if not promise:
+            promise = self.open[call.customer_number] = Promise(planned)
+            if call.direction == 'outbound':
+                promise.tries.append(call.start_at)
+            return 'opened'
+        if call.direction == 'outbound' and promise.is_latest(call):
+            promise.last_try_at = call._moment()
+        return 'joined'
+
+    def _text(self, call):
+        number, now = call.customer_number, call._moment()
+        pause = timedelta(minutes=self.company.telephony_sms_quiet_minutes)
+        if not is_mobile(number) or number in self.blacklist or now - self.texted.get(number, now - 2 * pause) < pause:
+            return 'skipped'
+        self.texted[number] = now
+        return 'done'
+
+    # === WHO WAS AWAY === #
+
+    def _leaves_between(self, start, end):
+        """{user id: [(from, to), …]} of leaves around the period, a month of due times behind it included"""
+        leaves = {}
+        for leave in self.env['resource.calendar.leaves'].sudo().search([
+            ('resource_id.user_id', '!=', False), ('time_type', '=', 'leave'),
+            ('date_from', '<=', end + timedelta(days=31)), ('date_to', '>=', start),
+        ]):
+            leaves.setdefault(leave.resource_id.user_id.id, []).append((leave.date_from, leave.date_to))
+        return leaves
+
+    def _absent(self, planned):
+        if planned.error or not planned.users:
+            return self.env['res.users']
+        users = planned.users[:1] if planned.action.kind in PROMISES else planned.users
+        return users.filtered(lambda user: any(
+            first <= planned.due_at <= last for first, last in self.leaves.get(user.id, ())))
