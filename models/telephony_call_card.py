@@ -353,19 +353,15 @@ class TelephonyCall(models.Model):
         self._check_mine()
         call = self.sudo()
         name, company = (values.get('name') or '').strip(), (values.get('company') or '').strip()
-        number = call.customer_number or call.caller_number if call.direction == 'inbound' else call.called_number
         if values.get('kind') == 'lead':
-            lead = self.env['crm.lead'].create({
-                'name': self.env._("Call from %(who)s", who=company or name or number),
-                'type': 'lead' if self.env.user.has_group('crm.group_use_lead') else 'opportunity',
-                'contact_name': name, 'partner_name': company, 'phone': number, 'user_id': self.env.uid,
-                'partner_id': self._readable(call.partner_id).id,
-                'source_id': call.number_id.source_id.id, 'campaign_id': call.number_id.campaign_id.id,
-                'medium_id': self.env.ref('utm.utm_medium_phone', raise_if_not_found=False).id,
-                'company_id': call.company_id.id,
-                **({'team_id': call.number_id.team_id.id} if call.number_id.team_id else {}),
-            })
+            self.env['crm.lead'].check_access('create')
+            if call.customer_number:
+                call._lock_number()
+            lead = call._new_lead(self.env.user)
+            if told := {field: value for field, value in (('contact_name', name), ('partner_name', company)) if value}:
+                lead.write({**told, 'name': lead.name.replace(call.customer_number or lead.name, company or name)})
             return self.link_caller(lead_id=lead.id)
+        number = call.customer_number or (call.caller_number if call.direction == 'inbound' else call.called_number)
         partner = self.env['res.partner'].create({
             'name': name or company or number, 'company_name': company if name else False, 'is_company': not name and bool(company),
             'phone': number, 'country_id': call.account_id.country_id.id,

@@ -24,6 +24,7 @@ from . import test_live
 from . import test_manual_call
 from . import test_matcher
 from . import test_numbers
+from . import test_pop_tours
 from . import test_provider_asterisk
 from . import test_provider_freepbx
 from . import test_provider_generic

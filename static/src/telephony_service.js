@@ -83,6 +83,13 @@ export const telephonyService = {
         // the card then shows what the bus has told: nobody wants an error while it rings
         const loadQuietly = (call) => load(call).catch(() => {});
 
+        /** One card at a time is open by itself: the talk that is going on, else the latest. */
+        function unfold(call) {
+            for (const other of state.calls) {
+                other.isFolded = other !== call;
+            }
+        }
+
         function receive({ id, phase, seconds, talk_seconds: talkSeconds, ...facts }) {
             let call = find(id);
             const isOver = ["gone", "lost"].includes(phase);
@@ -91,14 +98,14 @@ export const telephonyService = {
                 return;
             }
             if (!call) {
-                // the talk that is going on stays in sight
-                state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: state.calls.some((other) => other.phase === "talking") });
+                state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false });
                 call = find(id);
+                unfold(state.calls.find((other) => other.phase === "talking") || call);
             }
             if (call.phase !== phase) {
                 call.since = Date.now() - (seconds || 0) * 1000;
                 if (phase === "talking") {
-                    call.isFolded = false;
+                    unfold(call);
                 }
                 keep(id);
                 if (phase in STAYS) {

@@ -1,0 +1,74 @@
+"""The call on the screen, from the PBX's webhook through filing and the websocket to a real browser."""
+import json
+import time
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.tests import tagged
+
+from odoo.addons.crm_telephony.controllers.filer import filer
+
+from .common import TelephonyHttpCase, sign
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestPopTours(TelephonyHttpCase):
+
+    def setUp(self):
+        super().setUp()
+        # the filer's own thread files, as in production: while the browser runs, the test's thread touches no cursor
+        self.startPatcher(patch.object(type(self.account), '_file_in_new_transaction', self._file_now))
+        self.addCleanup(self.wait_for_filer)
+
+    @staticmethod
+    def wait_for_filer():
+        until = time.monotonic() + 20
+        while filer._woken and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not filer._woken, "the filer is still at work"
+
+    def tour(self, name, **events):
+        """Run a tour that lets the PBX tell these events."""
+        prepared = {}
+        for key, event in events.items():
+            body = json.dumps(event)
+            prepared[key] = {'body': body, 'signature': sign(body.encode())}
+        pbx = json.dumps({'address': self.path(), 'events': prepared})
+        self.start_tour(
+            '/odoo/telephony-calls', name, login='tel_anna',
+            code=f"window.telephonyPbx = {pbx}; odoo.startTour({name!r}, {{startUrl: '/odoo/telephony-calls', stepDelay: 0}})")
+        self.wait_for_filer()
+        self.env.invalidate_all()
+
+    def test_from_ringing_to_the_result(self):
+        self.partner.name = "<b>Aigerim</b>"
+        lead = self.new_lead(name="Flour")
+        activity = lead.activity_schedule('mail.mail_activity_data_call', user_id=self.anna.id, summary="Ask")
+        self.tour(
+            'telephony_pop',
+            ringing=self.event('ringing', extension='101', at=-4), answered=self.event('answered', extension='101', at=-2),
+            ended=self.event('ended', extension='101', at=40, outcome='answered', talk_seconds=42))
+        self.assertRecordValues(self.call(), [{
+            'note': "Wants samples", 'disposition_id': self.env.ref('crm_telephony.disposition_thinking').id}])
+        self.assertFalse(activity.active)
+        self.assertRecordValues(lead.activity_ids, [{
+            'activity_type_id': self.env.ref('mail.mail_activity_data_call').id, 'user_id': self.anna.id}])
+        self.assertGreater(lead.activity_ids.date_deadline, fields.Date.today())
+
+    def test_stranger_at_a_group(self):
+        self.post(self.event('ringing', extension='101', caller='+77019999999'))
+        self.wait_for_filer()
+        self.tour('telephony_pop_stranger', answered=self.event('answered', extension='102', at=3, caller='+77019999999'))
+        self.assertRecordValues(self.call().partner_id, [{
+            'name': "Timur", 'company_name': "Dostyk", 'phone': '+77019999999'}])
+
+    def test_two_calls(self):
+        self.new_lead(name="Flour")
+        other = {'call_id': 'c2', 'caller': '+77010000002', 'extension': '101'}
+        self.tour(
+            'telephony_pop_two', first=self.event('ringing', extension='101'),
+            answered=self.event('answered', extension='101', at=1), second=self.event('ringing', at=2, **other),
+            lost=self.event('ended', at=9, outcome='missed', **other),
+            ended=self.event('ended', extension='101', at=40, outcome='answered', talk_seconds=39))
+        self.assertEqual(self.call().state, 'ended')
+        self.assertFalse(self.call().acw_seconds, "skipped")
