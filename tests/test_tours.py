@@ -36,6 +36,35 @@ class TestTours(TelephonyHttpCase):
         self.assertEqual(call.callback_id.state, 'done')
         self.assertEqual(call.callback_id.closed_by_id, self.anna)
 
+    def test_settle(self):
+        """An ambiguous call is picked, everything moves, and the next call of that number goes there by itself."""
+        flour, sugar = self.new_lead(name="Flour"), self.new_lead(name="Sugar")
+        self.play(self.event('ringing', at=-300, extension='101'), self.event('ended', at=-280, outcome='missed'))
+        call, callback = self.call(), self.callbacks()
+        self.assertRecordValues(call, [{'match_state': 'ambiguous', 'lead_id': False}])
+        self.start_tour('/odoo/telephony-settle', 'telephony_settle', login='tel_anna')
+        self.assertRecordValues(call, [{'match_state': 'manual', 'lead_id': sugar.id, 'partner_id': self.partner.id}])
+        self.assertRecordValues(callback, [{'state': 'open', 'lead_id': sugar.id, 'user_id': self.anna.id}])
+        self.assertEqual(callback.activity_id, sugar.activity_ids)
+        self.assertFalse(flour.activity_ids | self.partner.activity_ids)
+        lines = {record: len(record.message_ids.filtered(lambda message: f'data-oe-id="{call.id}"' in (message.body or '')))
+                 for record in (flour, sugar, self.partner)}
+        self.assertEqual(lines, {flour: 0, sugar: 1, self.partner: 0})
+        self.play(
+            self.event('ringing', 'c2', -100, extension='101'), self.event('answered', 'c2', -90, extension='101'),
+            self.event('ended', 'c2', -10, outcome='answered', talk_seconds=80))
+        self.assertRecordValues(self.call('c2'), [{'match_state': 'auto', 'lead_id': sugar.id}])
+        self.assertEqual(callback.state, 'done')
+        self.start_tour('/odoo/telephony-settle', 'telephony_settle_next', login='tel_anna')
+
+    def test_settle_many(self):
+        for digit in (1, 2):
+            self.play(self.event('ringing', f'c{digit}', caller=f'+7701555001{digit}', extension='101'),
+                      self.event('ended', f'c{digit}', 20, caller=f'+7701555001{digit}', outcome='missed'))
+        self.start_tour('/odoo/telephony-settle', 'telephony_settle_many', login='tel_anna')
+        self.assertEqual((self.call('c1') | self.call('c2')).partner_id, self.partner)
+        self.assertEqual(set(self.partner.telephony_number_ids.mapped('number')), {'+77015550011', '+77015550012'})
+
     def test_admin(self):
         self.start_tour('/odoo/telephony-pbx', 'telephony_admin', login='admin')
         account = self.env['telephony.account'].search([('name', '=', "Tour PBX")])
