@@ -198,8 +198,6 @@ class TelephonyCall(models.Model):
         partner = self.env['res.partner'].browse(vals.get('partner_id') or [])
         lead.check_access('read')
         partner.check_access('read')
-        if lead and 'partner_id' not in vals and (customer := lead.sudo().partner_id):
-            vals = {**vals, 'partner_id': customer.id}
         calls = self.sudo()
         calls |= calls._of_same_callback()
         others = calls._others()
@@ -211,6 +209,9 @@ class TelephonyCall(models.Model):
             })
             if partner and 'lead_id' not in vals:
                 calls.filtered(lambda call: call._is_deal_of_another()).lead_id = False
+            elif lead.sudo().partner_id and 'partner_id' not in vals:
+                # who calls about his company's deal stays who he is
+                calls.filtered(lambda call: call._is_deal_of_another()).partner_id = lead.sudo().partner_id
         calls._decide('contact')
         calls._learn()
         others._match_again()

@@ -136,6 +136,15 @@ class TestChoice(SettleCase):
         call.with_user(self.anna).write({'partner_id': other.id})
         self.assertRecordValues(call, [{'partner_id': other.id, 'lead_id': False, 'match_state': 'manual'}])
 
+    def test_who_calls_about_his_companys_deal_stays_who_he_is(self):
+        firm = self.env['res.partner'].create({'name': "Firm", 'is_company': True})
+        self.partner.parent_id = firm
+        (self.one | self.two).partner_id = firm
+        call = self.lost()
+        call.with_user(self.anna).action_pick(self.one.id)
+        self.assertRecordValues(call, [{'partner_id': self.partner.id, 'lead_id': self.one.id}])
+        self.assertEqual(self.lost('c2', 60).partner_id, self.partner)
+
     def test_contact_only(self):
         call = self.lost()
         call.with_user(self.anna).action_pick_contact()
