@@ -229,8 +229,7 @@ class TelephonyCallback(models.Model):
             callback.origin_call_id.callback_id = callback
         callbacks.filtered(lambda callback: callback.origin_call_id.direction == 'outbound')._count_attempts()
         if plan:
-            for callback in callbacks:
-                callback._plan_activity()
+            callbacks._plan_activity()
         return callbacks
 
     def _join(self, promise):
@@ -306,26 +305,32 @@ class TelephonyCallback(models.Model):
     def _plan_activity(self):
         """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback itself,
         if it has an owner. Without an owner it stands on the record for whoever takes it."""
-        self.ensure_one()
-        user, record = self.user_id, self.lead_id or self.partner_id or self
-        if record == self and not user:
-            self.activity_id.unlink()
-            return
-        local_due = self._local(self.due_at)
-        values = {
-            'user_id': user.id,
-            'date_deadline': local_due.date(),
-            'summary': self.with_context(lang=user.lang or self.env.lang).env._(
-                "Call back %(number)s by %(time)s", number=self.customer_number, time=local_due.strftime('%H:%M')),
-        }
-        activity = self.activity_id
-        if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
-            if changed := changes(activity, values):
-                activity.with_context(mail_activity_quick_update=True).write(changed)
-            return
-        activity.unlink()
-        self.activity_id = record.with_context(mail_activity_quick_update=True).activity_schedule(
-            'mail.mail_activity_data_call', **values)
+        activities = self.env['mail.activity'].with_context(mail_activity_quick_update=True)
+        call_type = self.env['ir.model.data']._xmlid_to_res_id('mail.mail_activity_data_call', raise_if_not_found=False)
+        new = {}
+        for callback in self:
+            user, record = callback.user_id, callback.lead_id or callback.partner_id or callback
+            activity = callback.activity_id
+            if record == callback and not user:
+                activity.unlink()
+                continue
+            local_due = callback._local(callback.due_at)
+            values = {
+                'user_id': user.id,
+                'date_deadline': local_due.date(),
+                'summary': callback.with_context(lang=user.lang or self.env.lang).env._(
+                    "Call back %(number)s by %(time)s", number=callback.customer_number, time=local_due.strftime('%H:%M')),
+            }
+            if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
+                if changed := changes(activity, values):
+                    activity.with_env(activities.env).write(changed)
+                continue
+            activity.unlink()
+            new[callback] = {
+                **values, 'res_model_id': self.env['ir.model']._get_id(record._name), 'res_id': record.id,
+                'activity_type_id': call_type, 'automated': True}
+        for callback, activity in zip(new, activities.create(list(new.values())), strict=True):
+            callback.activity_id = activity
 
     def _follow_activity(self):
         """Somebody gave the activity another day or another owner: so he did with the promise."""

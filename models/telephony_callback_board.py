@@ -231,6 +231,8 @@ class TelephonyCallback(models.Model):
 
     def _minutes_to(self, moment):
         """Working minutes from the loss to this moment."""
+        if moment <= self.lost_at:
+            return 0
         [(_self, hours)] = self._working_hours()
         return int(hours.minutes_between(self.lost_at, moment))
 

@@ -15,6 +15,8 @@ KINDS = [
     ('lead', "Create a lead"),
     ('check_number', "Mark the number as to be checked"),
 ]
+# Actions that are nobody's.
+UNADDRESSED = ('sms', 'tag', 'lead', 'give_up')
 
 
 def in_words(error):
@@ -124,16 +126,16 @@ class TelephonyRuleAction(models.Model):
         :param due: when it is to be done (naive UTC): who is on leave then is passed over
         """
         company = call.company_id
-        responsible = self.env['telephony.callback']._responsible(call, due)
+        if self.kind in UNADDRESSED:
+            return self.env['res.users']
         if self.who == 'user':
             users = self.user_id
-        elif self.who == 'talker':
-            users = call.user_id or responsible
-        elif self.who == 'leader':
-            users = call.lead_id.team_id.user_id or call.number_id.team_id.user_id \
-                or responsible.sale_team_id.user_id
         elif self.who == 'supervisor':
             users = self.env.ref('crm_telephony.group_supervisor').all_user_ids
+        elif self.who == 'talker' and call.user_id:
+            users = call.user_id
         else:
-            users = responsible
+            users = self.env['telephony.callback']._responsible(call, due)
+            if self.who == 'leader':
+                users = call.lead_id.team_id.user_id or call.number_id.team_id.user_id or users.sale_team_id.user_id
         return users.filtered(lambda user: user.active and company in user.company_ids)
