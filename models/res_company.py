@@ -1,11 +1,11 @@
 from odoo import fields, models
 
 DEAL_POLICIES = [
-    ('score', "The one with the best reasons, else ask"),
-    ('newest', "The newest"),
+    ('score', "Best reasons, else ask"),
+    ('newest', "Newest"),
     ('ask', "Always ask"),
-    ('new', "Begin a new deal"),
-    ('contact', "None: the contact only"),
+    ('new', "Always a new one"),
+    ('contact', "None, contact only"),
 ]
 LEAD_POLICIES = [
     ('never', "Never"),

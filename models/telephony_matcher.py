@@ -395,7 +395,7 @@ class TelephonyMatcher(models.AbstractModel):
         if not owners.contacts and not offer.contact_name:
             return _("The only open deal with this number")
         if 'firm' in best.points:
-            return _("The only open deal of %(name)s, the caller's company", name=offer.contact_name)
+            return _("The only open deal of the caller's company, %(name)s", name=offer.contact_name)
         name = offer.contact_name or owners.contacts[0].name
         return _("The only open deal of %(name)s", name=name)
 
@@ -421,13 +421,13 @@ class TelephonyMatcher(models.AbstractModel):
         _ = self.env._
         match code:
             case 'number':
-                return _("has this number")
+                return _("it has this number")
             case 'person':
-                return _("is %(name)s's", name=offer.contact_name) if offer.contact_name else _("is the caller's")
+                return _("it is %(name)s's", name=offer.contact_name) if offer.contact_name else _("it is the caller's")
             case 'firm':
-                return _("is of %(name)s, the caller's company", name=offer.contact_name)
+                return _("it is the deal of %(name)s, in the caller's company", name=offer.contact_name)
             case 'colleague':
-                return _("is %(name)s's, in the same company", name=offer.contact_name)
+                return _("it is the deal of %(name)s, a colleague", name=offer.contact_name)
             case 'choice':
                 return _("chosen by %(name)s for this number", name=self._user_name(owners.decision.user))
             case 'owner':

@@ -22,6 +22,7 @@ from . import test_inbox
 from . import test_late_binding
 from . import test_live
 from . import test_manual_call
+from . import test_match_score
 from . import test_matcher
 from . import test_numbers
 from . import test_pop_tours

@@ -1,7 +1,15 @@
 """Number → contact → deal. A call on the wrong deal is worse than one on none."""
+from datetime import datetime, timedelta
+
+from psycopg2 import IntegrityError
+
+from odoo.exceptions import ValidationError
+from odoo.tests import new_test_user
+from odoo.tools import mute_logger
+
 from odoo.addons.crm_telephony.models.telephony_matcher import Caller
 
-from .common import CUSTOMER, TelephonyCase
+from .common import CUSTOMER, DID, TelephonyCase
 
 
 class TestMatcher(TelephonyCase):
@@ -107,3 +115,210 @@ class TestMatcher(TelephonyCase):
         matches = self.env['telephony.matcher']._match(self.company, callers)
         self.assertEqual([matches[caller].state for caller in callers], ['ambiguous', 'auto'])
         self.assertEqual(matches[callers[1]].lead, lead)
+
+    def test_three_queries_where_deals_compete(self):
+        numbers = [f'+7701222{index:04}' for index in range(40)]
+        for number in numbers:
+            partner = self.partner_with(number)
+            self.new_lead(partner_id=partner.id)
+            self.new_lead(partner_id=partner.id, user_id=self.boris.id)
+        callers = [Caller(number, self.number.id, self.anna.id) for number in numbers]
+        matcher, company = self.env['telephony.matcher'], self.company
+        matcher._match(company, callers)    # settings are cached
+        self.env.flush_all()
+        self.env.invalidate_all()
+        company.partner_id.lang     # noqa: B018 - read before counting
+        with self.assertQueryCount(3):
+            matches = matcher._match(company, callers)
+        self.assertEqual({match.lead.user_id for match in matches.values()}, {self.anna})
+
+    # --- further numbers, and what a person decided ---
+
+    def test_a_further_number_in_any_spelling(self):
+        self.partner.telephony_number_ids = [(0, 0, {'number': '8 (701) 222-33-44', 'label': "Assistant"})]
+        self.assertEqual(self.partner.telephony_number_ids.number, '+77012223344')
+        self.assertEqual(self.match('+77012223344').partner, self.partner)
+        self.partner.active = False
+        self.assertEqual(self.match('+77012223344').state, 'none')
+
+    def test_a_further_number_is_a_whole_number_and_once_a_contacts(self):
+        for wrong in ('101', 'call me', ''):
+            with self.subTest(wrong), self.assertRaises(ValidationError):
+                self.partner.telephony_number_ids = [(0, 0, {'number': wrong})]
+        self.partner.telephony_number_ids = [(0, 0, {'number': '+77012223344'})]
+        with self.assertRaises(IntegrityError), mute_logger('odoo.sql_db'), self.cr.savepoint():
+            self.partner.telephony_number_ids = [(0, 0, {'number': '8 701 222 33 44'})]
+
+    def decide(self, **values):
+        return self.env['telephony.decision'].with_user(self.anna).create({'number': CUSTOMER, **values})
+
+    def test_a_choice_decides_and_says_who_made_it_until_the_deal_is_closed(self):
+        lead, other = self.new_lead(name="Chosen"), self.new_lead(name="Other")
+        self.decide(partner_id=self.partner.id, lead_id=lead.id)
+        match = self.match()
+        self.assertEqual((match.lead, match.state), (lead, 'auto'))
+        self.assertIn("Chosen by Anna for this number (50)", match.reason)
+        lead.action_set_lost()
+        self.assertEqual(self.match().lead, other)
+
+    def test_a_decision_of_another_company_is_none_here(self):
+        self.env['telephony.decision'].create({
+            'number': CUSTOMER, 'kind': 'ignore', 'company_id': self.env['res.company'].create({'name': "Other"}).id})
+        self.assertEqual(self.match().partner, self.partner)
+
+    def test_a_decision_names_somebody(self):
+        with self.assertRaises(ValidationError):
+            self.decide()
+
+    # --- who is no customer ---
+
+    def test_who_is_no_customer(self):
+        colleague = new_test_user(self.env, 'tel_colleague', name="Colleague").partner_id
+        colleague.write({'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id})
+        self.company.partner_id.phone = '+77272507699'
+        self.decide(kind='ignore')
+        for number, reason in (
+            ('+77012223344', "A colleague: Colleague"), ('+77272507699', f"A colleague: {self.company.name}"),
+            (CUSTOMER, "Anna said that this is never a customer"), (DID, "One of the company's own numbers"),
+        ):
+            with self.subTest(number):
+                match = self.match(number)
+                self.assertEqual((match.excluded, match.state, match.partner.ids, match.lead.ids, match.reason),
+                                 (True, 'none', [], [], reason))
+
+    def test_a_person_knows_better_who_is_a_customer(self):
+        self.anna.partner_id.write({'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id})
+        self.decide(number='+77012223344', partner_id=self.anna.partner_id.id)
+        match = self.match('+77012223344')
+        self.assertEqual((match.excluded, match.partner), (False, self.anna.partner_id))
+
+    # --- policies, weights, margin ---
+
+    def test_policies(self):
+        self.number.deal_policy = False
+        older, newer = self.new_lead(name="Older"), self.new_lead(name="Newer", user_id=self.boris.id)
+        for policy, state, lead, reason in (
+            ('score', 'auto', older, "Anna, who talks, owns it (30)"),
+            ('newest', 'auto', newer, "The newest of 2 open deals"),
+            ('ask', 'ambiguous', older.browse(), "2 open deals: choose the right one"),
+            ('new', 'auto', older.browse(), "each call begins a new deal"),
+            ('contact', 'auto', older.browse(), "deals are left alone"),
+        ):
+            for company, number in ((policy, False), ('score', policy), ('ask', policy)):
+                with self.subTest(company=company, number=number):
+                    self.company.telephony_deal_policy, self.number.deal_policy = company, number
+                    match = self.match(did=self.number.id, user=self.anna.id)
+                    self.assertEqual((match.state, match.lead, match.partner), (state, lead, self.partner))
+                    self.assertIn(reason, match.reason)
+                    self.assertEqual({one.lead for one in match.candidates}, {older, newer}, "a person may still choose")
+
+    def test_always_ask_asks_about_a_single_deal(self):
+        self.company.telephony_deal_policy = 'ask'
+        self.new_lead()
+        self.assertEqual(self.match().state, 'ambiguous')
+
+    def test_weights_and_margin_are_the_companys(self):
+        lead = self.new_lead()
+        self.new_lead(user_id=self.boris.id)
+        self.assertEqual(self.match(user=self.anna.id).lead, lead)
+        self.company.telephony_match_margin = 31
+        self.assertEqual(self.match(user=self.anna.id).state, 'ambiguous')
+        own = self.env['telephony.match.weight'].create({'code': 'owner', 'weight': 31, 'company_id': self.company.id})
+        self.assertEqual(self.match(user=self.anna.id).lead, lead)
+        own.weight = 0
+        match = self.match(user=self.anna.id)
+        self.assertEqual(match.state, 'ambiguous')
+        self.assertNotIn('owner', [reason.code for one in match.candidates for reason in one.reasons])
+        own.company_id = self.env['res.company'].create({'name': "Other"})
+        self.company.telephony_match_margin = 20
+        self.assertEqual(self.match(user=self.anna.id).lead, lead)
+
+    def test_the_reason_is_one_line_of_what_made_the_difference(self):
+        lead = self.new_lead()
+        self.new_lead(user_id=self.boris.id)
+        self.env['telephony.call'].create({
+            'account_id': self.account.id, 'external_id': 'earlier', 'direction': 'outbound', 'state': 'ended',
+            'outcome': 'answered', 'lead_id': lead.id, 'start_at': datetime.now() - timedelta(days=2)})
+        match = self.match(user=self.anna.id)
+        self.assertEqual(match.reason, "Anna, who talks, owns it (30), called about it 2 days ago (12): 92, next 50")
+        self.assertEqual([reason.text for reason in match.candidates[0].reasons],
+                         ["it has this number", "Anna, who talks, owns it", "called about it 2 days ago"])
+
+    def test_the_call_that_is_decided_is_no_evidence_for_its_own_deal(self):
+        lead = self.new_lead()
+        self.new_lead()
+        call = self.env['telephony.call'].create({
+            'account_id': self.account.id, 'external_id': 'this', 'direction': 'inbound', 'state': 'ended',
+            'outcome': 'answered', 'lead_id': lead.id, 'start_at': datetime.now()})
+        caller = Caller(CUSTOMER)
+        matcher = self.env['telephony.matcher']
+        scores = [{one.score for one in matcher._match(self.company, [caller], without)[caller].candidates}
+                  for without in ((), call.ids)]
+        self.assertEqual([len(one) for one in scores], [2, 1])
+
+    def test_names_of_any_script(self):
+        self.partner.name = "שלום 😀 %(name)s {x}"
+        self.new_lead(name="עסקה 🧾")
+        self.assertIn("שלום 😀 %(name)s {x}", self.match().reason)
+
+    def test_two_hundred_contacts_and_five_thousand_deals(self):
+        self.env['res.partner'].create([
+            {'name': str(index), 'phone': '+77012223344', 'parent_id': self.partner.id} for index in range(200)])
+        self.assertEqual(self.match('+77012223344').partner, self.partner)
+        lead = self.new_lead(name="Anna's")
+        self.env.flush_all()
+        self.env.cr.execute(
+            """ INSERT INTO crm_lead (name, type, active, won_status, partner_id, user_id, create_uid)
+                SELECT 'Deal ' || i, 'opportunity', TRUE, 'pending', %s, %s, 1 FROM generate_series(1, 5000) AS i """,
+            (self.partner.id, self.boris.id))
+        match = self.match(user=self.anna.id)
+        self.assertEqual((match.state, match.reason), ('ambiguous', "More than 20 open deals: choose the right one"))
+        self.assertEqual(len(match.candidates), 20)
+        self.assertEqual(match.candidates[0].lead, lead, "the talker's own is offered among the first")
+
+
+class TestMatchedCalls(TelephonyCase):
+    """When a call is matched, and what it remembers."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.annas = cls.new_lead(name="Anna's")
+        cls.boriss = cls.new_lead(name="Boris's", user_id=cls.boris.id)
+
+    def test_who_talked_decides_when_the_call_ends(self):
+        self.play(self.event('ringing', extension='102'))
+        self.assertRecordValues(self.call(), [{'match_state': 'ambiguous', 'lead_id': False}])
+        self.play(self.event('answered', at=5, extension='102'), self.event('ended', at=90, outcome='answered', extension='102'))
+        self.assertRecordValues(self.call(), [{'match_state': 'auto', 'lead_id': self.boriss.id, 'user_id': self.boris.id}])
+        self.assertIn("Boris, who talks, owns it", self.call().match_reason)
+
+    def test_who_talked_longest_decides(self):
+        self.play(
+            self.event('ringing', extension='101'), self.event('answered', at=5, extension='101'),
+            self.event('transferred', at=15, extension='102'), self.event('answered', at=20, extension='102'),
+            self.event('ended', at=300, outcome='answered', extension='102'))
+        self.assertEqual(self.call().user_id, self.anna, "who took it first")
+        self.assertEqual(self.call().lead_id, self.boriss)
+
+    def test_what_is_told_after_the_end_changes_nothing(self):
+        self.boriss.action_set_lost()
+        self.play(self.event('ended', outcome='missed'))
+        self.assertEqual(self.call().lead_id, self.annas)
+        self.annas.action_set_lost()
+        self.play(self.event('recording', at=60, recording_url='https://pbx.example.com/1.mp3'))
+        self.assertEqual(self.call().lead_id, self.annas)
+
+    def test_a_persons_choice_is_left_alone(self):
+        self.play(self.event('ringing', extension='102'))
+        self.call().with_user(self.anna).lead_id = self.annas
+        self.play(self.event('answered', at=5, extension='102'), self.event('ended', at=90, outcome='answered', extension='102'))
+        self.assertRecordValues(self.call(), [{'match_state': 'manual', 'lead_id': self.annas.id}])
+
+    def test_an_ignored_number_is_nobody_to_call_back(self):
+        self.env['telephony.decision'].create({'number': CUSTOMER, 'kind': 'ignore'})
+        self.play(self.event('ended', outcome='missed'))
+        self.assertRecordValues(self.call(), [{
+            'is_excluded': True, 'match_state': 'none', 'partner_id': False, 'lead_id': False}])
+        self.assertIn("never a customer", self.call().match_reason)
+        self.assertFalse(self.callbacks())
