@@ -32,12 +32,14 @@ export class LiveBoard extends Component {
         this.state = useState({
             board: false,
             failed: false,
-            /** seconds since the board was fetched */
+            /** seconds since the board was told */
             age: 0,
             /** stands in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1 */
             wallboard: Boolean(router.current.wallboard),
         });
+        /** when the board was asked for, and when it was told last (ms) */
         this.fetchedAt = 0;
+        this.trueAt = 0;
         this.isDirty = false;
 
         const stopListening = useService("telephony").onLive(({ company_id: companyId }) => {
@@ -85,6 +87,7 @@ export class LiveBoard extends Component {
         this.isAsking = true;
         try {
             const board = await this.orm.silent.call("telephony.live", "get_board", []);
+            this.trueAt = Date.now();
             Object.assign(this.state, { board, failed: false, age: 0 });
         } catch (error) {
             if (!this.state.board) {
@@ -101,8 +104,8 @@ export class LiveBoard extends Component {
     }
 
     tick() {
-        this.state.age = Math.round((Date.now() - this.fetchedAt) / 1_000);
-        if (this.state.age * 1_000 >= REFRESH) {
+        this.state.age = Math.round((Date.now() - this.trueAt) / 1_000);
+        if (Date.now() - this.fetchedAt >= REFRESH) {
             this.refreshSoon();
         }
     }
@@ -134,21 +137,21 @@ export class LiveBoard extends Component {
         return [
             {
                 id: "waiting",
-                label: _t("Waiting"),
+                label: _t("Waiting now"),
                 value: this.count("waiting"),
                 note: longest >= 0 ? _t("longest %s", formatClock(longest)) : "",
                 level: longest >= LONG_WAIT ? "danger" : longest >= 0 ? "warning" : "",
             },
-            { id: "ringing", label: _t("Ringing"), value: this.count("ringing") + this.count("dialling") },
+            { id: "ringing", label: _t("Ringing now"), value: this.count("ringing") + this.count("dialling") },
             {
                 id: "talking",
-                label: _t("Talking"),
+                label: _t("Talking now"),
                 value: this.count("talking"),
                 note: more ? _t("%s more calls not shown", more) : "",
             },
             {
                 id: "free",
-                label: _t("Free"),
+                label: _t("Free now"),
                 value: free,
                 note: _t("of %s", this.people.length),
                 level: this.people.length && !free ? "warning" : "",
@@ -163,10 +166,14 @@ export class LiveBoard extends Component {
             {
                 id: "lost",
                 label: _t("Lost today"),
-                value: today.inbound ? _t("%s%", share) : "–",
+                value: today.inbound ? `${share}%` : "–",
                 note: _t("%(lost)s of %(inbound)s calls", today),
             },
         ];
+    }
+
+    get staleness() {
+        return _t("The server does not answer. All this was true %s ago.", this.clock({ seconds: 0 }));
     }
 
     phaseLabel(call) {
