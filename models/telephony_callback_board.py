@@ -61,7 +61,7 @@ class TelephonyCallback(models.Model):
         help="Share of the callbacks that were closed by a real talk, whoever called whom.")
 
     try_count = fields.Integer(
-        string="His Tries", compute='_compute_calls', help="Calls of the customer that nobody took, since the first.")
+        string="Customer's Tries", compute='_compute_calls', help="Calls of the customer that nobody took, since the first.")
     last_call_at = fields.Datetime(string="Last Call", compute='_compute_calls')
     last_call_outcome = fields.Selection(OUTCOMES, compute='_compute_calls')
     last_call_direction = fields.Selection(

@@ -557,3 +557,42 @@ class TestSystray(Debts, TelephonyCase):
         self.assertEqual(told(lambda: debt.write({'user_id': self.boris.id})), {"Anna", "Boris"})
         self.assertEqual(told(lambda: debt.write({'priority': '1'})), set())
         self.assertEqual(told(debt.action_done), {"Boris"})
+
+
+class TestDebtTours(Debts, TelephonyHttpCase):
+
+    def test_board(self):
+        lead = self.new_lead(
+            name="Twenty tons of flour", expected_revenue=900, user_id=False, partner_id=self.env['res.partner'].create({
+                'name': "Big customer"}).id)
+        due = fields.Datetime.now() - timedelta(days=7)
+        debts = self.env['telephony.callback'].create([
+            {'company_id': self.company.id, 'customer_number': f'+7701000000{index}', 'due_at': due + timedelta(minutes=index),
+             **values}
+            for index, values in enumerate([
+                {'lead_id': lead.id, 'partner_id': lead.partner_id.id, 'priority': '1', 'user_id': self.boris.id}, {}, {}], 1)])
+        self.start_tour('/odoo/telephony-callbacks', 'telephony_board', login='tel_super')
+        _first, taken, cancelled = debts
+        self.assertRecordValues(taken, [{'state': 'open', 'user_id': self.supervisor.id}])
+        self.assertRecordValues(cancelled, [{
+            'status': 'lost', 'reason_id': self.env.ref('crm_telephony.callback_reason_elsewhere').id}])
+
+    def test_rehearsal(self):
+        """The numbers that are shown are those that the rule then makes."""
+        day = fields.Datetime.now() - timedelta(days=1)
+        while day.weekday() > 4:
+            day -= timedelta(days=1)
+        at = day.replace(hour=7, minute=0, second=0, microsecond=0)     # noon in Almaty
+        rule = self.env.ref('crm_telephony.rule_missed')
+        rule.active = False
+        for index in (1, 2):
+            self.lost(f'm{index}', at + timedelta(minutes=index), caller=f'+7701000000{index}')
+        self.assertFalse(self.callbacks('+77010000001'))
+        rule.active = True
+        self.start_tour('/odoo/telephony-rules', 'telephony_rehearsal', login='admin')
+        self.assertFalse(self.callbacks('+77010000001'), "nothing was done")
+        with freeze_time(at + timedelta(minutes=5)):
+            self.env['telephony.call'].search([('external_id', 'in', ['m1', 'm2'])]).write({'follow_up': 'todo'})
+            self.env.flush_all()
+            self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
+        self.assertEqual(len(self.callbacks('+77010000001') | self.callbacks('+77010000002')), 2)

@@ -46,12 +46,15 @@ class TelephonyRehearsal(models.TransientModel):
     opened_count = fields.Integer(string="Callbacks", readonly=True)
     saved_count = fields.Integer(
         string="Closed by a Call", readonly=True, help="Callbacks whose customer was really talked to afterwards, as it was.")
-    out_of_hours_count = fields.Integer(string="Out of Hours", readonly=True)
-    out_of_hours_share = fields.Float(string="Out-of-Hours Share", readonly=True)
+    out_of_hours_count = fields.Integer(string="After Hours", readonly=True)
+    out_of_hours_share = fields.Float(string="After-Hours Share", readonly=True)
     absent_count = fields.Integer(string="To Somebody on Leave", readonly=True)
     nobody_count = fields.Integer(string="To Nobody", readonly=True)
     total_ids = fields.One2many('telephony.rehearsal.total', 'rehearsal_id', readonly=True)
     line_ids = fields.One2many('telephony.rehearsal.line', 'rehearsal_id', readonly=True)
+
+    def _compute_display_name(self):
+        self.display_name = self.env._("Rehearsal")
 
     @api.constrains('date_from', 'date_to')
     def _check_dates(self):
@@ -129,14 +132,14 @@ class TelephonyRehearsalTotal(models.TransientModel):
     action_id = fields.Many2one('telephony.rule.action', readonly=True, ondelete='cascade')
     summary = fields.Char(related='action_id.summary', string="What It Does")
     effect_count = fields.Integer(string="Effects", readonly=True)
-    opened = fields.Integer(string="Callbacks Opened", readonly=True)
+    opened = fields.Integer(readonly=True)
     joined = fields.Integer(readonly=True)
     gave_up = fields.Integer(string="Given Up", readonly=True)
     done = fields.Integer(readonly=True)
-    skipped = fields.Integer(string="Nothing to Do", readonly=True)
+    skipped = fields.Integer(string="Nothing", readonly=True)
     error = fields.Integer(string="Failed", readonly=True)
-    out_of_hours_count = fields.Integer(string="Out of Hours", readonly=True)
-    absent_count = fields.Integer(string="To Somebody on Leave", readonly=True)
+    out_of_hours_count = fields.Integer(string="After Hours", readonly=True)
+    absent_count = fields.Integer(string="On Leave", readonly=True)
 
 
 class TelephonyRehearsalLine(models.TransientModel):
@@ -155,7 +158,7 @@ class TelephonyRehearsalLine(models.TransientModel):
     result = fields.Selection(RESULTS, readonly=True)
     due_at = fields.Datetime(string="Due", readonly=True)
     user_id = fields.Many2one('res.users', string="For", readonly=True, ondelete='cascade')
-    is_out_of_hours = fields.Boolean(string="Out of Hours", readonly=True)
+    is_out_of_hours = fields.Boolean(string="After Hours", readonly=True)
     is_absent = fields.Boolean(string="On Leave", readonly=True)
 
     def action_open_call(self):

@@ -1,0 +1,77 @@
+import { registry } from "@web/core/registry";
+
+const LATE = ".o_telephony_board .o_kanban_group:contains(Late)";
+
+registry.category("web_tour.tours").add("telephony_board", {
+    steps: () => [
+        {
+            content: "three wait, with the money of their deals",
+            trigger: `${LATE}:has(.o_telephony_count:contains(3)) .o_kanban_counter:contains(900)`,
+        },
+        {
+            content: "the one with high priority stands first, with who owes it and how late it is",
+            trigger: `${LATE} .o_kanban_record:first:contains(Big customer):contains(Twenty tons):contains(Late by)`,
+        },
+        {
+            content: "take the unknown caller's",
+            trigger: `${LATE} .o_kanban_record:contains(+77010000002)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000002) .o_dropdown_kanban button`,
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Take It)",
+            run: "click",
+        },
+        {
+            content: "it is mine, says the systray",
+            trigger: ".o_telephony_debts_toggle .text-bg-danger:contains(1)",
+        },
+        {
+            content: "cancel the third, with a reason",
+            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Cancel)",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_selection_badge:contains(Bought elsewhere)",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=note] input",
+            run: "edit was cheaper",
+        },
+        {
+            trigger: ".modal button[name=action_cancel]",
+            run: "click",
+        },
+        {
+            content: "it is lost, and the board says why",
+            trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(Bought elsewhere)",
+        },
+        {
+            content: "call from the systray",
+            trigger: ".o_telephony_debts_toggle",
+            run: "click",
+        },
+        {
+            trigger: ".o_telephony_debts li:contains(+77010000002) .btn-primary:contains(Call)",
+        },
+        {
+            trigger: ".o_telephony_debts .btn-link:contains(View all)",
+            run: "click",
+        },
+        {
+            content: "only mine are left",
+            trigger: `${LATE}:has(.o_telephony_count:contains(1)) .o_kanban_record:contains(+77010000002)`,
+        },
+        {
+            trigger: ".o_switch_view.o_list",
+            run: "click",
+        },
+        {
+            trigger: ".o_data_row:contains(+77010000002):contains(Late)",
+        },
+    ],
+});
