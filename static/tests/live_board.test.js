@@ -6,6 +6,7 @@ import {
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { reactive } from "@odoo/owl";
+import { router } from "@web/core/browser/router";
 import { WebClient } from "@web/webclient/webclient";
 
 class TelephonyLive extends models.Model {
@@ -54,8 +55,9 @@ beforeEach(() => {
     });
 });
 
-async function open() {
+async function open(before = () => {}) {
     await mountWithCleanup(WebClient);
+    before();
     await getService("action").doAction({ type: "ir.actions.client", tag: "crm_telephony.live_board" });
     expect.verifySteps(["get_board"]);
 }
@@ -166,6 +168,24 @@ test("the wallboard fills the page and opens nothing", async () => {
     expect(".o_telephony_wallboard").toHaveCount(0);
     expect(".o_control_panel").toHaveCount(1);
     expect.verifySteps([]);
+});
+
+test("a screen on a wall starts as a wallboard, by its address", async () => {
+    await open(() => router.replaceState({ wallboard: 1 }, { sync: true }));
+    expect(".o_telephony_wallboard").toHaveCount(1);
+    await click(".o_telephony_wallboard_off");
+    await animationFrame();
+    expect(".o_telephony_wallboard").toHaveCount(0);
+    await advanceTime(1);
+    expect(router.current.wallboard).toBe(undefined);
+});
+
+test("nobody listens any more once the board is left", async () => {
+    await open();
+    await getService("action").doAction({ type: "ir.actions.client", tag: "crm_telephony.live_board" }, { clearBreadcrumbs: true });
+    expect.verifySteps(["get_board"]);
+    await advanceTime(31_000);
+    expect.verifySteps(["get_board"]);
 });
 
 test("nobody calls", async () => {
