@@ -328,8 +328,11 @@ class TelephonyAccount(models.Model):
 
     def _create_contact(self, contact, number):
         """The contact that a person at the PBX enters; the one who has the number already is not entered twice."""
-        caller = Caller(number)
-        partner = self.env['telephony.matcher']._match(self.company_id, [caller])[caller].partner if number else None
+        partner = None
+        if number:
+            caller = Caller(number)
+            match = self.env['telephony.matcher']._match(self.company_id, [caller])[caller]
+            partner = match.partner or match.partners[:1]
         return partner or self.env['res.partner'].create({
             'name': f'{contact.first_name} {contact.last_name}'.strip() or contact.company or number,
             'company_name': contact.company or False,

@@ -315,7 +315,9 @@ class TelephonyMatcher(models.AbstractModel):
             reason = _("A colleague: %(name)s", name=", ".join(contact.name for contact in owners.contacts[:3]))
         else:
             reason = _("One of the company's own numbers")
-        return Match(self.env['res.partner'], self.env['crm.lead'], 'none', reason, excluded=True)
+        nobody = self.env['res.partner']
+        return Match(nobody, self.env['crm.lead'], 'none', reason, excluded=True,
+                     partners=nobody.browse(contact.id for contact in owners.contacts))
 
     def _decide(self, company, caller, asked, owners, offers):
         _ = self.env._

@@ -289,7 +289,8 @@ class TestMatchedCalls(TelephonyCase):
     def test_who_talked_decides_when_the_call_ends(self):
         self.play(self.event('ringing', extension='102'))
         self.assertRecordValues(self.call(), [{'match_state': 'ambiguous', 'lead_id': False}])
-        self.play(self.event('answered', at=5, extension='102'), self.event('ended', at=90, outcome='answered', extension='102'))
+        self.play(self.event('answered', at=5, extension='102'),
+                  self.event('ended', at=90, outcome='answered', extension='102'))
         self.assertRecordValues(self.call(), [{'match_state': 'auto', 'lead_id': self.boriss.id, 'user_id': self.boris.id}])
         self.assertIn("Boris, who talks, owns it", self.call().match_reason)
 
@@ -312,7 +313,8 @@ class TestMatchedCalls(TelephonyCase):
     def test_a_persons_choice_is_left_alone(self):
         self.play(self.event('ringing', extension='102'))
         self.call().with_user(self.anna).lead_id = self.annas
-        self.play(self.event('answered', at=5, extension='102'), self.event('ended', at=90, outcome='answered', extension='102'))
+        self.play(self.event('answered', at=5, extension='102'),
+                  self.event('ended', at=90, outcome='answered', extension='102'))
         self.assertRecordValues(self.call(), [{'match_state': 'manual', 'lead_id': self.annas.id}])
 
     def test_an_ignored_number_is_nobody_to_call_back(self):

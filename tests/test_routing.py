@@ -48,6 +48,16 @@ class TestRouting(TelephonyHttpCase):
         self.assertEqual(self.start(), {'caller_name': "Customer", 'redirect': '102', 'return_timeout': 15})
         self.assertEqual(self.events(self.pbx).mapped('kind'), ['NOTIFY_START'], "the question is an event all the same")
 
+    def test_several_deals_of_one_salesperson_are_his(self):
+        self.new_lead(user_id=self.boris.id)
+        self.assertEqual(self.start()['redirect'], '102')
+        self.new_lead(user_id=self.anna.id)
+        self.assertEqual(self.start(), {'caller_name': "Customer"}, "whose customer it is, is not known")
+
+    def test_a_colleague_is_no_customer(self):
+        self.anna.partner_id.write({'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id})
+        self.assertIsNone(self.start('+77012223344'))
+
     def test_an_owner_who_is_not_at_work_is_left_in_peace(self):
         self.assertEqual(self.start(at_work=False), {'caller_name': "Customer"})
 
