@@ -114,8 +114,8 @@ class TestAsteriskLive(BaseCase):
         phone, outside = line.phone(2, dialogs.answer(1)), line.outside(dialogs.answer(1))
         browser = self.browser()
 
-        self.open(browser, f'/odoo/crm.lead/{deals[0]}', 'div[name=phone] a.o_phone_form_link')
-        self.click(browser, 'div[name=phone] a.o_phone_form_link')
+        self.open(browser, f'/odoo/crm.lead/{deals[0]}', 'div[name=phone] .o_telephony_call')
+        self.click(browser, 'div[name=phone] .o_telephony_call')
         browser.until(lambda: f'Your phone {line.extension(2)} is ringing' in browser.evaluate(
             '[...document.querySelectorAll(".o_notification")].map((one) => one.textContent).join()'), "the notification")
         call = self.talking(line.extension(2))

@@ -54,6 +54,13 @@ test("without a phone on a PBX a number stays a tel: link", async () => {
     expect.verifySteps(["the browser's own"]);
 });
 
+test("without a phone on a PBX the form is Odoo's own", async () => {
+    patchWithCleanup(session, { telephony: { can_call: false } });
+    await mountView({ type: "form", resModel: "customer", resId: 1, arch: FORM });
+    expect(".o_phone_form_link").toHaveAttribute("href", "tel:+77771234567");
+    expect(".o_telephony_call").toHaveCount(0);
+});
+
 test("one click in a list calls, and opens no record", async () => {
     await mountView({
         type: "list", resModel: "customer", arch: LIST,
@@ -77,8 +84,9 @@ test("one click on a card of a kanban calls", async () => {
 test("the form calls the number that stands there, and keeps the SMS button", async () => {
     await mountView({ type: "form", resModel: "customer", resId: 1, arch: FORM });
     expect(".o_field_phone .o_field_phone_sms").toHaveCount(1);
+    expect(".o_phone_form_link").toHaveCount(0, { message: "one button to call, not two" });
     await contains(".o_field_phone input").edit("+77010000000");
-    await contains(".o_phone_form_link").click();
+    await contains(".o_telephony_call").click();
     expect.verifySteps([["+77010000000", "customer", 1]]);
 });
 
@@ -118,13 +126,11 @@ test("what the server wants confirmed is asked, and said back", async () => {
     await getService("action").doAction({
         type: "ir.actions.act_window", res_model: "customer", views: [[false, "form"]], res_id: 1,
     });
-    await contains(".o_field_phone input").click();    // the link shows beside the field one is at
-    await contains(".o_phone_form_link").click();
+    await contains(".o_telephony_call").click();
     expect(".modal-body").toHaveText("+77771234567 asked not to be called.");
     await contains(".modal-footer .btn-secondary").click();
     expect(".modal").toHaveCount(0);
-    await contains(".o_field_phone input").click();
-    await contains(".o_phone_form_link").click();
+    await contains(".o_telephony_call").click();
     await contains(".modal-footer .btn-primary").click();
     expect(".o_notification:contains(Your phone 101 is ringing…)").toHaveCount(1);
     expect.verifySteps([
