@@ -10,21 +10,19 @@ class MailActivity(models.Model):
         """Call the customer whom this activity is about; what happens is told by `telephony.account._place_call`."""
         self.ensure_one()
         self.check_access('read')
-        callback = self._open_callbacks()[:1]
-        number = callback.customer_number
-        if not number and self.res_model:
-            record = self.env[self.res_model].browse(self.res_id)
-            customer = self.env['telephony.account']._customer_record(record) or record
-            number = next((customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)), False)
+        number = self._number_to_call()
         if not number:
             raise UserError(self.env._("%(record)s has no phone number.", record=self.res_name or self.display_name))
         return self.env['telephony.account']._place_call(number, self)
 
-    def write(self, vals):
-        result = super().write(vals)
-        if {'date_deadline', 'user_id'} & set(vals):
-            self._open_callbacks()._follow_activity()
-        return result
+    def _number_to_call(self):
+        """The number that is to be called back, else that of the deal or contact, if any."""
+        number = self._open_callbacks()[:1].customer_number
+        if number or not self.res_model:
+            return number
+        record = self.env[self.res_model].browse(self.res_id)
+        customer = self.env['telephony.account']._customer_record(record) or record
+        return next((customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)), False)
 
     def _action_done(self, feedback=False, attachment_ids=None):
         callbacks = self._open_callbacks()

@@ -2,11 +2,14 @@
 import json
 import re
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import HttpCase, tagged
 
+from ..providers.clients import base as clients_base
 from .common import CUSTOMER, TelephonyHttpCase, sign
+from .test_call_control import Pbx
 
 # Tests in static/tests; HOOT calls it a success when its filter finds none.
 UNIT_TESTS = 31
@@ -64,6 +67,20 @@ class TestTours(TelephonyHttpCase):
         self.start_tour('/odoo/telephony-settle', 'telephony_settle_many', login='tel_anna')
         self.assertEqual((self.call('c1') | self.call('c2')).partner_id, self.partner)
         self.assertEqual(set(self.partner.telephony_number_ids.mapped('number')), {'+77015550011', '+77015550012'})
+
+    def test_call_control(self):
+        pbx = type('ThisPbx', (Pbx,), {'told': []})
+        self.startPatcher(patch.dict(clients_base._clients, {'generic': pbx}))
+        self.env.registry.clear_cache()
+        lead = self.new_lead(phone=CUSTOMER)
+        self.env['phone.blacklist'].add('+77051112233')
+        self.env['telephony.callback'].create({
+            'company_id': self.company.id, 'customer_number': '+77051112233', 'lead_id': lead.id, 'user_id': self.anna.id,
+            'due_at': fields.Datetime.now() + timedelta(hours=1)})._plan_activity()
+        self.start_tour(f'/odoo/crm.lead/{lead.id}', 'telephony_call_control', login='tel_anna')
+        self.assertEqual(pbx.told, [('dial', '101', CUSTOMER), ('dial', '101', '+77051112233')])
+        self.assertRecordValues(lead.telephony_call_ids, [{'is_manual': True, 'talk_seconds': 240, 'note': "He takes it"}])
+        self.assertRecordValues(self.anna, [{'telephony_pop': True, 'telephony_sound': True, 'telephony_tab': 'new'}])
 
     def test_admin(self):
         self.start_tour('/odoo/telephony-pbx', 'telephony_admin', login='admin')

@@ -90,6 +90,19 @@ test("the form calls the number that stands there, and keeps the SMS button", as
     expect.verifySteps([["+77010000000", "customer", 1]]);
 });
 
+test("a number that nobody may change in a form calls too", async () => {
+    await mountView({
+        type: "form", resModel: "customer", resId: 1, arch: `<form><field name="phone" widget="phone" readonly="1"/></form>`,
+    });
+    expect(".o_telephony_call").toHaveCount(1);
+    await contains("a.o_form_uri").click();
+    await contains(".o_telephony_call").click();
+    expect.verifySteps([
+        ["+7 777 123 45 67", "customer", 1],
+        ["+7 777 123 45 67", "customer", 1],
+    ]);
+});
+
 test("impatient clicks are one call", async () => {
     const answer = new Deferred();
     onRpc("telephony.account", "place_call", () => {
