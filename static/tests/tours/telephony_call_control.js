@@ -49,11 +49,15 @@ registry.category("web_tour.tours").add("telephony_call_control", {
             run: "click",
         },
         {
-            trigger: ".o_telephony_manual:contains(Logged by hand)",
+            trigger: ".modal .o_telephony_manual:contains(Logged by hand)",
+        },
+        {
+            trigger: ".modal .btn-close",
+            run: "click",
         },
         {
             content: "how calls are shown to me",
-            trigger: ".o_user_menu button",
+            trigger: "body:not(:has(.modal)) .o_user_menu button",
             run: "click",
         },
         {
