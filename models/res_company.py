@@ -27,9 +27,9 @@ class ResCompany(models.Model):
         string="Short Talk (s)", default=30,
         help="An answered call with less talk is no full contact. A new threshold does not rewrite past calls.")
     telephony_effect_hours = fields.Integer(
-        string="Rules Act for (hours)", default=48,
+        string="Rules Act for (hours)", default=72,
         help="Calls that ended longer ago than this lead to nothing but a line in the chatter: those that are imported, "
-             "replayed or fetched late. 0: rules act on all.")
+             "replayed or fetched late. Long enough for what a weekend brought. 0: rules act on all.")
     telephony_sms_quiet_minutes = fields.Integer(
         string="One SMS in (minutes)", default=240, help="No customer gets a second SMS from a rule within this time.")
     telephony_sms_from = fields.Float(

@@ -56,6 +56,8 @@ class TelephonyCallback(models.Model):
     rule_id = fields.Many2one('telephony.rule', string="Rule", readonly=True, ondelete='set null')
     activity_id = fields.Many2one(
         'mail.activity', string="Activity", readonly=True, index='btree_not_null', ondelete='set null')
+    is_number_to_check = fields.Boolean(
+        compute='_compute_is_number_to_check', help="The number could not be called, and nobody has put it right yet.")
     last_try_at = fields.Datetime(readonly=True, help="End of the latest attempt that has moved the due time on.")
 
     _open_uniq = models.UniqueIndex(
@@ -70,6 +72,13 @@ class TelephonyCallback(models.Model):
         for callback in self:
             callback.display_name = self.env._(
                 "Call back %(who)s", who=callback.partner_id.display_name or callback.customer_number)
+
+    @api.depends('customer_number', 'lead_id', 'partner_id')
+    def _compute_is_number_to_check(self):
+        for callback in self:
+            owner = callback.sudo()
+            callback.is_number_to_check = callback.customer_number in (
+                owner.lead_id.telephony_check_number, owner.partner_id.telephony_check_number)
 
     @api.depends('state', 'due_at')
     def _compute_is_late(self):

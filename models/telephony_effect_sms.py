@@ -9,6 +9,9 @@ from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
 from ..providers.numbers import is_mobile
 from .telephony_call import LOST_OUTCOMES
 
+# A text about a call that is longer ago only confuses (hours). One that waits for the morning is younger.
+STALE_HOURS = 13
+
 
 class TelephonyEffect(models.Model):
     """SMS to customers, through whatever gateway Odoo's sms uses. Sent by its queue, never from here."""
@@ -34,6 +37,8 @@ class TelephonyEffect(models.Model):
             number = call.customer_number
             if call.outcome in LOST_OUTCOMES and call not in waiting:
                 effect._skip(self.env._("The customer was reached meanwhile"))
+            elif call._moment() < now - timedelta(hours=STALE_HOURS):
+                effect._skip(self.env._("The call is too long ago for a text"))
             elif not is_mobile(number):
                 effect._skip(self.env._("No mobile number"))
             elif number in blacklisted:

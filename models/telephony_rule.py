@@ -119,7 +119,7 @@ class TelephonyRule(models.Model):
             (self.repeat_least, _("at least %s calls in 24 hours", self.repeat_least)),
             (self.amount_least, _("deal of at least %s", format_amount(
                 self.env, self.amount_least, (self.company_id or self.env.company).currency_id))),
-            (self.answered_by, _("answered by: %s", self._label('answered_by'))),
+            (self.answered_by, _("answered by: %s", self._label('answered_by').lower())),
         ):
             if value:
                 words.append(text)

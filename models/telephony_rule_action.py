@@ -9,11 +9,11 @@ KINDS = [
     ('give_up', "Stop calling, ask the owner"),
     ('activity', "Plan an activity"),
     ('notify', "Notify"),
-    ('sms', "Send an SMS to the customer"),
-    ('redial', "Redial: ring the employee, then the customer"),
+    ('sms', "SMS to the customer"),
+    ('redial', "Redial"),
     ('tag', "Tag deal or contact"),
     ('lead', "Create a lead"),
-    ('check_number', "Mark the number as to be checked"),
+    ('check_number', "Number to check"),
 ]
 # Actions that are nobody's.
 UNADDRESSED = ('sms', 'tag', 'lead', 'give_up')
@@ -58,7 +58,7 @@ class TelephonyRuleAction(models.Model):
     category_ids = fields.Many2many('res.partner.category', string="Tags of the Contact")
 
     @api.depends_context('lang')
-    @api.depends('kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text', 'sms_template_id',
+    @api.depends('rule_id.working_time', 'kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text', 'sms_template_id',
                  'lead_tag_ids', 'category_ids')
     def _compute_summary(self):
         for action in self:
@@ -71,7 +71,8 @@ class TelephonyRuleAction(models.Model):
         who = self.user_id.name or "?" if self.who == 'user' else self._label('who').lower()
         when = self._when()
         if self.kind == 'callback':
-            text = _("call back %(when)s", when=when or _("at once"))
+            closed = self.delay_kind == 'working' and self.rule_id.working_time == 'out'
+            text = _("call back %(when)s", when=when or (_("at the opening") if closed else _("at once")))
             return _("%(action)s, high priority", action=text) if self.priority == '1' else text
         if self.kind == 'activity':
             text = _("activity for: %(who)s", who=who)

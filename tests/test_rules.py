@@ -174,6 +174,8 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.assertEqual(self.lead.activity_ids.user_id, self.boris)
         self.assertIn(CUSTOMER, self.lead.activity_ids.summary)
         self.assertEqual(self.told(self.boris), ["Number cannot be reached: Customer"])
+        self.lost('missed', WEDNESDAY + timedelta(minutes=1))
+        self.assertTrue(self.callbacks().with_user(self.boris).is_number_to_check)
         self.assertEqual(self.states(call), {'check_number': 'done', 'notify': 'done'})
 
     def test_failed_number_is_right_again(self):
@@ -628,7 +630,7 @@ class TestConditions(RulesCase):
                 "Abandoned, inbound, waited more than 60 s → call back in 2 min, high priority, notify: supervisors",
             'no_answer_third': "No answer, outbound, from attempt 3 on → stop calling, the owner decides",
             'busy_outbound': "Busy, outbound, up to attempt 3 → call back in 5 min, redial in 5 min",
-            'answered_by_other': "Answered, inbound, real talk, answered by: Somebody else than the salesperson "
+            'answered_by_other': "Answered, inbound, real talk, answered by: somebody else than the salesperson "
                                  "→ notify: whoever is responsible",
         })
 

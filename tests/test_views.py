@@ -18,6 +18,7 @@ VIEWS = {
     'telephony.number': ('list', 'form', 'search'),
     'telephony.extension': ('list', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
+    'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.match.weight': ('list', 'search'),
