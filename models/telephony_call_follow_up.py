@@ -138,9 +138,10 @@ class TelephonyCall(models.Model):
 
         :param careful: an effect that fails is noted as failed, instead of raising
         """
-        callback_model, effect_model = self.env['telephony.callback'], self.env['telephony.effect']
         judged = self.filtered(lambda call: not call._is_past())
         planner = Planner(self.env['telephony.rule']._of(self.company_id), judged)
+        self = self.with_context(telephony_openings=planner.openings)   # callbacks count in the same hours
+        callback_model, effect_model = self.env['telephony.callback'], self.env['telephony.effect']
         calls = self
         while calls:    # one call of a customer at a time: the next one finds what has become of it
             turn = self.browse(same[:1].id for same in calls.grouped(lambda call: call.customer_number or call.id).values())

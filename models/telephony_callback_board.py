@@ -6,7 +6,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .telephony_call import OUTCOMES
-from .working_hours import WorkingHours
+from .working_hours import Openings
 
 # A caller who is lost again within so many days after his callback was closed has not been served well.
 LOST_AGAIN_DAYS = 30
@@ -24,7 +24,7 @@ class TelephonyCallback(models.Model):
     _inherit = 'telephony.callback'
 
     status = fields.Selection(
-        [('late', "Late"), ('open', "To call"), ('saved', "Saved"), ('lost', "Lost")],
+        [('late', "Late"), ('open', "Open"), ('saved', "Saved"), ('lost', "Lost")],
         string="Column", compute='_compute_status', store=True, precompute=True, group_expand=True)
     rank = fields.Float(
         compute='_compute_status', store=True, precompute=True, aggregator=None,
@@ -84,7 +84,7 @@ class TelephonyCallback(models.Model):
         now = fields.Datetime.now()
         for callback in self:
             if callback.state == 'open':
-                callback.status = 'late' if callback.due_at < now else 'open'
+                callback.status = 'late' if callback.due_at <= now else 'open'
                 place = 2 * (callback.status == 'open') + (callback.priority != '1')
                 moment = callback.due_at - EPOCH
             else:
@@ -242,16 +242,11 @@ class TelephonyCallback(models.Model):
 
         :return: list of (callback, :class:`WorkingHours`)
         """
-        hours, result = {}, []
-        for callback in self.sudo():
-            number, company = callback.origin_call_id.number_id, callback.company_id
-            calendar = number.resource_calendar_id or (number.team_id or callback.lead_id.team_id).resource_calendar_id \
-                or company.resource_calendar_id
-            key = calendar.id or -company.id
-            if key not in hours:
-                hours[key] = WorkingHours(calendar, company.partner_id.tz)
-            result.append((callback.with_env(self.env), hours[key]))
-        return result
+        openings = self.env.context.get('telephony_openings') or Openings()
+        return [
+            (callback.with_env(self.env), openings.of_number(
+                callback.origin_call_id.number_id, callback.lead_id, callback.company_id))
+            for callback in self.sudo()]
 
     # === ACTIONS === #
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL
+from odoo.tools import SQL, format_datetime
 
 from .telephony_call import CONCURRENCY_ERRORS
 
@@ -64,7 +64,11 @@ class TelephonyCallback(models.Model):
     @api.model
     def _cron_clock(self, batch_size=100):
         """Late columns, escalation and absent owners, in batches; one bad record never stops the rest."""
-        self._reassign_absent()
+        try:
+            self._reassign_absent()
+        except CONCURRENCY_ERRORS:  # the next turn
+            self.env.cr.rollback()
+        self.env['ir.cron']._commit_progress()
         domain = Domain('check_at', '<=', fields.Datetime.now())
         while callbacks := self.search(domain, limit=batch_size, order='check_at, id'):
             try:
@@ -168,14 +172,27 @@ class TelephonyCallback(models.Model):
               ORDER BY callback.id """, now))
         letters = defaultdict(self.browse)
         for callback in self.browse(row[0] for row in rows):
-            absent = callback.user_id
-            if stand_in := next(iter(callback._available(callback._successors() - absent)), None):
-                callback.write({'user_id': stand_in.id, 'absent_user_id': absent.id, 'taken_at': False})
-                callback._message_log(body=self.env._(
-                    "%(absent)s is away: %(user)s calls back.", absent=absent.name, user=stand_in.name))
-                letters[stand_in] |= callback
+            try:
+                with self.env.cr.savepoint():
+                    if callback._reassign():
+                        letters[callback.user_id] |= callback
+            except CONCURRENCY_ERRORS:
+                raise
+            except Exception:
+                _logger.exception("callback %s could not be given to somebody else", callback.id)
         for user, callbacks in letters.items():
             callbacks._send_letter(user, 'reassigned')
+
+    def _reassign(self):
+        """To the next who is responsible and there, if there is one."""
+        absent = self.user_id
+        stand_in = self._available(self._successors() - absent)[:1]
+        if not stand_in:
+            return False
+        self.write({'user_id': stand_in.id, 'absent_user_id': absent.id, 'taken_at': False})
+        self._message_log(body=self.env._(
+            "%(absent)s is away: %(user)s calls back.", absent=absent.name, user=stand_in.name))
+        return True
 
     # === LETTERS === #
 
@@ -200,3 +217,13 @@ class TelephonyCallback(models.Model):
             partner_ids=user.partner_id.ids, subject=subject, body=body, force_send=False,
             author_id=self.env.ref('base.partner_root').id, model_description=_("Callback"),
             email_layout_xmlid='mail.mail_notification_light')
+
+    def _letter_line(self, kind):
+        """What a letter says of this one, in the language and zone of the environment."""
+        if kind == 'late':
+            return self.env._(
+                "Late by %(minutes)s working minutes, responsible: %(user)s.", minutes=self.late_minutes,
+                user=self.user_id.name or self.env._("nobody"))
+        return self.env._(
+            "To be called before %(time)s, instead of %(user)s.", time=format_datetime(self.env, self.due_at, dt_format='short'),
+            user=self.absent_user_id.name)

@@ -74,9 +74,11 @@ class Openings:
         self._hours = {}
 
     def of(self, call):
-        """Hours of the call's number, else of its team, else of the company."""
-        number, company = call.number_id, call.company_id
-        calendar = number.resource_calendar_id or (number.team_id or call.lead_id.team_id).resource_calendar_id \
+        return self.of_number(call.number_id, call.lead_id, call.company_id)
+
+    def of_number(self, number, lead, company):
+        """Hours of a company's number, else of its team, else of the deal's team, else of the company."""
+        calendar = number.resource_calendar_id or (number.team_id or lead.team_id).resource_calendar_id \
             or company.resource_calendar_id
         key = calendar.id or -company.id
         if key not in self._hours:

@@ -356,7 +356,7 @@ class TestClock(Debts, TelephonyCase):
             (29, 'late', 1, 0), (30, 'late', 1, 1), (31, 'late', 1, 1), (90, 'late', 1, 1),
         ]:
             with self.subTest(minutes=minutes):
-                self.clock(due + timedelta(minutes=minutes, seconds=1 if not minutes else 0))
+                self.clock(due + timedelta(minutes=minutes))
                 self.assertEqual(debt.status, status)
                 self.assertEqual(
                     (len(self.letters(self.leader)), len(self.letters(self.supervisor))), (leader, supervisor))
