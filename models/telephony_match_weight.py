@@ -3,8 +3,8 @@ from odoo import api, fields, models, tools
 # What speaks for a deal. The first four say how near the deal is to the number, a deal has one of them.
 CODES = [
     ('number', "The deal carries this very number"),
-    ('person', "Deal of this very contact"),
-    ('firm', "Deal of the contact's company, or of somebody there"),
+    ('person', "Deal of this very contact, or of anybody behind a company's line"),
+    ('firm', "Deal of the contact's company"),
     ('colleague', "Deal of somebody else in the contact's company"),
     ('choice', "Chosen before for this number"),
     ('owner', "Its salesperson talks"),

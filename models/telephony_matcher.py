@@ -427,7 +427,7 @@ class TelephonyMatcher(models.AbstractModel):
             case 'person':
                 return _("it is %(name)s's", name=offer.contact_name) if offer.contact_name else _("it is the caller's")
             case 'firm':
-                return _("it is the deal of %(name)s, in the caller's company", name=offer.contact_name)
+                return _("it is the deal of %(name)s, the caller's company", name=offer.contact_name)
             case 'colleague':
                 return _("it is the deal of %(name)s, a colleague", name=offer.contact_name)
             case 'choice':
