@@ -139,9 +139,11 @@ class TelephonyMatcher(models.AbstractModel):
         """
         if not numbers:
             return {}
-        self.env['res.partner'].flush_model()
-        self.env['telephony.contact.number'].flush_model()
-        self.env['telephony.decision'].flush_model()
+        self.env['res.partner'].flush_model([
+            'active', 'commercial_company_name', 'commercial_partner_id', 'company_id', 'complete_name', 'partner_share',
+            'phone_sanitized'])
+        self.env['telephony.contact.number'].flush_model(['number', 'partner_id'])
+        self.env['telephony.decision'].flush_model(['company_id', 'kind', 'lead_id', 'number', 'partner_id', 'user_id'])
         rows = self.env.execute_query(SQL(
             """ SELECT asked.number, owner.kind, owner.lead_id, owner.user_id, contact.id, contact.commercial_partner_id,
                        contact.complete_name, contact.commercial_company_name, %(is_colleague)s
@@ -211,7 +213,9 @@ class TelephonyMatcher(models.AbstractModel):
         offers = {caller: [] for caller in asked}
         if not asked:
             return offers
-        self.env['crm.lead'].flush_model()
+        self.env['crm.lead'].flush_model([
+            'active', 'campaign_id', 'company_id', 'expected_revenue', 'partner_id', 'phone_sanitized', 'probability',
+            'source_id', 'team_id', 'user_id', 'won_status'])
         callers = list(asked)
         firms = [(place, firm) for place, caller in enumerate(callers) for firm in asked[caller].firms]
         rows = self.env.execute_query(SQL(
@@ -256,8 +260,10 @@ class TelephonyMatcher(models.AbstractModel):
         if not ids:
             return
         now = fields.Datetime.now()
-        for model in ('telephony.call', 'telephony.callback', 'mail.message', 'mail.activity'):
-            self.env[model].flush_model()
+        self.env['telephony.call'].flush_model(['lead_id', 'start_at', 'state'])
+        self.env['telephony.callback'].flush_model(['due_at', 'lead_id', 'state'])
+        self.env['mail.message'].flush_model(['date', 'is_internal', 'message_type', 'model', 'res_id'])
+        self.env['mail.activity'].flush_model(['active', 'date_deadline', 'res_id', 'res_model'])
         rows = self.env.execute_query(SQL(
             """ SELECT deal.id, called.start_at, written.date, callback.due_at, activity.date_deadline, %(has_quotation)s
                   FROM unnest(%(ids)s::int[]) AS deal (id)
