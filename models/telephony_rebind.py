@@ -1,4 +1,5 @@
 import logging
+import time
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -8,8 +9,13 @@ from .telephony_call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 
-# Calls that are looked up and written in one transaction.
-BATCH = 200
+# Numbers that are taken from the queue at once, and calls that are looked up and written in one transaction.
+NUMBERS = 10
+BATCH = 50
+# Deliveries came in so shortly ago: binding takes this part of the time, and pauses so long at most (seconds).
+BUSY = timedelta(seconds=2)
+SHARE = 0.1
+LONGEST_PAUSE = 2.0
 
 
 class TelephonyRebind(models.Model):
@@ -45,20 +51,35 @@ class TelephonyRebind(models.Model):
 
     @api.model
     def _cron_bind_late(self):
-        """Give past calls to whom they turn out to belong to, a batch a transaction; one bad call never stops the rest."""
-        while rows := self.search([], limit=BATCH, order='id'):
+        """Give past calls to whom they turn out to belong to, some numbers at a time; one bad call never stops the rest."""
+        left = 1
+        while left and (rows := self.search([], limit=NUMBERS, order='id')):
             try:
                 for ids in split_every(BATCH, self._calls_of(set(rows.mapped('number')))):
+                    begin = time.monotonic()
                     self._bind(self.env['telephony.call'].browse(ids))
                     self.env['ir.cron']._commit_progress(len(ids))
-                rows.unlink()
+                    self._give_way(time.monotonic() - begin)
+                self.env.execute_query(SQL("DELETE FROM telephony_rebind WHERE id IN %s RETURNING id", rows._ids))
             except CONCURRENCY_ERRORS:  # a webhook writes one of these calls: the next turn
                 self.env.cr.rollback()
                 self.env.ref('crm_telephony.ir_cron_bind_late')._trigger(fields.Datetime.now() + timedelta(minutes=1))
                 self.env['ir.cron']._commit_progress(0)
                 return
-            if not self.env['ir.cron']._commit_progress(0, remaining=self.search_count([])):
-                return
+            if remaining := self.search_count([]):
+                # else the scheduler comes back only after a minute
+                self.env.ref('crm_telephony.ir_cron_bind_late')._trigger()
+            left = self.env['ir.cron']._commit_progress(0, remaining=remaining)
+
+    def _give_way(self, seconds):
+        """While PBXs deliver, this takes only a small part of the time: who is called now comes before the past.
+
+        :param seconds: how long the last batch has taken
+        """
+        latest = self.env.execute_query(SQL("SELECT received_at FROM telephony_event ORDER BY id DESC LIMIT 1"))
+        self.env.cr.rollback()      # nothing is held while waiting
+        if latest and latest[0][0] > fields.Datetime.now() - BUSY:
+            time.sleep(min(seconds * (1 / SHARE - 1), LONGEST_PAUSE))
 
     @api.model
     def _calls_of(self, numbers):

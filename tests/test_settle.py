@@ -1,5 +1,6 @@
 """What people decide about calls: it moves everything, is remembered, and can be taken back."""
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
@@ -11,6 +12,11 @@ STRANGER = '+77015550011'
 
 
 class SettleCase(TelephonyCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.startClassPatcher(patch('odoo.addons.crm_telephony.models.telephony_rebind.LONGEST_PAUSE', 0))
 
     def lost(self, call_id='c1', at=0, **more):
         """A missed call that rang at Anna's phone."""

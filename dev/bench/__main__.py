@@ -6,7 +6,7 @@ import statistics
 import sys
 from collections import defaultdict
 
-from dev.bench import inside
+from dev.bench import inside, late
 from dev.bench.data import Bench
 from dev.bench.table import Pair, Row, percentile, show
 from dev.bench.webhook import Webhook
@@ -15,18 +15,19 @@ from dev.setup.console import phase, readable_failures, say
 
 WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
 LOOKUP = ('p5', 'p6', 'p7')
+LATE = ('late',)
 ROUNDS, SECONDS, SMALL, LARGE = 7, 1, 100_000, 1_000_000
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_SMALL, QUICK_LARGE = 3, .5, 10_000, 100_000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
-    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(WEBHOOK + LOOKUP) + '; all by default')
+    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(WEBHOOK + LOOKUP + LATE) + '; all by default')
     parser.add_argument('--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory')
     given = parser.parse_args()
-    if unknown := set(given.benches) - set(WEBHOOK + LOOKUP):
+    if unknown := set(given.benches) - set(WEBHOOK + LOOKUP + LATE):
         parser.error(f'unknown: {" ".join(sorted(unknown))}')
-    wanted = set(given.benches) or set(WEBHOOK + LOOKUP) - ({'memory'} if given.quick else set())
+    wanted = set(given.benches) or set(WEBHOOK + LOOKUP + LATE) - ({'memory'} if given.quick else set())
     with locks.locked('bench', 'another bench'):
         rows = _measure(Bench(), wanted, given.quick)
     print(f'\n{os.cpu_count()} cores, Python {platform.python_version()}, '
@@ -43,6 +44,8 @@ def _measure(bench: Bench, wanted: set[str], quick: bool) -> list[Row]:
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=rounds, seconds=seconds).run(wanted)
+    if wanted & set(LATE):
+        rows += late.measure(bench, large, rounds=rounds, seconds=seconds)
     if small:
         rows += [row for row in _lookup(bench, large, small, rounds, peers=not quick) if row.bench.lower() in wanted]
     return rows

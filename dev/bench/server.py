@@ -44,14 +44,14 @@ class Server:
 
 
 @contextmanager
-def running(bench: Bench, database: str, workers: int = 0):
-    """One server, without scheduled actions: what follows a call is not to be measured here."""
+def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
+    """One server, by default without scheduled actions: what follows a call is not to be measured then."""
     port, websocket_port = _free_ports(2)
     log = paths.LOGS / f'bench-workers-{workers}.log'
     log.unlink(missing_ok=True)
     # with a dbfilter Odoo opens a connection to list the databases in every request: as long as the floor itself
     options = ('-c', bench.odoo.conf(database, dbfilter=''), '--workers', workers, '--http-port', port,
-               '--gevent-port', websocket_port, '--max-cron-threads', 0, '--logfile', log)
+               '--gevent-port', websocket_port, '--max-cron-threads', crons, '--logfile', log)
     process = subprocess.Popen(
         [sys.executable, START, *map(str, options)],
         env=bench.odoo.environment(), cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -1,0 +1,111 @@
+"""Late: what deliveries cost while past calls are given to contacts that came after them."""
+import statistics
+import time
+from contextlib import ExitStack, contextmanager
+
+from dev.bench import inside, load, server
+from dev.bench.data import Bench
+from dev.bench.load import Address
+from dev.bench.table import Row, percentile
+from dev.setup.console import phase
+
+CALLS, CALLS_A_NUMBER = 10_000, 5
+MODES = {'threaded': 0, 'workers=2': 2}
+# So long deliveries come in while binding goes on, and so long it has the machine for itself afterwards.
+BESIDE_SECONDS, ALONE_SECONDS = 12, 12
+CRON = 'ir_cron_bind_late'
+
+# Missed calls of the last hours that nobody knew, of numbers that contacts have by now.
+FILL = """
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, match_state, follow_up,
+                                caller_number, customer_number, start_at, ended_at, wait_seconds,
+                                create_uid, write_uid, create_date, write_date)
+    SELECT account.id, account.company_id, 'late-' || contact.id || '-' || i, 'inbound', 'ended', 'missed', 'none', 'done',
+           phone_sanitized, phone_sanitized, now() at time zone 'UTC' - i * interval '1 hour',
+           now() at time zone 'UTC' - i * interval '1 hour', 20, 1, 1, now(), now()
+      FROM (SELECT id, phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' ORDER BY id LIMIT %(numbers)s) AS contact
+     CROSS JOIN generate_series(1, %(calls)s) AS i
+     CROSS JOIN (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account;
+    INSERT INTO telephony_rebind (number) SELECT DISTINCT customer_number FROM telephony_call WHERE external_id LIKE 'late-%%';
+    INSERT INTO ir_cron_trigger (cron_id, call_at, create_uid, write_uid, create_date, write_date)
+    SELECT res_id, now() at time zone 'UTC', 1, 1, now(), now() FROM ir_model_data WHERE name = %(cron)s;
+    NOTIFY cron_trigger
+"""
+
+
+def measure(bench: Bench, database: str, *, rounds: int, seconds: float) -> list[Row]:
+    path = '/telephony/webhook/generic/' + inside.ask(bench, 'account', database)
+    rows = []
+    with ExitStack() as stack:
+        client = stack.enter_context(load.client())
+        cursor = stack.enter_context(stack.enter_context(bench.connect(database)).cursor())
+        stack.enter_context(_only_this_cron(cursor))
+        stack.callback(_empty, cursor)
+        for mode, workers in MODES.items():
+            with phase(f'Late binding: {CALLS:,} calls, {mode}'), server.running(
+                    bench, database, workers, crons=1) as running:
+                rows += _one_mode(mode, client, cursor, Address(running.port, path), rounds, seconds)
+    return rows
+
+
+def _one_mode(mode, client, cursor, address, rounds, seconds) -> list[Row]:
+    def stream():
+        return client.submit(load.stream, address, 1, seconds, 10 ** 6).result()
+
+    _empty(cursor)
+    for _warm_up in range(3):
+        stream()
+    idle, busy, ratios, bound, bound_alone, answers = [], [], [], [], [], 0
+    for _round in range(max(rounds // 2, 2)):
+        _empty(cursor)
+        alone = [stream() for _slice in range(3)]
+        cursor.execute(FILL, {'numbers': CALLS // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER, 'cron': CRON})
+        begin, beside = time.monotonic(), []
+        while _waiting(cursor) and time.monotonic() < begin + BESIDE_SECONDS:
+            beside.append(stream())
+        bound.append(_bound(cursor) / (time.monotonic() - begin))
+        begin, before = time.monotonic(), _bound(cursor)
+        while _waiting(cursor) and time.monotonic() < begin + ALONE_SECONDS:
+            time.sleep(.2)
+        bound_alone.append((_bound(cursor) - before) / (time.monotonic() - begin))
+        idle.append(percentile([ms for shot in alone for ms in shot.ms], .95))
+        busy.append(percentile([ms for shot in beside for ms in shot.ms], .95))
+        ratios.append(busy[-1] / idle[-1])
+        answers += sum(shot.statuses.total() - shot.statuses[200] for shot in alone + beside)
+    ratio = statistics.median(ratios)
+    return [
+        Row('late', f'accepted while {CALLS:,} past calls are bound, {mode}, p95', f'{statistics.median(idle):.4g} ms',
+            f'{statistics.median(busy):.4g} ms', f'{ratio:.2f}', '<= 1.5', ratio <= 1.5),
+        Row('late', 'answers other than 200', '0', str(answers), goal='0', met=not answers),
+        Row('late', 'calls bound, beside deliveries without a pause and alone', '',
+            f'{statistics.median(bound):.3g} /s, {statistics.median(bound_alone):.3g} /s'),
+    ]
+
+
+def _waiting(cursor) -> bool:
+    cursor.execute('SELECT EXISTS (SELECT FROM telephony_rebind)')
+    return cursor.fetchone()[0]
+
+
+def _bound(cursor) -> int:
+    """Calls that were looked up; those of numbers that several have wait for a person."""
+    cursor.execute("SELECT count(*) FROM telephony_call WHERE external_id LIKE 'late-%' AND match_state != 'none'")
+    return cursor.fetchone()[0]
+
+
+def _empty(cursor) -> None:
+    cursor.execute('TRUNCATE telephony_event, telephony_call, telephony_rebind, ir_cron_trigger CASCADE')
+    cursor.execute("DELETE FROM mail_message WHERE model IN ('res.partner', 'crm.lead') AND message_type = 'notification'")
+
+
+@contextmanager
+def _only_this_cron(cursor):
+    """The others stand still: what follows a call is not to be measured here."""
+    cursor.execute('SELECT array_agg(id) FROM ir_cron WHERE active')
+    active = cursor.fetchone()[0]
+    cursor.execute(
+        'UPDATE ir_cron SET active = id IN (SELECT res_id FROM ir_model_data WHERE name = %s)', [CRON])
+    try:
+        yield
+    finally:
+        cursor.execute('UPDATE ir_cron SET active = id = ANY(%s)', [active])
