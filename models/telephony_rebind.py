@@ -66,10 +66,11 @@ class TelephonyRebind(models.Model):
                 self.env.ref('crm_telephony.ir_cron_bind_late')._trigger(fields.Datetime.now() + timedelta(minutes=1))
                 self.env['ir.cron']._commit_progress(0)
                 return
-            if remaining := self.search_count([]):
+            remaining = self.search_count([])
+            if not (left := self.env['ir.cron']._commit_progress(0, remaining=remaining)) and remaining:
                 # else the scheduler comes back only after a minute
                 self.env.ref('crm_telephony.ir_cron_bind_late')._trigger()
-            left = self.env['ir.cron']._commit_progress(0, remaining=remaining)
+                self.env['ir.cron']._commit_progress(0, remaining=remaining)
 
     def _give_way(self, seconds):
         """While PBXs deliver, this takes only a small part of the time: who is called now comes before the past.

@@ -2,9 +2,15 @@
 from datetime import timedelta
 from unittest.mock import patch
 
-from odoo import fields
+from odoo import SUPERUSER_ID, fields
+from odoo.api import Environment
 from odoo.exceptions import AccessError
-from odoo.tests import new_test_user
+from odoo.modules.registry import Registry
+from odoo.tests import BaseCase, new_test_user, tagged
+from odoo.tests.common import get_db_name
+from odoo.tools import mute_logger
+
+from odoo.addons.crm_telephony.models.telephony_call import CONCURRENCY_ERRORS
 
 from .common import CUSTOMER, DID, TelephonyCase
 
@@ -387,6 +393,41 @@ class TestLeadPolicy(SettleCase):
                 self.env['telephony.decision'].search([]).unlink()
                 partner.active = False
                 self.env['crm.lead'].search([('partner_id', '=', partner.id)]).action_set_lost()
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestAtOnce(BaseCase):
+    """Two people, or a person and the scheduled action, make a deal of one number's calls at the same moment: real
+    transactions, which is why this cleans up behind itself."""
+
+    def test_one_number_one_lead(self):
+        registry = Registry(get_db_name())
+        with registry.cursor() as cr:
+            env = Environment(cr, SUPERUSER_ID, {})
+            account = env['telephony.account'].create({'name': "At once", 'provider': 'generic', 'api_secret': 'x'})
+            calls = env['telephony.call'].create([{
+                'account_id': account.id, 'external_id': f'at-once-{index}', 'direction': 'inbound', 'state': 'ended',
+                'outcome': 'missed', 'customer_number': '+77015559999', 'start_at': fields.Datetime.now()}
+                for index in range(2)])
+        try:
+            with registry.cursor() as one, registry.cursor() as other:
+                first, second = (
+                    calls[index].with_env(Environment(cr, SUPERUSER_ID, {})) for index, cr in enumerate((one, other)))
+                second.state    # noqa: B018 - the second one's view of the database is from before
+                lead = first._create_lead()
+                one.commit()
+                with self.assertRaises(CONCURRENCY_ERRORS), mute_logger('odoo.sql_db'):
+                    second._create_lead()
+                other.rollback()
+                second.env.invalidate_all()
+                self.assertEqual(second._create_lead().id, lead.id)
+        finally:
+            with registry.cursor() as cr:
+                env = Environment(cr, SUPERUSER_ID, {})
+                env['crm.lead'].search([('phone_sanitized', '=', '+77015559999')]).unlink()
+                env['telephony.call'].browse(calls.ids).unlink()
+                env['telephony.account'].browse(account.id).unlink()
+                env['telephony.rebind'].search([]).unlink()
 
 
 class TestBadInput(SettleCase):

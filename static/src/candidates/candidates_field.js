@@ -61,6 +61,14 @@ export class CandidatesField extends Component {
         return _t("Who was this?");
     }
 
+    get furtherContacts() {
+        return _t("and %s more: search above", this.candidates.further_contacts);
+    }
+
+    get hiddenDeals() {
+        return _t("%s more of other salespersons", this.candidates.hidden);
+    }
+
     why(deal) {
         return deal.reasons.map((reason) => reason.text).join(", ");
     }
