@@ -136,6 +136,21 @@ class TestAsteriskLive(BaseCase):
         self.eventually(check)
         self.assertEqual(len(self.stage.calls([f'+44{line.customer[1:]}'])), 1, "one click, one call")
 
+    def test_two_clicks_at_once_are_one_call(self):
+        line = self.line(63)
+        self.sits_at(line.extension(2))
+        phone, outside = line.phone(2, dialogs.answer(1)), line.outside(dialogs.answer(1))
+        with ThreadPoolExecutor(2) as pool:
+            clicks = [pool.submit(self.stage.ask, 'telephony.account', 'place_call', line.customer) for _click in range(2)]
+        self.assertEqual(clicks[0].result(), clicks[1].result())
+        self.stage.ask('telephony.call', 'action_hang_up', [self.talking(line.extension(2))])
+        phone.finish()
+        outside.finish()
+        number = f'+44{line.customer[1:]}'
+        self.assertEqual(self.stage.ask('telephony.dial', 'search_count', [('number', '=', number)]), 1)
+        self.eventually(lambda: self.assertEqual(
+            [row['state'] for row in self.stage.calls([number])], ['ended']))
+
     def test_a_running_call_is_passed_on(self):
         for number, attended in ((61, False), (62, True)):
             with self.subTest(attended=attended):
@@ -157,6 +172,8 @@ class TestAsteriskLive(BaseCase):
 
     def sits_at(self, extension):
         """The administrator, who looks at the browser, is called on this phone."""
+        self.stage.ask('telephony.extension', 'write', self.stage.ask('telephony.extension', 'search', [
+            ('user_id', '=', stage.ADMIN)]), {'user_id': False})
         phones = self.stage.ask('telephony.extension', 'search', [
             ('account_id', '=', self.stage.account), ('number', '=', extension)])
         self.stage.ask('telephony.extension', 'write', phones, {'user_id': stage.ADMIN})

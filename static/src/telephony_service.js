@@ -102,6 +102,7 @@ export const telephonyService = {
                 call = find(id);
                 unfold(state.calls.find((other) => other.phase === "talking") || call);
             }
+            const isAnswered = call.phase === "ringing" && phase === "talking" && facts.direction === "inbound";
             if (call.phase !== phase) {
                 call.since = Date.now() - (seconds || 0) * 1000;
                 if (phase === "talking") {
@@ -114,7 +115,7 @@ export const telephonyService = {
             }
             Object.assign(call, facts, { phase, talkSeconds: talkSeconds || 0 });
             if (phase !== "gone") {
-                loadQuietly(call);
+                loadQuietly(call).then(() => isAnswered && events.trigger("answered", call));
             }
             checkLater();
         }
@@ -162,6 +163,14 @@ export const telephonyService = {
             /** Whether this tab may ring: the user wants it, and of many tabs one does. */
             async maySound() {
                 return Boolean(session.telephony?.sound) && (await multiTab.isOnMainTab());
+            },
+            /**
+             * The user has answered; the card is loaded by then.
+             *
+             * @param {(call: LiveCall) => void} callback
+             */
+            onAnswered(callback) {
+                events.addEventListener("answered", ({ detail }) => callback(detail));
             },
             /**
              * Supervisors hear here that something about the calls of a company has changed, or of any after we were away.

@@ -2,9 +2,11 @@ import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { click, edit, press, queryAll, queryFirst } from "@odoo/hoot-dom";
 import { animationFrame, Deferred } from "@odoo/hoot-mock";
 import {
-    contains, defineModels, fields, getService, models, mountView, mountWithCleanup, onRpc, patchWithCleanup,
+    contains, defineModels, fields, getService, makeMockEnv, MockServer, mockService, models, mountView, mountWithCleanup,
+    onRpc, patchWithCleanup, serverState,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { browser } from "@web/core/browser/browser";
 import { session } from "@web/session";
 import { WebClient } from "@web/webclient/webclient";
 
@@ -198,4 +200,81 @@ test("the only one who is left gets it by Enter", async () => {
     await press("Enter");
     await animationFrame();
     expect.verifySteps([[[5], 13, false]]);
+});
+
+const CARD = { id: 7, partner: { id: 3, name: "Aigerim" }, leads: [{ id: 5, is_linked: false }, { id: 6, is_linked: true }] };
+
+/** What the bus tells of call 7. */
+async function tell(phase, direction = "inbound") {
+    MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.call", {
+        id: 7, phase, direction, number: "+77771234567", display: "", extension: "101", outcome: "", seconds: 0, talk_seconds: 0,
+    });
+    for (let frame = 0; frame < 6; frame++) {
+        await animationFrame();
+    }
+}
+
+async function answerWith(tab, card, opened = null) {
+    patchWithCleanup(session, { telephony: { can_call: true, tab } });
+    patchWithCleanup(browser, {
+        open: (url) => {
+            expect.step(url);
+            return opened;
+        },
+    });
+    onRpc("telephony.call", "ringing_now", () => []);
+    onRpc("telephony.call", "get_card", () => card);
+    mockService("action", { doAction: ({ res_model, res_id }) => expect.step([res_model, res_id]) });
+    mockService("multi_tab", { isOnMainTab: async () => true });
+    await makeMockEnv();
+    await animationFrame();
+}
+
+test("who answers has the deal before him, if he wants it", async () => {
+    await answerWith("current", CARD);
+    await tell("ringing");
+    expect.verifySteps([], { message: "it only rings" });
+    await tell("talking");
+    await tell("talking");
+    await tell("ended");
+    expect.verifySteps([["crm.lead", 6]]);
+});
+
+test("the contact where no deal is linked, nothing where nobody is known, nothing where we called", async () => {
+    const card = { ...CARD, leads: [] };
+    await answerWith("current", card);
+    await tell("ringing");
+    await tell("talking");
+    expect.verifySteps([["res.partner", 3]]);
+    card.partner = false;
+    await tell("gone");
+    getService("telephony").dismiss(7);
+    await tell("ringing");
+    await tell("talking");
+    getService("telephony").dismiss(7);
+    card.partner = CARD.partner;
+    await tell("ringing", "outbound");
+    await tell("talking", "outbound");
+    expect.verifySteps([]);
+});
+
+test("whoever wants to stay where he is stays", async () => {
+    await answerWith("stay", CARD);
+    await tell("ringing");
+    await tell("talking");
+    expect.verifySteps([]);
+});
+
+test("in a new tab, unless the browser does not let us", async () => {
+    await answerWith("new", CARD, {});
+    await tell("ringing");
+    await tell("talking");
+    expect.verifySteps(["/odoo/crm.lead/6"]);
+});
+
+test("a tab that the browser blocks opens here", async () => {
+    await answerWith("new", CARD);
+    await tell("ringing");
+    await tell("talking");
+    expect.verifySteps(["/odoo/crm.lead/6", ["crm.lead", 6]]);
 });
