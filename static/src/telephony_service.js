@@ -152,7 +152,7 @@ export const telephonyService = {
             bus.start();
             refreshQuietly();
             tabs?.addEventListener("message", ({ data }) => dismiss(data.dismissed));
-            browser.addEventListener("visibilitychange", () => state.calls.filter((call) => call.isStale).forEach(loadQuietly));
+            document.addEventListener("visibilitychange", () => state.calls.filter((call) => call.isStale).forEach(loadQuietly));
         }
 
         return {

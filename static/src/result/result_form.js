@@ -59,6 +59,14 @@ export class ResultForm extends Component {
         this.state.activityDate = activityType ? serializeDate(DateTime.local().plus({ days })) : "";
     }
 
+    onActivityType(ev) {
+        this.plan(Number(ev.target.value) || false);
+    }
+
+    onStage(ev) {
+        this.state.stage = Number(ev.target.value);
+    }
+
     async save() {
         const { disposition, note, stage, form, activityType, activityDate, summary, done } = this.state;
         this.state.isSaving = true;

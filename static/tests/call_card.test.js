@@ -1,0 +1,350 @@
+import { beforeEach, describe, expect, test } from "@odoo/hoot";
+import { press, queryAllTexts, queryOne } from "@odoo/hoot-dom";
+import { advanceTime, animationFrame, Deferred, mockDate, tick } from "@odoo/hoot-mock";
+import {
+    contains, getService, makeMockEnv, MockServer, mountWithCleanup, onRpc, patchWithCleanup, serverState,
+} from "@web/../tests/web_test_helpers";
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { session } from "@web/session";
+import { CallCards } from "@crm_telephony/call_card/call_cards";
+import { CHECK_EVERY, STAYS } from "@crm_telephony/telephony_service";
+
+describe.current.tags("desktop");
+defineMailModels();
+
+const CARD = {
+    id: 7,
+    line: "Billboard", queue: "",
+    partner: { id: 3, name: "Aigerim", company: "Bakery", function: "Buyer", is_company: false, image: "/web/image/3" },
+    people: [], is_hidden: false,
+    leads: [
+        { id: 5, name: "Flour", stage: "New", amount: "$ 5", user: "", score: 80, why: "has this number", is_linked: false },
+        { id: 6, name: "Oven", stage: "Won", amount: "", user: "Boris", score: 60, why: "", is_linked: false },
+    ],
+    match_state: "ambiguous", match_reason: "",
+    contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
+    debt: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
+    note: "", can_create: true, controls: { hang_up: false, transfer: [] },
+};
+const STRANGER = { ...CARD, partner: false, leads: [], contacts: [], reasons: [] };
+const FORM = {
+    dispositions: [
+        { id: 1, name: "Agreed", color: 1, activity_type_id: false, activity_days: 1 },
+        { id: 2, name: "Later", color: 2, activity_type_id: 4, activity_days: 3 },
+    ],
+    stages: [{ id: 10, name: "New" }, { id: 11, name: "Won" }], stage_id: 10,
+    activity_types: [{ id: 4, name: "Call", icon: "fa-phone" }],
+    calls_to_do: [{ id: 20, summary: "Ask", date: "2026-03-09", is_late: true }],
+    disposition_id: false, note: "",
+};
+
+/** What the server was asked: the names of the methods, with arguments where they matter. */
+let asked;
+let cards, ringing;
+
+beforeEach(() => {
+    mockDate("2026-03-10 12:00:00", 0);
+    patchWithCleanup(session, { telephony: { can_call: false, pop: true, sound: false, dnd: false, tab: "stay" } });
+    asked = [];
+    cards = { 7: CARD };
+    ringing = [];
+    onRpc("telephony.call", "ringing_now", () => {
+        asked.push("ringing_now");
+        return ringing;
+    });
+    onRpc("telephony.call", "get_card", ({ args }) => {
+        asked.push("get_card");
+        return cards[args[0][0]] || STRANGER;
+    });
+    onRpc("telephony.call", "get_result_form", () => FORM);
+});
+
+/** What the server says over the bus, until it is on the screen. */
+async function tell(...messages) {
+    const arrived = new Deferred();
+    getService("bus_service").subscribe("crm_telephony.call", () => arrived.resolve());
+    MockServer.env["bus.bus"]._sendmany(messages.map((message) => [serverState.partnerId, "crm_telephony.call", {
+        id: 7, direction: "inbound", number: "+77771234567", display: "+7 777 123 4567", extension: "101", outcome: "",
+        seconds: 0, talk_seconds: 0, ...message,
+    }]));
+    await arrived;
+    for (let frame = 0; frame < 3; frame++) {
+        await animationFrame();
+    }
+}
+
+async function open() {
+    await makeMockEnv();
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await animationFrame();
+    expect(asked.splice(0)).toEqual(["ringing_now"]);
+}
+
+test("the number is there before anything else is known", async () => {
+    const answer = new Deferred();
+    onRpc("telephony.call", "get_card", () => answer);
+    await open();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_name").toHaveText("+7 777 123 4567");
+    expect(".o_telephony_card_body").toHaveCount(0);
+    answer.resolve(CARD);
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_card_name").toHaveText("Aigerim");
+    expect(".o_telephony_card_reasons").toHaveText(/Delivery is late/);
+    expect(queryAllTexts(".o_telephony_card_pick")).toEqual(["This one", "This one"]);
+    expect(".o_telephony_cards [role=status]").toHaveText("Incoming call: Aigerim");
+});
+
+test("ringing, talking with a clock, ended: one card", async () => {
+    await open();
+    await tell({ phase: "ringing", seconds: 3 });
+    expect(".o_telephony_card_clock").toHaveText("0:03");
+    await tell({ phase: "ringing", seconds: 3 });
+    await advanceTime(2000);
+    expect(".o_telephony_card_clock").toHaveText("0:05");
+    await tell({ phase: "talking" });
+    await advanceTime(42_000);
+    expect(".o_telephony_card").toHaveCount(1);
+    expect(".o_telephony_card").toHaveAttribute("data-phase", "talking");
+    expect(".o_telephony_card_clock").toHaveText(/0:4[12]/);
+    await tell({ phase: "ended", outcome: "answered", talk_seconds: 66 });
+    expect(".o_telephony_card_clock").toHaveText("1:06");
+    expect(".o_telephony_result").toHaveCount(1);
+    expect(asked.splice(0)).toEqual(["get_card", "get_card", "get_card", "get_card"]);
+});
+
+test("names are text", async () => {
+    cards[7] = { ...CARD, partner: { ...CARD.partner, name: "<b>Bold</b>" } };
+    await open();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_name").toHaveText("<b>Bold</b>");
+    expect(".o_telephony_card b").toHaveCount(0);
+    expect(asked.splice(0)).toEqual(["get_card"]);
+});
+
+test("who may not know the caller is not asked to enter him", async () => {
+    cards[7] = { ...STRANGER, is_hidden: true };
+    await open();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_create").toHaveCount(0);
+    expect(".o_telephony_card_body").toHaveText(/may not read/);
+    expect(asked.splice(0)).toEqual(["get_card"]);
+});
+
+test("a card that cannot be loaded keeps what is known", async () => {
+    onRpc("telephony.call", "get_card", () => {
+        throw new Error("no");
+    });
+    await open();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_name").toHaveText("+7 777 123 4567");
+    await tell({ phase: "talking" });
+    expect(".o_telephony_card").toHaveAttribute("data-phase", "talking");
+});
+
+test("a call that is over before it could be seen shows nothing", async () => {
+    await open();
+    await tell(
+        { phase: "ringing" }, { phase: "lost", outcome: "missed" }, { id: 8, phase: "gone", by: "Boris" });
+    expect(".o_telephony_card").toHaveCount(0);
+    expect(asked.splice(0)).toEqual(["get_card"]);
+});
+
+for (const [phase, message] of [["gone", { by: "Boris" }], ["lost", { outcome: "missed" }], ["ended", { outcome: "answered" }]]) {
+    test(`a card that nobody touches leaves by itself: ${phase}`, async () => {
+        await open();
+        await tell({ phase: "ringing" });
+        await advanceTime(2000);
+        await tell({ phase, ...message });
+        await advanceTime(STAYS[phase] - 1000);
+        expect(".o_telephony_card").toHaveCount(1);
+        await advanceTime(2000);
+        expect(".o_telephony_card").toHaveCount(0);
+    });
+}
+
+test("a result that somebody writes stays", async () => {
+    await open();
+    await tell({ phase: "ended", outcome: "answered" });
+    await contains(".o_telephony_result_note").edit("Hm");
+    await advanceTime(STAYS.ended * 2);
+    expect(".o_telephony_result").toHaveCount(1);
+});
+
+test("after a minute without the websocket the server says what is going on", async () => {
+    await open();
+    await tell({ phase: "ringing" });
+    ringing = [{ id: 9, phase: "talking", direction: "outbound", number: "+7701", display: "+7 701", extension: "101", outcome: "", seconds: 30, talk_seconds: 0 }];
+    getService("bus_service").trigger("BUS:RECONNECT");
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_card").toHaveCount(1);
+    expect(".o_telephony_card").toHaveAttribute("data-call", "9");
+    expect(".o_telephony_card_clock").toHaveText("0:30");
+    expect(asked.splice(0)).toEqual(["get_card", "ringing_now", "get_card"]);
+});
+
+test("an end that never came is found out", async () => {
+    await open();
+    await tell({ phase: "talking" });
+    await advanceTime(CHECK_EVERY + 1000);
+    await animationFrame();
+    expect(".o_telephony_card").toHaveCount(0);
+    await advanceTime(CHECK_EVERY * 3);
+    expect(asked.splice(0)).toEqual(["get_card", "ringing_now"]);
+});
+
+test("nothing is asked for who has nothing to do with telephony", async () => {
+    patchWithCleanup(session, { telephony: false });
+    await makeMockEnv();
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await animationFrame();
+    expect(".o_telephony_card").toHaveCount(0);
+    expect(asked.splice(0)).toEqual([]);
+});
+
+test("the focus stays where it is; keys bring it, fold the card and close it", async () => {
+    await open();
+    await tell({ phase: "ringing" });
+    expect(queryOne(".o_telephony_card")).not.toBe(document.activeElement);
+    await press("Escape");
+    await animationFrame();
+    expect(".o_telephony_card_body").toHaveCount(1, { message: "an Escape elsewhere is not ours" });
+    await press(["alt", "shift", "k"]);
+    expect(".o_telephony_card").toBeFocused();
+    await press("Escape");
+    await animationFrame();
+    expect(".o_telephony_card_body").toHaveCount(0);
+    expect(".o_telephony_card_fold").toHaveAttribute("aria-expanded", "false");
+    await press("Escape");
+    await animationFrame();
+    expect(".o_telephony_card").toHaveCount(0);
+});
+
+test("while one talks the next call is told in short; a talk opens its card", async () => {
+    await open();
+    await tell({ phase: "talking" });
+    await tell({ id: 8, phase: "ringing" });
+    expect(".o_telephony_card").toHaveCount(2);
+    expect(".o_telephony_card[data-call='8'] .o_telephony_card_body").toHaveCount(0);
+    await tell({ id: 8, phase: "talking" });
+    expect(".o_telephony_card[data-call='8'] .o_telephony_card_body").toHaveCount(1);
+    expect(".o_telephony_card[data-call='7'] .o_telephony_card_body").toHaveCount(0);
+});
+
+test("what one tab closes, all close", async () => {
+    await open();
+    await tell({ phase: "ended", outcome: "answered" });
+    await tell({ phase: "closed" });
+    expect(".o_telephony_card").toHaveCount(0);
+    await tell({ id: 8, phase: "ringing" });
+    new BroadcastChannel("crm_telephony").postMessage({ dismissed: 8 });
+    await tick();
+    await animationFrame();
+    expect(".o_telephony_card").toHaveCount(0);
+});
+
+test("a tab in the background asks when somebody looks at it", async () => {
+    await open();
+    let visibility = "hidden";
+    patchWithCleanup(document, { get visibilityState() { return visibility; } });
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_name").toHaveText("+7 777 123 4567");
+    expect(asked.splice(0)).toEqual([]);
+    visibility = "visible";
+    document.dispatchEvent(new Event("visibilitychange"));
+    await animationFrame();
+    await animationFrame();
+    expect(asked.splice(0)).toEqual(["get_card"]);
+    expect(".o_telephony_card_name").toHaveText("Aigerim");
+});
+
+test("a click says which deal, a form who calls", async () => {
+    onRpc("telephony.call", "link_caller", ({ args, kwargs }) => {
+        asked.push([...args, kwargs.lead_id]);
+        return { ...CARD, leads: CARD.leads.map((lead) => ({ ...lead, is_linked: lead.id === 5 })) };
+    });
+    onRpc("telephony.call", "create_caller", ({ args }) => {
+        asked.push(args);
+        return CARD;
+    });
+    await open();
+    await tell({ phase: "ringing" });
+    await contains(".o_telephony_card_pick:first").click();
+    expect(".o_telephony_card_lead .fa-check").toHaveCount(1);
+    await tell({ id: 8, phase: "ringing" });
+    await contains("[data-call='8'] input[name=name]").edit("Timur", { confirm: false });
+    await contains("[data-call='8'] .o_telephony_card_new_lead").click();
+    expect(asked.splice(0)).toEqual(["get_card", [[7], 5], "get_card", [[8], { name: "Timur", company: "", kind: "lead" }]]);
+});
+
+test("the result is saved in one step", async () => {
+    onRpc("telephony.call", "save_result", ({ args }) => {
+        asked.push(args);
+        return true;
+    });
+    await open();
+    await tell({ phase: "ended", outcome: "answered", talk_seconds: 60 });
+    expect(".o_telephony_result_done input").toBeChecked();
+    await contains(".o_telephony_disposition:last").click();
+    expect(queryOne(".o_telephony_result_date").value).toBe("2026-03-13");
+    await contains(".o_telephony_result_note").edit("Samples");
+    await contains(".o_telephony_result_stage").select("11");
+    await contains(".o_telephony_result_save").click();
+    expect(asked.splice(0)).toEqual(["get_card", [[7], {
+        disposition_id: 2, note: "Samples", stage_id: 11, activity: { type_id: 4, date: "2026-03-13", summary: "" },
+        done_ids: [20],
+    }]]);
+    expect(".o_telephony_card").toHaveCount(0);
+});
+
+test("what nobody reached does not tick its activity off", async () => {
+    await open();
+    await tell({ phase: "ended", direction: "outbound", outcome: "busy" });
+    expect(".o_telephony_card_phase").toHaveText("Busy");
+    expect(".o_telephony_result_done input").not.toBeChecked();
+});
+
+test("a browser that allows no sound, or has none, shows the card all the same", async () => {
+    patchWithCleanup(session, { telephony: { ...session.telephony, sound: true } });
+    patchWithCleanup(window, {
+        AudioContext: class {
+            state = "suspended";
+            resume() {
+                asked.push("blocked");
+                return Promise.reject(new DOMException("not allowed", "NotAllowedError"));
+            }
+            close() {
+                asked.push("closed");
+                return Promise.resolve();
+            }
+        },
+    });
+    await makeMockEnv();
+    patchWithCleanup(getService("multi_tab"), { isOnMainTab: () => true });
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card").toHaveCount(1);
+    await tell({ phase: "talking" });
+    expect(asked.splice(0)).toEqual(["ringing_now", "get_card", "blocked", "get_card", "closed"]);
+    patchWithCleanup(window, { AudioContext: undefined });
+    await tell({ id: 8, phase: "ringing" });
+    expect(".o_telephony_card").toHaveCount(2);
+});
+
+test("of many tabs one rings", async () => {
+    patchWithCleanup(session, { telephony: { ...session.telephony, sound: true } });
+    patchWithCleanup(window, {
+        AudioContext: class {
+            constructor() {
+                asked.push("rings");
+            }
+        },
+    });
+    await makeMockEnv();
+    patchWithCleanup(getService("multi_tab"), { isOnMainTab: () => false });
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await tell({ phase: "ringing" });
+    expect(asked.splice(0)).toEqual(["ringing_now", "get_card"]);
+});
