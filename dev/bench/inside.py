@@ -8,6 +8,7 @@ from dev.setup import paths
 from dev.setup.console import fail
 
 ANSWER = 'ANSWER '
+POP_EXTENSION = '177'
 
 
 def ask(bench, question: str, *arguments):
@@ -33,6 +34,18 @@ def account(database: str) -> str:
         return found.webhook_token
 
 
+def pop_account(database: str) -> str:
+    """The same; its phone POP_EXTENSION is the admin's."""
+    token = account(database)
+    with environment(database) as env:
+        owner = env['telephony.account'].search([('webhook_token', '=', token)])
+        if not owner.extension_ids.filtered(lambda phone: phone.number == POP_EXTENSION):
+            env['telephony.extension'].create({
+                'number': POP_EXTENSION, 'account_id': owner.id, 'user_id': env.ref('base.user_admin').id})
+        env.cr.commit()
+    return token
+
+
 @contextmanager
 def environment(database: str):
     """Odoo's environment, as the superuser."""
@@ -47,7 +60,7 @@ def main(conf: str, question: str, *arguments: str) -> None:
 
     from dev.bench import lookup
     config.parse_config(['-c', conf], setup_logging=True)
-    answer = {'account': account, 'lookup': lookup.measure}[question](*arguments)
+    answer = {'account': account, 'pop_account': pop_account, 'lookup': lookup.measure}[question](*arguments)
     print(ANSWER + json.dumps(answer), flush=True)
 
 

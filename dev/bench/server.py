@@ -22,9 +22,9 @@ STOP_SECONDS = 20
 
 
 class Server:
-    def __init__(self, process: subprocess.Popen, port: int, log: Path):
+    def __init__(self, process: subprocess.Popen, port: int, websocket_port: int, log: Path):
         self.process = psutil.Process(process.pid)
-        self.port, self.log = port, log
+        self.port, self.websocket_port, self.log = port, websocket_port, log
 
     def megabytes(self) -> float:
         """Memory of the process that answers, the largest if there are several."""
@@ -58,7 +58,7 @@ def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
         stderr=subprocess.DEVNULL)
     try:
         _wait(process, f'http://127.0.0.1:{port}/web/health', log)
-        yield Server(process, port, log)
+        yield Server(process, port, websocket_port if workers else port, log)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -104,6 +104,10 @@ export class CallCard extends Component {
         return this.call.isFolded ? _t("Show more") : _t("Show less (Esc)");
     }
 
+    pickLabel(lead) {
+        return _t("This call is about %s", lead.name);
+    }
+
     ago(text) {
         return deserializeDateTime(text).toRelative();
     }

@@ -131,6 +131,11 @@ registry.category("web_tour.tours").add("telephony_pop_two", {
                 }
             },
         },
+        {
+            content: "somebody has seen it: what is over within half a second leaves no card",
+            trigger: card("ringing"),
+            run: () => new Promise((resolve) => setTimeout(resolve, 700)),
+        },
         pbx("lost"),
         { trigger: `${card("lost")} .o_telephony_card_phase:contains(Missed call)` },
         {
