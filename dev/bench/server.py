@@ -58,6 +58,8 @@ def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
         stderr=subprocess.DEVNULL)
     try:
         _wait(process, f'http://127.0.0.1:{port}/web/health', log)
+        if workers:     # the websocket's process starts later
+            _wait(process, f'http://127.0.0.1:{websocket_port}/websocket/health', log)
         yield Server(process, port, websocket_port if workers else port, log)
     finally:
         process.send_signal(signal.SIGTERM)
