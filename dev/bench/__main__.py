@@ -16,32 +16,21 @@ from dev.setup.console import phase, readable_failures, say
 
 WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
 LOOKUP = ('p5', 'p6', 'p7')
-<<<<<<< HEAD
 LATE = ('late',)
-=======
 POP = ('p8',)
->>>>>>> 3f72c10 (Measure from the PBX's POST to the card; tell of the card in the README)
+ALL = WEBHOOK + LOOKUP + LATE + POP
 ROUNDS, SECONDS, SMALL, LARGE = 7, 1, 100_000, 1_000_000
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_SMALL, QUICK_LARGE = 3, .5, 10_000, 100_000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
-<<<<<<< HEAD
-    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(WEBHOOK + LOOKUP + LATE) + '; all by default')
+    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(ALL) + '; all by default')
     parser.add_argument('--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory')
     given = parser.parse_args()
-    if unknown := set(given.benches) - set(WEBHOOK + LOOKUP + LATE):
+    if unknown := set(given.benches) - set(ALL):
         parser.error(f'unknown: {" ".join(sorted(unknown))}')
-    wanted = set(given.benches) or set(WEBHOOK + LOOKUP + LATE) - ({'memory'} if given.quick else set())
-=======
-    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(WEBHOOK + LOOKUP + POP) + '; all by default')
-    parser.add_argument('--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory')
-    given = parser.parse_args()
-    if unknown := set(given.benches) - set(WEBHOOK + LOOKUP + POP):
-        parser.error(f'unknown: {" ".join(sorted(unknown))}')
-    wanted = set(given.benches) or set(WEBHOOK + LOOKUP + POP) - ({'memory'} if given.quick else set())
->>>>>>> 3f72c10 (Measure from the PBX's POST to the card; tell of the card in the README)
+    wanted = set(given.benches) or set(ALL) - ({'memory'} if given.quick else set())
     with locks.locked('bench', 'another bench'):
         rows = _measure(Bench(), wanted, given.quick)
     print(f'\n{os.cpu_count()} cores, Python {platform.python_version()}, '
@@ -58,14 +47,11 @@ def _measure(bench: Bench, wanted: set[str], quick: bool) -> list[Row]:
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=rounds, seconds=seconds).run(wanted)
-<<<<<<< HEAD
     if wanted & set(LATE):
         rows += late.measure(bench, large, rounds=rounds, seconds=seconds)
-=======
     if wanted & set(POP):
         bench.fill_calls(large)
         rows += Pop(bench, large, rounds=rounds).run()
->>>>>>> 3f72c10 (Measure from the PBX's POST to the card; tell of the card in the README)
     if small:
         rows += [row for row in _lookup(bench, large, small, rounds, peers=not quick) if row.bench.lower() in wanted]
     return rows
