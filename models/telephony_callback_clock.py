@@ -224,6 +224,5 @@ class TelephonyCallback(models.Model):
             return self.env._(
                 "Late by %(minutes)s working minutes, responsible: %(user)s.", minutes=self.late_minutes,
                 user=self.user_id.name or self.env._("nobody"))
-        return self.env._(
-            "To be called before %(time)s, instead of %(user)s.", time=format_datetime(self.env, self.due_at, dt_format='short'),
-            user=self.absent_user_id.name)
+        due = format_datetime(self.env, self.due_at, dt_format='short')
+        return self.env._("To be called before %(time)s, instead of %(user)s.", time=due, user=self.absent_user_id.name)

@@ -105,10 +105,11 @@ class TestBoard(Debts, TelephonyCase):
     def test_every_column_is_there_and_sums_the_money(self):
         self.new_lead(expected_revenue=700)
         debt = self.lost()
-        groups = dict((status, revenue) for status, revenue in self.env['telephony.callback']._read_group(
+        groups = dict(self.env['telephony.callback']._read_group(
             [('id', '=', debt.id)], ['status'], ['expected_revenue:sum']))
         self.assertEqual(groups, {'open': 700})
-        shown = self.env['telephony.callback'].with_context(read_group_expand=True).web_read_group([('id', '=', debt.id)], ['status'])['groups']
+        board = self.env['telephony.callback'].with_context(read_group_expand=True)
+        shown = board.web_read_group([('id', '=', debt.id)], ['status'])['groups']
         self.assertEqual([group['status'] for group in shown], ['late', 'open', 'saved', 'lost'])
 
     def test_tries_and_the_last_of_them(self):
@@ -181,7 +182,8 @@ class TestBoard(Debts, TelephonyCase):
             number = f'+7701000000{index}'
             self.lost(f'm{index}', caller=number)
             if minutes:
-                self.tried(f'o{index}', NOON + timedelta(minutes=minutes + 1), called=number, outcome='answered', talk_seconds=60)
+                at = NOON + timedelta(minutes=minutes + 1)
+                self.tried(f'o{index}', at, called=number, outcome='answered', talk_seconds=60)
         [(count, rate, minutes)] = self.env['telephony.callback']._read_group(
             [('lost_at', '=', NOON)], [], ['__count', 'recovery_rate:avg', 'served_minutes:avg'])
         self.assertEqual((count, round(rate, 3), minutes), (3, 0.667, 6))
@@ -208,7 +210,8 @@ class TestBoard(Debts, TelephonyCase):
                 self.assertEqual(debt.due_at, NOON + timedelta(hours=10, minutes=15))
                 self.clock(NOON + timedelta(hours=10, minutes=21))
                 self.assertEqual((debt.status, debt.escalation), ('late', '1'))
-                self.tried(f'o{calendar.id}', NOON + timedelta(hours=11, minutes=1), called=number, outcome='answered', talk_seconds=60)
+                at = NOON + timedelta(hours=11, minutes=1)
+                self.tried(f'o{calendar.id}', at, called=number, outcome='answered', talk_seconds=60)
                 self.assertEqual(debt.served_minutes, 60)
 
     def test_clock_change(self):

@@ -41,7 +41,8 @@ class TestRehearsal(Debts, TelephonyCase):
                 elif what in ('reached', 'back'):
                     make = self.outbound if what == 'reached' else self.event
                     party = {'called': number} if what == 'reached' else {'caller': number, 'extension': '102'}
-                    event = make('ended', f'{tag}{index}', iso(at), outcome='answered', **{'talk_seconds': 45, **party, **values})
+                    event = make('ended', f'{tag}{index}', iso(at), outcome='answered', **{
+                        'talk_seconds': 45, **party, **values})
                 else:
                     event = self.event('ended', f'{tag}{index}', iso(at), caller=number, outcome=what, **{
                         'wait_seconds': 10, **values})

@@ -83,7 +83,8 @@ class TelephonyRehearsal(models.TransientModel):
             if len(lines) < MOST_LINES:
                 lines.append({
                     'call_id': planned.call.id, 'rule_id': planned.rule.id, 'kind': planned.action.kind,
-                    'result': played.result, 'due_at': planned.due_at, 'user_id': planned.users[:1].id if planned.users else False,
+                    'result': played.result, 'due_at': planned.due_at,
+                    'user_id': planned.users[:1].id if planned.users else False,
                     'is_out_of_hours': played.out_of_hours, 'is_absent': bool(played.absent),
                 })
         self.write({
@@ -112,7 +113,8 @@ class TelephonyRehearsal(models.TransientModel):
         """All rules that are asked, in their order: which one acts depends on those above it."""
         return self.env['telephony.rule'].with_context(active_test=False).search(
             Domain('company_id', 'in', [False, self.company_id.id])
-            & (Domain('active', '=', True) & Domain('id', 'not in', self.without_ids.ids) | Domain('id', 'in', self.rule_ids.ids)))
+            & (Domain('active', '=', True) & Domain('id', 'not in', self.without_ids.ids)
+               | Domain('id', 'in', self.rule_ids.ids)))
 
     def _period(self):
         """From the beginning of the first day to the end of the last one, where the company works (naive UTC)."""
