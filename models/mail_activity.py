@@ -24,6 +24,12 @@ class MailActivity(models.Model):
         customer = self.env['telephony.account']._customer_record(record) or record
         return next((customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)), False)
 
+    def write(self, vals):
+        result = super().write(vals)
+        if {'date_deadline', 'user_id'} & set(vals):
+            self._open_callbacks()._follow_activity()
+        return result
+
     def _action_done(self, feedback=False, attachment_ids=None):
         callbacks = self._open_callbacks()
         result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
