@@ -153,7 +153,7 @@ class TelephonyCallback(models.Model):
         """
         _ = self.env._
         reached = self._reached_after(calls.filtered(lambda call: call in promises))
-        effects, opening = {}, []
+        effects, opening, served = {}, [], []
         for call in calls:
             callback, promise = open_ones.get(call, self.browse()), promises.get(call)
             if call.callback_id and call in judged and not promise and self._is_void(call) or (
@@ -176,9 +176,7 @@ class TelephonyCallback(models.Model):
                 if latest:
                     callback._give_up(promise)
             elif call in reached:
-                self._note_served(promise, reached[call])
-                effects[call] = {
-                    'state': 'skipped', 'callback_id': call.callback_id.id, 'note': _("The customer was reached meanwhile")}
+                served.append(promise)
             elif callback and call.callback_id in (callback, self.browse()):
                 callback._join(promise)
                 effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
@@ -188,6 +186,11 @@ class TelephonyCallback(models.Model):
                 effects[call] = {'state': 'done', 'callback_id': call.callback_id.id, 'note': _("Callback opened")}
             else:
                 opening.append(promise)
+        self._note_served(served, reached)
+        for promise in served:
+            effects[promise.call] = {
+                'state': 'skipped', 'callback_id': promise.call.callback_id.id,
+                'note': _("The customer was reached meanwhile")}
         for callback in self._open(opening):
             effects[callback.origin_call_id] = {'state': 'done', 'callback_id': callback.id, 'note': _("Callback opened")}
         now = fields.Datetime.now()
@@ -212,16 +215,26 @@ class TelephonyCallback(models.Model):
         return {calls.browse(lost): calls.browse(reached) for lost, reached in rows}
 
     @api.model
-    def _note_served(self, promise, reached):
-        """A loss that is told after it was made good leaves the same trace as one that was told in time."""
-        call = promise.call
-        served = self.search([('closing_call_id', '=', reached.id), ('customer_number', '=', call.customer_number)], limit=1)
-        if not served and not call.callback_id:
-            self._open([promise], plan=False)._close_by_call(reached)
+    def _note_served(self, promises, reached):
+        """Losses that are told after they were made good leave the same trace as if they had been told in time.
+
+        :param promises: list of :class:`Planned`, of different customers
+        :param dict reached: {call: the call in which its customer was reached}
+        """
+        calls = [reached[promise.call].id for promise in promises]
+        known = {(callback.closing_call_id, callback.customer_number) for callback in self.search([
+            ('closing_call_id', 'in', calls)])} if calls else set()
+        new = [promise for promise in promises if not promise.call.callback_id
+               and (reached[promise.call], promise.call.customer_number) not in known]
+        for callback in self._open(new, served=True):
+            callback._close_by_call(reached[callback.origin_call_id])
 
     @api.model
-    def _open(self, promises, plan=True):
-        """Open a callback for each of these :class:`Planned`, of different customers."""
+    def _open(self, promises, served=False):
+        """Open a callback for each of these :class:`Planned`, of different customers.
+
+        :param served: they are closed already, there may be others that are open
+        """
         callbacks = self.with_context(mail_create_nolog=True).create([{
             'company_id': promise.call.company_id.id,
             'customer_number': promise.call.customer_number,
@@ -233,11 +246,12 @@ class TelephonyCallback(models.Model):
             'origin_call_id': promise.call.id,
             'rule_id': promise.rule.id,
             'last_try_at': promise.call._moment(),
+            'state': 'done' if served else 'open',
         } for promise in promises]).with_env(self.env)
         for callback in callbacks:
             callback.origin_call_id.callback_id = callback
         callbacks.filtered(lambda callback: callback.origin_call_id.direction == 'outbound')._count_attempts()
-        if plan:
+        if not served:
             callbacks._plan_activity()
         return callbacks
 

@@ -18,7 +18,9 @@ WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
 LOOKUP = ('p5', 'p6', 'p7')
 LATE = ('late',)
 POP = ('p8',)
-ALL = WEBHOOK + LOOKUP + LATE + POP
+FOLLOW_UP = ('p13',)
+ALL = WEBHOOK + LOOKUP + LATE + POP + FOLLOW_UP
+ENDED, QUICK_ENDED = 10_000, 1_000
 ROUNDS, SECONDS, SMALL, LARGE = 7, 1, 100_000, 1_000_000
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_SMALL, QUICK_LARGE = 3, .5, 10_000, 100_000
 
@@ -42,8 +44,8 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], quick: bool) -> list[Row]:
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
-    large = bench.database(QUICK_LARGE if quick else LARGE)
-    small = bench.database(QUICK_SMALL if quick else SMALL) if wanted & set(LOOKUP) else None
+    large = bench.database(QUICK_LARGE if quick else LARGE) if wanted - set(FOLLOW_UP) else None
+    small = bench.database(QUICK_SMALL if quick else SMALL) if wanted & set(LOOKUP + FOLLOW_UP) else None
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=rounds, seconds=seconds).run(wanted)
@@ -52,9 +54,30 @@ def _measure(bench: Bench, wanted: set[str], quick: bool) -> list[Row]:
     if wanted & set(POP):
         bench.fill_calls(large)
         rows += Pop(bench, large, rounds=rounds).run()
-    if small:
+    if wanted & set(LOOKUP):
         rows += [row for row in _lookup(bench, large, small, rounds, peers=not quick) if row.bench.lower() in wanted]
+    if wanted & set(FOLLOW_UP):
+        rows += _follow_up(bench, small, QUICK_ENDED if quick else ENDED)
     return rows
+
+
+def _follow_up(bench: Bench, small: str, calls: int) -> list[Row]:
+    """In a copy: what follows from calls is not taken back."""
+    copy = f'{small}_follow_up'
+    inside.ask(bench, 'account', small)
+    with phase(f'P13: what {calls:,} ended calls lead to'), bench.copy(small, copy):
+        answer = inside.ask(bench, 'follow_up', copy, calls)
+    most = 60 * calls / ENDED
+    return [
+        Row('P13', f"ended call: chatter, callback, effects ({answer['effects']:,} in all); floor: a chatter line",
+            f"{answer['floor']:.3g} ms", f"{answer['ms']:.3g} ms", f"{answer['ms'] / answer['floor']:.1f}",
+            '<= 4 ms', answer['ms'] <= 4),
+        Row('P13', 'queries a call', '', f"{answer['queries']:.2f}", goal='<= 2', met=answer['queries'] <= 2),
+        Row('P13', f"{calls:,} ended calls, one scheduled action", str(calls), f"{answer['done']} in {answer['seconds']:.3g} s",
+            goal=f'all, <= {most:g} s', met=answer['done'] == calls and answer['seconds'] <= most),
+        Row('P13', 'memory gained after the first fifth', '', f"{answer['grown']:.0f} MB", goal='<= 20 MB',
+            met=answer['grown'] <= 20),
+    ]
 
 
 def _lookup(bench: Bench, large: str, small: str, rounds: int, *, peers: bool) -> list[Row]:

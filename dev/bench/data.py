@@ -1,6 +1,6 @@
 """Databases with many contacts and deals. Filled once by SQL, kept, and updated when the addon's code has changed."""
 import hashlib
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +118,16 @@ class Bench:
             self.databases.remember(name, callers=True)
         self._install_floor(name)
         return name
+
+    @contextmanager
+    def copy(self, name: str, copy: str):
+        """A database that is gone afterwards."""
+        self.databases.drop(copy)
+        self.databases.copy(name, copy)
+        try:
+            yield
+        finally:
+            self.databases.drop(copy)
 
     def _fill(self, name: str, contacts: int) -> None:
         values = {'contacts': contacts, 'leads': int(contacts * LEADS_PER_CONTACT)}

@@ -12,7 +12,7 @@ POP_EXTENSION = '177'
 
 
 def ask(bench, question: str, *arguments):
-    """The answer of a function of this file or of lookup.py."""
+    """The answer of a function of this file, of lookup.py or of follow_up.py."""
     conf = bench.odoo.conf(arguments[0])
     done = subprocess.run(
         [sys.executable, '-m', 'dev.bench.inside', str(conf), question, *map(str, arguments)],
@@ -58,9 +58,11 @@ def environment(database: str):
 def main(conf: str, question: str, *arguments: str) -> None:
     from odoo.tools import config
 
-    from dev.bench import lookup
+    from dev.bench import follow_up, lookup
     config.parse_config(['-c', conf], setup_logging=True)
-    answer = {'account': account, 'pop_account': pop_account, 'lookup': lookup.measure}[question](*arguments)
+    answer = {
+        'account': account, 'pop_account': pop_account, 'lookup': lookup.measure, 'follow_up': follow_up.measure,
+    }[question](*arguments)
     print(ANSWER + json.dumps(answer), flush=True)
 
 
