@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, fields
 from odoo.api import Environment
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tests.common import get_db_name
@@ -194,7 +194,7 @@ class TestChoice(SettleCase):
         foreign = self.env['crm.lead'].create({'name': "Foreign", 'company_id': other.id, 'user_id': False, 'team_id': False})
         call = self.lost()
         self.anna.company_ids |= other
-        with self.assertRaises(Exception):
+        with self.assertRaises(UserError):
             call.with_user(self.anna).with_context(allowed_company_ids=[self.company.id, other.id]).action_pick(foreign.id)
         self.env.invalidate_all()
         self.assertNotEqual(call.lead_id, foreign)
@@ -508,7 +508,8 @@ class TestBadInput(SettleCase):
                                       'user_id': self.anna.id, 'team_id': team.id}])
         self.env.flush_all()
         self.env.cr.execute("""
-            INSERT INTO crm_lead (name, type, active, won_status, partner_id, user_id, stage_id, phone_sanitized, priority, team_id)
+            INSERT INTO crm_lead (name, type, active, won_status, partner_id, user_id, stage_id, phone_sanitized, priority,
+                                  team_id)
             SELECT 'Deal ' || i, 'opportunity', true, 'pending', partner_id, user_id, stage_id, phone_sanitized, '0', team_id
               FROM crm_lead, generate_series(1, 5000) AS i WHERE partner_id = %s""", [self.partner.id])
         self.env.invalidate_all()

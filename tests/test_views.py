@@ -21,6 +21,7 @@ VIEWS = {
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
+    'telephony.disposition': ('list',),
     'telephony.match.weight': ('list', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
