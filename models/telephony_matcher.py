@@ -222,7 +222,7 @@ class TelephonyMatcher(models.AbstractModel):
         rows = self.env.execute_query(SQL(
             """ SELECT asked.place, deal.id, deal.phone_sanitized, contact.id, contact.commercial_partner_id, deal.user_id,
                        deal.source_id, deal.campaign_id, deal.team_id, deal.probability, deal.expected_revenue,
-                       contact.complete_name
+                       COALESCE(NULLIF(contact.name, ''), contact.complete_name)
                   FROM unnest(%(places)s::int[], %(numbers)s::text[], %(users)s::int[], %(chosen)s::int[])
                        AS asked (place, number, user_id, lead_id)
                  CROSS JOIN LATERAL (
