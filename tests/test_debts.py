@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError, LockError, UserError
 from odoo.tests import new_test_user
 
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
@@ -257,6 +257,28 @@ class TestTaking(Debts, TelephonyCase):
         action = debt.with_user(self.supervisor).action_call()
         self.assertEqual((action['type'], action['url']), ('ir.actions.act_url', f'tel:{CUSTOMER}'))
         self.assertEqual(debt.user_id, self.supervisor)
+
+    def test_one_click_calls_and_takes(self):
+        """It is mine when my phone rings, and not yet when I am asked whether I really want to."""
+        debt = self.lost()
+        self.patch(type(self.env['res.users']), '_telephony_can_call', lambda user: True)
+        asked = []
+        for tag, owner in [('crm_telephony.confirm_call', self.env['res.users']), ('display_notification', self.boris)]:
+            self.patch(type(self.env['telephony.account']), '_place_call', lambda account, number, record, tag=tag: (
+                asked.append((number, record)), {'type': 'ir.actions.client', 'tag': tag})[1])
+            self.assertEqual(debt.with_user(self.boris).action_call()['tag'], tag)
+            self.assertEqual(debt.user_id, owner)
+        self.assertEqual(asked, [(CUSTOMER, debt), (CUSTOMER, debt)])
+
+    def test_of_two_at_once_one_is_told_to_wait(self):
+        debt = self.lost().with_user(self.boris)
+
+        def locked(records, **_options):
+            raise LockError("another transaction has the row")
+        self.patch(type(debt), 'lock_for_update', locked)
+        with self.assertRaisesRegex(UserError, "at this very moment"):
+            debt.action_take()
+        self.assertFalse(debt.user_id)
 
     def test_who_is_talking_now_is_shown(self):
         debt = self.lost()
