@@ -145,11 +145,13 @@ def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
     if demo:
         print(f'  Look first at {url}/odoo/telephony-calls - the calls, missed ones in red,\n'
               f'                {url}/odoo/telephony-callbacks - who has to be called back, and until when,\n'
+              f'                {url}/odoo/telephony-settle - which deal is it about?,\n'
               f'                {url}/odoo/crm - and at the calls of a deal.')
     else:
         print(f'  The database is empty: connect a PBX on {url}/odoo/telephony-pbx')
     if live:
-        print('  Calls go on coming in, a few a minute.')
+        print('  Calls go on coming in, a few a minute: those that ring at 101 show their card, '
+              f'all of them stand on {url}/odoo/telephony-live.')
     print(f'  Log: {log}   Ctrl-C stops the server; the database stays.\n', flush=True)
 
 

@@ -112,9 +112,11 @@ class TelephonyCall(models.Model):
                 bodies = {(call.lead_id or call.partner_id).id: call.with_env(self.env)._chatter_line() for call in turn}
                 messages = self.env[model].browse(bodies)._message_log_batch(
                     bodies=bodies, author_id=self.env.ref('base.partner_root').id)
-                by_record = {message.res_id: message.id for message in messages}
+                by_record = {message.res_id: message for message in messages}
                 for call in turn:
                     call.message_id = by_record[(call.lead_id or call.partner_id).id]
+                    if moment := call._moment():    # what is told late stands where it belongs
+                        call.message_id.sudo().date = moment
                 calls -= turn
 
     def _chatter_line(self):

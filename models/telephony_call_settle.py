@@ -420,8 +420,6 @@ class TelephonyCall(models.Model):
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
             calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)._log_in_chatter()
-        for call in told:
-            call.message_id.date = call._moment()
         for callback, owner in owners.items():
             call = callback.origin_call_id
             values = {'partner_id': call.partner_id.id, 'lead_id': call.lead_id.id}
