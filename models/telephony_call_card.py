@@ -54,7 +54,8 @@ class TelephonyCall(models.Model):
         help="What came of it, as the employee says.")
     acw_seconds = fields.Integer(
         string="After-call Work (s)", readonly=True, aggregator='avg',
-        help="From the end of the call until its result was saved, at most half an hour. Measured only where a result is saved.")
+        help="From the end of the call until its result was saved, at most half an hour. "
+             "Measured only where a result is saved.")
 
     # === WHO SEES IT === #
 
@@ -363,7 +364,8 @@ class TelephonyCall(models.Model):
             return self.link_caller(lead_id=lead.id)
         number = call.customer_number or (call.caller_number if call.direction == 'inbound' else call.called_number)
         partner = self.env['res.partner'].create({
-            'name': name or company or number, 'company_name': company if name else False, 'is_company': not name and bool(company),
+            'name': name or company or number, 'company_name': company if name else False,
+            'is_company': not name and bool(company),
             'phone': number, 'country_id': call.account_id.country_id.id,
         })
         return self.link_caller(partner_id=partner.id)
@@ -423,7 +425,7 @@ class TelephonyCall(models.Model):
             lead.stage_id = values['stage_id']
         done = self.env['mail.activity'].browse(values.get('done_ids') or []).exists()
         if done:
-            done.action_feedback(feedback=call.note or call.disposition_id.name or self.env._("Called"))
+            done.action_feedback(feedback=call.note or call.disposition_id.name or self.env._("Done by a call"))
         if (activity := values.get('activity')) and (record := lead or partner):
             record.activity_schedule(
                 activity_type_id=activity['type_id'], date_deadline=activity['date'], summary=activity.get('summary') or False,

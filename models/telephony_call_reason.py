@@ -59,7 +59,7 @@ class TelephonyCallReason(models.AbstractModel):
                     found += source(partner, leads)
             except AccessError:
                 continue
-            except Exception:   # noqa: BLE001 - logged; another addon's trouble must not take the card away
+            except Exception:   # another addon's trouble must not take the card away
                 _logger.exception("no reasons from %s", model)
         return sorted(found, key=lambda reason: -reason.weight)[:MOST]
 

@@ -56,7 +56,8 @@ class TestAudience(CardCase):
         message = self.told[0][-1]
         self.assertEqual(
             {name: message[name] for name in ('id', 'number', 'display', 'direction', 'extension')},
-            {'id': self.call().id, 'number': CUSTOMER, 'display': '+7 777 123 4567', 'direction': 'inbound', 'extension': '101'})
+            {'id': self.call().id, 'number': CUSTOMER, 'display': '+7 777 123 4567', 'direction': 'inbound',
+             'extension': '101'})
         self.assertNotIn("Customer", json.dumps(message), "names are the card's business")
         self.assertEqual(self.hear(self.event('answered', extension='101', at=5)), {'tel_anna': ['talking']})
         self.assertEqual(
@@ -167,7 +168,8 @@ class TestAudience(CardCase):
         self.assertEqual(self.hear(self.event('ringing', 's1', extension='101'), account=other), {'tel_super': ['ringing']})
 
     def test_two_calls_at_once(self):
-        told = self.hear(self.event('ringing', extension='101'), self.event('ringing', 'c2', caller='+77010000001', extension='101'))
+        told = self.hear(
+            self.event('ringing', extension='101'), self.event('ringing', 'c2', caller='+77010000001', extension='101'))
         self.assertEqual(told, {'tel_anna': ['ringing', 'ringing']})
         self.assertEqual(len({message['id'] for _model, _id, message in self.told}), 2)
 
@@ -219,7 +221,8 @@ class TestRingingNow(CardCase):
         return [(message['id'], message['phase']) for message in self.env['telephony.call'].with_user(user).ringing_now()]
 
     def test_mine_alone(self):
-        self.play(self.event('ringing', 'a', extension='101'), self.event('ringing', 'b', caller='+77010000002', extension='102'),
+        self.play(self.event('ringing', 'a', extension='101'),
+                  self.event('ringing', 'b', caller='+77010000002', extension='102'),
                   self.event('ringing', 't', caller='+77010000003', extension='101'),
                   self.event('answered', 't', caller='+77010000003', extension='101', at=2))
         self.assertEqual(sorted(self.ask(self.anna)), sorted([(self.call('a').id, 'ringing'), (self.call('t').id, 'talking')]))
@@ -277,7 +280,8 @@ class TestCard(CardCase):
 
     def test_three_contacts_at_most(self):
         for day in range(1, 6):
-            self.play(self.event('ended', f'before{day}', at=-86400 * day, outcome='answered', extension='101', talk_seconds=60))
+            self.play(self.event(
+                'ended', f'before{day}', at=-86400 * day, outcome='answered', extension='101', talk_seconds=60))
         self.play(self.event('ringing', extension='101'))
         self.assertEqual([one['id'] for one in self.card()['contacts']], [self.call(f'before{day}').id for day in (1, 2, 3)])
 
@@ -393,7 +397,8 @@ class TestReasons(CardCase):
         self.play(self.event('ringing', extension='101'))
         self.assertEqual(self.reasons(), [])
         self.env['calendar.event'].with_user(self.anna).create({
-            'name': "Tasting", 'start': fields.Datetime.now() + timedelta(hours=1), 'stop': fields.Datetime.now() + timedelta(hours=2),
+            'name': "Tasting", 'start': fields.Datetime.now() + timedelta(hours=1),
+            'stop': fields.Datetime.now() + timedelta(hours=2),
             'partner_ids': [(6, 0, self.partner.ids)]})
         self.partner.activity_schedule(
             'mail.mail_activity_data_todo', date_deadline=fields.Date.today() - timedelta(days=3), summary="Send the list",

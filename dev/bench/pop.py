@@ -46,7 +46,8 @@ BROWSER = """ (async () => {
             bus.subscribe("telephony_floor", heard);
         }
     });
-    await fetch(%(path)s, { method: "POST", body: %(body)s, headers: { "Content-Type": "application/json", "X-Telephony-Signature": %(signature)s } });
+    const headers = { "Content-Type": "application/json", "X-Telephony-Signature": %(signature)s };
+    await fetch(%(path)s, { method: "POST", body: %(body)s, headers });
     return painted;
 })() """
 CLOSE = "document.querySelectorAll('.o_telephony_card_close').forEach((button) => button.click())"

@@ -104,6 +104,10 @@ export class CallCard extends Component {
         return this.call.isFolded ? _t("Show more") : _t("Show less (Esc)");
     }
 
+    get openLabel() {
+        return this.linkedLead ? _t("Open deal") : this.partner ? _t("Open contact") : _t("Open call");
+    }
+
     pickLabel(lead) {
         return _t("This call is about %s", lead.name);
     }

@@ -9,7 +9,7 @@ import { _t } from "@web/core/l10n/translation";
 export function phaseLabel(call) {
     switch (call.phase) {
         case "ringing":
-            return call.direction === "outbound" ? _t("Calling") : _t("Incoming call");
+            return call.direction === "outbound" ? _t("Dialling") : _t("Incoming call");
         case "talking":
             return _t("On the phone");
         case "ended":
