@@ -58,8 +58,8 @@ class TelephonyRuleAction(models.Model):
     category_ids = fields.Many2many('res.partner.category', string="Tags of the Contact")
 
     @api.depends_context('lang')
-    @api.depends('rule_id.working_time', 'kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text', 'sms_template_id',
-                 'lead_tag_ids', 'category_ids')
+    @api.depends('rule_id.working_time', 'kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text',
+                 'sms_template_id', 'lead_tag_ids', 'category_ids')
     def _compute_summary(self):
         for action in self:
             action.summary = action._words()
