@@ -77,8 +77,9 @@ test("calls, people, callbacks and figures", async () => {
     expect(queryAllTexts(".o_telephony_live_value")).toEqual(["1", "1", "1", "1", "1", "25%"]);
     expect(queryAllTexts(".o_telephony_live_note")).toEqual(["longest 0:28", "", "", "of 4", "of 7 open", "2 of 8 calls"]);
     expect(queryAllTexts(".o_telephony_live_doing")).toEqual([
-        "Talking 1:00\nTalks today: 4", "Ringing 0:03", "Do not disturb", "Free 10:00",
+        "Talking 1:00", "Ringing 0:03", "Do not disturb", "Free 10:00",
     ]);
+    expect(queryAllTexts(".o_telephony_live_person small")).toEqual(["Customer 1\nTalks today: 4"]);
     expect(".o_telephony_live_debt:last").toHaveText(/^2 days\s+Forgotten$/);
     expect(".o_telephony_live_debt:first").toHaveText(/^1:00:00\s+<b>Late<\/b>\s+Anna$/);
 });
