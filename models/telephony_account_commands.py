@@ -185,7 +185,8 @@ class TelephonyAccount(models.Model):
         self.check_access('read')
         if record:
             record.ensure_one().check_access('read')
-        target, activity = self._customer_record(record), self.env['mail.activity']
+        # sudo: who has to call a customer back does so, though the deal behind it may be a colleague's
+        target, activity = self._customer_record(record.sudo() if record else None), self.env['mail.activity']
         if record and record._name == 'mail.activity':
             activity = record
         phone = self._own_phone(target.company_id if target else self.env['res.company'])
@@ -212,11 +213,12 @@ class TelephonyAccount(models.Model):
             except Exception as error:
                 dial_model._end(dial, state='refused', complaint=str(error)[:300])
                 raise
+        is_known = target and target.sudo(False).has_access('read')
         return {
             'type': 'ir.actions.client', 'tag': 'display_notification',
             'params': {
                 'title': self.env._("Your phone %(extension)s is ringing…", extension=phone.number),
-                'message': self.env._("Pick it up, then %(who)s is called.", who=target.display_name if target else wanted),
+                'message': self.env._("Pick it up, then %(who)s is called.", who=target.display_name if is_known else wanted),
                 'type': 'info',
             },
         }
@@ -227,7 +229,7 @@ class TelephonyAccount(models.Model):
         if not record:
             return None
         if record._name == 'mail.activity':
-            return self._customer_record(self.env[record.res_model].browse(record.res_id)) if record.res_model else None
+            return self._customer_record(record.env[record.res_model].browse(record.res_id)) if record.res_model else None
         if record._name in ('crm.lead', 'res.partner'):
             return record
         for name in ('lead_id', 'opportunity_id', 'partner_id'):
@@ -275,7 +277,8 @@ class TelephonyAccount(models.Model):
             warnings['blacklist'] = self.env._("%(number)s asked not to be called.", number=number)
         busy = self.env['telephony.call'].sudo().search([
             ('customer_number', '=', number), ('company_id', '=', account.company_id.id), ('state', '!=', 'ended'),
-        ], limit=1)
+            ('start_at', '>', fields.Datetime.now() - LIVE),
+        ], limit=1, order='state, start_at desc')   # who talks to him before who rings
         if busy.state == 'in_progress':
             who = busy.user_id.name or busy.extension or self.env._("Somebody")
             warnings['busy'] = self.env._("%(user)s is talking to %(number)s right now.", user=who, number=number)

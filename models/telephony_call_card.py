@@ -323,7 +323,7 @@ class TelephonyCall(models.Model):
             'kind': 'message', 'at': fields.Datetime.to_string(message.date), 'model': message.model,
             'id': message.res_id, 'is_bad': False,
             'text': ' · '.join(filter(None, (
-                message.author_id.name or message.email_from,
+                message.sudo().author_id.name or message.email_from,     # whose contact may be another company's
                 message.subject or html2plaintext(message.body or '').strip().partition('\n')[0][:80]))),
         } for message in messages]
 
@@ -349,17 +349,20 @@ class TelephonyCall(models.Model):
         return self.get_card()
 
     def create_caller(self, values):
-        """Enter an unknown caller, as a contact or as a deal with what is known of the call. The fresh card.
+        """Enter an unknown caller, as a contact or as a deal with what is known of the call: once, for another tab or a
+        colleague may have done it since the card was loaded. The fresh card.
 
         :param dict values: `kind` ('contact' or 'lead'), `name`, `company`
         """
         self._check_mine()
         call = self.sudo()
         name, company = (values.get('name') or '').strip(), (values.get('company') or '').strip()
+        if call.customer_number:
+            call._lock_number()
+        if call.lead_id if values.get('kind') == 'lead' else call.partner_id:
+            return self.get_card()
         if values.get('kind') == 'lead':
             self.env['crm.lead'].check_access('create')
-            if call.customer_number:
-                call._lock_number()
             lead = call._new_lead(self.env.user)
             if told := {field: value for field, value in (('contact_name', name), ('partner_name', company)) if value}:
                 lead.write({**told, 'name': lead.name.replace(call.customer_number or lead.name, company or name)})
@@ -415,6 +418,8 @@ class TelephonyCall(models.Model):
         """
         self._check_mine()
         call = self.sudo()
+        if (values.get('note') or '') != (call.note or '') and 'note' in values:
+            self._check_author()
         facts = {name: values[name] for name in ('disposition_id', 'note') if name in values}
         if values.get('is_final', True) and call.ended_at and not call.acw_seconds:
             past = int((fields.Datetime.now() - call.ended_at).total_seconds())

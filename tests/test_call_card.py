@@ -326,6 +326,26 @@ class TestCard(CardCase):
         call.sudo().unlink()
         self.assertFalse(call.with_user(self.anna).get_card())
 
+    def test_a_message_of_somebody_he_may_not_read(self):
+        """A contact of another company has written about this deal: the card is there all the same, and names him."""
+        elsewhere = self.env['res.company'].create({'name': "Elsewhere"})
+        writer = self.env['res.partner'].create({'name': "Stranger", 'company_id': elsewhere.id})
+        self.partner.message_post(
+            body="Hello", message_type='email', author_id=writer.id, subtype_xmlid='mail.mt_comment')
+        self.play(self.event('ringing', extension='101'))
+        self.env.invalidate_all()
+        self.assertEqual([one['text'] for one in self.card()['contacts']], ["Stranger · Hello"])
+
+    def test_created_once(self):
+        """Two tabs show the form of a new caller, or one is clicked once more when the answer was lost."""
+        self.play(self.event('ringing', extension='101', caller='+77019999999'))
+        call = self.call().with_user(self.anna)
+        for kind, model in (('contact', 'res.partner'), ('lead', 'crm.lead')):
+            before = self.env[model].search_count([])
+            first = call.create_caller({'kind': kind, 'name': "New"})
+            self.assertEqual(call.create_caller({'kind': kind, 'name': "New"}), first)
+            self.assertEqual(self.env[model].search_count([]), before + 1, kind)
+
     def test_names_are_data(self):
         """What looks like HTML is passed on as it is: the browser shows it as text."""
         self.partner.name = "<img src=x onerror=alert(1)> & Sons"
@@ -496,3 +516,13 @@ class TestResult(CardCase):
         foreign = self.lead.activity_schedule('mail.mail_activity_data_call', user_id=self.boris.id)
         with self.assertRaises(AccessError):
             self.mine.save_result({'done_ids': foreign.ids})
+
+    def test_a_note_that_another_has_logged_by_hand(self):
+        """Who alone changes the call alone changes its note, through the result window too."""
+        manual = self.env['telephony.call'].with_user(self.boris)._log_by_hand(self.company, {
+            'direction': 'outbound', 'customer_number': CUSTOMER, 'called_number': CUSTOMER, 'partner_id': self.partner.id,
+            'start_at': fields.Datetime.now(), 'ended_at': fields.Datetime.now(), 'outcome': 'no_answer', 'note': "Boris said",
+        })
+        with self.assertRaises(AccessError):
+            manual.with_user(self.anna).save_result({'note': "Anna says"})
+        self.assertEqual(manual.note, "Boris said")

@@ -120,6 +120,19 @@ class TestPlaceCall(CallControlCase):
             self.assertEqual(self.call(f'o{number}').lead_id, self.lead, record._name)
         self.assertEqual(self.dials().activity_id, activity)
 
+    def test_a_callback_whose_deal_he_may_not_read(self):
+        """It is his to call, a colleague's deal stands behind it: he calls, and reads nothing of the deal."""
+        self.lead.user_id = self.boris
+        self.play(self.event('ended', outcome='missed', extension='101'))
+        callback = self.callbacks()
+        callback.user_id = self.anna
+        self.assertEqual(callback.lead_id, self.lead)
+        self.env.invalidate_all()
+        action = self.place(CUSTOMER, callback)
+        self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
+        self.assertEqual(self.dials().res_id, self.lead.id, "his call lands there")
+        self.assertEqual(action['params']['message'], f"Pick it up, then {CUSTOMER} is called.")
+
     def test_a_deal_that_is_gone_or_anothers_does_not_stop_the_call_from_being_filed(self):
         self.place(CUSTOMER, self.lead)
         self.lead.unlink()
@@ -199,6 +212,11 @@ class TestPlaceCall(CallControlCase):
         self.assertFalse(self.pbx.told or self.dials())
         self.place(CUSTOMER, self.lead, confirmed=action['params']['confirmed'])
         self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
+
+    def test_a_talk_that_lost_its_end_warns_nobody(self):
+        self.play(self.event('ringing', extension='102', at=-5 * 3600), self.event('answered', extension='102', at=-5 * 3600))
+        self.assertEqual(self.call().state, 'in_progress')
+        self.assertEqual(self.place(CUSTOMER, self.lead)['tag'], 'display_notification')
 
     def test_a_colleague_talks_to_him_now(self):
         self.play(self.event('ringing', extension='102'))

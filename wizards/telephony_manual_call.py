@@ -50,7 +50,7 @@ class TelephonyManualCall(models.TransientModel):
         if model in self.env and record_id and model != self._name:
             record = self.env[model].browse(record_id)
             target = self.env['telephony.account']._customer_record(record)
-            if target:
+            if target and target.has_access('read'):
                 values['lead_id' if target._name == 'crm.lead' else 'partner_id'] = target.id
             if model in ('telephony.callback', 'telephony.call'):
                 values['number'] = record.customer_number
