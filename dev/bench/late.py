@@ -13,6 +13,8 @@ CALLS, CALLS_A_NUMBER = 10_000, 5
 MODES = {'threaded': 0, 'workers=2': 2}
 # So long deliveries come in while binding goes on, and so long it has the machine for itself afterwards.
 BESIDE_SECONDS, ALONE_SECONDS = 12, 12
+# Until then the server has finished what it was at.
+QUIET_SECONDS = 30
 CRON = 'ir_cron_bind_late'
 
 # Missed calls of the last hours that nobody knew, of numbers that contacts have by now.
@@ -28,8 +30,7 @@ FILL = """
      CROSS JOIN (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account;
     INSERT INTO telephony_rebind (number) SELECT DISTINCT customer_number FROM telephony_call WHERE external_id LIKE 'late-%%';
     INSERT INTO ir_cron_trigger (cron_id, call_at, create_uid, write_uid, create_date, write_date)
-    SELECT res_id, now() at time zone 'UTC', 1, 1, now(), now() FROM ir_model_data WHERE name = %(cron)s;
-    NOTIFY cron_trigger
+    SELECT res_id, now() at time zone 'UTC', 1, 1, now(), now() FROM ir_model_data WHERE name = %(cron)s
 """
 
 
@@ -39,16 +40,19 @@ def measure(bench: Bench, database: str, *, rounds: int, seconds: float) -> list
     with ExitStack() as stack:
         client = stack.enter_context(load.client())
         cursor = stack.enter_context(stack.enter_context(bench.connect(database)).cursor())
+        # the scheduler of every database listens there
+        wake = stack.enter_context(stack.enter_context(bench.connect('postgres')).cursor())
         stack.enter_context(_only_this_cron(cursor))
         stack.callback(_empty, cursor)
         for mode, workers in MODES.items():
             with phase(f'Late binding: {CALLS:,} calls, {mode}'), server.running(
                     bench, database, workers, crons=1) as running:
-                rows += _one_mode(mode, client, cursor, Address(running.port, path), rounds, seconds)
+                rows += _one_mode(
+                    mode, client, cursor, wake, database, Address(running.port, path), rounds, seconds)
     return rows
 
 
-def _one_mode(mode, client, cursor, address, rounds, seconds) -> list[Row]:
+def _one_mode(mode, client, cursor, wake, database, address, rounds, seconds) -> list[Row]:
     def stream():
         return client.submit(load.stream, address, 1, seconds, 10 ** 6).result()
 
@@ -60,6 +64,7 @@ def _one_mode(mode, client, cursor, address, rounds, seconds) -> list[Row]:
         _empty(cursor)
         alone = [stream() for _slice in range(3)]
         cursor.execute(FILL, {'numbers': CALLS // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER, 'cron': CRON})
+        wake.execute('SELECT pg_notify(%s, %s)', ['cron_trigger', database])
         begin, beside = time.monotonic(), []
         while _waiting(cursor) and time.monotonic() < begin + BESIDE_SECONDS:
             beside.append(stream())
@@ -94,8 +99,21 @@ def _bound(cursor) -> int:
 
 
 def _empty(cursor) -> None:
-    cursor.execute('TRUNCATE telephony_event, telephony_call, telephony_rebind, ir_cron_trigger CASCADE')
+    """Once nobody is at work any more: the scheduler's own transaction waits for its job, which PostgreSQL cannot see."""
+    cursor.execute('DELETE FROM telephony_rebind')
+    cursor.execute('DELETE FROM ir_cron_trigger')
+    until = time.monotonic() + QUIET_SECONDS
+    while _others_at_work(cursor) and time.monotonic() < until:
+        time.sleep(.2)
+    cursor.execute('TRUNCATE telephony_event, telephony_call, telephony_rebind CASCADE')
     cursor.execute("DELETE FROM mail_message WHERE model IN ('res.partner', 'crm.lead') AND message_type = 'notification'")
+
+
+def _others_at_work(cursor) -> bool:
+    cursor.execute("""
+        SELECT EXISTS (SELECT FROM pg_stat_activity
+                        WHERE datname = current_database() AND pid != pg_backend_pid() AND xact_start IS NOT NULL)""")
+    return cursor.fetchone()[0]
 
 
 @contextmanager
