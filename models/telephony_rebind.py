@@ -14,7 +14,7 @@ NUMBERS = 10
 BATCH = 50
 # Deliveries came in so shortly ago: binding takes this part of the time, and pauses so long at most (seconds).
 BUSY = timedelta(seconds=2)
-SHARE = 0.1
+SHARE = 0.05
 LONGEST_PAUSE = 2.0
 
 
