@@ -57,7 +57,8 @@ class CrmLead(models.Model):
         self.ensure_one()
         age = self.env.cr.now() - self.create_date
         return (
-            self.telephony_origin_call_id and self.create_uid == user and self.write_uid == user and age.total_seconds() < 3600
+            self.telephony_origin_call_id and self.create_uid == user and self.write_date <= self.create_date
+            and age.total_seconds() < 3600
             and self.activity_ids <= self.env['telephony.callback'].sudo().search([('lead_id', '=', self.id)]).activity_id
             and not self.message_ids.filtered(lambda message: message.message_type == 'comment')
         )

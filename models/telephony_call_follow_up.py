@@ -22,8 +22,6 @@ class TelephonyCall(models.Model):
     _inherit = 'telephony.call'
 
     promised_time = fields.Char(
-        compute='_compute_promised_time', help="When the customer is called back, in the time of where the customer is.")
-    promised_time = fields.Char(
         compute='_compute_promised_time', help="When the customer is called back, in his own time: for texts to him.")
     effect_ids = fields.One2many('telephony.effect', 'call_id', string="What Followed", readonly=True)
 

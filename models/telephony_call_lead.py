@@ -46,7 +46,7 @@ class TelephonyCall(models.Model):
 
     def _follow_up(self, *args, **kwargs):
         for call in self:
-            if call._wants_lead():
+            if call._wants_lead() and not call._is_past():
                 call._create_lead()
         return super()._follow_up(*args, **kwargs)
 

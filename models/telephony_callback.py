@@ -1,3 +1,4 @@
+import logging
 from datetime import datetime, time
 
 import pytz
@@ -7,7 +8,9 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .telephony_call import changes
+from .telephony_call import CONCURRENCY_ERRORS, changes
+
+_logger = logging.getLogger(__name__)
 
 CLOSE_KINDS = [
     ('reached', "We called"),
@@ -118,10 +121,12 @@ class TelephonyCallback(models.Model):
         return True
 
     def write(self, vals):
-        if not self.env.su and (forbidden := {name for name in vals if name in self._fields
-                                              and self._fields[name].readonly and not self._fields[name].compute}):
-            raise AccessError(self.env._(
-                "These facts come from the calls, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+        if not self.env.su:
+            if forbidden := {name for name in vals if name in self._fields and self._fields[name].readonly}:
+                raise AccessError(self.env._(
+                    "These facts come from the calls, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+            for name in ('lead_id', 'partner_id'):
+                self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access('read')
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
             for callback in self.filtered(lambda callback: callback.state == 'open'):
@@ -156,6 +161,7 @@ class TelephonyCallback(models.Model):
         effects, opening, served = {}, [], []
         for call in calls:
             callback, promise = open_ones.get(call, self.browse()), promises.get(call)
+            own = self._own_of(call)
             if call.callback_id and call in judged and not promise and self._is_void(call) or (
                     call.callback_id and call.callback_id.customer_number != call.customer_number):
                 # what opened the callback turned out to be no loss; or the number another one, or one of our own
@@ -177,13 +183,14 @@ class TelephonyCallback(models.Model):
                     callback._give_up(promise)
             elif call in reached:
                 served.append(promise)
-            elif callback and call.callback_id in (callback, self.browse()):
+            elif callback and own in (callback, self.browse()):
                 callback._join(promise)
                 effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
                     "Callback opened") if call.callback_id == callback else _("Joined the open callback")}
-            elif callback or call.callback_id:
-                # a loss that once opened a callback of its own, closed since, does not join the next one
-                effects[call] = {'state': 'done', 'callback_id': call.callback_id.id, 'note': _("Callback opened")}
+            elif callback or own:
+                # a loss whose callback was closed since neither opens nor joins the next one
+                effects[call] = {'state': 'done', 'callback_id': own.id, 'note': _(
+                    "Callback opened") if own == call.callback_id else _("Joined the open callback")}
             else:
                 opening.append(promise)
         self._note_served(served, reached)
@@ -195,6 +202,12 @@ class TelephonyCallback(models.Model):
             effects[callback.origin_call_id] = {'state': 'done', 'callback_id': callback.id, 'note': _("Callback opened")}
         now = fields.Datetime.now()
         return {call: {**values, 'done_at': now} for call, values in effects.items()}
+
+    @api.model
+    def _own_of(self, call):
+        """The callback that this call opened, or joined when it was looked at before."""
+        return call.callback_id or call.effect_ids.filtered(
+            lambda effect: effect.kind == 'callback' and effect.state == 'done').callback_id[:1]
 
     @api.model
     def _is_void(self, call):
@@ -386,11 +399,20 @@ class TelephonyCallback(models.Model):
         return pytz.utc.localize(moment).astimezone(self._zone(user))
 
     @api.model
-    def _plan_lost_activities(self):
-        """Somebody deleted the activity, or its deal: the promise stands, so it gets another."""
-        for callback in self.search([('state', '=', 'open'), ('activity_id', '=', False)], limit=100):
-            if callback.user_id or callback.lead_id or callback.partner_id:
-                callback._plan_activity()
+    def _plan_lost_activities(self, limit=100):
+        """Somebody deleted the activity, or its deal: the promise stands, so it gets another; one bad record never stops
+        the rest. What is nobody's has none."""
+        for callback in self.search([
+            ('state', '=', 'open'), ('activity_id', '=', False),
+            '|', '|', ('user_id', '!=', False), ('lead_id', '!=', False), ('partner_id', '!=', False),
+        ], limit=limit):
+            try:
+                with self.env.cr.savepoint():
+                    callback._plan_activity()
+            except CONCURRENCY_ERRORS:
+                raise
+            except Exception:
+                _logger.exception("callback %s got no activity", callback.id)
 
     # === CLOSING === #
 

@@ -21,7 +21,6 @@ OUTSIDE = ('redial',)
 DEADLINES = ('activity', 'check_number')
 
 
-
 class TelephonyEffect(models.Model):
     """What an action of a rule made of one call: done, still to do, skipped with the reason, or failed.
 
@@ -76,7 +75,9 @@ class TelephonyEffect(models.Model):
         vals_list, again = [], self.browse()
         for call, (plan, promise_values) in plans.items():
             for planned in plan:
-                values = dict(promise_values) if planned.action.kind in PROMISES else {}
+                values = {}
+                if planned.action.kind in PROMISES:
+                    values = dict(promise_values) or {'state': 'skipped', 'note': self.env._("The customer was talked to")}
                 if planned.error:
                     if not careful:
                         raise planned.error

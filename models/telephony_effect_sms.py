@@ -9,7 +9,7 @@ from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
 from ..providers.numbers import is_mobile
 from .telephony_call import LOST_OUTCOMES
 
-# A text about a call that is longer ago only confuses (hours). One that waits for the morning is younger.
+# A text that should have gone out longer ago than this only confuses (hours). Nights do not count.
 STALE_HOURS = 13
 
 
@@ -30,14 +30,17 @@ class TelephonyEffect(models.Model):
             ('kind', '=', 'sms'), ('state', '=', 'done'), ('company_id', '=', company.id),
             ('done_at', '>', now - timedelta(minutes=company.telephony_sms_quiet_minutes)),
             ('call_id.customer_number', 'in', numbers)]).call_id.mapped('customer_number'))
-        waiting = self.env['telephony.callback']._open_of(self.call_id)
+        callbacks = self.env['telephony.callback']
+        waiting, reached = callbacks._open_of(self.call_id), callbacks._reached_after(self.call_id)
         send = self.browse()
         for effect in self:
             call = effect.call_id
             number = call.customer_number
-            if call.outcome in LOST_OUTCOMES and call not in waiting:
+            if call in reached or (call.outcome in LOST_OUTCOMES and call not in waiting and callbacks._own_of(call)):
                 effect._skip(self.env._("The customer was reached meanwhile"))
-            elif call._moment() < now - timedelta(hours=STALE_HOURS):
+            elif call.is_excluded:
+                effect._skip(self.env._("The number is no customer's any more"))
+            elif call._quiet_until(effect.due_at) < now - timedelta(hours=STALE_HOURS):
                 effect._skip(self.env._("The call is too long ago for a text"))
             elif not is_mobile(number):
                 effect._skip(self.env._("No mobile number"))

@@ -353,6 +353,31 @@ class TestActivities(Debts, TelephonyCase):
         self.assertRecordValues(debt, [{'state': 'cancelled', 'close_kind': 'cancelled', 'activity_id': False}])
         self.assertIn("Anna", debt.close_reason)
 
+    def test_a_deleted_activity_comes_back_however_many_wait_for_nobody(self):
+        debt = self.lost()
+        for index in range(3):
+            self.lost(f's{index}', NOON - timedelta(minutes=1), caller=f'+7701000000{index}').user_id = False
+        debt.activity_id.sudo().unlink()
+        self.env['telephony.callback']._plan_lost_activities(limit=2)
+        self.assertTrue(debt.activity_id)
+
+    def test_one_activity_that_cannot_be_planned_does_not_stop_the_rest(self):
+        bad, good = self.lost(), self.lost('m2', caller='+77010000001')
+        good.user_id = self.anna
+        (bad | good).activity_id.sudo().unlink()
+        model = type(self.env['telephony.callback'])
+        right = model._plan_activity
+
+        def plan(callbacks):
+            if bad in callbacks:
+                raise ZeroDivisionError("a broken type of activity")
+            return right(callbacks)
+        self.patch(model, '_plan_activity', plan)
+        with self.assertLogs('odoo.addons.crm_telephony.models.telephony_callback', 'ERROR'):
+            self.lost('m3', caller='+77010000002')
+        self.assertTrue(good.activity_id)
+        self.assertTrue(self.callbacks('+77010000002'))
+
     def test_a_colleague_takes_it_and_has_the_activity(self):
         self.new_lead()
         debt = self.lost()

@@ -94,6 +94,36 @@ class TestRights(TelephonyCase):
         callback.with_user(self.boris).write({'due_at': '2030-01-01 10:00:00', 'user_id': self.anna.id})
         self.assertEqual(lead.activity_ids.user_id, self.anna)
 
+    def test_what_followed_is_read_by_who_may_read_the_call(self):
+        self.new_lead(user_id=self.boris.id)
+        self.play(self.event('ended', outcome='missed'))
+        effects = self.call().effect_ids
+        self.assertTrue(effects)
+        for user, may in [(self.boris, True), (self.all_leads, True), (self.supervisor, True), (self.anna, False),
+                          (self.stranger, False)]:
+            with self.subTest(user=user.login):
+                self.assertEqual(effects[0].with_user(user).has_access('read'), may)
+
+    def test_decisions_are_made_by_settling_calls(self):
+        """Else anybody could have a colleague's customers sent to himself, in the name of somebody else."""
+        decision = self.env['telephony.decision'].create({'number': '+77010000001', 'partner_id': self.partner.id})
+        for user, rights in [(self.anna, 'r'), (self.supervisor, 'r'), (self.admin, 'rwcu'), (self.stranger, '')]:
+            with self.subTest(user=user.login):
+                self.assertEqual(''.join(
+                    letter for letter, operation in zip('rwcu', ('read', 'write', 'create', 'unlink'), strict=True)
+                    if decision.with_user(user).has_access(operation)), rights)
+
+    def test_a_callback_is_given_to_deals_that_one_may_read(self):
+        foreign = self.new_lead(user_id=self.boris.id, expected_revenue=7000, partner_id=False)
+        self.play(self.event('ended', caller='+77010000009', outcome='missed'))
+        callback = self.callbacks('+77010000009')
+        callback.user_id = self.anna
+        with self.assertRaises(AccessError):
+            callback.with_user(self.anna).write({'lead_id': foreign.id})
+        for values in ({'status': 'saved'}, {'lost_at': '2030-01-01 10:00:00'}, {'recovery_rate': 1}):
+            with self.subTest(values=values), self.assertRaises(AccessError):
+                callback.with_user(self.anna).write(values)
+
     def test_a_call_goes_to_a_deal_that_one_may_read(self):
         foreign = self.new_lead(user_id=self.boris.id)
         self.new_lead(user_id=self.boris.id)

@@ -283,6 +283,17 @@ class TestEffects(RulesCase):
         self.lost('answered', WEDNESDAY + timedelta(days=9, minutes=1), 'late', talk_seconds=70, extension='101')
         self.assertEqual(callback.state, 'done')
 
+    def test_a_loss_that_joined_opens_none_when_it_is_looked_at_after_the_closing(self):
+        self.lost('missed')
+        joined = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 'joined')
+        self.callbacks().with_user(self.boris).action_done()
+        self.follow_up_again(joined, WEDNESDAY + timedelta(minutes=30))
+        self.assertEqual(self.callbacks().mapped('state'), ['done'], "what a person has closed stays closed")
+        later = self.lost('missed', WEDNESDAY + timedelta(minutes=40), 'later')
+        due, origin = later.callback_id.due_at, later.callback_id.origin_call_id
+        self.follow_up_again(joined, WEDNESDAY + timedelta(minutes=50))
+        self.assertEqual((later.callback_id.due_at, later.callback_id.origin_call_id), (due, origin))
+
     def test_a_rule_that_is_switched_off_takes_nothing_back(self):
         call = self.lost('missed')
         self.rules.search([]).active = False
@@ -384,6 +395,38 @@ class TestSms(RulesCase):
             self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': note}])
             self.assertEqual(self.callbacks(number).state, 'open')
             self.assertFalse(self.texts(number))
+
+    def test_without_a_promise_too(self):
+        """A rule may send a text and nothing else; who was reached before it goes out gets none."""
+        self.only({'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id}, outcome='missed')
+        call = self.lost('missed')
+        self.assertEqual((self.states(call), len(self.texts())), ({'sms': 'done'}, 1))
+        night = datetime(2026, 11, 4, 19, 0)
+        late = self.lost('missed', night, 'night', caller=STRANGER)
+        self.lost('answered', night + timedelta(minutes=5), 'talk', caller=STRANGER, talk_seconds=60, extension='102')
+        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.assertEqual((self.states(late), len(self.texts(STRANGER))), ({'sms': 'skipped'}, 0))
+
+    def test_not_to_a_number_that_is_ignored_meanwhile(self):
+        self.only({'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id})
+        call = self.lost('voicemail', datetime(2026, 11, 4, 19, 0), caller=STRANGER)
+        call.with_user(self.supervisor).action_ignore_number()
+        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.assertEqual((self.states(call), len(self.texts(STRANGER))), ({'sms': 'skipped'}, 0))
+
+    def test_a_long_night(self):
+        """Where texts go out for few hours a day, the one of the evening still goes out in the morning."""
+        self.company.write({'telephony_sms_from': 10, 'telephony_sms_to': 18})
+        call = self.lost('missed', datetime(2026, 11, 3, 13, 30))   # 18:30
+        self.work_off(datetime(2026, 11, 4, 5, 0))
+        self.assertEqual(self.states(call)['sms'], 'done')
+
+    def test_a_day_after_the_call(self):
+        self.only({'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id,
+                   'delay_kind': 'real', 'delay_minutes': 1440}, outcome='missed')
+        call = self.lost('missed')
+        self.work_off(WEDNESDAY + timedelta(days=1))
+        self.assertEqual((self.states(call), len(self.texts())), ({'sms': 'done'}, 1))
 
     def test_not_twice_within_the_quiet_time(self):
         self.lost('missed')
@@ -514,6 +557,19 @@ class TestRedial(RulesCase):
             call = self.tried('busy', WEDNESDAY + timedelta(minutes=6 * index), f'o{index}')
         self.assertEqual(call.effect_ids.mapped('kind'), ['callback'])
         self.assertEqual(self.callbacks().due_at, WEDNESDAY + timedelta(hours=2, minutes=18))
+
+
+class TestPromises(RulesCase):
+
+    def test_there_is_nothing_to_promise_to_who_was_talked_to(self):
+        """A rule for every outcome promises where somebody waits, and fails nowhere."""
+        self.only('callback')
+        for minute, outcome in enumerate(('answered', 'missed')):
+            call = self.lost(outcome, WEDNESDAY + timedelta(minutes=minute), outcome, extension='101',
+                             talk_seconds=60 if outcome == 'answered' else 0)
+            self.assertEqual((self.states(call), call.follow_up), (
+                {'callback': 'done' if outcome == 'missed' else 'skipped'}, 'done'))
+        self.assertEqual(len(self.callbacks()), 1)
 
 
 class TestConditions(RulesCase):

@@ -257,6 +257,18 @@ class TestStrangers(SettleCase):
         call.with_user(self.anna).action_forget_choice()
         self.assertTrue(lead.exists().active)
 
+    def test_a_new_deal_whose_fields_were_filled_in_stays(self):
+        call = self.stranger()
+        call.with_user(self.anna).action_create_lead()
+        lead = call.lead_id
+        # a later transaction of hers, which this test's one cannot tell by the clock
+        self.env.cr.execute("UPDATE crm_lead SET create_date = create_date - interval '1 minute' WHERE id = %s", [lead.id])
+        lead.invalidate_recordset()
+        lead.with_user(self.anna).write({'name': "Flour, 20 t", 'expected_revenue': 5000})
+        self.env.flush_all()
+        call.with_user(self.anna).action_forget_choice()
+        self.assertTrue(lead.exists().active)
+
     def test_hidden_and_internal_calls_can_be_settled_without_a_trap(self):
         self.play(self.event('ended', 'h', caller='anonymous', outcome='missed', extension='101'))
         hidden = self.call('h').with_user(self.supervisor)
@@ -309,6 +321,11 @@ class TestLeadPolicy(SettleCase):
                     call = self.stranger(f'{policy}-{how}', how=how)
                     self.assertEqual(bool(call.lead_id), how in made.split())
                     self.assertEqual(call.lead_id, self.leads())
+
+    def test_calls_of_long_ago_make_none(self):
+        self.company.write({'telephony_lead_policy': 'missed', 'telephony_effect_hours': 48})
+        self.assertFalse(self.stranger('old', -3600 * 24 * 400).lead_id)
+        self.assertTrue(self.stranger('new', -60).lead_id)
 
     def test_the_companys_policy_where_the_number_has_none(self):
         self.company.telephony_lead_policy = 'missed'
