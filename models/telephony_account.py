@@ -3,7 +3,9 @@ import secrets
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 from psycopg2.errors import QueryCanceled
 
@@ -25,6 +27,13 @@ _logger = logging.getLogger(__name__)
 REFUSAL_WRITE_INTERVAL = 10
 # A PBX that asks who calls waits no longer than this.
 ANSWER_MILLISECONDS = 300
+
+
+class Directory(NamedTuple):
+    """The phones and numbers that filing asks for, as ids: one for all calls, until somebody changes one of them."""
+    numbers: Mapping[str, int]      # all numbers of the company; where two PBXs have the same one, this PBX's
+    users: Mapping[str, int]        # phone → who sits at it, 0 where nobody does
+    sharers: Mapping[str, tuple[int, ...]]      # phone → all who use it
 
 
 class _Refusals:
@@ -241,6 +250,19 @@ class TelephonyAccount(models.Model):
             country=account.country_id.code or '',
             extensions=frozenset(account.extension_ids.mapped('number')),
             own_numbers=frozenset(numbers.mapped('name')),
+        )
+
+    @tools.ormcache('self.id')
+    def _directory(self):
+        """:class:`Directory`"""
+        self.ensure_one()
+        account = self.sudo()
+        numbers = self.env['telephony.number'].sudo().search_fetch(
+            [('company_id', '=', account.company_id.id)], ['name', 'account_id'])
+        return Directory(
+            {number.name: number.id for number in numbers.sorted(lambda number: number.account_id == account)},
+            {phone.number: phone.user_id.id or 0 for phone in account.extension_ids},
+            {phone.number: (phone.user_id | phone.also_user_ids)._ids for phone in account.extension_ids},
         )
 
     def _adapter(self):

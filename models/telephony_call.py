@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL
@@ -315,8 +315,7 @@ class TelephonyCall(models.Model):
         if not records:
             return existing
         shown = self.browse([call.id for call in existing.values() if call.state != 'ended'])
-        numbers = self._numbers_of(account)
-        users = {extension.number: extension.user_id.id for extension in account.extension_ids}
+        numbers, users, _sharers = account._directory()
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
         talkers = {ref: self._talker(record, users) for ref, record in records.items()}
         self._add_matches(account.company_id, facts, existing, talkers)
@@ -324,13 +323,14 @@ class TelephonyCall(models.Model):
 
         new = [ref for ref in records if ref not in existing]
         calls = {**existing, **dict(zip(new, self.create([{
-            'account_id': account.id, 'external_id': ref, **facts[ref]} for ref in new]), strict=True))}
+            'account_id': account.id, 'company_id': account.company_id.id, 'external_id': ref, **facts[ref],
+        } for ref in new]), strict=True))}
         changed = {calls[ref].id for ref in new}
         changed.update(calls[ref].id for ref in set(records) - set(new) if calls[ref]._write_changes(facts[ref]))
         filed = self.browse([calls[ref].id for ref in records])
         changed |= filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
         filed._write_recordings({calls[ref].id: record.recordings for ref, record in records.items()})
-        filed._count_attempts()
+        filed.filtered(lambda call: call.direction == 'outbound' or call.state == 'ended')._count_attempts()
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
         filed.filtered(lambda call: call.id in changed)._announce(shown)
@@ -341,13 +341,6 @@ class TelephonyCall(models.Model):
         self.callback_id._withdraw()
         self.message_id.sudo().unlink()
         self.unlink()
-
-    @api.model
-    def _numbers_of(self, account):
-        """All numbers of the company by name; where two PBXs have the same one, this PBX's."""
-        numbers = self.env['telephony.number'].search_fetch(
-            [('company_id', '=', account.company_id.id)], ['name', 'account_id'])
-        return {number.name: number.id for number in numbers.sorted(lambda number: number.account_id == account)}
 
     @api.model
     def _facts(self, account, record, numbers, users):
@@ -374,7 +367,7 @@ class TelephonyCall(models.Model):
             'end_unknown': record.end_unknown,
             'is_short': record.outcome == 'answered' and record.talk_known and record.talk_seconds < threshold,
             'extension': record.extension or False,
-            'user_id': users.get(record.extension, False),
+            'user_id': users.get(record.extension) or False,
             'queue': record.queue or False,
         }
 
@@ -383,7 +376,7 @@ class TelephonyCall(models.Model):
         """The user who talked longest: whoever took the call may have passed it on. Else who took or placed it."""
         talked = [leg for leg in record.legs if leg.talk_seconds and users.get(leg.extension)]
         longest = max(talked, key=lambda leg: leg.talk_seconds, default=record)
-        return users.get(longest.extension, False)
+        return users.get(longest.extension) or False
 
     @api.model
     def _add_matches(self, company, facts, existing, talkers):
@@ -423,6 +416,11 @@ class TelephonyCall(models.Model):
     def create(self, vals_list):
         return super().create([self._with_follow_up(vals, vals) for vals in vals_list])
 
+    def _check_company(self, fnames=None):
+        """The system files what was looked up in the call's own company: no need to read it all again."""
+        if self.env.uid != SUPERUSER_ID:
+            super()._check_company(fnames)
+
     @api.model
     def _with_follow_up(self, changed, values):
         if values.get('state') == 'ended' and {'state', 'outcome', 'is_short', 'customer_number', 'lead_id'} & set(changed):
@@ -440,7 +438,7 @@ class TelephonyCall(models.Model):
         for call_id, legs in legs_by_call.items():
             for leg in legs:
                 values = {
-                    'user_id': users.get(leg.extension, False), 'start_at': _naive(leg.start_at),
+                    'user_id': users.get(leg.extension) or False, 'start_at': _naive(leg.start_at),
                     'answered_at': _naive(leg.answered_at), 'ended_at': _naive(leg.ended_at),
                     'talk_seconds': leg.talk_seconds, 'outcome': leg.outcome or False,
                 }

@@ -23,6 +23,8 @@ LONGEST_ACW = 1800
 MESSAGE_ICONS = {
     'email': 'fa-envelope-o', 'email_outgoing': 'fa-envelope-o', 'sms': 'fa-mobile', 'whatsapp_message': 'fa-whatsapp',
 }
+# What decides whether a user is told.
+TELLING_FIELDS = ('active', 'partner_id', 'telephony_pop', 'telephony_dnd')
 CALL_MESSAGE, LIVE_MESSAGE = 'crm_telephony.call', 'crm_telephony.live'
 
 
@@ -69,7 +71,8 @@ class TelephonyCall(models.Model):
         views = {}
         if self.direction == 'internal' or self.is_excluded:
             return views
-        phones = self.account_id.extension_ids._users_by_number()
+        sharers = self.account_id._directory().sharers if self.account_id else {}
+        phones = {phone: self.env['res.users'].browse(ids) for phone, ids in sharers.items()}
         for leg in self.leg_ids:
             view = self._view_of_leg(leg)
             for user in phones.get(leg.extension, leg.user_id):
@@ -119,11 +122,13 @@ class TelephonyCall(models.Model):
         :param shown: calls that were going on before: they may stand on a screen
         """
         now = fields.Datetime.now()
-        for call in self:
-            if call in shown or call._is_current(now):
-                for user, view in call._views().items():
-                    if (view.phase != 'gone' or call in shown) and call._is_told(user):
-                        self._send(user, call._message(view, now))
+        views = {call: call._views() for call in self if call in shown or call._is_current(now)}
+        # all at once, and not the many fields that a user has
+        self.env['res.users'].union(*(user for users in views.values() for user in users)).fetch(TELLING_FIELDS)
+        for call, users in views.items():
+            for user, view in users.items():
+                if (view.phase != 'gone' or call in shown) and call._is_told(user):
+                    self._send(user, call._message(view, now))
         self._tick()
 
     def _tick(self):

@@ -58,13 +58,15 @@ class TelephonyCall(models.Model):
         talked = self.outcome == 'answered' and not self.is_short
         if self.match_state == 'auto' and self._begins_deals():
             return talked or self.outcome in UNANSWERED
+        if self.match_state != 'none':
+            return False
         policy = self.number_id.lead_policy or self.company_id.telephony_lead_policy
-        return self.match_state == 'none' and (
-            policy == 'always' or policy == 'answered' and talked or policy == 'missed' and self.outcome in UNANSWERED)
+        return policy == 'always' or policy == 'answered' and talked or policy == 'missed' and self.outcome in UNANSWERED
 
     def _begins_deals(self):
         """Calls of known contacts begin a deal of their own here."""
-        return (self.number_id.deal_policy or self.company_id.telephony_deal_policy) == 'new'
+        number = self.number_id
+        return (number and number._own_deal_policy(number.id) or self.company_id.telephony_deal_policy) == 'new'
 
     def _create_lead(self):
         """The open deal of this call's customer; where he has none, a new one. Asked again it gives the same one.

@@ -328,7 +328,7 @@ class TelephonyEvent(models.Model):
             reasons[ref] = void_reason(told)
             if route_ref := account._route_ref(records[ref], stored):
                 waiting[ref] = route_ref
-        calls = self.env['telephony.call']._file(account, records)
+        calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)
         for ref, own in events.grouped('call_ref').items():
             values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,

@@ -49,7 +49,3 @@ class TelephonyExtension(models.Model):
         if vals.get('number'):
             vals = {**vals, 'number': vals['number'].strip()}
         return super().write(vals)
-
-    def _users_by_number(self):
-        """Phone → all who use it."""
-        return {extension.number: extension.user_id | extension.also_user_ids for extension in self}

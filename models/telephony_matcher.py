@@ -111,7 +111,8 @@ class TelephonyMatcher(models.AbstractModel):
         :param without: ids of calls that do not count as contact with a deal: those that are being decided
         :return: dict caller → :class:`Match`
         """
-        lang = self.env.context.get('telephony_lang') or company.partner_id.lang or self.env.lang
+        firm = company.partner_id.with_context(prefetch_fields=False)   # of its many fields only one is wanted
+        lang = self.env.context.get('telephony_lang') or firm.lang or self.env.lang
         matcher = self.sudo().with_context(lang=lang)
         callers = tuple(dict.fromkeys(callers))
         own_numbers = self.env['telephony.number']._own_names(company.id)
