@@ -20,6 +20,7 @@ import { session } from "@web/session";
  * @property {Object | false} card what get_card answers; false until then
  * @property {number} shownAt when the card came up, in milliseconds of this browser's clock
  * @property {boolean} isFolded only its head is shown
+ * @property {string} [note] what the user is writing about it: kept here, for the fields come and go with the phases
  */
 
 const CALL = "crm_telephony.call";
@@ -44,6 +45,8 @@ export const telephonyService = {
         const timers = new Map();
         // what one tab closes, all close
         const tabs = browser.BroadcastChannel && new browser.BroadcastChannel("crm_telephony");
+        /** what a tab in the background does when somebody looks at it */
+        const postponed = new Set();
         let checking;
 
         const find = (id) => state.calls.find((call) => call.id === id);
@@ -65,7 +68,23 @@ export const telephonyService = {
             }
         }
 
-        /** A tab in the background asks when somebody looks at it: twenty tabs are one question. */
+        /** A tab in the background asks when somebody looks at it, and once: twenty tabs are one question. */
+        function whenSeen(task) {
+            if (document.visibilityState === "hidden") {
+                postponed.add(task);
+            } else {
+                task();
+            }
+        }
+
+        function catchUp() {
+            const tasks = [...postponed];
+            postponed.clear();
+            tasks.forEach(whenSeen);
+            state.calls.filter((call) => call.isStale).forEach(loadQuietly);
+        }
+
+        /** As above, for each card. */
         async function load(call) {
             if (document.visibilityState === "hidden") {
                 call.isStale = true;
@@ -90,6 +109,11 @@ export const telephonyService = {
             }
         }
 
+        /** The card that somebody is writing in: it does not fold for a call that only rings. */
+        function findWritten() {
+            return find(Number(document.activeElement?.closest("[data-call]")?.dataset.call));
+        }
+
         function receive({ id, phase, seconds, talk_seconds: talkSeconds, ...facts }) {
             let call = find(id);
             const isOver = ["gone", "lost"].includes(phase);
@@ -100,7 +124,7 @@ export const telephonyService = {
             if (!call) {
                 state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false });
                 call = find(id);
-                unfold(state.calls.find((other) => other.phase === "talking") || call);
+                unfold(findWritten() || state.calls.find((other) => other.phase === "talking") || call);
             }
             const isAnswered = call.phase === "ringing" && phase === "talking" && facts.direction === "inbound";
             if (call.phase !== phase) {
@@ -115,7 +139,12 @@ export const telephonyService = {
             }
             Object.assign(call, facts, { phase, talkSeconds: talkSeconds || 0 });
             if (phase !== "gone") {
-                loadQuietly(call).then(() => isAnswered && events.trigger("answered", call));
+                loadQuietly(call).then(() => {
+                    // the news may be old: who comes back to the bus hears all of it at once
+                    if (isAnswered && call.phase === "talking") {
+                        events.trigger("answered", call);
+                    }
+                });
             }
             checkLater();
         }
@@ -130,6 +159,7 @@ export const telephonyService = {
         }
 
         const refreshQuietly = () => refresh().catch(() => {});
+        const tellDebts = () => events.trigger("debts");
 
         function checkLater() {
             if (!checking && state.calls.some(isLive)) {
@@ -144,15 +174,15 @@ export const telephonyService = {
         if (session.telephony) {
             bus.subscribe(CALL, receive);
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
-            bus.subscribe(DEBTS, () => events.trigger("debts"));
+            bus.subscribe(DEBTS, () => whenSeen(tellDebts));
             bus.addEventListener("BUS:RECONNECT", () => {
-                refreshQuietly();
+                whenSeen(refreshQuietly);
                 events.trigger("live", {}); // whatever has changed meanwhile
             });
             bus.start();
-            refreshQuietly();
+            whenSeen(refreshQuietly);
             tabs?.addEventListener("message", ({ data }) => dismiss(data.dismissed));
-            document.addEventListener("visibilitychange", () => state.calls.filter((call) => call.isStale).forEach(loadQuietly));
+            document.addEventListener("visibilitychange", catchUp);
         }
 
         return {

@@ -260,6 +260,26 @@ test("a tab in the background asks when somebody looks at it", async () => {
     expect(".o_telephony_card_name").toHaveText("Aigerim");
 });
 
+test("of twenty tabs that have lost the websocket only the one that is looked at asks", async () => {
+    await open();
+    let visibility = "hidden";
+    patchWithCleanup(document, { get visibilityState() { return visibility; } });
+    const stop = getService("telephony").onDebts(() => asked.push("debts"));
+    getService("bus_service").trigger("BUS:RECONNECT");
+    getService("bus_service").trigger("BUS:RECONNECT");
+    for (let change = 0; change < 2; change++) {
+        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.debts", {});
+        await animationFrame();
+        await animationFrame();
+    }
+    expect(asked.splice(0)).toEqual([]);
+    visibility = "visible";
+    document.dispatchEvent(new Event("visibilitychange"));
+    await animationFrame();
+    expect(asked.splice(0).sort()).toEqual(["debts", "ringing_now"]);
+    stop();
+});
+
 test("a click says which deal, a form who calls", async () => {
     onRpc("telephony.call", "link_caller", ({ args, kwargs }) => {
         asked.push([...args, kwargs.lead_id]);
@@ -297,6 +317,60 @@ test("the result is saved in one step", async () => {
         done_ids: [20],
     }]]);
     expect(".o_telephony_card").toHaveCount(0);
+});
+
+test("a note that is being written outlives the talk, another card and the choice of a deal", async () => {
+    onRpc("telephony.call", "link_caller", () => ({
+        ...CARD, leads: CARD.leads.map((lead) => ({ ...lead, is_linked: lead.id === 5 })),
+    }));
+    onRpc("telephony.call", "save_result", () => true);
+    await open();
+    await tell({ phase: "talking" });
+    await contains(".o_telephony_card_note").edit("Wants sam", { confirm: false });
+    await tell({ id: 8, phase: "talking" });
+    await contains("[data-call='7'] .o_telephony_card_fold").click();
+    expect("[data-call='7'] .o_telephony_card_note").toHaveValue("Wants sam");
+    await contains("[data-call='7'] .o_telephony_card_note").click();
+    await tell({ phase: "ended", outcome: "answered" });
+    expect(".o_telephony_result_note").toHaveValue("Wants sam");
+    expect(".o_telephony_result_note").toBeFocused({ message: "who writes goes on writing" });
+    await contains(".o_telephony_result_note").edit("Wants samples", { confirm: false });
+    await contains(".o_telephony_disposition:first").click();
+    await contains(".o_telephony_card_pick:first").click();
+    expect(".o_telephony_result_note").toHaveValue("Wants samples");
+    expect(".o_telephony_disposition:first").toHaveAttribute("aria-pressed", "true");
+});
+
+test("who was unknown can be entered after the talk, with what was typed during it", async () => {
+    cards[7] = STRANGER;
+    onRpc("telephony.call", "create_caller", ({ args }) => {
+        asked.push(args);
+        return CARD;
+    });
+    await open();
+    await tell({ phase: "talking" });
+    await contains("input[name=name]").edit("Timur", { confirm: false });
+    await tell({ phase: "ended", outcome: "answered" });
+    await contains(".o_telephony_card_create button[type=submit]").click();
+    expect(asked.splice(0)).toEqual(["get_card", "get_card", [[7], { name: "Timur", company: "", kind: "contact" }]]);
+    expect(".o_telephony_card_create").toHaveCount(0);
+});
+
+test("who writes a result is not disturbed by the next call, and loses nothing when he takes it", async () => {
+    await open();
+    await tell({ phase: "ended", outcome: "answered" });
+    await contains(".o_telephony_result_note").edit("Wants samples", { confirm: false });
+    await contains(".o_telephony_disposition:first").click();
+    await contains(".o_telephony_result_note").click();
+    await tell({ id: 8, phase: "ringing" });
+    expect("[data-call='7'] .o_telephony_result_note").toBeVisible();
+    expect("[data-call='7'] .o_telephony_result_note").toBeFocused();
+    expect("[data-call='8'] .o_telephony_card_body").toHaveCount(0);
+    await tell({ id: 8, phase: "talking" });
+    expect("[data-call='7'] .o_telephony_result_note").not.toBeVisible();
+    await contains("[data-call='7'] .o_telephony_card_fold").click();
+    expect("[data-call='7'] .o_telephony_result_note").toHaveValue("Wants samples");
+    expect("[data-call='7'] .o_telephony_disposition:first").toHaveAttribute("aria-pressed", "true");
 });
 
 test("what nobody reached does not tick its activity off", async () => {

@@ -198,8 +198,9 @@ test("the only one who is left gets it by Enter", async () => {
     expect(".o_telephony_colleague").toHaveCount(0);
     await edit("103");
     await press("Enter");
+    await press("Enter");
     await animationFrame();
-    expect.verifySteps([[[5], 13, false]]);
+    expect.verifySteps([[[5], 13, false]], { message: "impatient keys pass it on once" });
 });
 
 const CARD = { id: 7, partner: { id: 3, name: "Aigerim" }, leads: [{ id: 5, is_linked: false }, { id: 6, is_linked: true }] };
@@ -255,6 +256,20 @@ test("the contact where no deal is linked, nothing where nobody is known, nothin
     card.partner = CARD.partner;
     await tell("ringing", "outbound");
     await tell("talking", "outbound");
+    expect.verifySteps([]);
+});
+
+test("a call that was over when its news came takes nobody away", async () => {
+    await answerWith("current", CARD);
+    MockServer.env["bus.bus"]._sendmany(["ringing", "talking", "ended"].map((phase) => [
+        serverState.partnerId, "crm_telephony.call", {
+            id: 7, phase, direction: "inbound", number: "+77771234567", display: "", extension: "101", outcome: "",
+            seconds: 0, talk_seconds: 0,
+        },
+    ]));
+    for (let frame = 0; frame < 6; frame++) {
+        await animationFrame();
+    }
     expect.verifySteps([]);
 });
 

@@ -108,6 +108,11 @@ export class CallCard extends Component {
         return this.linkedLead ? _t("Open deal") : this.partner ? _t("Open contact") : _t("Open call");
     }
 
+    /** What the result window is about: what it offers depends on it. */
+    get about() {
+        return `${this.linkedLead?.id},${this.partner.id}`;
+    }
+
     pickLabel(lead) {
         return _t("This call is about %s", lead.name);
     }
@@ -162,7 +167,12 @@ export class CallCard extends Component {
 
     /** Hang up, or pass it on: what this PBX can be told. */
     async control(method) {
-        await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id]]));
+        this.state.isSaving = true;
+        try {
+            await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id]]));
+        } finally {
+            this.state.isSaving = false;
+        }
     }
 
     link(values) {
@@ -181,6 +191,10 @@ export class CallCard extends Component {
         } finally {
             this.state.isSaving = false;
         }
+    }
+
+    onNote(ev) {
+        this.call.note = ev.target.value;
     }
 
     /** The note is kept as soon as one leaves it: the talk may end in another tab. */

@@ -47,13 +47,17 @@ export class TransferDialog extends Component {
     }
 
     async transfer(colleague, kind) {
+        if (this.state.busy) {
+            return;
+        }
         this.state.busy = true;
         try {
             const next = await this.orm.call("telephony.call", "transfer", [[this.props.callId], colleague.id, kind === "attended"]);
             this.props.close();
             await this.action.doAction(next);
-        } finally {
-            this.state.busy = false;
+        } catch (error) {
+            this.state.busy = false; // else the dialog is gone
+            throw error;
         }
     }
 }

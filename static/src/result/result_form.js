@@ -1,4 +1,4 @@
-import { Component, onWillStart, useEffect, useState } from "@odoo/owl";
+import { Component, onWillStart, onWillUpdateProps, useEffect, useRef, useState } from "@odoo/owl";
 import { serializeDate } from "@web/core/l10n/dates";
 import { useService } from "@web/core/utils/hooks";
 
@@ -7,7 +7,7 @@ const { DateTime } = luxon;
 /** What came of a call: everything is optional, one click saves all of it. */
 export class ResultForm extends Component {
     static template = "crm_telephony.ResultForm";
-    static props = { call: Object, onClose: Function };
+    static props = { call: Object, about: String, onClose: Function };
 
     setup() {
         this.orm = useService("orm");
@@ -16,9 +16,26 @@ export class ResultForm extends Component {
             form: false, isSaving: false, disposition: false, note: "", stage: false, activityType: false, activityDate: "",
             summary: "", done: {},
         });
+        this.note = useRef("note");
+        // the field in which the user writes goes with the talk: he goes on in this one
+        const isWriting = document.activeElement?.matches(`[data-call='${this.props.call.id}'] .o_telephony_card_note`);
         onWillStart(() => {
             this.load();
         });
+        onWillUpdateProps(({ about }) => {
+            if (about !== this.props.about) {
+                this.load();
+            }
+        });
+        useEffect(
+            (isLoaded) => {
+                if (isLoaded && isWriting && document.activeElement === document.body) {
+                    this.note.el.focus();
+                    this.note.el.setSelectionRange(this.state.note.length, this.state.note.length);
+                }
+            },
+            () => [Boolean(this.state.form)]
+        );
         useEffect(
             (isTouched) => {
                 if (isTouched) {
@@ -29,12 +46,16 @@ export class ResultForm extends Component {
         );
     }
 
+    /** What the form offers; what the user has entered stays. */
     async load() {
+        const before = this.state.form;
         const form = await this.orm.silent.call("telephony.call", "get_result_form", [[this.props.call.id]]);
+        const { disposition, note, activityType } = this.state;
         Object.assign(this.state, {
             form,
-            disposition: form.disposition_id,
-            note: form.note,
+            disposition: before && disposition !== before.disposition_id ? disposition : form.disposition_id,
+            note: before && note !== before.note ? note : this.props.call.note ?? form.note,
+            activityType: form.activity_types.some((one) => one.id === activityType) && activityType,
             stage: form.stage_id,
             done: Object.fromEntries(form.calls_to_do.map((activity) => [activity.id, this.props.call.outcome === "answered"])),
         });
