@@ -142,8 +142,9 @@ class TelephonyCall(models.Model):
             latest = calls.sudo().sorted('start_at')[-1:]
             latest._lock_number()
             lead = latest._new_lead(latest.user_id or self.env.user)
-            calls._attach_by_hand({'lead_id': lead.id, 'partner_id': lead.partner_id.id})
-        return self._say_settled()
+            # it may be a deal of a colleague's, which she does not read
+            calls.sudo()._attach_by_hand({'lead_id': lead.id, 'partner_id': lead.partner_id.id})
+        return self.sudo()._say_settled()
 
     def action_ignore_number(self):
         """These numbers are never a customer's: nobody is to call them back."""
@@ -326,7 +327,7 @@ class TelephonyCall(models.Model):
             ('company_id', '=', decision.company_id.id), ('customer_number', '=', decision.number)],
             order='id desc', limit=1)
         if callback.state == 'cancelled' and callback.done_at >= decision.write_date.replace(microsecond=0):
-            callback.write({'state': 'open', 'close_reason': False, 'done_at': False})
+            callback.write({'state': 'open', 'close_reason': False, 'close_kind': False, 'done_at': False})
             callback._plan_activity()
 
     def _learn(self):

@@ -184,7 +184,8 @@ class TelephonyCallback(models.Model):
             elif call in reached:
                 served.append(promise)
             elif callback and own in (callback, self.browse()):
-                callback._join(promise)
+                if not own or not self._has_followed(promise):
+                    callback._join(promise)
                 effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
                     "Callback opened") if call.callback_id == callback else _("Joined the open callback")}
             elif callback or own:
@@ -208,6 +209,12 @@ class TelephonyCallback(models.Model):
         """The callback that this call opened, or joined when it was looked at before."""
         return call.callback_id or call.effect_ids.filtered(
             lambda effect: effect.kind == 'callback' and effect.state == 'done').callback_id[:1]
+
+    @api.model
+    def _has_followed(self, promise):
+        """The call is only looked at again: what was promised may have moved on since."""
+        return any(effect.action_id == promise.action and effect.state == 'done' and effect.due_at == promise.due_at
+                   for effect in promise.call.effect_ids)
 
     @api.model
     def _is_void(self, call):
@@ -463,10 +470,24 @@ class TelephonyCallback(models.Model):
             else:
                 activity.unlink()
 
+    def _heir(self):
+        """The first loss that joined the callback and still waits for it."""
+        losses = self.env['telephony.effect'].search([
+            ('callback_id', '=', self.id), ('kind', '=', 'callback'), ('state', '=', 'done'),
+        ]).call_id.filtered(lambda call: call != self.origin_call_id and call.direction == 'inbound' and not call._is_reached()
+                            and call.customer_number == self.customer_number and not call.is_excluded)
+        return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(
+            lambda call: call._moment())[:1]
+
     def _withdraw(self):
-        """It should never have been opened: it goes without a trace, unless somebody has already called."""
+        """It should never have been opened: it belongs to the next loss that joined it, or else goes without a trace, unless
+        somebody has already called."""
         for callback in self:
-            if callback.attempt_count or callback.state != 'open':
+            if callback.state == 'open' and (heir := callback._heir()):
+                callback.origin_call_id.callback_id = False
+                heir.callback_id = callback
+                callback.origin_call_id = heir
+            elif callback.attempt_count or callback.state != 'open':
                 callback._close('cancelled', self.env._("The call was answered after all"), kind='withdrawn')
             else:
                 callback.activity_id.unlink()

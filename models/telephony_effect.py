@@ -156,8 +156,8 @@ class TelephonyEffect(models.Model):
     def _do(self):
         """Do these effects of one kind."""
         self = self.with_context(mail_activity_quick_update=True, mail_notify_force_send=False)
-        orphans = self.filtered(lambda effect: not effect.action_id)
-        orphans._skip(self.env._("The rule is gone"))
+        orphans = self.filtered(lambda effect: not effect.action_id.rule_id.active)
+        orphans._skip(self.env._("The rule is gone or switched off"))
         if effects := self - orphans:
             getattr(effects, f'_do_{effects[0].kind}')()
 

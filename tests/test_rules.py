@@ -294,6 +294,34 @@ class TestEffects(RulesCase):
         self.follow_up_again(joined, WEDNESDAY + timedelta(minutes=50))
         self.assertEqual((later.callback_id.due_at, later.callback_id.origin_call_id), (due, origin))
 
+    def test_looking_at_a_call_again_moves_no_promise(self):
+        """Neither one that a person has put off, nor one that an attempt has."""
+        call = self.lost('missed')
+        tomorrow = WEDNESDAY + timedelta(days=1)
+        self.callbacks().with_user(self.boris).due_at = tomorrow
+        self.follow_up_again(call)
+        self.assertEqual(self.callbacks().due_at, tomorrow)
+        other = self.lost('missed', call_id='other', caller=STRANGER)
+        self.tried('no_answer', WEDNESDAY + timedelta(minutes=5), called=STRANGER)
+        due = self.callbacks(STRANGER).due_at
+        self.assertGreater(due, WEDNESDAY + timedelta(hours=2))
+        self.follow_up_again(other, WEDNESDAY + timedelta(minutes=10))
+        self.assertEqual(self.callbacks(STRANGER).due_at, due)
+
+    def test_a_loss_that_was_none_leaves_the_later_one_its_promise(self):
+        self.lost('missed')
+        later = self.lost('missed', WEDNESDAY + timedelta(minutes=2), 'later')
+        self.lost('answered', extension='101', talk_seconds=60)
+        self.assertRecordValues(self.callbacks(), [{
+            'state': 'open', 'origin_call_id': later.id, 'lost_at': WEDNESDAY + timedelta(minutes=2)}])
+        self.assertEqual((self.call('c').callback_id, later.callback_id), (self.env['telephony.callback'], self.callbacks()))
+
+    def test_what_a_rule_has_put_off_ends_with_the_rule(self):
+        call = self.lost('missed', datetime(2026, 11, 4, 19, 0))
+        self.env.ref('crm_telephony.rule_missed_out').active = False
+        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.assertEqual((self.states(call), len(self.texts())), ({'callback': 'done', 'sms': 'skipped'}, 0))
+
     def test_a_rule_that_is_switched_off_takes_nothing_back(self):
         call = self.lost('missed')
         self.rules.search([]).active = False

@@ -257,6 +257,23 @@ class TestStrangers(SettleCase):
         call.with_user(self.anna).action_forget_choice()
         self.assertTrue(lead.exists().active)
 
+    def test_a_new_deal_that_becomes_a_colleagues(self):
+        """Who talked gets it, whoever clicks."""
+        for number in (STRANGER, CUSTOMER):
+            call_id = f'of {number}'
+            self.play(self.event('ringing', call_id, caller=number, extension='102'),
+                      self.event('ended', call_id, 60, caller=number, outcome='answered', extension='102', talk_seconds=50))
+            call = self.call(call_id)
+            if number == STRANGER:
+                self.env['telephony.call.leg'].create({
+                    'call_id': call.id, 'extension': '101', 'user_id': self.anna.id, 'start_at': call.start_at})
+            self.env.flush_all()
+            self.env.invalidate_all()
+            action = call.with_user(self.anna).action_create_lead()
+            self.assertEqual(action['params']['call_ids'], call.ids)
+            self.assertRecordValues(call, [{'match_state': 'manual', 'settled_by_id': self.anna.id}])
+            self.assertEqual(call.lead_id.user_id, self.boris)
+
     def test_a_new_deal_whose_fields_were_filled_in_stays(self):
         call = self.stranger()
         call.with_user(self.anna).action_create_lead()
