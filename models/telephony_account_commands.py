@@ -167,8 +167,10 @@ class TelephonyAccount(models.Model):
 
     @api.model
     def place_call(self, number, res_model=None, res_id=None, confirmed=()):
-        """What a click on a phone number asks for: see :meth:`_place_call`."""
+        """What a click on a phone number asks for: see :meth:`_place_call`. Who calls for a callback takes it."""
         record = self.env[res_model].browse(res_id or []) if res_model in self.env else None
+        if record and record._name == 'telephony.callback' and record.state == 'open':
+            return record.action_call(confirmed)
         return self._place_call(number, record, confirmed)
 
     @api.model

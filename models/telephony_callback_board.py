@@ -256,14 +256,17 @@ class TelephonyCallback(models.Model):
         self._take()
         return True
 
-    def action_call(self):
-        """One click: my phone rings, and the callback is mine."""
+    def action_call(self, confirmed=()):
+        """One click: my phone rings, and the callback is mine.
+
+        :param confirmed: as :meth:`telephony.account._place_call` takes it
+        """
         self.ensure_one()
         self._claim()
         if not self.env.user._telephony_can_call():
             self._take()
             return {'type': 'ir.actions.act_url', 'url': f'tel:{self.customer_number}', 'target': 'self'}
-        action = self.env['telephony.account']._place_call(self.customer_number, self)
+        action = self.env['telephony.account']._place_call(self.customer_number, self, confirmed)
         if action.get('tag') != 'crm_telephony.confirm_call':   # it may be that he does not call after all
             self._take()
         return action

@@ -133,6 +133,25 @@ class TestPlaceCall(CallControlCase):
         self.assertEqual(self.dials().res_id, self.lead.id, "his call lands there")
         self.assertEqual(action['params']['message'], f"Pick it up, then {CUSTOMER} is called.")
 
+    def test_a_callback_is_taken_by_who_calls_after_a_warning(self):
+        """As by a click without one, from its number on the form too."""
+        self.play(self.event('ended', outcome='missed', extension='101'))
+        callback = self.callbacks()
+        callback.user_id = False
+        self.env['phone.blacklist'].add(CUSTOMER)
+        action = self.place(CUSTOMER, callback)
+        self.assertFalse(callback.user_id or self.pbx.told, "he is asked")
+        params = action['params']
+        with self.enter_registry_test_mode():
+            self.env['telephony.account'].with_user(self.anna).place_call(
+                params['number'], params['res_model'], params['res_id'], params['confirmed'])
+        self.assertEqual(callback.user_id, self.anna)
+        self.assertTrue(callback.taken_at)
+        with self.assertRaisesRegex(UserError, "Anna has taken"):
+            self.place(CUSTOMER, callback, user=self.supervisor)
+        callback._close('done', "Done")
+        self.place('+77051234567', callback, user=self.boris if callback.with_user(self.boris).has_access('read') else None)
+
     def test_a_deal_that_is_gone_or_anothers_does_not_stop_the_call_from_being_filed(self):
         self.place(CUSTOMER, self.lead)
         self.lead.unlink()

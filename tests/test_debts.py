@@ -264,7 +264,7 @@ class TestTaking(Debts, TelephonyCase):
         self.patch(type(self.env['res.users']), '_telephony_can_call', lambda user: True)
         asked = []
         for tag, owner in [('crm_telephony.confirm_call', self.env['res.users']), ('display_notification', self.boris)]:
-            self.patch(type(self.env['telephony.account']), '_place_call', lambda account, number, record, tag=tag: (
+            self.patch(type(self.env['telephony.account']), '_place_call', lambda account, number, record, confirmed, tag=tag: (
                 asked.append((number, record)), {'type': 'ir.actions.client', 'tag': tag})[1])
             self.assertEqual(debt.with_user(self.boris).action_call()['tag'], tag)
             self.assertEqual(debt.user_id, owner)
