@@ -241,19 +241,17 @@ class TelephonyEvent(models.Model):
         after it has let go of the lock.
         """
         for account in accounts:
-            progress, pause = True, 0
-            while progress and (pending := self._next_pending(account)):
-                if len(pending) < BATCH and pause:
-                    self.env.cr.rollback()      # nothing is held while waiting for more
-                    time.sleep(pause)
-                if not self._lock(account):
-                    break
+            while self._lock(account):      # whoever asks has seen something pending: a caller waits for the card
                 begin = time.monotonic()
                 try:
                     progress = self._process_batch(account)
                 finally:
                     self._unlock(account)
-                pause = pause_after(time.monotonic() - begin)
+                if not progress or not (pending := self._next_pending(account)):
+                    break
+                if len(pending) < BATCH:
+                    self.env.cr.rollback()      # nothing is held while waiting for more
+                    time.sleep(pause_after(time.monotonic() - begin))
 
     def _next_pending(self, account):
         return self.search_fetch(
