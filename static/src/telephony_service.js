@@ -43,6 +43,8 @@ export const telephonyService = {
         const state = reactive({ calls: [] });
         const events = new EventBus();
         const timers = new Map();
+        /** the phase in which each card was closed: news of the same phase do not bring it back */
+        const closed = new Map();
         // what one tab closes, all close
         const tabs = browser.BroadcastChannel && new browser.BroadcastChannel("crm_telephony");
         /** what a tab in the background does when somebody looks at it */
@@ -61,6 +63,7 @@ export const telephonyService = {
             keep(id);
             const index = state.calls.findIndex((call) => call.id === id);
             if (index >= 0) {
+                closed.set(id, state.calls[index].phase);
                 state.calls.splice(index, 1);
             }
             if (everywhere) {
@@ -121,6 +124,9 @@ export const telephonyService = {
                 dismiss(id); // done in another tab, or nobody has seen it here
                 return;
             }
+            if (!call && closed.get(id) === phase) {
+                return;
+            }
             if (!call) {
                 state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false });
                 call = find(id);
@@ -154,7 +160,10 @@ export const telephonyService = {
             const before = state.calls.filter(isLive).map((call) => call.id);
             const calls = await orm.silent.call("telephony.call", "ringing_now", []);
             const going = new Set(calls.map((call) => call.id));
-            before.filter((id) => !going.has(id)).forEach((id) => dismiss(id));
+            for (const id of before.filter((id) => !going.has(id))) {
+                dismiss(id);
+                closed.delete(id); // nobody has closed it
+            }
             calls.forEach(receive);
         }
 

@@ -233,6 +233,21 @@ test("while one talks the next call is told in short; a talk opens its card", as
     expect(".o_telephony_card[data-call='7'] .o_telephony_card_body").toHaveCount(0);
 });
 
+test("what was closed stays closed until something new happens", async () => {
+    onRpc("telephony.call", "save_result", () => true);
+    await open();
+    await tell({ phase: "ringing" });
+    await contains(".o_telephony_card_close").click();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card").toHaveCount(0, { message: "another phone of the group rings too" });
+    await tell({ phase: "talking" });
+    expect(".o_telephony_card").toHaveCount(1);
+    await tell({ phase: "ended", outcome: "answered" });
+    await contains(".o_telephony_result_save").click();
+    await tell({ phase: "ended", outcome: "answered" });
+    expect(".o_telephony_card").toHaveCount(0, { message: "the PBX has told something more of it" });
+});
+
 test("what one tab closes, all close", async () => {
     await open();
     await tell({ phase: "ended", outcome: "answered" });
