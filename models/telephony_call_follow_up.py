@@ -39,20 +39,26 @@ class TelephonyCall(models.Model):
                 self._follow_up_later()
                 return
             try:
-                with self.env.cr.savepoint():
-                    calls._follow_up()
+                calls._follow_up_batch()
             except CONCURRENCY_ERRORS:  # a webhook writes one of them: the next turn
                 self.env.cr.rollback()
                 self._follow_up_later()
                 self.env.cr.commit()    # pylint: disable=invalid-commit
                 return
-            except Exception:   # noqa: BLE001 - find the one that is bad
-                for call in calls:
-                    call._follow_up_alone()
             if not self.env['ir.cron']._commit_progress(len(calls), remaining=self.search_count(domain)):
                 break
             # nothing of a batch is needed by the next one: memory stays flat
             self.env.invalidate_all()
+
+    def _follow_up_batch(self):
+        try:
+            with self.env.cr.savepoint():
+                self._follow_up()
+        except CONCURRENCY_ERRORS:
+            raise
+        except Exception:   # noqa: BLE001 - find the one that is bad
+            for call in self:
+                call._follow_up_alone()
 
     @api.model
     def _follow_up_later(self):

@@ -410,7 +410,7 @@ class TelephonyCall(models.Model):
         activity, and the owner where he came from contact or deal) go to where the calls are then."""
         Callback = self.env['telephony.callback'].sudo()
         recent = fields.Datetime.now() - timedelta(days=self._late_limit('late_deal_days'))
-        before = {call: call._place() for call in self}
+        before, excluded = {call: call._place() for call in self}, self.filtered('is_excluded')
         callbacks = Callback.search([('state', '=', 'open'), ('origin_call_id', 'in', self.ids)])
         owners = {callback: Callback._responsible(callback.origin_call_id) for callback in callbacks}
         yield
@@ -421,6 +421,9 @@ class TelephonyCall(models.Model):
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
             calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)._log_in_chatter()
+        if owed := excluded.filtered(lambda call: not call.is_excluded and call.follow_up == 'done'):
+            owed.follow_up = 'todo'     # a customer's after all: what would have followed does
+            self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
         for callback, owner in owners.items():
             call = callback.origin_call_id
             values = {'partner_id': call.partner_id.id, 'lead_id': call.lead_id.id}

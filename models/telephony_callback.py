@@ -133,6 +133,12 @@ class TelephonyCallback(models.Model):
                 callback.sudo()._plan_activity()
         return result
 
+    def unlink(self):
+        activities = self.sudo().activity_id
+        result = super().unlink()
+        activities.exists().unlink()
+        return result
+
     # === AFTER A CALL === #
 
     @api.model
@@ -441,7 +447,7 @@ class TelephonyCallback(models.Model):
         self.rule_id = promise.rule
         if user:
             record.with_context(mail_activity_quick_update=True).activity_schedule(
-                'mail.mail_activity_data_todo', user_id=user.id, date_deadline=fields.Date.context_today(self),
+                'mail.mail_activity_data_todo', user_id=user.id, date_deadline=self._local(fields.Datetime.now()).date(),
                 summary=self.with_context(lang=user.lang or self.env.lang).env._(
                     "%(number)s was not reached in %(count)s attempts: decide what to do",
                     number=self.customer_number, count=count))
@@ -490,5 +496,4 @@ class TelephonyCallback(models.Model):
             elif callback.attempt_count or callback.state != 'open':
                 callback._close('cancelled', self.env._("The call was answered after all"), kind='withdrawn')
             else:
-                callback.activity_id.unlink()
                 callback.unlink()

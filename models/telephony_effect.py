@@ -123,8 +123,14 @@ class TelephonyEffect(models.Model):
         while effects := self.search(inside, limit=batch_size, order='due_at, id'):
             # another scheduler may be at some of them
             effects = effects.try_lock_for_update().filtered_domain(inside)
-            for effect in effects:
-                effect._do_alone()
+            try:
+                for effect in effects:
+                    effect._do_alone()
+            except CONCURRENCY_ERRORS:  # somebody else writes one of their records: the next turn
+                self.env.cr.rollback()
+                self.env.ref('crm_telephony.ir_cron_effects')._trigger(fields.Datetime.now() + timedelta(minutes=1))
+                self.env.cr.commit()    # pylint: disable=invalid-commit
+                return
             if not effects or not self.env['ir.cron']._commit_progress(len(effects), remaining=self.search_count(domain)):
                 return
         for effect in self.search(outside, order='due_at, id'):

@@ -114,7 +114,8 @@ class TelephonyRuleAction(models.Model):
         """
         moment = call._moment()
         if self.delay_kind == 'next_day':
-            due = hours.next_day(moment)
+            # who called in the night has waited till this morning; whom we tried early is not tried again the same day
+            due = hours.next_morning(moment) if call.direction == 'inbound' else hours.next_day(moment)
         elif self.delay_kind == 'real' or not (self.delay_minutes or self.kind == 'callback'):
             due = moment + timedelta(minutes=self.delay_minutes)
         else:

@@ -32,9 +32,17 @@ class WorkingHours:
 
     def next_day(self, at):
         """The opening of the next working day."""
-        day = pytz.utc.localize(at).astimezone(self.zone).date() + timedelta(days=1)
-        midnight = self.zone.localize(datetime.combine(day, time.min)).astimezone(pytz.utc).replace(tzinfo=None)
-        return self.after(midnight, 0)
+        return self.after(self._midnight(at, 1), 0)
+
+    def next_morning(self, at):
+        """The next opening of a working day: of the same one, before it."""
+        opening = self.after(self._midnight(at), 0)
+        return opening if opening > at else self.next_day(at)
+
+    def _midnight(self, at, days=0):
+        """The beginning of the day of a moment, or of one so many days later."""
+        day = pytz.utc.localize(at).astimezone(self.zone).date() + timedelta(days=days)
+        return self.zone.localize(datetime.combine(day, time.min)).astimezone(pytz.utc).replace(tzinfo=None)
 
     def minutes_between(self, start, end):
         """Open minutes from one moment to another, 0 when they are not in this order."""

@@ -353,6 +353,13 @@ class TestActivities(Debts, TelephonyCase):
         self.assertRecordValues(debt, [{'state': 'cancelled', 'close_kind': 'cancelled', 'activity_id': False}])
         self.assertIn("Anna", debt.close_reason)
 
+    def test_a_deleted_debt_takes_its_activity_along(self):
+        debt = self.lost()
+        activity = debt.activity_id
+        self.assertTrue(activity)
+        debt.unlink()
+        self.assertFalse(activity.exists())
+
     def test_a_deleted_activity_comes_back_however_many_wait_for_nobody(self):
         debt = self.lost()
         for index in range(3):

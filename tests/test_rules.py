@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from unittest.mock import patch
 
 from freezegun import freeze_time
+from psycopg2.errors import SerializationFailure
 
 from odoo.tests import new_test_user
 
@@ -195,6 +196,12 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
     def test_voicemail(self):
         self.lost('voicemail')
         self.assertPromised(datetime(2026, 11, 5, 4, 0))        # the next working morning
+        night = '+77012223355'      # one o'clock on Wednesday, and half past eight: before the work of that day
+        self.lost('voicemail', datetime(2026, 11, 3, 20, 0), 'night', caller=night)
+        self.assertPromised(datetime(2026, 11, 4, 4, 0), number=night)
+        early = '+77012223366'
+        self.tried('voicemail', datetime(2026, 11, 4, 3, 30), 'early', called=early)
+        self.assertPromised(datetime(2026, 11, 5, 4, 0), number=early)
         self.tried('voicemail', datetime(2026, 11, 5, 9, 0), called=STRANGER)
         self.assertPromised(datetime(2026, 11, 9, 4, 0), number=STRANGER)
         self.assertFalse(self.texts() or self.texts(STRANGER))
@@ -382,6 +389,28 @@ class TestEffects(RulesCase):
             self.lost('missed')
         self.assertEqual((self.callbacks().state, len(self.texts())), ('open', 1))
         self.assertIn("a broken condition", self.env.ref('crm_telephony.rule_abandoned_long').error)
+
+    def test_who_writes_at_the_same_time_is_waited_for(self):
+        """The scheduled actions come back in a minute; they do not fail."""
+        self.only({'kind': 'activity', 'delay_kind': 'real'}, {'kind': 'sms', 'delay_kind': 'real', 'delay_minutes': 10})
+        model = type(self.env['telephony.effect'])
+
+        def crowded(effects, *args):
+            raise SerializationFailure("somebody else writes")
+
+        def woken(cron, at):
+            return self.env['ir.cron.trigger'].search_count([
+                ('cron_id', '=', self.env.ref(f'crm_telephony.{cron}').id), ('call_at', '=', at + timedelta(minutes=1))])
+        with patch.object(model, '_do_activity', lambda effects: {}['broken']), patch.object(model, '_do_alone', crowded):
+            call = self.lost('missed')
+        self.assertEqual((call.follow_up, woken('ir_cron_follow_up', WEDNESDAY)), ('todo', 1))
+        with freeze_time(WEDNESDAY):
+            self.file_calls()
+        self.assertEqual(self.states(call), {'activity': 'done', 'sms': 'planned'})
+        later = WEDNESDAY + timedelta(minutes=10)
+        with patch.object(model, '_do_sms', crowded):
+            self.work_off(later)
+        self.assertEqual((self.states(call)['sms'], woken('ir_cron_effects', later)), ('planned', 1))
 
     def test_nobody_is_told_where_nobody_is(self):
         """No owner, no leader, no e-mail address, an archived team."""

@@ -232,6 +232,14 @@ class TestStrangers(SettleCase):
         self.assertEqual(self.callbacks(STRANGER).state, 'open')
         self.assertFalse(self.env['telephony.decision'].search([('number', '=', STRANGER)]))
 
+    def test_who_was_lost_while_ignored_is_owed_a_call_after_all(self):
+        self.answered(caller=STRANGER).with_user(self.anna).action_ignore_number()
+        lost = self.stranger('c2', 600)
+        self.assertFalse(self.callbacks(STRANGER))
+        lost.with_user(self.anna).action_forget_choice()
+        self.file_calls()
+        self.assertRecordValues(self.callbacks(STRANGER), [{'state': 'open', 'origin_call_id': lost.id}])
+
     def test_a_new_deal_by_hand(self):
         source = self.env['utm.source'].create({'name': "Billboard"})
         self.number.source_id = source
