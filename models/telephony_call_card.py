@@ -199,14 +199,19 @@ class TelephonyCall(models.Model):
                 answer.append(call._message(view, now))
         return answer
 
-    def _check_mine(self):
-        """Whose phone rings may see the call, whatever the rules say of calls in general.
+    def _mine(self):
+        """This call as its user handles it. Whose phone rings may see it, whatever the rules say of calls in general; and in
+        its company, if that is one of his, whichever he has chosen in his browser just now.
 
         :raise AccessError: the call is none of the user's business
         """
         self.ensure_one()
-        if not self.has_access('read') and self.env.user not in self.sudo()._views():
+        company, chosen, call = self.sudo().company_id, self.env.companies, self
+        if company not in chosen and company.id in self.env.user._get_company_ids():
+            call = self.with_context(allowed_company_ids=(chosen | company).ids)
+        if not call.has_access('read') and self.env.user not in self.sudo()._views():
             raise AccessError(self.env._("This call is not yours."))
+        return call
 
     # === THE CARD === #
 
@@ -217,7 +222,7 @@ class TelephonyCall(models.Model):
         """
         if not self.exists():
             return False
-        self._check_mine()
+        self = self._mine()
         call = self.sudo()
         partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
         match = call.with_context(telephony_lang=self.env.lang)._matches().get(self.id)
@@ -345,7 +350,7 @@ class TelephonyCall(models.Model):
 
     def link_caller(self, partner_id=False, lead_id=False):
         """The user says who calls, or about which deal, as on the call's form. The fresh card."""
-        self._check_mine()
+        self = self._mine()
         self.env['res.partner'].browse(partner_id or []).check_access('read')
         self.env['crm.lead'].browse(lead_id or []).check_access('read')
         values = {name: value for name, value in (('partner_id', partner_id), ('lead_id', lead_id)) if value}
@@ -359,7 +364,7 @@ class TelephonyCall(models.Model):
 
         :param dict values: `kind` ('contact' or 'lead'), `name`, `company`
         """
-        self._check_mine()
+        self = self._mine()
         call = self.sudo()
         name, company = (values.get('name') or '').strip(), (values.get('company') or '').strip()
         if call.customer_number:
@@ -384,7 +389,7 @@ class TelephonyCall(models.Model):
 
     def get_result_form(self):
         """What the result window offers."""
-        self._check_mine()
+        self = self._mine()
         call = self.sudo()
         lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
         offered = 'talk' if call.outcome == 'answered' else 'no_talk'
@@ -421,7 +426,7 @@ class TelephonyCall(models.Model):
         :param dict values: `disposition_id`, `note`, `stage_id` of the deal, `done_ids` (activities that are done with
             this call), `activity` (`type_id`, `date`, `summary`), `is_final` (False: a note during the talk)
         """
-        self._check_mine()
+        self = self._mine()
         call = self.sudo()
         if (values.get('note') or '') != (call.note or '') and 'note' in values:
             self._check_author()

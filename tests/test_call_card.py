@@ -336,6 +336,25 @@ class TestCard(CardCase):
         self.env.invalidate_all()
         self.assertEqual([one['text'] for one in self.card()['contacts']], ["Stranger · Hello"])
 
+    def test_call_of_his_other_company(self):
+        """He works in one of his companies, the phone of another rings: the card is as full as there."""
+        other = self.env['res.company'].create({'name': "Other", 'country_id': self.env.ref('base.kz').id})
+        self.anna.company_ids += other
+        account = self.new_account(other)
+        self.env['telephony.extension'].create({'number': '501', 'account_id': account.id, 'user_id': self.anna.id})
+        self.partner.company_id = other
+        lead = self.new_lead(name="Flour", company_id=other.id)
+        stage = self.env['crm.stage'].search([('id', '!=', lead.stage_id.id)], limit=1)
+        self.play(self.event('ringing', extension='501'), account=account)
+        call = self.call('c1', account).with_user(self.anna).with_context(allowed_company_ids=self.company.ids)
+        card = call.get_card()
+        self.assertEqual((card['partner']['name'], [one['name'] for one in card['leads']], card['is_hidden']),
+                         ("Customer", ["Flour"], False))
+        self.assertEqual(call.link_caller(lead_id=lead.id)['match_state'], 'manual')
+        self.assertTrue(call.get_result_form()['stages'])
+        call.save_result({'stage_id': stage.id})
+        self.assertEqual(lead.stage_id, stage)
+
     def test_created_once(self):
         """Two tabs show the form of a new caller, or one is clicked once more when the answer was lost."""
         self.play(self.event('ringing', extension='101', caller='+77019999999'))
