@@ -182,10 +182,11 @@ class TelephonyEffect(models.Model):
         if moments := {effect.due_at.replace(second=0, microsecond=0) + timedelta(minutes=1) for effect in self}:
             self.env.ref('crm_telephony.ir_cron_effects')._trigger(sorted(moments))
 
-    def _record(self):
-        """The deal, or else the contact, or else the callback that the effect is about; None for a stranger without one."""
-        call = self.call_id
-        return call.lead_id or call.partner_id or call._open_callback() or None
+    def _records(self):
+        """{effect: the deal, or else the contact, or else the callback that it is about; None for a stranger without one}"""
+        open_ones = self.env['telephony.callback']._open_of(
+            self.call_id.filtered(lambda call: not call.lead_id and not call.partner_id))
+        return {effect: effect.call_id.lead_id or effect.call_id.partner_id or open_ones.get(effect.call_id) for effect in self}
 
     def _do_activity(self):
         """A to-do for one person, unless he has not done the last one about the same customer yet."""
@@ -231,7 +232,7 @@ class TelephonyEffect(models.Model):
             if not users:
                 effect._skip(self.env._("There is nobody to tell"))
                 continue
-            record = effect._record()
+            record = effect._records()[effect]
             for lang, same in users.grouped('lang').items():
                 there = effect.with_context(lang=lang or self.env.lang)
                 thread = record.with_env(there.env) if record else there.env['mail.thread']

@@ -54,8 +54,9 @@ class TelephonyEffect(models.Model):
                 lately.add(number)
                 send |= effect
         bodies = send._sms_bodies()
-        for turn in send._turns():
-            turn._queue_sms(bodies)
+        records = send._records()
+        for turn in send._turns(records):
+            turn._queue_sms(bodies, records)
 
     def _sms_bodies(self):
         """{effect: text} in the languages of the customers"""
@@ -67,21 +68,21 @@ class TelephonyEffect(models.Model):
             bodies.update((effect, texts[effect.call_id.id]) for effect in effects)
         return bodies
 
-    def _turns(self):
+    def _turns(self, records):
         """Parts in which no record occurs twice: a batch of chatter lines takes one a record."""
         effects = self
         while effects:
-            turn = self.browse(same[:1].id for same in effects.grouped(lambda one: one._record() or one).values())
+            turn = self.browse(same[:1].id for same in effects.grouped(lambda one: records[one] or one).values())
             yield turn
             effects -= turn
 
-    def _queue_sms(self, bodies):
+    def _queue_sms(self, bodies, records):
         """Into the queue of Odoo's SMS and into the chatter, where its fate is shown as that of any SMS."""
         author = self.env.ref('base.partner_root').id
         messages = {}
-        for _model, effects in self.filtered(lambda one: one._record()).grouped(lambda one: one._record()._name).items():
-            by_record = {effect._record().id: effect for effect in effects}
-            logged = self.env[effects[0]._record()._name].browse(by_record)._message_log_batch(
+        for model, effects in self.filtered(lambda one: records[one]).grouped(lambda one: records[one]._name).items():
+            by_record = {records[effect].id: effect for effect in effects}
+            logged = self.env[model].browse(by_record)._message_log_batch(
                 bodies={res_id: sms_content_to_rendered_html(bodies[effect]) for res_id, effect in by_record.items()},
                 author_id=author, message_type='sms')
             messages.update((by_record[message.res_id], message) for message in logged)

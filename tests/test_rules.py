@@ -500,6 +500,24 @@ class TestSms(RulesCase):
         self.assertEqual((len(self.texts()), len(self.texts(STRANGER))), (1, 1))
         self.assertEqual(len(self.callbacks() | self.callbacks(STRANGER)), 2)
 
+    def test_queries_do_not_grow_with_the_strangers(self):
+        def effects(count):
+            with freeze_time(WEDNESDAY):
+                self.play(*(self.event('ended', f's{count}-{index}', WEDNESDAY.isoformat() + '+00:00', outcome='missed',
+                                       caller=f'+77013{count:02}00{index:02}') for index in range(count)), follow_up=False)
+            calls = self.env['telephony.call'].search([('external_id', '=like', f's{count}-%')])
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            with freeze_time(WEDNESDAY):
+                calls._follow_up()
+                self.env.flush_all()
+            self.assertEqual(set(calls.effect_ids.mapped('state')), {'done'})
+            return self.env.cr.sql_log_count - before
+        effects(2)      # caches
+        few = effects(3)
+        self.assertLess(effects(30) - few, 20)
+
     def test_the_night_of_the_customer(self):
         """A customer in New York does not hear of us at six in the morning, one in Almaty does not at night."""
         american = '+12125550123'
