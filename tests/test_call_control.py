@@ -133,6 +133,16 @@ class TestPlaceCall(CallControlCase):
         self.assertEqual(self.dials().res_id, self.lead.id, "his call lands there")
         self.assertEqual(action['params']['message'], f"Pick it up, then {CUSTOMER} is called.")
 
+    def test_the_systray_lists_a_callback_whose_deal_he_may_not_read(self):
+        self.lead.user_id = self.boris
+        self.play(self.event('ended', outcome='missed', extension='101'))
+        callback = self.callbacks()
+        callback.user_id = self.anna
+        self.env.flush_all()
+        self.env.invalidate_all()
+        [debt] = self.env['telephony.callback'].with_user(self.anna).get_my_debts()['debts']
+        self.assertEqual((debt['id'], debt['name'], debt['deal']), (callback.id, "Customer", ''))
+
     def test_a_callback_is_taken_by_who_calls_after_a_warning(self):
         """As by a click without one, from its number on the form too."""
         self.play(self.event('ended', outcome='missed', extension='101'))
