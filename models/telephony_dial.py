@@ -12,7 +12,7 @@ from odoo.tools import SQL
 LOCK_SPACE = 0x74656C64
 # A PBX has answered our request after this long, or never will (seconds).
 ASKING = 30
-# A second click on the same number within this is the first one again (seconds).
+# A second click on the same number so soon after the PBX has accepted it is the first one again (seconds).
 SAME_CLICK = 5
 # A call that the PBX tells of belongs to a click that was at most so long before it, or after it by a clock that is wrong.
 LINK_BEFORE = timedelta(minutes=10)
@@ -73,9 +73,9 @@ class TelephonyDial(models.Model):
             cr.execute(SQL("SELECT pg_advisory_xact_lock(%s, %s)", LOCK_SPACE, values['user_id']))
             cr.execute(SQL(
                 """ SELECT number FROM telephony_dial
-                     WHERE user_id = %(user)s AND (
-                           state = 'asked' AND asked_at > %(now)s - %(asking)s * interval '1 second'
-                        OR state = 'accepted' AND number = %(number)s AND asked_at > %(now)s - %(same)s * interval '1 second')
+                     WHERE user_id = %(user)s AND asked_at > %(now)s - %(asking)s * interval '1 second' AND (
+                           state = 'asked'
+                        OR state = 'accepted' AND number = %(number)s AND write_date > %(now)s - %(same)s * interval '1 second')
                   ORDER BY id DESC LIMIT 1 """,
                 user=values['user_id'], number=values['number'], now=fields.Datetime.now(), asking=ASKING, same=SAME_CLICK))
             if not (found := cr.fetchone()):
