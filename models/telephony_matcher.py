@@ -152,7 +152,9 @@ class TelephonyMatcher(models.AbstractModel):
                   FROM unnest(%(numbers)s::text[]) AS asked (number)
                  CROSS JOIN LATERAL (
                        (SELECT NULL AS kind, id AS partner_id, NULL::int AS lead_id, NULL::int AS user_id
-                          FROM res_partner WHERE phone_sanitized = asked.number AND active LIMIT %(most)s)
+                          FROM res_partner
+                         WHERE phone_sanitized = asked.number AND active
+                           AND (company_id IS NULL OR company_id = %(company)s) LIMIT %(most)s)
                        UNION ALL
                        (SELECT NULL, partner_id, NULL, NULL
                           FROM telephony_contact_number WHERE number = asked.number LIMIT %(most)s)
