@@ -48,6 +48,7 @@
         'demo/almaty_wholesale.xml',
         'demo/res.partner.csv',
         'demo/crm.lead.csv',
+        'demo/telephony.contact.number.csv',
     ],
     'assets': {
         'web.assets_backend': ['crm_telephony/static/src/**/*'],

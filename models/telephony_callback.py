@@ -367,7 +367,7 @@ class TelephonyCallback(models.Model):
             values = {
                 'user_id': user.id,
                 'date_deadline': local_due.date(),
-                'summary': callback.with_context(lang=user.lang or self.env.lang).env._(
+                'summary': callback._in_owners_language().env._(
                     "Call back %(number)s by %(time)s", number=callback.customer_number, time=local_due.strftime('%H:%M')),
             }
             if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
@@ -431,26 +431,30 @@ class TelephonyCallback(models.Model):
 
     def _close_by_call(self, call):
         self.ensure_one()
-        who = call.user_id.name or call.extension or self.env._("somebody")
+        _ = self._in_owners_language().env._
+        who = call.user_id.name or call.extension or _("somebody")
         at = self._local(call._moment()).strftime('%d.%m.%Y %H:%M')
-        reason = self.env._("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
-            self.env._("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
+        reason = _("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
+            _("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
         self._close('done', reason, user=call.user_id, call=call)
 
     def _give_up(self, promise):
         """The owner decides what to do about a customer who cannot be reached."""
         self.ensure_one()
         user, record = self.user_id, self.lead_id or self.partner_id or self
-        count = self.attempt_count
-        reason = self.env._("Not reached in %(count)s attempts", count=count)
+        _, count = self._in_owners_language().env._, self.attempt_count
+        reason = _("Not reached in %(count)s attempts", count=count)
         self._close('cancelled', reason, kind='gave_up')
         self.rule_id = promise.rule
         if user:
             record.with_context(mail_activity_quick_update=True).activity_schedule(
                 'mail.mail_activity_data_todo', user_id=user.id, date_deadline=self._local(fields.Datetime.now()).date(),
-                summary=self.with_context(lang=user.lang or self.env.lang).env._(
-                    "%(number)s was not reached in %(count)s attempts: decide what to do",
-                    number=self.customer_number, count=count))
+                summary=_("%(number)s was not reached in %(count)s attempts: decide what to do",
+                          number=self.customer_number, count=count))
+
+    def _in_owners_language(self):
+        """What the system writes is for whoever owes the call."""
+        return self.with_context(lang=self.user_id.lang or self.env.lang)
 
     def _close(self, state, reason, user=None, call=None, kind=None, why=None):
         """Close the callback and, with the reason, its activity.

@@ -111,6 +111,13 @@ class TestRehearsal(Debts, TelephonyCase):
         self.assertEqual(self.rehearse().call_count, 1)
         self.assertEqual(self.rehearse(day=MONDAY - timedelta(days=1)).call_count, 0)
 
+    def test_calls_whose_end_no_pbx_tells(self):
+        self.play_day(MONDAY, '100', 'a')
+        before = self.rehearse(self.rules)
+        self.env['telephony.call'].search([('external_id', '=like', 'a%'), ('outcome', '=', 'missed')]).ended_at = False
+        after = self.rehearse(self.rules)
+        self.assertEqual((after.call_count, after.opened_count), (before.call_count, before.opened_count))
+
     def test_bad_input(self):
         with self.assertRaises(ValidationError):
             self.env['telephony.rehearsal'].create({'date_from': '2026-11-02', 'date_to': '2026-11-01'})

@@ -47,10 +47,15 @@ class Rehearsal:
 
     def play(self, start, end):
         """:return: generator of :class:`Played`"""
-        calls = self.env['telephony.call'].search(
-            Domain('company_id', '=', self.company.id) & Domain('state', '=', 'ended') & Domain('ended_at', '>=', start)
-            & Domain('ended_at', '<', end) & Domain('customer_number', '!=', False) & Domain('is_excluded', '=', False)
-            & Domain('direction', '!=', 'internal'), order='ended_at, id')
+        def within(field):
+            return Domain(field, '>=', start) & Domain(field, '<', end)
+
+        calls = self.env['telephony.call'].search_fetch(
+            Domain('company_id', '=', self.company.id) & Domain('state', '=', 'ended')
+            # some PBXs do not tell when a call ended
+            & (within('ended_at') | Domain('ended_at', '=', False) & within('start_at'))
+            & Domain('customer_number', '!=', False) & Domain('is_excluded', '=', False)
+            & Domain('direction', '!=', 'internal'), ['ended_at', 'start_at']).sorted(lambda call: (call._moment(), call.id))
         self.call_count = len(calls)
         self.leaves = self._leaves_between(start, end)
         for offset in range(0, len(calls), BATCH):
