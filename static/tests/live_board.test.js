@@ -157,6 +157,36 @@ test("a server that does not answer: the old board stays and says so", async () 
     expect.verifySteps([]);
 });
 
+test("the share lost today is coloured once there are enough calls", async () => {
+    await open();
+    const tile = "[data-figure=lost]";
+    for (const [inbound, lost, level] of [[9, 9, ""], [10, 0, ""], [100, 9, ""], [10, 1, "warning"], [100, 19, "warning"], [10, 2, "danger"]]) {
+        board = { ...board, today: { inbound, lost } };
+        await tell({});
+        await advanceTime(1_000);
+        await animationFrame();
+        expect(`${tile} .o_telephony_live_note`).toHaveText(`${lost} of ${inbound} calls`);
+        expect(`${tile}.o_telephony_warning`).toHaveCount(level === "warning" ? 1 : 0);
+        expect(`${tile}.o_telephony_danger`).toHaveCount(level === "danger" ? 1 : 0);
+        expect.verifySteps(["get_board"]);
+    }
+});
+
+test("no call card on the wallboard, and again after it", async () => {
+    const cards = document.createElement("section");
+    cards.className = "o_telephony_cards";
+    cards.innerHTML = '<article class="o_telephony_card">Ringing</article>';
+    await open();
+    document.querySelector(".o_main_components_container, .o_action_manager").parentElement.append(cards);
+    expect(".o_telephony_card:visible").toHaveCount(1);
+    await click(".o_telephony_wallboard_on");
+    await animationFrame();
+    expect(".o_telephony_card:visible").toHaveCount(0);
+    await press("Escape");
+    await animationFrame();
+    expect(".o_telephony_card:visible").toHaveCount(1);
+});
+
 test("the wallboard fills the page and opens nothing", async () => {
     onRpc("telephony.call", "get_views", () => expect.step("opened"));
     await open();

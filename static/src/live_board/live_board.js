@@ -1,4 +1,4 @@
-import { Component, onWillDestroy, onWillStart, useExternalListener, useRef, useState } from "@odoo/owl";
+import { Component, onWillDestroy, onWillStart, useEffect, useExternalListener, useRef, useState } from "@odoo/owl";
 import { browser } from "@web/core/browser/browser";
 import { router } from "@web/core/browser/router";
 import { _t } from "@web/core/l10n/translation";
@@ -15,6 +15,11 @@ const PAUSE = 1_000;
 const REFRESH = 30_000;
 /** A caller who waits longer (s) is shown in red. */
 const LONG_WAIT = 30;
+/** Lost calls of a day (%) that are worth a warning, and that are too many; */
+const LOST_WARNING = 10;
+const LOST_DANGER = 20;
+/** of fewer calls a share says nothing. */
+const LOST_LEAST = 10;
 /** Beyond two of these (s) nobody counts hours. */
 const DAY = 86_400;
 
@@ -55,6 +60,14 @@ export class LiveBoard extends Component {
             browser.clearTimeout(this.planned);
             this.isGone = true;
         });
+        // a screen that all can see shows no cards of whoever is logged in: see call_card.scss
+        useEffect(
+            (wallboard) => {
+                document.body.classList.toggle("o_telephony_on_wall", wallboard);
+                return () => document.body.classList.remove("o_telephony_on_wall");
+            },
+            () => [this.state.wallboard]
+        );
         useExternalListener(document, "visibilitychange", () => this.refreshSoon());
         useExternalListener(document, "fullscreenchange", () => {
             if (!document.fullscreenElement) {
@@ -168,6 +181,7 @@ export class LiveBoard extends Component {
                 label: _t("Lost today"),
                 value: today.inbound ? `${share}%` : "–",
                 note: _t("%(lost)s of %(inbound)s calls", today),
+                level: today.inbound < LOST_LEAST ? "" : share >= LOST_DANGER ? "danger" : share >= LOST_WARNING ? "warning" : "",
             },
         ];
     }
