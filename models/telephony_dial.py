@@ -69,20 +69,29 @@ class TelephonyDial(models.Model):
         :raise UserError: the user's phone is just being called for another number
         """
         with self.env.registry.cursor() as cr:
-            dial_model = self.with_env(self.env(cr=cr)).sudo()
-            cr.execute(SQL("SELECT pg_advisory_xact_lock(%s, %s)", LOCK_SPACE, values['user_id']))
-            cr.execute(SQL(
-                """ SELECT number FROM telephony_dial
-                     WHERE user_id = %(user)s AND asked_at > %(now)s - %(asking)s * interval '1 second' AND (
-                           state = 'asked'
-                        OR state = 'accepted' AND number = %(number)s AND write_date > %(now)s - %(same)s * interval '1 second')
-                  ORDER BY id DESC LIMIT 1 """,
-                user=values['user_id'], number=values['number'], now=fields.Datetime.now(), asking=ASKING, same=SAME_CLICK))
-            if not (found := cr.fetchone()):
-                return dial_model.create(values).id
-        if found[0] != values['number']:
+            # the session's lock, and then a new transaction: one that had waited for the lock would not see the other click
+            cr.execute(SQL("SELECT pg_advisory_lock(%s, %s)", LOCK_SPACE, values['user_id']))
+            cr.commit()    # pylint: disable=invalid-commit
+            try:
+                dial_model = self.with_env(self.env(cr=cr)).sudo()
+                cr.execute(SQL(
+                    """ SELECT number FROM telephony_dial
+                         WHERE user_id = %(user)s AND asked_at > %(now)s - %(asking)s * interval '1 second' AND (
+                               state = 'asked'
+                            OR state = 'accepted' AND number = %(number)s
+                               AND write_date > %(now)s - %(same)s * interval '1 second')
+                      ORDER BY id DESC LIMIT 1 """,
+                    user=values['user_id'], number=values['number'], now=fields.Datetime.now(), asking=ASKING,
+                    same=SAME_CLICK))
+                found = cr.fetchone()
+                dial_id = not found and dial_model.create(values).id
+                cr.commit()    # pylint: disable=invalid-commit
+            finally:
+                cr.rollback()
+                cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, values['user_id']))
+        if found and found[0] != values['number']:
             raise UserError(self.env._("Your phone is just being called for %(number)s.", number=found[0]))
-        return False
+        return dial_id
 
     @api.model
     def _end(self, dial_id, **values):

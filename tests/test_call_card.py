@@ -439,8 +439,9 @@ class TestReasons(CardCase):
             'name': "Tasting", 'start': fields.Datetime.now() + timedelta(hours=1),
             'stop': fields.Datetime.now() + timedelta(hours=2),
             'partner_ids': [(6, 0, self.partner.ids)]})
+        annas_today = fields.Date.context_today(self.partner.with_context(tz=self.anna.tz))
         self.partner.activity_schedule(
-            'mail.mail_activity_data_todo', date_deadline=fields.Date.today() - timedelta(days=3), summary="Send the list",
+            'mail.mail_activity_data_todo', date_deadline=annas_today - timedelta(days=3), summary="Send the list",
             user_id=self.anna.id)
         reasons = self.reasons()
         self.assertEqual(len(reasons), 2)
