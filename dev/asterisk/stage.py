@@ -156,14 +156,14 @@ def ready():
 
 
 def _prepare(place: workplace.Workplace) -> None:
-    """A copy, made anew each time, of a database that has the addon. No browser looks at it."""
-    databases, origin = place.databases, f'{DATABASE}_origin'
-    if not databases.exists(origin):
+    """A copy, made anew each time, of a database that has the addon as it is now. No browser looks at it."""
+    databases, origin, code = place.databases, f'{DATABASE}_origin', code_hash()
+    if databases.memory(origin).get('code') != code:
+        databases.drop(origin)
         databases.copy(databases.template(demo=False), origin)
-        databases.remember(origin, code='')
+        databases.remember(origin, code='')     # ours, though not finished
         place.odoo.install(origin, paths.ADDON)
-        databases.remember(origin, code=code_hash())
-    databases.refresh(origin)
+        databases.remember(origin, code=code)
     databases.drop(DATABASE)
     databases.copy(origin, DATABASE)
     databases.remember(DATABASE, copy_of=origin)
