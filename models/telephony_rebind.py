@@ -11,10 +11,11 @@ _logger = logging.getLogger(__name__)
 
 # Numbers that are taken from the queue at once, and calls that are looked up and written in one transaction.
 NUMBERS = 10
-BATCH = 50
-# Deliveries came in so shortly ago: binding takes this part of the time, and pauses so long at most (seconds).
-BUSY = timedelta(seconds=2)
-SHARE = 0.05
+BATCH = 20
+# Deliveries came in so shortly ago: binding takes this part of the time, and pauses so long at most (seconds). Hardly
+# more than this part of them meets a batch and waits for it.
+BUSY = timedelta(seconds=10)
+SHARE = 0.02
 LONGEST_PAUSE = 2.0
 
 

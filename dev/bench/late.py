@@ -11,8 +11,9 @@ from dev.setup.console import phase
 
 CALLS, CALLS_A_NUMBER = 10_000, 5
 MODES = {'threaded': 0, 'workers=2': 2}
-# So long deliveries come in while binding goes on, and so long it has the machine for itself afterwards.
-BESIDE_SECONDS, ALONE_SECONDS = 12, 12
+# So long deliveries come in before the calls are to be bound, and while they are; and so long binding has the machine for
+# itself afterwards.
+IDLE_SECONDS, BESIDE_SECONDS, ALONE_SECONDS = 8, 12, 20
 # Until then the server has finished what it was at.
 QUIET_SECONDS = 30
 CRON = 'ir_cron_bind_late'
@@ -28,6 +29,10 @@ FILL = """
       FROM (SELECT id, phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' ORDER BY id LIMIT %(numbers)s) AS contact
      CROSS JOIN generate_series(1, %(calls)s) AS i
      CROSS JOIN (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account;
+    ANALYZE telephony_call
+"""
+# What the contacts' creation has asked for.
+QUEUE = """
     INSERT INTO telephony_rebind (number) SELECT DISTINCT customer_number FROM telephony_call WHERE external_id LIKE 'late-%%';
     INSERT INTO ir_cron_trigger (cron_id, call_at, create_uid, write_uid, create_date, write_date)
     SELECT res_id, now() at time zone 'UTC', 1, 1, now(), now() FROM ir_model_data WHERE name = %(cron)s
@@ -62,8 +67,11 @@ def _one_mode(mode, client, cursor, wake, database, address, rounds, seconds) ->
     idle, busy, ratios, bound, bound_alone, answers = [], [], [], [], [], 0
     for _round in range(max(rounds // 2, 2)):
         _empty(cursor)
-        alone = [stream() for _slice in range(3)]
-        cursor.execute(FILL, {'numbers': CALLS // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER, 'cron': CRON})
+        cursor.execute(FILL, {'numbers': CALLS // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER})
+        begin, alone = time.monotonic(), []
+        while time.monotonic() < begin + IDLE_SECONDS:
+            alone.append(stream())
+        cursor.execute(QUEUE, {'cron': CRON})
         wake.execute('SELECT pg_notify(%s, %s)', ['cron_trigger', database])
         begin, beside = time.monotonic(), []
         while _waiting(cursor) and time.monotonic() < begin + BESIDE_SECONDS:
