@@ -147,9 +147,11 @@ class TelephonyCall(models.Model):
     _partner_idx = models.Index('(partner_id, start_at DESC) WHERE partner_id IS NOT NULL')
     _lead_idx = models.Index('(lead_id, start_at DESC) WHERE lead_id IS NOT NULL')
     _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')
-    _customer_trgm_idx = models.Index(trigram('USING gin (customer_number gin_trgm_ops)'))
+    # Without PostgreSQL's list of entries still to be sorted in: it is read as a whole by each look-up of a number, for which
+    # the planner takes this index too as long as the table is young.
+    _customer_trgm_idx = models.Index(trigram('USING gin (customer_number gin_trgm_ops) WITH (fastupdate = off)'))
     _inside_trgm_idx = models.Index(trigram(
-        "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) "
+        "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) WITH (fastupdate = off) "
         "WHERE customer_number = '' OR customer_number IS NULL"))
     _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")

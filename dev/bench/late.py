@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack, contextmanager
 
 from dev.bench import inside, load, server
-from dev.bench.data import Bench
+from dev.bench.data import Bench, forget_calls
 from dev.bench.load import Address
 from dev.bench.table import Row, percentile
 from dev.setup.console import phase
@@ -113,7 +113,7 @@ def _empty(cursor) -> None:
     until = time.monotonic() + QUIET_SECONDS
     while _others_at_work(cursor) and time.monotonic() < until:
         time.sleep(.2)
-    cursor.execute('TRUNCATE telephony_event, telephony_call, telephony_rebind CASCADE')
+    forget_calls(cursor)
     cursor.execute("DELETE FROM mail_message WHERE model IN ('res.partner', 'crm.lead') AND message_type = 'notification'")
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from contextlib import ExitStack
 
 from dev.bench import inside, load, server
-from dev.bench.data import Bench
+from dev.bench.data import Bench, forget_calls
 from dev.bench.load import Address
 from dev.bench.table import Pair, Row, percentile
 from dev.setup.console import fail, phase, say
@@ -85,7 +85,8 @@ class Webhook:
         return self.cursor.fetchone()[0]
 
     def _empty(self) -> None:
-        self.cursor.execute('TRUNCATE telephony_event, telephony_call, telephony_floor, ir_cron_trigger CASCADE')
+        self.cursor.execute('TRUNCATE telephony_floor, ir_cron_trigger')
+        forget_calls(self.cursor)
 
     def _warm_up(self, deliveries: int) -> None:
         with phase('Warming up'):
