@@ -367,8 +367,7 @@ class TelephonyCall(models.Model):
         self = self._mine()
         call = self.sudo()
         name, company = (values.get('name') or '').strip(), (values.get('company') or '').strip()
-        if call.customer_number:
-            call._lock_number()
+        call._lock_numbers()
         if call.lead_id if values.get('kind') == 'lead' else call.partner_id:
             return self.get_card()
         if values.get('kind') == 'lead':

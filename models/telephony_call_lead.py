@@ -76,7 +76,7 @@ class TelephonyCall(models.Model):
         self.ensure_one()
         if not self.customer_number or self.match_state == 'ambiguous':
             return self.lead_id
-        self._lock_number()
+        self._lock_numbers()
         if not self.lead_id:
             _ = self.with_context(lang=self.company_id.partner_id.lang or self.env.lang).env._
             lead, reason = self._open_lead_of_number(), _("The open deal of this number")
@@ -88,15 +88,23 @@ class TelephonyCall(models.Model):
                     'match_reason': reason})
         return self.lead_id
 
-    def _lock_number(self):
-        """One at a time makes a deal for a number. Its oldest call is the lock: who comes second fails, and tries again
-        when he sees what the first has made."""
+    def _lock_numbers(self):
+        """One at a time decides about a number, or makes a deal for it. Its oldest call is the lock: who comes second fails
+        on it, and Odoo lets him try again, when he sees what the first has done."""
         self.flush_recordset()
-        self.env.execute_query(SQL(
-            """ UPDATE telephony_call SET write_date = write_date
-                 WHERE id = (SELECT id FROM telephony_call WHERE company_id = %s AND customer_number = %s
-                              ORDER BY start_at, id LIMIT 1)
-             RETURNING id """, self.company_id.id, self.customer_number))
+        keys = {(call.company_id.id, call.customer_number) for call in self if call.customer_number}
+        if keys:
+            companies, numbers = zip(*sorted(keys), strict=True)
+            self.env.execute_query(SQL(
+                """ UPDATE telephony_call SET write_date = write_date
+                     WHERE id IN (
+                           SELECT oldest.id
+                             FROM unnest(%s::int[], %s::text[]) AS asked (company_id, number)
+                            CROSS JOIN LATERAL (
+                                  SELECT id FROM telephony_call
+                                   WHERE company_id = asked.company_id AND customer_number = asked.number
+                                   ORDER BY start_at, id LIMIT 1) AS oldest)
+                 RETURNING id """, list(companies), list(numbers)))
 
     def _open_lead_of_number(self):
         """A deal that carries this number, or that one of its calls hangs on. Where calls begin deals of their own, only

@@ -138,9 +138,9 @@ class TelephonyCall(models.Model):
         """A new deal for each number, his who talked, or else hers who asks for it."""
         self.env['crm.lead'].check_access('create')
         self.check_access('write')
+        self.sudo()._lock_numbers()
         for _key, calls in self.filtered('customer_number').grouped(lambda call: call._number_key()).items():
             latest = calls.sudo().sorted('start_at')[-1:]
-            latest._lock_number()
             lead = latest._new_lead(latest.user_id or self.env.user)
             # it may be a deal of a colleague's, which she does not read
             calls.sudo()._attach_by_hand({'lead_id': lead.id, 'partner_id': lead.partner_id.id})
@@ -150,6 +150,7 @@ class TelephonyCall(models.Model):
         """These numbers are never a customer's: nobody is to call them back."""
         self.check_access('write')
         calls = self.sudo().filtered('customer_number')
+        calls._lock_numbers()
         calls._decide('ignore')
         calls._open_callbacks_of_number()._close(
             'cancelled', self.env._("The number was set to be ignored by %(user)s", user=self.env.user.name))
@@ -163,6 +164,7 @@ class TelephonyCall(models.Model):
         back. What was decided before, if anything, holds again."""
         self.check_access('write')
         calls = self.sudo()
+        calls._lock_numbers()
         calls |= calls._chosen_with()
         others = calls._others(leaving=calls)
         new_leads = calls.lead_id.filtered(lambda lead: lead._is_untouched_from_call(self.env.user))
@@ -200,6 +202,7 @@ class TelephonyCall(models.Model):
         lead.check_access('read')
         partner.check_access('read')
         calls = self.sudo()
+        calls._lock_numbers()
         calls |= calls._of_same_callback()
         others = calls._others()
         with calls._moving_along():

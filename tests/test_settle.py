@@ -6,6 +6,7 @@ from odoo import SUPERUSER_ID, fields
 from odoo.api import Environment
 from odoo.exceptions import AccessError, UserError
 from odoo.modules.registry import Registry
+from odoo.service.model import retrying
 from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tests.common import get_db_name
 from odoo.tools import mute_logger
@@ -439,37 +440,80 @@ class TestLeadPolicy(SettleCase):
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAtOnce(BaseCase):
-    """Two people, or a person and the scheduled action, make a deal of one number's calls at the same moment: real
+    """Two people, or a person and the scheduled action, decide about one number's calls at the same moment: real
     transactions, which is why this cleans up behind itself."""
 
-    def test_one_number_one_lead(self):
-        registry = Registry(get_db_name())
-        with registry.cursor() as cr:
+    NUMBER = '+77015559999'
+
+    def setUp(self):
+        super().setUp()
+        self.registry = Registry(get_db_name())
+        self.addCleanup(self.clean)
+        with self.registry.cursor() as cr:
             env = Environment(cr, SUPERUSER_ID, {})
             account = env['telephony.account'].create({'name': "At once", 'provider': 'generic', 'api_secret': 'x'})
-            calls = env['telephony.call'].create([{
+            self.call_ids = env['telephony.call'].create([{
                 'account_id': account.id, 'external_id': f'at-once-{index}', 'direction': 'inbound', 'state': 'ended',
-                'outcome': 'missed', 'customer_number': '+77015559999', 'start_at': fields.Datetime.now()}
-                for index in range(2)])
-        try:
-            with registry.cursor() as one, registry.cursor() as other:
-                first, second = (
-                    calls[index].with_env(Environment(cr, SUPERUSER_ID, {})) for index, cr in enumerate((one, other)))
-                second.state    # noqa: B018 - the second one's view of the database is from before
-                lead = first._create_lead()
-                one.commit()
-                with self.assertRaises(CONCURRENCY_ERRORS), mute_logger('odoo.sql_db'):
-                    second._create_lead()
-                other.rollback()
-                second.env.invalidate_all()
-                self.assertEqual(second._create_lead().id, lead.id)
-        finally:
-            with registry.cursor() as cr:
-                env = Environment(cr, SUPERUSER_ID, {})
-                env['crm.lead'].search([('phone_sanitized', '=', '+77015559999')]).unlink()
-                env['telephony.call'].browse(calls.ids).unlink()
-                env['telephony.account'].browse(account.id).unlink()
-                env['telephony.rebind'].search([]).unlink()
+                'outcome': 'missed', 'customer_number': self.NUMBER, 'start_at': fields.Datetime.now()}
+                for index in range(2)]).ids
+            self.partner_ids = env['res.partner'].create([{'name': "At once, one"}, {'name': "At once, two"}]).ids
+
+    def clean(self):
+        with self.registry.cursor() as cr:
+            env = Environment(cr, SUPERUSER_ID, {})
+            env['telephony.call'].search([('customer_number', '=', self.NUMBER)]).unlink()
+            env['telephony.decision'].search([('number', '=', self.NUMBER)]).unlink()
+            env['crm.lead'].search([('phone_sanitized', '=', self.NUMBER)]).unlink()
+            env['telephony.account'].search([('name', '=', "At once")]).unlink()
+            env['res.partner'].search([('name', 'like', "At once, ")]).unlink()
+            env['telephony.rebind'].search([]).unlink()
+
+    def two(self):
+        """One call each for two, who both see the database as it is now."""
+        for call_id in self.call_ids:
+            cr = self.registry.cursor()
+            self.addCleanup(cr.close)
+            call = Environment(cr, SUPERUSER_ID, {})['telephony.call'].browse(call_id)
+            call.state  # noqa: B018 - from here on this one sees nothing of the other
+            yield call
+
+    def test_one_number_one_lead(self):
+        first, second = self.two()
+        lead = first._create_lead()
+        first.env.cr.commit()
+        with self.assertRaises(CONCURRENCY_ERRORS), mute_logger('odoo.sql_db'):
+            second._create_lead()
+        second.env.cr.rollback()
+        second.env.invalidate_all()
+        self.assertEqual(second._create_lead().id, lead.id)
+
+    def test_of_two_decisions_the_later_one_holds(self):
+        def one(call):
+            return call.action_pick_contact(self.partner_ids[0])
+
+        def two(call):
+            return call.action_pick_contact(self.partner_ids[1])
+
+        def ignore(call):
+            return call.action_ignore_number()
+
+        for begin, choices in enumerate([(one, two), (one, one), (ignore, two), (one, ignore), (ignore, ignore)]):
+            with self.subTest(choices=[choice.__name__ for choice in choices]):
+                if begin:
+                    self.clean()
+                    self.setUp()
+                with self.registry.cursor() as cr:
+                    # known to somebody, so that neither choice touches the other's call
+                    Environment(cr, SUPERUSER_ID, {})['telephony.call'].browse(self.call_ids).match_state = 'auto'
+                first, second = self.two()
+                choices[0](first)
+                first.env.cr.commit()
+                with mute_logger('odoo.sql_db', 'odoo.service.model'), patch('time.sleep'):
+                    retrying(lambda second=second, later=choices[1]: later(second), second.env)
+                [decision] = second.env['telephony.decision'].search([('number', '=', self.NUMBER)])
+                self.assertEqual((decision.kind, decision.partner_id.id), {
+                    one: ('contact', self.partner_ids[0]), two: ('contact', self.partner_ids[1]), ignore: ('ignore', False),
+                }[choices[1]])
 
 
 class TestBadInput(SettleCase):
