@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 
-# What decides whose calls may hang on a deal.
-OWNERSHIP = {'phone', 'phone_sanitized', 'partner_id', 'active', 'company_id', 'stage_id'}
+# What decides whose calls may hang on a deal: its number, its customer, its company, and whether it is open.
+OWNERSHIP = {'phone', 'phone_sanitized', 'country_id', 'partner_id', 'company_id', 'active', 'stage_id'}
 
 
 class CrmLead(models.Model):
@@ -30,7 +30,8 @@ class CrmLead(models.Model):
         return result
 
     def _bind_late(self):
-        """Past calls of these deals' numbers may belong to them."""
+        """Past calls of these deals' and their contacts' numbers may belong to them. Where a deal was closed nothing is
+        looked up: the calls that waited for a choice may have been about it."""
         leads = self.sudo().filtered(lambda lead: lead.active and lead.won_status == 'pending')
         self.env['telephony.rebind'].sudo()._queue([
             *leads.mapped('phone_sanitized'), *leads.partner_id.mapped('phone_sanitized'),

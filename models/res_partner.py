@@ -6,7 +6,7 @@ from odoo.fields import Domain
 from ..providers.base import Contact
 
 # What decides whose calls are a contact's.
-OWNERSHIP = {'phone', 'phone_sanitized', 'country_id', 'active', 'company_id', 'parent_id'}
+OWNERSHIP = {'phone', 'phone_sanitized', 'country_id', 'active', 'company_id', 'parent_id', 'is_company'}
 
 
 class ResPartner(models.Model):
@@ -33,7 +33,8 @@ class ResPartner(models.Model):
         return result
 
     def _bind_late(self):
-        """Past calls of these contacts' numbers may belong to them."""
+        """Past calls of these contacts' numbers may belong to them. Of numbers that they have no more, and of archived
+        contacts, nothing is looked up: those calls may have been theirs."""
         partners = self.sudo().filtered('active')
         self.env['telephony.rebind'].sudo()._queue([
             *partners.mapped('phone_sanitized'), *partners.telephony_number_ids.mapped('number')])

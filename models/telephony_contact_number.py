@@ -27,12 +27,14 @@ class TelephonyContactNumber(models.Model):
         return numbers
 
     def write(self, vals):
-        if 'number' not in vals:
-            return super().write(vals)
-        for number in self:
-            partner_id = vals.get('partner_id') or number.partner_id.id
-            super(TelephonyContactNumber, number).write(self._with_e164(vals, partner_id))
-        self._bind_late()
+        if 'number' in vals:
+            for number in self:
+                partner_id = vals.get('partner_id') or number.partner_id.id
+                super(TelephonyContactNumber, number).write(self._with_e164(vals, partner_id))
+        else:
+            super().write(vals)
+        if {'number', 'partner_id'} & set(vals):
+            self._bind_late()
         return True
 
     def _bind_late(self):

@@ -1,4 +1,5 @@
 """Contacts, deals and numbers that come after their calls."""
+from contextlib import closing
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -67,15 +68,85 @@ class TestLateBinding(SettleCase):
 
         def deal_of_contact():
             partner = self.contact()
-            self.env['telephony.rebind'].search([]).unlink()
+            forget()
             self.new_lead(partner_id=partner.id)
 
+        def forget():
+            self.env['telephony.rebind'].search([]).unlink()
+
+        def further_given_to_another():
+            number = self.env['telephony.contact.number'].create({'partner_id': self.partner.id, 'number': STRANGER})
+            forget()
+            number.partner_id = self.env['res.partner'].create({'name': "Dana"})
+
+        def further_spelt_right():
+            self.env['telephony.contact.number'].create(
+                {'partner_id': self.partner.id, 'number': CUSTOMER[:-1] + '0'}).number = STRANGER
+
+        def ours():
+            partner = self.contact(company_id=self.env['res.company'].create({'name': "Other"}).id)
+            forget()
+            partner.company_id = self.company
+
+        def country():
+            contact = self.contact(country_id=self.env.ref('base.us').id)
+            self.assertFalse(self.queue())
+            contact.country_id = self.env.ref('base.kz')
+
+        def person_of_the_firm():
+            partner = self.contact(parent_id=self.partner.id, is_company=True)
+            forget()
+            partner.is_company = False
+
+        def deal_phone():
+            self.env['crm.lead'].create({'name': "Web"}).phone = STRANGER
+
+        def deal_country():
+            deal = self.env['crm.lead'].create(
+                {'name': "Web", 'phone': '8 701 555 00 11', 'country_id': self.env.ref('base.us').id})
+            self.assertFalse(self.queue())
+            deal.country_id = self.env.ref('base.kz')
+
+        def deal_given_to_contact():
+            partner = self.contact()
+            deal = self.new_lead(partner_id=False)
+            forget()
+            deal.partner_id = partner
+
+        def deal_of_our_company():
+            deal = self.env['crm.lead'].create({'name': "Web", 'phone': STRANGER, 'team_id': False, 'user_id': False,
+                                                'company_id': self.env['res.company'].create({'name': "Third"}).id})
+            forget()
+            deal.company_id = self.company
+
+        def not_won_after_all():
+            deal = self.env['crm.lead'].create({'name': "Web", 'phone': STRANGER})
+            stage = deal.stage_id
+            deal.action_set_won()
+            forget()
+            deal.stage_id = stage
+
         self.past()
-        for change in (self.contact, phone, further, unarchived, lead, reopened, deal_of_contact):
-            with self.subTest(change=change.__name__):
-                self.env['telephony.rebind'].search([]).unlink()
+        for change in (self.contact, phone, further, further_given_to_another, further_spelt_right, unarchived, ours, country,
+                       person_of_the_firm, lead, reopened, not_won_after_all, deal_of_contact, deal_phone, deal_country,
+                       deal_given_to_contact, deal_of_our_company):
+            with self.subTest(change=change.__name__), closing(self.env.cr.savepoint()):
+                forget()
                 change()
                 self.assertIn(STRANGER, self.queue())
+
+    def test_what_goes_leaves_its_past_calls_alone(self):
+        """A call that waits may have been about the very deal that was closed, or by the contact who is archived."""
+        contact, other = self.contact(), self.contact(name="Erlan")
+        number = self.env['telephony.contact.number'].create({'partner_id': contact.id, 'number': CUSTOMER[:-1] + '0'})
+        one, _two = (self.env['crm.lead'].create({'name': name, 'phone': STRANGER}) for name in ("Flour", "Sugar"))
+        self.past(match_state='ambiguous')
+        self.env['telephony.rebind'].search([]).unlink()
+        one.action_set_won()
+        other.active = False
+        contact.phone = False
+        number.unlink()
+        self.assertFalse(self.queue())
 
     def test_numbers_that_never_called_are_not_queued(self):
         self.past()
