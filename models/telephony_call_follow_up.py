@@ -115,7 +115,7 @@ class TelephonyCall(models.Model):
                     lambda call: (call.lead_id or call.partner_id).id).values())
                 bodies = {(call.lead_id or call.partner_id).id: call.with_env(self.env)._chatter_line() for call in turn}
                 messages = self.env[model].browse(bodies)._message_log_batch(
-                    bodies=bodies, author_id=self.env.ref('base.partner_root').id)
+                    bodies=bodies, author_id=self.env['ir.model.data']._xmlid_to_res_id('base.partner_root'))
                 by_record = {message.res_id: message for message in messages}
                 for call in turn:
                     call.message_id = by_record[(call.lead_id or call.partner_id).id]

@@ -238,7 +238,8 @@ class TelephonyCallback(models.Model):
                  WHERE lost.id IN %s AND %s
               ORDER BY lost.id, COALESCE(reached.ended_at, reached.start_at), reached.id """,
             tuple(calls.ids), calls._served_condition())) if calls else ()
-        return {calls.browse(lost): calls.browse(reached) for lost, reached in rows}
+        lost, reached = (calls.browse(ids) for ids in zip(*rows)) if rows else ((), ())     # each is read at once
+        return dict(zip(lost, reached, strict=True))
 
     @api.model
     def _note_served(self, promises, reached):

@@ -34,7 +34,8 @@ class TelephonyCallback(models.Model):
         related='lead_id.expected_revenue', currency_field='company_currency_id',
         help="What the deal may bring that waits for this call.")
     team_id = fields.Many2one(
-        'crm.team', string="Team", compute='_compute_team_id', store=True, index='btree_not_null', ondelete='set null')
+        'crm.team', string="Team", compute='_compute_team_id', store=True, precompute=True, index='btree_not_null',
+        ondelete='set null')
 
     lost_at = fields.Datetime(
         string="Lost At", compute='_compute_cause', store=True, precompute=True,
@@ -55,9 +56,9 @@ class TelephonyCallback(models.Model):
         string="Working Minutes to the Talk", readonly=True, aggregator='avg',
         help="From the loss until the customer was talked to, in the working hours that the promise was made in.")
     served_in = fields.Selection(
-        '_selection_served_in', string="Made Good Within", compute='_compute_served_in', store=True)
+        '_selection_served_in', string="Made Good Within", compute='_compute_served_in', store=True, precompute=True)
     recovery_rate = fields.Float(
-        compute='_compute_served_in', store=True, aggregator='avg',
+        compute='_compute_served_in', store=True, precompute=True, aggregator='avg',
         help="Share of the callbacks that were closed by a real talk, whoever called whom.")
 
     try_count = fields.Integer(

@@ -210,13 +210,13 @@ class TelephonyEffect(models.Model):
     def _activity_values(self, user, summary=None):
         action, call = self.action_id, self.call_id
         lead_or_partner = call.lead_id or call.partner_id
-        activity_type = action.activity_type_id or self.env.ref('mail.mail_activity_data_todo', raise_if_not_found=False)
+        activity_type = action.activity_type_id.id or self.env['ir.model.data']._xmlid_to_res_id('mail.mail_activity_data_todo')
         zone = pytz.timezone(user.tz or call.company_id.partner_id.tz or 'UTC')
         there = call.with_context(lang=user.lang or self.env.lang)
         return {
             'res_model_id': self.env['ir.model']._get_id(lead_or_partner._name) if lead_or_partner else False,
             'res_id': lead_or_partner.id,
-            'activity_type_id': activity_type.id if activity_type else False,
+            'activity_type_id': activity_type,
             'user_id': user.id,
             'date_deadline': pytz.utc.localize(self.due_at).astimezone(zone).date(),
             'summary': summary or action.with_env(there.env).text or there._question(),
@@ -226,32 +226,34 @@ class TelephonyEffect(models.Model):
 
     def _do_notify(self):
         """Into the inbox, by mail or on the telephone, as each user prefers; mails go by their queue."""
+        author = self.env['ir.model.data']._xmlid_to_res_id('base.partner_root')
+        records, callbacks = self._records(), self.env['telephony.callback']._open_of(self.call_id)
         for effect in self:
             action, call = effect.action_id, effect.call_id
             users = action._users(call)
             if not users:
                 effect._skip(self.env._("There is nobody to tell"))
                 continue
-            record = effect._records()[effect]
+            record, callback = records[effect], callbacks.get(call)
             for lang, same in users.grouped('lang').items():
                 there = effect.with_context(lang=lang or self.env.lang)
                 thread = record.with_env(there.env) if record else there.env['mail.thread']
                 thread.message_notify(
-                    partner_ids=same.partner_id.ids, subject=there._subject(), body=there._notice(),
-                    author_id=self.env.ref('base.partner_root').id, force_send=False)
+                    partner_ids=same.partner_id.ids, subject=there._subject(), body=there._notice(callback),
+                    author_id=author, force_send=False)
             effect._done(self.env._("Told %(users)s", users=", ".join(users.mapped('name'))))
 
     def _subject(self):
         call = self.call_id
         return f"{self.action_id.text or self.rule_id.name}: {call.partner_id.display_name or call.customer_number}"
 
-    def _notice(self):
+    def _notice(self, callback):
         """The call in words, whose deal it is about, when the customer is called back, and where to listen."""
         call, _ = self.call_id, self.env._
         lines = [call._chatter_line()]
         if call.lead_id:
             lines.append(_("Deal: %(deal)s", deal=call.lead_id.display_name))
-        if callback := call._open_callback():
+        if callback:
             lines.append(_("Callback: %(user)s, due %(time)s", user=callback.user_id.name or _("nobody yet"),
                            time=format_datetime(self.env, callback.due_at, tz=call._company_zone().zone, dt_format='short')))
         if call.outcome == 'answered':

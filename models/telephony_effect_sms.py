@@ -78,7 +78,7 @@ class TelephonyEffect(models.Model):
 
     def _queue_sms(self, bodies, records):
         """Into the queue of Odoo's SMS and into the chatter, where its fate is shown as that of any SMS."""
-        author = self.env.ref('base.partner_root').id
+        author = self.env['ir.model.data']._xmlid_to_res_id('base.partner_root')
         messages = {}
         for model, effects in self.filtered(lambda one: records[one]).grouped(lambda one: records[one]._name).items():
             by_record = {records[effect].id: effect for effect in effects}

@@ -133,7 +133,8 @@ class TelephonyRuleAction(models.Model):
         if self.who == 'user':
             users = self.user_id
         elif self.who == 'supervisor':
-            users = self.env.ref('crm_telephony.group_supervisor').all_user_ids
+            users = self.env['res.groups'].browse(
+                self.env['ir.model.data']._xmlid_to_res_id('crm_telephony.group_supervisor')).all_user_ids
         elif self.who == 'talker' and call.user_id:
             users = call.user_id
         else:
