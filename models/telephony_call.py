@@ -347,7 +347,7 @@ class TelephonyCall(models.Model):
     @api.model
     def _facts(self, account, record, numbers, users):
         """Field values of a record. The customer is the outside party, unless it is one of our own numbers."""
-        country = account.country_id.code or ''
+        country = account._settings().country
         caller, called = normalise(record.caller, country), normalise(record.called, country)
         outside = {'inbound': record.caller, 'outbound': record.called}.get(record.direction)
         ours = {'inbound': called, 'outbound': caller}.get(record.direction)

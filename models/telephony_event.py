@@ -26,6 +26,8 @@ LOST = 'lost'
 # The kind of our own note that a waiting caller was sent to somebody's phone.
 ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
+# What filing asks of the company.
+FILING_SETTINGS = ('telephony_short_seconds', 'telephony_deal_policy', 'telephony_match_margin')
 LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
@@ -254,8 +256,16 @@ class TelephonyEvent(models.Model):
                     time.sleep(pause_after(time.monotonic() - begin))
 
     def _next_pending(self, account):
+        return self._search([('account_id', '=', account.id), ('state', '=', 'pending')], limit=BATCH, order='id')
+
+    def _events_of(self, account, refs):
+        """All events of these calls.
+
+        :param refs: their references, or a query for them
+        """
         return self.search_fetch(
-            [('account_id', '=', account.id), ('state', '=', 'pending')], ['call_ref'], limit=BATCH, order='id')
+            [('account_id', '=', account.id), ('call_ref', 'in', refs)],
+            ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
 
     def _lock(self, account):
         """Become the one who files the calls of this account. The lock is the session's: it outlives commits, and the
@@ -275,15 +285,17 @@ class TelephonyEvent(models.Model):
     def _process_batch(self, account):
         """File one batch and commit; False when somebody else's writes were in the way: the next run tries again."""
         for _attempt in range(3):
-            pending = self._next_pending(account)
-            refs, waiting = list(dict.fromkeys(pending.mapped('call_ref'))), {}
             try:
+                events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
+                refs, waiting = list(dict.fromkeys(events.mapped('call_ref'))), {}
                 try:
-                    with self.env.cr.savepoint():
-                        waiting = self._file(account, refs)
+                    waiting = self._file(account, events)
+                    self.env.flush_all()
                 except CONCURRENCY_ERRORS:
                     raise
                 except Exception:   # noqa: BLE001 - one bad call must not hold up the others: find it
+                    self.env.cr.rollback()      # nothing else was written in this transaction
+                    self.env.invalidate_all()
                     for ref in refs:
                         waiting |= self._file_alone(account, ref)
                 self.env.cr.commit()    # pylint: disable=invalid-commit
@@ -298,7 +310,7 @@ class TelephonyEvent(models.Model):
     def _file_alone(self, account, ref):
         try:
             with self.env.cr.savepoint():
-                return self._file(account, [ref])
+                return self._file(account, self._events_of(account, [ref]))
         except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
@@ -308,14 +320,14 @@ class TelephonyEvent(models.Model):
             ])._fail(error, retry=True)
             return {}
 
-    def _file(self, account, refs):
-        """Compute these calls anew from all their events.
+    def _file(self, account, events):
+        """Compute calls anew from all their events.
 
         :return: dict call reference → what the PBX calls a caller who waits now and may be sent to a phone
         """
-        events = self.search_fetch(
-            [('account_id', '=', account.id), ('call_ref', 'in', refs)],
-            ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
+        # of their many fields these few: a caller waits for the card
+        account.fetch(['company_id', 'state'])
+        account.company_id.fetch(['partner_id', *FILING_SETTINGS])
         settings, provider = account._settings(), account._adapter()
         records, reasons, waiting = {}, {}, {}
         for ref, own in events.grouped('call_ref').items():
