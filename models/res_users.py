@@ -1,3 +1,5 @@
+from datetime import datetime, timedelta, timezone
+
 from odoo import api, fields, models, tools
 
 PREFERENCES = (
@@ -42,6 +44,18 @@ class ResUsers(models.Model):
         return self.env['telephony.extension'].sudo().search([
             '|', ('user_id', '=', self.id), ('also_user_ids', '=', self.id),
             ('account_id.active', '=', True), ('company_id', 'in', self.sudo().company_ids.ids)])
+
+    def _telephony_at_work(self, company=None):
+        """Those who work now, by their own calendar, else by the company's (their own one's): as many queries for many users
+        as for one of each calendar. Without a calendar everybody works."""
+        now, present = datetime.now(timezone.utc), self.browse()
+        for calendar, users in self.sudo().grouped(
+                lambda user: user.resource_calendar_id or (company or user.company_id).resource_calendar_id).items():
+            if calendar:
+                hours = calendar._work_intervals_batch(now, now + timedelta(minutes=1), resources=users.resource_ids)
+                users = users.browse(user.id for user in users if hours[user.resource_ids[:1].id])
+            present |= users
+        return present.sudo(self.env.su)
 
     def _telephony_session(self):
         """What the web client knows of the user from the start:

@@ -4,7 +4,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from psycopg2.errors import QueryCanceled
@@ -341,12 +340,7 @@ class TelephonyAccount(models.Model):
             self.extension_ids.mapped('number'))
 
     def _is_at_work(self, user):
-        calendar = user.resource_calendar_id or self.company_id.resource_calendar_id
-        now = datetime.now(timezone.utc)
-        if not calendar:
-            return True
-        resource = user.resource_ids[:1]
-        return bool(calendar._work_intervals_batch(now, now + timedelta(minutes=1), resources=resource)[resource.id])
+        return bool(user._telephony_at_work(self.company_id))
 
     def _create_contact(self, contact, number):
         """The contact that a person at the PBX enters; the one who has the number already is not entered twice."""

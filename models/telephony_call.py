@@ -281,6 +281,14 @@ class TelephonyCall(models.Model):
                 return self._attach_by_hand(vals)
         return super().write(vals)
 
+    # === WHILE IT GOES ON === #
+
+    def _may_be_answered(self):
+        """Whether this outgoing or internal call may be talked already, for all we know: its PBX tells that at the end."""
+        self.ensure_one()
+        return bool(self.state == 'ringing' and self.direction != 'inbound' and self.account_id
+                    and not self.account_id._adapter().tells_outgoing_answer)
+
     # === ACTIONS === #
 
     def action_open_lead(self):

@@ -37,14 +37,16 @@ def pretty(number):
 
 
 class View(NamedTuple):
-    """A call as one user has it: `phase` (of PHASES), when that began (naive UTC, or False), on which phone.
+    """A call as one user has it: `phase` (of PHASES), when that began (naive UTC, or False), on which phone, and whether that
+    is another's, which he shares: he may have talked, but the call counts as the other's.
 
-    ringing: at his phone, or he dials; talking; ended: he has talked, or dialled in vain; lost: it rang at his phone and
-    nobody took it; gone: somebody else has it.
+    ringing: at his phone, or he dials; talking, or dialling where the PBX does not tell which; ended: he has talked, or
+    dialled in vain; lost: it rang at his phone and nobody took it; gone: somebody else has it.
     """
     phase: str
     since: object
     extension: str
+    is_shared: bool = False
 
 
 class TelephonyCall(models.Model):
@@ -76,9 +78,11 @@ class TelephonyCall(models.Model):
         for leg in self.leg_ids:
             view = self._view_of_leg(leg)
             for user in phones.get(leg.extension, leg.user_id):
-                self._add_view(views, user, view)
+                is_shared = view.phase in ('talking', 'ended') and leg.user_id not in (user, user.browse())
+                self._add_view(views, user, view._replace(is_shared=is_shared))
         if self.direction == 'outbound' and self.user_id and self.user_id not in views:
-            phase = {'ringing': 'ringing', 'in_progress': 'talking', 'ended': 'ended'}[self.state]
+            phase = 'talking' if self._may_be_answered() else {
+                'ringing': 'ringing', 'in_progress': 'talking', 'ended': 'ended'}[self.state]
             self._add_view(views, self.user_id, View(phase, self.answered_at or self.start_at, self.extension))
         if self.direction == 'inbound' and all(leg.outcome == 'answered' or leg.answered_at for leg in self.leg_ids):
             phase = 'ringing' if self.state == 'ringing' else 'lost' if self._is_lost() else 'gone'
@@ -101,7 +105,10 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _add_view(self, views, user, view):
-        if user not in views or PHASES.index(view.phase) < PHASES.index(views[user].phase):
+        def order(one):     # his own phone first
+            return one.is_shared, PHASES.index(one.phase)
+
+        if user not in views or order(view) < order(views[user]):
             views[user] = view
 
     def _group_users(self, phones):
@@ -173,6 +180,8 @@ class TelephonyCall(models.Model):
             'number': number,
             'display': pretty(number),
             'extension': view.extension or '',
+            'is_shared': view.is_shared,
+            'may_be_answered': self._may_be_answered(),
             'outcome': self.outcome or '',
             'seconds': max(int((now - view.since).total_seconds()), 0) if view.since else 0,
             'talk_seconds': self.talk_seconds or 0,

@@ -72,20 +72,23 @@ class TelephonyCall(models.Model):
         """To whom this call can be passed on, and how.
 
         :return: ``{'kinds': ['blind', 'attended'], 'colleagues': [{'id': extension, 'number', 'name', 'user_id' or False,
-            'state': 'free' | 'ringing' | 'talking'}]}``, who is free first
+            'state': 'free' | 'ringing' | 'talking' | 'away'}]}``, who is free first; away: not at work
         """
         self._check_control()
         account = self.sudo().account_id
         states = account._phone_states()
         mine = self.env.user._telephony_phones()
+        users = account.extension_ids.user_id | account.extension_ids.also_user_ids
+        away = users - users._telephony_at_work()
         colleagues = [{
             'id': phone.id,
             'number': phone.number,
             'name': phone.user_id.name or phone.number,
             'user_id': phone.user_id.id,
-            'state': states.get(phone.number, 'free'),
+            'state': states.get(phone.number) or (
+                'away' if phone.user_id in away and phone.also_user_ids <= away else 'free'),
         } for phone in account.extension_ids - mine if phone.number not in self._talking_phones()]
-        order = ('free', 'ringing', 'talking')
+        order = ('free', 'ringing', 'talking', 'away')
         return {
             'kinds': account._transfer_kinds(),
             'colleagues': sorted(colleagues, key=lambda one: (order.index(one['state']), not one['user_id'], one['name'])),

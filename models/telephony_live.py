@@ -12,7 +12,7 @@ from .telephony_call_card import LIVE_HOURS
 # Rows that a board shows; the figures above them count all.
 CALLS, CALLBACKS = 200, 50
 # What a person does, the busiest first: who talks on one phone while another rings, talks.
-STATES = ('talking', 'dialling', 'ringing', 'free')
+STATES = ('talking', 'on_line', 'dialling', 'ringing', 'free', 'away')
 
 
 class TelephonyLive(models.AbstractModel):
@@ -29,9 +29,11 @@ class TelephonyLive(models.AbstractModel):
         ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts': {'open': int, 'late': int,
         'rows': [debt]}, 'today': {'inbound': int, 'lost': int}}``, where
 
-        - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'talking', 'direction', 'who', 'lead', 'line', 'queue',
-          'people': [name], 'seconds', 'company'}``; waiting: in a menu or queue, no phone rings
-        - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks': int today}``
+        - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction', 'who', 'lead', 'line',
+          'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a menu or queue, no phone rings; on_line: dialled or
+          talked, the PBX does not tell which
+        - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks': int today}``; away: not at
+          work by his calendar
         - debt: ``{'id', 'who', 'user', 'lead', 'seconds': late by so many}``
 
         :raise AccessError: for who is no supervisor
@@ -61,7 +63,7 @@ class TelephonyLive(models.AbstractModel):
         phones = {(one.account_id.id, one.number): one.user_id | one.also_user_ids for one in extensions}
         # all at once: the recordsets that are made of them later would be read one by one
         users = self.env['res.users'].union(*phones.values())
-        users.fetch(['partner_id', 'active', 'telephony_dnd'])
+        users.fetch(['partner_id', 'active', 'company_id', 'telephony_dnd'])
         users.partner_id.fetch(['name'])
         return phones
 
@@ -80,8 +82,9 @@ class TelephonyLive(models.AbstractModel):
         who = call.partner_id.complete_name or call.who
         legs = call.leg_ids.filtered(lambda leg: not leg.ended_at and leg.outcome in (False, 'answered'))
         people = self.env['res.users']
+        dialling = 'on_line' if call._may_be_answered() else 'dialling'
         for leg in legs:
-            state = 'talking' if leg.answered_at else 'dialling' if call.direction == 'outbound' else 'ringing'
+            state = 'talking' if leg.answered_at else dialling if call.direction == 'outbound' else 'ringing'
             users = users_by_phone.get((call.account_id.id, leg.extension), leg.user_id)
             if state == 'talking' and leg.user_id:      # of those who share a phone one talks: the one who is asked first
                 users = leg.user_id
@@ -93,13 +96,13 @@ class TelephonyLive(models.AbstractModel):
         others = users_by_phone.get((call.account_id.id, call.caller_number), people) if call.direction == 'internal' else (
             call.user_id if not legs and (call.state == 'in_progress' or call.direction == 'outbound') else people)
         for user in others - people:
-            state = 'talking' if call.state == 'in_progress' else 'dialling'
+            state = 'talking' if call.state == 'in_progress' else dialling
             self._keep_busy(busy, user, (state, call.answered_at or call.start_at, who))
         people |= others
         if call.state == 'in_progress':
             phase, since = 'talking', call.answered_at
         elif call.direction != 'inbound':
-            phase, since = 'dialling', call.start_at
+            phase, since = dialling, call.start_at
         else:
             phase, since = ('ringing' if legs else 'waiting'), call.start_at
         return {
@@ -126,10 +129,11 @@ class TelephonyLive(models.AbstractModel):
         talks = {user: (count, last) for user, count, last in self.env['telephony.call']._read_group(
             in_companies & Domain('start_at', '>=', self._midnight(now)) & Domain('user_id', 'in', users.ids)
             & Domain('answered_at', '!=', False), ['user_id'], ['__count', 'ended_at:max'])}
+        at_work = users._telephony_at_work()
         rows = []
         for user in users.sorted('name'):
             count, last = talks.get(user, (0, False))
-            state, since, who = busy.get(user, ('free', last, ''))
+            state, since, who = busy.get(user, ('free', last, '') if user in at_work else ('away', False, ''))
             rows.append({
                 'id': user.id, 'name': user.name, 'state': state, 'seconds': _age(since, now), 'who': who,
                 'dnd': user.telephony_dnd, 'talks': count,

@@ -307,6 +307,8 @@ class Provider:
     default_api_url = ''
     # what the admin does with the webhook address, one step a line; plain text. Labels and steps are marked with _()
     setup_steps: tuple[str, ...] = ()
+    # whether it tells that an outgoing call was answered when that happens, not when the call has ended
+    tells_outgoing_answer = True
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
     recording_hosts: tuple[str, ...] = ()
 

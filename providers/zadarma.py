@@ -106,6 +106,7 @@ class Zadarma(Provider):
     label = "Zadarma"
     api_key_label = _("API key")
     default_api_url = 'https://api.zadarma.com'
+    tells_outgoing_answer = False
     recording_hosts = ('.zadarma.com',)
     setup_steps = (
         _("In the Zadarma account open Settings → Integrations and API, create API keys, copy key and secret here."),

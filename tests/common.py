@@ -1,10 +1,12 @@
 """What the behaviour tests share: a company in Almaty with a connected PBX, and ways to let the PBX speak."""
+import base64
 import hashlib
 import hmac
 import json
 import threading
 from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
@@ -60,6 +62,11 @@ class TelephonyData:
             'company_id': company.id, 'country_id': cls.env.ref('base.kz').id, **values,
         })
 
+    def work_around_the_clock(self):
+        self.calendar.attendance_ids = [(5, 0, 0)] + [(0, 0, {
+            'name': str(day), 'dayofweek': str(day), 'hour_from': 0, 'hour_to': 24, 'day_period': 'morning',
+        }) for day in range(7)]
+
     @classmethod
     def new_lead(cls, **values):
         return cls.env['crm.lead'].create({
@@ -82,6 +89,23 @@ class TelephonyData:
     def outbound(self, event, call_id='o1', at=0, **more):
         return self.event(
             event, call_id, at, **{'direction': 'outbound', 'caller': '101', 'called': CUSTOMER, 'extension': '101', **more})
+
+    @classmethod
+    def new_account_without_answers(cls):
+        """A PBX that tells of outgoing calls when they begin and when they have ended, and Anna's phone 101 of it."""
+        account = cls.new_account(cls.company, provider='zadarma', name="Cloud", api_key='key')
+        cls.env['telephony.extension'].create({'number': '101', 'account_id': account.id, 'user_id': cls.anna.id})
+        return account
+
+    def outgoing_without_answer(self, account, event, begin, **more):
+        """Deliver one event of an outgoing call of phone 101 to the customer that began then (aware)."""
+        fields = {'event': event, 'internal': '101', 'destination': CUSTOMER.lstrip('+'), 'pbx_call_id': 'out_1',
+                  'call_start': f'{begin.astimezone(ZoneInfo(account.timezone)):%Y-%m-%d %H:%M:%S}', **more}
+        mac = hmac.new(SECRET.encode(), (fields['internal'] + fields['destination'] + fields['call_start']).encode(),
+                       hashlib.sha1).hexdigest()
+        account._receive(WebhookRequest(
+            form={name: [value] for name, value in fields.items()},
+            headers={'signature': base64.b64encode(mac.encode()).decode()}))
 
     def call(self, call_id='c1', account=None):
         return self.env['telephony.call'].search([

@@ -1,6 +1,6 @@
 """Who is told of a call, and what he sees of it."""
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
 from odoo import fields
@@ -119,6 +119,25 @@ class TestAudience(CardCase):
         self.assertEqual(self.hear(self.outbound('ended', 'o2', at=50, outcome='busy')), {'tel_anna': ['ended']})
         self.assertEqual(self.told[0][-1]['outcome'], 'busy')
 
+    def test_outbound_where_the_answer_is_not_told(self):
+        """It may be dialled or talked: nobody is told that it is still dialled, and the note is there to be written."""
+        account, begin = self.new_account_without_answers(), datetime.now(timezone.utc) - timedelta(seconds=70)
+        del self.told[:]
+        self.outgoing_without_answer(account, 'NOTIFY_OUT_START', begin)
+        self.file_calls(account)
+        message = self.told[0][-1]
+        self.assertEqual((message['phase'], message['may_be_answered']), ('talking', True))
+        self.assertAlmostEqual(message['seconds'], 70, delta=5)
+        self.assertEqual(self.env['telephony.call'].with_user(self.anna).ringing_now()[0]['may_be_answered'], True)
+        del self.told[:]
+        self.outgoing_without_answer(account, 'NOTIFY_OUT_END', begin, duration='42', disposition='answered')
+        self.file_calls(account)
+        message = self.told[0][-1]
+        self.assertEqual((message['phase'], message['may_be_answered'], message['talk_seconds']), ('ended', False, 42))
+        self.hear(self.outbound('ringing'))
+        self.assertEqual((self.told[0][-1]['phase'], self.told[0][-1]['may_be_answered']), ('ringing', False),
+                         "this PBX will tell")
+
     def test_nobodys_business(self):
         for name, event in {
             'internal': self.event('ringing', 'i', direction='internal', caller='101', called='102', extension='102'),
@@ -162,10 +181,30 @@ class TestAudience(CardCase):
         self.assertEqual(
             self.hear(self.event('ringing', extension='101')), {'tel_anna': ['ringing'], 'tel_boris': ['ringing']})
         self.assertTrue(self.card(self.boris), "who shares the phone may see who rings at it")
+        told = self.hear(self.event('answered', extension='101', at=5))
+        self.assertEqual(told, {'tel_anna': ['talking'], 'tel_boris': ['talking']}, "nobody knows which of them it is")
+        self.hear(self.event('ended', extension='101', at=60, outcome='answered'))
+        self.assertEqual({partner: (message['phase'], message['is_shared']) for _model, partner, message in self.told}, {
+            self.anna.partner_id.id: ('ended', False), self.boris.partner_id.id: ('ended', True),
+        }, "the call counts as Anna's, and so does its result")
         # the same number at two PBXs is two phones
         other = self.new_account(self.company, name="Second")
         self.env['telephony.extension'].create({'number': '101', 'account_id': other.id, 'user_id': self.supervisor.id})
         self.assertEqual(self.hear(self.event('ringing', 's1', extension='101'), account=other), {'tel_super': ['ringing']})
+
+    def test_his_own_phone_comes_before_one_that_he_shares(self):
+        """A colleague takes the call at a phone that Boris shares, and passes it on to Boris' own."""
+        self.account.extension_ids.filtered(lambda one: one.number == '101').also_user_ids = self.boris
+        self.hear(self.event('ringing', extension='101'), self.event('answered', extension='101', at=1))
+        self.assertEqual(self.hear(self.event('transferred', extension='102', at=20))['tel_boris'], ['ringing'])
+        self.assertEqual(self.hear(self.event('answered', extension='102', at=25))['tel_boris'], ['talking'])
+        self.assertFalse(self.call()._views()[self.boris].is_shared)
+
+    def test_a_shared_phone_that_is_nobodys_first(self):
+        phone = self.account.extension_ids.filtered(lambda one: one.number == '103')
+        phone.also_user_ids = self.anna | self.boris
+        self.hear(self.event('ringing', extension='103'), self.event('answered', extension='103', at=1))
+        self.assertEqual([message['is_shared'] for _model, _partner, message in self.told], [False, False])
 
     def test_two_calls_at_once(self):
         told = self.hear(

@@ -367,6 +367,7 @@ class TestRunningCall(CallControlCase):
         self.assertFalse(self.call().with_user(self.anna).can_hang_up)
 
     def test_colleagues_by_name_with_their_state(self):
+        self.work_around_the_clock()
         call = self.talk()
         self.play(self.event('ringing', 'c2', extension='102', caller='+77010000009'))
         told = call.get_colleagues()
@@ -378,6 +379,9 @@ class TestRunningCall(CallControlCase):
                   self.outbound('ringing', 'o2', extension='103', caller='103', called='+77010000008'))
         self.assertEqual([(one['name'], one['state']) for one in call.get_colleagues()['colleagues']],
                          [("Boris", 'free'), ('103', 'ringing')])
+        self.calendar.attendance_ids.unlink()
+        self.assertEqual([(one['name'], one['state']) for one in call.get_colleagues()['colleagues']],
+                         [('103', 'ringing'), ("Boris", 'away')])
 
     def test_transfer(self):
         call = self.talk()

@@ -1,5 +1,5 @@
 """The live board: what supervisors see of the calls that go on now."""
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
 from odoo import fields
@@ -11,6 +11,10 @@ from .common import CUSTOMER, TelephonyCase
 
 
 class TestLiveBoard(TelephonyCase):
+
+    def setUp(self):
+        super().setUp()
+        self.work_around_the_clock()
 
     def board(self, user=None, companies=None):
         self.env.flush_all()
@@ -63,6 +67,32 @@ class TestLiveBoard(TelephonyCase):
         self.assertEqual(self.person("Anna")['state'], 'talking')
         self.play(self.outbound('ended', outcome='answered', talk_seconds=4))
         self.assertEqual((self.person("Anna")['state'], self.person("Anna")['talks']), ('free', 1))
+
+    def test_an_outgoing_call_whose_answer_is_not_told(self):
+        account, begin = self.new_account_without_answers(), datetime.now(timezone.utc) - timedelta(seconds=70)
+        self.outgoing_without_answer(account, 'NOTIFY_OUT_START', begin)
+        self.file_calls(account)
+        board = self.board()
+        self.assertEqual((self.row(board)['phase'], self.row(board)['people']), ('on_line', ["Anna"]))
+        self.assertEqual(self.person("Anna", board)['state'], 'on_line')
+        self.outgoing_without_answer(account, 'NOTIFY_OUT_END', begin, duration='42', disposition='answered')
+        self.file_calls(account)
+        self.assertEqual((self.board()['calls'], self.person("Anna")['state']), ([], 'free'))
+
+    def test_who_is_not_at_work_is_not_free(self):
+        resource = self.env['resource.resource'].create({
+            'name': "Anna", 'user_id': self.anna.id, 'calendar_id': self.calendar.id})
+        self.assertEqual(self.person("Anna")['state'], 'free')
+        leave = self.env['resource.calendar.leaves'].create({
+            'name': "On leave", 'resource_id': resource.id, 'calendar_id': self.calendar.id,
+            'date_from': fields.Datetime.now() - timedelta(days=1), 'date_to': fields.Datetime.now() + timedelta(days=1)})
+        board = self.board()
+        self.assertEqual([self.person(name, board)['state'] for name in ("Anna", "Boris")], ['away', 'free'])
+        self.play(self.event('ringing', extension='101'), self.event('answered', extension='101'))
+        self.assertEqual(self.person("Anna")['state'], 'talking', "a call is a call")
+        leave.unlink()
+        self.calendar.attendance_ids.unlink()
+        self.assertEqual([self.person(name)['state'] for name in ("Anna", "Boris")], ['talking', 'away'])
 
     def test_who_has_passed_the_call_on_is_free(self):
         self.play(self.event('ringing', at=-30, extension='101'), self.event('answered', at=-20, extension='101'),
@@ -153,6 +183,8 @@ class TestLiveBoard(TelephonyCase):
             self.env['telephony.extension'].create([
                 {'number': f'7{number:04}', 'account_id': self.account.id, 'user_id': user.id}
                 for number, user in zip(range(first, last), users)])
+            self.env['resource.resource'].create([
+                {'name': user.name, 'user_id': user.id, 'calendar_id': self.calendar.id} for user in users])
             self.env['telephony.call'].create([{
                 'account_id': self.account.id, 'external_id': f'live-{number}', 'direction': 'inbound', 'state': 'in_progress',
                 'caller_number': partner.phone, 'customer_number': partner.phone, 'partner_id': partner.id, 'lead_id': lead.id,

@@ -13,6 +13,8 @@ import { session } from "@web/session";
  * @property {string} number the other side, E.164 where known, "" where hidden
  * @property {string} display the same as people write it
  * @property {string} extension this user's phone
+ * @property {boolean} is_shared talking or ended: the phone is a colleague's too, and the call counts as his
+ * @property {boolean} may_be_answered talking: or dialling, the PBX does not tell which
  * @property {string} outcome once it has ended
  * @property {number} since when the phase began, in milliseconds of this browser's clock
  * @property {number} talkSeconds once it has ended
@@ -20,6 +22,7 @@ import { session } from "@web/session";
  * @property {Object | false} card what get_card answers; false until then
  * @property {number} shownAt when the card came up, in milliseconds of this browser's clock
  * @property {boolean} isFolded only its head is shown
+ * @property {boolean} [isTouched] the user has done something with the card
  * @property {string} [note] what the user is writing about it: kept here, for the fields come and go with the phases
  */
 
@@ -29,6 +32,8 @@ const DEBTS = "crm_telephony.debts";
 
 /** How long (ms) a card stays that nobody does anything with, once the call is over for this user. */
 export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
+/** The result is for who talked; who shares his phone may have: he finds it folded, for as long (ms). */
+export const STAYS_SHARED = 30_000;
 /** Who comes back to the bus hears all at once what he has missed: a card of a call that is over before it can be seen (ms). */
 const GLIMPSE = 500;
 /** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
@@ -40,13 +45,14 @@ export const telephonyService = {
     dependencies: ["bus_service", "multi_tab", "orm"],
 
     start(env, { bus_service: bus, multi_tab: multiTab, orm }) {
-        const state = reactive({ calls: [] });
+        // on a wall: the page is for all who pass by, a call is for one
+        const state = reactive({ calls: [], isOnWall: false });
         const events = new EventBus();
         const timers = new Map();
         /** the phase in which each card was closed: news of the same phase do not bring it back */
         const closed = new Map();
-        // what one tab closes, all close
-        const tabs = browser.BroadcastChannel && new browser.BroadcastChannel("crm_telephony");
+        // what one tab closes, all close; other databases of this host have calls of their own
+        const tabs = browser.BroadcastChannel && new browser.BroadcastChannel(`crm_telephony.${session.db}`);
         /** what a tab in the background does when somebody looks at it */
         const postponed = new Set();
         let checking;
@@ -55,12 +61,20 @@ export const telephonyService = {
 
         /** Whoever does something with a card keeps it open. */
         function keep(id) {
+            stopTimer(id);
+            const call = find(id);
+            if (call) {
+                call.isTouched = true;
+            }
+        }
+
+        function stopTimer(id) {
             browser.clearTimeout(timers.get(id));
             timers.delete(id);
         }
 
         function dismiss(id, { everywhere } = {}) {
-            keep(id);
+            stopTimer(id);
             const index = state.calls.findIndex((call) => call.id === id);
             if (index >= 0) {
                 closed.set(id, state.calls[index].phase);
@@ -132,15 +146,19 @@ export const telephonyService = {
                 call = find(id);
                 unfold(findWritten() || state.calls.find((other) => other.phase === "talking") || call);
             }
-            const isAnswered = call.phase === "ringing" && phase === "talking" && facts.direction === "inbound";
+            const { is_shared: isShared } = facts;
+            const isAnswered = call.phase === "ringing" && phase === "talking" && facts.direction === "inbound" && !isShared;
             if (call.phase !== phase) {
                 call.since = Date.now() - (seconds || 0) * 1000;
-                if (phase === "talking") {
+                if (phase === "talking" && !isShared) {
                     unfold(call);
                 }
-                keep(id);
+                stopTimer(id);
+                const mayBeAnothers = phase === "ended" && isShared && !call.isTouched;
+                call.isFolded ||= mayBeAnothers;
                 if (phase in STAYS) {
-                    timers.set(id, browser.setTimeout(() => dismiss(id), STAYS[phase]));
+                    const stays = mayBeAnothers ? STAYS_SHARED : STAYS[phase];
+                    timers.set(id, browser.setTimeout(() => dismiss(id), stays));
                 }
             }
             Object.assign(call, facts, { phase, talkSeconds: talkSeconds || 0 });

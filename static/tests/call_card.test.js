@@ -7,7 +7,7 @@ import {
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { session } from "@web/session";
 import { CallCards } from "@crm_telephony/call_card/call_cards";
-import { CHECK_EVERY, STAYS } from "@crm_telephony/telephony_service";
+import { CHECK_EVERY, STAYS, STAYS_SHARED } from "@crm_telephony/telephony_service";
 
 describe.current.tags("desktop");
 defineMailModels();
@@ -254,10 +254,53 @@ test("what one tab closes, all close", async () => {
     await tell({ phase: "closed" });
     expect(".o_telephony_card").toHaveCount(0);
     await tell({ id: 8, phase: "ringing" });
-    new BroadcastChannel("crm_telephony").postMessage({ dismissed: 8 });
+    new BroadcastChannel("crm_telephony.another").postMessage({ dismissed: 8 });
+    await tick();
+    await animationFrame();
+    expect(".o_telephony_card").toHaveCount(1, { message: "another database of this host has a call of the same id" });
+    new BroadcastChannel(`crm_telephony.${session.db}`).postMessage({ dismissed: 8 });
     await tick();
     await animationFrame();
     expect(".o_telephony_card").toHaveCount(0);
+});
+
+test("an outgoing call whose answer is not told: neither dialling nor talking is claimed, and a note can be written", async () => {
+    await open();
+    await tell({ phase: "talking", direction: "outbound", may_be_answered: true, seconds: 5 });
+    expect(".o_telephony_card_phase").toHaveText("On the line");
+    expect(".o_telephony_card_clock").toHaveText("0:05");
+    expect(".o_telephony_card_note").toHaveCount(1);
+    await tell({ phase: "ended", direction: "outbound", may_be_answered: false, outcome: "no_answer" });
+    expect(".o_telephony_card_phase").toHaveText("No answer");
+});
+
+test("the result of a talk at a shared phone is for who talked; the others find it folded", async () => {
+    onRpc("telephony.call", "save_result", () => true);
+    await open();
+    await tell({ phase: "ringing" });
+    await tell({ phase: "talking", is_shared: true });
+    expect(".o_telephony_card_phase").toHaveText("Talk at phone 101");
+    await tell({ phase: "ended", is_shared: true, outcome: "answered" });
+    expect(".o_telephony_result").not.toBeVisible();
+    await contains(".o_telephony_card_fold").click();
+    expect(".o_telephony_result").toBeVisible();
+    await advanceTime(STAYS_SHARED + 1000);
+    expect(".o_telephony_card").toHaveCount(0);
+    // he has written about it: it was he who talked
+    await tell({ id: 8, phase: "talking", is_shared: true });
+    await contains(".o_telephony_card_note").edit("Samples", { confirm: false });
+    await tell({ id: 8, phase: "ended", is_shared: true, outcome: "answered" });
+    expect(".o_telephony_result_note").toBeVisible();
+    expect(".o_telephony_result_note").toHaveValue("Samples");
+});
+
+test("a talk at a shared phone does not fold one's own", async () => {
+    await open();
+    await tell({ phase: "talking" });
+    await tell({ id: 8, phase: "ringing" });
+    await tell({ id: 8, phase: "talking", is_shared: true });
+    expect(".o_telephony_card[data-call='7'] .o_telephony_card_body").toHaveCount(1);
+    expect(".o_telephony_card[data-call='8'] .o_telephony_card_body").toHaveCount(0);
 });
 
 test("a tab in the background asks when somebody looks at it", async () => {
@@ -436,4 +479,35 @@ test("of many tabs one rings", async () => {
     await mountWithCleanup(CallCards, { noMainContainer: true });
     await tell({ phase: "ringing" });
     expect(asked.splice(0)).toEqual(["ringing_now", "get_card"]);
+});
+
+test("on a wall no card is shown and nothing rings, and again after it", async () => {
+    patchWithCleanup(session, { telephony: { ...session.telephony, sound: true } });
+    patchWithCleanup(window, {
+        AudioContext: class {
+            constructor() {
+                asked.push("rings");
+            }
+            resume() {}
+            close() {
+                asked.push("silence");
+                return Promise.resolve();
+            }
+        },
+    });
+    await makeMockEnv();
+    patchWithCleanup(getService("multi_tab"), { isOnMainTab: () => true });
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    const { state } = getService("telephony");
+    state.isOnWall = true;
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card").not.toBeVisible();
+    expect(asked.splice(0)).toEqual(["ringing_now", "get_card"]);
+    state.isOnWall = false;
+    await animationFrame();
+    expect(".o_telephony_card").toBeVisible();
+    expect(asked.splice(0)).toEqual(["rings"]);
+    state.isOnWall = true;
+    await animationFrame();
+    expect(asked.splice(0)).toEqual(["silence"]);
 });

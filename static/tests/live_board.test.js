@@ -5,12 +5,18 @@ import {
     defineModels, getService, makeServerError, mockService, models, mountWithCleanup, onRpc, serverState,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
-import { reactive } from "@odoo/owl";
+import { Component, reactive, xml } from "@odoo/owl";
 import { router } from "@web/core/browser/router";
+import { registry } from "@web/core/registry";
 import { WebClient } from "@web/webclient/webclient";
 
 class TelephonyLive extends models.Model {
     _name = "telephony.live";
+}
+
+class Elsewhere extends Component {
+    static template = xml`<div/>`;
+    static props = ["*"];
 }
 
 describe.current.tags("desktop");
@@ -27,7 +33,7 @@ let board, hear;
 beforeEach(() => {
     mockDate("2026-03-10 12:00:00", 0);
     mockService("telephony", {
-        state: reactive({ calls: [] }),
+        state: reactive({ calls: [], isOnWall: false }),
         onLive(callback) {
             hear = callback;
             return () => (hear = undefined);
@@ -75,7 +81,7 @@ test("calls, people, callbacks and figures", async () => {
     expect(queryAllTexts(".o_telephony_live_phase")).toEqual(["Talking", "Waiting", "Ringing"]);
     expect(clocks()).toEqual(["1:05", "0:28", "0:03"]);
     expect(queryAllTexts(".o_telephony_live_value")).toEqual(["1", "1", "1", "1", "1", "25%"]);
-    expect(queryAllTexts(".o_telephony_live_note")).toEqual(["longest 0:28", "", "", "of 4", "of 7 open", "2 of 8 calls"]);
+    expect(queryAllTexts(".o_telephony_live_note")).toEqual(["longest 0:28", "", "", "of 4 at work", "of 7 open", "2 of 8 calls"]);
     expect(queryAllTexts(".o_telephony_live_doing")).toEqual([
         "Talking 1:00", "Ringing 0:03", "Do not disturb", "Free 10:00",
     ]);
@@ -173,18 +179,47 @@ test("the share lost today is coloured once there are enough calls", async () =>
 });
 
 test("no call card on the wallboard, and again after it", async () => {
-    const cards = document.createElement("section");
-    cards.className = "o_telephony_cards";
-    cards.innerHTML = '<article class="o_telephony_card">Ringing</article>';
     await open();
-    document.querySelector(".o_main_components_container, .o_action_manager").parentElement.append(cards);
+    const { state } = getService("telephony");
+    state.calls = [{ id: 7, phase: "lost", direction: "inbound", display: "+7701", isFolded: true, card: false }];
+    await animationFrame();
     expect(".o_telephony_card:visible").toHaveCount(1);
     await click(".o_telephony_wallboard_on");
+    await animationFrame(); // the board, then the cards
     await animationFrame();
     expect(".o_telephony_card:visible").toHaveCount(0);
     await press("Escape");
     await animationFrame();
+    await animationFrame();
     expect(".o_telephony_card:visible").toHaveCount(1);
+    await click(".o_telephony_wallboard_on");
+    await animationFrame();
+    registry.category("actions").add("crm_telephony.elsewhere", Elsewhere);
+    await getService("action").doAction({ type: "ir.actions.client", tag: "crm_telephony.elsewhere" });
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_card:visible").toHaveCount(1, { message: "the wallboard was left for another page" });
+});
+
+test("who is away is not counted as free, nor missed among the free; what may be answered is told so", async () => {
+    board = {
+        ...board,
+        calls: [call(1, "on_line", 70, { direction: "outbound", people: ["Anna"] })],
+        people: [person(1, "Anna", "on_line", { seconds: 70 }), person(2, "Boris", "away")],
+    };
+    await open();
+    expect(queryAllTexts(".o_telephony_live_phase")).toEqual(["On the line"]);
+    expect(queryAllTexts(".o_telephony_live_doing")).toEqual(["On the line 1:10", "Away"]);
+    expect("[data-figure=talking] .o_telephony_live_value").toHaveText("1");
+    expect("[data-figure=talking] .o_telephony_live_note").toHaveText("1 perhaps still dialling");
+    expect("[data-figure=free] .o_telephony_live_note").toHaveText("of 1 at work");
+    expect("[data-figure=free]").toHaveClass("o_telephony_warning");
+    board = { ...board, people: [person(2, "Boris", "away")] };
+    await tell({});
+    await advanceTime(1_000);
+    await animationFrame();
+    expect("[data-figure=free]").not.toHaveClass("o_telephony_warning", { message: "nobody is expected at night" });
+    expect.verifySteps(["get_board"]);
 });
 
 test("the wallboard fills the page and opens nothing", async () => {

@@ -194,6 +194,7 @@ export class CallCard extends Component {
     }
 
     onNote(ev) {
+        this.telephony.keep(this.call.id);
         this.call.note = ev.target.value;
     }
 

@@ -29,7 +29,10 @@ export class CallCards extends Component {
                     ringer.stop();
                 };
             },
-            () => [this.state.calls.some((call) => call.phase === "ringing" && call.direction === "inbound")]
+            () => [
+                !this.state.isOnWall &&
+                    this.state.calls.some((call) => call.phase === "ringing" && call.direction === "inbound"),
+            ]
         );
         // cards never take the focus; this brings it to them
         useHotkey("alt+shift+k", () => this.focus(), { global: true, bypassEditableProtection: true });

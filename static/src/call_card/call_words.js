@@ -11,7 +11,10 @@ export function phaseLabel(call) {
         case "ringing":
             return call.direction === "outbound" ? _t("Dialling") : _t("Incoming call");
         case "talking":
-            return _t("On the phone");
+            if (call.may_be_answered) {
+                return _t("On the line");
+            }
+            return call.is_shared ? _t("Talk at phone %s", call.extension) : _t("On the phone");
         case "ended":
             return call.outcome === "answered" || !call.outcome ? _t("Call ended") : OUTCOMES[call.outcome]();
         case "lost":

@@ -5,7 +5,7 @@ import { registry } from "@web/core/registry";
 import { useAutofocus, useService } from "@web/core/utils/hooks";
 import { normalize } from "@web/core/l10n/utils";
 
-const COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger" };
+const COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger", away: "text-muted" };
 
 /** To whom the call goes, by name, with what his phone does now. */
 export class TransferDialog extends Component {
@@ -17,7 +17,7 @@ export class TransferDialog extends Component {
         this.orm = useService("orm");
         this.action = useService("action");
         this.colors = COLORS;
-        this.labels = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking") };
+        this.labels = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking"), away: _t("Away") };
         this.state = useState({ kinds: [], colleagues: [], wanted: "", busy: false });
         useAutofocus({ refName: "search" });
         onWillStart(async () => {

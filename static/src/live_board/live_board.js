@@ -47,7 +47,8 @@ export class LiveBoard extends Component {
         this.trueAt = 0;
         this.isDirty = false;
 
-        const stopListening = useService("telephony").onLive(({ company_id: companyId }) => {
+        const telephony = useService("telephony");
+        const stopListening = telephony.onLive(({ company_id: companyId }) => {
             if (!companyId || user.activeCompanies.some((company) => company.id === companyId)) {
                 this.refreshSoon();
             }
@@ -60,11 +61,10 @@ export class LiveBoard extends Component {
             browser.clearTimeout(this.planned);
             this.isGone = true;
         });
-        // a screen that all can see shows no cards of whoever is logged in: see call_card.scss
         useEffect(
             (wallboard) => {
-                document.body.classList.toggle("o_telephony_on_wall", wallboard);
-                return () => document.body.classList.remove("o_telephony_on_wall");
+                telephony.state.isOnWall = wallboard;
+                return () => (telephony.state.isOnWall = false);
             },
             () => [this.state.wallboard]
         );
@@ -146,7 +146,9 @@ export class LiveBoard extends Component {
         const { today, debts, more } = this.state.board;
         const longest = Math.max(-1, ...this.calls.filter((call) => call.phase === "waiting").map((call) => this.age(call)));
         const share = today.inbound ? Math.round((100 * today.lost) / today.inbound) : 0;
+        const present = this.people.filter((person) => person.state !== "away").length;
         const free = this.people.filter((person) => person.state === "free" && !person.dnd).length;
+        const onLine = this.count("on_line");
         return [
             {
                 id: "waiting",
@@ -159,15 +161,15 @@ export class LiveBoard extends Component {
             {
                 id: "talking",
                 label: _t("Talking now"),
-                value: this.count("talking"),
-                note: more ? _t("%s more calls not shown", more) : "",
+                value: this.count("talking") + onLine,
+                note: more ? _t("%s more calls not shown", more) : onLine ? _t("%s perhaps still dialling", onLine) : "",
             },
             {
                 id: "free",
                 label: _t("Free now"),
                 value: free,
-                note: _t("of %s", this.people.length),
-                level: this.people.length && !free ? "warning" : "",
+                note: _t("of %s at work", present),
+                level: present && !free ? "warning" : "",
             },
             {
                 id: "late",
@@ -195,6 +197,7 @@ export class LiveBoard extends Component {
             waiting: _t("Waiting"),
             ringing: _t("Ringing"),
             dialling: _t("Calling"),
+            on_line: _t("On the line"),
             talking: _t("Talking"),
         }[call.phase];
     }
@@ -203,7 +206,14 @@ export class LiveBoard extends Component {
         if (person.dnd && person.state === "free") {
             return _t("Do not disturb");
         }
-        return { talking: _t("Talking"), dialling: _t("Calling"), ringing: _t("Ringing"), free: _t("Free") }[person.state];
+        return {
+            talking: _t("Talking"),
+            on_line: _t("On the line"),
+            dialling: _t("Calling"),
+            ringing: _t("Ringing"),
+            free: _t("Free"),
+            away: _t("Away"),
+        }[person.state];
     }
 
     /** Where it came in. */
