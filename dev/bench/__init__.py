@@ -5,7 +5,7 @@
     server      Odoo servers to be measured
     webhook     P1 to P4 and memory: deliveries
     lookup      P5 to P7: who is calling, at a million contacts
-    pop         P8: from the PBX's POST to the card on the screen
+    pop         P8: from the PBX's POST to the card on the screen; page loads
     data        databases filled by SQL, kept for later runs
     addons      the floor's routes: a throw-away addon that no user gets
 

@@ -82,12 +82,30 @@ CALLS = """
      WHERE lead.name LIKE 'Several %' OR lead.id % 20 = 0
         ON CONFLICT DO NOTHING
 """
+# Past calls of the contacts, a part of them of one who has several deals.
+PAST_CALLS, PAST_OF_OFTEN = 100_000, 2_000
+OFTEN_CONTACT = 25
+OFTEN = f'+77{NETWORKS[OFTEN_CONTACT % 12]}{OFTEN_CONTACT * 48271 % 10 ** 7:07}'
+PAST = f"""
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, match_state, partner_id,
+                                lead_id, customer_number, user_id, start_at, ended_at, talk_seconds, create_uid, write_uid,
+                                create_date, write_date)
+    SELECT account.id, account.company_id, 'past-' || i, 'inbound', 'ended', 'answered', 'auto', partner.id,
+           CASE WHEN often THEN (SELECT min(id) FROM crm_lead WHERE partner_id = partner.id AND name LIKE 'Several %') END,
+           partner.phone_sanitized, 2, at, at + interval '1 minute', 60, 1, 1, now(), now()
+      FROM (SELECT i, i <= {PAST_OF_OFTEN} AS often, CASE WHEN i <= {PAST_OF_OFTEN} THEN {OFTEN_CONTACT} ELSE i END AS contact,
+                   now() at time zone 'UTC' - i * interval '5 minutes' AS at
+              FROM generate_series(1, {PAST_CALLS}) AS i) AS past
+      JOIN res_partner AS partner ON partner.ref = 'bench-' || contact,
+           (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
+        ON CONFLICT DO NOTHING
+"""  # noqa: S608
 
 
 def forget_calls(cursor) -> None:
     """Take out every call and what hangs on it. TRUNCATE would take the deals too: they name their first call."""
     for table in ('telephony_event', 'telephony_callback', 'telephony_call', 'telephony_rebind'):
-        cursor.execute(f'DELETE FROM {table}')
+        cursor.execute(f'DELETE FROM {table}')  # noqa: S608
         cursor.execute(f'VACUUM ANALYZE {table}')
 
 
@@ -156,6 +174,19 @@ class Bench:
         with self.connect(name) as connection, connection.cursor() as cursor:
             cursor.execute(CALLS)
             cursor.execute('VACUUM ANALYZE telephony_call')
+
+    @contextmanager
+    def past_calls(self, name: str):
+        """A log of PAST_CALLS more calls meanwhile, for the account of `inside.account`."""
+        forget = "DELETE FROM telephony_call WHERE external_id LIKE 'past-%'"
+        with self.connect(name) as connection, connection.cursor() as cursor:
+            try:
+                for statement in (forget, PAST, 'VACUUM ANALYZE telephony_call'):
+                    cursor.execute(statement)
+                yield
+            finally:
+                cursor.execute(forget)
+                cursor.execute('VACUUM ANALYZE telephony_call')
 
     def _install_floor(self, name: str) -> None:
         files = sorted(FLOOR_ADDONS.rglob('*.py'))
