@@ -357,8 +357,8 @@ class TelephonyCallback(models.Model):
     def get_my_debts(self):
         """What the systray shows.
 
-        :return: ``{'open': int, 'late': int, 'debts': [{'id', 'name', 'number', 'deal', 'due_at', 'priority'}, …]}``, late
-            ones first; `due_at` is UTC
+        :return: ``{'open': int, 'late': int, 'debts': [{'id', 'name', 'number', 'deal', 'due_at', 'late_minutes',
+            'priority'}, …]}``, late ones first; `due_at` is UTC, the minutes are working ones
         """
         mine = self.search([
             ('user_id', '=', self.env.uid), ('state', '=', 'open'), ('company_id', 'in', self.env.companies.ids),
@@ -370,6 +370,7 @@ class TelephonyCallback(models.Model):
             'debts': [{
                 'id': callback.id, 'name': (callback.partner_id & people).display_name or callback.customer_number,
                 'number': callback.customer_number, 'deal': (callback.lead_id & deals).display_name or '',
-                'due_at': fields.Datetime.to_string(callback.due_at), 'priority': callback.priority,
+                'due_at': fields.Datetime.to_string(callback.due_at), 'late_minutes': callback.late_minutes,
+                'priority': callback.priority,
             } for callback in mine],
         }

@@ -34,7 +34,7 @@ class TelephonyLive(models.AbstractModel):
           talked, the PBX does not tell which
         - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks': int today}``; away: not at
           work by his calendar
-        - debt: ``{'id', 'who', 'user', 'lead', 'seconds': late by so many}``
+        - debt: ``{'id', 'who', 'user', 'lead', 'minutes': late by so many, of working time}``
 
         :raise AccessError: for who is no supervisor
         """
@@ -144,7 +144,8 @@ class TelephonyLive(models.AbstractModel):
         """Callbacks that should have been made, the oldest first."""
         callback, is_open = self.env['telephony.callback'], in_companies & Domain('state', '=', 'open')
         late = callback.search_fetch(
-            is_open & Domain('due_at', '<', now), ['customer_number', 'partner_id', 'user_id', 'lead_id', 'due_at'],
+            is_open & Domain('due_at', '<', now),
+            ['company_id', 'customer_number', 'partner_id', 'user_id', 'lead_id', 'due_at', 'origin_call_id', 'state'],
             order='due_at, id', limit=CALLBACKS)
         count = callback.search_count(is_open)
         return {
@@ -152,7 +153,7 @@ class TelephonyLive(models.AbstractModel):
             'late': len(late) if len(late) < CALLBACKS else callback.search_count(is_open & Domain('due_at', '<', now)),
             'rows': [{
                 'id': one.id, 'who': one.partner_id.complete_name or one.customer_number, 'user': one.user_id.name or '',
-                'lead': one.lead_id.name or '', 'seconds': _age(one.due_at, now),
+                'lead': one.lead_id.name or '', 'minutes': one.late_minutes,
             } for one in late],
         }
 

@@ -587,7 +587,8 @@ class TestSystray(Debts, TelephonyCase):
         with freeze_time(NOON + timedelta(hours=1)):
             answer = self.env['telephony.callback'].with_user(self.anna).get_my_debts()
         self.assertEqual((answer['open'], answer['late']), (2, 1))
-        self.assertEqual([debt['number'] for debt in answer['debts']], [CUSTOMER, '+77010000001'])
+        self.assertEqual(
+            [(debt['number'], debt['late_minutes']) for debt in answer['debts']], [(CUSTOMER, 45), ('+77010000001', 0)])
         self.assertEqual(answer['debts'][0]['name'], "Customer")
 
     def test_the_page_asks_one_question(self):

@@ -183,11 +183,11 @@ test("due times are told from now", async () => {
     await mountView({
         type: "list", resModel: "telephony.callback", arch: `<list><field name="due_at" widget="telephony_due"/></list>`,
     });
-    expect(queryAllTexts(".o_telephony_due").slice(0, 4)).toEqual(["In 10 minutes", "30 minutes ago", "Tomorrow 09:15", "3 days ago"]);
+    expect(queryAllTexts(".o_telephony_due").slice(0, 4)).toEqual(["In 10 minutes", "Today 11:30", "Tomorrow 09:15", "3 days ago"]);
     expect(".o_data_row:nth-child(1) .o_telephony_due").toHaveClass("text-warning");
     expect(".o_data_row:nth-child(2) .o_telephony_due").toHaveClass("text-danger");
     expect(".o_data_row:nth-child(5) .o_telephony_due").not.toHaveClass("text-danger");
     await advanceTime(12 * 60_000);
     await animationFrame();
-    expect(".o_data_row:nth-child(1) .o_telephony_due").toHaveText("1 minute ago");
+    expect(".o_data_row:nth-child(1) .o_telephony_due").toHaveText("Today 12:10");
 });

@@ -52,7 +52,7 @@ beforeEach(() => {
             person(3, "Clara", "free", { dnd: true }),
             person(4, "Dina", "free", { seconds: 600 }),
         ],
-        debts: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", seconds: 3600 }, { id: 10, who: "Forgotten", user: "", lead: "", seconds: 200_000 }] },
+        debts: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", minutes: 65 }, { id: 10, who: "Forgotten", user: "", lead: "", minutes: 0 }] },
         today: { inbound: 8, lost: 2 },
     };
     onRpc("telephony.live", "get_board", () => {
@@ -86,8 +86,8 @@ test("calls, people, callbacks and figures", async () => {
         "Talking 1:00", "Ringing 0:03", "Do not disturb", "Free 10:00",
     ]);
     expect(queryAllTexts(".o_telephony_live_person small")).toEqual(["Customer 1\nTalks today: 4"]);
-    expect(".o_telephony_live_debt:last").toHaveText(/^2 days\s+Forgotten$/);
-    expect(".o_telephony_live_debt:first").toHaveText(/^1:00:00\s+<b>Late<\/b>\s+Anna$/);
+    expect(".o_telephony_live_debt:last").toHaveText(/^0 min\s+Forgotten$/);
+    expect(".o_telephony_live_debt:first").toHaveText(/^1 h 05 min\s+<b>Late<\/b>\s+Anna$/);
 });
 
 test("clocks go on without the server, and who waits too long turns red", async () => {

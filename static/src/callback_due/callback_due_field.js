@@ -11,14 +11,15 @@ const { DateTime } = luxon;
 const MINUTE = 60_000;
 
 /**
- * When something falls due, from now: "In 12 minutes", "Tomorrow 09:00".
+ * When something falls due, from now: "In 12 minutes", "Tomorrow 09:00". What is late tells the moment: how late it is,
+ * is said in working minutes.
  *
  * @param {DateTime} due
  * @param {DateTime} now
  * @returns {string}
  */
 export function dueText(due, now) {
-    if (Math.abs(due.diff(now, "minutes").minutes) < 60) {
+    if (due >= now && due.diff(now, "minutes").minutes < 60) {
         return capitalize(due.toRelative({ base: now }));
     }
     const day = capitalize(due.toRelativeCalendar({ base: now, unit: "days" }));

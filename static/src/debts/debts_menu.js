@@ -8,6 +8,7 @@ import { useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 
 import { dueDecoration, dueText } from "../callback_due/callback_due_field";
+import { formatMinutes } from "../minutes/minutes_field";
 
 const { DateTime } = luxon;
 
@@ -44,7 +45,9 @@ export class DebtsMenu extends Component {
     }
 
     due(debt) {
-        return dueText(debt.due_at, this.state.now);
+        return debt.late_minutes
+            ? _t("late by %s", formatMinutes(debt.late_minutes))
+            : dueText(debt.due_at, this.state.now);
     }
 
     dueClass(debt) {

@@ -8,6 +8,7 @@ import { useService } from "@web/core/utils/hooks";
 import { ControlPanel } from "@web/search/control_panel/control_panel";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 import { formatClock } from "../clock/clock_field";
+import { formatMinutes } from "../minutes/minutes_field";
 
 /** The board asks the server at most so often (ms), whatever happens on the phones, */
 const PAUSE = 1_000;
@@ -235,6 +236,11 @@ export class LiveBoard extends Component {
         }
         const age = this.age(row);
         return age < 2 * DAY ? formatClock(age) : _t("%s days", Math.floor(age / DAY));
+    }
+
+    /** By how much a callback is late, in working time: nothing is added while the office is closed. */
+    late(debt) {
+        return formatMinutes(debt.minutes);
     }
 
     // --- what can be done ----------------------------------------------------------------------------------------
