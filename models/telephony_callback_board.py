@@ -32,7 +32,7 @@ class TelephonyCallback(models.Model):
     company_currency_id = fields.Many2one(related='company_id.currency_id', string="Currency")
     expected_revenue = fields.Monetary(
         related='lead_id.expected_revenue', currency_field='company_currency_id',
-        help="What the deal may bring that waits for this call.")
+        help="What the deal may bring that waits for this call. A sum counts each deal once, however many of its numbers wait.")
     team_id = fields.Many2one(
         'crm.team', string="Team", compute='_compute_team_id', store=True, precompute=True, index='btree_not_null',
         ondelete='set null')
@@ -169,6 +169,21 @@ class TelephonyCallback(models.Model):
         live = self.filtered(lambda callback: callback.state == 'open')._live_calls()
         for callback in self:
             callback.busy_with = callback._busy_line(live.get((callback.company_id, callback.customer_number)))
+
+    @api.model
+    def _read_group_select(self, aggregate_spec, query):
+        """The money of a deal counts once in each group."""
+        total = super()._read_group_select(aggregate_spec, query)
+        if aggregate_spec not in ('expected_revenue:sum', 'expected_revenue:sum_currency'):
+            return total
+        amount = self._field_to_sql(self._table, 'expected_revenue', query)
+        if aggregate_spec == 'expected_revenue:sum_currency':   # super has joined the rates
+            rates = query.make_alias(self._table, 'company_currency_id__rates')
+            amount = SQL("%s / COALESCE(%s, 1.0)", amount, SQL.identifier(rates, 'rate'))
+        lead = self._field_to_sql(self._table, 'lead_id', query)
+        return SQL(
+            "(SELECT SUM(amount::numeric) FROM jsonb_each_text(jsonb_object_agg(%(lead)s, %(amount)s) "
+            "FILTER (WHERE %(lead)s IS NOT NULL)) AS deal (id, amount))", lead=lead, amount=amount)
 
     # === CRUD === #
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 
 # Actions about the customer's callback: a call has room for one.
 PROMISES = ('callback', 'give_up')
@@ -56,6 +57,18 @@ class TelephonyRuleAction(models.Model):
         'sms.template', string="SMS Template", ondelete='restrict', domain="[('model', '=', 'telephony.call')]")
     lead_tag_ids = fields.Many2many('crm.tag', string="Tags of the Deal")
     category_ids = fields.Many2many('res.partner.category', string="Tags of the Contact")
+
+    @api.constrains('kind', 'who', 'user_id', 'sms_template_id', 'lead_tag_ids', 'category_ids')
+    def _check_complete(self):
+        """What an action cannot do anything without."""
+        _ = self.env._
+        for action in self:
+            if action.kind == 'sms' and action.sms_template_id.model != 'telephony.call':
+                raise ValidationError(_("Choose the template of the SMS, one that is made for calls."))
+            if action.kind == 'tag' and not action.lead_tag_ids and not action.category_ids:
+                raise ValidationError(_("Choose at least one tag to put on the deal or the contact."))
+            if action.who == 'user' and not action.user_id and action.kind not in UNADDRESSED:
+                raise ValidationError(_("Choose the user whom “%(action)s” is for.", action=action._label('kind')))
 
     @api.depends_context('lang')
     @api.depends('rule_id.working_time', 'kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text',

@@ -112,6 +112,24 @@ class TestBoard(Debts, TelephonyCase):
         shown = board.web_read_group([('id', '=', debt.id)], ['status'])['groups']
         self.assertEqual([group['status'] for group in shown], ['late', 'open', 'saved', 'lost'])
 
+    def test_two_numbers_of_one_deal_are_one_amount(self):
+        """In the column, in the total, and in the currency of whoever looks; each deal that waits counts."""
+        lead, other = self.new_lead(expected_revenue=700), self.new_lead(expected_revenue=50.5)
+        debts = self.env['telephony.callback'].union(*(
+            self.lost(f'm{index}', caller=f'+7701000000{index}') for index in range(5)))
+        debts[:3].lead_id = lead
+        debts[3].lead_id = other
+        with freeze_time(NOON):
+            debts[2].action_cancel()
+        model, domain = self.env['telephony.callback'], [('id', 'in', debts.ids)]
+        sums = ['expected_revenue:sum', 'expected_revenue:sum_currency', '__count']
+        self.env['res.currency.rate'].search([('currency_id', '=', self.company.currency_id.id)]).unlink()
+        self.env['res.currency.rate'].create({'currency_id': self.company.currency_id.id, 'rate': 2, 'name': '2020-01-01'})
+        self.assertEqual(model._read_group(domain, ['status'], sums, order='status'), [
+            ('lost', 700, 350, 1), ('open', 750.5, 375.25, 4)])
+        self.assertEqual(model._read_group(domain, [], sums), [(750.5, 375.25, 5)])
+        self.assertEqual(model._read_group([('id', '=', debts[4].id)], [], sums), [(0, 0, 1)])
+
     def test_tries_and_the_last_of_them(self):
         self.lost('before', NOON - timedelta(minutes=30), outcome='answered', extension='101', talk_seconds=90)
         debt = self.lost('m1')

@@ -5,6 +5,7 @@ from unittest.mock import patch
 from freezegun import freeze_time
 from psycopg2.errors import SerializationFailure
 
+from odoo.exceptions import ValidationError
 from odoo.tests import new_test_user
 
 from ..providers.base import ProviderError
@@ -392,7 +393,9 @@ class TestEffects(RulesCase):
 
     def test_who_writes_at_the_same_time_is_waited_for(self):
         """The scheduled actions come back in a minute; they do not fail."""
-        self.only({'kind': 'activity', 'delay_kind': 'real'}, {'kind': 'sms', 'delay_kind': 'real', 'delay_minutes': 10})
+        self.only({'kind': 'activity', 'delay_kind': 'real'}, {
+            'kind': 'sms', 'delay_kind': 'real', 'delay_minutes': 10,
+            'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id})
         model = type(self.env['telephony.effect'])
 
         def crowded(effects, *args):
@@ -645,6 +648,25 @@ class TestPromises(RulesCase):
             self.assertEqual((self.states(call), call.follow_up), (
                 {'callback': 'done' if outcome == 'missed' else 'skipped'}, 'done'))
         self.assertEqual(len(self.callbacks()), 1)
+
+
+class TestComplete(RulesCase):
+
+    def test_an_action_has_what_it_cannot_do_without(self):
+        foreign = self.env['sms.template'].create({
+            'name': "For contacts", 'model_id': self.env['ir.model']._get_id('res.partner'), 'body': "Hello"})
+        for values, words in [
+            ({'kind': 'sms'}, "template of the SMS"),
+            ({'kind': 'sms', 'sms_template_id': foreign.id}, "made for calls"),
+            ({'kind': 'tag'}, "at least one tag"),
+            *(({'kind': kind, 'who': 'user'}, "Choose the user whom")
+              for kind in ('callback', 'activity', 'notify', 'redial', 'check_number')),
+        ]:
+            with self.subTest(values), self.cr.savepoint(), self.assertRaisesRegex(ValidationError, words):
+                self.only(values)
+        rule = self.only(*({'kind': kind, 'who': 'user'} for kind in ('give_up', 'lead')), {'kind': 'notify'})
+        with self.assertRaisesRegex(ValidationError, "Choose the user whom “Notify” is for"):
+            rule.action_ids[-1].who = 'user'
 
 
 class TestConditions(RulesCase):
