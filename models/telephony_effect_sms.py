@@ -3,6 +3,7 @@ from datetime import datetime, time, timedelta
 import pytz
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
 
@@ -11,6 +12,8 @@ from .telephony_call import LOST_OUTCOMES
 
 # A text that should have gone out longer ago than this only confuses (hours). Nights do not count.
 STALE_HOURS = 13
+# Space of the advisory locks that let one transaction write to one number at a time.
+LOCK_SPACE = 0x74656C73
 
 
 class TelephonyEffect(models.Model):
@@ -26,10 +29,7 @@ class TelephonyEffect(models.Model):
         now = fields.Datetime.now()
         numbers = self.call_id.mapped('customer_number')
         blacklisted = set(self.env['phone.blacklist'].search([('number', 'in', numbers)]).mapped('number'))
-        lately = set(self.search([
-            ('kind', '=', 'sms'), ('state', '=', 'done'), ('company_id', '=', company.id),
-            ('done_at', '>', now - timedelta(minutes=company.telephony_sms_quiet_minutes)),
-            ('call_id.customer_number', 'in', numbers)]).call_id.mapped('customer_number'))
+        ours, lately = self._claim_numbers(company, numbers)
         callbacks = self.env['telephony.callback']
         waiting, reached = callbacks._open_of(self.call_id), callbacks._reached_after(self.call_id)
         send = self.browse()
@@ -48,6 +48,8 @@ class TelephonyEffect(models.Model):
                 effect._skip(self.env._("The number is blacklisted"))
             elif number in lately:
                 effect._skip(self.env._("The customer got an SMS a short while ago"))
+            elif number not in ours:
+                effect._postpone(now + timedelta(minutes=1), self.env._("Another text to this number is just being written"))
             elif (morning := call._quiet_until(now)) > now:
                 effect._postpone(morning, self.env._("Waits for the morning of the customer"))
             else:
@@ -57,6 +59,26 @@ class TelephonyEffect(models.Model):
         records = send._records()
         for turn in send._turns(records):
             turn._queue_sms(bodies, records)
+
+    @api.model
+    def _claim_numbers(self, company, numbers):
+        """Nobody else writes to these numbers before the end of this transaction.
+
+        :return: the set of those that nobody else is writing to just now, and of those who got a text within the quiet time
+        """
+        ours = {number for number, is_ours in self.env.execute_query(SQL(
+            "SELECT number, pg_try_advisory_xact_lock(%s, hashtext(%s || number)) FROM unnest(%s) AS number",
+            LOCK_SPACE, f'{company.id} ', numbers)) if is_ours}
+        lately = self._texted_lately(company, numbers)
+        with self.env.registry.cursor() as cr:  # what others have written since this transaction began
+            return ours, lately | self.with_env(self.env(cr=cr))._texted_lately(company, numbers)
+
+    @api.model
+    def _texted_lately(self, company, numbers):
+        since = fields.Datetime.now() - timedelta(minutes=company.telephony_sms_quiet_minutes)
+        return set(self.search([
+            ('kind', '=', 'sms'), ('state', '=', 'done'), ('company_id', '=', company.id), ('done_at', '>', since),
+            ('call_id.customer_number', 'in', numbers)]).call_id.mapped('customer_number'))
 
     def _sms_bodies(self):
         """{effect: text} in the languages of the customers"""

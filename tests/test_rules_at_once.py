@@ -1,5 +1,8 @@
 """Two schedulers at once, in transactions of their own: no effect is had twice."""
 import threading
+from datetime import datetime
+
+from freezegun import freeze_time
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.modules.registry import Registry
@@ -84,3 +87,35 @@ class TestTwoSchedulers(BaseCase):
             numbers = set(calls.mapped('customer_number'))
             self.assertEqual(env['telephony.callback'].search_count([('customer_number', 'in', list(numbers))]), len(numbers))
             self.assertLessEqual(env['sms.sms'].search_count([('number', 'in', list(numbers))]), len(numbers))
+
+    def text(self, cr, place):
+        """What becomes of the planned SMS about one of the calls, in the transaction of this cursor."""
+        effect = api.Environment(cr, SUPERUSER_ID, {})['telephony.effect'].search([
+            ('call_id', '=', self.calls[place]), ('kind', '=', 'sms')])
+        effect._do_alone()
+        return effect.state
+
+    def test_one_text_a_number(self):
+        """Neither of two transactions sees what the other has not committed, nor what it commits meanwhile."""
+        noon = datetime(2026, 11, 4, 10, 0)     # nobody sleeps from Brussels to Almaty
+        with freeze_time(noon):
+            with self.registry.cursor() as cr:
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                action = env.ref('crm_telephony.rule_missed').action_ids.filtered(lambda action: action.kind == 'sms')
+                calls = env['telephony.call'].browse(self.calls)
+                calls.write({'start_at': noon, 'ended_at': noon, 'follow_up': 'done'})
+                env['telephony.effect'].create([{
+                    'call_id': call.id, 'rule_id': action.rule_id.id, 'action_id': action.id, 'kind': 'sms', 'due_at': noon,
+                } for call in calls])
+                numbers = calls.mapped('customer_number')
+            with self.registry.cursor() as one, self.registry.cursor() as other:
+                other.execute("SELECT 1")   # its view of the world is from now on
+                self.assertEqual(self.text(one, 0), 'done')
+                self.assertEqual(self.text(other, 50), 'planned', "somebody is writing to this number")
+                one.commit()
+                self.assertEqual(self.text(other, 50), 'skipped', "somebody has written to it since")
+                self.assertEqual(self.text(other, 1), 'done')
+                self.assertEqual(self.text(other, 51), 'skipped', "this transaction itself has")
+            with self.registry.cursor() as cr:
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                self.assertEqual(env['sms.sms'].search_count([('number', 'in', numbers)]), 2)
