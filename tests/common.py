@@ -32,9 +32,7 @@ class TelephonyData:
         cls.company = env.company
         cls.calendar = env['resource.calendar'].create({
             'name': "Almaty, Monday to Friday 9 to 18", 'tz': 'Asia/Almaty', 'company_id': cls.company.id,
-            'attendance_ids': [(5, 0, 0)] + [(0, 0, {
-                'name': str(day), 'dayofweek': str(day), 'hour_from': 9, 'hour_to': 18, 'day_period': 'morning',
-            }) for day in range(5)],
+            'attendance_ids': cls.week(),
         })
         cls.company.write({
             'country_id': env.ref('base.kz').id, 'resource_calendar_id': cls.calendar.id, 'telephony_short_seconds': 30,
@@ -62,10 +60,15 @@ class TelephonyData:
             'company_id': company.id, 'country_id': cls.env.ref('base.kz').id, **values,
         })
 
+    @staticmethod
+    def week(days=5, first=9, last=18):
+        """Commands that make a calendar open on so many days from Monday on."""
+        return [(5, 0, 0)] + [(0, 0, {
+            'name': str(day), 'dayofweek': str(day), 'hour_from': first, 'hour_to': last, 'day_period': 'morning',
+        }) for day in range(days)]
+
     def work_around_the_clock(self):
-        self.calendar.attendance_ids = [(5, 0, 0)] + [(0, 0, {
-            'name': str(day), 'dayofweek': str(day), 'hour_from': 0, 'hour_to': 24, 'day_period': 'morning',
-        }) for day in range(7)]
+        self.calendar.attendance_ids = self.week(7, 0, 24)
 
     @classmethod
     def new_lead(cls, **values):
