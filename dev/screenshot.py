@@ -44,6 +44,9 @@ class Browser:
             page = next(target for target in json.load(answer) if target['type'] == 'page')
         self.socket = websocket.create_connection(page['webSocketDebuggerUrl'], timeout=WAIT_SECONDS)
         self.last_id = 0
+        # a window of Chromium is 500 pixels wide at least, a telephone's is not
+        width, height = map(int, size.split('x'))
+        self.do('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def do(self, method: str, **parameters) -> dict:
         self.last_id += 1

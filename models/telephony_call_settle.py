@@ -3,6 +3,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 from .telephony_call import changes
 from .telephony_matcher import Caller
@@ -11,6 +12,15 @@ from .telephony_matcher import Caller
 AT_ONCE = 80
 # So many of the contacts who have a number are offered; there is a search for the rest.
 CONTACTS = 12
+# Calls that wait for a person, and what they wait for; the codes stand in the order of the alphabet, as groups do.
+WAITING = (
+    Domain('match_state', 'in', ('none', 'ambiguous')) & Domain('customer_number', '!=', False)
+    & Domain('direction', '!=', 'internal') & Domain('is_excluded', '=', False) & Domain('state', '=', 'ended'))
+QUESTIONS = {
+    'choose': WAITING & Domain('match_state', '=', 'ambiguous'),
+    'talked': WAITING & Domain('match_state', '=', 'none') & Domain('outcome', '=', 'answered'),
+    'untalked': WAITING & Domain('match_state', '=', 'none') & Domain('outcome', '!=', 'answered'),
+}
 # Days back in which unsettled calls are looked at again, days back in which they get a deal too, calls a number.
 LATE_LIMITS = {'late_days': 365, 'late_deal_days': 30, 'late_count': 200}
 
@@ -23,6 +33,62 @@ class TelephonyCall(models.Model):
     settled_by_id = fields.Many2one('res.users', string="Set By", readonly=True, ondelete='set null')
     settled_at = fields.Datetime(string="Set At", readonly=True)
     candidates = fields.Json(compute='_compute_candidates', help="What get_candidates tells of this call.")
+    open_question = fields.Selection(
+        [('choose', "To be chosen"), ('talked', "Who was this?"), ('untalked', "Not talked to")],
+        compute='_compute_open_question', search='_search_open_question', help="What this call waits for a person to say.")
+    waiting_count = fields.Integer(
+        string="Calls", compute='_compute_waiting', aggregator=None, help="Calls of this number that wait to be settled.")
+    is_latest_waiting = fields.Boolean(
+        compute='_compute_waiting', search='_search_is_latest_waiting',
+        help="The latest of its number's calls that wait to be settled: the others follow it.")
+
+    # === WHAT WAITS === #
+
+    @api.depends('match_state', 'outcome', 'customer_number', 'direction', 'is_excluded', 'state')
+    def _compute_open_question(self):
+        self.open_question = False
+        for question, domain in QUESTIONS.items():
+            self.filtered_domain(domain).open_question = question
+
+    def _search_open_question(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+        return Domain.OR(QUESTIONS[question] if question else ~WAITING for question in value)
+
+    def _read_group_groupby(self, alias, groupby_spec, query):
+        if groupby_spec == 'open_question':
+            return SQL("CASE %s END", SQL(" ").join(
+                SQL("WHEN %s THEN %s", domain.optimize_full(self)._to_sql(self, alias, query), question)
+                for question, domain in QUESTIONS.items()))
+        return super()._read_group_groupby(alias, groupby_spec, query)
+
+    @api.depends('open_question', 'customer_number', 'company_id', 'start_at')
+    def _compute_waiting(self):
+        """Of the calls that the person who looks may read."""
+        found = {
+            (company, number): (count, start_at) for company, number, count, start_at in self._read_group(
+                WAITING & Domain('customer_number', 'in', self.mapped('customer_number')),
+                ['company_id', 'customer_number'], ['__count', 'start_at:max'])}
+        for call in self:
+            count, start_at = found.get(call._number_key(), (0, False))
+            call.waiting_count = count if call.open_question else 0
+            call.is_latest_waiting = bool(call.waiting_count) and call.start_at == start_at
+
+    def _search_is_latest_waiting(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+
+        def is_latest(calls, alias, _query):
+            return SQL(
+                """ NOT EXISTS (SELECT FROM telephony_call AS later
+                                 WHERE later.company_id = %(call)s.company_id
+                                   AND later.customer_number = %(call)s.customer_number
+                                   AND (later.start_at, later.id) > (%(call)s.start_at, %(call)s.id)
+                                   AND later.id IN %(waiting)s) """,
+                call=SQL.identifier(alias), waiting=calls._search(WAITING).subselect())
+
+        latest = WAITING & Domain.custom(to_sql=is_latest)
+        return latest if True in value else ~latest
 
     # === WHAT THERE IS TO CHOOSE FROM === #
 

@@ -1,9 +1,11 @@
 """What people decide about calls: it moves everything, is remembered, and can be taken back."""
+from ast import literal_eval
 from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, fields
 from odoo.api import Environment
+from odoo.fields import Domain
 from odoo.exceptions import AccessError, UserError
 from odoo.modules.registry import Registry
 from odoo.service.model import retrying
@@ -436,6 +438,50 @@ class TestLeadPolicy(SettleCase):
                 self.env['telephony.decision'].search([]).unlink()
                 partner.active = False
                 self.env['crm.lead'].search([('partner_id', '=', partner.id)]).action_set_lost()
+
+
+class TestTray(SettleCase):
+    """Calls that wait for a person: each number once, by what is asked about it."""
+
+    def tray(self, user=None):
+        """The rows of *To Settle* as it opens: question → calls."""
+        calls = self.env['telephony.call'].with_user(user or self.supervisor)
+        action = self.env.ref('crm_telephony.telephony_call_action_settle')
+        domain = Domain(literal_eval(action.domain)) & Domain('is_latest_waiting', '=', True)
+        groups = calls.formatted_read_group(domain, ['open_question'], ['__count'])
+        found = {group['open_question']: calls.search(domain & Domain(group['__extra_domain'])) for group in groups}
+        self.assertEqual([group['__count'] for group in groups], [len(calls) for calls in found.values()])
+        return {question: set(calls.mapped('external_id')) for question, calls in found.items()}
+
+    def test_a_row_a_number_by_what_is_asked(self):
+        self.new_lead(name="Flour"), self.new_lead(name="Sugar")
+        self.lost('old', -900)
+        self.lost('chosen', -600)
+        self.lost('stranger', -500, caller=STRANGER)
+        self.answered('talked', -400, caller='+77015550012')
+        self.lost('missed', -300, caller='+77015550012')
+        self.answered('who', -200, caller='+77015550013')
+        self.assertEqual(self.tray(), {'choose': {'chosen'}, 'talked': {'who'}, 'untalked': {'stranger', 'missed'}})
+        self.assertEqual(list(self.tray()), ['choose', 'talked', 'untalked'])
+        self.assertEqual(self.call('missed').waiting_count, 2)
+        self.assertEqual(
+            (self.call('old') | self.call('missed')).mapped('is_latest_waiting'), [False, True])
+
+    def test_who_settles_one_has_done_with_its_number(self):
+        self.answered('talked', -400, caller=STRANGER)
+        self.lost('missed', -300, caller=STRANGER).with_user(self.supervisor).action_pick_contact(self.partner.id)
+        self.lost('c1', -200, caller='+77015550012').with_user(self.supervisor).action_ignore_number()
+        self.assertFalse(self.tray())
+        self.assertEqual(set(self.env['telephony.call'].search([('open_question', '=', False)]).mapped('external_id')),
+                         {'talked', 'missed', 'c1'})
+
+    def test_a_later_call_that_one_may_not_see_hides_none_of_ones_own(self):
+        self.answered('annas', -400, caller=STRANGER)
+        self.play(self.event('ringing', 'boris', -300, caller=STRANGER, extension='102'),
+                  self.event('ended', 'boris', -280, caller=STRANGER, outcome='missed'))
+        self.assertEqual(self.tray(), {'untalked': {'boris'}})
+        self.assertEqual(self.tray(self.anna), {'talked': {'annas'}})
+        self.assertEqual(self.call('annas').with_user(self.anna).waiting_count, 1)
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')

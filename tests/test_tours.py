@@ -61,12 +61,14 @@ class TestTours(TelephonyHttpCase):
         self.start_tour('/odoo/telephony-settle', 'telephony_settle_next', login='tel_anna')
 
     def test_settle_many(self):
-        for digit in (1, 2):
-            self.play(self.event('ringing', f'c{digit}', caller=f'+7701555001{digit}', extension='101'),
-                      self.event('ended', f'c{digit}', 20, caller=f'+7701555001{digit}', outcome='missed'))
+        for digit, ref in ((1, 'c1'), (2, 'c2'), (3, 'c3'), (3, 'again'), (4, 'c4')):
+            self.play(self.event('ringing', ref, caller=f'+7701555001{digit}', extension='101'),
+                      self.event('ended', ref, 20, caller=f'+7701555001{digit}', outcome='missed'))
         self.start_tour('/odoo/telephony-settle', 'telephony_settle_many', login='tel_anna')
-        self.assertEqual((self.call('c1') | self.call('c2')).partner_id, self.partner)
-        self.assertEqual(set(self.partner.telephony_number_ids.mapped('number')), {'+77015550011', '+77015550012'})
+        self.assertEqual([self.call(ref).partner_id for ref in ('c1', 'c2', 'c4')], [self.partner] * 3)
+        self.assertEqual((self.call('c3') | self.call('again')).mapped('is_excluded'), [True, True])
+        self.assertEqual(set(self.partner.telephony_number_ids.mapped('number')), {
+            '+77015550011', '+77015550012', '+77015550014'})
 
     def test_call_control(self):
         pbx = type('ThisPbx', (Pbx,), {'told': []})

@@ -104,8 +104,8 @@ export class CandidatesField extends Component {
                 return;
             }
             const done = await this.orm.call("telephony.call", method, [[record.resId], ...args]);
-            await this.action.doAction(done);
-            await record.model.load();
+            // at once, or when the dialog that asks for more is closed
+            await this.action.doAction(done, { onClose: () => record.model.load() });
         } finally {
             this.state.isBusy = false;
             this.state.isOpen = false;
@@ -118,7 +118,7 @@ export const candidatesField = {
     displayName: _t("Candidates"),
     supportedTypes: ["json"],
     isEmpty: () => false,
-    extractProps: ({ viewType }) => ({ isCompact: viewType === "list" }),
+    extractProps: ({ viewType }) => ({ isCompact: ["list", "kanban"].includes(viewType) }),
     fieldDependencies: [
         { name: "match_state", type: "selection" },
         { name: "partner_id", type: "many2one", relation: "res.partner" },

@@ -83,8 +83,39 @@ registry.category("web_tour.tours").add("telephony_settle_next", {
 registry.category("web_tour.tours").add("telephony_settle_many", {
     steps: () => [
         {
-            content: "all strangers of the day at once",
-            trigger: ".o_data_row:contains('+77015550011')",
+            content: "two calls of a number are one row",
+            trigger: ".o_data_row:contains('+77015550013') td[name=waiting_count]:contains(2)",
+        },
+        {
+            content: "the courier",
+            trigger: ".o_data_row:contains('+77015550013') .o_telephony_ignore",
+            run: "click",
+        },
+        {
+            trigger: ".o_notification:contains(Ignored from now on)",
+        },
+        {
+            content: "somebody whom she knows",
+            trigger:
+                ".o_list_view:not(:has(.o_data_row:contains('+77015550013'))) .o_data_row:contains('+77015550014') .o_telephony_whose",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=partner_id] input",
+            run: "edit Customer",
+        },
+        {
+            trigger: ".o-autocomplete--dropdown-item:contains(Customer)",
+            run: "click",
+        },
+        {
+            trigger: ".modal button[name=action_apply]",
+            run: "click",
+        },
+        {
+            content: "all further strangers of the day at once",
+            trigger:
+                ".o_list_view:not(:has(.o_data_row:contains('+77015550014'))) .o_data_row:contains('+77015550011')",
         },
         {
             trigger: "thead .o_list_record_selector input",
