@@ -2,7 +2,8 @@
 
     python -m dev.screenshot --url http://127.0.0.1:8069 --db crm_telephony /odoo/crm /tmp/crm.png [--lang ru_RU]
 
-Further options: --login, --size 1400x900, --wait SELECTOR (until it is there), --click SELECTOR (repeatable, in order).
+Further options: --login, --size 1400x900, --timezone Asia/Almaty, --wait SELECTOR (until it is there), --click SELECTOR
+(repeatable, in order).
 With --lang the user's own language is set, so that language has to be active in the database.
 """
 import argparse
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument('--login', default='admin')
     parser.add_argument('--lang')
     parser.add_argument('--size', default='1400x900')
+    parser.add_argument('--timezone', default='Asia/Almaty', help="the browser's; the demo company's by default")
     parser.add_argument('--wait', default='.o_action_manager > *')
     parser.add_argument('--click', action='append', default=[])
     options = parser.parse_args()
@@ -107,6 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(profile, options.size)
         try:
+            browser.do('Emulation.setTimezoneOverride', timezoneId=options.timezone)
             browser.do('Network.setCookie', name='session_id', value=cookie, url=options.url)
             browser.do('Page.navigate', url=options.url + options.page)
             browser.wait_for(options.wait)
