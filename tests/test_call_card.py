@@ -3,8 +3,9 @@ import json
 from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
-from odoo import fields
+from odoo import fields, models
 from odoo.exceptions import AccessError
+from odoo.orm.model_classes import add_to_registry
 from odoo.tests import new_test_user
 
 from odoo.addons.bus.models.bus import BusBus
@@ -504,6 +505,50 @@ class TestReasons(CardCase):
         with patch.object(model, '_sources', sources), self.assertLogs('odoo.addons.crm_telephony', 'ERROR'), \
                 self.assertLogs('odoo.sql_db', 'ERROR'):
             self.assertEqual(self.reasons(), ['40', '30', '20'])
+
+
+class TestTickets(CardCase):
+    """Community has no helpdesk: what is asked of one, of the least that it can be."""
+
+    def setUp(self):
+        super().setUp()
+
+        class Stage(models.Model):
+            _module, _name, _description = 'crm_telephony', 'helpdesk.stage', "Stage of tickets"
+            name, fold = fields.Char(), fields.Boolean()
+
+        class Ticket(models.Model):
+            _module, _name, _description = 'crm_telephony', 'helpdesk.ticket', "Ticket"
+            name, partner_id = fields.Char(), fields.Many2one('res.partner')
+            stage_id = fields.Many2one('helpdesk.stage')
+
+        names = ['helpdesk.stage', 'helpdesk.ticket']
+        self.addCleanup(self.registry._setup_models__, self.env.cr)
+        for definition in (Stage, Ticket):
+            add_to_registry(self.registry, definition)
+            self.addCleanup(self.registry.__delitem__, definition._name)
+        self.registry._setup_models__(self.env.cr, names)
+        self.registry.init_models(self.env.cr, names, {})
+        self.env['ir.model.access'].create([{
+            'name': name, 'model_id': self.env['ir.model']._get_id(name), 'perm_read': True,
+            'group_id': self.env.ref('sales_team.group_sale_salesman').id} for name in names])
+
+    def reasons(self):
+        return [(reason['text'], reason['id']) for reason in self.card()['reasons']]
+
+    def test_the_latest_open_one_of_his_company(self):
+        company = self.env['res.partner'].create({'name': "Romashka", 'is_company': True})
+        self.partner.parent_id = company
+        new, closed = self.env['helpdesk.stage'].create([{'name': "New"}, {'name': "Solved", 'fold': True}])
+        tickets = self.env['helpdesk.ticket'].create([
+            {'name': "Wet flour", 'partner_id': self.partner.id, 'stage_id': new.id},
+            {'name': "Torn bag", 'partner_id': company.id, 'stage_id': new.id},
+            {'name': "Late", 'partner_id': self.partner.id, 'stage_id': closed.id},
+            {'name': "Somebody else's", 'partner_id': self.anna.partner_id.id, 'stage_id': new.id}])
+        self.play(self.event('ringing', extension='101'))
+        self.assertEqual(self.reasons(), [("Open: Torn bag (New)", tickets[1].id)])
+        self.env['ir.model.access'].search([('model_id.model', '=', 'helpdesk.ticket')]).perm_read = False
+        self.assertEqual(self.reasons(), [], "he may not read tickets")
 
 
 class TestResult(CardCase):
