@@ -45,6 +45,8 @@ class TelephonyRecording(models.Model):
     attempts = fields.Integer(readonly=True, help="How often the PBX was asked where it is.")
     next_try_at = fields.Datetime(readonly=True)
     player_url = fields.Char(compute='_compute_player_url')
+    source_url = fields.Char(
+        compute='_compute_source_url', help="For supervisors: the address at the PBX, where it may ask them to log in.")
 
     _next_try_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
     _source_uniq = models.UniqueIndex("(call_id, md5(COALESCE(ref, url)))", "A file is one recording of a call.")
@@ -58,6 +60,14 @@ class TelephonyRecording(models.Model):
     def _compute_player_url(self):
         for recording in self:
             recording.player_url = False if recording.state == 'pending' else f'/telephony/recording/{recording.id}'
+
+    @api.depends('url')
+    @api.depends_context('uid')
+    def _compute_source_url(self):
+        is_supervisor = self.env.user.has_group('crm_telephony.group_supervisor')
+        for recording in self:
+            url = is_supervisor and recording.url or ''
+            recording.source_url = url if url.startswith(('https://', 'http://')) else False
 
     # === WHERE IT IS === #
 

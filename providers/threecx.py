@@ -235,7 +235,7 @@ def _journal(payload: Mapping) -> _Journal:
         established_at=established_at,
         ended_at=ended_at,
         talk_seconds=talk,
-        recording_url=_text(payload, 'recording_url'),
+        recording_url=_link(_text(payload, 'recording_url')),
     )
 
 
@@ -479,7 +479,7 @@ def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: dateti
         call_type='Outbound' if answered else 'Notanswered', number=number, agent=text_of(first, 'SourceDn'),
         started_at=started_at, established_at=taken if answered else None, ended_at=taken + _span(row, 'TalkingDuration'),
         talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
-        recording_url=_log_link(row), recording_ref=_recording_id(row)),), outcome=outcome)
+        recording_url=_link(text_of(row, 'RecordingUrl')), recording_ref=_recording_id(row)),), outcome=outcome)
 
 
 def _leg_journal(number: str, at: datetime, row: Mapping, started_at: datetime) -> _Journal:
@@ -488,13 +488,12 @@ def _leg_journal(number: str, at: datetime, row: Mapping, started_at: datetime) 
         call_type='Inbound' if answered else 'Missed', number=number, agent=text_of(row, 'DestinationDn'),
         started_at=started_at, established_at=taken if answered else None, ended_at=taken + _span(row, 'TalkingDuration'),
         talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
-        recording_url=_log_link(row), recording_ref=_recording_id(row))
+        recording_url=_link(text_of(row, 'RecordingUrl')), recording_ref=_recording_id(row))
 
 
-def _log_link(row: Mapping) -> str:
+def _link(text: str) -> str:
     """What is no address is a file on the 3CX, which only the number of the recording opens."""
-    link = text_of(row, 'RecordingUrl')
-    return link if link.startswith('https://') else ''
+    return text if text.startswith(('https://', 'http://')) else ''
 
 
 def _recording_id(row: Mapping) -> str:

@@ -276,6 +276,12 @@ class TestProviderThreeCX(ProviderCase):
         self.assertTrue(all(inbox.failed))
         self.assertNotEqual(bool(inbox.failed), bool(inbox.stored))
 
+    def test_recordings_that_are_addresses(self):
+        for told, kept in (('https://pbx.example.com/recordings/1.wav', True), ('http://10.0.0.5/1.wav', True),
+                           ('Ext.101/1.wav', False), ('javascript:alert(1)', False), ('[RecordingUrl]', False), ('', False)):
+            [call] = self.calls({**INBOUND, 'recording_url': told})
+            self.assertEqual([one.url for one in call.recordings], [told] if kept else [], told)
+
     # --- the template ------------------------------------------------------------------------------------------------
 
     def test_template(self):

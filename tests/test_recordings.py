@@ -186,6 +186,14 @@ class TestPlayer(TelephonyHttpCase):
         self.assertEqual(recording.state, 'failed')
         self.assertIn('records.example.com', recording.error)
 
+    def test_a_supervisor_may_open_it_at_the_pbx(self):
+        """Where it cannot be played here: a PBX that wants its own people's login, as 3CX without its XAPI."""
+        recording = self.record('https://records.example.com/a.mp3')
+        self.assertEqual(recording.with_user(self.supervisor).source_url, 'https://records.example.com/a.mp3')
+        self.assertFalse(recording.with_user(self.anna).source_url)
+        recording.url = 'javascript:alert(1)'
+        self.assertFalse(recording.with_user(self.supervisor).source_url)
+
     def test_what_needs_a_login_is_played_with_the_account_s(self):
         """Twilio with HTTP authentication of media, whose API stands on loopback here: no host has to be entered for it."""
         pbx = FakeTwilio()

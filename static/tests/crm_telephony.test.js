@@ -48,6 +48,7 @@ class TelephonyRecording extends models.Model {
     player_url = fields.Char();
     duration = fields.Integer();
     error = fields.Char();
+    source_url = fields.Char();
 }
 
 class TelephonyCallback extends models.Model {
@@ -85,7 +86,10 @@ beforeEach(() => {
         },
     ];
     TelephonyRecording._records = [
-        { id: 1, call_id: 1, state: "ready", player_url: "/telephony/recording/1", duration: 60 },
+        {
+            id: 1, call_id: 1, state: "ready", player_url: "/telephony/recording/1", duration: 60,
+            source_url: "https://pbx.example.com/1.wav",
+        },
     ];
     TelephonyCallback._records = [];
 });
@@ -140,7 +144,7 @@ test("the player fetches nothing by itself", async () => {
     expect("audio").toHaveAttribute("preload", "none");
     expect("audio").toHaveAttribute("src", "/telephony/recording/1");
     expect(".o_telephony_recording").toHaveText("1:00");
-    expect(".o_telephony_recording_error").toHaveCount(0);
+    expect(".o_telephony_recording_error, .o_telephony_recording a").toHaveCount(0);
 });
 
 test("the player tells why a recording cannot be played", async () => {
@@ -154,11 +158,15 @@ test("the player tells why a recording cannot be played", async () => {
 test("a recording that has failed before says so at once, a pending one has no player", async () => {
     Object.assign(TelephonyCall._records[0], { recording_ids: [1, 2] });
     TelephonyRecording._records = [
-        { id: 1, call_id: 1, state: "failed", player_url: "/telephony/recording/1", error: "no such file" },
+        {
+            id: 1, call_id: 1, state: "failed", player_url: "/telephony/recording/1", error: "no such file",
+            source_url: "https://pbx.example.com/1.wav",
+        },
         { id: 2, call_id: 1, state: "pending", player_url: false },
     ];
     await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
     expect(".o_telephony_recording:first .o_telephony_recording_error").toHaveText("no such file");
+    expect(".o_telephony_recording:first a").toHaveAttribute("href", "https://pbx.example.com/1.wav");
     expect("audio").toHaveCount(1);
     expect(".o_telephony_recording:last").toHaveText("The PBX has announced this recording but not delivered it yet.");
 });

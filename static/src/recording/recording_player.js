@@ -15,6 +15,7 @@ export class RecordingPlayer extends Component {
                 url: { type: [String, Boolean] },
                 duration: { type: Number },
                 error: { type: [String, Boolean] },
+                source: { type: [String, Boolean] },
                 "*": true,
             },
         },
@@ -51,6 +52,7 @@ export function recordingsOf(list) {
         url: data.player_url,
         duration: data.duration,
         error: data.error,
+        source: data.source_url,
     }));
 }
 
@@ -59,4 +61,5 @@ export const RECORDING_FIELDS = [
     { name: "player_url", type: "char" },
     { name: "duration", type: "integer" },
     { name: "error", type: "char" },
+    { name: "source_url", type: "char" },
 ];
