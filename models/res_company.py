@@ -56,6 +56,11 @@ class ResCompany(models.Model):
         'res.users', string="Telephony Supervisor", domain="[('share', '=', False)]", ondelete='set null',
         help="Who is told of what goes wrong on the phone. Empty: all supervisors.")
 
+    def _telephony_lang(self):
+        """The language of what the system writes for everybody in the company."""
+        partner = self.partner_id.with_context(prefetch_fields=False)   # of its many fields only one is wanted
+        return partner.lang or self.env.lang
+
     def _telephony_supervisors(self):
         """Who is told of what goes wrong: the one who is named, else all supervisors, else the administrators."""
         self.ensure_one()

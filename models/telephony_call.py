@@ -41,6 +41,11 @@ def clock(seconds):
     return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
 
 
+def label_of(record, name):
+    """What a selection field of the record shows, in the language of its environment; '' for nothing."""
+    return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
+
+
 def trigram(definition):
     """An index that is made where the database has pg_trgm; without it the search is only slower."""
     return lambda registry: definition if registry.has_trigram else ''

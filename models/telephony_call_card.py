@@ -9,7 +9,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
-from .telephony_call import LOST_OUTCOMES
+from .telephony_call import LOST_OUTCOMES, label_of
 
 # What a call is for one of us, the most telling first: who talks on one of his phones is not told that another rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
@@ -320,13 +320,12 @@ class TelephonyCall(models.Model):
         calls = self.search(
             theirs & Domain('id', '!=', self.id) & Domain('state', '=', 'ended'), order='start_at desc, id desc',
             limit=MOST_CONTACTS)
-        outcomes = dict(self._fields['outcome']._description_selection(self.env))
         return [{
             'icon': 'oi-arrow-down-left' if call.direction == 'inbound' else 'oi-arrow-up-right',
             'kind': 'call', 'at': fields.Datetime.to_string(call.start_at), 'model': self._name, 'id': call.id,
             'is_bad': call.outcome in LOST_OUTCOMES,
             'text': ' · '.join(filter(None, (
-                outcomes.get(call.outcome) or self.env._("End unknown"), call.talk_clock, call.user_id.name,
+                label_of(call, 'outcome') or self.env._("End unknown"), call.talk_clock, call.user_id.name,
                 call.disposition_id.name, call.note and plaintext2html(call.note).striptags()[:80]))),
         } for call in calls if call.start_at]
 

@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..providers.numbers import zones_of
-from .telephony_call import CONCURRENCY_ERRORS, clock, next_try
+from .telephony_call import CONCURRENCY_ERRORS, clock, label_of, next_try
 from .telephony_rule import Planner
 from .telephony_rule_action import PROMISES
 
@@ -97,7 +97,7 @@ class TelephonyCall(models.Model):
         # attempts are the company's, filed by one filer an account: only here does one process see them all
         self._count_attempts()
         for company, calls in self.grouped('company_id').items():
-            calls = calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)
+            calls = calls.with_company(company).with_context(lang=company._telephony_lang())
             calls._log_in_chatter()
             calls._apply_rules(careful)
         self.write({'follow_up': 'done', 'follow_up_error': False} if careful else {
@@ -124,9 +124,7 @@ class TelephonyCall(models.Model):
                 calls -= turn
 
     def _chatter_line(self):
-        outcomes = dict(self._fields['outcome']._description_selection(self.env))
-        directions = dict(self._fields['direction']._description_selection(self.env))
-        parts = [outcomes.get(self.outcome) or self.env._("end unknown")]
+        parts = [label_of(self, 'outcome') or self.env._("end unknown")]
         if self.user_id:
             parts.append(self.user_id.name)
         if self.outcome == 'answered':
@@ -135,7 +133,7 @@ class TelephonyCall(models.Model):
             parts.append(self.env._("wait %(clock)s", clock=clock(self.wait_seconds)))
         return Markup('<span class="fa fa-phone me-1"></span><a href="#" data-oe-model="telephony.call" data-oe-id="%s">'
                       '%s %s</a>: %s') % (
-            self.id, directions[self.direction], self.customer_number or '', ", ".join(parts))
+            self.id, label_of(self, 'direction'), self.customer_number or '', ", ".join(parts))
 
     # === RULES === #
 
@@ -213,7 +211,7 @@ class TelephonyCall(models.Model):
 
     def _customer_lang(self):
         """The customer's language, the company's for strangers."""
-        lang = self.partner_id.lang or self.lead_id.lang_code or self.company_id.partner_id.lang
+        lang = self.partner_id.lang or self.lead_id.lang_code or self.company_id._telephony_lang()
         return lang if lang and self.env['res.lang']._lang_get(lang) else self.env.lang or 'en_US'
 
     def _customer_zone(self):
@@ -244,7 +242,4 @@ class TelephonyCall(models.Model):
         who = self.partner_id.display_name or self.customer_number
         if self.is_short:
             return self.env._("Only %(clock)s with %(who)s: what was it about?", clock=clock(self.talk_seconds), who=who)
-        return f"{self._label('outcome')}: {who}"
-
-    def _label(self, name):
-        return dict(self._fields[name]._description_selection(self.env)).get(self[name], '')
+        return f"{label_of(self, 'outcome')}: {who}"

@@ -78,7 +78,7 @@ class TelephonyCall(models.Model):
             return self.lead_id
         self._lock_numbers()
         if not self.lead_id:
-            _ = self.with_context(lang=self.company_id.partner_id.lang or self.env.lang).env._
+            _ = self.with_context(lang=self.company_id._telephony_lang()).env._
             lead, reason = self._open_lead_of_number(), _("The open deal of this number")
             if not lead:
                 lead, reason = self._new_lead(self._lead_owner()), _("New deal, made of this call")
@@ -126,7 +126,7 @@ class TelephonyCall(models.Model):
         company, number = self.company_id, self.number_id
         team = number.team_id
         leads = self.env['crm.lead'].with_company(company).with_context(
-            clean_context(self.env.context), lang=company.partner_id.lang or self.env.lang, mail_create_nosubscribe=True,
+            clean_context(self.env.context), lang=company._telephony_lang(), mail_create_nosubscribe=True,
             # who has just talked to him needs no mail about it
             mail_auto_subscribe_no_notify=user == self.user_id)
         who = self.partner_id.name or self.customer_number

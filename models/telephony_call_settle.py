@@ -218,8 +218,6 @@ class TelephonyCall(models.Model):
         calls = self.sudo().filtered('customer_number')
         calls._lock_numbers()
         calls._decide('ignore')
-        calls._open_callbacks_of_number()._close(
-            'cancelled', self.env._("The number was set to be ignored by %(user)s", user=self.env.user.name))
         calls = calls.filtered(lambda call: call.match_state != 'manual')
         (calls | self.sudo()._others())._match_again()
         numbers = ", ".join(sorted(set(self.filtered('customer_number').mapped('customer_number')))[:5])
@@ -489,7 +487,7 @@ class TelephonyCall(models.Model):
             call.message_id or (not before[call] and call.start_at >= recent)))
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
-            calls.with_company(company).with_context(lang=company.partner_id.lang or self.env.lang)._log_in_chatter()
+            calls.with_company(company).with_context(lang=company._telephony_lang())._log_in_chatter()
         if owed := excluded.filtered(lambda call: not call.is_excluded and call.follow_up == 'done'):
             owed.follow_up = 'todo'     # a customer's after all: what would have followed does
             self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()

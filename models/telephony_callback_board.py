@@ -1,11 +1,11 @@
 from datetime import datetime, timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import LockError, UserError
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .telephony_call import OUTCOMES
+from .telephony_call import CONCURRENCY_ERRORS, OUTCOMES
 from .working_hours import Openings
 
 # A caller who is lost again within so many days after his callback was closed has not been served well.
@@ -15,6 +15,8 @@ SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
 # A live call older than this has lost its end on the way: nobody talks that long.
 LONGEST_TALK = timedelta(hours=3)
 SYSTRAY_LIMIT = 8
+# Space of the advisory locks that let one person take a callback at a time.
+LOCK_SPACE = 0x74656C62
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -273,7 +275,8 @@ class TelephonyCallback(models.Model):
         return True
 
     def action_call(self, confirmed=()):
-        """One click: my phone rings, and the callback is mine.
+        """One click: my phone rings, and the callback is mine. While the PBX thinks about it other people are told that it is
+        being taken; nobody waits.
 
         :param confirmed: as :meth:`telephony.account._place_call` takes it
         """
@@ -284,19 +287,23 @@ class TelephonyCallback(models.Model):
             return {'type': 'ir.actions.act_url', 'url': f'tel:{self.customer_number}', 'target': 'self'}
         action = self.env['telephony.account']._place_call(self.customer_number, self, confirmed)
         if action.get('tag') != 'crm_telephony.confirm_call':   # it may be that he does not call after all
-            self._take()
+            self._take_at_once()
         return action
 
     def _claim(self):
-        """Nobody else takes these before the end of the transaction.
+        """Nobody else takes these before the end of the transaction. No row is locked: calls go on closing them.
 
         :raise UserError: somebody was faster
         """
         self.check_access('write')
-        try:
-            self.sudo().lock_for_update()
-        except LockError as error:
-            raise UserError(self.env._("Somebody else is taking this callback at this very moment.")) from error
+        if not all(is_free for is_free, in self.env.execute_query(SQL(
+                "SELECT pg_try_advisory_xact_lock(%s, id) FROM unnest(%s) AS id", LOCK_SPACE, self.ids))):
+            raise UserError(self.env._("This callback is being taken at this very moment."))
+        self._check_free()
+        with self.env.registry.cursor() as cr:  # somebody may have taken it since this transaction began
+            self.with_env(self.env(cr=cr)).exists()._check_free()
+
+    def _check_free(self):
         for callback in self.sudo():
             if callback.state != 'open':
                 raise UserError(self.env._("This callback is closed already: %(reason)s", reason=callback.close_reason or ''))
@@ -304,6 +311,19 @@ class TelephonyCallback(models.Model):
                 raise UserError(self.env._(
                     "%(user)s has taken this callback at %(time)s.", user=callback.user_id.name,
                     time=callback._local(callback.taken_at, self.env.user).strftime('%H:%M')))
+
+    def _take_at_once(self):
+        """In a transaction of its own: were this one repeated because somebody else writes at the same moment, the PBX would
+        be asked again."""
+        for attempt in range(3):
+            try:
+                with self.env.registry.cursor() as cr:
+                    self.with_env(self.env(cr=cr))._take()
+                break
+            except CONCURRENCY_ERRORS:
+                if attempt == 2:
+                    raise
+        self.invalidate_recordset()
 
     def _take(self):
         self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})

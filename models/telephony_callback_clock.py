@@ -13,7 +13,7 @@ _logger = logging.getLogger(__name__)
 
 class TelephonyCallback(models.Model):
     """The clock of the debts: late ones change their column and are told to whom they are a matter, once each; what
-    belongs to somebody who is away goes to somebody who is there."""
+    belongs to somebody who is away goes to somebody who is there; a number that is no customer's any more is not called."""
     _inherit = 'telephony.callback'
 
     check_at = fields.Datetime(readonly=True, help="When the clock looks at it next.")
@@ -67,6 +67,7 @@ class TelephonyCallback(models.Model):
     def _cron_clock(self, batch_size=100):
         """Late columns, escalation and absent owners, in batches; one bad record never stops the rest."""
         try:
+            self._cancel_colleagues()
             self._reassign_absent()
         except CONCURRENCY_ERRORS:  # the next turn
             self.env.cr.rollback()
@@ -133,6 +134,24 @@ class TelephonyCallback(models.Model):
         """Whose matter a late callback is: first the team leader's, where there is one, then the supervisors'."""
         leader = self._available(self.team_id.filtered('active').user_id) - self.user_id if level == '1' else False
         return (leader or self.company_id._telephony_supervisors() - self.user_id) - self.told_user_ids
+
+    @api.model
+    def _cancel_colleagues(self):
+        """Nobody calls back a contact who has become a colleague, or a number that has become ours or is to be ignored; unless
+        a person said whose call it is."""
+        open_ones = self.search_fetch([('state', '=', 'open')], ['company_id', 'customer_number'], order='id')
+        for company, callbacks in open_ones.grouped('company_id').items():
+            reasons = self.env['telephony.matcher']._no_customers(company, callbacks.mapped('customer_number'))
+            for callback in callbacks.filtered(lambda callback, reasons=reasons: callback.customer_number in reasons):
+                if callback.origin_call_id.match_state == 'manual':
+                    continue
+                try:
+                    with self.env.cr.savepoint():
+                        callback._close('cancelled', reasons[callback.customer_number])
+                except CONCURRENCY_ERRORS:
+                    raise
+                except Exception:
+                    _logger.exception("callback %s could not be cancelled", callback.id)
 
     # === OWNERS WHO ARE AWAY === #
 

@@ -49,8 +49,12 @@ class TelephonyDecision(models.Model):
         return result
 
     def _bind_late(self):
-        """Past calls that nobody has settled follow the decision."""
+        """Past calls that nobody has settled follow the decision, and whom nobody is to call is not called back."""
         self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
+        for company, ignored in self.filtered(lambda one: one.kind == 'ignore').grouped('company_id').items():
+            self.env['telephony.callback'].sudo().search([
+                ('company_id', '=', company.id), ('customer_number', 'in', ignored.mapped('number')), ('state', '=', 'open'),
+            ])._close('cancelled', self.env._("The number was set to be ignored by %(user)s", user=self.env.user.name))
 
     @api.model
     def _with_e164(self, vals, company_id):

@@ -154,7 +154,7 @@ class TelephonyDial(models.Model):
         record = self.env[self.res_model].browse(self.res_id).exists() if self.res_model else None
         if not record or record.company_id not in (company, self.env['res.company']):
             return {}
-        _ = self.with_context(lang=company.partner_id.lang or self.env.lang).env._
+        _ = self.with_context(lang=company._telephony_lang()).env._
         lead, partner = values.get('lead_id', call and call.lead_id.id), values.get('partner_id', call and call.partner_id.id)
         if record._name == 'crm.lead':
             return {

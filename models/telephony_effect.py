@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
-from .telephony_call import CONCURRENCY_ERRORS
+from .telephony_call import CONCURRENCY_ERRORS, label_of
 from .telephony_rule_action import KINDS, PROMISES, in_words
 from .working_hours import Openings
 
@@ -54,7 +54,7 @@ class TelephonyEffect(models.Model):
     @api.depends('kind')
     def _compute_display_name(self):
         for effect in self:
-            effect.display_name = dict(self._fields['kind']._description_selection(self.env)).get(effect.kind)
+            effect.display_name = label_of(effect, 'kind')
 
     def action_open_call(self):
         self.ensure_one()

@@ -111,8 +111,7 @@ class TelephonyMatcher(models.AbstractModel):
         :param without: ids of calls that do not count as contact with a deal: those that are being decided
         :return: dict caller → :class:`Match`
         """
-        firm = company.partner_id.with_context(prefetch_fields=False)   # of its many fields only one is wanted
-        lang = self.env.context.get('telephony_lang') or firm.lang or self.env.lang
+        lang = self.env.context.get('telephony_lang') or company._telephony_lang()
         matcher = self.sudo().with_context(lang=lang)
         callers = tuple(dict.fromkeys(callers))
         own_numbers = self.env['telephony.number']._own_names(company.id)
@@ -130,6 +129,16 @@ class TelephonyMatcher(models.AbstractModel):
             if caller in asked else matcher._excluded(caller, owners.get(caller.number, Owners()))
             for caller in callers
         }
+
+    @api.model
+    def _no_customers(self, company, numbers):
+        """Which of these numbers are no customer's, with the reason, in one query."""
+        matcher = self.sudo().with_context(lang=company._telephony_lang())
+        own_numbers = self.env['telephony.number']._own_names(company.id)
+        owners = matcher._owners(company, set(numbers) - own_numbers)
+        return {
+            number: matcher._excluded(Caller(number), owners.get(number, Owners())).reason for number in set(numbers)
+            if number in own_numbers or _is_excluded(owners.get(number, Owners()))}
 
     # === READING === #
 

@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, format_amount, format_list
 
-from .telephony_call import OUTCOMES
+from .telephony_call import OUTCOMES, label_of
 from .telephony_rule_action import PROMISES, in_words
 from .working_hours import Openings
 
@@ -107,8 +107,8 @@ class TelephonyRule(models.Model):
     def _condition_words(self):
         """The conditions as a person would say them, in a list."""
         _ = self.env._
-        words = [self._label('outcome') if self.outcome else _("Any outcome")]
-        words += [self._label(name) for name in ('direction', 'contact', 'working_time') if self[name]]
+        words = [label_of(self, 'outcome') if self.outcome else _("Any outcome")]
+        words += [label_of(self, name) for name in ('direction', 'contact', 'working_time') if self[name]]
         for value, text in (
             (self.wait_over, _("waited more than %s s", self.wait_over)),
             (self.wait_most, _("waited at most %s s", self.wait_most)),
@@ -119,20 +119,17 @@ class TelephonyRule(models.Model):
             (self.repeat_least, _("at least %s calls in 24 hours", self.repeat_least)),
             (self.amount_least, _("deal of at least %s", format_amount(
                 self.env, self.amount_least, (self.company_id or self.env.company).currency_id))),
-            (self.answered_by, _("answered by: %s", self._label('answered_by').lower())),
+            (self.answered_by, _("answered by: %s", label_of(self, 'answered_by').lower())),
         ):
             if value:
                 words.append(text)
         if self.caller:
-            words.append(self._label('caller'))
+            words.append(label_of(self, 'caller'))
         for name in RECORD_CONDITIONS:
             if self[name]:
                 label = self._fields[name]._description_string(self.env)
                 words.append(f"{label}: {format_list(self.env, self[name].mapped('display_name'), 'or')}")
         return [words[0], *(word[:1].lower() + word[1:] for word in words[1:])]
-
-    def _label(self, name):
-        return dict(self._fields[name]._description_selection(self.env)).get(self[name], '')
 
     # === CRUD === #
 

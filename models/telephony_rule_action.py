@@ -3,6 +3,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .telephony_call import label_of
+
 # Actions about the customer's callback: a call has room for one.
 PROMISES = ('callback', 'give_up')
 KINDS = [
@@ -68,7 +70,7 @@ class TelephonyRuleAction(models.Model):
             if action.kind == 'tag' and not action.lead_tag_ids and not action.category_ids:
                 raise ValidationError(_("Choose at least one tag to put on the deal or the contact."))
             if action.who == 'user' and not action.user_id and action.kind not in UNADDRESSED:
-                raise ValidationError(_("Choose the user whom “%(action)s” is for.", action=action._label('kind')))
+                raise ValidationError(_("Choose the user whom “%(action)s” is for.", action=label_of(action, 'kind')))
 
     @api.depends_context('lang')
     @api.depends('rule_id.working_time', 'kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text',
@@ -81,7 +83,7 @@ class TelephonyRuleAction(models.Model):
         """The action as a person would say it, inside a sentence."""
         self.ensure_one()
         _ = self.env._
-        who = self.user_id.name or "?" if self.who == 'user' else self._label('who').lower()
+        who = self.user_id.name or "?" if self.who == 'user' else label_of(self, 'who').lower()
         when = self._when()
         if self.kind == 'callback':
             closed = self.delay_kind == 'working' and self.rule_id.working_time == 'out'
@@ -114,9 +116,6 @@ class TelephonyRuleAction(models.Model):
         hours, minutes = divmod(self.delay_minutes, 60)
         clock = _("in %s h", hours) if hours and not minutes else _("in %s min", self.delay_minutes)
         return _("%s by the clock", clock) if self.delay_kind == 'real' else clock
-
-    def _label(self, name):
-        return dict(self._fields[name]._description_selection(self.env)).get(self[name], '')
 
     # === DECIDING === #
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.exceptions import AccessError, LockError, UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
@@ -284,19 +284,10 @@ class TestTaking(Debts, TelephonyCase):
         for tag, owner in [('crm_telephony.confirm_call', self.env['res.users']), ('display_notification', self.boris)]:
             self.patch(type(self.env['telephony.account']), '_place_call', lambda account, number, record, confirmed, tag=tag: (
                 asked.append((number, record)), {'type': 'ir.actions.client', 'tag': tag})[1])
-            self.assertEqual(debt.with_user(self.boris).action_call()['tag'], tag)
+            with self.enter_registry_test_mode():
+                self.assertEqual(debt.with_user(self.boris).action_call()['tag'], tag)
             self.assertEqual(debt.user_id, owner)
         self.assertEqual(asked, [(CUSTOMER, debt), (CUSTOMER, debt)])
-
-    def test_of_two_at_once_one_is_told_to_wait(self):
-        debt = self.lost().with_user(self.boris)
-
-        def locked(records, **_options):
-            raise LockError("another transaction has the row")
-        self.patch(type(debt), 'lock_for_update', locked)
-        with self.assertRaisesRegex(UserError, "at this very moment"):
-            debt.action_take()
-        self.assertFalse(debt.user_id)
 
     def test_who_is_talking_now_is_shown(self):
         debt = self.lost()
@@ -591,6 +582,41 @@ class TestClock(Debts, TelephonyCase):
         self.env.cr.precommit.run()
         self.assertIn(debt.due_at, self.env['ir.cron.trigger'].search([
             ('cron_id', '=', self.env.ref(CLOCK).id)]).mapped('call_at'))
+
+
+class TestNoCustomers(Debts, TelephonyCase):
+    """Who turns out to be no customer while we owe him a call."""
+
+    def test_what_happens_to_his_callback(self):
+        people = self.env['res.partner'].create([
+            {'name': name, 'phone': f'+7701000000{place}', 'company_id': False} for place, name in enumerate((
+                "Dina", "Erlan", "Farida"))])
+        by_hand, becomes, customer = (self.lost(f'm{place}', caller=one.phone) for place, one in enumerate(people))
+        ours = self.lost('m3', caller='+77272507699')
+        self.call('m0').with_user(self.supervisor).partner_id = people[0]
+        for one in people[:2]:
+            new_test_user(self.env, f'tel_{one.name}', groups='base.group_user', partner_id=one.id, name=one.name)
+        self.env['telephony.number'].create({'name': '+7 727 250 76 99', 'account_id': self.account.id})
+        self.clock(NOON + timedelta(minutes=1))
+        self.assertRecordValues(by_hand | becomes | customer | ours, [
+            {'state': 'open', 'close_reason': False},
+            {'state': 'cancelled', 'close_reason': "A colleague: Erlan"},
+            {'state': 'open', 'close_reason': False},
+            {'state': 'cancelled', 'close_reason': "One of the company's own numbers"}])
+        self.assertFalse(people[1].activity_ids)
+        self.clock(NOON + timedelta(minutes=2))
+        with freeze_time(NOON + timedelta(minutes=3)):
+            self.call('m1').action_follow_up_again()
+            self.file_calls()
+        self.assertEqual(self.callbacks(people[1].phone), becomes, "looked at again it opens no other")
+
+    def test_ignored_in_the_list_of_remembered_numbers(self):
+        debt = self.lost()
+        self.call('m1').with_user(self.supervisor).partner_id = self.partner    # by hand
+        decision = self.env['telephony.decision'].search([('number', '=', CUSTOMER)])
+        decision.with_user(self.env.ref('base.user_admin')).write({'kind': 'ignore'})
+        self.assertRecordValues(debt, [{'state': 'cancelled', 'close_kind': 'cancelled'}])
+        self.assertIn("set to be ignored by", debt.close_reason)
 
 
 class TestSystray(Debts, TelephonyCase):
