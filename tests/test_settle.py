@@ -5,8 +5,8 @@ from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, fields
 from odoo.api import Environment
-from odoo.fields import Domain
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
 from odoo.modules.registry import Registry
 from odoo.service.model import retrying
 from odoo.tests import BaseCase, new_test_user, tagged

@@ -137,12 +137,33 @@ class Bench:
                 self._fill(name, contacts)
             self.databases.remember(name, filled=True)
         self.databases.refresh(name)
+        self._wake_crons(name)      # which a run that was killed has left asleep
         if not self.databases.memory(name).get('callers'):
             with phase(f'Filling {name}: further numbers, and callers with several deals'):
                 self._fill_callers(name)
             self.databases.remember(name, callers=True)
         self._install_floor(name)
         return name
+
+    @contextmanager
+    def only_cron(self, name: str, cron: str):
+        """Every scheduled action but this one, told by its XML id without module, stands still meanwhile."""
+        with self.connect(name) as connection, connection.cursor() as cursor:
+            cursor.execute('SELECT array_agg(id) FROM ir_cron WHERE active AND id NOT IN '
+                           '(SELECT res_id FROM ir_model_data WHERE name = %s)', [cron])
+            asleep = cursor.fetchone()[0]
+            self.databases.remember(name, asleep=asleep)
+            cursor.execute('UPDATE ir_cron SET active = FALSE WHERE id = ANY(%s)', [asleep])
+        try:
+            yield
+        finally:
+            self._wake_crons(name)
+
+    def _wake_crons(self, name: str) -> None:
+        if asleep := self.databases.memory(name).get('asleep'):
+            with self.connect(name) as connection, connection.cursor() as cursor:
+                cursor.execute('UPDATE ir_cron SET active = TRUE WHERE id = ANY(%s)', [asleep])
+            self.databases.remember(name, asleep=None)
 
     @contextmanager
     def copy(self, name: str, copy: str):

@@ -1,7 +1,7 @@
 """Late: what deliveries cost while past calls are given to contacts that came after them."""
 import statistics
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 from dev.bench import inside, load, server
 from dev.bench.data import Bench, forget_calls
@@ -47,7 +47,7 @@ def measure(bench: Bench, database: str, *, rounds: int, seconds: float) -> list
         cursor = stack.enter_context(stack.enter_context(bench.connect(database)).cursor())
         # the scheduler of every database listens there
         wake = stack.enter_context(stack.enter_context(bench.connect('postgres')).cursor())
-        stack.enter_context(_only_this_cron(cursor))
+        stack.enter_context(bench.only_cron(database, CRON))    # what follows a call is not to be measured here
         stack.callback(_empty, cursor)
         for mode, workers in MODES.items():
             with phase(f'Late binding: {CALLS:,} calls, {mode}'), server.running(
@@ -122,16 +122,3 @@ def _others_at_work(cursor) -> bool:
         SELECT EXISTS (SELECT FROM pg_stat_activity
                         WHERE datname = current_database() AND pid != pg_backend_pid() AND xact_start IS NOT NULL)""")
     return cursor.fetchone()[0]
-
-
-@contextmanager
-def _only_this_cron(cursor):
-    """The others stand still: what follows a call is not to be measured here."""
-    cursor.execute('SELECT array_agg(id) FROM ir_cron WHERE active')
-    active = cursor.fetchone()[0]
-    cursor.execute(
-        'UPDATE ir_cron SET active = id IN (SELECT res_id FROM ir_model_data WHERE name = %s)', [CRON])
-    try:
-        yield
-    finally:
-        cursor.execute('UPDATE ir_cron SET active = id = ANY(%s)', [active])
