@@ -5,6 +5,7 @@ brought them. A call is therefore never edited step by step; it is computed agai
 """
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 
@@ -13,6 +14,8 @@ from .base import KINDS, CallEvent, CallRecord, LegRecord, RecordingRecord
 _FIRST = datetime.min.replace(tzinfo=timezone.utc)
 # Events that tell that a call exists; a recording alone does not, it waits for its call.
 _LIFE = frozenset({'ringing', 'answered', 'transferred', 'leg_ended', 'ended', 'lost'})
+# What puts a phone to work again.
+_AT_IT = frozenset({'ringing', 'answered', 'transferred'})
 # How an unanswered call is called where nobody told the outcome.
 _UNANSWERED = {'inbound': 'missed', 'outbound': 'no_answer', 'internal': 'no_answer'}
 _OTHER_WORDS = {
@@ -150,13 +153,14 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
     if direction == 'outbound' and len(phones) < 2:
         return ()
     takes = {}      # extension: when its owner began to talk
+    quits = {extension: _quits(events) for extension, events in phones.items()}
     for extension, events in phones.items():
         took = [event.at for event in events if event.kind == 'answered']
         passed = [event.at for event in events if event.kind == 'transferred']
         last_word = [event for event in events if event.kind == 'ended']
         if took:
             takes[extension] = took[0]
-        elif answered and last_word and not any(event.outcome for event in events if event.kind == 'leg_ended'):
+        elif answered and last_word and not any(event.outcome for event in quits[extension]):
             # the end names who had the call: it was passed to him, or he is the only one we know of
             takes[extension] = passed[0] if passed else call_answered_at
     if not answered:
@@ -164,14 +168,14 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
     starts = sorted((at for at in takes.values() if at), key=lambda at: at)
     legs = []
     for extension, events in phones.items():
-        own_ends = [event for event in events if event.kind == 'leg_ended' and event.at]
+        own_ends = [event for event in quits[extension] if event.at]
         took = extension in takes
         answered_at = takes.get(extension)
         # a phone that tells no end of its own was quiet when the next one took the call
         begun = answered_at or min((event.at for event in events if event.at and event.kind != 'ended'), default=None)
         following = next((at for at in starts if begun and (at > begun or not took and at >= begun)), None)
         ended_at = own_ends[-1].at if own_ends else following or call_ended_at
-        told = _last([event for event in events if event.kind == 'leg_ended'], 'outcome')
+        told = _last(quits[extension], 'outcome')
         if took:
             # a lone talker has all the talk that was told; who left earlier or shares it has it by the clock
             alone = len(takes) == 1 and not own_ends
@@ -188,6 +192,12 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
             outcome='answered' if took else told or ('no_answer' if ended_at or over else ''),
         ))
     return tuple(sorted(legs, key=lambda leg: (leg.start_at or _FIRST, leg.extension)))
+
+
+def _quits(events: Sequence[CallEvent]) -> list[CallEvent]:
+    """The ends that a phone has told since it was last heard of: a queue rings it again and again."""
+    later = itertools.takewhile(lambda event: event.kind not in _AT_IT, reversed(events))
+    return [event for event in reversed(list(later)) if event.kind == 'leg_ended']
 
 
 def _recordings(events: Sequence[CallEvent]) -> tuple[RecordingRecord, ...]:

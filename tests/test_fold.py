@@ -299,6 +299,16 @@ class TestFold(BaseCase):
     def test_legs_while_it_rings(self):
         self.assertEqual(self.legs(ringing(0, '101'), ringing(0, '102')), [('101', '', 0), ('102', '', 0)])
 
+    def test_a_queue_rings_the_same_phone_again(self):
+        events = [
+            ringing(0, queue='sales'), ringing(2, '101'), event('leg_ended', 17, extension='101', outcome='no_answer'),
+            ringing(22, '101'), answered(25, '101'), ended(60),
+        ]
+        legs = [fold(events[:told]).legs[-1] for told in range(2, 7)]
+        self.assertEqual([(leg.outcome, leg.ended_at) for leg in legs], [
+            ('', None), ('no_answer', at(17)), ('', None), ('answered', None), ('answered', at(60))])
+        self.assertEqual(legs[-1].talk_seconds, 35)
+
     def test_leg_that_ended_before_the_call(self):
         record = fold(
             [
