@@ -326,9 +326,10 @@ test("of twenty tabs that have lost the websocket only the one that is looked at
     getService("bus_service").trigger("BUS:RECONNECT");
     getService("bus_service").trigger("BUS:RECONNECT");
     for (let change = 0; change < 2; change++) {
+        const arrived = new Deferred();
+        getService("bus_service").subscribe("crm_telephony.debts", () => arrived.resolve());
         MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.debts", {});
-        await animationFrame();
-        await animationFrame();
+        await arrived;
     }
     expect(asked.splice(0)).toEqual([]);
     visibility = "visible";

@@ -129,6 +129,18 @@ test("the timeline has a bar for ringing and one for talk", async () => {
     expect(".o_telephony_timeline").toHaveText(/1:40/);
 });
 
+for (const known of ["2026-03-10 10:00:00", false]) {
+    test(`a call without times (start: ${known}) has no bars, but says who talked how long`, async () => {
+        Object.assign(TelephonyCall._records[0], { start_at: known, answered_at: false, ended_at: false });
+        for (const leg of TelephonyCallLeg._records) {
+            Object.assign(leg, { start_at: false, answered_at: false, ended_at: false });
+        }
+        await form(`<field name="outcome"/><field name="leg_ids" widget="telephony_timeline"/>`);
+        expect(".o_telephony_timeline_track").toHaveCount(0);
+        expect(".o_telephony_timeline").toHaveText(/^101\s+No answer\s+102\s+Answered\s?1:00$/);
+    });
+}
+
 test("a phone that still rings has a bar up to now", async () => {
     Object.assign(TelephonyCall._records[0], {
         state: "ringing", outcome: false, start_at: "2026-03-10 11:59:00", answered_at: false, ended_at: false, leg_ids: [1],

@@ -8,7 +8,8 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 const { DateTime } = luxon;
 
 /**
- * The phones of a call as bars from its start to its end: ringing pale, talk solid.
+ * The phones of a call as bars from its start to its end: ringing pale, talk solid. Where the PBX has told no times there is
+ * nothing to draw: names and outcomes.
  */
 export class CallTimelineField extends Component {
     static template = "crm_telephony.CallTimelineField";
@@ -28,6 +29,11 @@ export class CallTimelineField extends Component {
         return [DateTime.min(...moments), DateTime.max(...moments)];
     }
 
+    get hasTimes() {
+        const [start, end] = this.span;
+        return start < end;
+    }
+
     get seconds() {
         const [start, end] = this.span;
         return Math.max(end.diff(start, "seconds").seconds, 1);
@@ -38,15 +44,21 @@ export class CallTimelineField extends Component {
     }
 
     get rows() {
-        const [start, end] = this.span;
         return this.legs.map((leg) => {
-            const rang = leg.start_at || this.props.record.data.start_at || start;
-            const answered = leg.answered_at;
-            const over = answered ? leg.ended_at || end : this.endOfRinging(leg, rang, end);
-            const ring = this.bar(rang, answered || over);
-            const talk = answered ? this.bar(answered, over) : null;
-            return { leg, ring, talk, outcome: this.outcome(leg), description: this.describe(leg, ring, talk) };
+            const bars = this.hasTimes ? this.bars(leg) : {};
+            const talked = formatClock(bars.talk ? bars.talk.seconds : leg.talk_seconds || false);
+            return { leg, ...bars, talked, outcome: this.outcome(leg) };
         });
+    }
+
+    bars(leg) {
+        const [start, end] = this.span;
+        const rang = leg.start_at || this.props.record.data.start_at || start;
+        const answered = leg.answered_at;
+        const over = answered ? leg.ended_at || end : this.endOfRinging(leg, rang, end);
+        const ring = this.bar(rang, answered || over);
+        const talk = answered ? this.bar(answered, over) : null;
+        return { ring, talk, description: this.describe(leg, ring, talk) };
     }
 
     /**
@@ -87,10 +99,6 @@ export class CallTimelineField extends Component {
                   talk: formatClock(talk.seconds),
               })
             : _t("%(name)s rang %(ring)s", { name, ring: formatClock(ring.seconds) });
-    }
-
-    clock(seconds) {
-        return formatClock(seconds);
     }
 }
 
