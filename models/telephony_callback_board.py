@@ -59,8 +59,8 @@ class TelephonyCallback(models.Model):
         help="From the loss until the customer was talked to, in the working hours that the promise was made in.")
     served_in = fields.Selection(
         '_selection_served_in', string="Made Good Within", compute='_compute_served_in', store=True, precompute=True)
-    recovery_rate = fields.Float(
-        compute='_compute_served_in', store=True, precompute=True, aggregator='avg',
+    recovery_rate = fields.Float(   # 0 or 1; the digits are those of its mean in per cent
+        compute='_compute_served_in', store=True, precompute=True, aggregator='avg', digits=(3, 0),
         help="Share of the callbacks that were closed by a real talk, whoever called whom.")
 
     try_count = fields.Integer(

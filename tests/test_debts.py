@@ -679,6 +679,14 @@ class TestDebtTours(Debts, TelephonyHttpCase):
         self.assertRecordValues(cancelled, [{
             'status': 'lost', 'reason_id': self.env.ref('crm_telephony.callback_reason_elsewhere').id}])
 
+    def test_recovery(self):
+        now = fields.Datetime.now()
+        for index in range(3):
+            self.lost(f'm{index}', now, caller=f'+7701000000{index}')
+        self.tried(at=now + timedelta(seconds=1), called='+77010000001', outcome='answered', talk_seconds=60)
+        self.env['telephony.callback'].search([('customer_number', 'not like', '+7701000000')]).unlink()
+        self.start_tour('/odoo/telephony-recovery', 'telephony_recovery', login='tel_super')
+
     def test_rehearsal(self):
         """The numbers that are shown are those that the rule then makes."""
         day = fields.Datetime.now() - timedelta(days=1)

@@ -20,7 +20,7 @@ class TestTakingAtOnce(BaseCase):
         self.told, self.meanwhile = [], lambda: None
 
         class Pbx(clients_base.Client):
-            def dial(_client, extension, number, reference):    # noqa: N805
+            def dial(_client, extension, number, reference):
                 self.told.append(extension)
                 self.meanwhile()
                 return 'placed'

@@ -137,7 +137,7 @@ class TelephonyRehearsalTotal(models.TransientModel):
     opened = fields.Integer(readonly=True)
     joined = fields.Integer(readonly=True)
     gave_up = fields.Integer(string="Given Up", readonly=True)
-    done = fields.Integer(readonly=True)
+    done = fields.Integer(string="Carried Out", readonly=True)
     skipped = fields.Integer(string="Nothing", readonly=True)
     error = fields.Integer(string="Failed", readonly=True)
     out_of_hours_count = fields.Integer(string="After Hours", readonly=True)

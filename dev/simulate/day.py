@@ -357,6 +357,7 @@ def play(odoo: Odoo) -> None:
     _post_all(accounts, [replace(one, start=_ending_now(one)) for one in just_now(lines, customers, now)])
     odoo.settle()
     odoo.give_sound(SOUNDS)
+    odoo.cancel_one()
     odoo.remember(f'done {now.isoformat()}')
     _say(f'    played in {time.monotonic() - began:.0f}s')
     _tell(odoo)

@@ -61,13 +61,13 @@ class Customer:
 
 class Odoo:
     def __init__(self, url: str, database: str, login: str, password: str):
-        self.url = url.rstrip('/')
+        self.url, self.database = url.rstrip('/'), database
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         try:
             session = self._ask('/web/session/authenticate', db=database, login=login, password=password)
         except Fault as fault:
             raise NotReady(f'{login} cannot log in to {database}: {fault}') from None
-        self.uid = session['uid']
+        self.uid, self.context = session['uid'], session['user_context']
 
     def call(self, model: str, method: str, *arguments, **keywords):
         return self._ask(
@@ -214,6 +214,14 @@ class Odoo:
         return bool(
             self.call('telephony.event', 'search_count', events) or self.call('telephony.call', 'search_count', calls)
         )
+
+    def cancel_one(self) -> None:
+        """The supervisor decides that a stranger who was lost is not worth a call."""
+        waiting = [('company_id', '=', self.company), ('state', '=', 'open'), ('partner_id', '=', False)]
+        if found := self.call('telephony.callback', 'search', waiting, order='lost_at, id', limit=1):
+            reason = self.named('telephony.callback.reason', 'callback_reason_spam')['callback_reason_spam']
+            zhanna = Odoo(self.url, self.database, 'zhanna', 'zhanna')
+            zhanna.call('telephony.callback', 'action_cancel', found, reason, context=zhanna.context)
 
     def give_sound(self, limit: int) -> int:
         """Some recordings that the PBX has announced become playable; gives how many.

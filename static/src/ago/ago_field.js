@@ -8,7 +8,7 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 const { DateTime } = luxon;
 const MINUTE = 60_000;
 
-/** How long ago something was: "12 minutes ago". The exact time is in the title. */
+/** How long ago something was, in short: "12 min. ago". The exact time is in the title. */
 export class AgoField extends Component {
     static template = xml`<span class="text-nowrap" t-att-title="exact" t-out="text"/>`;
     static props = { ...standardFieldProps };
@@ -28,7 +28,7 @@ export class AgoField extends Component {
     }
 
     get text() {
-        return this.moment ? this.moment.toRelative({ base: this.state.now }) : "";
+        return this.moment ? this.moment.toRelative({ base: this.state.now, style: "short" }) : "";
     }
 }
 

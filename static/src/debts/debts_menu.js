@@ -50,6 +50,10 @@ export class DebtsMenu extends Component {
             : dueText(debt.due_at, this.state.now);
     }
 
+    about(debt) {
+        return debt.deal || (debt.name === debt.number ? _t("Unknown caller") : debt.number);
+    }
+
     dueClass(debt) {
         return dueDecoration(debt.due_at, this.state.now);
     }

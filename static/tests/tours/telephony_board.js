@@ -9,6 +9,10 @@ registry.category("web_tour.tours").add("telephony_board", {
             trigger: `${LATE}:has(.o_telephony_count:contains(3)) .o_kanban_counter:contains(900)`,
         },
         {
+            content: "the bar says what its colour means",
+            trigger: `${LATE} .progress-bar.bg-danger[data-tooltip="3 Late"]`,
+        },
+        {
             content: "the one with high priority stands first, with who owes it and how late it is",
             trigger: `${LATE} .o_kanban_record:first:contains(Big customer):contains(Twenty tons):contains(Late by)`,
         },
@@ -72,6 +76,15 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             trigger: ".o_data_row:contains(+77010000002):contains(Late)",
+        },
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_recovery", {
+    steps: () => [
+        {
+            content: "one of three, in whole per cent",
+            trigger: ".o_pivot .o_value:contains(/^33%$/)",
         },
     ],
 });
