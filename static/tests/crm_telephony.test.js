@@ -18,6 +18,7 @@ class TelephonyCall extends models.Model {
     state = fields.Selection({ selection: [["ringing", "Ringing"], ["in_progress", "In progress"], ["ended", "Ended"]] });
     outcome = fields.Selection({ selection: OUTCOMES });
     is_short = fields.Boolean();
+    is_manual = fields.Boolean();
     is_called_back = fields.Boolean();
     start_at = fields.Datetime();
     answered_at = fields.Datetime();
@@ -110,6 +111,14 @@ test("the clock field shows nothing for no talk, and totals as a clock", async (
 test("a direction is an icon with a name", async () => {
     await list(`<field name="direction" widget="telephony_direction"/>`);
     expect(queryAllAttributes(".o_telephony_direction i", "aria-label")).toEqual(["Inbound", "Outbound", "Inbound", "Internal", "Inbound"]);
+    expect(".o_telephony_manual").toHaveCount(0);
+});
+
+test("a call that was logged by hand is marked", async () => {
+    TelephonyCall._records[1].is_manual = true;
+    await list(`<field name="direction" widget="telephony_direction"/>`);
+    expect(".o_data_row:eq(1) .o_telephony_manual").toHaveAttribute("aria-label", "Logged by hand");
+    expect(".o_telephony_manual").toHaveCount(1);
     expect(".o_data_row:first .oi-arrow-down-left").toHaveCount(1);
 });
 

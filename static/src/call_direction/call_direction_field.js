@@ -10,6 +10,7 @@ const ICONS = {
     internal: "oi-arrows-h",
 };
 
+/** Where the call came from, and whether it was logged by hand. */
 export class CallDirectionField extends Component {
     static template = "crm_telephony.CallDirectionField";
     static props = { ...standardFieldProps, withLabel: { type: Boolean, optional: true } };
@@ -30,6 +31,7 @@ export const callDirectionField = {
     supportedTypes: ["selection"],
     supportedOptions: [{ label: _t("Show the label"), name: "label", type: "boolean" }],
     extractProps: ({ options }) => ({ withLabel: Boolean(options.label) }),
+    fieldDependencies: [{ name: "is_manual", type: "boolean" }],
 };
 
 registry.category("fields").add("telephony_direction", callDirectionField);
