@@ -306,7 +306,8 @@ class TelephonyAccount(models.Model):
         return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
     def _hang_up(self, call):
-        return self._command('hang_up', self._command_ref(call))
+        phone = self.env.user._telephony_phones().filtered(lambda one: one.account_id == self)[:1]
+        return self._command('hang_up', self._command_ref(call), phone.number or '')
 
     def _transfer(self, call, extension, attended=False):
         return self._command('transfer', self._command_ref(call), extension.number, attended)

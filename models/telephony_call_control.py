@@ -32,7 +32,7 @@ class TelephonyCall(models.Model):
 
     def _is_controlled_by(self, user):
         """Whoever talks, has dialled, or is the only one whose phone rings; a supervisor everybody's calls. One of a group
-        whose phones ring must not end what a colleague may take."""
+        whose phones ring, at once or in turn, must not end what a colleague may take."""
         call = self.sudo()
         if user.has_group('crm_telephony.group_supervisor'):
             return call.company_id.id in user._get_company_ids()
@@ -44,7 +44,8 @@ class TelephonyCall(models.Model):
             return any(leg.user_id == user or leg.extension in own for leg in talking) if talking else placed
         if call.direction == 'outbound':
             return placed
-        return bool(running) and all(leg.user_id == user or leg.extension in own for leg in running)
+        return not call.queue and not call.number_id.team_id and bool(running) and all(
+            leg.user_id == user or leg.extension in own for leg in running)
 
     def _check_control(self):
         """:raise AccessError: it is not the user's call
@@ -58,7 +59,7 @@ class TelephonyCall(models.Model):
             raise UserError(self.env._("This call was not told by a PBX."))
 
     def action_hang_up(self):
-        """End the call for everybody in it."""
+        """End the call for everybody in it; where a colleague was asked first, for oneself: that passes it on."""
         self._check_control()
         self.sudo().account_id._hang_up(self)
         return self._done(self.env._("The PBX ends the call."))
@@ -115,8 +116,8 @@ class TelephonyCall(models.Model):
         account._transfer(self, phone, attended)
         who = phone.user_id.name or phone.number
         return self._done(
-            self.env._("%(user)s is called. Say who it is, then hang up: that passes the call on.", user=who) if attended
-            else self.env._("The call goes to %(user)s.", user=who))
+            self.env._("%(user)s is called. Say who it is, then put down your phone: that passes the call on.", user=who)
+            if attended else self.env._("The call goes to %(user)s.", user=who))
 
     def _done(self, message):
         return {

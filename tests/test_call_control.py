@@ -22,8 +22,8 @@ class Pbx(clients_base.Client):
         self._say('dial', extension, number)
         return self.call_id
 
-    def hang_up(self, call_ref):
-        self._say('hang_up', call_ref)
+    def hang_up(self, call_ref, extension=''):
+        self._say('hang_up', call_ref, extension)
 
     def transfer(self, call_ref, extension, attended):
         self._say('transfer', call_ref, extension, attended)
@@ -322,7 +322,7 @@ class TestRunningCall(CallControlCase):
         call = self.talk()
         self.assertTrue(call.can_hang_up)
         call.action_hang_up()
-        self.assertEqual(self.pbx.told, [('hang_up', 'c1')])
+        self.assertEqual(self.pbx.told, [('hang_up', 'c1', '101')])
         self.pbx.complaint_text = "this call is over"
         with self.assertRaisesRegex(UserError, "this call is over"):
             call.action_hang_up()
@@ -356,6 +356,8 @@ class TestRunningCall(CallControlCase):
         self.assertFalse(self.call().with_user(self.anna).can_hang_up)
         self.play(self.event('ringing', 'c2', extension='101', caller='+77010000009'))
         self.assertTrue(self.call('c2').with_user(self.anna).can_hang_up)
+        self.play(self.event('ringing', 'c3', extension='101', queue='sales', caller='+77010000010'))
+        self.assertFalse(self.call('c3').with_user(self.anna).can_hang_up, "the queue tries the next one")
         self.play(self.outbound('ringing'))
         self.assertTrue(self.call('o1').with_user(self.anna).can_hang_up)
         self.assertFalse(self.call('o1').with_user(self.anna).can_transfer, "nobody has answered yet")
@@ -387,7 +389,7 @@ class TestRunningCall(CallControlCase):
         call = self.talk()
         boris = self.account.extension_ids.filtered(lambda one: one.user_id == self.boris)
         self.assertEqual(call.transfer(boris.id)['params']['message'], "The call goes to Boris.")
-        self.assertIn("then hang up", call.transfer(boris.id, attended=True)['params']['message'])
+        self.assertIn("then put down your phone", call.transfer(boris.id, attended=True)['params']['message'])
         self.assertEqual(self.pbx.told, [('transfer', 'c1', '102', False), ('transfer', 'c1', '102', True)])
         foreign = self.env['telephony.extension'].create({
             'number': '901', 'account_id': self.new_account(self.company, name="Second").id})

@@ -133,6 +133,13 @@ class TestClientAsterisk(ClientCase):
         for ref in (REF, '', '777'):
             self.assert_error("over", False, self.client().hang_up, ref)
 
+    def test_hang_up_of_who_has_asked_a_colleague_first(self):
+        asked, plumbing = channel('PJSIP/103-9', '1.3', bridge='b-2'), channel('Local/103@office-1;2', '1.4', bridge='b-2')
+        for extension, left in (('101', [CUSTOMER, asked, plumbing]), ('103', [CUSTOMER, PHONE, plumbing]), ('', [])):
+            self.fake.channels = [CUSTOMER, PHONE, asked, plumbing]
+            self.client().hang_up(REF, extension)
+            self.assertEqual(self.fake.channels, left)
+
     def test_hang_up_while_it_ends(self):
         self.fake.channels = [CUSTOMER, PHONE, dict(PHONE)]
         self.client().hang_up(REF)

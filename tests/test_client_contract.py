@@ -1,4 +1,5 @@
 import inspect
+import re
 
 from odoo.tests import BaseCase, tagged
 
@@ -44,7 +45,7 @@ class TestClientContract(BaseCase):
                     continue
                 with self.subTest(code, capability=name):
                     # "(extension, number, reference) -> str: …" or "(start, end: aware UTC) -> …"
-                    wanted = [part.split(':')[0].strip() for part in described[1 : described.index(')')].split(',')]
+                    wanted = [re.split('[:=]', part)[0].strip() for part in described[1 : described.index(')')].split(',')]
                     parameters = list(inspect.signature(getattr(client, name)).parameters)[1:]
                     self.assertEqual(parameters, [one for one in wanted if one])
                     self.assertTrue(callable(getattr(client, name)))

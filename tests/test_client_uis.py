@@ -2,6 +2,7 @@ from datetime import datetime, timedelta
 
 from odoo.tests import tagged
 
+from odoo.addons.crm_telephony.providers.clients import clients
 from odoo.addons.crm_telephony.providers.clients.base import Extension, Number
 
 from .client_case import ClientCase, utc
@@ -234,18 +235,15 @@ class TestClientUis(ClientCase):
         self.assertEqual(self.params('make.call')[0]['to'], '74951112201')
         self.assertEqual(self.params('hold.call')[0]['contact_message']['type'], 'tts')
 
-    def test_attended_transfer(self):
-        self.client().transfer(CALL, '501', True)
-        self.assertEqual((self.fake.calls[900100201], self.params('make.call')[0]['to']), ('dialing', '101'))
-        self.fake.calls[900100201] = 'operator_talk'
-        self.client().transfer(CALL, '501', True)
-        self.assertEqual(self.fake.calls[900100201], 'talk')
+    def test_no_attended_transfer(self):
+        self.assertFalse(clients['uis'].asks_first)
+        self.assert_error("without asking", False, self.client().transfer, CALL, '501', True)
+        self.assertNotIn('hold.call', self.fake.methods)
 
     def test_nobody_is_left_on_hold(self):
         self.fake.unreachable = ('101',)
-        for attended in (False, True):
-            self.assert_error("invalid_parameter", False, self.client().transfer, CALL, '501', attended)
-            self.assertEqual(self.fake.calls[900100201], 'talk')
+        self.assert_error("invalid_parameter", False, self.client().transfer, CALL, '501', False)
+        self.assertEqual(self.fake.calls[900100201], 'talk')
 
     def test_recording(self):
         today = datetime.now() - timedelta(days=2)

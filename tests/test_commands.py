@@ -42,8 +42,8 @@ class Pbx(clients_base.Client):
         self._say('dial', extension, number)
         return 'call-77'
 
-    def hang_up(self, call_ref):
-        self._say('hang_up', call_ref)
+    def hang_up(self, call_ref, extension=''):
+        self._say('hang_up', call_ref, extension)
 
 
 class TestCommands(TelephonyCase):
@@ -162,7 +162,7 @@ class TestCommands(TelephonyCase):
                 self.account._dial(user, number)
         self.play(self.event('ringing', extension='101'))
         self.account._hang_up(self.call())
-        self.assertEqual(self.pbx.asked[-1], ('hang_up', 'c1'))
+        self.assertEqual(self.pbx.asked[-1], ('hang_up', 'c1', ''))
         self.pbx.complaint_text = "no such call"
         with self.assertRaisesRegex(UserError, "no such call"):
             self.account._hang_up(self.call())

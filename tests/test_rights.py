@@ -149,9 +149,12 @@ class TestRights(TelephonyCase):
             self.fail("a secret can be found out")
 
     def test_listening(self):
-        self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60),
+        self.play(self.event('ringing', extension='102'),   # with Boris it only rang
+                  self.event('answered', extension='101', at=5),
+                  self.event('ended', at=65, outcome='answered', extension='101', talk_seconds=60),
                   self.event('recording', recording_url='https://records.example.com/a.mp3'))
         recording = self.call().recording_ids
+        self.assertIn(self.boris, self.call().leg_ids.user_id)
         self.assertTrue(self.call().with_user(self.boris).has_access('read'), "the call of a contact is seen by all")
         for user, may in [(self.anna, True), (self.boris, False), (self.supervisor, True), (self.stranger, False)]:
             with self.subTest(user=user.login):

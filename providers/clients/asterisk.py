@@ -114,9 +114,13 @@ class AsteriskClient(Client):
         }, json={'variables': self._variables(extension, reference)})
         return call_id
 
-    def hang_up(self, call_ref: str) -> None:
-        """Every channel of the call: where only one were ended, a dialplan could go on with the other."""
-        for channel in self._channels(call_ref):
+    def hang_up(self, call_ref: str, extension: str = '') -> None:
+        """Every channel of the call: where only one were ended, a dialplan could go on with the other. Where a colleague was
+        asked first, only the phone of who hangs up: so the call is passed on, or goes back to who had asked."""
+        channels = self._channels(call_ref)
+        phones = [one for one in channels if self._phone_of(one) in self.account.extensions]
+        own = [one for one in phones if self._phone_of(one) == extension]
+        for channel in own if own and len(phones) > len(own) and len(channels) > len(phones) else channels:
             path = f"/channels/{quote(channel['Uniqueid'], safe='')}"
             try:
                 self._ari('DELETE', path, params={'reason_code': NORMAL_CLEARING})

@@ -27,7 +27,7 @@ CAPABILITIES = MappingProxyType({
     'extensions': "() -> list[Extension]: the phones of the PBX",
     'numbers': "() -> list[Number]: the numbers of the company",
     'dial': "(extension, number, reference) -> str: ring the employee, then the customer; the PBX's id of the call or ''",
-    'hang_up': "(call_ref) -> None",
+    'hang_up': "(call_ref, extension='') -> None: of whoever hangs up; two others who talk by then go on talking",
     'transfer': "(call_ref, extension, attended) -> None",
     'route': "(route_ref, extension) -> None: send a caller who still waits, as the adapter's route_ref names him, to a phone",
     'send_sms': "(number, text, sender) -> None",

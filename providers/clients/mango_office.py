@@ -158,7 +158,7 @@ class MangoOfficeClient(Client):
             'to_number': inputs.digits(number)})
         return ''
 
-    def hang_up(self, call_ref: str) -> None:
+    def hang_up(self, call_ref: str, extension: str = '') -> None:
         """:param call_ref: as the adapter's `command_ref` tells it"""
         leg, _employee = _leg(call_ref)
         self._ask('/commands/call/hangup', {'command_id': _command_id(), 'call_id': leg})

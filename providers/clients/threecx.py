@@ -195,7 +195,7 @@ class ThreeCxClient(Client):
             return ''
         return f"live:{text_of(made, 'dn') or extension}:{text_of(made, 'id')}:{text_of(made, 'callid')}"
 
-    def hang_up(self, call_ref: str) -> None:
+    def hang_up(self, call_ref: str, extension: str = '') -> None:
         self._ask('POST', f'{self._participant(call_ref)}/drop', json={})
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:

@@ -191,7 +191,7 @@ class TwilioClient(Client):
             StatusCallbackEvent=list(STATUS_EVENTS), Timeout=RING_SECONDS)
         return text_of(answer, 'sid', required=True)
 
-    def hang_up(self, call_ref: str) -> None:
+    def hang_up(self, call_ref: str, extension: str = '') -> None:
         self._ask('POST', f'/Calls/{_call(call_ref)}.json', Status='completed')
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:

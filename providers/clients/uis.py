@@ -112,6 +112,7 @@ class _Rpc(Client):
 
 class UisClient(Client):
     code = 'uis'
+    asks_first = False
 
     def __init__(self, account):
         super().__init__(account)
@@ -211,29 +212,23 @@ class UisClient(Client):
         data = result.get('data')
         return text_of(data, 'call_session_id') if isinstance(data, dict) else ''
 
-    def hang_up(self, call_ref: str) -> None:
+    def hang_up(self, call_ref: str, extension: str = '') -> None:
         self._calls.ask('release.call', call_session_id=_session(call_ref))
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
-        """UIS: the client is put on hold, the colleague called, the call passed on. Attended: the first time as far as
-        the colleague's phone rings, the second time the call is passed on."""
+        """UIS: the client is put on hold, the colleague called, the call passed on. To ask him first would take commands of
+        their own to pass it on and to go back."""
+        if attended:
+            raise ProviderError("UIS passes calls on without asking the colleague first")
         session, employee = _session(call_ref), self._employee(extension)
         to = _short_number(employee) or _phone_number(employee)
         if not to:
             raise ProviderError("this colleague has no phone at UIS")
-        if attended:
-            try:
-                self._calls.ask('transfer.talk', call_session_id=session)
-                return
-            except _RpcError as error:
-                if error.mnemonic != 'invalid_state':
-                    raise
         language = 'en' if 'callgear' in self.account.api_url else 'ru'
         self._calls.ask('hold.call', call_session_id=session, contact_message={'type': 'tts', 'value': WAIT[language]})
         try:
             self._calls.ask('make.call', call_session_id=session, to=to)
-            if not attended:
-                self._calls.ask('transfer.talk', call_session_id=session)
+            self._calls.ask('transfer.talk', call_session_id=session)
         except ProviderError:
             # nobody is left waiting because the colleague cannot be called
             self._give_back(session)
