@@ -498,7 +498,7 @@ class TelephonyCallback(models.Model):
                 callback.origin_call_id.callback_id = False
                 heir.callback_id = callback
                 callback.origin_call_id = heir
-            elif callback.attempt_count or callback.state != 'open':
+            elif callback.attempt_count > (callback.origin_call_id.direction == 'outbound') or callback.state != 'open':
                 callback._close('cancelled', self.env._("The call was answered after all"), kind='withdrawn')
             else:
                 callback.unlink()

@@ -164,6 +164,12 @@ class TestCallbacks(TelephonyCase):
         self.assertFalse(self.callbacks())
         self.assertFalse(lead.activity_ids)
 
+    def test_a_try_that_turned_out_otherwise_takes_its_callback_back(self):
+        self.tried()
+        self.assertEqual(self.callbacks().attempt_count, 1, "the try itself")
+        self.tried(seconds=1, outcome='failed')
+        self.assertFalse(self.callbacks())
+
     def test_done_by_hand(self):
         lead = self.new_lead()
         self.missed()
