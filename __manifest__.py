@@ -50,6 +50,7 @@
         'demo/crm.lead.csv',
         'demo/telephony.contact.number.csv',
     ],
+    'images': ['static/description/callbacks_and_card.png'],
     'assets': {
         'web.assets_backend': ['crm_telephony/static/src/**/*'],
         'web.assets_tests': ['crm_telephony/static/tests/tours/**/*'],
