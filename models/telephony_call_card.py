@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -169,8 +170,9 @@ class TelephonyCall(models.Model):
 
     def _message(self, view, now):
         """What goes over the bus: no name of a customer, for reading that is the card's business and under the user's own
-        rights. `seconds` is the age of the phase, so that no clock of a browser matters."""
-        message = {'id': self.id, 'phase': view.phase}
+        rights. `seconds` is the age of the phase, so that no clock of a browser matters; `told_at` (the server's seconds)
+        orders what is said of one call: the bus says again what a browser has missed, maybe after it has asked."""
+        message = {'id': self.id, 'phase': view.phase, 'told_at': time.time()}
         if view.phase == 'gone':
             return {**message, 'by': self.user_id.name or ''}
         number = self.customer_number or (self.caller_number if self.direction == 'inbound' else self.called_number) or ''

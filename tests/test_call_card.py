@@ -71,7 +71,8 @@ class TestAudience(CardCase):
         self.assertEqual(
             self.hear(self.event('answered', extension='102', at=5)), {'tel_anna': ['gone'], 'tel_boris': ['talking']})
         gone = next(message for _model, partner, message in self.told if partner == self.anna.partner_id.id)
-        self.assertEqual(gone, {'id': self.call().id, 'phase': 'gone', 'by': 'Boris'}, "nothing of the customer")
+        self.assertEqual(gone, {'id': self.call().id, 'phase': 'gone', 'by': 'Boris', 'told_at': gone['told_at']},
+                         "nothing of the customer")
         self.assertEqual(self.hear(self.event('ended', outcome='answered', at=60))['tel_boris'], ['ended'])
 
     def test_nobody_takes_it(self):
@@ -295,6 +296,11 @@ class TestRingingNow(CardCase):
         with self.assertQueryCount(1):
             self.assertEqual(quiet.ringing_now(), [])
         self.assertEqual(len(calls.ringing_now()), 1)
+
+    def test_what_is_asked_is_newer_than_what_was_told(self):
+        self.hear(self.event('ringing', extension='101'))
+        message, = self.env['telephony.call'].with_user(self.anna).ringing_now()
+        self.assertGreater(message['told_at'], self.told[0][-1]['told_at'])
 
 
 class TestCard(CardCase):

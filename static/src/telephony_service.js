@@ -17,6 +17,7 @@ import { session } from "@web/session";
  * @property {boolean} may_be_answered talking: or dialling, the PBX does not tell which
  * @property {string} outcome once it has ended
  * @property {number} since when the phase began, in milliseconds of this browser's clock
+ * @property {number} toldAt when the server said so, in seconds of its own clock
  * @property {number} talkSeconds once it has ended
  * @property {string} by gone: who has it
  * @property {Object | false} card what get_card answers; false until then
@@ -36,6 +37,8 @@ export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
 export const STAYS_SHARED = 30_000;
 /** Who comes back to the bus hears all at once what he has missed: a card of a call that is over before it can be seen (ms). */
 const GLIMPSE = 500;
+/** A clock that is wrong by more than this (ms), because the news came late, is set right by the next news. */
+const LATE = 2_000;
 /** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
 export const CHECK_EVERY = 60_000;
 
@@ -49,7 +52,7 @@ export const telephonyService = {
         const state = reactive({ calls: [], isOnWall: false });
         const events = new EventBus();
         const timers = new Map();
-        /** the phase in which each card was closed: news of the same phase do not bring it back */
+        /** phase and toldAt of each card when it was closed: news of the same phase, or from before, do not bring it back */
         const closed = new Map();
         // what one tab closes, all close; other databases of this host have calls of their own
         const tabs = browser.BroadcastChannel && new browser.BroadcastChannel(`crm_telephony.${session.db}`);
@@ -77,7 +80,8 @@ export const telephonyService = {
             stopTimer(id);
             const index = state.calls.findIndex((call) => call.id === id);
             if (index >= 0) {
-                closed.set(id, state.calls[index].phase);
+                const { phase, toldAt } = state.calls[index];
+                closed.set(id, { phase, toldAt });
                 state.calls.splice(index, 1);
             }
             if (everywhere) {
@@ -131,14 +135,18 @@ export const telephonyService = {
             return find(Number(document.activeElement?.closest("[data-call]")?.dataset.call));
         }
 
-        function receive({ id, phase, seconds, talk_seconds: talkSeconds, ...facts }) {
+        function receive({ id, phase, seconds, talk_seconds: talkSeconds, told_at: toldAt, ...facts }) {
             let call = find(id);
+            const before = call || closed.get(id);
+            if (toldAt < before?.toldAt) {
+                return; // the bus says again what was missed, and the server has said meanwhile what is true now
+            }
             const isOver = ["gone", "lost"].includes(phase);
             if (phase === "closed" || (isOver && (!call || Date.now() - call.shownAt < GLIMPSE))) {
                 dismiss(id); // done in another tab, or nobody has seen it here
                 return;
             }
-            if (!call && closed.get(id) === phase) {
+            if (!call && before?.phase === phase) {
                 return;
             }
             if (!call) {
@@ -147,9 +155,14 @@ export const telephonyService = {
                 unfold(findWritten() || state.calls.find((other) => other.phase === "talking") || call);
             }
             const { is_shared: isShared } = facts;
-            const isAnswered = call.phase === "ringing" && phase === "talking" && facts.direction === "inbound" && !isShared;
+            const isAnswered =
+                call.phase === "ringing" && phase === "talking" && facts.direction === "inbound" && !isShared &&
+                Date.now() - call.shownAt >= GLIMPSE;
+            const since = Date.now() - (seconds || 0) * 1000;
+            if (call.phase !== phase || Math.abs(since - call.since) > LATE) {
+                call.since = since;
+            }
             if (call.phase !== phase) {
-                call.since = Date.now() - (seconds || 0) * 1000;
                 if (phase === "talking" && !isShared) {
                     unfold(call);
                 }
@@ -161,7 +174,7 @@ export const telephonyService = {
                     timers.set(id, browser.setTimeout(() => dismiss(id), stays));
                 }
             }
-            Object.assign(call, facts, { phase, talkSeconds: talkSeconds || 0 });
+            Object.assign(call, facts, { phase, toldAt, talkSeconds: talkSeconds || 0 });
             if (phase !== "gone") {
                 loadQuietly(call).then(() => {
                     // the news may be old: who comes back to the bus hears all of it at once

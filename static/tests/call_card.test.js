@@ -185,6 +185,24 @@ test("after a minute without the websocket the server says what is going on", as
     expect(asked.splice(0)).toEqual(["get_card", "ringing_now", "get_card"]);
 });
 
+test("what the bus says again is older than what the server has said meanwhile", async () => {
+    await open();
+    const facts = { direction: "inbound", number: "+7701", display: "+7 701", extension: "101", outcome: "", talk_seconds: 0 };
+    await tell({ phase: "talking", seconds: 0, told_at: 110 });
+    ringing = [{ ...facts, id: 7, phase: "talking", seconds: 40, told_at: 150 }];
+    getService("bus_service").trigger("BUS:RECONNECT");
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_card_clock").toHaveText(/0:(39|40)/, { message: "the news was 40 seconds late" });
+    await contains(".o_telephony_card_fold").click();
+    await tell({ phase: "ringing", told_at: 100 }, { phase: "talking", told_at: 110 });
+    expect(".o_telephony_card_clock").toHaveText(/0:(39|4[01])/);
+    expect(".o_telephony_card_body").toHaveCount(0, { message: "it stays folded" });
+    await contains(".o_telephony_card_close").click();
+    await tell({ phase: "ringing", told_at: 100 });
+    expect(".o_telephony_card").toHaveCount(0, { message: "and closed" });
+});
+
 test("an end that never came is found out", async () => {
     await open();
     await tell({ phase: "talking" });

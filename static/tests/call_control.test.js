@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { click, edit, press, queryAll, queryFirst } from "@odoo/hoot-dom";
-import { animationFrame, Deferred } from "@odoo/hoot-mock";
+import { advanceTime, animationFrame, Deferred } from "@odoo/hoot-mock";
 import {
     contains, defineModels, fields, getService, makeMockEnv, MockServer, mockService, models, mountView, mountWithCleanup,
     onRpc, patchWithCleanup, serverState,
@@ -213,6 +213,7 @@ async function tell(phase, direction = "inbound") {
     for (let frame = 0; frame < 6; frame++) {
         await animationFrame();
     }
+    await advanceTime(1000);
 }
 
 async function answerWith(tab, card, opened = null) {
@@ -259,19 +260,21 @@ test("the contact where no deal is linked, nothing where nobody is known, nothin
     expect.verifySteps([]);
 });
 
-test("a call that was over when its news came takes nobody away", async () => {
-    await answerWith("current", CARD);
-    MockServer.env["bus.bus"]._sendmany(["ringing", "talking", "ended"].map((phase) => [
-        serverState.partnerId, "crm_telephony.call", {
-            id: 7, phase, direction: "inbound", number: "+77771234567", display: "", extension: "101", outcome: "",
-            seconds: 0, talk_seconds: 0,
-        },
-    ]));
-    for (let frame = 0; frame < 6; frame++) {
-        await animationFrame();
-    }
-    expect.verifySteps([]);
-});
+for (const phases of [["ringing", "talking", "ended"], ["ringing", "talking"]]) {
+    test(`news of an answer that come when they are old take nobody away: ${phases}`, async () => {
+        await answerWith("current", CARD);
+        MockServer.env["bus.bus"]._sendmany(phases.map((phase) => [
+            serverState.partnerId, "crm_telephony.call", {
+                id: 7, phase, direction: "inbound", number: "+77771234567", display: "", extension: "101", outcome: "",
+                seconds: 0, talk_seconds: 0,
+            },
+        ]));
+        for (let frame = 0; frame < 6; frame++) {
+            await animationFrame();
+        }
+        expect.verifySteps([]);
+    });
+}
 
 test("whoever wants to stay where he is stays", async () => {
     await answerWith("stay", CARD);
