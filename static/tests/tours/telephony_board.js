@@ -86,5 +86,19 @@ registry.category("web_tour.tours").add("telephony_recovery", {
             content: "one of three, in whole per cent",
             trigger: ".o_pivot .o_value:contains(/^33%$/)",
         },
+        {
+            trigger: ".o_switch_view.o_graph",
+            run: "click",
+        },
+        {
+            content: "a bar a day, not one for each number of minutes",
+            trigger: ".o_graph_canvas_container canvas",
+            run() {
+                const { labels, datasets } = window.Chart.getChart(this.anchor).data;
+                if (labels.length !== 1 || datasets.length !== 1 || Math.round(datasets[0].data[0] * 100) !== 33) {
+                    throw new Error(JSON.stringify([labels, datasets.map((dataset) => dataset.data)]));
+                }
+            },
+        },
     ],
 });
