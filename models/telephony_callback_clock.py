@@ -139,12 +139,12 @@ class TelephonyCallback(models.Model):
     def _cancel_colleagues(self):
         """Nobody calls back a contact who has become a colleague, or a number that has become ours or is to be ignored; unless
         a person said whose call it is."""
-        open_ones = self.search_fetch([('state', '=', 'open')], ['company_id', 'customer_number'], order='id')
-        for company, callbacks in open_ones.grouped('company_id').items():
-            reasons = self.env['telephony.matcher']._no_customers(company, callbacks.mapped('customer_number'))
-            for callback in callbacks.filtered(lambda callback, reasons=reasons: callback.customer_number in reasons):
-                if callback.origin_call_id.match_state == 'manual':
-                    continue
+        is_open = Domain('state', '=', 'open')
+        for company, numbers in self._read_group(is_open, ['company_id'], ['customer_number:array_agg']):
+            reasons = self.env['telephony.matcher']._no_customers(company, numbers)
+            callbacks = self.search(
+                is_open & Domain('company_id', '=', company.id) & Domain('customer_number', 'in', list(reasons)), order='id')
+            for callback in callbacks.filtered(lambda callback: callback.origin_call_id.match_state != 'manual'):
                 try:
                     with self.env.cr.savepoint():
                         callback._close('cancelled', reasons[callback.customer_number])
