@@ -4,6 +4,9 @@ from odoo import api, fields, models, tools
 
 PREFERENCES = (
     'telephony_pop', 'telephony_sound', 'telephony_dnd', 'telephony_tab', 'telephony_extension_id')
+# What the browser knows of them, under names of its own.
+BROWSER_PREFERENCES = {'pop': 'telephony_pop', 'sound': 'telephony_sound', 'dnd': 'telephony_dnd', 'tab': 'telephony_tab'}
+PREFERENCES_MESSAGE = 'crm_telephony.preferences'
 
 
 class ResUsers(models.Model):
@@ -32,6 +35,14 @@ class ResUsers(models.Model):
     @property
     def SELF_WRITEABLE_FIELDS(self):
         return [*super().SELF_WRITEABLE_FIELDS, *PREFERENCES]
+
+    def write(self, vals):
+        """A change holds at once in each tab that the user has open."""
+        result = super().write(vals)
+        if set(vals) & set(BROWSER_PREFERENCES.values()):
+            for user in self:
+                self.env['bus.bus']._sendone(user.partner_id, PREFERENCES_MESSAGE, user._telephony_preferences())
+        return result
 
     @api.depends_context('uid')
     def _compute_telephony_extension_ids(self):
@@ -64,15 +75,14 @@ class ResUsers(models.Model):
         self.ensure_one()
         if not self.has_group('crm_telephony.group_user'):
             return False
-        user = self.sudo()
         return {
             'can_call': self._telephony_can_call(),
-            'pop': user.telephony_pop,
-            'sound': user.telephony_sound,
-            'dnd': user.telephony_dnd,
-            'tab': user.telephony_tab,
+            **self._telephony_preferences(),
             'debts': self.env['telephony.callback']._count_mine(),
         }
+
+    def _telephony_preferences(self):
+        return {key: self.sudo()[name] for key, name in BROWSER_PREFERENCES.items()}
 
     @tools.ormcache('self.id')
     def _telephony_can_call(self):

@@ -418,15 +418,20 @@ class TelephonyCall(models.Model):
         }
 
     def _calls_to_do(self, lead, partner):
-        """Activities of type Call on the deal and the contact that this call may have done."""
+        """Activities of type Call on the deal and the contact that this call may have done; `is_due`: by now, or it was
+        dialled from there."""
         of_lead = Domain('res_model', '=', 'crm.lead') & Domain('res_id', 'in', lead.ids)
         of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
         activities = self.env['mail.activity'].search(
             (of_lead | of_partner) & Domain('activity_type_id.category', '=', 'phonecall')
             & Domain('user_id', 'in', [False, self.env.uid]), order='date_deadline', limit=3)
+        call = self.sudo()
+        dialled = activities and call.env['telephony.dial'].search([
+            ('account_id', '=', call.account_id.id), ('call_ref', '=', call.external_id)]).activity_id
         return [{
             'id': activity.id, 'summary': activity.summary or activity.activity_type_id.name,
             'date': fields.Date.to_string(activity.date_deadline), 'is_late': activity.state == 'overdue',
+            'is_due': activity.state in ('overdue', 'today') or activity in dialled,
         } for activity in activities]
 
     def save_result(self, values):

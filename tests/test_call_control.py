@@ -1,8 +1,12 @@
 """A phone that is driven from Odoo: a click rings it, the call lands on the record, the call is ended and passed on."""
+from datetime import timedelta
 from unittest.mock import patch
 
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
+
+from odoo.addons.bus.models.bus import BusBus
 
 from ..providers.base import ProviderError
 from ..providers.clients import base as clients_base
@@ -293,6 +297,27 @@ class TestPlaceCall(CallControlCase):
         self.assertFalse(new_test_user(self.env, 'tel_clerk', groups='base.group_user')._telephony_session())
         self.account.extension_ids.unlink()
         self.assertEqual(self.anna._telephony_session()['can_call'], False)
+
+    def test_a_change_of_preferences_is_told_to_all_tabs(self):
+        with patch.object(BusBus, '_sendone', autospec=True) as sendone:
+            self.anna.with_user(self.anna).write({'telephony_dnd': True})
+            self.anna.with_user(self.anna).write({'signature': "Anna"})
+        sendone.assert_called_once_with(
+            self.env['bus.bus'], self.anna.partner_id, 'crm_telephony.preferences',
+            {'pop': True, 'sound': False, 'dnd': True, 'tab': 'stay'})
+        self.assertEqual(self.anna._telephony_session()['dnd'], True)
+
+    def test_a_call_in_advance_was_the_planned_one(self):
+        """What is planned for later is offered as done where the call was started from it."""
+        later = fields.Date.today() + timedelta(days=30)
+        _planned, dialled = (self.lead.activity_schedule(
+            'mail.mail_activity_data_call', user_id=self.anna.id, date_deadline=later, summary=name) for name in "ab")
+        self.lead.activity_schedule(
+            'mail.mail_activity_data_call', user_id=self.anna.id, date_deadline=fields.Date.today(), summary="c")
+        self.place(CUSTOMER, dialled)
+        self.play(self.outbound('ended', self.pbx.call_id, outcome='answered', talk_seconds=90))
+        form = self.call(self.pbx.call_id).with_user(self.anna).get_result_form()
+        self.assertEqual({one['summary']: one['is_due'] for one in form['calls_to_do']}, {'a': False, 'b': True, 'c': True})
 
     def test_the_call_button_of_an_activity(self):
         activity = self.lead.activity_schedule('mail.mail_activity_data_call', user_id=self.anna.id)

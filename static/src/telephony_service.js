@@ -30,6 +30,7 @@ import { session } from "@web/session";
 const CALL = "crm_telephony.call";
 const LIVE = "crm_telephony.live";
 const DEBTS = "crm_telephony.debts";
+const PREFERENCES = "crm_telephony.preferences";
 
 /** How long (ms) a card stays that nobody does anything with, once the call is over for this user. */
 export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
@@ -39,9 +40,15 @@ export const STAYS_SHARED = 30_000;
 const GLIMPSE = 500;
 /** A clock that is wrong by more than this (ms), because the news came late, is set right by the next news. */
 const LATE = 2_000;
+/**
+ * The server may write down what it tells, or look up what it answers, so long (s) before others see what it has done: news
+ * that are nearer to each other are taken as they come.
+ */
+const MARGIN = 5;
 /** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
 export const CHECK_EVERY = 60_000;
 
+const isOlder = (toldAt, than) => toldAt < than - MARGIN;
 const isLive = (call) => ["ringing", "talking"].includes(call.phase);
 
 export const telephonyService = {
@@ -49,11 +56,15 @@ export const telephonyService = {
 
     start(env, { bus_service: bus, multi_tab: multiTab, orm }) {
         // on a wall: the page is for all who pass by, a call is for one
-        const state = reactive({ calls: [], isOnWall: false });
+        // preferences: see _telephony_preferences of res.users
+        const state = reactive({ calls: [], isOnWall: false, preferences: { ...session.telephony } });
         const events = new EventBus();
         const timers = new Map();
         /** phase and toldAt of each card when it was closed: news of the same phase, or from before, do not bring it back */
         const closed = new Map();
+        /** the last that the bus has told of each call, and when: what the server was asked before that is older */
+        const heard = new Map();
+        let messages = 0;
         // what one tab closes, all close; other databases of this host have calls of their own
         const tabs = browser.BroadcastChannel && new browser.BroadcastChannel(`crm_telephony.${session.db}`);
         /** what a tab in the background does when somebody looks at it */
@@ -138,7 +149,7 @@ export const telephonyService = {
         function receive({ id, phase, seconds, talk_seconds: talkSeconds, told_at: toldAt, ...facts }) {
             let call = find(id);
             const before = call || closed.get(id);
-            if (toldAt < before?.toldAt) {
+            if (isOlder(toldAt, before?.toldAt)) {
                 return; // the bus says again what was missed, and the server has said meanwhile what is true now
             }
             const isOver = ["gone", "lost"].includes(phase);
@@ -186,16 +197,24 @@ export const telephonyService = {
             checkLater();
         }
 
+        function hear(message) {
+            heard.set(message.id, { place: ++messages, toldAt: message.told_at });
+            receive(message);
+        }
+
         /** What rings now: for a page that has just been opened, or has been away from the bus. */
         async function refresh() {
             const before = state.calls.filter(isLive).map((call) => call.id);
+            const asked = messages;
             const calls = await orm.silent.call("telephony.call", "ringing_now", []);
+            const isNews = ({ id, told_at: toldAt }) =>
+                !(heard.get(id)?.place > asked) || isOlder(heard.get(id).toldAt, toldAt);
             const going = new Set(calls.map((call) => call.id));
-            for (const id of before.filter((id) => !going.has(id))) {
+            for (const id of before.filter((id) => !going.has(id) && isNews({ id }))) {
                 dismiss(id);
                 closed.delete(id); // nobody has closed it
             }
-            calls.forEach(receive);
+            calls.filter(isNews).forEach(receive);
         }
 
         const refreshQuietly = () => refresh().catch(() => {});
@@ -212,9 +231,13 @@ export const telephonyService = {
         }
 
         if (session.telephony) {
-            bus.subscribe(CALL, receive);
+            bus.subscribe(CALL, hear);
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
             bus.subscribe(DEBTS, () => whenSeen(tellDebts));
+            bus.subscribe(PREFERENCES, (preferences) => {
+                Object.assign(state.preferences, preferences);
+                whenSeen(refreshQuietly); // who does not want to be disturbed is not told how his calls end
+            });
             bus.addEventListener("BUS:RECONNECT", () => {
                 whenSeen(refreshQuietly);
                 events.trigger("live", {}); // whatever has changed meanwhile
@@ -230,9 +253,15 @@ export const telephonyService = {
             dismiss,
             keep,
             reload: load,
-            /** Whether this tab may ring: the user wants it, and of many tabs one does. */
+            /** Before a dialog: cards stand above it, and on a narrow screen hide it. */
+            foldAll() {
+                for (const call of state.calls) {
+                    call.isFolded = true;
+                }
+            },
+            /** Whether it is this tab that rings: of many one does. */
             async maySound() {
-                return Boolean(session.telephony?.sound) && (await multiTab.isOnMainTab());
+                return multiTab.isOnMainTab();
             },
             /**
              * The user has answered; the card is loaded by then.

@@ -7,6 +7,7 @@ import {
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { session } from "@web/session";
 import { CallCards } from "@crm_telephony/call_card/call_cards";
+import { DebtsMenu } from "@crm_telephony/debts/debts_menu";
 import { CHECK_EVERY, STAYS, STAYS_SHARED } from "@crm_telephony/telephony_service";
 
 describe.current.tags("desktop");
@@ -34,7 +35,10 @@ const FORM = {
     ],
     stages: [{ id: 10, name: "New" }, { id: 11, name: "Won" }], stage_id: 10,
     activity_types: [{ id: 4, name: "Call", icon: "fa-phone" }],
-    calls_to_do: [{ id: 20, summary: "Ask", date: "2026-03-09", is_late: true }],
+    calls_to_do: [
+        { id: 20, summary: "Ask", date: "2026-03-09", is_late: true, is_due: true },
+        { id: 21, summary: "In a month", date: "2026-04-10", is_late: false, is_due: false },
+    ],
     disposition_id: false, note: "",
 };
 
@@ -59,10 +63,16 @@ beforeEach(() => {
     onRpc("telephony.call", "get_result_form", () => FORM);
 });
 
+/** Until the bus has brought something of this type. */
+function untilHeard(type) {
+    const arrived = new Deferred();
+    getService("bus_service").subscribe(type, () => arrived.resolve());
+    return arrived;
+}
+
 /** What the server says over the bus, until it is on the screen. */
 async function tell(...messages) {
-    const arrived = new Deferred();
-    getService("bus_service").subscribe("crm_telephony.call", () => arrived.resolve());
+    const arrived = untilHeard("crm_telephony.call");
     MockServer.env["bus.bus"]._sendmany(messages.map((message) => [serverState.partnerId, "crm_telephony.call", {
         id: 7, direction: "inbound", number: "+77771234567", display: "+7 777 123 4567", extension: "101", outcome: "",
         seconds: 0, talk_seconds: 0, ...message,
@@ -213,6 +223,40 @@ test("an end that never came is found out", async () => {
     expect(asked.splice(0)).toEqual(["get_card", "ringing_now"]);
 });
 
+test("an answer of the server that is older than the bus's news takes nothing back", async () => {
+    let answer;
+    onRpc("telephony.call", "ringing_now", () => (answer = new Deferred()));
+    await makeMockEnv();
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    answer.resolve([]);
+    const rows = (...phases) => phases.map((phase, index) => ({
+        id: 7 + index, phase, direction: "inbound", number: "+7701", display: "", extension: "101", outcome: "", seconds: 0,
+        talk_seconds: 0, told_at: 200,
+    }));
+    await tell({ phase: "talking", told_at: 100 });
+    getService("bus_service").trigger("BUS:RECONNECT");
+    await tell({ phase: "ended", outcome: "answered", told_at: 199 });
+    await contains(".o_telephony_result_note").edit("Wants samples", { confirm: false });
+    await tell({ id: 8, phase: "lost", outcome: "missed", told_at: 200 });
+    await tell({ id: 9, phase: "talking", told_at: 200 });
+    answer.resolve(rows("talking", "ringing"));
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_result_note").toHaveValue("Wants samples");
+    expect("[data-call='8']").toHaveCount(0, { message: "it was over before its card came up" });
+    expect("[data-call='9']").toHaveAttribute("data-phase", "talking", { message: "it began after the question" });
+    getService("bus_service").trigger("BUS:RECONNECT");
+    await animationFrame();
+    await tell({ id: 8, phase: "lost", told_at: 180 });
+    answer.resolve(rows("ringing", "ringing"));
+    await animationFrame();
+    await animationFrame();
+    expect("[data-call='8']").toHaveCount(1, { message: "what the bus says again meanwhile is older" });
+    expect("[data-call='9']").toHaveCount(0);
+    await tell({ id: 8, phase: "talking", told_at: 199 });
+    expect("[data-call='8']").toHaveAttribute("data-phase", "talking", { message: "told before the answer, committed after it" });
+});
+
 test("nothing is asked for who has nothing to do with telephony", async () => {
     patchWithCleanup(session, { telephony: false });
     await makeMockEnv();
@@ -238,6 +282,48 @@ test("the focus stays where it is; keys bring it, fold the card and close it", a
     await press("Escape");
     await animationFrame();
     expect(".o_telephony_card").toHaveCount(0);
+});
+
+test("Escape does not throw away what was written", async () => {
+    await open();
+    await tell({ phase: "ended", outcome: "answered" });
+    await contains(".o_telephony_result_note").edit("Wants samples", { confirm: false });
+    for (let times = 0; times < 2; times++) {
+        await press("Escape");
+        await animationFrame();
+        expect(".o_telephony_result_note").not.toBeVisible();
+        queryOne(".o_telephony_card").focus();
+    }
+    await contains(".o_telephony_card_fold").click();
+    expect(".o_telephony_result_note").toHaveValue("Wants samples");
+    await tell({ id: 8, phase: "ended", outcome: "answered" });
+    queryOne("[data-call='8']").focus();
+    await press("Escape");
+    await animationFrame();
+    expect("[data-call='8']").toHaveCount(0, { message: "nothing was written there" });
+    cards[9] = STRANGER;
+    await tell({ id: 9, phase: "lost", outcome: "missed" }, { id: 9, phase: "ringing" });
+    await contains("[data-call='9'] input[name=name]").edit("Timur", { confirm: false });
+    await press("Escape");
+    await animationFrame();
+    queryOne("[data-call='9']").focus();
+    await press("Escape");
+    await animationFrame();
+    await contains("[data-call='9'] .o_telephony_card_fold").click();
+    expect("[data-call='9'] input[name=name]").toHaveValue("Timur");
+});
+
+test("every card can be folded", async () => {
+    await open();
+    await tell({ phase: "ringing" });
+    await advanceTime(2000);
+    for (const [phase, outcome] of [["lost", "missed"], ["gone", ""]]) {
+        await tell({ phase, outcome });
+        await contains(".o_telephony_card_fold").click();
+        expect(".o_telephony_card_unfolded").toHaveCount(0);
+        await contains(".o_telephony_card_fold").click();
+        expect(".o_telephony_card_unfolded").toHaveCount(1);
+    }
 });
 
 test("while one talks the next call is told in short; a talk opens its card", async () => {
@@ -383,7 +469,8 @@ test("the result is saved in one step", async () => {
     });
     await open();
     await tell({ phase: "ended", outcome: "answered", talk_seconds: 60 });
-    expect(".o_telephony_result_done input").toBeChecked();
+    expect(".o_telephony_result_done:contains(Ask) input").toBeChecked();
+    expect(".o_telephony_result_done:contains(In a month) input").not.toBeChecked();
     await contains(".o_telephony_disposition:last").click();
     expect(queryOne(".o_telephony_result_date").value).toBe("2026-03-13");
     await contains(".o_telephony_result_note").edit("Samples");
@@ -482,6 +569,75 @@ test("a browser that allows no sound, or has none, shows the card all the same",
     patchWithCleanup(window, { AudioContext: undefined });
     await tell({ id: 8, phase: "ringing" });
     expect(".o_telephony_card").toHaveCount(2);
+});
+
+test("preferences that change hold in every open tab at once", async () => {
+    patchWithCleanup(session, { telephony: { ...session.telephony, sound: true } });
+    patchWithCleanup(window, {
+        AudioContext: class {
+            constructor() {
+                asked.push("rings");
+            }
+            resume() {}
+            close() {
+                asked.push("silence");
+                return Promise.resolve();
+            }
+        },
+    });
+    const change = async (values) => {
+        const arrived = untilHeard("crm_telephony.preferences");
+        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.preferences", values);
+        await arrived;
+        for (let frame = 0; frame < 4; frame++) {
+            await animationFrame();
+        }
+    };
+    await makeMockEnv();
+    patchWithCleanup(getService("multi_tab"), { isOnMainTab: () => true });
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await tell({ phase: "ringing" });
+    expect(asked.splice(0)).toEqual(["ringing_now", "get_card", "rings"]);
+    ringing = [{ id: 7, phase: "ringing", direction: "inbound", number: "+7701", display: "+7 701", extension: "101", outcome: "", seconds: 3, talk_seconds: 0 }];
+    await change({ pop: true, sound: false, dnd: false, tab: "stay" });
+    expect(asked.splice(0)).toEqual(["ringing_now", "get_card", "silence"]);
+    expect(".o_telephony_card").toHaveCount(1);
+    [ringing, cards.old] = [[], ringing];
+    await change({ pop: true, sound: true, dnd: true, tab: "stay" });
+    expect(asked.splice(0)).toEqual(["ringing_now"]);
+    expect(".o_telephony_card").toHaveCount(0, { message: "its end will not be told" });
+    ringing = cards.old;
+    await change({ pop: true, sound: true, dnd: false, tab: "stay" });
+    expect(asked.splice(0)).toEqual(["ringing_now", "get_card", "rings"]);
+    expect(".o_telephony_card").toHaveCount(1);
+});
+
+test("do not disturb stands in the systray, and is switched there", async () => {
+    onRpc("res.users", "write", ({ args }) => {
+        asked.push(args);
+        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.preferences", {
+            pop: true, sound: false, dnd: args[1].telephony_dnd, tab: "stay",
+        });
+        return true;
+    });
+    onRpc("telephony.callback", "get_my_debts", () => ({ open: 0, late: 0, debts: [] }));
+    patchWithCleanup(session, { telephony: { ...session.telephony, debts: { open: 0, late: 0 } } });
+    await makeMockEnv();
+    await mountWithCleanup(DebtsMenu);
+    asked = [];
+    expect(".o_telephony_dnd").toHaveCount(0);
+    for (const dnd of [true, false]) {
+        await contains(".o_telephony_debts_toggle").click();
+        const arrived = untilHeard("crm_telephony.preferences");
+        await contains(".o_telephony_debts .form-check-input").click();
+        await arrived;
+        await animationFrame();
+        await animationFrame();
+        expect(".o_telephony_dnd").toHaveCount(dnd ? 1 : 0);
+        expect(".o_telephony_debts .form-check-input").toHaveProperty("checked", dnd);
+        expect(asked.splice(0)).toEqual([[[serverState.userId], { telephony_dnd: dnd }], "ringing_now"]);
+        await contains(".o_telephony_debts_toggle").click();
+    }
 });
 
 test("of many tabs one rings", async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { click, edit, press, queryAll, queryFirst } from "@odoo/hoot-dom";
-import { advanceTime, animationFrame, Deferred } from "@odoo/hoot-mock";
+import { advanceTime, animationFrame, Deferred, mockUserAgent } from "@odoo/hoot-mock";
 import {
     contains, defineModels, fields, getService, makeMockEnv, MockServer, mockService, models, mountView, mountWithCleanup,
     onRpc, patchWithCleanup, serverState,
@@ -8,6 +8,7 @@ import {
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { browser } from "@web/core/browser/browser";
 import { session } from "@web/session";
+import { LOOKED_AT } from "@crm_telephony/call_control/open_on_answer";
 import { WebClient } from "@web/webclient/webclient";
 
 class Customer extends models.Model {
@@ -105,6 +106,30 @@ test("a number that nobody may change in a form calls too", async () => {
     ]);
 });
 
+for (const [type, arch] of [["list", LIST], ["form", `<form><field name="phone" widget="phone" readonly="1"/></form>`]]) {
+    test(`on a mobile the number is the mobile's to call, the button the PBX's: ${type}`, async () => {
+        mockUserAgent("android");
+        await mountView({ type, resModel: "customer", resId: 1, arch });
+        queryFirst("a.o_form_uri").addEventListener("click", (ev) => {
+            expect(ev.defaultPrevented).toBe(false);
+            ev.preventDefault();
+            expect.step("the mobile's own");
+        });
+        await click("a.o_form_uri");
+        await contains(".o_telephony_call").click();
+        expect.verifySteps(["the mobile's own", ["+7 777 123 45 67", "customer", 1]]);
+    });
+}
+
+test("on a mobile a form has both ways to call", async () => {
+    mockUserAgent("android");
+    await mountView({ type: "form", resModel: "customer", resId: 1, arch: FORM });
+    expect(".o_phone_form_link").toHaveAttribute("href", "tel:+77771234567");
+    expect(".o_phone_form_link").toHaveText("Call");
+    expect(".o_telephony_call").toHaveText("Via PBX");
+    expect(".o_telephony_call").toHaveAttribute("title", "Call with my phone at the PBX");
+});
+
 test("impatient clicks are one call", async () => {
     const answer = new Deferred();
     onRpc("telephony.account", "place_call", () => {
@@ -141,8 +166,12 @@ test("what the server wants confirmed is asked, and said back", async () => {
     await getService("action").doAction({
         type: "ir.actions.act_window", res_model: "customer", views: [[false, "form"]], res_id: 1,
     });
+    getService("telephony").state.calls.push({ id: 7, phase: "lost", isFolded: false }, { id: 8, phase: "ended", isFolded: false });
     await contains(".o_telephony_call").click();
     expect(".modal-body").toHaveText("+77771234567 asked not to be called.");
+    expect(getService("telephony").state.calls.map((call) => call.isFolded)).toEqual([true, true], {
+        message: "cards stand above dialogs",
+    });
     await contains(".modal-footer .btn-secondary").click();
     expect(".modal").toHaveCount(0);
     await contains(".o_telephony_call").click();
@@ -227,7 +256,6 @@ async function answerWith(tab, card, opened = null) {
     onRpc("telephony.call", "ringing_now", () => []);
     onRpc("telephony.call", "get_card", () => card);
     mockService("action", { doAction: ({ res_model, res_id }) => expect.step([res_model, res_id]) });
-    mockService("multi_tab", { isOnMainTab: async () => true });
     await makeMockEnv();
     await animationFrame();
 }
@@ -239,6 +267,26 @@ test("who answers has the deal before him, if he wants it", async () => {
     await tell("talking");
     await tell("talking");
     await tell("ended");
+    expect.verifySteps([["crm.lead", 6]]);
+});
+
+test("of several visible windows the one that was looked at last opens it, focused or not", async () => {
+    patchWithCleanup(document, { hasFocus: () => false });
+    await answerWith("current", CARD);
+    mockService("multi_tab", { isOnMainTab: async () => false });
+    const answerNext = async () => {
+        getService("telephony").dismiss(7);
+        await tell("ringing");
+        await tell("talking");
+    };
+    await answerNext();
+    expect.verifySteps([["crm.lead", 6]], { message: "he answers in a softphone's window" });
+    browser.localStorage.setItem(LOOKED_AT, "another window");
+    patchWithCleanup(document, { hasFocus: () => true });
+    await answerNext();
+    expect.verifySteps([], { message: "the other one opens it" });
+    window.dispatchEvent(new Event("focus"));
+    await answerNext();
     expect.verifySteps([["crm.lead", 6]]);
 });
 

@@ -33,7 +33,7 @@ let board, hear;
 beforeEach(() => {
     mockDate("2026-03-10 12:00:00", 0);
     mockService("telephony", {
-        state: reactive({ calls: [], isOnWall: false }),
+        state: reactive({ calls: [], isOnWall: false, preferences: {} }),
         onLive(callback) {
             hear = callback;
             return () => (hear = undefined);

@@ -100,8 +100,20 @@ export class CallCard extends Component {
         return this.card.leads?.some((lead) => !lead.is_linked);
     }
 
+    /** Who looks at a call that goes on, or has written something, closes it by a click: Escape would be a slip. */
+    get isFoldedByEscape() {
+        return this.call.isTouched || (this.isLive && !this.call.isFolded);
+    }
+
     get foldTitle() {
-        return this.call.isFolded ? _t("Show more") : _t("Show less (Esc)");
+        if (this.call.isFolded) {
+            return _t("Show more");
+        }
+        return this.isFoldedByEscape ? _t("Show less (Esc)") : _t("Show less");
+    }
+
+    get closeTitle() {
+        return this.isFoldedByEscape ? _t("Close") : _t("Close (Esc)");
     }
 
     get openLabel() {
@@ -124,8 +136,8 @@ export class CallCard extends Component {
     // -- what is done
 
     escape() {
-        if (this.isLive && !this.call.isFolded) {
-            this.fold();
+        if (this.isFoldedByEscape) {
+            this.call.isFolded = true;
         } else {
             this.close();
         }

@@ -29,13 +29,19 @@ export class CallCards extends Component {
                     ringer.stop();
                 };
             },
-            () => [
-                !this.state.isOnWall &&
-                    this.state.calls.some((call) => call.phase === "ringing" && call.direction === "inbound"),
-            ]
+            () => [this.isRinging]
         );
         // cards never take the focus; this brings it to them
         useHotkey("alt+shift+k", () => this.focus(), { global: true, bypassEditableProtection: true });
+    }
+
+    /** A phone rings, and its user wants to hear it. */
+    get isRinging() {
+        const { isOnWall, calls, preferences } = this.state;
+        return (
+            preferences.pop && preferences.sound && !preferences.dnd && !isOnWall &&
+            calls.some((call) => call.phase === "ringing" && call.direction === "inbound")
+        );
     }
 
     /** The newest card that wants attention. */

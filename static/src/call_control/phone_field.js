@@ -1,23 +1,36 @@
+import { isMobileOS } from "@web/core/browser/feature_detection";
+import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { useService } from "@web/core/utils/hooks";
 import { PhoneField } from "@web/views/fields/phone/phone_field";
 import { canCall, usePlaceCall } from "./place_call";
 
-/** Whoever has a phone on a PBX calls with it from every phone number; for others the number stays a tel: link. */
+/**
+ * Whoever has a phone on a PBX calls with it from every phone number; for others the number stays a tel: link. So it does on
+ * a mobile: who is on the road does not want the phone on his desk to ring, unless he says so with the button.
+ */
 patch(PhoneField.prototype, {
     setup() {
         super.setup();
         this.canCall = canCall();
+        this.isLink = !this.canCall || isMobileOS();
         if (this.canCall) {
             this.orm = useService("orm");
             this.call = usePlaceCall();
         }
     },
 
-    onClickCall(ev) {
-        if (!this.canCall) {
-            return;
+    get callTitle() {
+        return this.isLink ? _t("Call with my phone at the PBX") : _t("Call");
+    },
+
+    onClickLink(ev) {
+        if (!this.isLink) {
+            this.onClickCall(ev);
         }
+    },
+
+    onClickCall(ev) {
         ev.preventDefault();
         ev.stopPropagation();
         const { record, name } = this.props;

@@ -35,6 +35,7 @@ export function usePlaceCall() {
 
 /** The server has something to say before it calls: he asked not to be called, a colleague talks to him. */
 registry.category("actions").add("crm_telephony.confirm_call", (env, { params }) => {
+    env.services.telephony.foldAll();
     env.services.dialog.add(ConfirmationDialog, {
         title: _t("Call anyway?"),
         body: params.warnings.join("\n"),

@@ -63,10 +63,6 @@ export class TransferDialog extends Component {
 }
 
 registry.category("actions").add("crm_telephony.transfer", (env, { params }) => {
-    // its card would stand before the dialog on a narrow screen
-    const call = env.services.telephony.state.calls.find(({ id }) => id === params.call_id);
-    if (call) {
-        call.isFolded = true;
-    }
+    env.services.telephony.foldAll();
     env.services.dialog.add(TransferDialog, { callId: params.call_id });
 });

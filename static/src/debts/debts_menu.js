@@ -4,6 +4,7 @@ import { useDropdownState } from "@web/core/dropdown/dropdown_hooks";
 import { deserializeDateTime, formatDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
+import { user } from "@web/core/user";
 import { useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 
@@ -23,7 +24,9 @@ export class DebtsMenu extends Component {
         this.action = useService("action");
         this.dropdown = useDropdownState();
         this.state = useState({ ...session.telephony.debts, debts: [], isLoaded: false, now: DateTime.now() });
-        onWillDestroy(useService("telephony").onDebts(() => this.load()));
+        const telephony = useService("telephony");
+        this.preferences = useState(telephony.state.preferences);
+        onWillDestroy(telephony.onDebts(() => this.load()));
     }
 
     get title() {
@@ -34,6 +37,15 @@ export class DebtsMenu extends Component {
         return late
             ? _t("%(open)s callbacks, %(late)s of them late", { open, late })
             : _t("%(open)s callbacks", { open });
+    }
+
+    get toggleTitle() {
+        return this.preferences.dnd ? _t("Do not disturb. %s", this.title) : this.title;
+    }
+
+    /** All tabs hear of it over the bus, this one too. */
+    switchDnd() {
+        return this.orm.write("res.users", [user.userId], { telephony_dnd: !this.preferences.dnd });
     }
 
     async load() {

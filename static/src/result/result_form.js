@@ -57,7 +57,7 @@ export class ResultForm extends Component {
             note: before && note !== before.note ? note : this.props.call.note ?? form.note,
             activityType: form.activity_types.some((one) => one.id === activityType) && activityType,
             stage: form.stage_id,
-            done: Object.fromEntries(form.calls_to_do.map((activity) => [activity.id, this.props.call.outcome === "answered"])),
+            done: Object.fromEntries(form.calls_to_do.map(({ id, is_due: isDue }) => [id, isDue && this.props.call.outcome === "answered"])),
         });
     }
 
