@@ -353,9 +353,15 @@ class TelephonyCall(models.Model):
 
     def _take_back(self):
         """These turned out to be no calls: they go with all that followed from them."""
+        callbacks = self.env['telephony.callback'].sudo()
+        waiting = callbacks.union(*callbacks._open_of(self).values())
+        closed = callbacks.search([('closing_call_id', 'in', self.ids)])
         self.callback_id._withdraw()
         self.message_id.sudo().unlink()
         self.unlink()
+        if waiting := waiting.exists():
+            waiting._recount()
+        closed.exists()._reopen()
 
     @api.model
     def _facts(self, account, record, numbers, users):

@@ -149,6 +149,7 @@ class TelephonyCall(models.Model):
         calls = self
         while calls:    # one call of a customer at a time: the next one finds what has become of it
             turn = self.browse(same[:1].id for same in calls.grouped(lambda call: call.customer_number or call.id).values())
+            callback_model._reopen_after(turn)
             open_ones = callback_model._open_of(turn)
             plans = turn._plans(planner, judged, open_ones)
             promises = {
@@ -176,7 +177,8 @@ class TelephonyCall(models.Model):
         outbound = self.filtered(lambda call: call.direction == 'outbound' and call in open_ones)
         starts = self.env['telephony.callback'].union(*(open_ones[call] for call in outbound))._count_attempts()
         return {call: planner.plan(call, (
-            sum(start <= call.start_at for start in starts[open_ones[call]]) if call in outbound else None
+            sum(start <= call.start_at for start in starts[open_ones[call]]) + (call.outcome == 'failed')
+            if call in outbound else None
         )) for call in self if call in judged}
 
     def _clear_checked_numbers(self):

@@ -45,7 +45,8 @@ class TelephonyCallback(models.Model):
         [('open', "To call"), ('done', "Done"), ('cancelled', "Cancelled")], required=True, default='open', readonly=True)
     is_late = fields.Boolean(compute='_compute_is_late', search='_search_is_late')
     attempt_count = fields.Integer(
-        string="Attempts", readonly=True, help="Outbound calls to the number since the callback was opened.")
+        string="Attempts", readonly=True,
+        help="Outbound calls to the number since the callback was opened, without those that could not be placed.")
     origin_call_id = fields.Many2one(
         'telephony.call', string="Opened By", readonly=True, index='btree_not_null', ondelete='set null')
     closing_call_id = fields.Many2one(
@@ -167,12 +168,12 @@ class TelephonyCallback(models.Model):
         effects, opening, served = {}, [], []
         for call in calls:
             callback, promise = open_ones.get(call, self.browse()), promises.get(call)
-            own = self._own_of(call)
             if call.callback_id and call in judged and not promise and self._is_void(call) or (
                     call.callback_id and call.callback_id.customer_number != call.customer_number):
                 # what opened the callback turned out to be no loss; or the number another one, or one of our own
                 call.callback_id._withdraw()
-                callback = callback.exists()
+                callback = callback.exists().filtered(lambda callback: callback.state == 'open')
+            own = self._own_of(call)
             if call.direction == 'internal' or not call.customer_number:
                 continue
             if call._is_reached():
@@ -182,6 +183,10 @@ class TelephonyCallback(models.Model):
             elif not promise:
                 continue
             elif promise.action.kind == 'give_up':
+                if followed := self._followed(promise):
+                    effects[call] = {
+                        'state': 'done', 'callback_id': followed.callback_id.id, 'note': followed.note}
+                    continue
                 latest = callback and callback._is_latest(call)
                 effects[call] = {'state': 'done' if latest else 'skipped', 'callback_id': callback.id, 'note': _(
                     "The owner decides") if latest else _("There is no callback to give up")}
@@ -190,7 +195,7 @@ class TelephonyCallback(models.Model):
             elif call in reached:
                 served.append(promise)
             elif callback and own in (callback, self.browse()):
-                if not own or not self._has_followed(promise):
+                if not own or not self._followed(promise):
                     callback._join(promise)
                 effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
                     "Callback opened") if call.callback_id == callback else _("Joined the open callback")}
@@ -213,14 +218,15 @@ class TelephonyCallback(models.Model):
     @api.model
     def _own_of(self, call):
         """The callback that this call opened, or joined when it was looked at before."""
-        return call.callback_id or call.effect_ids.filtered(
+        callback = call.callback_id or call.effect_ids.filtered(
             lambda effect: effect.kind == 'callback' and effect.state == 'done').callback_id[:1]
+        return callback.filtered(lambda callback: callback.customer_number == call.customer_number)
 
     @api.model
-    def _has_followed(self, promise):
-        """The call is only looked at again: what was promised may have moved on since."""
-        return any(effect.action_id == promise.action and effect.state == 'done' and effect.due_at == promise.due_at
-                   for effect in promise.call.effect_ids)
+    def _followed(self, promise):
+        """What came of it, where the call is only looked at again: what was promised may have moved on since."""
+        return promise.call.effect_ids.filtered(
+            lambda effect: effect.action_id == promise.action and effect.state == 'done' and effect.due_at == promise.due_at)
 
     @api.model
     def _is_void(self, call):
@@ -286,19 +292,22 @@ class TelephonyCallback(models.Model):
         """Another loss or another vain attempt of the same number."""
         self.ensure_one()
         call, due, priority = promise.call, promise.due_at, promise.action.priority
-        if call.direction == 'outbound':
-            # our own attempt: the promise moves on
+        origin = self.origin_call_id
+        if becomes_origin := origin and origin != call and self._precedence(call) < self._precedence(origin):
+            origin.callback_id = False
+            call.callback_id = self
+        if call.direction == 'outbound' or becomes_origin and origin.direction == 'outbound':
+            # our own attempt: the promise moves on; or it was for our own attempts, and now the customer has called
             values = {'due_at': due, 'last_try_at': call._moment()} if self._is_latest(call) else {}
+            if call.direction == 'inbound':
+                values.update(priority=max(priority, self.priority), rule_id=promise.rule.id)
         else:
             # his attempt: it can only become more urgent
             values = {'due_at': min(due, self.due_at), 'priority': max(priority, self.priority)}
             if values['due_at'] < self.due_at or values['priority'] > self.priority:
                 values['rule_id'] = promise.rule.id
-            origin = self.origin_call_id
-            if origin and origin != call and call._moment() < origin._moment():
-                origin.callback_id = False
-                call.callback_id = self
-                values['origin_call_id'] = call.id
+        if becomes_origin:
+            values['origin_call_id'] = call.id
         if not self.lead_id and call.lead_id:
             values['lead_id'] = call.lead_id.id
         if not self.partner_id and call.partner_id:
@@ -309,17 +318,24 @@ class TelephonyCallback(models.Model):
             self.write(changed)
         elif not self.activity_id.active:
             self._plan_activity()
+        if becomes_origin:
+            self._recount()
+
+    @api.model
+    def _precedence(self, call):
+        """A promise counts from the customer's first call, else from our own first one."""
+        return call.direction != 'inbound', call._moment()
 
     def _is_latest(self, call):
         return not self.last_try_at or call._moment() >= self.last_try_at
 
     def _count_attempts(self):
-        """Count our calls to these numbers since the callbacks were opened.
+        """Count our calls to these numbers since the callbacks were opened. One that failed has rung nobody.
 
         :return: {callback: when these calls started}
         """
         self.flush_recordset()
-        self.env['telephony.call'].flush_model(['company_id', 'customer_number', 'direction', 'start_at'])
+        self.env['telephony.call'].flush_model(['company_id', 'customer_number', 'direction', 'start_at', 'outcome'])
         rows = dict(self.env.execute_query(SQL(
             """ SELECT callback.id, array_agg(call.start_at)
                   FROM telephony_callback callback
@@ -327,12 +343,17 @@ class TelephonyCallback(models.Model):
                   JOIN telephony_call call ON call.customer_number = callback.customer_number
                    AND call.company_id = callback.company_id AND call.direction = 'outbound'
                    AND call.start_at >= COALESCE(origin.start_at, callback.create_date)
+                   AND call.outcome IS DISTINCT FROM 'failed'
                  WHERE callback.id IN %s
               GROUP BY callback.id """, tuple(self.ids)))) if self else {}
         for callback in self:
             if callback.attempt_count != len(rows.get(callback.id, ())):
                 callback.attempt_count = len(rows.get(callback.id, ()))
         return {callback: rows.get(callback.id, ()) for callback in self}
+
+    def _recount(self):
+        """Attempts count from another call now, or one has gone."""
+        self._count_attempts()
 
     # === WHO AND WHEN === #
 
@@ -481,14 +502,60 @@ class TelephonyCallback(models.Model):
             else:
                 activity.unlink()
 
+    @api.model
+    def _reopen_after(self, calls):
+        """Open again what these calls have closed, where they turned out to be no talk with that customer."""
+        self.search([('closing_call_id', 'in', calls.ids)]).filtered(
+            lambda callback: not callback.closing_call_id._is_reached()
+            or callback.closing_call_id.customer_number != callback.customer_number)._reopen()
+
+    def _reopen(self):
+        """There was no such talk: the customer still waits, unless there was another one since. What he waits for already,
+        or was served with in that other talk, is the same debt."""
+        self.env['telephony.call'].flush_model()
+        reached = self._reached_after(self.origin_call_id)
+        for callback in self:
+            talk = reached.get(callback.origin_call_id)
+            twin = self.search([
+                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
+                ('id', '!=', callback.id), ('closing_call_id', '=', talk.id) if talk else ('state', '=', 'open')], limit=1)
+            if twin:
+                twin._absorb(callback)
+                continue
+            callback.write({
+                'state': 'open', 'done_at': False, 'closed_by_id': False, 'close_reason': False, 'close_kind': False,
+                'closing_call_id': False, 'activity_id': False})
+            callback._recount()
+            if talk:
+                callback._close_by_call(talk)
+            else:
+                callback._plan_activity()
+                callback._message_log(body=callback._in_owners_language().env._(
+                    "The talk that closed it turned out to be none: the customer still waits."))
+
+    def _absorb(self, older):
+        """An older callback of the number turned out to be the same debt."""
+        origin, values = older.origin_call_id, {'previous_id': older.previous_id.id}
+        if self.state == 'open':
+            values.update(due_at=min(self.due_at, older.due_at), priority=max(self.priority, older.priority))
+        if origin and (not self.origin_call_id or self._precedence(origin) < self._precedence(self.origin_call_id)):
+            self.origin_call_id.callback_id = False
+            origin.callback_id = self
+            values['origin_call_id'] = origin.id
+        self.env['telephony.effect'].search([('callback_id', '=', older.id)]).callback_id = self
+        older.unlink()
+        self.write(values)
+        self._recount()
+
     def _heir(self):
-        """The first loss that joined the callback and still waits for it."""
+        """The first loss that joined the callback and still waits for it; or our own attempts, that the loss took over."""
         losses = self.env['telephony.effect'].search([
             ('callback_id', '=', self.id), ('kind', '=', 'callback'), ('state', '=', 'done'),
-        ]).call_id.filtered(lambda call: call != self.origin_call_id and call.direction == 'inbound' and not call._is_reached()
-                            and call.customer_number == self.customer_number and not call.is_excluded)
-        return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(
-            lambda call: call._moment())[:1]
+        ]).call_id.filtered(lambda call: call != self.origin_call_id and not call._is_reached() and not call.is_excluded
+                            and call.customer_number == self.customer_number
+                            and (call.direction == 'inbound' or self.direction == 'outbound'
+                                 or call._moment() < self.origin_call_id._moment()))
+        return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(self._precedence)[:1]
 
     def _withdraw(self):
         """It should never have been opened: it belongs to the next loss that joined it, or else goes without a trace, unless
@@ -498,6 +565,7 @@ class TelephonyCallback(models.Model):
                 callback.origin_call_id.callback_id = False
                 heir.callback_id = callback
                 callback.origin_call_id = heir
+                callback._recount()
             elif callback.attempt_count > (callback.origin_call_id.direction == 'outbound') or callback.state != 'open':
                 callback._close('cancelled', self.env._("The call was answered after all"), kind='withdrawn')
             else:

@@ -239,13 +239,28 @@ class TelephonyCallback(models.Model):
 
     def _close(self, state, reason, user=None, call=None, kind=None, why=None):
         super()._close(state, reason, user=user, call=call, kind=kind, why=why)
-        for callback in self.sudo().filtered(lambda callback: callback.state == 'done'):
+        self.sudo()._measure()
+
+    def _measure(self):
+        """How long the customers waited who have been served."""
+        for callback in self.filtered(lambda callback: callback.state == 'done'):
             # he waits no longer from the moment when somebody talks to him
-            talked_at = (call.answered_at if call else False) or callback.done_at
+            talked_at = callback.closing_call_id.answered_at or callback.done_at
             values = {'served_minutes': callback._minutes_to(talked_at)}
             if not callback.first_try_at:
                 values.update(first_try_at=talked_at, first_try_minutes=values['served_minutes'])
             callback.write(values)
+
+    def _recount(self):
+        """And measure anew. What has not been yet is nothing, which is not zero minutes."""
+        names = ['first_try_at', 'first_try_minutes', 'served_minutes']
+        self.flush_recordset()
+        self.env.execute_query(SQL(
+            "UPDATE telephony_callback SET (first_try_at, first_try_minutes, served_minutes) = (NULL, NULL, NULL) "
+            "WHERE id IN %s RETURNING id", tuple(self.ids)))
+        self.invalidate_recordset(names)
+        super()._recount()
+        self._measure()
 
     def _minutes_to(self, moment):
         """Working minutes from the loss to this moment."""

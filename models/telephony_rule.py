@@ -219,16 +219,32 @@ class Planner:
                  WHERE asked.id IN %s
               GROUP BY asked.id """, tuple(self.calls.ids)))) if self.calls else {}
 
+    @cached_property
+    def failed(self):
+        """{call id: how many of the attempts before it could not be placed}: nobody was tried in vain"""
+        later = self.calls.filtered(lambda call: call.attempt > 1)
+        self.calls.flush_model(['customer_number', 'company_id', 'direction', 'start_at', 'outcome', 'attempt'])
+        return dict(self.calls.env.execute_query(SQL(
+            """ SELECT call.id, COUNT(*)
+                  FROM telephony_call call, LATERAL (
+                       SELECT earlier.outcome FROM telephony_call earlier
+                        WHERE earlier.customer_number = call.customer_number AND earlier.company_id = call.company_id
+                          AND earlier.direction = 'outbound' AND (earlier.start_at, earlier.id) < (call.start_at, call.id)
+                     ORDER BY earlier.start_at DESC, earlier.id DESC
+                        LIMIT call.attempt - 1) before
+                 WHERE call.id IN %s AND before.outcome = 'failed'
+              GROUP BY call.id """, tuple(later.ids)))) if later else {}
+
     def plan(self, call, attempt=None):
         """What the rules make of one ended call.
 
-        :param attempt: how often the customer was tried in vain, where it differs from the call's own count
+        :param attempt: which attempt of its callback it is; without one the call's own count says it
         :return: list of :class:`Planned`
         """
         call = call.sudo()
         if call.direction == 'internal' or not call.customer_number or call.is_excluded:
             return []
-        facts = CallFacts(self, call, call.attempt if attempt is None else attempt)
+        facts = CallFacts(self, call, call.attempt - self.failed.get(call.id, 0) if attempt is None else attempt)
         plan, promised = [], False
         for rule in self.rules:
             try:

@@ -124,7 +124,7 @@ class TestCallbacks(TelephonyCase):
         self.tried('o2', seconds=120, outcome='failed')
         self.tried('o3', seconds=180, outcome='answered', talk_seconds=8)
         self.missed('other', seconds=200, caller='+77012223344', outcome='answered', extension='101', talk_seconds=80)
-        self.assertRecordValues(self.callbacks(), [{'state': 'open', 'attempt_count': 3}])
+        self.assertRecordValues(self.callbacks(), [{'state': 'open', 'attempt_count': 2}])
 
     def test_a_loss_that_is_told_after_it_was_made_good_is_no_debt(self):
         self.tried('o1', seconds=300, outcome='answered', talk_seconds=60)
@@ -169,6 +169,13 @@ class TestCallbacks(TelephonyCase):
         self.assertEqual(self.callbacks().attempt_count, 1, "the try itself")
         self.tried(seconds=1, outcome='failed')
         self.assertFalse(self.callbacks())
+
+    def test_a_try_that_turned_out_otherwise_leaves_the_promise_to_the_next(self):
+        self.tried('n1')
+        self.tried('n2', seconds=60)
+        self.tried('n1', seconds=1, outcome='failed')
+        self.assertRecordValues(self.callbacks(), [{
+            'state': 'open', 'origin_call_id': self.call('n2').id, 'attempt_count': 1}])
 
     def test_done_by_hand(self):
         lead = self.new_lead()
@@ -264,6 +271,124 @@ class TestCallbacks(TelephonyCase):
         self.tried('n4', seconds=4000)
         self.assertEqual(self.call('n4').attempt, 4)
         self.assertRecordValues(self.callbacks()[-1], [{'state': 'open', 'attempt_count': 1}])
+
+    def test_a_customer_who_calls_after_our_vain_attempts_deserves_new_ones(self):
+        """His loss is what is owed then, in whatever order the PBX tells."""
+        loss, tries = ('m', {'seconds': 3600}), [('n1', {}), ('n2', {'seconds': 600})]
+        for number, order in (('+77012220001', [*tries, loss]), ('+77012220002', [loss, *tries]),
+                              ('+77012220003', [tries[1], loss, tries[0]])):
+            for name, more in order:
+                played, party = (self.missed, 'caller') if name == 'm' else (self.tried, 'called')
+                played(f'{name}{number}', **{party: number}, **more)
+            callback = self.callbacks(number)
+            self.assertRecordValues(callback, [{
+                'state': 'open', 'direction': 'inbound', 'cause': 'missed', 'attempt_count': 0, 'first_try_at': False,
+                'origin_call_id': self.call(f'm{number}').id, 'lost_at': WEDNESDAY + timedelta(hours=1),
+                'due_at': WEDNESDAY + timedelta(minutes=75)}])
+            self.assertEqual(self.call(f'm{number}').callback_id, callback)
+            self.assertFalse(self.call(f'n1{number}').callback_id)
+            self.tried(f'n3{number}', seconds=7200, called=number)
+            self.assertRecordValues(callback, [{'state': 'open', 'attempt_count': 1}])
+        # it was no call after all: our own attempts still wait
+        with patch.object(type(self.env['telephony.event']), '_stored', return_value=[]):
+            self.events().filtered(lambda event: event.call_ref == f'm{number}').action_replay()
+            self.file_calls()
+        self.assertRecordValues(callback, [{
+            'state': 'open', 'direction': 'outbound', 'origin_call_id': self.call(f'n1{number}').id}])
+        self.assertEqual(callback.attempt_count, 3)
+
+    def test_our_own_attempts_count_from_the_first_whichever_is_told_first(self):
+        self.tried('n2', seconds=600)
+        self.tried('n1')
+        self.assertRecordValues(self.callbacks(), [{
+            'origin_call_id': self.call('n1').id, 'attempt_count': 2,
+            'due_at': WEDNESDAY + timedelta(hours=2, minutes=10)}])
+
+    def test_an_attempt_that_could_not_be_placed_is_none(self):
+        for number, missed in (('+77012220001', True), ('+77012220002', False)):
+            if missed:
+                self.missed(f'm{number}', seconds=-60, caller=number)
+            self.tried(f'f1{number}', called=number, outcome='failed')
+            self.tried(f'f2{number}', seconds=60, called=number, outcome='failed')
+            self.tried(f'n1{number}', seconds=120, called=number)
+            callback = self.callbacks(number)
+            self.assertRecordValues(callback, [{
+                'state': 'open', 'attempt_count': 1, 'due_at': WEDNESDAY + timedelta(seconds=120, hours=2)}])
+            self.tried(f'n2{number}', seconds=180, called=number)
+            self.tried(f'n3{number}', seconds=240, called=number)
+            self.assertEqual(callback.close_reason, "Not reached in 3 attempts")
+
+    def test_giving_up_stays_as_it_was_when_looked_at_again(self):
+        for index in range(3):
+            self.tried(f'n{index}', seconds=60 * index)
+        effect = self.call('n2').effect_ids.filtered(lambda effect: effect.kind == 'give_up')
+        expected = [{'state': 'done', 'note': "The owner decides", 'callback_id': self.callbacks().id}]
+        self.assertRecordValues(effect, expected)
+        self.call('n2').follow_up = 'todo'
+        self.file_calls()
+        self.assertRecordValues(effect, expected)
+
+    def test_answered_after_all_is_not_called_again(self):
+        """The call that opened the callback cannot be the one that made it good."""
+        self.missed()
+        self.tried(seconds=60)
+        self.missed(outcome='answered', extension='101', talk_seconds=60, seconds=1)
+        self.assertRecordValues(self.callbacks(), [{
+            'state': 'cancelled', 'close_kind': 'withdrawn', 'closing_call_id': False, 'recovery_rate': 0}])
+
+    # === A TALK THAT WAS NONE === #
+
+    def test_a_talk_that_turns_out_vain_leaves_the_debt(self):
+        """As if the PBX had told so at once, and so again after each repeat."""
+        lead = self.new_lead()
+        self.missed()
+        self.tried(seconds=60, outcome='answered', talk_seconds=60)
+        callback = self.callbacks()
+        self.assertEqual(callback.status, 'saved')
+        for _repeat in range(2):
+            self.tried(seconds=61)
+            self.assertRecordValues(callback, [{
+                'state': 'open', 'close_kind': False, 'close_reason': False, 'done_at': False, 'closed_by_id': False,
+                'closing_call_id': False, 'attempt_count': 1, 'recovery_rate': 0, 'served_in': False, 'served_minutes': 0,
+                'due_at': WEDNESDAY + timedelta(hours=2, seconds=61), 'check_at': WEDNESDAY + timedelta(hours=2, seconds=61)}])
+            self.assertEqual(lead.activity_ids, callback.activity_id)
+            self.assertEqual(self.callbacks(), callback)
+            self.call('o1').follow_up = 'todo'
+            self.file_calls()
+        self.tried('o2', seconds=600, outcome='answered', talk_seconds=60)
+        self.assertRecordValues(callback, [{'status': 'saved', 'closing_call_id': self.call('o2').id}])
+
+    def test_a_talk_that_was_too_short_after_all(self):
+        self.missed()
+        self.tried(seconds=60, outcome='answered', talk_seconds=60)
+        self.tried(seconds=61, outcome='answered', talk_seconds=5)
+        self.assertEqual(self.callbacks().state, 'open')
+
+    def test_a_talk_that_was_none_between_two_losses_leaves_one_debt(self):
+        lead = self.new_lead()
+        self.missed('m1')
+        self.tried(seconds=60, outcome='answered', talk_seconds=60)
+        self.missed('m2', seconds=900)
+        self.tried(seconds=61)
+        callback = self.callbacks()
+        self.assertRecordValues(callback, [{
+            'state': 'open', 'origin_call_id': self.call('m1').id, 'attempt_count': 1, 'previous_id': False,
+            'lost_at': WEDNESDAY}])
+        self.assertEqual(lead.activity_ids, callback.activity_id)
+        self.assertEqual((self.call('m1') | self.call('m2')).callback_id, callback)
+        self.call('m1').follow_up = self.call('m2').follow_up = 'todo'
+        self.file_calls()
+        self.assertEqual(self.callbacks(), callback)
+
+    def test_a_talk_that_was_none_before_another_one(self):
+        self.missed('m1')
+        self.tried('o1', seconds=60, outcome='answered', talk_seconds=60)
+        self.tried('o2', seconds=600, outcome='answered', talk_seconds=60, caller='102', extension='102')
+        self.tried('o1', seconds=61)
+        self.assertRecordValues(self.callbacks(), [{
+            'status': 'saved', 'closing_call_id': self.call('o2').id, 'closed_by_id': self.boris.id,
+            'served_minutes': 9, 'first_try_minutes': 1}])
+        self.assertFalse(self.callbacks().activity_id)
 
     def test_a_number_that_turns_out_to_be_our_own(self):
         self.missed(caller='+77272507613')

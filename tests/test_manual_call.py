@@ -51,6 +51,44 @@ class TestManualCall(TelephonyCase):
         call = self.log(callback, talk_minutes=2)
         self.assertRecordValues(callback, [{'state': 'done', 'closing_call_id': call.id, 'closed_by_id': self.anna.id}])
 
+    def test_a_talk_that_is_taken_back_or_corrected_leaves_the_debt(self):
+        lead = self.new_lead()
+        self.play(self.event('ended', outcome='missed', at=-3600))
+        callback = self.callbacks()
+        for outcome, attempts in (('answered', 0), ('no_answer', 1)):
+            call = self.log(callback, outcome='answered', talk_minutes=2)
+            self.assertEqual(callback.status, 'saved')
+            wizard = self.env['telephony.manual.call'].with_user(self.anna).with_context(default_call_id=call.id).create({})
+            if outcome == 'answered':
+                wizard.action_take_back()
+            else:
+                wizard.outcome = outcome
+                wizard.action_save()
+            self.follow_up()
+            self.assertRecordValues(callback, [{
+                'state': 'open', 'close_kind': False, 'closed_by_id': False, 'recovery_rate': 0, 'attempt_count': attempts}])
+            self.assertEqual(lead.activity_ids, callback.activity_id)
+        wizard.action_take_back()
+        self.assertRecordValues(callback, [{'state': 'open', 'attempt_count': 0, 'first_try_at': False}])
+
+    def correct(self, call, **values):
+        wizard = self.env['telephony.manual.call'].with_user(self.anna).with_context(default_call_id=call.id).create({})
+        wizard.write(values)
+        wizard.action_save()
+        self.follow_up()
+
+    def test_a_talk_with_another_number_leaves_the_debt(self):
+        self.play(self.event('ended', outcome='missed', at=-3600))
+        self.correct(self.log(self.callbacks(), talk_minutes=2), number='+77012223344')
+        self.assertRecordValues(self.callbacks(), [{'state': 'open', 'closing_call_id': False, 'attempt_count': 0}])
+
+    def test_a_loss_of_another_number_is_promised_there(self):
+        call = self.log(number=CUSTOMER, direction='inbound', outcome='missed')
+        self.log(self.callbacks(), outcome='no_answer', start_at=fields.Datetime.now() + timedelta(seconds=30))
+        self.correct(call, number='+77012223344')
+        self.assertEqual(self.callbacks().close_kind, 'withdrawn')
+        self.assertRecordValues(self.callbacks('+77012223344'), [{'state': 'open', 'origin_call_id': call.id}])
+
     def test_from_a_contact_the_promised_number_is_proposed(self):
         self.play(self.event('ended', caller='+77051112233', outcome='missed', at=-600))
         callback = self.callbacks('+77051112233')

@@ -27,6 +27,7 @@ class Promise:
     def __init__(self, planned):
         call = planned.call
         self.since, self.lost_at, self.last_try_at = call.start_at, call._moment(), call._moment()
+        self.direction = call.direction
         self.tries = []
 
     def is_latest(self, call):
@@ -71,8 +72,10 @@ class Rehearsal:
         number, attempt = call.customer_number, None
         promise = self.open.get(number)
         if promise and call.direction == 'outbound':
-            promise.tries.append(call.start_at)
-            attempt = sum(promise.since <= start <= call.start_at for start in promise.tries)
+            failed = call.outcome == 'failed'
+            if not failed:
+                promise.tries.append(call.start_at)
+            attempt = sum(promise.since <= start <= call.start_at for start in promise.tries) + failed
         plan = planner.plan(call, attempt)
         if call._is_reached() and promise and call._moment() >= promise.lost_at:
             del self.open[number]
@@ -108,6 +111,9 @@ class Rehearsal:
                 return 'skipped'
             del self.open[call.customer_number]
             return 'gave_up'
+        if promise and (promise.direction, call.direction) == ('outbound', 'inbound'):
+            self.open[call.customer_number] = Promise(planned)      # the customer's own, from now on
+            return 'joined'
         if not promise:
             promise = self.open[call.customer_number] = Promise(planned)
             if call.direction == 'outbound':
