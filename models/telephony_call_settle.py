@@ -398,16 +398,21 @@ class TelephonyCall(models.Model):
             callback._plan_activity()
 
     def _learn(self):
-        """A number that nobody has becomes a further number of the contact that a person gave its call to."""
-        calls = self.filtered(lambda call: call.partner_id and call.customer_number)
-        numbers = calls.mapped('customer_number')
-        known = {
-            *self.env['res.partner'].search([('phone_sanitized', 'in', numbers)]).mapped('phone_sanitized'),
-            *self.env['telephony.contact.number'].search([('number', 'in', numbers)]).mapped('number'),
-        }
-        for number, owners in calls.grouped('customer_number').items():
-            if number not in known:
-                self.env['telephony.contact.number']._learn(owners[0].partner_id, [number])
+        """A number that nobody in their company has becomes a further number of the contact that a person gave its call to;
+        archived contacts have none."""
+        partners, further = self.env['res.partner'], self.env['telephony.contact.number']
+        for company, calls in self.filtered(
+                lambda call: call.partner_id and call.customer_number).grouped('company_id').items():
+            numbers, ours = calls.mapped('customer_number'), [False, company.id]
+            known = {
+                *partners.search([('phone_sanitized', 'in', numbers), ('company_id', 'in', ours)]).mapped('phone_sanitized'),
+                *further.search([
+                    ('number', 'in', numbers), ('partner_id.active', '=', True), ('partner_id.company_id', 'in', ours),
+                ]).mapped('number'),
+            }
+            for number, owners in calls.grouped('customer_number').items():
+                if number not in known:
+                    further._learn(owners[0].partner_id, [number])
 
     def _unlearn(self):
         """What was learnt from these calls alone is forgotten."""

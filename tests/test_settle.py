@@ -224,6 +224,15 @@ class TestStrangers(SettleCase):
         call.with_user(self.anna).action_pick_contact(other.id)
         self.assertFalse(other.telephony_number_ids)
 
+    def test_archived_and_other_companies_contacts_do_not_keep_a_number_from_being_learnt(self):
+        other = self.env['res.company'].create({'name': "Other"})
+        theirs = self.env['res.partner'].create({'name': "Theirs", 'phone': STRANGER, 'company_id': other.id})
+        gone = self.env['res.partner'].create({'name': "Gone", 'active': False})
+        self.env['telephony.contact.number'].create([
+            {'partner_id': partner.id, 'number': STRANGER} for partner in (theirs, gone)])
+        self.lost(caller=STRANGER).with_user(self.supervisor).action_pick_contact(self.partner.id)
+        self.assertEqual(self.partner.telephony_number_ids.mapped('number'), [STRANGER])
+
     def test_an_ignored_number_is_nobodys_customer(self):
         call = self.stranger()
         self.assertEqual(self.callbacks(STRANGER).state, 'open')
