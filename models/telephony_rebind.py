@@ -9,8 +9,9 @@ from .telephony_call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 
-# Numbers that are taken from the queue at once, and calls that are looked up and written in one transaction.
-NUMBERS = 10
+# Numbers that are taken from the queue at once, and calls that are looked up and written in one transaction. So few
+# numbers that with all pauses they are done before Odoo ends a scheduled action that takes too long (120 s).
+NUMBERS = 5
 BATCH = 20
 # Deliveries came in so shortly ago: binding takes this part of the time, and pauses so long at most (seconds). Hardly
 # more than this part of them meets a batch and waits for it.

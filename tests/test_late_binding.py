@@ -5,6 +5,9 @@ from unittest.mock import patch
 
 from odoo import fields
 
+from odoo.addons.crm_telephony.models.telephony_call_settle import LATE_LIMITS
+from odoo.addons.crm_telephony.models.telephony_rebind import BATCH, LONGEST_PAUSE, NUMBERS
+
 from .common import CUSTOMER
 from .test_settle import STRANGER, SettleCase
 
@@ -147,6 +150,11 @@ class TestLateBinding(SettleCase):
         contact.phone = False
         number.unlink()
         self.assertFalse(self.queue())
+
+    def test_some_numbers_are_done_before_odoo_ends_a_scheduled_action(self):
+        """One that is ended begins again with the same numbers, while PBXs deliver for ever."""
+        batches = NUMBERS * LATE_LIMITS['late_count'] / BATCH
+        self.assertLess(batches * LONGEST_PAUSE, 120 - 10)
 
     def test_numbers_that_never_called_are_not_queued(self):
         self.past()
