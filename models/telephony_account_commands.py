@@ -171,6 +171,9 @@ class TelephonyAccount(models.Model):
         record = self.env[res_model].browse(res_id or []) if res_model in self.env else None
         if record and record._name == 'telephony.callback' and record.state == 'open':
             return record.action_call(confirmed)
+        if record and record._name == 'telephony.call':     # of a card, perhaps of whom the rules do not show it
+            call = record._mine()
+            return self.with_env(call.env)._place_call(number, call.sudo(), confirmed)
         return self._place_call(number, record, confirmed)
 
     @api.model

@@ -329,7 +329,7 @@ class TelephonyCall(models.Model):
         }
         if not records:
             return existing
-        shown = self.browse([call.id for call in existing.values() if call.state != 'ended'])
+        shown = {call: call._views() for call in existing.values() if call.state != 'ended'}
         numbers, users, _sharers = account._directory()
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
         talkers = {ref: self._talker(record, users) for ref, record in records.items()}

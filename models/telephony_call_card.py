@@ -1,4 +1,5 @@
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -6,7 +7,7 @@ import phonenumbers
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
@@ -19,7 +20,8 @@ LIVE_HOURS = 4
 # A call that we first hear of after its end is shown when it ended so recently (seconds): its result can be noted.
 LATE_SECONDS = 120
 MOST_LEADS, MOST_PEOPLE, MOST_CONTACTS = 3, 5, 3
-# After-call work is at most this (seconds): who saves after lunch has not worked on it all the time.
+# After-call work is at most this (seconds): who saves after lunch has not worked on it all the time. So long is an ended
+# call the business of those who see it only because it was on their screen.
 LONGEST_ACW = 1800
 MESSAGE_ICONS = {
     'email': 'fa-envelope-o', 'email_outgoing': 'fa-envelope-o', 'sms': 'fa-mobile', 'whatsapp_message': 'fa-whatsapp',
@@ -72,7 +74,7 @@ class TelephonyCall(models.Model):
         """
         self.ensure_one()
         views = {}
-        if self.direction == 'internal' or self.is_excluded:
+        if not self._is_of_customer():
             return views
         sharers = self.account_id._directory().sharers if self.account_id else {}
         phones = {phone: self.env['res.users'].browse(ids) for phone, ids in sharers.items()}
@@ -85,11 +87,14 @@ class TelephonyCall(models.Model):
             phase = 'talking' if self._may_be_answered() else {
                 'ringing': 'ringing', 'in_progress': 'talking', 'ended': 'ended'}[self.state]
             self._add_view(views, self.user_id, View(phase, self.answered_at or self.start_at, self.extension))
-        if self.direction == 'inbound' and all(leg.outcome == 'answered' or leg.answered_at for leg in self.leg_ids):
+        if self.direction == 'inbound' and not self.leg_ids:
             phase = 'ringing' if self.state == 'ringing' else 'lost' if self._is_lost() else 'gone'
             for user in self._group_users(phones):
                 self._add_view(views, user, View(phase, self.start_at, ''))
         return views
+
+    def _is_of_customer(self):
+        return self.direction != 'internal' and not self.is_excluded
 
     def _view_of_leg(self, leg):
         taken = leg.answered_at or leg.outcome == 'answered'
@@ -127,10 +132,15 @@ class TelephonyCall(models.Model):
         """Tell each user what these calls are for him now, and supervisors that something has changed. Goes out when the
         transaction commits.
 
-        :param shown: calls that were going on before: they may stand on a screen
+        :param dict shown: calls that were going on before, and may stand on a screen → their views then
         """
         now = fields.Datetime.now()
         views = {call: call._views() for call in self if call in shown or call._is_current(now)}
+        for call, before in shown.items():
+            # whom it concerns no more: the queue has chosen another phone, or it is no customer's
+            gone = View('gone' if call._is_of_customer() else 'closed', False, '')
+            if call in views:
+                views[call].update(dict.fromkeys(before.keys() - views[call].keys(), gone))
         # all at once, and not the many fields that a user has
         self.env['res.users'].union(*(user for users in views.values() for user in users)).fetch(TELLING_FIELDS)
         for call, users in views.items():
@@ -149,6 +159,14 @@ class TelephonyCall(models.Model):
     @api.model
     def _send(self, user, message):
         self.env['bus.bus']._sendone(user.partner_id, CALL_MESSAGE, message)
+
+    @contextmanager
+    def _moving_along(self):
+        """A number that is ignored while it rings leaves the screens."""
+        shown = {call: call._views() for call in self if call.state != 'ended'}
+        with super()._moving_along():
+            yield
+        self.filtered(lambda call: shown.get(call) and call.is_excluded)._announce(shown)
 
     def _take_back(self):
         """What turned out to be no call leaves the screens."""
@@ -173,12 +191,13 @@ class TelephonyCall(models.Model):
         rights. `seconds` is the age of the phase, so that no clock of a browser matters; `told_at` (the server's seconds)
         orders what is said of one call: the bus says again what a browser has missed, maybe after it has asked."""
         message = {'id': self.id, 'phase': view.phase, 'told_at': time.time()}
-        if view.phase == 'gone':
+        if view.phase in ('gone', 'closed'):
             return {**message, 'by': self.user_id.name or ''}
         number = self.customer_number or (self.caller_number if self.direction == 'inbound' else self.called_number) or ''
         return {
             **message,
-            'direction': self.direction,
+            # an outgoing call that is passed on comes in to him whose phone rings then
+            'direction': 'inbound' if view.extension not in (self.extension, '') else self.direction,
             'number': number,
             'display': pretty(number),
             'extension': view.extension or '',
@@ -220,9 +239,17 @@ class TelephonyCall(models.Model):
         company, chosen, call = self.sudo().company_id, self.env.companies, self
         if company not in chosen and company.id in self.env.user._get_company_ids():
             call = self.with_context(allowed_company_ids=(chosen | company).ids)
-        if not call.has_access('read') and self.env.user not in self.sudo()._views():
+        if not call.has_access('read') and not self.sudo()._is_handled_by(self.env.user):
             raise AccessError(self.env._("This call is not yours."))
         return call
+
+    def _is_handled_by(self, user):
+        """Whether he has it on his screen: it concerns him now, or did until just now."""
+        view = self._views().get(user)
+        if not view or view.phase == 'gone':
+            return False
+        return self.state != 'ended' or (
+            bool(self._moment()) and fields.Datetime.now() - self._moment() < timedelta(seconds=LONGEST_ACW))
 
     # === THE CARD === #
 
@@ -256,6 +283,7 @@ class TelephonyCall(models.Model):
             'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
             'note': call.note or '',
             'controls': self._controls(),
+            'can_open': self.has_access('read'),
             'can_create': self.env['res.partner'].has_access('create'),
         }
 
@@ -373,6 +401,7 @@ class TelephonyCall(models.Model):
         colleague may have done it since the card was loaded. The fresh card.
 
         :param dict values: `kind` ('contact' or 'lead'), `name`, `company`
+        :raise UserError: there is nothing to enter, not even a number
         """
         self = self._mine()
         call = self.sudo()
@@ -387,6 +416,8 @@ class TelephonyCall(models.Model):
                 lead.write({**told, 'name': lead.name.replace(call.customer_number or lead.name, company or name)})
             return self.link_caller(lead_id=lead.id)
         number = call.customer_number or (call.caller_number if call.direction == 'inbound' else call.called_number)
+        if not (name or company or number):
+            raise UserError(self.env._("Enter a name: the number is hidden."))
         partner = self.env['res.partner'].create({
             'name': name or company or number, 'company_name': company if name else False,
             'is_company': not name and bool(company),
@@ -401,7 +432,9 @@ class TelephonyCall(models.Model):
         self = self._mine()
         call = self.sudo()
         lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
-        offered = 'talk' if call.outcome == 'answered' else 'no_talk'
+        # who has passed it on has talked, though it goes on
+        has_talked = call.outcome == 'answered' or bool(call.answered_at)
+        offered = 'talk' if has_talked else 'no_talk'
         may_move = lead and lead.has_access('write')
         return {
             'dispositions': self.env['telephony.disposition'].search([('applies_to', 'in', ('any', offered))]).read(
@@ -413,6 +446,7 @@ class TelephonyCall(models.Model):
                 [('res_model', 'in', [False, (lead or partner)._name])]).read(['name', 'icon'], load=None)
             if lead or partner else [],
             'calls_to_do': self._calls_to_do(lead, partner),
+            'has_talked': has_talked,
             'disposition_id': call.disposition_id.id,
             'note': call.note or '',
         }
@@ -435,16 +469,20 @@ class TelephonyCall(models.Model):
         } for activity in activities]
 
     def save_result(self, values):
-        """Save what came of the call, in one step. Everything is optional.
+        """Save what came of the call, in one step. Everything is optional, and what is not there stays as it is.
 
-        :param dict values: `disposition_id`, `note`, `stage_id` of the deal, `done_ids` (activities that are done with
+        :param dict values: `disposition_id`, `note`, `note_before` (what stood there when it was begun: what a colleague
+            has added since stays), `stage_id` of the deal, `done_ids` (activities that are done with
             this call), `activity` (`type_id`, `date`, `summary`), `is_final` (False: a note during the talk)
         """
         self = self._mine()
         call = self.sudo()
-        if (values.get('note') or '') != (call.note or '') and 'note' in values:
-            self._check_author()
-        facts = {name: values[name] for name in ('disposition_id', 'note') if name in values}
+        facts = {'disposition_id': values['disposition_id']} if 'disposition_id' in values else {}
+        if 'note' in values:
+            note = self._merged_note(values['note'] or '', values.get('note_before'))
+            if note != (call.note or ''):
+                self._check_author()
+                facts['note'] = note
         if values.get('is_final', True) and call.ended_at and not call.acw_seconds:
             past = int((fields.Datetime.now() - call.ended_at).total_seconds())
             facts['acw_seconds'] = min(max(past, 1), LONGEST_ACW)
@@ -465,6 +503,18 @@ class TelephonyCall(models.Model):
             # this user's other tabs close the card too
             self._send(self.env.user, {'id': self.id, 'phase': 'closed'})
         return True
+
+    def _merged_note(self, note, before):
+        """The note that its user wrote when `before` stood there (None: whatever stood there), with what was added since."""
+        have = self.sudo().note or ''
+        if before is None or have == before or note.startswith(have):
+            return note
+        parts = have, note
+        if before and have.startswith(before):
+            parts = note, have.removeprefix(before)
+        elif before and have.endswith(before):
+            parts = have.removesuffix(before), note
+        return '\n'.join(part.strip() for part in parts if part.strip())
 
     def _chatter_line(self):
         """With what the employee says came of it."""

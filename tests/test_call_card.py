@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
 from odoo import fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.orm.model_classes import add_to_registry
 from odoo.tests import new_test_user
 
@@ -45,6 +45,13 @@ class CardCase(TelephonyCase):
     def new_agent(self, login, **values):
         return new_test_user(
             self.env, login, groups='base.group_user,sales_team.group_sale_salesman,crm_telephony.group_user', **values)
+
+    def new_team(self, *users, **values):
+        """A team of theirs that has our number."""
+        team = self.env['crm.team'].create({'name': "Night", 'company_id': self.company.id, **values})
+        self.env['crm.team.member'].create([{'user_id': user.id, 'crm_team_id': team.id} for user in users])
+        self.number.team_id = team
+        return team
 
     def card(self, user=None, call_id='c1'):
         return self.call(call_id).with_user(user or self.anna).get_card()
@@ -93,10 +100,7 @@ class TestAudience(CardCase):
         other = self.new_agent('tel_other')
         nophone = self.new_agent('tel_nophone')
         self.env['telephony.extension'].create({'number': '104', 'account_id': self.account.id, 'user_id': other.id})
-        team = self.env['crm.team'].create({'name': "Night", 'company_id': self.company.id})
-        for user in (self.anna | self.boris | nophone):
-            self.env['crm.team.member'].create({'user_id': user.id, 'crm_team_id': team.id})
-        self.number.team_id = team
+        team = self.new_team(self.anna, self.boris, nophone)
         both = {'tel_anna': ['ringing'], 'tel_boris': ['ringing']}
         self.assertEqual(self.hear(self.event('ringing', queue='support')), both)
         self.assertEqual(
@@ -112,6 +116,54 @@ class TestAudience(CardCase):
         # phones are told: the group is not meant
         self.number.team_id = team
         self.assertEqual(self.hear(self.event('ringing', 'c5', extension='104', queue='night')), {'tel_other': ['ringing']})
+
+    def test_the_group_is_told_when_a_phone_rings(self):
+        """A menu or queue comes first, and then one phone: who was told and is not meant has no card that stands on."""
+        self.new_team(self.anna, self.boris)
+        both = {'tel_anna': ['ringing'], 'tel_boris': ['ringing']}
+        self.assertEqual(self.hear(self.event('ringing')), both)
+        self.assertEqual(
+            self.hear(self.event('ringing', extension='101', at=5)), {'tel_anna': ['ringing'], 'tel_boris': ['gone']})
+        self.assertEqual(set(self.told[-1][-1]), {'id', 'phase', 'by', 'told_at'}, "nothing of the customer")
+        self.assertEqual(self.hear(self.event('ringing', extension='102', at=9)),
+                         {'tel_anna': ['ringing'], 'tel_boris': ['ringing']}, "his phone after all")
+        self.assertEqual(self.hear(self.event('ended', at=20, outcome='missed')), {
+            'tel_anna': ['lost'], 'tel_boris': ['lost']})
+        # the phone is nobody's
+        self.assertEqual(self.hear(self.event('ringing', 'c2')), both)
+        self.assertEqual(self.hear(self.event('ringing', 'c2', extension='103', at=5)), {
+            'tel_anna': ['gone'], 'tel_boris': ['gone']})
+        self.assertEqual(self.hear(self.event('ended', 'c2', at=20, outcome='missed')), {})
+
+    def test_a_number_that_is_ignored_while_it_rings(self):
+        self.hear(self.event('ringing', extension='101', caller='+77019999999'))
+        del self.told[:]
+        self.call().action_ignore_number()
+        self.assertEqual([(partner, message['phase']) for _model, partner, message in self.told],
+                         [(self.anna.partner_id.id, 'closed')])
+        self.assertEqual(self.hear(self.event('answered', extension='101', caller='+77019999999', at=5)), {})
+
+    def test_a_number_that_was_ignored_while_it_was_talked(self):
+        """By a colleague, of another call: that is found when this one ends."""
+        caller = '+77019999999'
+        self.hear(self.event('ringing', extension='101', caller=caller),
+                  self.event('answered', extension='101', caller=caller, at=5))
+        self.env['telephony.decision'].create({'company_id': self.company.id, 'number': caller, 'kind': 'ignore'})
+        self.call().is_excluded = False     # looked up before
+        self.assertEqual(
+            self.hear(self.event('ended', at=60, outcome='answered', extension='101', caller=caller)),
+            {'tel_anna': ['closed']})
+
+    def test_outbound_that_is_passed_on(self):
+        """It rings at the colleague: to him it comes in."""
+        self.hear(self.outbound('ringing'), self.outbound('answered', at=5))
+        self.assertEqual([message['direction'] for _model, _id, message in self.told], ['outbound'])
+        told = self.hear(self.outbound('transferred', extension='102', at=20))
+        self.assertEqual(told['tel_boris'], ['ringing'])
+        self.assertEqual({partner: message['direction'] for _model, partner, message in self.told}, {
+            self.anna.partner_id.id: 'outbound', self.boris.partner_id.id: 'inbound'})
+        message, = self.env['telephony.call'].with_user(self.boris).ringing_now()
+        self.assertEqual((message['phase'], message['direction']), ('ringing', 'inbound'))
 
     def test_outbound(self):
         self.assertEqual(self.hear(self.outbound('ringing')), {'tel_anna': ['ringing']})
@@ -246,13 +298,14 @@ class TestAudience(CardCase):
         """Phones, who shares them, users and legs are read once for a batch, not for each call."""
         self.play(*(self.event('ringing', f'c{n}', caller=f'+7701000001{n}', extension='101') for n in range(5)))
         calls = self.env['telephony.call'].search([('account_id', '=', self.account.id)])
-        calls._announce(calls)
+        shown = {call: call._views() for call in calls}
+        calls._announce(shown)
         self.env.invalidate_all()
         calls.fetch(['direction', 'state', 'account_id', 'company_id', 'is_excluded', 'user_id'])
         calls.leg_ids.fetch(['extension', 'user_id', 'outcome'])
         self.account.extension_ids.fetch(['number', 'user_id'])
         with self.assertQueryCount(5):
-            calls._announce(calls)
+            calls._announce(shown)
 
 
 class TestRingingNow(CardCase):
@@ -435,6 +488,36 @@ class TestCard(CardCase):
         self.assertEqual((card['partner']['name'], card['partner']['company'], card['match_state']), ("New", "Firm", 'manual'))
         self.assertEqual(self.call().partner_id.phone, '+77019999999')
 
+    def test_group_member_after_it_is_over(self):
+        """Who was told that it rings may know and change nothing of it once a colleague has it, nor of a lost one for ever."""
+        self.new_team(self.anna, self.boris)
+        self.hear(self.event('ringing', caller='+77019999999'))
+        call = self.call().with_user(self.anna)
+        self.assertFalse(call.has_access('read'))
+        self.assertTrue(call.get_card())
+        self.hear(self.event('answered', caller='+77019999999', extension='102', at=1))
+        actions = {
+            'get_card': (), 'get_result_form': (), 'save_result': ({'note': "x"},), 'link_caller': (self.partner.id,)}
+        for end in ((), (self.event('ended', caller='+77019999999', at=9, outcome='answered'),)):
+            self.hear(*end)
+            for name, arguments in actions.items():
+                with self.subTest(name, end=end), self.assertRaises(AccessError):
+                    getattr(call, name)(*arguments)
+        self.hear(self.event('ringing', 'c2', caller='+77019999998'),
+                  self.event('ended', 'c2', caller='+77019999998', outcome='abandoned'))
+        lost = self.call('c2').with_user(self.anna)
+        self.assertTrue(lost.get_card(), "his card stands")
+        lost.sudo().ended_at -= timedelta(hours=1)
+        with self.assertRaises(AccessError):
+            lost.get_card()
+
+    def test_nothing_to_create_a_contact_of(self):
+        self.play(self.event('ringing', extension='101', caller='anonymous'))
+        call = self.call().with_user(self.anna)
+        with self.assertRaises(UserError):
+            call.create_caller({'kind': 'contact', 'name': " ", 'company': ""})
+        self.assertEqual(call.create_caller({'kind': 'contact', 'name': "Aigerim"})['partner']['name'], "Aigerim")
+
     def test_pick_the_deal(self):
         first, second = self.new_lead(name="First"), self.new_lead(name="Second")
         self.play(self.event('ringing', extension='101'))
@@ -610,6 +693,37 @@ class TestResult(CardCase):
         self.call('c2').with_user(self.anna).save_result({'note': "Hm", 'is_final': False})
         self.assertRecordValues(self.call('c2'), [{'note': "Hm", 'acw_seconds': 0}])
         self.assertEqual(self.told, [])
+
+    def test_a_colleague_wrote_meanwhile(self):
+        """Who saves an older note adds to what stands there by now, and takes nothing away."""
+        save = self.mine.save_result
+        save({'note': "Wants flour", 'note_before': ""})
+        self.call().note = "Wants flour\n40 t"      # as the colleague's form has it
+        save({'note': "Wants flour, urgent", 'note_before': "Wants flour"})
+        self.assertEqual(self.call().note, "Wants flour, urgent\n40 t")
+        save({'note': "Call at noon", 'note_before': ""})
+        self.assertEqual(self.call().note, "Wants flour, urgent\n40 t\nCall at noon")
+        self.assertIn("40 t", self.call().message_id.body)
+        save({'note': "", 'note_before': "Wants flour, urgent"})
+        self.assertEqual(self.call().note, "40 t\nCall at noon")
+        save({'note': "40 t\nCall at noon!", 'note_before': ""})
+        self.assertEqual(self.call().note, "40 t\nCall at noon!", "it holds all that stood there")
+        save({'note': "Call at two!", 'note_before': "Call at noon!"})
+        self.assertEqual(self.call().note, "40 t\nCall at two!")
+        save({'note': "", 'note_before': "40 t\nCall at two!"})
+        self.assertFalse(self.call().note, "who has read it may clear it")
+
+    def test_who_has_passed_it_on_has_talked(self):
+        self.play(self.event('ringing', 'c2', extension='101'), self.event('answered', 'c2', extension='101', at=1),
+                  self.event('transferred', 'c2', extension='102', at=20))
+        for name, events in {
+            'it rings at the colleague': (), 'he talks': (self.event('answered', 'c2', extension='102', at=25),),
+        }.items():
+            self.play(*events)
+            with self.subTest(name):
+                form = self.call('c2').with_user(self.anna).get_result_form()
+                self.assertTrue(form['has_talked'])
+                self.assertIn("Interested", [one['name'] for one in form['dispositions']])
 
     def test_after_lunch(self):
         self.play(self.event('ended', 'old', at=-7200, outcome='answered', extension='101', talk_seconds=60))

@@ -166,6 +166,35 @@ class TestPlaceCall(CallControlCase):
         callback._close('done', "Done")
         self.place('+77051234567', callback, user=self.boris if callback.with_user(self.boris).has_access('read') else None)
 
+    def test_from_a_card_of_who_may_not_read_the_call(self):
+        """A lost call of an unknown caller, of which the number's responsible was told."""
+        self.number.user_id, caller = self.anna, '+77019999999'
+        self.play(self.event('ringing', caller=caller), self.event('ended', caller=caller, outcome='abandoned'))
+        lost = self.call()
+        self.assertFalse(lost.with_user(self.anna).has_access('read'))
+        self.assertFalse(lost.with_user(self.anna).get_card()['can_open'])
+        self.env['phone.blacklist'].add(caller)
+        asked = self.place(caller, lost)['params']
+        self.assertEqual(asked['confirmed'], ['blacklist'])
+        self.place(caller, lost, confirmed=asked['confirmed'])
+        self.assertEqual(self.pbx.told, [('dial', '101', caller)])
+        with self.assertRaises(AccessError):
+            self.place(caller, lost, user=self.boris)
+
+    def test_from_a_card_of_another_company_than_is_chosen(self):
+        other = self.env['res.company'].create({'name': "Other", 'country_id': self.env.ref('base.kz').id})
+        self.anna.company_ids += other
+        self.lead.company_id = self.company
+        self.play(self.event('ringing', extension='101'), self.event('ended', outcome='missed'))
+        lost = self.call()
+        self.assertEqual(lost.lead_id, self.lead)
+        self.assertTrue(lost.with_user(self.anna).get_card()['can_open'])
+        account = self.env['telephony.account'].with_user(self.anna).with_context(allowed_company_ids=other.ids)
+        with self.enter_registry_test_mode():
+            account.place_call(CUSTOMER, 'telephony.call', lost.id)
+        self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
+        self.assertEqual((self.dials().res_model, self.dials().res_id), ('crm.lead', self.lead.id))
+
     def test_a_deal_that_is_gone_or_anothers_does_not_stop_the_call_from_being_filed(self):
         self.place(CUSTOMER, self.lead)
         self.lead.unlink()

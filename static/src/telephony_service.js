@@ -25,6 +25,7 @@ import { session } from "@web/session";
  * @property {boolean} isFolded only its head is shown
  * @property {boolean} [isTouched] the user has done something with the card
  * @property {string} [note] what the user is writing about it: kept here, for the fields come and go with the phases
+ * @property {string} [noteBefore] what stood there when he began, or has saved last
  */
 
 const CALL = "crm_telephony.call";
@@ -155,6 +156,9 @@ export const telephonyService = {
             const isOver = ["gone", "lost"].includes(phase);
             if (phase === "closed" || (isOver && (!call || Date.now() - call.shownAt < GLIMPSE))) {
                 dismiss(id); // done in another tab, or nobody has seen it here
+                if (call && isOver) {
+                    closed.set(id, { toldAt }); // nobody has closed it: a queue may ring here once more
+                }
                 return;
             }
             if (!call && before?.phase === phase) {

@@ -25,7 +25,7 @@ const CARD = {
     match_state: "ambiguous", match_reason: "",
     contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
     debt: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
-    note: "", can_create: true, controls: { hang_up: false, transfer: [] },
+    note: "", can_create: true, can_open: true, controls: { hang_up: false, transfer: [] },
 };
 const STRANGER = { ...CARD, partner: false, leads: [], contacts: [], reasons: [] };
 const FORM = {
@@ -39,7 +39,7 @@ const FORM = {
         { id: 20, summary: "Ask", date: "2026-03-09", is_late: true, is_due: true },
         { id: 21, summary: "In a month", date: "2026-04-10", is_late: false, is_due: false },
     ],
-    disposition_id: false, note: "",
+    has_talked: true, disposition_id: false, note: "",
 };
 
 /** What the server was asked: the names of the methods, with arguments where they matter. */
@@ -462,6 +462,79 @@ test("a click says which deal, a form who calls", async () => {
     expect(asked.splice(0)).toEqual(["get_card", [[7], 5], "get_card", [[8], { name: "Timur", company: "", kind: "lead" }]]);
 });
 
+test("what a queue takes to another phone and back before one can look rings here again", async () => {
+    await open();
+    await tell({ phase: "ringing", told_at: 100 }, { phase: "gone", by: "", told_at: 110 });
+    await tell({ phase: "ringing", told_at: 100 });
+    expect(".o_telephony_card").toHaveCount(0, { message: "the bus says it again" });
+    await tell({ phase: "ringing", told_at: 111 });
+    expect(".o_telephony_card").toHaveCount(1);
+});
+
+test("what the user has not touched is not saved: a colleague may have written it meanwhile", async () => {
+    onRpc("telephony.call", "save_result", ({ args }) => {
+        asked.push(args[1]);
+        return true;
+    });
+    await open();
+    await tell({ phase: "talking" });
+    asked.splice(0);
+    await contains(".o_telephony_card_note").edit("Wants");
+    expect(asked.splice(0)).toEqual([{ note: "Wants", note_before: "", is_final: false }]);
+    await contains(".o_telephony_card_note").edit("Wants flour");
+    expect(asked.splice(0)).toEqual([{ note: "Wants flour", note_before: "Wants", is_final: false }]);
+    onRpc("telephony.call", "get_result_form", () => ({ ...FORM, note: "Wants flour\n40 t", disposition_id: 1, calls_to_do: [] }));
+    await tell({ phase: "ended", outcome: "" });
+    expect(".o_telephony_result_note").toHaveValue("Wants flour\n40 t", { message: "with what stands there by now" });
+    await contains(".o_telephony_result_stage").select("11");
+    asked.splice(0);
+    await contains(".o_telephony_result_save").click();
+    expect(asked.splice(0)).toEqual([{ stage_id: 11, done_ids: [] }]);
+    // what is not saved yet is compared with what stood there when it was begun
+    await tell({ id: 8, phase: "talking" });
+    await contains("[data-call='8'] .o_telephony_card_note").edit("Oven", { confirm: false });
+    await tell({ id: 8, phase: "ended", outcome: "answered" });
+    expect(".o_telephony_result_note").toHaveValue("Oven");
+    await contains(".o_telephony_result_save").click();
+    expect(asked.at(-1)).toEqual({ note: "Oven", note_before: "", done_ids: [] });
+});
+
+test("who has passed the call on while it goes on has done his activities all the same", async () => {
+    await open();
+    await tell({ phase: "ended", outcome: "" });
+    expect(".o_telephony_result_done input:first").toBeChecked();
+});
+
+test("who may not read a call is not offered to open it, and calls back by its card", async () => {
+    session.telephony.can_call = true;
+    cards[7] = { ...STRANGER, is_hidden: true, can_open: false };
+    onRpc("telephony.account", "place_call", ({ args }) => {
+        asked.push(args);
+        return { type: "ir.actions.act_window_close" };
+    });
+    await open();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_open").toHaveCount(0);
+    await advanceTime(1000);
+    await tell({ phase: "lost", outcome: "missed" });
+    asked.splice(0);
+    await contains(".o_telephony_card_call_back").click();
+    expect(asked.splice(0)).toEqual([["+77771234567", "telephony.call", 7]]);
+});
+
+test("a contact is made of a number or a name", async () => {
+    cards[7] = STRANGER;
+    await open();
+    await tell({ phase: "ringing", number: "", display: "" });
+    expect(".o_telephony_card_create [type=submit]").not.toBeEnabled();
+    await contains("input[name=name]").edit("Timur", { confirm: false });
+    await animationFrame();
+    expect(".o_telephony_card_create [type=submit]").toBeEnabled();
+    await tell({ id: 8, phase: "ringing" });
+    await contains("[data-call='8'] .o_telephony_card_fold").click();
+    expect("[data-call='8'] .o_telephony_card_create [type=submit]").toBeEnabled();
+});
+
 test("the result is saved in one step", async () => {
     onRpc("telephony.call", "save_result", ({ args }) => {
         asked.push(args);
@@ -477,7 +550,7 @@ test("the result is saved in one step", async () => {
     await contains(".o_telephony_result_stage").select("11");
     await contains(".o_telephony_result_save").click();
     expect(asked.splice(0)).toEqual(["get_card", [[7], {
-        disposition_id: 2, note: "Samples", stage_id: 11, activity: { type_id: 4, date: "2026-03-13", summary: "" },
+        disposition_id: 2, note: "Samples", note_before: "", stage_id: 11, activity: { type_id: 4, date: "2026-03-13", summary: "" },
         done_ids: [20],
     }]]);
     expect(".o_telephony_card").toHaveCount(0);
@@ -538,6 +611,7 @@ test("who writes a result is not disturbed by the next call, and loses nothing w
 });
 
 test("what nobody reached does not tick its activity off", async () => {
+    onRpc("telephony.call", "get_result_form", () => ({ ...FORM, has_talked: false }));
     await open();
     await tell({ phase: "ended", direction: "outbound", outcome: "busy" });
     expect(".o_telephony_card_phase").toHaveText("Busy");

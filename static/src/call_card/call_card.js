@@ -96,6 +96,16 @@ export class CallCard extends Component {
         return this.call.phase === "lost" && Boolean(this.call.number) && canCall();
     }
 
+    /** A call that rang at his group may be none that he may read. */
+    get canOpen() {
+        return !this.isUnknown && Boolean(this.linkedLead || this.partner || this.card.can_open);
+    }
+
+    get canCreateContact() {
+        const { name, company } = this.state.draft;
+        return Boolean(this.call.number || name.trim() || company.trim());
+    }
+
     get hasOtherDeals() {
         return this.card.leads?.some((lead) => !lead.is_linked);
     }
@@ -169,12 +179,8 @@ export class CallCard extends Component {
     }
 
     callBack() {
-        const [model, id] = this.linkedLead
-            ? ["crm.lead", this.linkedLead.id]
-            : this.partner
-            ? ["res.partner", this.partner.id]
-            : ["telephony.call", this.call.id];
-        this.dial.place(() => this.orm.call("telephony.account", "place_call", [this.call.number, model, id]));
+        const { number, id } = this.call;
+        this.dial.place(() => this.orm.call("telephony.account", "place_call", [number, "telephony.call", id]));
     }
 
     /** Hang up, or pass it on: what this PBX can be told. */
@@ -207,15 +213,23 @@ export class CallCard extends Component {
 
     onNote(ev) {
         this.telephony.keep(this.call.id);
+        this.call.noteBefore ??= this.card.note;
         this.call.note = ev.target.value;
     }
 
     /** The note is kept as soon as one leaves it: the talk may end in another tab. */
     async saveNote(ev) {
         const note = ev.target.value;
-        if (note !== this.card.note) {
-            this.card.note = note;
-            await this.orm.silent.call("telephony.call", "save_result", [[this.call.id], { note, is_final: false }]);
+        const { noteBefore } = this.call;
+        if (note !== noteBefore) {
+            this.call.noteBefore = note;
+            const values = { note, note_before: noteBefore, is_final: false };
+            try {
+                await this.orm.silent.call("telephony.call", "save_result", [[this.call.id], values]);
+            } catch (error) {
+                this.call.noteBefore = noteBefore; // it is still to be saved
+                throw error;
+            }
         }
     }
 }

@@ -51,13 +51,20 @@ export class ResultForm extends Component {
         const before = this.state.form;
         const form = await this.orm.silent.call("telephony.call", "get_result_form", [[this.props.call.id]]);
         const { disposition, note, activityType } = this.state;
+        const { note: typed, noteBefore } = this.props.call;
+        const written = before
+            ? note !== before.note && { note, noteBefore: before.note }
+            : typed !== undefined && (typed !== noteBefore || !form.note.startsWith(typed)) && { note: typed, noteBefore };
+        if (written) {
+            form.note = written.noteBefore; // what it is to be compared with
+        }
         Object.assign(this.state, {
             form,
             disposition: before && disposition !== before.disposition_id ? disposition : form.disposition_id,
-            note: before && note !== before.note ? note : this.props.call.note ?? form.note,
+            note: written ? written.note : form.note,
             activityType: form.activity_types.some((one) => one.id === activityType) && activityType,
             stage: form.stage_id,
-            done: Object.fromEntries(form.calls_to_do.map(({ id, is_due: isDue }) => [id, isDue && this.props.call.outcome === "answered"])),
+            done: Object.fromEntries(form.calls_to_do.map(({ id, is_due: isDue }) => [id, isDue && form.has_talked])),
         });
     }
 
@@ -95,8 +102,9 @@ export class ResultForm extends Component {
             await this.orm.call("telephony.call", "save_result", [
                 [this.props.call.id],
                 {
-                    disposition_id: disposition,
-                    note,
+                    // nothing that a colleague may have changed meanwhile
+                    ...(disposition !== form.disposition_id && { disposition_id: disposition }),
+                    ...(note !== form.note && { note, note_before: form.note }),
                     ...(stage !== form.stage_id && { stage_id: stage }),
                     ...(activityType && activityDate && { activity: { type_id: activityType, date: activityDate, summary } }),
                     done_ids: Object.keys(done).filter((id) => done[id]).map(Number),
