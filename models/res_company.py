@@ -1,3 +1,5 @@
+import pytz
+
 from odoo import fields, models
 
 DEAL_POLICIES = [
@@ -60,6 +62,11 @@ class ResCompany(models.Model):
         """The language of what the system writes for everybody in the company."""
         partner = self.partner_id.with_context(prefetch_fields=False)   # of its many fields only one is wanted
         return partner.lang or self.env.lang
+
+    def _telephony_zone(self, person=None):
+        """Where this user or contact is, else the company (pytz)."""
+        company = self.sudo()
+        return pytz.timezone(person and person.tz or company.resource_calendar_id.tz or company.partner_id.tz or 'UTC')
 
     def _telephony_supervisors(self):
         """Who is told of what goes wrong: the one who is named, else all supervisors, else the administrators."""

@@ -221,11 +221,7 @@ class TelephonyCall(models.Model):
         zones = zones_of(self.customer_number)
         if len(zones) == 1 and zones[0] in pytz.all_timezones_set:
             return pytz.timezone(zones[0])
-        return pytz.timezone(self.partner_id.tz) if self.partner_id.tz else self._company_zone()
-
-    def _company_zone(self):
-        company = self.company_id
-        return pytz.timezone(company.resource_calendar_id.tz or company.partner_id.tz or 'UTC')
+        return self.company_id._telephony_zone(self.partner_id)
 
     @api.depends_context('lang')
     def _compute_promised_time(self):

@@ -428,7 +428,7 @@ class TelephonyCallback(models.Model):
 
     def _zone(self, user=None):
         """Where the owner, or this user, works."""
-        return pytz.timezone((user or self.user_id).tz or self.company_id.partner_id.tz or 'UTC')
+        return self.company_id._telephony_zone(user or self.user_id)
 
     def _local(self, moment, user=None):
         return pytz.utc.localize(moment).astimezone(self._zone(user))

@@ -211,14 +211,13 @@ class TelephonyEffect(models.Model):
         action, call = self.action_id, self.call_id
         lead_or_partner = call.lead_id or call.partner_id
         activity_type = action.activity_type_id.id or self.env['ir.model.data']._xmlid_to_res_id('mail.mail_activity_data_todo')
-        zone = pytz.timezone(user.tz or call.company_id.partner_id.tz or 'UTC')
         there = call.with_context(lang=user.lang or self.env.lang)
         return {
             'res_model_id': self.env['ir.model']._get_id(lead_or_partner._name) if lead_or_partner else False,
             'res_id': lead_or_partner.id,
             'activity_type_id': activity_type,
             'user_id': user.id,
-            'date_deadline': pytz.utc.localize(self.due_at).astimezone(zone).date(),
+            'date_deadline': pytz.utc.localize(self.due_at).astimezone(call.company_id._telephony_zone(user)).date(),
             'summary': summary or action.with_env(there.env).text or there._question(),
             'note': there._chatter_line(),
             'automated': True,
@@ -254,8 +253,9 @@ class TelephonyEffect(models.Model):
         if call.lead_id:
             lines.append(_("Deal: %(deal)s", deal=call.lead_id.display_name))
         if callback:
+            zone = call.company_id._telephony_zone().zone
             lines.append(_("Callback: %(user)s, due %(time)s", user=callback.user_id.name or _("nobody yet"),
-                           time=format_datetime(self.env, callback.due_at, tz=call._company_zone().zone, dt_format='short')))
+                           time=format_datetime(self.env, callback.due_at, tz=zone, dt_format='short')))
         if call.outcome == 'answered':
             label = _("Listen to the recording") if call.has_recording else _("Open the call")
             lines.append(Markup('<a href="%s/odoo/telephony-calls/%s">%s</a>') % (call.get_base_url(), call.id, label))

@@ -131,6 +131,19 @@ class TelephonyRule(models.Model):
                 words.append(f"{label}: {format_list(self.env, self[name].mapped('display_name'), 'or')}")
         return [words[0], *(word[:1].lower() + word[1:] for word in words[1:])]
 
+    @api.onchange('outcome', 'direction')
+    def _onchange_outcome(self):
+        """What the form does not show any more holds no call back."""
+        if self.outcome == 'answered':
+            self.wait_over = self.wait_most = 0
+        elif self.outcome:
+            self.contact = self.answered_by = False
+            self.talk_over = self.talk_most = 0
+        if self.direction == 'inbound':
+            self.attempt_least = self.attempt_most = 0
+        elif self.direction == 'outbound':
+            self.repeat_least = 0
+
     # === CRUD === #
 
     def write(self, vals):
@@ -172,7 +185,7 @@ class TelephonyRule(models.Model):
         return (
             self.company_id in (call.company_id, self.company_id.browse())
             and self._fits_outcome(call)
-            and self.contact in (False, 'short' if call.is_short else 'real')
+            and self.contact in (False, 'short' if call.is_short else 'real' if call._is_reached() else None)
             and _within(call.wait_seconds, self.wait_over, self.wait_most)
             and _within(call.talk_seconds, self.talk_over, self.talk_most)
             and _within(facts.attempt, self.attempt_least - 1, self.attempt_most)

@@ -9,11 +9,13 @@ MOST_SPANS = 14
 
 class WorkingHours:
     """When a resource.calendar is open, holidays taken out. Keeps what it has read, so that all calls of a batch cost one
-    look at the calendar. All times are naive UTC. No calendar, or one without hours, is always open: nothing is known."""
+    look at the calendar. All times are naive UTC. No calendar, one without hours or with flexible ones is always open:
+    nothing is known."""
 
-    def __init__(self, calendar, zone=None):
-        self.calendar = calendar if calendar.attendance_ids or calendar.flexible_hours else calendar.browse()
-        self.zone = pytz.timezone(calendar.tz or zone or 'UTC')
+    def __init__(self, calendar, company):
+        self.calendar = calendar.browse() if calendar.flexible_hours or not calendar.attendance_ids else calendar
+        self.company = company
+        self.zone = pytz.timezone(calendar.tz) if calendar else company._telephony_zone()
         self._spans = {}
 
     def is_open(self, at):
@@ -69,14 +71,17 @@ class WorkingHours:
     def _span(self, index):
         if index not in self._spans:
             first = pytz.utc.localize(datetime.fromordinal(index * SPAN_DAYS))
-            intervals = self.calendar._work_intervals_batch(first, first + timedelta(days=SPAN_DAYS))[False]
+            # Odoo leaves the holidays of other companies to the record rules
+            holidays = [('time_type', '=', 'leave'), ('company_id', 'in', [False, self.company.id])]
+            intervals = self.calendar._work_intervals_batch(
+                first, first + timedelta(days=SPAN_DAYS), domain=holidays)[False]
             self._spans[index] = [
                 tuple(moment.astimezone(pytz.utc).replace(tzinfo=None) for moment in interval[:2]) for interval in intervals]
         return self._spans[index]
 
 
 class Openings:
-    """The working hours of many calls: each calendar is read once."""
+    """The working hours of many calls: each calendar is read once a company."""
 
     def __init__(self):
         self._hours = {}
@@ -88,7 +93,7 @@ class Openings:
         """Hours of a company's number, else of its team, else of the deal's team, else of the company."""
         calendar = number.resource_calendar_id or (number.team_id or lead.team_id).resource_calendar_id \
             or company.resource_calendar_id
-        key = calendar.id or -company.id
+        key = (calendar.id, company.id)
         if key not in self._hours:
-            self._hours[key] = WorkingHours(calendar.sudo(), company.partner_id.tz)
+            self._hours[key] = WorkingHours(calendar.sudo(), company)
         return self._hours[key]

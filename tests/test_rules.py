@@ -6,7 +6,7 @@ from freezegun import freeze_time
 from psycopg2.errors import SerializationFailure
 
 from odoo.exceptions import ValidationError
-from odoo.tests import new_test_user
+from odoo.tests import Form, new_test_user
 
 from ..providers.base import ProviderError
 from ..providers.clients import base as clients_base
@@ -15,6 +15,8 @@ from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 # a Wednesday, 15:00 in Almaty (UTC+5); the Friday after it is a holiday
 WEDNESDAY = datetime(2026, 11, 4, 10, 0)
 STRANGER = '+77012223344'
+# midnight before the holiday, and when texts go out on it; the office opens on Monday
+HOLIDAY_NIGHT, HOLIDAY_MORNING = datetime(2026, 11, 5, 19, 0), datetime(2026, 11, 6, 4, 0)
 
 
 class Pbx(clients_base.Client):
@@ -325,9 +327,10 @@ class TestEffects(RulesCase):
         self.assertEqual((self.call('c').callback_id, later.callback_id), (self.env['telephony.callback'], self.callbacks()))
 
     def test_what_a_rule_has_put_off_ends_with_the_rule(self):
-        call = self.lost('missed', datetime(2026, 11, 4, 19, 0))
+        call = self.lost('missed', HOLIDAY_NIGHT)
+        self.assertEqual(self.states(call)['sms'], 'planned')
         self.env.ref('crm_telephony.rule_missed_out').active = False
-        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.work_off(HOLIDAY_MORNING)
         self.assertEqual((self.states(call), len(self.texts())), ({'callback': 'done', 'sms': 'skipped'}, 0))
 
     def test_a_rule_that_is_switched_off_takes_nothing_back(self):
@@ -337,15 +340,15 @@ class TestEffects(RulesCase):
         self.assertEqual(self.callbacks().state, 'open')
 
     def test_what_turns_out_otherwise_does_not_follow_any_more(self):
-        night = datetime(2026, 11, 4, 19, 0)    # midnight: the SMS waits
+        night = HOLIDAY_NIGHT   # the SMS waits
         call = self.lost('missed', night)
         sms = self.effects(call)['sms']
-        self.assertEqual((sms.state, sms.due_at), ('planned', datetime(2026, 11, 5, 4, 0)))
+        self.assertEqual((sms.state, sms.due_at), ('planned', HOLIDAY_MORNING))
         self.tell(night, self.event('ended', 'c', night.isoformat() + '+00:00', outcome='answered', extension='101',
                                     talk_seconds=60))
         self.assertEqual({effect.kind: effect.state for effect in call.effect_ids if effect.kind != 'notify'},
                          {'callback': 'skipped', 'sms': 'skipped'})
-        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.work_off(HOLIDAY_MORNING)
         self.assertFalse(self.texts() or self.callbacks())
 
     def test_colleagues_lead_to_nothing(self):
@@ -458,7 +461,12 @@ class TestSms(RulesCase):
 
     def test_without_a_promise_too(self):
         """A rule may send a text and nothing else; who was reached before it goes out gets none."""
-        self.only({'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id}, outcome='missed')
+        template = self.env.ref('crm_telephony.sms_template_missed')
+        self.only({'kind': 'sms', 'sms_template_id': template.id}, outcome='missed')
+        call = self.lost('missed', call_id='untrue')
+        self.assertRecordValues(call.effect_ids, [{
+            'state': 'skipped', 'note': "No callback is due after the text that announces one"}])
+        template.body = "Sorry we missed your call"
         call = self.lost('missed')
         self.assertEqual((self.states(call), len(self.texts())), ({'sms': 'done'}, 1))
         night = datetime(2026, 11, 4, 19, 0)
@@ -477,13 +485,15 @@ class TestSms(RulesCase):
     def test_a_long_night(self):
         """Where texts go out for few hours a day, the one of the evening still goes out in the morning."""
         self.company.write({'telephony_sms_from': 10, 'telephony_sms_to': 18})
-        call = self.lost('missed', datetime(2026, 11, 3, 13, 30))   # 18:30
-        self.work_off(datetime(2026, 11, 4, 5, 0))
+        call = self.lost('missed', datetime(2026, 11, 5, 13, 30))   # 18:30
+        self.work_off(datetime(2026, 11, 6, 5, 0))
         self.assertEqual(self.states(call)['sms'], 'done')
 
     def test_a_day_after_the_call(self):
-        self.only({'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id,
-                   'delay_kind': 'real', 'delay_minutes': 1440}, outcome='missed')
+        template = self.env.ref('crm_telephony.sms_template_missed')
+        template.body = "Sorry we missed your call"
+        self.only({'kind': 'sms', 'sms_template_id': template.id, 'delay_kind': 'real', 'delay_minutes': 1440},
+                  outcome='missed')
         call = self.lost('missed')
         self.work_off(WEDNESDAY + timedelta(days=1))
         self.assertEqual((self.states(call), len(self.texts())), ({'sms': 'done'}, 1))
@@ -493,6 +503,7 @@ class TestSms(RulesCase):
         self.lost('answered', WEDNESDAY + timedelta(minutes=5), 'talk', talk_seconds=60, extension='102')
         second = self.lost('missed', WEDNESDAY + timedelta(minutes=30), 'second')
         self.assertEqual((self.effects(second)['sms'].state, len(self.texts())), ('skipped', 1))
+        self.callbacks().with_user(self.boris).action_done()
         self.lost('missed', WEDNESDAY + timedelta(minutes=245), 'third')
         self.assertEqual(len(self.texts()), 2)
 
@@ -524,22 +535,37 @@ class TestSms(RulesCase):
     def test_the_night_of_the_customer(self):
         """A customer in New York does not hear of us at six in the morning, one in Almaty does not at night."""
         american = '+12125550123'
-        self.lost('missed', call_id='us', caller=american)      # 5:00 there
+        self.lost('missed', datetime(2026, 11, 6, 10, 0), 'us', caller=american)    # 5:00 there, a holiday here
         self.assertFalse(self.texts(american))
-        self.work_off(datetime(2026, 11, 4, 13, 59))
+        self.work_off(datetime(2026, 11, 6, 13, 59))
         self.assertFalse(self.texts(american))
-        self.work_off(datetime(2026, 11, 4, 14, 0))
-        self.assertEqual(len(self.texts(american)), 1)
-        night = datetime(2026, 11, 4, 16, 30)   # 21:30 in Almaty
-        one, two = (self.lost('missed', night + timedelta(minutes=index), f'night{index}') for index in range(2))
-        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.work_off(datetime(2026, 11, 6, 14, 0))
+        self.assertIn("Sunday, 8 November, 23:00", self.texts(american).body)
+        one, two = (self.lost('missed', HOLIDAY_NIGHT + timedelta(minutes=index), f'night{index}') for index in range(2))
+        self.work_off(HOLIDAY_MORNING)
         self.assertEqual([self.effects(call)['sms'].state for call in (one, two)], ['done', 'skipped'])
-        self.assertIn("09:00", self.texts().body)
+        self.assertIn("Monday, 9 November, 09:00", self.texts().body)
+
+    def test_no_text_comes_after_what_it_announces(self):
+        """Where the morning brings the call it needs no text that still says that we are closed."""
+        untrue = "No callback is due after the text that announces one"
+        for call_id, at in (('night', datetime(2026, 11, 3, 17, 0)),    # 22:00, and the office opens at nine as well
+                            ('early', datetime(2026, 11, 4, 3, 5)), ('American', WEDNESDAY)):
+            number = '+12125550123' if call_id == 'American' else f'+7701{at:%d%H%M}0'
+            call = self.lost('missed', at, call_id, caller=number)
+            self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': untrue}])
+            self.assertEqual(self.callbacks(number).state, 'open')
+        call = self.lost('missed', HOLIDAY_NIGHT)
+        self.assertEqual(self.states(call)['sms'], 'planned')
+        self.callbacks().with_user(self.boris).due_at = HOLIDAY_MORNING - timedelta(minutes=5)
+        self.work_off(HOLIDAY_MORNING)
+        self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': untrue}])
+        self.assertFalse(self.texts())
 
     def test_who_was_reached_before_the_morning_gets_none(self):
-        call = self.lost('missed', datetime(2026, 11, 4, 19, 0))
+        call = self.lost('missed', HOLIDAY_NIGHT)
         self.callbacks().with_user(self.boris).action_done()
-        self.work_off(datetime(2026, 11, 5, 4, 0))
+        self.work_off(HOLIDAY_MORNING)
         self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': "The customer was reached meanwhile"}])
         self.assertFalse(self.texts())
 
@@ -715,6 +741,7 @@ class TestConditions(RulesCase):
             ({'talk_most': 10, 'outcome': 'answered'}, own),
             ({'contact': 'short'}, own),
             ({'contact': 'real', 'outcome': 'answered'}, talk),
+            ({'contact': 'real'}, talk),
             ({'attempt_least': 2}, again),
             ({'attempt_most': 1, 'direction': 'outbound'}, tried),
             ({'repeat_least': 2}, night),
@@ -739,6 +766,19 @@ class TestConditions(RulesCase):
                 self.assertEqual(every.browse(one.call.id for one in self.plan(every, rule)), fitting)
                 self.assertIn('→', rule.summary)
                 rule.active = False
+
+    def test_what_the_form_hides_holds_no_call_back(self):
+        form = Form(self.rules)
+        form.name, form.outcome, form.direction = "Talked", 'answered', 'inbound'
+        form.contact, form.answered_by, form.talk_over, form.repeat_least = 'real', 'other', 60, 2
+        form.outcome, form.direction = 'no_answer', 'outbound'
+        form.wait_over, form.attempt_least = 10, 2
+        rule = form.save()
+        self.assertRecordValues(rule, [{
+            'contact': False, 'answered_by': False, 'talk_over': 0, 'repeat_least': 0, 'wait_over': 10, 'attempt_least': 2}])
+        form = Form(rule)
+        form.outcome, form.direction = 'answered', 'inbound'
+        self.assertRecordValues(form.save(), [{'wait_over': 0, 'attempt_least': 0}])
 
     def test_order_stop_and_one_callback(self):
         first, second, third = (self.rules.create({
@@ -803,6 +843,40 @@ class TestWorkingHours(RulesCase):
         self.company.resource_calendar_id = False
         later = saturday_night + timedelta(hours=1)
         self.assertEqual(self.due(later, 'none'), later + timedelta(minutes=15))
+
+    def test_flexible_hours_are_no_closed_doors(self):
+        self.calendar.schedule_type = 'flexible'
+        saturday_night = datetime(2026, 11, 7, 20, 0)
+        self.assertEqual(self.due(saturday_night), saturday_night + timedelta(minutes=15))
+        self.assertEqual(self.callbacks(f'+7701{saturday_night:%d%H%M}0').rule_id, self.env.ref('crm_telephony.rule_missed'))
+
+    def test_the_holiday_of_another_company(self):
+        """Odoo's public holidays are mostly of no calendar: each company has its own."""
+        other = self.env['res.company'].create({'name': "Other"})
+        holiday = {'name': "Holiday", 'date_from': WEDNESDAY - timedelta(hours=9), 'date_to': WEDNESDAY + timedelta(hours=9)}
+        leaves = self.env['resource.calendar.leaves']
+        self.assertEqual(leaves.with_company(other).create(holiday).company_id, other)
+        self.assertEqual(self.due(WEDNESDAY), WEDNESDAY + timedelta(minutes=15))
+        leaves.create(holiday)
+        self.assertEqual(self.due(WEDNESDAY + timedelta(minutes=1), 'ours'), datetime(2026, 11, 5, 4, 0))
+
+    def test_the_time_of_a_company_without_a_zone(self):
+        """What is nobody's, or the matter of somebody without a time zone, is told in the zone where the company works."""
+        self.company.partner_id.tz = self.boris.tz = False
+        at = datetime(2026, 11, 4, 19, 30)      # half past midnight in Almaty
+        self.only({'kind': 'callback', 'delay_kind': 'real', 'delay_minutes': 15},
+                  {'kind': 'activity', 'delay_kind': 'real', 'text': "Look at it"})
+        for owner in (self.boris, self.boris.browse()):
+            with self.subTest(owner=owner.name):
+                self.lead.user_id = self.lead.team_id = False
+                self.lead.user_id = owner
+                self.lost('missed', at, f'c{owner.id}')
+                activity = self.callbacks()[-1].activity_id
+                self.assertRecordValues(activity, [{
+                    'summary': f"Call back {CUSTOMER} by 00:45", 'date_deadline': datetime(2026, 11, 5).date()}])
+                self.callbacks()[-1].action_done()
+        self.assertEqual(self.lead.activity_ids.filtered(lambda one: one.summary == "Look at it").mapped('date_deadline'),
+                         [datetime(2026, 11, 5).date()])
 
     def test_a_company_that_is_closed_for_years(self):
         self.env['resource.calendar.leaves'].create({

@@ -118,7 +118,7 @@ class TelephonyRehearsal(models.TransientModel):
 
     def _period(self):
         """From the beginning of the first day to the end of the last one, where the company works (naive UTC)."""
-        zone = pytz.timezone(self.company_id.resource_calendar_id.tz or self.company_id.partner_id.tz or 'UTC')
+        zone = self.company_id._telephony_zone()
         return [
             zone.localize(datetime.combine(day, time())).astimezone(pytz.utc).replace(tzinfo=None)
             for day in (self.date_from, self.date_to + timedelta(days=1))]
