@@ -71,9 +71,12 @@ class ResCompany(models.Model):
     def _telephony_supervisors(self):
         """Who is told of what goes wrong: the one who is named, else all supervisors, else the administrators."""
         self.ensure_one()
-        def of(group):
-            return self.env.ref(group).sudo().all_user_ids.filtered(
-                lambda user: user.active and not user.share and self in user.company_ids)
-        named = self.telephony_supervisor_id.filtered('active')
-        administrators = of('crm_telephony.group_admin')
-        return named or of('crm_telephony.group_supervisor') - administrators or administrators
+        groups, xmlid_to_id = self.env['res.groups'].sudo(), self.env['ir.model.data']._xmlid_to_res_id
+
+        def of_us(users):
+            return users.filtered(lambda user: user.active and not user.share and self in user.company_ids)
+        if named := of_us(self.telephony_supervisor_id):
+            return named
+        supervisors, administrators = (of_us(groups.browse(xmlid_to_id(f'crm_telephony.{name}')).all_user_ids)
+                                       for name in ('group_supervisor', 'group_admin'))
+        return supervisors - administrators or administrators

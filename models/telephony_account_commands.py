@@ -16,8 +16,6 @@ _logger = logging.getLogger(__name__)
 HISTORY_OVERLAP = timedelta(hours=6)
 # Calls of the last minutes are still being told by events.
 HISTORY_DELAY = timedelta(minutes=10)
-# A call that goes on longer has lost its end.
-LIVE = timedelta(hours=4)
 
 
 class TelephonyAccount(models.Model):
@@ -280,10 +278,10 @@ class TelephonyAccount(models.Model):
         warnings = {}
         if self.env['phone.blacklist'].sudo().search_count([('number', '=', number)], limit=1):
             warnings['blacklist'] = self.env._("%(number)s asked not to be called.", number=number)
-        busy = self.env['telephony.call'].sudo().search([
-            ('customer_number', '=', number), ('company_id', '=', account.company_id.id), ('state', '!=', 'ended'),
-            ('start_at', '>', fields.Datetime.now() - LIVE),
-        ], limit=1, order='state, start_at desc')   # who talks to him before who rings
+        calls = self.env['telephony.call'].sudo()
+        busy = calls.search(
+            calls._live_domain() & Domain('customer_number', '=', number) & Domain('company_id', '=', account.company_id.id),
+            limit=1, order='state, start_at desc')   # who talks to him before who rings
         if busy.state == 'in_progress':
             who = busy.user_id.name or busy.extension or self.env._("Somebody")
             warnings['busy'] = self.env._("%(user)s is talking to %(number)s right now.", user=who, number=number)
@@ -325,9 +323,8 @@ class TelephonyAccount(models.Model):
     def _phone_states(self):
         """Phone → 'talking' or 'ringing', of the phones of this PBX that are not free."""
         self.ensure_one()
-        calls = self.env['telephony.call'].sudo().search(
-            Domain('account_id', '=', self.id) & Domain('state', '!=', 'ended')
-            & Domain('start_at', '>', fields.Datetime.now() - LIVE))
+        calls = self.env['telephony.call'].sudo()
+        calls = calls.search(calls._live_domain() & Domain('account_id', '=', self.id))
         states = {}
         for call in calls:
             legs = call.leg_ids._running()

@@ -21,6 +21,8 @@ OUTCOMES = [
     ('abandoned', "Abandoned"),
 ]
 LOST_OUTCOMES = ('missed', 'abandoned')
+# A call that goes on longer has lost its end on the way: nobody talks that long.
+LIVE = timedelta(hours=4)
 # Pauses before what failed by our own fault is tried again; after the last one only a person can.
 RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Somebody else wrote at the same time: nothing is wrong, try again.
@@ -533,6 +535,11 @@ class TelephonyCall(models.Model):
         """The customer and somebody of us really talked."""
         self.ensure_one()
         return self.outcome == 'answered' and not self.is_short
+
+    @api.model
+    def _live_domain(self):
+        """Of the calls that go on."""
+        return Domain('state', '!=', 'ended') & Domain('start_at', '>', fields.Datetime.now() - LIVE)
 
     def _moment(self):
         """When the call was over, as far as the PBX tells."""

@@ -11,12 +11,10 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
-from .telephony_call import LOST_OUTCOMES, label_of
+from .telephony_call import LIVE, LOST_OUTCOMES, label_of
 
 # What a call is for one of us, the most telling first: who talks on one of his phones is not told that another rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
-# A call that goes on longer than this (hours) has lost its end.
-LIVE_HOURS = 4
 # A call that we first hear of after its end is shown when it ended so recently (seconds): its result can be noted.
 LATE_SECONDS = 120
 MOST_LEADS, MOST_PEOPLE, MOST_CONTACTS = 3, 5, 3
@@ -179,7 +177,7 @@ class TelephonyCall(models.Model):
     def _is_current(self, now):
         if self.state == 'ended':
             return bool(self.ended_at) and self.outcome == 'answered' and now - self.ended_at < timedelta(seconds=LATE_SECONDS)
-        return not self.start_at or now - self.start_at < timedelta(hours=LIVE_HOURS)
+        return not self.start_at or now - self.start_at < LIVE
 
     def _is_told(self, user):
         """An employee who may use telephony, works for this company and wants to be told."""
@@ -217,8 +215,7 @@ class TelephonyCall(models.Model):
         if not user.has_group('crm_telephony.group_user'):
             return []
         calls = self.sudo().search(
-            Domain('state', '!=', 'ended') & Domain('start_at', '>', now - timedelta(hours=LIVE_HOURS))
-            & Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal')
+            self._live_domain() & Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal')
             # a part of what concerns him, in one query: mostly there is none
             & (Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id) | Domain('leg_ids', '=', False)
                | Domain('account_id.extension_ids.also_user_ids', '=', user.id)))

@@ -28,27 +28,27 @@ class TelephonyCall(models.Model):
     @api.model
     def _cron_follow_up(self, batch_size=100):
         """Work off the ended calls in batches; one bad record never stops the rest."""
-        again = self.search([('follow_up_next_at', '<=', fields.Datetime.now())], limit=1000)
-        again.write({'follow_up': 'todo', 'follow_up_next_at': False})
-        self.env['telephony.callback']._plan_lost_activities()
         domain = Domain('follow_up', '=', 'todo')
-        while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
-            # another scheduler may be at some of them: it does them, and whoever comes later finds nothing left
-            calls = calls.try_lock_for_update(allow_referencing=True).filtered_domain(domain)
-            if not calls:
-                self._follow_up_later()
-                return
-            try:
+        try:
+            again = self.search([('follow_up_next_at', '<=', fields.Datetime.now())], limit=1000)
+            again.write({'follow_up': 'todo', 'follow_up_next_at': False})
+            self.env['telephony.callback']._plan_lost_activities()
+            self.env['ir.cron']._commit_progress()
+            while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
+                # another scheduler may be at some of them: it does them, and whoever comes later finds nothing left
+                calls = calls.try_lock_for_update(allow_referencing=True).filtered_domain(domain)
+                if not calls:
+                    self._follow_up_later()
+                    return
                 calls._follow_up_batch()
-            except CONCURRENCY_ERRORS:  # a webhook writes one of them: the next turn
-                self.env.cr.rollback()
-                self._follow_up_later()
-                self.env.cr.commit()    # pylint: disable=invalid-commit
-                return
-            if not self.env['ir.cron']._commit_progress(len(calls), remaining=self.search_count(domain)):
-                break
-            # nothing of a batch is needed by the next one: memory stays flat
-            self.env.invalidate_all()
+                if not self.env['ir.cron']._commit_progress(len(calls), remaining=self.search_count(domain)):
+                    break
+                # nothing of a batch is needed by the next one: memory stays flat
+                self.env.invalidate_all()
+        except CONCURRENCY_ERRORS:  # a webhook writes one of them, or has since we looked: the next turn
+            self.env.cr.rollback()
+            self._follow_up_later()
+            self.env.cr.commit()    # pylint: disable=invalid-commit
 
     def _follow_up_batch(self):
         try:
@@ -205,11 +205,13 @@ class TelephonyCall(models.Model):
     @api.model
     def _busy(self, company, number, user):
         """Who cannot be called now, in words: the customer or the employee, who talk or whose phone rings; '' for nobody."""
-        running = self.search(Domain('company_id', '=', company.id) & Domain('state', '!=', 'ended') & (
+        live = self.search(self._live_domain() & Domain('company_id', '=', company.id) & (
             Domain('customer_number', '=', number) | Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id)))
-        if with_us := running.filtered(lambda call: call.customer_number == number)[:1]:
+        if with_us := live.filtered(lambda call: call.customer_number == number)[:1]:
             return self.env._("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
-        return self.env._("%(user)s is on the phone", user=user.name) if running else ''
+        # his phone may have rung for a colleague, or have handed the call on; the call itself tells where no phone of his does
+        busy = live.filtered(lambda call: user in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id)
+        return self.env._("%(user)s is on the phone", user=user.name) if busy else ''
 
     def _customer_lang(self):
         """The customer's language, the company's for strangers."""

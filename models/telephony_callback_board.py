@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -12,8 +12,6 @@ from .working_hours import Openings
 LOST_AGAIN_DAYS = 30
 # Upper ends (working minutes) of the groups by which the board tells how fast debts were made good.
 SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
-# A live call older than this has lost its end on the way: nobody talks that long.
-LONGEST_TALK = timedelta(hours=3)
 SYSTRAY_LIMIT = 8
 # Space of the advisory locks that let one person take a callback at a time.
 LOCK_SPACE = 0x74656C62
@@ -364,10 +362,9 @@ class TelephonyCallback(models.Model):
         """The calls that these customers have with us right now: dict (company, number) → telephony.call."""
         if not self:
             return {}
-        calls = self.env['telephony.call'].sudo().search([
-            ('state', '!=', 'ended'), ('customer_number', 'in', self.mapped('customer_number')),
-            ('start_at', '>=', fields.Datetime.now() - LONGEST_TALK),
-        ], order='start_at, id')
+        calls = self.env['telephony.call'].sudo()
+        calls = calls.search(
+            calls._live_domain() & Domain('customer_number', 'in', self.mapped('customer_number')), order='start_at, id')
         return {(call.company_id, call.customer_number): call for call in calls}
 
     def _busy_line(self, call):

@@ -120,29 +120,29 @@ class TelephonyEffect(models.Model):
         now = fields.Datetime.now()
         domain = Domain('state', '=', 'planned') & Domain('due_at', '<=', now)
         inside, outside = domain & Domain('kind', 'not in', OUTSIDE), domain & Domain('kind', 'in', OUTSIDE)
-        while effects := self.search(inside, limit=batch_size, order='due_at, id'):
-            # another scheduler may be at some of them
-            effects = effects.try_lock_for_update().filtered_domain(inside)
-            try:
+        try:
+            while effects := self.search(inside, limit=batch_size, order='due_at, id'):
+                # another scheduler may be at some of them
+                effects = effects.try_lock_for_update().filtered_domain(inside)
                 for effect in effects:
                     effect._do_alone()
-            except CONCURRENCY_ERRORS:  # somebody else writes one of their records: the next turn
-                self.env.cr.rollback()
-                self.env.ref('crm_telephony.ir_cron_effects')._trigger(fields.Datetime.now() + timedelta(minutes=1))
-                self.env.cr.commit()    # pylint: disable=invalid-commit
-                return
-            if not effects or not self.env['ir.cron']._commit_progress(len(effects), remaining=self.search_count(domain)):
-                return
-        for effect in self.search(outside, order='due_at, id'):
-            if effect := effect.try_lock_for_update().filtered_domain(outside):
-                try:
-                    effect._do()
-                except Exception as error:  # noqa: BLE001 - it is told where an admin looks
-                    self.env.cr.rollback()
-                    if not isinstance(error, CONCURRENCY_ERRORS):
-                        effect._note_failure(error)
-                if not self.env['ir.cron']._commit_progress(1):
+                if not effects or not self.env['ir.cron']._commit_progress(len(effects), remaining=self.search_count(domain)):
                     return
+            for effect in self.search(outside, order='due_at, id'):
+                if effect := effect.try_lock_for_update().filtered_domain(outside):
+                    try:
+                        effect._do()
+                    except CONCURRENCY_ERRORS:
+                        raise
+                    except Exception as error:  # noqa: BLE001 - it is told where an admin looks
+                        self.env.cr.rollback()
+                        effect._note_failure(error)
+                    if not self.env['ir.cron']._commit_progress(1):
+                        return
+        except CONCURRENCY_ERRORS:  # somebody writes one of their records, or has since we looked: the next turn
+            self.env.cr.rollback()
+            self.env.ref('crm_telephony.ir_cron_effects')._trigger(fields.Datetime.now() + timedelta(minutes=1))
+            self.env.cr.commit()    # pylint: disable=invalid-commit
 
     def _do_alone(self):
         """What fails is noted on the effect and on its rule."""
@@ -316,6 +316,10 @@ class TelephonyEffect(models.Model):
             return self._skip(self.env._("The customer was reached meanwhile, or nobody wants to call any more"))
         if not user:
             return self._skip(self.env._("Nobody is responsible"))
+        if not callback._is_latest(call):
+            return self._skip(self.env._("The customer has been called again since"))
+        if callback.taken_at and callback.user_id != user:
+            return self._skip(self.env._("%(user)s calls back", user=callback.user_id.name or self.env._("Somebody else")))
         if now > patience:
             return self._skip(self.env._("Too late"))
         if user.telephony_dnd:

@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 import pytz
 
 from odoo import api, fields, models
@@ -7,7 +5,6 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
 from .telephony_call import LOST_OUTCOMES
-from .telephony_call_card import LIVE_HOURS
 
 # Rows that a board shows; the figures above them count all.
 CALLS, CALLBACKS = 200, 50
@@ -44,7 +41,7 @@ class TelephonyLive(models.AbstractModel):
         board, now = self.sudo(), fields.Datetime.now()
         in_companies = Domain('company_id', 'in', self.env.companies.ids)
         users_by_phone = board._users_by_phone(in_companies)
-        calls, more = board._live_calls(in_companies, now)
+        calls, more = board._live_calls(in_companies)
         busy = {}
         rows = [board._call_row(call, users_by_phone, busy, now) for call in calls]
         rows.sort(key=lambda row: row['phase'] != 'waiting')
@@ -67,9 +64,9 @@ class TelephonyLive(models.AbstractModel):
         users.partner_id.fetch(['name'])
         return phones
 
-    def _live_calls(self, in_companies, now):
+    def _live_calls(self, in_companies):
         """Who is not yet talked to stands first, the oldest of each; how many more there are."""
-        domain = in_companies & Domain('state', '!=', 'ended') & Domain('start_at', '>', now - timedelta(hours=LIVE_HOURS))
+        domain = in_companies & self.env['telephony.call']._live_domain()
         calls = self.env['telephony.call'].search_fetch(domain, [
             'account_id', 'company_id', 'direction', 'caller_number', 'called_number', 'customer_number', 'state', 'start_at',
             'answered_at', 'queue', 'user_id', 'number_id', 'partner_id', 'lead_id',
@@ -80,7 +77,7 @@ class TelephonyLive(models.AbstractModel):
     def _call_row(self, call, users_by_phone, busy, now):
         """One call of the board; what it keeps people busy with goes into `busy`: user → (state, since, who)."""
         who = call.partner_id.complete_name or call.who
-        legs = call.leg_ids.filtered(lambda leg: not leg.ended_at and leg.outcome in (False, 'answered'))
+        legs = call.leg_ids._running()
         people = self.env['res.users']
         dialling = 'on_line' if call._may_be_answered() else 'dialling'
         for leg in legs:

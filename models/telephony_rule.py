@@ -193,7 +193,7 @@ class TelephonyRule(models.Model):
             and (not self.account_ids or call.account_id in self.account_ids)
             and (not self.source_ids or (call.number_id.source_id | call.lead_id.source_id) & self.source_ids)
             and (not self.team_ids or (call.lead_id.team_id or call.number_id.team_id) in self.team_ids)
-            and self.caller in (False, 'known' if call.partner_id or call.lead_id else 'unknown')
+            and self.caller in (False, 'known' if facts.is_known else 'unknown')
             and (not self.category_ids
                  or (call.partner_id | call.partner_id.commercial_partner_id).category_id & self.category_ids)
             and (not self.amount_least or call.lead_id.expected_revenue >= self.amount_least)
@@ -304,6 +304,12 @@ class CallFacts:
             return 'nobody'
         talkers = call.user_id | call.leg_ids.filtered('talk_seconds').user_id
         return ('owner' if owner in talkers else 'other') if owner else False
+
+    @cached_property
+    def is_known(self):
+        """A deal that was only made of this very call tells nothing."""
+        call = self.call
+        return bool(call.partner_id or call.lead_id and call.lead_id.telephony_origin_call_id != call)
 
     @cached_property
     def repeats(self):

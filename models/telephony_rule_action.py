@@ -142,15 +142,18 @@ class TelephonyRuleAction(models.Model):
         company = call.company_id
         if self.kind in UNADDRESSED:
             return self.env['res.users']
+        def of_us(users):
+            return users.filtered(lambda user: user.active and company in user.company_ids)
         if self.who == 'user':
             users = self.user_id
         elif self.who == 'supervisor':
-            users = self.env['res.groups'].browse(
-                self.env['ir.model.data']._xmlid_to_res_id('crm_telephony.group_supervisor')).all_user_ids
+            users = company._telephony_supervisors()
         elif self.who == 'talker' and call.user_id:
             users = call.user_id
+        elif self.who == 'owner' and self.kind == 'notify' and (owner := of_us(call._owner())):
+            users = owner   # who is away reads it when he comes back
         else:
             users = self.env['telephony.callback']._responsible(call, due)
             if self.who == 'leader':
                 users = call.lead_id.team_id.user_id or call.number_id.team_id.user_id or users.sale_team_id.user_id
-        return users.filtered(lambda user: user.active and company in user.company_ids)
+        return of_us(users)

@@ -6,7 +6,9 @@ from freezegun import freeze_time
 from psycopg2.errors import SerializationFailure
 
 from odoo.exceptions import ValidationError
+from odoo.modules.migration import load_script
 from odoo.tests import Form, new_test_user
+from odoo.tools import convert_file, file_path
 
 from ..providers.base import ProviderError
 from ..providers.clients import base as clients_base
@@ -229,6 +231,22 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.assertFalse(self.told(self.anna))
         self.lost('answered', WEDNESDAY + timedelta(minutes=9), 'own', talk_seconds=80, extension='102')
         self.assertEqual(len(self.told(self.boris)), 1)
+
+    def test_a_salesperson_on_leave_is_told_all_the_same(self):
+        """That is mostly why somebody else answers."""
+        resource = self.env['resource.resource'].create({'name': "Boris", 'user_id': self.boris.id})
+        self.env['resource.calendar.leaves'].create({
+            'name': "Leave", 'resource_id': resource.id, 'calendar_id': resource.calendar_id.id,
+            'date_from': WEDNESDAY - timedelta(days=1), 'date_to': WEDNESDAY + timedelta(days=1)})
+        self.lost('answered', talk_seconds=80, extension='101')
+        self.assertEqual(self.told(self.boris), ["Answered by somebody else than the salesperson: Customer"])
+        self.assertFalse(self.told(self.anna))
+
+    def test_the_supervisor_who_is_named(self):
+        self.company.telephony_supervisor_id = self.anna
+        self.lost('abandoned', wait_seconds=61)
+        self.assertEqual(self.told(self.anna), ["Hung up after waiting more than a minute: Customer"])
+        self.assertFalse(self.told(self.supervisor))
 
     def test_the_salesperson_may_listen_to_what_he_is_told_about(self):
         call = self.lost('answered', talk_seconds=80, extension='101')
@@ -626,6 +644,35 @@ class TestRedial(RulesCase):
                 (self.busy_call | self.call('talk1')).unlink()
                 self.callbacks().unlink()
 
+    def test_a_colleagues_talk_and_a_lost_end_hold_nobody_up(self):
+        """Anna's phone rang too, but Boris talks; five hours ago she talked on a line whose end was lost."""
+        def at(moment):
+            return moment.isoformat() + '+00:00'
+        effect = self.redial()
+        with freeze_time(WEDNESDAY - timedelta(hours=5)):
+            self.play(self.event('answered', 'lost end', at(WEDNESDAY - timedelta(hours=5)), extension='101', caller=STRANGER))
+        with freeze_time(self.DUE):
+            self.play(*(self.event(what, 'group', at(self.DUE - timedelta(seconds=9 - index)), extension=phone, caller=STRANGER)
+                        for index, (what, phone) in enumerate((('ringing', '101'), ('ringing', '102'), ('answered', '102')))))
+        self.assertEqual(len(self.call('group').leg_ids), 2)
+        self.work_off(self.DUE)
+        self.assertEqual((effect.state, self.pbx.told), ('done', [('101', CUSTOMER)]))
+
+    def test_not_when_the_promise_has_moved_on(self):
+        effect = self.redial()
+        self.tried('no_answer', WEDNESDAY + timedelta(minutes=2), 'again')
+        self.work_off(self.DUE)
+        self.assertRecordValues(effect, [{'state': 'skipped', 'note': "The customer has been called again since"}])
+        self.assertFalse(self.pbx.told)
+
+    def test_not_when_somebody_else_has_taken_it(self):
+        effect = self.redial()
+        with freeze_time(WEDNESDAY + timedelta(minutes=1)):
+            self.callbacks().with_user(self.boris).action_take()
+        self.work_off(self.DUE)
+        self.assertRecordValues(effect, [{'state': 'skipped', 'note': "Boris calls back"}])
+        self.assertFalse(self.pbx.told)
+
     def test_not_when_he_was_reached_meanwhile(self):
         effect = self.redial()
         self.lost('answered', WEDNESDAY + timedelta(minutes=3), 'back', extension='102', talk_seconds=60)
@@ -767,6 +814,15 @@ class TestConditions(RulesCase):
                 self.assertIn('→', rule.summary)
                 rule.active = False
 
+    def test_a_stranger_whom_a_lead_was_made_of(self):
+        """By the policy, before the rules are asked: he is unknown still, and known when he calls again."""
+        self.company.telephony_lead_policy = 'missed'
+        self.only({'kind': 'notify', 'who': 'user', 'user_id': self.anna.id}, caller='unknown')
+        for minute, states in ((0, {'notify': 'done'}), (5, {})):
+            call = self.lost('missed', WEDNESDAY + timedelta(minutes=minute), f's{minute}', caller=STRANGER)
+            self.assertEqual(call.lead_id.phone, STRANGER)
+            self.assertEqual(self.states(call), states)
+
     def test_what_the_form_hides_holds_no_call_back(self):
         form = Form(self.rules)
         form.name, form.outcome, form.direction = "Talked", 'answered', 'inbound'
@@ -896,3 +952,17 @@ class TestWorkingHours(RulesCase):
         self.calendar.tz = 'Europe/Berlin'
         self.assertEqual(self.due(datetime(2026, 10, 23, 18, 0)), datetime(2026, 10, 26, 8, 0))
         self.assertEqual(self.due(datetime(2026, 10, 22, 18, 0), 'before'), datetime(2026, 10, 23, 7, 0))
+
+
+class TestDelivered(RulesCase):
+
+    def test_a_rule_that_was_deleted_does_not_come_back(self):
+        """An update of the module makes no rule that texts customers again; only the first one to such rules makes them."""
+        data = 'data/telephony_rule_data.xml'
+        self.env.ref('crm_telephony.rule_missed').unlink()
+        convert_file(self.env, 'crm_telephony', data, {}, mode='update')
+        self.assertFalse(self.env.ref('crm_telephony.rule_missed', raise_if_not_found=False))
+        self.rules.search([]).unlink()
+        script = load_script(file_path('crm_telephony/migrations/19.0.1.1.0/post-rules.py'), 'post_rules')
+        script.migrate(self.cr, '19.0.1.0.0')
+        self.assertEqual(self.env.ref('crm_telephony.rule_missed').action_ids.mapped('kind'), ['callback', 'sms'])

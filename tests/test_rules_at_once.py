@@ -1,13 +1,14 @@
 """Two schedulers at once, in transactions of their own: no effect is had twice."""
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
+from unittest.mock import patch
 
 from freezegun import freeze_time
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, get_db_name, tagged
-from odoo.tools import mute_logger
+from odoo.tools import SQL, mute_logger
 
 CALLS = 60
 
@@ -122,3 +123,48 @@ class TestTwoSchedulers(BaseCase):
             with self.registry.cursor() as cr:
                 env = api.Environment(cr, SUPERUSER_ID, {})
                 self.assertEqual(env['sms.sms'].search_count([('number', 'in', numbers)]), 2)
+
+    def written_meanwhile(self, model, ids):
+        """Another transaction writes these records just before they are locked."""
+        cls = self.registry[model]
+        lock = cls.try_lock_for_update
+
+        def try_lock_for_update(records, **options):
+            with self.registry.cursor() as cr:
+                cr.execute(SQL("UPDATE %s SET write_date = now() WHERE id IN %s", SQL.identifier(cls._table), tuple(ids)))
+            return lock(records, **options)
+        return patch.object(cls, 'try_lock_for_update', try_lock_for_update)
+
+    def woken(self, cron):
+        """How often the scheduled action is asked to come back from now on; these calls are taken back."""
+        with self.registry.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            triggers = env['ir.cron.trigger'].search([
+                ('cron_id', '=', env.ref(f'crm_telephony.{cron}').id), ('call_at', '>', fields.Datetime.now())])
+            count = len(triggers)
+            triggers.unlink()
+            return count
+
+    @mute_logger('odoo.sql_db')
+    def test_what_is_written_meanwhile_fails_no_scheduled_action(self):
+        """It comes back in a minute: a failed one came back after five, and nothing asked it to."""
+        with self.registry.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            env['ir.cron.trigger'].search([]).unlink()
+        with self.subTest("ended calls"), self.written_meanwhile('telephony.call', self.calls), self.registry.cursor() as cr:
+            api.Environment(cr, SUPERUSER_ID, {})['telephony.call']._cron_follow_up()
+            self.assertEqual(self.woken('ir_cron_follow_up'), 1)
+        for kind, rule in (('sms', 'rule_missed'), ('redial', 'rule_busy_outbound')):
+            with self.registry.cursor() as cr:
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                env['telephony.call'].browse(self.calls).follow_up = 'done'
+                env['telephony.effect'].search([('call_id', 'in', self.calls)]).unlink()
+                action = env.ref(f'crm_telephony.{rule}').action_ids.filtered(lambda action, kind=kind: action.kind == kind)
+                effect = env['telephony.effect'].create({
+                    'call_id': self.calls[0], 'rule_id': action.rule_id.id, 'action_id': action.id, 'kind': kind,
+                    'due_at': fields.Datetime.now() - timedelta(minutes=1)})
+                ids = effect.ids
+            with self.subTest(kind), self.written_meanwhile('telephony.effect', ids), self.registry.cursor() as cr:
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                env['telephony.effect']._cron_work_off()
+                self.assertEqual((env['telephony.effect'].browse(ids).state, self.woken('ir_cron_effects')), ('planned', 1))
