@@ -42,7 +42,8 @@ class View(NamedTuple):
     is another's, which he shares: he may have talked, but the call counts as the other's.
 
     ringing: at his phone, or he dials; talking, or dialling where the PBX does not tell which; ended: he has talked, or
-    dialled in vain; lost: it rang at his phone and nobody took it; gone: somebody else has it.
+    dialled in vain; lost: it rang at his phone and nobody took it; gone: somebody else has it. He is told `closed` when it
+    turns out to be no customer's.
     """
     phase: str
     since: object
