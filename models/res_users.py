@@ -56,6 +56,10 @@ class ResUsers(models.Model):
             '|', ('user_id', '=', self.id), ('also_user_ids', '=', self.id),
             ('account_id.active', '=', True), ('company_id', 'in', self.sudo().company_ids.ids)])
 
+    def _is_telephonist(self):
+        """Whether he sees calls and callbacks at all."""
+        return self.has_group('crm_telephony.group_user')
+
     def _telephony_at_work(self, company=None):
         """Those who work now, by their own calendar, else by the company's (their own one's): as many queries for many users
         as for one of each calendar. Without a calendar everybody works."""
@@ -73,7 +77,7 @@ class ResUsers(models.Model):
         ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new', 'debts': {'open': int,
         'late': int}}``; False for who has nothing to do with telephony."""
         self.ensure_one()
-        if not self.has_group('crm_telephony.group_user'):
+        if not self._is_telephonist():
             return False
         return {
             'can_call': self._telephony_can_call(),

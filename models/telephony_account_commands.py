@@ -192,7 +192,7 @@ class TelephonyAccount(models.Model):
         target, activity = self._customer_record(record.sudo() if record else None), self.env['mail.activity']
         if record and record._name == 'mail.activity':
             activity = record
-        phone = self._own_phone(target.company_id if target else self.env['res.company'])
+        phone = self._own_phone(self._company_of(record) or (target or self.env['crm.lead']).company_id)
         account = phone.account_id
         wanted = self._callable_number(number, target, account)
         warnings = {code: text for code, text in self._call_warnings(wanted, account).items() if code not in confirmed}
@@ -240,6 +240,13 @@ class TelephonyAccount(models.Model):
             if field and field.comodel_name in ('crm.lead', 'res.partner') and record[name]:
                 return record[name]
         return None
+
+    @api.model
+    def _company_of(self, record):
+        """The company that a record belongs to, whosever its customer is; of an activity the one that its callback is of."""
+        if record and record._name == 'mail.activity':
+            record = record._open_callbacks()[:1] or (record.res_model and self.env[record.res_model].browse(record.res_id))
+        return record.sudo().company_id if record and 'company_id' in record._fields else self.env['res.company']
 
     @api.model
     def _own_phone(self, company):

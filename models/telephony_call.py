@@ -405,10 +405,11 @@ class TelephonyCall(models.Model):
     def _add_matches(self, company, facts, existing, talkers):
         """Look up the customers of new calls, and once more when they end: who talked is known then. What is told after
         the end changes nothing, nor does anything a person's choice."""
-        asked = {}
+        asked, made = {}, self._with_own_deal([
+            call for ref, call in existing.items() if ref in facts and call.state != 'ended' and call.lead_id])
         for ref, values in facts.items():
             call = existing.get(ref)
-            if call and call.match_state == 'manual':
+            if call and (call.match_state == 'manual' or call in made and call.customer_number == values['customer_number']):
                 continue
             if not values['customer_number']:
                 if call and call.customer_number:
@@ -427,6 +428,14 @@ class TelephonyCall(models.Model):
                 'partner_id': match.partner.id, 'lead_id': match.lead.id, 'is_excluded': match.excluded,
                 'match_state': match.state, 'match_reason': match.reason or False,
             })
+
+    @api.model
+    def _with_own_deal(self, calls):
+        """Those of the calls whose deal was made of them while they rang: nobody has to choose it."""
+        leads = self.env['crm.lead'].search_fetch(
+            [('telephony_origin_call_id', 'in', [call.id for call in calls])], ['telephony_origin_call_id']) if calls else ()
+        return {call for call in calls if any(
+            lead == call.lead_id and lead.telephony_origin_call_id == call for lead in leads)}
 
     def _write_changes(self, values):
         """Write what differs, and ask for the follow-up when an ended call has changed; True when something did."""

@@ -321,9 +321,10 @@ class TelephonyCallback(models.Model):
             if callback.state != 'open':
                 raise UserError(self.env._("This callback is closed already: %(reason)s", reason=callback.close_reason or ''))
             if callback.taken_at and callback.user_id not in (self.env['res.users'], self.env.user):
+                taken_at, now = (callback._local(at, self.env.user) for at in (callback.taken_at, fields.Datetime.now()))
                 raise UserError(self.env._(
                     "%(user)s has taken this callback at %(time)s.", user=callback.user_id.name,
-                    time=callback._local(callback.taken_at, self.env.user).strftime('%H:%M')))
+                    time=taken_at.strftime('%H:%M' if taken_at.date() == now.date() else '%d.%m.%Y %H:%M')))
 
     def _take_at_once(self):
         """In a transaction of its own: were this one repeated because somebody else writes at the same moment, the PBX would

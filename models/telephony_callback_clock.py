@@ -132,7 +132,8 @@ class TelephonyCallback(models.Model):
 
     def _escalate_to(self, level):
         """Whose matter a late callback is: first the team leader's, where there is one, then the supervisors'."""
-        leader = self._available(self.team_id.filtered('active').user_id) - self.user_id if level == '1' else False
+        leader = self._available(self.team_id.filtered('active').user_id.filtered(
+            lambda user: user._is_telephonist())) - self.user_id if level == '1' else False
         return (leader or self.company_id._telephony_supervisors() - self.user_id) - self.told_user_ids
 
     @api.model
@@ -179,16 +180,21 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _reassign_absent(self):
-        """What its owner cannot do in time, because he is on leave or gone, goes to the next who is responsible."""
+        """What its owner cannot do in time, because he is on leave or gone, goes to the next who is responsible. Who took it
+        or was given it during his leave keeps it."""
         self.flush_model()
         now = fields.Datetime.now()
         rows = self.env.execute_query(SQL(
             """ SELECT callback.id FROM telephony_callback callback
                   JOIN res_users owner ON owner.id = callback.user_id
-                 WHERE callback.state = 'open' AND (NOT owner.active OR callback.taken_at IS NULL AND EXISTS (
+                 WHERE callback.state = 'open' AND (NOT owner.active OR NOT EXISTS (
+                       SELECT 1 FROM res_company_users_rel member
+                        WHERE member.user_id = owner.id AND member.cid = callback.company_id
+                       ) OR EXISTS (
                        SELECT 1 FROM resource_calendar_leaves leave
                          JOIN resource_resource resource ON resource.id = leave.resource_id
                         WHERE resource.user_id = owner.id AND leave.time_type = 'leave'
+                          AND (callback.taken_at IS NULL OR callback.taken_at < leave.date_from)
                           AND GREATEST(callback.due_at, %s) BETWEEN leave.date_from AND leave.date_to))
               ORDER BY callback.id """, now))
         letters = defaultdict(self.browse)

@@ -54,6 +54,28 @@ class CallControlCase(TelephonyCase):
 
 class TestPlaceCall(CallControlCase):
 
+    def test_a_debt_of_another_company_is_called_by_its_pbx(self):
+        """A stranger's, and one of a contact that both companies share; also from the activity."""
+        other = self.env['res.company'].create({
+            'name': "Other", 'country_id': self.env.ref('base.kz').id, 'resource_calendar_id': self.calendar.id})
+        account = self.new_account(other, state='connected')
+        self.env['telephony.extension'].create({'number': '201', 'account_id': account.id, 'user_id': self.anna.id})
+        self.anna.company_ids = self.company | other
+        self.lead.unlink()
+        for index, caller in enumerate(('+77012223344', CUSTOMER)):
+            self.play(self.event('ended', f'm{index}', caller=caller, outcome='missed', at=-60), account=account)
+            callback = self.callbacks(caller)
+            callback.user_id = self.anna
+            both = {'allowed_company_ids': (self.company | other).ids}
+            records = [callback, callback.activity_id]
+            if index:
+                records.append(self.call('m1', account))
+            for record in records:
+                self.pbx.told.clear()
+                self.dials().unlink()
+                self.place(caller, record.with_context(both))
+                self.assertEqual(self.pbx.told, [('dial', '201', caller)], record)
+
     def test_one_click_rings_the_phone_and_the_call_lands_on_the_deal(self):
         self.new_lead(name="Another deal of the same customer")
         action = self.place('8 (777) 123-45-67', self.lead)

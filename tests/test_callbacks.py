@@ -3,6 +3,8 @@ from datetime import datetime, timedelta
 from unittest.mock import patch
 
 from odoo import fields
+from odoo.exceptions import UserError
+from odoo.tests import new_test_user
 
 from .common import CUSTOMER, TelephonyCase
 
@@ -212,6 +214,25 @@ class TestCallbacks(TelephonyCase):
         self.assertEqual(responsible('deal'), self.boris)
         self.boris.active = False
         self.assertEqual(responsible('on leave for ever'), self.anna)
+
+    def test_who_would_not_see_the_callback_comes_last(self):
+        plain = new_test_user(self.env, 'tel_plain', groups='base.group_user,sales_team.group_sale_salesman')
+        self.new_lead(user_id=plain.id, team_id=False)
+        self.missed()
+        self.assertEqual(self.callbacks().user_id, plain)
+        self.callbacks().action_cancel()
+        self.number.user_id = self.anna
+        self.missed('m2', seconds=60)
+        self.assertEqual(self.callbacks()[-1].user_id, self.anna)
+
+    def test_nobody_of_another_company_is_given_it(self):
+        self.missed()
+        other = self.env['res.company'].create({'name': "Other"})
+        stranger = new_test_user(self.env, 'tel_other', company_id=other.id, company_ids=[(6, 0, other.ids)])
+        foreign = self.env['res.partner'].create({'name': "Theirs", 'company_id': other.id})
+        for values in ({'user_id': stranger.id}, {'partner_id': foreign.id}):
+            with self.subTest(values), self.assertRaises(UserError), self.cr.savepoint():
+                self.callbacks().with_user(self.supervisor).sudo().write(values)
 
     def test_unknown_caller_gets_his_callback_too(self):
         self.number.user_id = self.anna

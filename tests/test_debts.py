@@ -545,6 +545,52 @@ class TestClock(Debts, TelephonyCase):
         self.clock(NOON + timedelta(minutes=1))
         self.assertEqual(debt.user_id, self.anna)
 
+    def test_what_she_had_before_her_leave_does_not_stay_hers(self):
+        debt = self.lost()
+        with freeze_time(NOON):
+            debt.with_user(self.anna).action_take()
+        self.on_leave(self.anna, NOON + timedelta(minutes=10), NOON + timedelta(days=3))
+        self.clock(NOON + timedelta(minutes=11))
+        self.assertRecordValues(debt, [{'user_id': self.leader.id, 'absent_user_id': self.anna.id, 'taken_at': False}])
+
+    def test_an_owner_who_does_not_work_in_the_company_any_more(self):
+        debt = self.lost()
+        other = self.env['res.company'].create({'name': "Other"})
+        self.anna.write({'company_id': other.id, 'company_ids': [(6, 0, other.ids)]})
+        self.clock(NOON + timedelta(minutes=1))
+        self.assertEqual(debt.user_id, self.leader)
+
+    def test_who_tried_in_vain_does_not_hold_it_any_longer(self):
+        self.supervisor.tz = 'Asia/Almaty'
+        debt = self.lost()
+        with freeze_time(NOON + timedelta(minutes=1)):
+            debt.with_user(self.supervisor).action_take()
+        self.tried(at=NOON + timedelta(minutes=3))
+        with freeze_time(NOON + timedelta(minutes=4)):
+            debt.with_user(self.anna).action_take()
+        self.assertEqual(debt.user_id, self.anna)
+        # a vain try before she took it is told late
+        self.tried('o0', at=NOON + timedelta(minutes=2))
+        for at, told in ((NOON + timedelta(minutes=5), "at 15:04"), (NOON + timedelta(days=1), "at 04.11.2026 15:04")):
+            with freeze_time(at), self.assertRaisesRegex(UserError, told):
+                debt.with_user(self.supervisor).action_take()
+
+    def test_whoever_is_told_can_open_it(self):
+        """The leader by his team, salespeople of all deals by the deal; a leader without telephony is not told."""
+        self.leader.group_ids = self.env.ref('base.group_user') | self.env.ref('sales_team.group_sale_manager') | self.env.ref(
+            'crm_telephony.group_user')
+        colleague = new_test_user(
+            self.env, 'tel_all_deals', groups='sales_team.group_sale_salesman_all_leads,crm_telephony.group_user')
+        self.number.team_id = self.team
+        debts = self.lost() | self.lost('m2', caller='+77010000001')
+        self.assertEqual(debts.mapped('lead_id'), debts[0].lead_id)
+        debts[1].user_id = self.anna
+        for user, seen in ((self.leader, debts), (colleague, debts[0]), (self.boris, debts.browse())):
+            self.assertEqual(debts.with_user(user)._filtered_access('read').sudo(), seen, user.name)
+        self.leader.group_ids = self.env.ref('base.group_user')
+        self.clock(NOON + timedelta(minutes=25))
+        self.assertEqual(debts.told_user_ids, self.supervisor)
+
     def test_nobody_is_there(self):
         for user in (self.anna, self.leader):
             self.on_leave(user, NOON - timedelta(days=1), NOON + timedelta(days=3))

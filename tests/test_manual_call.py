@@ -71,6 +71,20 @@ class TestManualCall(TelephonyCase):
         wizard.action_take_back()
         self.assertRecordValues(callback, [{'state': 'open', 'attempt_count': 0, 'first_try_at': False}])
 
+    def test_it_is_filed_where_it_was_opened_from(self):
+        other = self.env['res.company'].create({
+            'name': "Other", 'country_id': self.env.ref('base.kz').id, 'resource_calendar_id': self.calendar.id})
+        self.anna.company_ids = self.company | other
+        self.play(self.event('ended', caller='+77012223344', outcome='missed', at=-600), account=self.new_account(other))
+        callback = self.callbacks('+77012223344')
+        callback.user_id = self.anna
+        both = {'active_model': callback._name, 'active_id': callback.id, 'allowed_company_ids': (self.company | other).ids}
+        dialog = Form(self.env['telephony.manual.call'].with_user(self.anna).with_context(both))
+        dialog.talk_minutes = 2
+        dialog.save().action_save()
+        self.follow_up()
+        self.assertRecordValues(callback.closing_call_id, [{'company_id': other.id, 'is_manual': True}])
+
     def correct(self, call, **values):
         wizard = self.env['telephony.manual.call'].with_user(self.anna).with_context(default_call_id=call.id).create({})
         wizard.write(values)

@@ -385,6 +385,14 @@ class TestLeadPolicy(SettleCase):
                   self.event('ended', at=90, caller=STRANGER, outcome='answered', talk_seconds=80))
         self.assertEqual((self.call().lead_id, self.leads()), (lead, lead))
 
+    def test_while_it_rings_nobody_has_to_choose_what_was_made_of_it(self):
+        self.company.write({'telephony_lead_policy': 'always', 'telephony_deal_policy': 'ask'})
+        self.play(self.event('ringing', caller=STRANGER, extension='101'))
+        self.play(self.event('ended', at=90, caller=STRANGER, extension='101', outcome='answered', talk_seconds=80))
+        self.assertRecordValues(self.call(), [{'match_state': 'auto', 'lead_id': self.leads().id}])
+        self.play(self.event('ringing', 'c2', at=100, caller=STRANGER, extension='101'))
+        self.assertEqual(self.call('c2').match_state, 'ambiguous')
+
     def test_one_number_makes_one_lead_while_it_is_open(self):
         self.company.telephony_lead_policy = 'missed'
         first = self.stranger().lead_id

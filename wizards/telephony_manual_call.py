@@ -18,6 +18,7 @@ class TelephonyManualCall(models.TransientModel):
     _description = "Log a call by hand"
 
     call_id = fields.Many2one('telephony.call', readonly=True)
+    company_id = fields.Many2one('res.company', readonly=True, help="Of what the dialog was opened from.")
     lead_id = fields.Many2one('crm.lead', string="Deal")
     partner_id = fields.Many2one(
         'res.partner', string="Contact", compute='_compute_partner_id', store=True, readonly=False)
@@ -52,6 +53,7 @@ class TelephonyManualCall(models.TransientModel):
             target = self.env['telephony.account']._customer_record(record)
             if target and target.has_access('read'):
                 values['lead_id' if target._name == 'crm.lead' else 'partner_id'] = target.id
+            values['company_id'] = self.env['telephony.account']._company_of(record).id
             if model in ('telephony.callback', 'telephony.call'):
                 values['number'] = record.customer_number
         return values
@@ -92,7 +94,7 @@ class TelephonyManualCall(models.TransientModel):
         if self.call_id:
             self.call_id._correct(self._call_values(self.call_id.sudo().company_id))
         else:
-            company = self.lead_id.company_id or self.env.company
+            company = self.lead_id.company_id or self.company_id & self.env.companies or self.env.company
             self.env['telephony.call']._log_by_hand(company, self._call_values(company))
         return {'type': 'ir.actions.act_window_close'}
 
