@@ -129,7 +129,7 @@ class TelephonyCall(models.Model):
             clean_context(self.env.context), lang=company._telephony_lang(), mail_create_nosubscribe=True,
             # who has just talked to him needs no mail about it
             mail_auto_subscribe_no_notify=user == self.user_id)
-        who = self.partner_id.name or self.customer_number
+        who = self.partner_id.name or self.who
         return leads.create({
             'name': leads.env._("Call from %(who)s", who=who) if self.direction == 'inbound' else leads.env._(
                 "Call to %(who)s", who=who),

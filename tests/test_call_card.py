@@ -517,6 +517,9 @@ class TestCard(CardCase):
         with self.assertRaises(UserError):
             call.create_caller({'kind': 'contact', 'name': " ", 'company': ""})
         self.assertEqual(call.create_caller({'kind': 'contact', 'name': "Aigerim"})['partner']['name'], "Aigerim")
+        self.play(self.event('ringing', 'c2', extension='101', caller='anonymous'))
+        self.call('c2').with_user(self.anna).create_caller({'kind': 'lead'})
+        self.assertEqual(self.call('c2').lead_id.name, "Call from hidden number")
 
     def test_pick_the_deal(self):
         first, second = self.new_lead(name="First"), self.new_lead(name="Second")
