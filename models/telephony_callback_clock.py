@@ -217,7 +217,8 @@ class TelephonyCallback(models.Model):
         if not stand_in:
             return False
         self.write({'user_id': stand_in.id, 'absent_user_id': absent.id, 'taken_at': False})
-        self._message_log(body=self.env._(
+        _ = self.with_context(lang=self.company_id._telephony_lang()).env._
+        self._message_log(body=_(
             "%(absent)s is away: %(user)s calls back.", absent=absent.name, user=stand_in.name))
         return True
 

@@ -125,13 +125,13 @@ class TelephonyEffect(models.Model):
                 # another scheduler may be at some of them
                 effects = effects.try_lock_for_update().filtered_domain(inside)
                 for effect in effects:
-                    effect._do_alone()
+                    effect._in_companys_language()._do_alone()
                 if not effects or not self.env['ir.cron']._commit_progress(len(effects), remaining=self.search_count(domain)):
                     return
             for effect in self.search(outside, order='due_at, id'):
                 if effect := effect.try_lock_for_update().filtered_domain(outside):
                     try:
-                        effect._do()
+                        effect._in_companys_language()._do()
                     except CONCURRENCY_ERRORS:
                         raise
                     except Exception as error:  # noqa: BLE001 - it is told where an admin looks
@@ -143,6 +143,9 @@ class TelephonyEffect(models.Model):
             self.env.cr.rollback()
             self.env.ref('crm_telephony.ir_cron_effects')._trigger(fields.Datetime.now() + timedelta(minutes=1))
             self.env.cr.commit()    # pylint: disable=invalid-commit
+
+    def _in_companys_language(self):
+        return self.with_context(lang=self.company_id._telephony_lang())
 
     def _do_alone(self):
         """What fails is noted on the effect and on its rule."""
@@ -197,7 +200,7 @@ class TelephonyEffect(models.Model):
         vals_list, planned = [], []
         for effect in self:
             action, call = effect.action_id, effect.call_id
-            key, user = (action, call.customer_number), action._users(call)[:1]
+            key, user = (action, call.customer_number), action._users(call, effect.due_at)[:1]
             if key in open_ones or not user:
                 effect._skip(self.env._("It is on the to-do list already") if user else self.env._("Nobody is responsible"))
                 continue
@@ -229,7 +232,7 @@ class TelephonyEffect(models.Model):
         records, callbacks = self._records(), self.env['telephony.callback']._open_of(self.call_id)
         for effect in self:
             action, call = effect.action_id, effect.call_id
-            users = action._users(call)
+            users = action._users(call, effect.due_at)
             if not users:
                 effect._skip(self.env._("There is nobody to tell"))
                 continue
@@ -296,7 +299,7 @@ class TelephonyEffect(models.Model):
                 continue
             for record in owners:
                 record.telephony_check_number = call.customer_number
-            user = effect.action_id._users(call)[:1]
+            user = effect.action_id._users(call, effect.due_at)[:1]
             activity = self.env['mail.activity'].create(effect._activity_values(
                 user, effect.with_context(lang=user.lang or self.env.lang).env._(
                     "Check the number %(number)s: it cannot be called", number=call.customer_number))) if user else None
@@ -309,7 +312,7 @@ class TelephonyEffect(models.Model):
         PBX is asked. Where it does not work the callback stands anyway."""
         self.ensure_one()
         call, now = self.call_id, fields.Datetime.now()
-        callback, user = call._open_callback(), self.action_id._users(call)[:1]
+        callback, user = call._open_callback(), self.action_id._users(call, self.due_at)[:1]
         number = call.customer_number
         patience = self.action_id._due_at(call, Openings().of(call)) + timedelta(minutes=REDIAL_PATIENCE_MINUTES)
         if not callback:

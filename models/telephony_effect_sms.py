@@ -48,7 +48,7 @@ class TelephonyEffect(models.Model):
                 effect._skip(self.env._("The number is blacklisted"))
             elif number in lately:
                 effect._skip(self.env._("The customer got an SMS a short while ago"))
-            elif effect._tells_a_time() and (call not in waiting or waiting[call].due_at <= moment):
+            elif effect.action_id._tells_a_time(call) and (call not in waiting or waiting[call].due_at <= moment):
                 effect._skip(self.env._("No callback is due after the text that announces one"))
             elif number not in ours:
                 effect._postpone(now + timedelta(minutes=1), self.env._("Another text to this number is just being written"))
@@ -81,10 +81,6 @@ class TelephonyEffect(models.Model):
         return set(self.search([
             ('kind', '=', 'sms'), ('state', '=', 'done'), ('company_id', '=', company.id), ('done_at', '>', since),
             ('call_id.customer_number', 'in', numbers)]).call_id.mapped('customer_number'))
-
-    def _tells_a_time(self):
-        """The text says when the customer is called back."""
-        return 'promised_time' in (self.action_id.sms_template_id.with_context(lang=self.call_id._customer_lang()).body or '')
 
     def _sms_bodies(self):
         """{effect: text} in the languages of the customers"""

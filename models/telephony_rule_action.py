@@ -134,6 +134,10 @@ class TelephonyRuleAction(models.Model):
             due = hours.after(moment, self.delay_minutes)
         return due.replace(microsecond=0)
 
+    def _tells_a_time(self, call):
+        """The text says the customer of this call when he is called back."""
+        return 'promised_time' in (self.sms_template_id.with_context(lang=call._customer_lang()).body or '')
+
     def _users(self, call, due=None):
         """Whom it is for, without those who left and those of other companies.
 

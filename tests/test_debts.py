@@ -531,8 +531,15 @@ class TestClock(Debts, TelephonyCase):
         self.clock(NOON + timedelta(minutes=1))
         self.assertEqual(debt.user_id, self.anna, "she is there in time")
         leave.date_from = NOON
+        self.env['res.lang']._activate_lang('ru_RU')
+        self.company.partner_id.lang = 'ru_RU'
         self.clock(NOON + timedelta(minutes=2))
         self.assertRecordValues(debt, [{'user_id': self.leader.id, 'absent_user_id': self.anna.id}])
+        said = debt.with_context(lang='ru_RU').env._(
+            "%(absent)s is away: %(user)s calls back.", absent=self.anna.name, user=self.leader.name)
+        self.assertNotIn("is away", said)
+        self.assertEqual(debt.message_ids.filtered(lambda message: said in message.body)[:1].message_type, 'notification',
+                         "in the company's language")
         self.assertEqual(debt.activity_id.user_id, self.leader)
         self.assertEqual(len(self.letters(self.leader)), 1)
         self.clock(NOON + timedelta(minutes=3))

@@ -1,6 +1,7 @@
 """What a rule would have done is what it then does."""
 from collections import Counter
 from datetime import datetime, timedelta
+from unittest.mock import patch
 
 from freezegun import freeze_time
 
@@ -70,6 +71,10 @@ class TestRehearsal(Debts, TelephonyCase):
         self.assertTrue(effects)
         done = Counter(effects.action_id.browse(effect.action_id.id) for effect in effects)
         self.assertEqual({total.action_id: total.effect_count for total in rehearsal.total_ids}, dict(done))
+        self.assertEqual(
+            {total.action_id: total.skipped for total in rehearsal.total_ids if total.skipped},
+            dict(Counter(effect.action_id for effect in effects if effect.state == 'skipped' and effect.kind != 'redial')),
+            "but whether he was called again before the redial")
         callbacks = self.env['telephony.callback'].search([('customer_number', '=like', '+7701200%')])
         self.assertEqual(rehearsal.opened_count, len(callbacks))
         self.assertEqual(rehearsal.saved_count, len(callbacks.filtered('closing_call_id')))
@@ -103,6 +108,40 @@ class TestRehearsal(Debts, TelephonyCase):
         self.assertEqual(len(absent), rehearsal.absent_count)
         self.assertTrue(all(line.due_at <= MONDAY + timedelta(hours=1) for line in absent))
         self.assertLess(len(absent), len(rehearsal.line_ids.filtered(lambda line: line.user_id == self.anna)))
+
+    def test_what_a_rule_would_not_have_done(self):
+        """A stranger's number is nobody's, a deal has to be chosen, a second activity is none, a text came too late."""
+        self.env['crm.lead'].create([{'name': name, 'phone': '+77010000002'} for name in ("Flour", "Sugar")])
+        self.rules.action_archive()
+        rule = self.rules.create({
+            'name': "All", 'outcome': 'missed', 'action_ids': [(0, 0, values) for values in (
+                {'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed_out').id},
+                {'kind': 'callback'}, {'kind': 'check_number'}, {'kind': 'lead'},
+                {'kind': 'activity', 'who': 'user', 'user_id': self.anna.id})]})
+        evening = MONDAY + timedelta(hours=13, minutes=30)      # 22:30: no text before the office opens
+        for index, (at, number) in enumerate((
+                (MONDAY, '+77010000001'), (MONDAY + timedelta(minutes=5), '+77010000001'),
+                (MONDAY, '+77010000002'), (evening, '+77010000003'))):
+            with freeze_time(at):
+                self.play(self.event('ended', f'w{index}', iso(at), caller=number, outcome='missed', wait_seconds=5))
+        calls = self.env['telephony.call'].search([('external_id', '=like', 'w_')])
+        self.assertEqual(self.call('w2').match_state, 'ambiguous')
+        really = {(effect.call_id, effect.kind): effect.state for effect in calls.effect_ids}
+        calls.filtered(lambda call: call.match_state == 'auto').write({'lead_id': False, 'match_state': 'none'})
+        rehearsed = {(line.call_id, line.kind): line.result for line in self.rehearse(rule).line_ids}
+        # the rehearsal knows of no lead that it would have made of the first call
+        really[self.call('w1'), 'lead'], really[self.call('w1'), 'check_number'] = 'done', 'skipped'
+        self.assertEqual(
+            {key for key, result in rehearsed.items() if result == 'skipped'},
+            {key for key, state in really.items() if state == 'skipped'})
+
+    def test_a_rule_that_cannot_be_asked_says_so(self):
+        model = type(self.rules)
+        with patch.object(model, '_fits', lambda rule, facts: {}['broken']):
+            self.play_day(MONDAY, '100', 'a')
+            rehearsal = self.rehearse(self.env.ref('crm_telephony.rule_missed'))
+        self.assertIn("Missed in working hours: 'broken'", rehearsal.failures)
+        self.assertFalse(self.rehearse().failures)
 
     def test_the_days_are_the_companys(self):
         at = MONDAY - timedelta(hours=9) + timedelta(minutes=5)     # 0:05 on Monday in Almaty, Sunday in UTC

@@ -242,6 +242,17 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.assertEqual(self.told(self.boris), ["Answered by somebody else than the salesperson: Customer"])
         self.assertFalse(self.told(self.anna))
 
+    def test_who_is_on_leave_when_it_is_due_gets_nothing_to_do(self):
+        self.number.user_id = self.anna
+        resource = self.env['resource.resource'].create({'name': "Boris", 'user_id': self.boris.id})
+        self.env['resource.calendar.leaves'].create({
+            'name': "Leave", 'resource_id': resource.id, 'calendar_id': resource.calendar_id.id,
+            'date_from': WEDNESDAY + timedelta(hours=9), 'date_to': WEDNESDAY + timedelta(days=1)})
+        self.env['telephony.rule'].create({
+            'name': "Tomorrow", 'sequence': 1, 'action_ids': [(0, 0, {'kind': 'activity', 'delay_kind': 'next_day'})]})
+        call = self.lost('missed')
+        self.assertEqual(self.effects(call)['activity'].activity_id.user_id, self.anna)
+
     def test_the_supervisor_who_is_named(self):
         self.company.telephony_supervisor_id = self.anna
         self.lost('abandoned', wait_seconds=61)
@@ -435,6 +446,18 @@ class TestEffects(RulesCase):
         with patch.object(model, '_do_sms', crowded):
             self.work_off(later)
         self.assertEqual((self.states(call)['sms'], woken('ir_cron_effects', later)), ('planned', 1))
+
+    def test_in_the_language_of_the_company(self):
+        """What a scheduled action writes later as well: it has no language of its own."""
+        self.env['res.lang']._activate_lang('ru_RU')
+        self.company.partner_id.lang = 'ru_RU'
+        self.only({'kind': 'notify', 'delay_kind': 'real', 'delay_minutes': 10})
+        call = self.lost('missed')
+        self.work_off(WEDNESDAY + timedelta(minutes=10))
+        told = self.effects(call)['notify']
+        self.assertEqual(told.state, 'done')
+        self.assertEqual(told.note, told.with_context(lang='ru_RU').env._("Told %(users)s", users="Boris"))
+        self.assertNotIn("Told", told.note)
 
     def test_nobody_is_told_where_nobody_is(self):
         """No owner, no leader, no e-mail address, an archived team."""

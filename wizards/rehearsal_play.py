@@ -26,6 +26,7 @@ class Promise:
 
     def __init__(self, planned):
         call = planned.call
+        self.due_at = planned.due_at
         self.since, self.lost_at, self.last_try_at = call.start_at, call._moment(), call._moment()
         self.direction = call.direction
         self.tries = []
@@ -44,6 +45,8 @@ class Rehearsal:
         self.env, self.rules, self.company = rules.env, rules, company
         self.open = {}          # customer number → Promise
         self.texted = {}        # customer number → when he got the latest SMS
+        self.planned = {}       # (customer number, action) → when the latest activity is due
+        self.failures = {}      # rule → the error of its conditions
         self.call_count = self.saved_count = 0
 
     def play(self, start, end):
@@ -66,6 +69,7 @@ class Rehearsal:
             planner = Planner(self.rules, batch)
             for call in batch:
                 yield from self._play_one(planner, call)
+            self.failures.update(planner.failures)
             batch.invalidate_recordset(flush=False)     # memory stays flat, whatever the period
 
     def _play_one(self, planner, call):
@@ -81,7 +85,7 @@ class Rehearsal:
             del self.open[number]
             self.saved_count += 1
         out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
-        for planned in plan:
+        for planned in sorted(plan, key=lambda planned: planned.action.kind not in PROMISES):   # as it is done
             result = self._result(planned)
             yield Played(planned, result, out_of_hours, self._absent(planned))
 
@@ -92,12 +96,24 @@ class Rehearsal:
         if action.kind in PROMISES:
             return self._promise(planned)
         if action.kind == 'sms':
-            return self._text(call)
-        if action.kind == 'lead' and call.lead_id or action.kind == 'tag' and not (
+            return self._text(planned)
+        if action.kind == 'lead' and (call.lead_id or call.match_state == 'ambiguous') or action.kind == 'tag' and not (
                 call.lead_id and action.lead_tag_ids or call.partner_id and action.category_ids):
+            return 'skipped'
+        if action.kind == 'check_number' and not (call.lead_id or call.partner_id):
             return 'skipped'
         if action.kind in ('notify', 'activity', 'redial') and not planned.users:
             return 'skipped'
+        if action.kind == 'redial' and call.customer_number not in self.open:
+            return 'skipped'
+        return self._activity(planned) if action.kind == 'activity' else 'done'
+
+    def _activity(self, planned):
+        """Whoever has one about the customer gets no second one; he does it on its day."""
+        key = (planned.call.customer_number, planned.action)
+        if key in self.planned and planned.call._moment() <= self.planned[key]:
+            return 'skipped'
+        self.planned[key] = max(planned.due_at, planned.call._moment() + timedelta(hours=12))
         return 'done'
 
     def _promise(self, planned):
@@ -120,13 +136,19 @@ class Rehearsal:
                 promise.tries.append(call.start_at)
             return 'opened'
         if call.direction == 'outbound' and promise.is_latest(call):
-            promise.last_try_at = call._moment()
+            promise.last_try_at, promise.due_at = call._moment(), planned.due_at
+        elif call.direction == 'inbound':
+            promise.due_at = min(promise.due_at, planned.due_at)
         return 'joined'
 
-    def _text(self, call):
-        number, now = call.customer_number, call._moment()
+    def _text(self, planned):
+        call = planned.call
+        number, now = call.customer_number, call._quiet_until(planned.due_at)
         pause = timedelta(minutes=self.company.telephony_sms_quiet_minutes)
+        promise = self.open.get(number)
         if not is_mobile(number) or number in self.blacklist or now - self.texted.get(number, now - 2 * pause) < pause:
+            return 'skipped'
+        if planned.action._tells_a_time(call) and (not promise or promise.due_at <= now):
             return 'skipped'
         self.texted[number] = now
         return 'done'

@@ -7,7 +7,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
-from ..models.telephony_rule_action import KINDS
+from ..models.telephony_rule_action import KINDS, in_words
 from .rehearsal_play import Rehearsal
 
 RESULTS = [
@@ -50,6 +50,7 @@ class TelephonyRehearsal(models.TransientModel):
     out_of_hours_share = fields.Float(string="After-Hours Share", readonly=True)
     absent_count = fields.Integer(string="To Somebody on Leave", readonly=True)
     nobody_count = fields.Integer(string="To Nobody", readonly=True)
+    failures = fields.Text(readonly=True, help="Rules that could not be asked whether they fit, and why.")
     total_ids = fields.One2many('telephony.rehearsal.total', 'rehearsal_id', readonly=True)
     line_ids = fields.One2many('telephony.rehearsal.line', 'rehearsal_id', readonly=True)
 
@@ -93,6 +94,7 @@ class TelephonyRehearsal(models.TransientModel):
             'out_of_hours_count': numbers['out_of_hours_count'],
             'out_of_hours_share': numbers['out_of_hours_count'] / (numbers['effect_count'] or 1),
             'absent_count': numbers['absent_count'], 'nobody_count': numbers['nobody_count'],
+            'failures': "\n".join(f"{rule.name}: {in_words(error)}" for rule, error in rehearsal.failures.items()),
             'total_ids': [fields.Command.clear(), *(fields.Command.create({
                 'rule_id': action.rule_id.id, 'action_id': action.id,
                 **{name: total[name] for name in (
