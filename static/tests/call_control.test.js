@@ -126,7 +126,7 @@ test("on a mobile a form has both ways to call", async () => {
     await mountView({ type: "form", resModel: "customer", resId: 1, arch: FORM });
     expect(".o_phone_form_link").toHaveAttribute("href", "tel:+77771234567");
     expect(".o_phone_form_link").toHaveText("Call");
-    expect(".o_telephony_call").toHaveText("Via PBX");
+    expect(".o_telephony_call").toHaveText("PBX");
     expect(".o_telephony_call").toHaveAttribute("title", "Call with my phone at the PBX");
 });
 
