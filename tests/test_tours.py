@@ -123,7 +123,7 @@ class TestLiveTour(TelephonyHttpCase):
 class TestBrowserUnits(HttpCase):
 
     def test_units(self):
-        with self.assertLogs(self._logger, 'INFO') as logs:
+        with self.assertLogs(self._logger, 'DEBUG') as logs:
             try:
                 self.browser_js(
                     # as a plain word it would find whatever has its letters in this order, other addons' too
@@ -132,7 +132,7 @@ class TestBrowserUnits(HttpCase):
                     error_checker=lambda message: '[HOOT]' not in message)
             except AssertionError as error:
                 raise AssertionError('\n'.join(line for line in logs.output if '[HOOT]' in line)) from error
-        ran = [int(found[1]) for line in logs.output if (found := re.search(r'Passed (\d+) tests', line))]
+        ran = sum('Test "@crm_telephony/' in line and '" passed' in line for line in logs.output)
         # HOOT calls it a success when its filter finds none; what a loop makes many of is written once
         written = sum(len(re.findall(r'^ *test\(', path.read_text(), re.MULTILINE)) for path in UNIT_TESTS.glob('*.test.js'))
-        self.assertTrue(written and ran and ran[-1] >= written, f"{written} tests are written, {ran} ran")
+        self.assertTrue(written and ran >= written, f"{written} tests are written, {ran} ran")
