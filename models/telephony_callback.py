@@ -171,7 +171,7 @@ class TelephonyCallback(models.Model):
         """
         _ = self.env._
         reached = self._reached_after(calls.filtered(lambda call: call in promises))
-        effects, opening, served = {}, [], []
+        effects, opening, served, moved = {}, [], [], self.browse()
         for call in calls:
             callback, promise = open_ones.get(call, self.browse()), promises.get(call)
             if call.callback_id and call in judged and not promise and self._is_void(call) or (
@@ -201,8 +201,8 @@ class TelephonyCallback(models.Model):
             elif call in reached:
                 served.append(promise)
             elif callback and own in (callback, self.browse()):
-                if not own or not self._followed(promise):
-                    callback._join(promise)
+                if (not own or not self._followed(promise)) and callback._join(promise):
+                    moved |= callback
                 effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
                     "Callback opened") if call.callback_id == callback else _("Joined the open callback")}
             elif callback or own:
@@ -211,6 +211,8 @@ class TelephonyCallback(models.Model):
                     "Callback opened") if own == call.callback_id else _("Joined the open callback")}
             else:
                 opening.append(promise)
+        if moved:
+            moved._recount()
         self._note_served(served, reached)
         for promise in served:
             effects[promise.call] = {
@@ -295,7 +297,10 @@ class TelephonyCallback(models.Model):
         return callbacks
 
     def _join(self, promise):
-        """Another loss or another vain attempt of the same number."""
+        """Another loss or another vain attempt of the same number.
+
+        :return: whether attempts are to be recounted, from this call on
+        """
         self.ensure_one()
         call, due, priority = promise.call, promise.due_at, promise.action.priority
         origin = self.origin_call_id
@@ -326,8 +331,7 @@ class TelephonyCallback(models.Model):
             self.write(changed)
         elif not self.activity_id.active:
             self._plan_activity()
-        if becomes_origin:
-            self._recount()
+        return bool(becomes_origin)
 
     @api.model
     def _precedence(self, call):
