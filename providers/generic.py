@@ -32,7 +32,7 @@ class Generic(Provider):
     setup_steps = (
         _("Let your middleware POST every call event as JSON to the webhook address."),
         _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>."),
-        _("README.md lists the fields; tests/payloads/generic has samples."),
+        _("docs/webhook.md lists the fields; tests/payloads/generic has samples."),
     )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
@@ -63,7 +63,7 @@ class Generic(Provider):
 
 
 def _event(payload: Mapping) -> CallEvent:
-    """One object of the middleware scheme (README: "`generic`")."""
+    """One object of the middleware scheme (docs/webhook.md)."""
     kind = word_of(payload, 'event', EVENTS, required=True)
     return CallEvent(
         kind=kind,

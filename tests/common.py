@@ -19,7 +19,7 @@ CUSTOMER = '+77771234567'
 
 
 def sign(body, secret=SECRET):
-    """The signature of the generic scheme, written from the README."""
+    """The signature of the generic scheme, written from docs/webhook.md."""
     return 'sha256=' + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
