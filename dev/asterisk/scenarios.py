@@ -228,8 +228,9 @@ def attended_transfer(line, ami):
 
 @becomes(Expected('answered', 1, -1, extension=2, legs={2: 'answered', 3: 'answered'}, recordings=1))
 def attended_transfer_by_feature(line, ami):
-    """The same through the PBX's own feature: the question runs inside the customer's call."""
-    first, second = line.phone(2, d.answer_and_hang_up(1, 6)), line.phone(3, d.answer_and_hang_up(1, 6))
+    """The same through the PBX's own feature: the question runs inside the customer's call. The first phone stays until the
+    second has answered, on a busy machine too."""
+    first, second = line.phone(2, d.answer_and_hang_up(1, 12)), line.phone(3, d.answer_and_hang_up(1, 10))
     customer = line.call_in(1, d.call_and_stay(line.caller))
     channel = ami.wait('BridgeEnter', Channel=f'PJSIP/{line.extension(2)}-')['Channel']
     time.sleep(1)
