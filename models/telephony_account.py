@@ -372,7 +372,7 @@ class TelephonyAccount(models.Model):
                        SET refused_count = COALESCE(refused_count, 0) + %s,
                            refused_at = now() at time zone 'UTC',
                            refused_reason = %s
-                     WHERE id IN (SELECT id FROM telephony_account WHERE id = %s FOR UPDATE SKIP LOCKED) """,
+                     WHERE id IN (SELECT id FROM telephony_account WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED) """,
                 count, reason[:200], self.id))
             _logger.info("%s refused deliveries for telephony account %s: %s", count, self.id, reason)
 

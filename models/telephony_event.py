@@ -143,7 +143,16 @@ class TelephonyEvent(models.Model):
 
         :raise Refused: the adapter does not want it kept
         """
-        self._store(account, self._rows(account, request), fields.Datetime.now())
+        rows = self._rows(account, request)
+        for last in (False, False, True):
+            try:
+                return self._store(account, rows, fields.Datetime.now())
+            except SerializationFailure:
+                # Since this transaction began another one has stored the same event, or changed the account that the
+                # row points to. Nothing was written before: a new snapshot, without the pause of Odoo's own retry.
+                if last:
+                    raise
+                self.env.cr.rollback()
 
     @api.model
     def _rows(self, account, request):
@@ -189,20 +198,10 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _store(self, account, rows, received_at):
-        """Append rows whose key is new. One statement, unless another worker is storing the same event right now."""
-        self.env.flush_all()    # a conflict of other writes must not be taken for one of these
-        try:
-            with self.env.cr.savepoint(flush=False):
-                self._insert(account, rows, received_at)
-        except SerializationFailure:    # another one has committed one of them just now
-            if len(rows) == 1:
-                _logger.debug("event %s of account %s is already stored", rows[0].kind, account.id)
-                return
-            for row in rows:
-                self._store(account, [row], received_at)
+        """Append rows whose key is new.
 
-    @api.model
-    def _insert(self, account, rows, received_at):
+        :raise SerializationFailure: another transaction is in the way
+        """
         if not rows:
             return
         self.env.cr.execute(SQL(
@@ -378,7 +377,7 @@ class TelephonyEvent(models.Model):
             ('state', '!=', 'ended'), ('start_at', '<', fields.Datetime.now() - timedelta(hours=hours)),
         ], limit=10000)
         for account, lost in calls.grouped('account_id').items():
-            self._insert(account, [EventRow(
+            self._store(account, [EventRow(
                 kind=LOST, call_ref=call.external_id, key=f'{LOST}:{call.external_id}', state='pending', error=None,
                 payload='{}') for call in lost], fields.Datetime.now())
         self.env['ir.cron']._commit_progress(len(calls))

@@ -141,7 +141,7 @@ class TelephonyEvent(models.Model):
                        payload=dump({'extension': extension}))
         try:
             with self.env.cr.savepoint():
-                self._insert(account, [row], fields.Datetime.now())
+                self._store(account, [row], fields.Datetime.now())
                 if not self.env.cr.rowcount:
                     return self.browse()
         except SerializationFailure:    # another process has done it just now

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from odoo import SUPERUSER_ID, fields
 from odoo.api import Environment
+from odoo.modules.registry import Registry
 from odoo.sql_db import db_connect
+from odoo.tests import BaseCase, get_db_name, tagged
 from odoo.tools import mute_logger
 
 from ..models.telephony_call import RETRY_MINUTES
 from ..providers.base import ProviderError, WebhookRequest
 from ..providers.generic import Generic
-from .common import CUSTOMER, TelephonyCase, sign
+from .common import CUSTOMER, DID, SECRET, TelephonyCase, sign
 
 POISON = 'poison'
 
@@ -251,3 +253,48 @@ class TestAnyBody(TelephonyCase):
             if event.state == 'failed':
                 self.assertFalse(event.next_try_at, f"our own processing failed: {event.error}")
                 self.assertTrue(event.error)
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestStoredMeanwhile(BaseCase):
+    """In transactions of their own: what happens between a request's first look and its INSERT."""
+
+    def setUp(self):
+        super().setUp()
+        self.registry = Registry(get_db_name())
+        with self.registry.cursor() as cr:
+            env = Environment(cr, SUPERUSER_ID, {})
+            self.account = env['telephony.account'].create({
+                'name': "Meanwhile", 'provider': 'generic', 'api_secret': SECRET, 'country_id': env.ref('base.kz').id,
+                'timezone': 'UTC'}).id
+        self.addCleanup(self.clean)
+
+    def clean(self):
+        with self.registry.cursor() as cr:
+            Environment(cr, SUPERUSER_ID, {})['telephony.account'].browse(self.account).unlink()
+
+    def receive(self, env):
+        body = json.dumps({
+            'call_id': 'm1', 'event': 'ringing', 'at': '2026-03-02T05:15:00+00:00', 'direction': 'inbound',
+            'caller': CUSTOMER, 'called': DID}).encode()
+        env['telephony.account'].browse(self.account)._receive(
+            WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+
+    @mute_logger('odoo.sql_db')
+    def test_nothing_is_lost(self):
+        def change(env):
+            account = env['telephony.account'].browse(self.account)
+            env.cr.execute("SELECT FROM telephony_account WHERE id = %s FOR UPDATE", account.ids)
+            account.name = "Meanwhile changed"
+            env.flush_all()
+
+        for meanwhile in (change, self.receive):
+            with self.subTest(meanwhile.__name__), self.registry.cursor() as cr:
+                env = Environment(cr, SUPERUSER_ID, {})
+                env.cr.execute("SELECT 1")      # the transaction has begun
+                with self.registry.cursor() as other:
+                    meanwhile(Environment(other, SUPERUSER_ID, {}))
+                self.receive(env)
+                cr.commit()
+                self.assertEqual(env['telephony.event'].search_count([('account_id', '=', self.account)]), 1)
+                env['telephony.event'].search([('account_id', '=', self.account)]).unlink()
