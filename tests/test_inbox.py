@@ -295,6 +295,6 @@ class TestStoredMeanwhile(BaseCase):
                 with self.registry.cursor() as other:
                     meanwhile(Environment(other, SUPERUSER_ID, {}))
                 self.receive(env)
-                cr.commit()
+                cr.commit()     # pylint: disable=invalid-commit
                 self.assertEqual(env['telephony.event'].search_count([('account_id', '=', self.account)]), 1)
                 env['telephony.event'].search([('account_id', '=', self.account)]).unlink()
