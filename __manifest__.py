@@ -1,6 +1,6 @@
 {
     'name': "CRM Telephony",
-    'version': '19.0.1.1.0',
+    'version': '19.0.2.0.0',
     'category': 'Sales/CRM',
     'summary': "Every call of every PBX on the right contact and deal, and a callback for every missed one",
     # Odoo would else read README.md as reStructuredText
