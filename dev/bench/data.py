@@ -32,7 +32,7 @@ CONTACTS = f"""
       FROM (SELECT i, {E164.format(n='(CASE WHEN i % 50 = 0 THEN i - 1 ELSE i END)')} AS e164
               FROM generate_series(1, %(contacts)s) AS i) AS numbers;
     UPDATE res_partner SET commercial_partner_id = id WHERE commercial_partner_id IS NULL
-"""  # noqa: S608 - nothing from outside
+"""
 # Half of the deals belong to contacts, half to callers whom nobody has filed yet; most are open.
 LEADS = f"""
     INSERT INTO crm_lead (name, type, active, won_status, phone, phone_sanitized, partner_id, user_id, stage_id,
@@ -45,14 +45,14 @@ LEADS = f"""
               FROM generate_series(1, %(leads)s) AS i
               LEFT JOIN res_partner AS partner
                 ON i % 2 = 0 AND partner.ref = 'bench-' || (1 + (i * 3) % %(contacts)s)) AS numbers
-"""  # noqa: S608
+"""
 # Each contact has a further number, as of an assistant. One contact in a hundred has three more deals, each with a mail of
 # last week and an activity: callers for whom the reasons have to be weighed.
 FURTHER = f"""
     INSERT INTO telephony_contact_number (partner_id, number, origin, create_uid, write_uid, create_date, write_date)
     SELECT id, {E164.format(n='(10000000 + substr(ref, 7)::int)')}, 'typed', 1, 1, now(), now()
       FROM res_partner WHERE ref LIKE 'bench-%'
-"""  # noqa: S608
+"""
 SEVERAL = """
     WITH deals AS (
         INSERT INTO crm_lead (name, type, active, won_status, phone, phone_sanitized, partner_id, user_id, stage_id,
@@ -100,24 +100,24 @@ PAST = f"""
       JOIN res_partner AS partner ON partner.ref = 'bench-' || contact,
            (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
         ON CONFLICT DO NOTHING
-"""  # noqa: S608
+"""
 
 
 def forget_calls(cursor) -> None:
     """Take out every call and what hangs on it. TRUNCATE would take the deals too: they name their first call."""
     for table in ('telephony_event', 'telephony_callback', 'telephony_call', 'telephony_rebind'):
-        cursor.execute(f'DELETE FROM {table}')  # noqa: S608
+        cursor.execute(f'DELETE FROM {table}')
         cursor.execute(f'VACUUM ANALYZE {table}')
 
 
 # Three years of a sales department, office hours in UTC, in the order of time; 18 % of the calls are lost, and of those of the
 # last month one in twelve still waits. A PBX's log has internal calls too.
 LOG = """
-    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, match_state, partner_id,
-                                caller_number, called_number, customer_number, user_id, start_at, ended_at, wait_seconds,
-                                talk_seconds, follow_up, create_uid, write_uid, create_date, write_date)
-    SELECT account.id, account.company_id, 'log-' || i, direction, 'ended', outcome, outcome = 'answered' AND i %% 20 = 0, 'auto',
-           CASE WHEN direction != 'internal' THEN partner.id END, NULL, NULL,
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, match_state,
+                                partner_id, customer_number, user_id, start_at, ended_at, wait_seconds, talk_seconds,
+                                follow_up, create_uid, write_uid, create_date, write_date)
+    SELECT account.id, account.company_id, 'log-' || i, direction, 'ended', outcome, outcome = 'answered' AND i %% 20 = 0,
+           'auto', CASE WHEN direction != 'internal' THEN partner.id END,
            CASE WHEN direction != 'internal' THEN partner.phone_sanitized END,
            CASE WHEN outcome = 'answered' OR direction != 'inbound' THEN agents.ids[1 + i %% array_length(agents.ids, 1)] END,
            start_at, start_at + interval '2 minutes', 3 + (i * 31) %% 57,
@@ -129,14 +129,15 @@ LOG = """
                    date_trunc('day', now() at time zone 'utc') - (1095 * (1 - i::float / %(calls)s)) * interval '1 day'
                    + interval '8 hours' + ((i * 7919) %% 43200) * interval '1 second' AS start_at,
                    -- a caller who is lost is reached the same week, but for one in twelve of the last month
-                   1 + ((i / 700) * 997 + (i %% 350) * 13 +
-                        CASE WHEN i %% 12 = 0 AND i > %(calls)s - %(calls)s / 36 THEN 50000 ELSE 0 END) %% %(contacts)s AS contact
+                   1 + ((i / 700) * 997 + (i %% 350) * 13 + CASE WHEN i %% 12 = 0 AND i > %(calls)s - %(calls)s / 36
+                                                                 THEN 50000 ELSE 0 END) %% %(contacts)s AS contact
               FROM generate_series(1::bigint, %(calls)s) AS i) AS told
       JOIN res_partner AS partner ON partner.ref = 'bench-' || contact
      CROSS JOIN (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
      CROSS JOIN (SELECT array_agg(id) AS ids FROM res_users WHERE login LIKE 'bench-agent-%%') AS agents
      ORDER BY i
 """
+
 
 def fill_log(cursor, calls: int) -> None:
     """Write the calls without what is checked and kept of each row, and that again afterwards: a third of the time."""
@@ -145,7 +146,8 @@ def fill_log(cursor, calls: int) -> None:
     cursor.execute("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'telephony_call'::regclass "
                    "AND contype = 'f'")
     keys = cursor.fetchall()
-    cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'telephony_call' AND indexname != 'telephony_call_pkey'")
+    cursor.execute("SELECT indexname, indexdef FROM pg_indexes "
+                   "WHERE tablename = 'telephony_call' AND indexname != 'telephony_call_pkey'")
     indexes = cursor.fetchall()
     for key, _definition in keys:
         cursor.execute(f'ALTER TABLE telephony_call DROP CONSTRAINT "{key}"')

@@ -24,7 +24,8 @@ CHARTS = {
                       f"SELECT date_trunc('day', start_at), outcome, count(*), sum(talk_seconds) FROM telephony_call "
                       f"WHERE {MONTH} GROUP BY 1, 2"),
     'employees': (['user_id'], ['__count', 'talk_seconds:sum', 'wait_seconds:avg'], [],
-                  f"SELECT user_id, count(*), sum(talk_seconds), avg(wait_seconds) FROM telephony_call WHERE {MONTH} GROUP BY 1"),
+                  f"SELECT user_id, count(*), sum(talk_seconds), avg(wait_seconds) FROM telephony_call WHERE {MONTH} "
+                  f"GROUP BY 1"),
     'lost, weekday x hour': (['start_at:day_of_week', 'start_at:hour_number'], ['__count'],
                              [('direction', '=', 'inbound'), ('outcome', 'in', ['missed', 'abandoned'])],
                              f"SELECT extract(isodow FROM start_at), extract(hour FROM start_at), count(*) FROM telephony_call "
@@ -37,9 +38,9 @@ CHARTS = {
     'waits': (['outcome'], ['__count', 'wait_seconds:avg'], [('direction', '=', 'inbound')],
               f"SELECT outcome, count(*), avg(wait_seconds) FROM telephony_call "
               f"WHERE {MONTH} AND direction = 'inbound' GROUP BY 1"),
-}  # noqa: S608 - nothing from outside
-LIST = ['start_at', 'direction', 'outcome', 'customer_number', 'partner_id', 'lead_id', 'user_id', 'talk_seconds', 'wait_seconds',
-        'state', 'is_short']
+}
+LIST = ['start_at', 'direction', 'outcome', 'customer_number', 'partner_id', 'lead_id', 'user_id', 'talk_seconds',
+        'wait_seconds', 'state', 'is_short']
 PAGE, COUNT_LIMIT, CONTACTS = 80, 10_001, 80
 SCANS = ('Seq Scan', 'Parallel Seq Scan')
 
@@ -111,9 +112,10 @@ class _Log:
         self.env = env(user=user.id, context={'tz': 'Asia/Almaty', 'lang': 'en_US', 'allowed_company_ids': user.company_id.ids})
         self.calls = self.env['telephony.call']
         self.month = [('start_at', '>=', fields.Datetime.now() - timedelta(days=30))]
-        self.partners = self.env['res.partner'].browse(partner for partner, in self.select(
-            "SELECT DISTINCT partner_id FROM (SELECT partner_id FROM telephony_call WHERE partner_id IS NOT NULL LIMIT 2000) AS part "
-            f"LIMIT {CONTACTS}"))
+        self.partners = self.env['res.partner'].browse(partner for partner, in self.select(f"""
+            SELECT DISTINCT partner_id
+              FROM (SELECT partner_id FROM telephony_call WHERE partner_id IS NOT NULL LIMIT 2000) AS part
+             LIMIT {CONTACTS} """))
         self.page = self._specification()
 
     def select(self, query: str) -> list[tuple]:
@@ -132,7 +134,8 @@ class _Log:
         """What is asked: (floor, ours)."""
         asked = {
             chart: (lambda sql=sql: self.select(sql),
-                    lambda groups=groups, sums=sums, only=only: self.calls.formatted_read_group(self.month + only, groups, sums))
+                    lambda groups=groups, sums=sums, only=only: self.calls.formatted_read_group(
+                        self.month + only, groups, sums))
             for chart, (groups, sums, only, sql) in CHARTS.items()
         }
         lost = [('outcome', 'in', ('missed', 'abandoned')), ('is_called_back', '=', False)]
@@ -142,13 +145,14 @@ class _Log:
             'list': (lambda: self.calls.search([], limit=PAGE).read(LIST),
                      lambda: self.calls.web_search_read([], self.page, limit=PAGE, count_limit=COUNT_LIMIT)),
             'not called back: list': (
-                lambda: self.select(f"SELECT id {waiting} ORDER BY start_at DESC, id DESC LIMIT {PAGE}"),  # noqa: S608
+                lambda: self.select(f"SELECT id {waiting} ORDER BY start_at DESC, id DESC LIMIT {PAGE}"),
                 lambda: self.calls.search(lost, limit=PAGE)),
             'not called back: count': (
-                lambda: self.select(f"SELECT count(*) FROM (SELECT {waiting} LIMIT {COUNT_LIMIT}) AS part"),  # noqa: S608
+                lambda: self.select(f"SELECT count(*) FROM (SELECT {waiting} LIMIT {COUNT_LIMIT}) AS part"),
                 lambda: self.calls.search_count(lost, limit=COUNT_LIMIT)),
             'open callbacks: board': (
-                lambda: self.select(f"SELECT id FROM telephony_callback WHERE state = 'open' ORDER BY rank, id LIMIT {PAGE}"),
+                lambda: self.select(
+                    f"SELECT id FROM telephony_callback WHERE state = 'open' ORDER BY rank, id LIMIT {PAGE}"),
                 lambda: board.search([('state', '=', 'open')], limit=PAGE)),
             'smart button': (
                 lambda: self.calls._read_group([('partner_id', 'in', self.partners.ids)], ['partner_id'], ['__count']),

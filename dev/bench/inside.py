@@ -70,8 +70,9 @@ def main(conf: str, question: str, *arguments: str) -> None:
     from dev.bench import follow_up, history, lookup, survival
     config.parse_config(['-c', conf], setup_logging=True)
     answer = {
-        'account': account, 'agents': agents, 'pop_account': pop_account, 'lookup': lookup.measure, 'follow_up': follow_up.measure,
-        'history': history.inside_odoo, 'poisoned': survival.poisoned, 'endless': survival.endless,
+        'account': account, 'agents': agents, 'pop_account': pop_account, 'lookup': lookup.measure,
+        'follow_up': follow_up.measure, 'history': history.inside_odoo, 'poisoned': survival.poisoned,
+        'endless': survival.endless,
     }[question](*arguments)
     print(ANSWER + json.dumps(answer), flush=True)
 

@@ -87,8 +87,8 @@ def _one_mode(mode, client, cursor, wake, database, address, size: Size) -> list
         answers += sum(shot.statuses.total() - shot.statuses[200] for shot in alone + beside)
     ratio = statistics.median(ratios)
     return [
-        Row('late', f'accepted while {size.late_calls:,} past calls are matched late, {mode}, p95', f'{statistics.median(idle):.4g} ms',
-            f'{statistics.median(busy):.4g} ms', f'{ratio:.2f}', '<= 1.5', ratio <= 1.5),
+        Row('late', f'accepted while {size.late_calls:,} past calls are matched late, {mode}, p95',
+            f'{statistics.median(idle):.4g} ms', f'{statistics.median(busy):.4g} ms', f'{ratio:.2f}', '<= 1.5', ratio <= 1.5),
         Row('late', 'answers other than 200', '0', str(answers), goal='0', met=not answers),
         Row('late', 'calls matched, beside deliveries without a pause and alone', '',
             f'{statistics.median(bound):.3g} /s, {statistics.median(bound_alone):.3g} /s'),

@@ -72,7 +72,8 @@ class Pop:
                 if not workers:     # a browser finds the websocket behind the same port
                     with phase(f'P8: {mode}, a browser'):
                         rows += self._in_a_browser(url, cookie)
-        with phase(f'P8: beside {self.size.past_calls:,} past calls'), self.bench.past_calls(self.database, self.size.past_calls), \
+        with phase(f'P8: beside {self.size.past_calls:,} past calls'), \
+                self.bench.past_calls(self.database, self.size.past_calls), \
                 server.running(self.bench, self.database) as running:
             url = f'http://127.0.0.1:{running.port}'
             cookie = screenshot.session(url, self.database, 'admin', None)

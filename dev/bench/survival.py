@@ -25,15 +25,16 @@ POISON = f"""
         RETURN NEW;
     END $$ LANGUAGE plpgsql;
     CREATE TRIGGER bench_poison BEFORE INSERT ON telephony_call FOR EACH ROW EXECUTE FUNCTION bench_poison()
-"""  # noqa: S608 - nothing from outside
+"""
 # Calls that ring since five hours, as they lie in the log and in the inbox.
 LOST_ENDS = """
     WITH calls AS (
         INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, match_state, caller_number,
                                     called_number, customer_number, start_at, create_uid, write_uid, create_date, write_date)
-        SELECT account.id, account.company_id, 'endless-' || i, 'inbound', 'ringing', 'none', '+7701' || lpad(i::text, 7, '0'),
-               '+77272000000', '+7701' || lpad(i::text, 7, '0'), now() at time zone 'UTC' - interval '5 hours', 1, 1, now(), now()
-          FROM generate_series(1, %(calls)s) AS i, (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
+        SELECT account.id, account.company_id, 'endless-' || i, 'inbound', 'ringing', 'none', number, '+77272000000', number,
+               now() at time zone 'UTC' - interval '5 hours', 1, 1, now(), now()
+          FROM (SELECT i, '+7701' || lpad(i::text, 7, '0') AS number FROM generate_series(1, %(calls)s) AS i) AS caller
+         CROSS JOIN (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
      RETURNING id, account_id, external_id, caller_number, start_at
     ), legs AS (
         INSERT INTO telephony_call_leg (call_id, extension, start_at, create_uid, write_uid, create_date, write_date)
@@ -166,7 +167,8 @@ def _poisoned(bench: Bench, database: str, _size: Size) -> list[Row]:
     return [
         Row('P15', 'calls of its neighbours, filed by one run of the scheduled action', str(AROUND), str(answer['others']),
             goal='all', met=answer['others'] == AROUND),
-        Row('P15', 'the poisoned event', '', f"{answer['state']}, {answer['reason'].splitlines()[0]}", goal='failed, with reason and next try',
+        Row('P15', 'the poisoned event', '', f"{answer['state']}, {answer['reason'].splitlines()[0]}",
+            goal='failed, with reason and next try',
             met=answer['state'] == 'failed' and bool(answer['reason']) and answer['again']),
         Row('P15', 'the same, after the cause was mended', '', answer['mended'], goal='done', met=answer['mended'] == 'done'),
     ]
