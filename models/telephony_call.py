@@ -23,6 +23,8 @@ OUTCOMES = [
 LOST_OUTCOMES = ('missed', 'abandoned')
 # A call that goes on longer has lost its end on the way: nobody talks that long.
 LIVE = timedelta(hours=4)
+# Of calls that are closed together the latest ones may still stand on somebody's screen.
+MOST_ON_SCREEN = 100
 # Pauses before what failed by our own fault is tried again; after the last one only a person can.
 RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Somebody else wrote at the same time: nothing is wrong, try again.
@@ -416,7 +418,8 @@ class TelephonyCall(models.Model):
                     # what was taken for a customer is one of our own numbers
                     values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False, is_excluded=False)
                 continue
-            ends_now = values['state'] == 'ended' and not (call and call.state == 'ended')
+            was_over = call and call.state == 'ended' and (not call.end_unknown or values['end_unknown'])
+            ends_now = values['state'] == 'ended' and not was_over
             if not call or ends_now or call.customer_number != values['customer_number']:
                 asked[ref] = Caller(values['customer_number'], values['number_id'], talkers[ref])
         if not asked:
@@ -436,6 +439,14 @@ class TelephonyCall(models.Model):
             [('telephony_origin_call_id', 'in', [call.id for call in calls])], ['telephony_origin_call_id']) if calls else ()
         return {call for call in calls if any(
             lead == call.lead_id and lead.telephony_origin_call_id == call for lead in leads)}
+
+    def _close_without_end(self):
+        """The end of these calls never came: what the fold says of them then (see :func:`fold.fold`), for all at once."""
+        on_screen = self.sorted('start_at', reverse=True)[:MOST_ON_SCREEN]
+        shown = {call: call._views() for call in on_screen}
+        self.write({'state': 'ended', 'end_unknown': True, 'follow_up': 'todo'})
+        self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
+        on_screen._announce(shown)
 
     def _write_changes(self, values):
         """Write what differs, and ask for the follow-up when an ended call has changed; True when something did."""
