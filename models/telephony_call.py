@@ -124,9 +124,9 @@ class TelephonyCall(models.Model):
         'telephony.event', 'call_id', string="PBX Events", readonly=True, groups='crm_telephony.group_admin')
 
     partner_id = fields.Many2one(
-        'res.partner', string="Contact", index='btree_not_null', check_company=True, ondelete='set null')
+        'res.partner', string="Contact", check_company=True, ondelete='set null')
     lead_id = fields.Many2one(
-        'crm.lead', string="Deal", index='btree_not_null', check_company=True, ondelete='set null')
+        'crm.lead', string="Deal", check_company=True, ondelete='set null')
     match_state = fields.Selection(
         [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
         string="Match", required=True, default='none', readonly=True)
@@ -140,8 +140,7 @@ class TelephonyCall(models.Model):
         help="The callback that this call opened.")
     callback_state = fields.Selection(related='callback_id.state', string="Callback State")
     is_called_back = fields.Boolean(
-        compute='_compute_is_called_back', search='_search_is_called_back',
-        help="A lost call whose customer was reached afterwards, by anyone on any line.")
+        readonly=True, copy=False, help="A lost call whose customer was reached afterwards, by anyone on any line.")
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
         help="Whether chatter and callbacks were brought up to date since the call last changed.")
@@ -166,6 +165,9 @@ class TelephonyCall(models.Model):
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
+    # as Odoo writes ('is_called_back', '=', False): with another spelling PostgreSQL would not take the index
+    _waiting_idx = models.Index(
+        "(start_at DESC, id DESC) WHERE outcome IN ('missed', 'abandoned') AND is_called_back IS NOT TRUE")
 
     # === COMPUTES AND SEARCHES === #
 
@@ -247,29 +249,6 @@ class TelephonyCall(models.Model):
             return NotImplemented
         return Domain('recording_ids', '!=', False) if True in value else Domain('recording_ids', '=', False)
 
-    @api.depends('outcome', 'ended_at', 'customer_number')
-    def _compute_is_called_back(self):
-        lost = self.filtered(lambda call: call.outcome in LOST_OUTCOMES and call.customer_number)
-        served = set()
-        if lost.ids:
-            served = {row[0] for row in self.env.execute_query(SQL(
-                "SELECT lost.id FROM telephony_call lost WHERE lost.id IN %s AND %s", tuple(lost.ids), self._served_sql()))}
-        for call in self:
-            call.is_called_back = call.id in served
-
-    def _search_is_called_back(self, operator, value):
-        if operator != 'in':
-            return NotImplemented
-        served = SQL("(SELECT lost.id FROM telephony_call lost WHERE lost.outcome IN %s AND %s)",
-                     LOST_OUTCOMES, self._served_sql())
-        lost = Domain('outcome', 'in', LOST_OUTCOMES) & Domain('customer_number', '!=', False)
-        return Domain('id', 'in', served) if True in value else lost & Domain('id', 'not in', served)
-
-    @api.model
-    def _served_sql(self):
-        """The customer of the call `lost` was reached after it."""
-        return SQL("EXISTS (SELECT 1 FROM telephony_call reached WHERE %s)", self._served_condition())
-
     @api.model
     def _served_condition(self):
         """In the call `reached` the customer of the call `lost` was really talked to, after it."""
@@ -334,6 +313,7 @@ class TelephonyCall(models.Model):
         if not records:
             return existing
         shown = {call: call._views() for call in existing.values() if call.state != 'ended'}
+        before = {call: call.customer_number for call in existing.values()}
         numbers, users, _sharers = account._directory()
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
         talkers = {ref: self._talker(record, users) for ref, record in records.items()}
@@ -349,7 +329,9 @@ class TelephonyCall(models.Model):
         filed = self.browse([calls[ref].id for ref in records])
         changed |= filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
         filed._write_recordings({calls[ref].id: record.recordings for ref, record in records.items()})
-        filed.filtered(lambda call: call.direction == 'outbound' or call.state == 'ended')._count_attempts()
+        filed.filtered(lambda call: call.direction == 'outbound' or call.state == 'ended')._recount_customers()
+        if left := {number for call, number in before.items() if number != call.customer_number}:
+            self._recount_numbers(account.company_id, left)
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
         filed.filtered(lambda call: call.id in changed)._announce(shown)
@@ -362,7 +344,9 @@ class TelephonyCall(models.Model):
         closed = callbacks.search([('closing_call_id', 'in', self.ids)])
         self.callback_id._withdraw()
         self.message_id.sudo().unlink()
+        companies, numbers = self.company_id, set(self.mapped('customer_number'))
         self.unlink()
+        self._recount_numbers(companies, numbers)
         if waiting := waiting.exists():
             waiting._recount()
         closed.exists()._reopen()
@@ -517,37 +501,60 @@ class TelephonyCall(models.Model):
                     row.ref = recording.ref
         self.env['telephony.recording'].create(create)
 
-    def _count_attempts(self):
-        """Number the attempts to reach each customer of these calls anew: a late event may have changed their order.
+    def _recount_customers(self):
+        """:meth:`_recount_numbers` of these calls' customers."""
+        self._recount_numbers(self.company_id, {call.customer_number for call in self})
+
+    @api.model
+    def _recount_numbers(self, companies, numbers):
+        """Say anew of all calls of these customers which attempt each is, and which lost ones were called back: a late
+        event may have changed their order.
 
         An attempt is an outbound call; the count starts again after the customer was reached, whoever called whom.
         """
-        numbers = tuple({call.customer_number for call in self if call.customer_number})
+        numbers = tuple(filter(None, numbers))
         if not numbers:
             return
         self.flush_model()
-        rows = self.env.execute_query(SQL(
-            """ WITH calls AS (
-                    SELECT id, attempt, company_id, customer_number, direction, start_at,
-                           COUNT(*) FILTER (WHERE outcome = 'answered' AND is_short IS NOT TRUE) OVER (
-                               PARTITION BY company_id, customer_number ORDER BY start_at, id
-                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-                      FROM telephony_call
-                     WHERE customer_number IN %s AND company_id IN %s
-                ), counted AS (
-                    SELECT id, attempt, CASE WHEN direction = 'outbound' THEN
-                               COUNT(*) FILTER (WHERE direction = 'outbound') OVER (
-                                   PARTITION BY company_id, customer_number, reached ORDER BY start_at, id)
-                           ELSE 0 END AS right_attempt
-                      FROM calls
-                )
-                UPDATE telephony_call SET attempt = right_attempt
-                  FROM counted
-                 WHERE counted.id = telephony_call.id AND COALESCE(counted.attempt, 0) != right_attempt
-             RETURNING telephony_call.id """,
-            numbers, tuple(self.company_id.ids)))
+        rows = self.env.execute_query(self._recount_sql(
+            SQL("customer_number IN %s AND company_id IN %s", numbers, companies._ids)))
         if rows:
-            self.browse([row[0] for row in rows]).invalidate_recordset(['attempt'], flush=False)
+            self.browse([row[0] for row in rows]).invalidate_recordset(['attempt', 'is_called_back'], flush=False)
+
+    @api.model
+    def _recount_sql(self, which):
+        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the ids of those that change."""
+        return SQL(
+            """ WITH calls AS (
+                    SELECT id, company_id, customer_number, direction, start_at, outcome,
+                           COALESCE(ended_at, start_at) AS moment,
+                           outcome = 'answered' AND is_short IS NOT TRUE AS is_reached
+                      FROM telephony_call
+                     WHERE %(which)s
+                ), ordered AS (
+                    SELECT *, COUNT(*) FILTER (WHERE is_reached) OVER (
+                                  PARTITION BY company_id, customer_number ORDER BY start_at, id
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_before,
+                              BOOL_OR(is_reached) OVER (
+                                  PARTITION BY company_id, customer_number ORDER BY moment
+                                  RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS reached_after
+                      FROM calls
+                ), counted AS (
+                    SELECT id, CASE WHEN direction = 'outbound' THEN
+                               COUNT(*) FILTER (WHERE direction = 'outbound') OVER (
+                                   PARTITION BY company_id, customer_number, reached_before ORDER BY start_at, id)
+                           ELSE 0 END AS attempt,
+                           outcome IN %(lost)s AND COALESCE(reached_after, FALSE) IS TRUE AS is_called_back
+                      FROM ordered
+                )
+                UPDATE telephony_call AS call
+                   SET attempt = counted.attempt, is_called_back = counted.is_called_back
+                  FROM counted
+                 WHERE counted.id = call.id
+                   AND (COALESCE(call.attempt, 0), COALESCE(call.is_called_back, FALSE))
+                       IS DISTINCT FROM (counted.attempt, COALESCE(counted.is_called_back, FALSE))
+             RETURNING call.id """,
+            which=which, lost=LOST_OUTCOMES)
 
     # === TOOLS === #
 

@@ -277,6 +277,7 @@ class Bench:
                 inside.ask(self, 'agents', name)
                 with self.connect(name) as connection, connection.cursor() as cursor:
                     fill_log(cursor, calls)
+                inside.ask(self, 'recount', name)
             self.databases.remember(name, filled=code)
         return name
 

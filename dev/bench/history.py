@@ -4,6 +4,7 @@ Each question is asked as the screens ask it, through Odoo as a supervisor, and 
 """
 import json
 import time
+from ast import literal_eval
 from collections import defaultdict
 from contextlib import ExitStack
 
@@ -13,6 +14,8 @@ from dev.bench.sizes import FULL, Size
 from dev.bench.table import Pair, Row, percentile
 from dev.setup.console import phase
 
+# A day begins where the reader is.
+LOCAL = "(start_at AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Almaty')"
 MONTH, LOST = "start_at >= now() at time zone 'UTC' - interval '30 days'", "outcome IN ('missed', 'abandoned')"
 SERVED = """EXISTS (SELECT FROM telephony_call AS reached
                      WHERE reached.customer_number = lost.customer_number AND reached.company_id = lost.company_id
@@ -21,14 +24,14 @@ SERVED = """EXISTS (SELECT FROM telephony_call AS reached
 # Six charts of a dashboard: what they group, what they add up, of which calls, and the same in SQL.
 CHARTS = {
     'day x outcome': (['start_at:day', 'outcome'], ['__count', 'talk_seconds:sum'], [],
-                      f"SELECT date_trunc('day', start_at), outcome, count(*), sum(talk_seconds) FROM telephony_call "
+                      f"SELECT date_trunc('day', {LOCAL}), outcome, count(*), sum(talk_seconds) FROM telephony_call "
                       f"WHERE {MONTH} GROUP BY 1, 2"),
     'employees': (['user_id'], ['__count', 'talk_seconds:sum', 'wait_seconds:avg'], [],
                   f"SELECT user_id, count(*), sum(talk_seconds), avg(wait_seconds) FROM telephony_call WHERE {MONTH} "
                   f"GROUP BY 1"),
     'lost, weekday x hour': (['start_at:day_of_week', 'start_at:hour_number'], ['__count'],
                              [('direction', '=', 'inbound'), ('outcome', 'in', ['missed', 'abandoned'])],
-                             f"SELECT extract(isodow FROM start_at), extract(hour FROM start_at), count(*) FROM telephony_call "
+                             f"SELECT extract(isodow FROM {LOCAL}), extract(hour FROM {LOCAL}), count(*) FROM telephony_call "
                              f"WHERE {MONTH} AND direction = 'inbound' AND {LOST} GROUP BY 1, 2"),
     'direction x outcome': (['direction', 'outcome'], ['__count'], [],
                             f"SELECT direction, outcome, count(*) FROM telephony_call WHERE {MONTH} GROUP BY 1, 2"),
@@ -62,8 +65,9 @@ def measure(bench: Bench, size: Size) -> list[Row]:
     first, larger = names
     rows += [pair(first, chart).row('P9', f'chart of 30 days, {size.calls:,} calls: {chart}', 'ms', most=2) for chart in CHARTS]
     for name, calls, most in ((first, size.calls, 150), (larger, size.more_calls, 1000)):
-        whole = percentile([sum(part) for part in zip(*(times[name, chart][1] for chart in CHARTS))], .5)
-        rows.append(Row('P9', f'six charts, {calls:,} calls', '', f'{whole:.3g} ms', goal=f'<= {most} ms', met=whole <= most))
+        floor, whole = (percentile(ms, .5) for ms in times[name, 'dashboard'])
+        rows.append(Row('P9', f'six charts with their labels, {calls:,} calls', f'{floor:.3g} ms', f'{whole:.3g} ms',
+                        f'{whole / floor:.2f}', f'<= {most} ms', whole <= most))
     rows.append(pair(first, 'list').row('P10', f'list of calls, first page, {size.calls:,} calls', 'ms', most=1.5))
     growth = Pair()
     for few, many in zip(times[first, 'list'][1], times[larger, 'list'][1]):
@@ -130,18 +134,29 @@ class _Log:
         relations = {'many2one': {'fields': {'display_name': {}}}, 'many2many': {}, 'one2many': {}}
         return {name: relations.get(self.calls._fields[name].type, {}) for name in names}
 
+    def waiting(self) -> list:
+        """The domain of the filter *Not Called Back*."""
+        from lxml import etree
+        view = self.env.ref('crm_telephony.telephony_call_view_search')
+        arch = etree.fromstring(self.calls.get_view(view.id, 'search')['arch'])
+        [node] = arch.xpath("//filter[@name='not_called_back']")
+        return literal_eval(node.get('domain'))
+
     def questions(self) -> dict:
         """What is asked: (floor, ours)."""
         asked = {
             chart: (lambda sql=sql: self.select(sql),
-                    lambda groups=groups, sums=sums, only=only: self.calls.formatted_read_group(
-                        self.month + only, groups, sums))
+                    lambda groups=groups, sums=sums, only=only: self.calls._read_group(self.month + only, groups, sums))
             for chart, (groups, sums, only, sql) in CHARTS.items()
         }
-        lost = [('outcome', 'in', ('missed', 'abandoned')), ('is_called_back', '=', False)]
+        lost = self.waiting()
         waiting = f"FROM telephony_call AS lost WHERE {LOST} AND customer_number IS NOT NULL AND NOT {SERVED}"
         board = self.env['telephony.callback']
         asked.update({
+            'dashboard': (
+                lambda: [self.select(sql) for *_chart, sql in CHARTS.values()],
+                lambda: [self.calls.formatted_read_group(self.month + only, groups, sums)
+                         for groups, sums, only, _sql in CHARTS.values()]),
             'list': (lambda: self.calls.search([], limit=PAGE).read(LIST),
                      lambda: self.calls.web_search_read([], self.page, limit=PAGE, count_limit=COUNT_LIMIT)),
             'not called back: list': (
@@ -156,7 +171,7 @@ class _Log:
                 lambda: board.search([('state', '=', 'open')], limit=PAGE)),
             'smart button': (
                 lambda: self.calls._read_group([('partner_id', 'in', self.partners.ids)], ['partner_id'], ['__count']),
-                lambda: self.partners.mapped('telephony_call_count')),
+                lambda: self.partners._compute_telephony_counts()),
         })
         return asked
 
@@ -170,7 +185,7 @@ class _Log:
     def scans(self) -> list[str]:
         """Tables that the list of calls not called back reads from end to end."""
         from odoo.tools import SQL
-        query = self.calls._search([('outcome', 'in', ('missed', 'abandoned')), ('is_called_back', '=', False)], limit=PAGE)
+        query = self.calls._search(self.waiting(), limit=PAGE)
         self.env.cr.execute(SQL("EXPLAIN (FORMAT JSON) %s", query.select()))
         plan = json.dumps(self.env.cr.fetchone()[0][0]['Plan'])
         return ['telephony_call'] if any(f'"Node Type": "{scan}"' in plan for scan in SCANS) else []
