@@ -523,7 +523,7 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _recount_sql(self, which):
-        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the ids of those that change."""
+        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the ids of what changes."""
         return SQL(
             """ WITH calls AS (
                     SELECT id, company_id, customer_number, direction, start_at, outcome,

@@ -55,13 +55,12 @@ def agents(database: str) -> int:
         return len(users)
 
 
-def recount(database: str) -> int:
-    """What filing says of calls beside others: attempts, and which lost ones were called back. Returns how many changed."""
+def recount(database: str) -> str:
+    """What filing says of calls beside others (attempts, which lost ones were called back), as a statement for all calls."""
     from odoo.tools import SQL
     with environment(database) as env:
-        changed = len(env.execute_query(env['telephony.call']._recount_sql(SQL("customer_number IS NOT NULL"))))
-        env.cr.commit()
-    return changed
+        statement = env['telephony.call']._recount_sql(SQL("customer_number IS NOT NULL"))
+        return env.cr.mogrify(statement.code, statement.params).decode()
 
 
 @contextmanager
