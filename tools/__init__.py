@@ -1,0 +1,1 @@
+"""What all models may use and no model owns."""
