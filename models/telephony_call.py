@@ -1,6 +1,7 @@
 import re
 from datetime import timedelta
 
+from markupsafe import Markup
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
@@ -134,6 +135,8 @@ class TelephonyCall(models.Model):
     is_excluded = fields.Boolean(
         string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
     note = fields.Text()
+    result_line = fields.Char(
+        string="Result and Note", compute='_compute_result_line', help="What came of it, in one line for lists.")
 
     callback_id = fields.Many2one(
         'telephony.callback', string="Callback", readonly=True, index='btree_not_null', ondelete='set null',
@@ -218,6 +221,12 @@ class TelephonyCall(models.Model):
             Domain(name, '=ilike', pattern) for name in ('caller_number', 'called_number') for pattern in patterns)
         return outside | Domain('customer_number', '=', False) & inside
 
+    @api.depends('disposition_id', 'note')
+    @api.depends_context('lang')
+    def _compute_result_line(self):
+        for call in self:
+            call.result_line = ": ".join(filter(None, (call.disposition_id.name, ' '.join((call.note or '').split())))) or False
+
     @api.depends('start_at')
     def _compute_start_hour(self):
         for call in self:
@@ -268,6 +277,18 @@ class TelephonyCall(models.Model):
             if {'partner_id', 'lead_id'} & set(vals):
                 return self._attach_by_hand(vals)
         return super().write(vals)
+
+    @api.model
+    def get_empty_list_help(self, help_message):
+        """An empty log of a company without a PBX says how to get one, to whom can do it."""
+        message = super().get_empty_list_help(help_message)
+        if self.env['telephony.account'].sudo().search_count([], limit=1):
+            return message
+        if self.env.user.has_group('crm_telephony.group_admin'):
+            return (message or Markup()) + Markup('<p><a class="btn btn-primary" href="/odoo/telephony-pbx/new">%s</a></p>') % (
+                self.env._("Connect a PBX"))
+        return (message or Markup()) + Markup('<p>%s</p>') % self.env._(
+            "No PBX is connected yet. Ask your telephony administrator to connect it.")
 
     # === WHILE IT GOES ON === #
 
