@@ -144,6 +144,9 @@ class TelephonyCall(models.Model):
     callback_state = fields.Selection(related='callback_id.state', string="Callback State")
     is_called_back = fields.Boolean(
         readonly=True, copy=False, help="A lost call whose customer was reached afterwards, by anyone on any line.")
+    # a column of its own: of two conditions that hang together PostgreSQL expects far more rows than there are
+    is_not_called_back = fields.Boolean(
+        readonly=True, copy=False, help="A lost call of a known number, and nobody has reached the customer since.")
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
         help="Whether chatter and callbacks were brought up to date since the call last changed.")
@@ -168,9 +171,8 @@ class TelephonyCall(models.Model):
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
-    # as Odoo writes ('is_called_back', '=', False): with another spelling PostgreSQL would not take the index
-    _waiting_idx = models.Index(
-        "(start_at DESC, id DESC) WHERE outcome IN ('missed', 'abandoned') AND is_called_back IS NOT TRUE")
+    # with the company, by which every reader is narrowed: counted without a look at the calls
+    _not_called_back_idx = models.Index("(start_at DESC, id DESC, company_id) WHERE is_not_called_back")
 
     # === COMPUTES AND SEARCHES === #
 
@@ -540,7 +542,8 @@ class TelephonyCall(models.Model):
         rows = self.env.execute_query(self._recount_sql(
             SQL("customer_number IN %s AND company_id IN %s", numbers, companies._ids)))
         if rows:
-            self.browse([row[0] for row in rows]).invalidate_recordset(['attempt', 'is_called_back'], flush=False)
+            self.browse([row[0] for row in rows]).invalidate_recordset(
+                ['attempt', 'is_called_back', 'is_not_called_back'], flush=False)
 
     @api.model
     def _recount_sql(self, which):
@@ -565,15 +568,17 @@ class TelephonyCall(models.Model):
                                COUNT(*) FILTER (WHERE direction = 'outbound') OVER (
                                    PARTITION BY company_id, customer_number, reached_before ORDER BY start_at, id)
                            ELSE 0 END AS attempt,
-                           outcome IN %(lost)s AND COALESCE(reached_after, FALSE) IS TRUE AS is_called_back
+                           COALESCE(outcome IN %(lost)s AND reached_after, FALSE) AS is_called_back,
+                           COALESCE(outcome IN %(lost)s AND reached_after IS NOT TRUE, FALSE) AS is_not_called_back
                       FROM ordered
                 )
                 UPDATE telephony_call AS call
-                   SET attempt = counted.attempt, is_called_back = counted.is_called_back
+                   SET attempt = counted.attempt, is_called_back = counted.is_called_back,
+                       is_not_called_back = counted.is_not_called_back
                   FROM counted
                  WHERE counted.id = call.id
-                   AND (COALESCE(call.attempt, 0), COALESCE(call.is_called_back, FALSE))
-                       IS DISTINCT FROM (counted.attempt, COALESCE(counted.is_called_back, FALSE))
+                   AND (COALESCE(call.attempt, 0), call.is_called_back IS TRUE, call.is_not_called_back IS TRUE)
+                       IS DISTINCT FROM (counted.attempt, counted.is_called_back, counted.is_not_called_back)
              RETURNING call.id """,
             which=which, lost=LOST_OUTCOMES)
 

@@ -146,7 +146,9 @@ class TestCallbacks(TelephonyCase):
                 {**one, 'call_id': f"{one['call_id']}-{place}", 'event_id': f"{one['call_id']}-{place}-{turn}",
                  'caller' if one is lost else 'called': f'+7701555000{place}'}
                 for turn, one in enumerate(deliveries)))
-            self.assertEqual(self.call(f'm1-{place}').is_called_back, len(deliveries) > 1, deliveries)
+            lost_call = self.call(f'm1-{place}')
+            self.assertEqual(lost_call.is_called_back, len(deliveries) > 1, deliveries)
+            self.assertEqual(lost_call.is_not_called_back, len(deliveries) == 1, deliveries)
 
     def test_a_talk_that_turns_out_to_be_none_calls_nobody_back(self):
         self.missed()

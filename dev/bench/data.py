@@ -159,6 +159,7 @@ def fill_log(cursor, calls: int, recount: str) -> None:
     cursor.execute(LOG, {'calls': calls, 'contacts': contacts})
     cursor.execute('ANALYZE telephony_call')
     cursor.execute(recount)
+    cursor.execute('VACUUM FULL telephony_call')    # a log that grew call by call has no such gaps
     for _index, definition in indexes:
         cursor.execute(definition)
     for key, definition in keys:
