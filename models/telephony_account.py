@@ -310,6 +310,11 @@ class TelephonyAccount(models.Model):
             {phone.number: (phone.user_id | phone.also_user_ids)._ids for phone in account.extension_ids},
         )
 
+    def _recording_hosts(self):
+        """Hosts from which recordings of this PBX are fetched: the provider's own and those that the administrator entered."""
+        self.ensure_one()
+        return (*self._adapter().recording_hosts, *(self.sudo().recording_hosts or '').split(','))
+
     def _adapter(self):
         return registry[self._provider_code()]
 

@@ -514,12 +514,12 @@ class TelephonyCall(models.Model):
                 row = have.get((call_id, recording.ref)) or have.get((call_id, recording.url))
                 values = {
                     'url': recording.url or False, 'ref': recording.ref or False, 'duration': recording.seconds,
-                    'state': 'ready' if recording.url else 'pending',
+                    **self.env['telephony.recording']._where(self.browse(call_id).account_id, recording.url),
                 }
                 if not row:
                     create.append({'call_id': call_id, **values})
                 elif recording.url and not row.url:
-                    row.write({**values, 'next_try_at': False, 'error': False})
+                    row.write({'next_try_at': False, **values})
                 elif recording.ref and not row.ref:
                     row.ref = recording.ref
         self.env['telephony.recording'].create(create)

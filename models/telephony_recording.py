@@ -1,13 +1,13 @@
 import logging
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.http import request
 
-from ..providers import registry
 from ..providers.base import ProviderError
-from ..providers.fetch import open_sound
+from ..providers.fetch import host_allowed, open_sound
 
 _logger = logging.getLogger(__name__)
 
@@ -20,6 +20,13 @@ PLAYER_HEADERS = {
     'Content-Disposition': 'inline',
     'Cache-Control': 'private, max-age=0',
 }
+
+
+def _host(url):
+    try:
+        return urlsplit(url or '').hostname or ''
+    except ValueError:
+        return ''
 
 
 class TelephonyRecording(models.Model):
@@ -67,7 +74,9 @@ class TelephonyRecording(models.Model):
         is_supervisor = self.env.user.has_group('crm_telephony.group_supervisor')
         for recording in self:
             url = is_supervisor and recording.url or ''
-            recording.source_url = url if url.startswith(('https://', 'http://')) else False
+            account = recording.sudo().call_id.account_id
+            trusted = account and (account._adapter().signs or host_allowed(_host(url), account._recording_hosts()))
+            recording.source_url = url if url.startswith(('https://', 'http://')) and trusted else False
 
     # === WHERE IT IS === #
 
@@ -112,7 +121,7 @@ class TelephonyRecording(models.Model):
     def _locate(self):
         """:raise ProviderError: the PBX does not tell"""
         url = self.call_id.account_id._client('recording_url').recording_url(self.ref, self.call_id.external_id)
-        self.write({'url': url, 'state': 'ready', 'error': False, 'next_try_at': False})
+        self.write({'url': url, 'next_try_at': False, **self._where(self.call_id.account_id, url)})
 
     # === PLAYING === #
 
@@ -164,5 +173,17 @@ class TelephonyRecording(models.Model):
         return open_it(self.url, self._allowed_hosts(), byte_range)
 
     def _allowed_hosts(self):
-        account = self.call_id.account_id
-        return (*registry[account.provider].recording_hosts, *(account.recording_hosts or '').split(','))
+        return self.call_id.account_id._recording_hosts()
+
+    @api.model
+    def _where(self, account, url):
+        """The state of a recording of which this address (or '') is known, as field values: an address that may not be
+        fetched says so at once, and what to do, and is played all the same once its host is entered."""
+        if not url:
+            return {'state': 'pending'}
+        host = _host(url)
+        if account._can('open_sound') or host_allowed(host, account._recording_hosts()):
+            return {'state': 'ready', 'error': False}
+        return {'state': 'failed', 'error': account.env._(
+            "%(host)s is not among the hosts from which recordings of %(pbx)s are fetched. If it is right, a telephony "
+            "administrator adds it to Recording Hosts on the PBX's form.", host=host or url[:100], pbx=account.name)}

@@ -322,6 +322,8 @@ class Provider:
     stands_inside = False
     # whether it tells that an outgoing call was answered when that happens, not when the call has ended
     tells_outgoing_answer = True
+    # whether its deliveries are authenticated by more than the address: a link of one that are not leads nobody elsewhere
+    signs = True
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
     recording_hosts: tuple[str, ...] = ()
 

@@ -82,7 +82,7 @@ OUTCOME = {
 }
 CALLER_HUNG_UP, BUSY, JOINED = '1110', '1121', '1000'
 # The client hung up: a leg that ended so is the last one. Where an employee does the call may go on with a colleague.
-FINAL = {'inbound': ('1110',), 'outbound': ('1120',), 'internal': ('1110', '1120')}
+FINAL = {'inbound': ('1110', '1170'), 'outbound': ('1120',), 'internal': ('1110', '1120')}
 
 # The official document calls its times UTC, a digest of the newer one UTC+3. No event can tell a time to come: whose
 # times lie this far ahead of their arrival has them in UTC+3.
@@ -202,10 +202,19 @@ class State:
     callee: Party
     reason: str
     commanded: bool
+    # it was made of another leg: a caller who was in the call already was sent on, by command or by an employee
+    was_taken: bool = False
+    # Mango's own dialler rings the employee, then the client
+    is_dialled: bool = False
 
     @property
     def order(self):
         return self.at, self.seq, self.leg, repr(self)
+
+    @property
+    def caller_was_there(self) -> bool:
+        """An outside caller whom nobody of us had to call: he waits in a menu or queue, or was sent on from there."""
+        return not self.caller.extension and (self.location != 'abonent' or self.was_taken)
 
     @property
     def phone(self) -> str:
@@ -225,6 +234,7 @@ class Summary:
     ended: datetime
     talked: bool | None     # what entry_result says where talk_time is absent
     reason: str
+    is_dialled: bool = False
 
 
 @dataclass(frozen=True)
@@ -315,6 +325,8 @@ def _state(body: Mapping, shift: timedelta) -> State:
         callee=callee,
         reason=_reason(body),
         commanded=bool(text_of(body, 'command_id') or text_of(body, 'callback_initiator')),
+        was_taken=any(text_of(body[side], 'taken_from_call_id') for side in ('from', 'to') if isinstance(body.get(side), dict)),
+        is_dialled=bool(text_of(body, 'task_id')),
     )
 
 
@@ -332,6 +344,7 @@ def _summary(body: Mapping, shift: timedelta) -> Summary:
         ended=_time(body, 'end_time', shift, required=True),
         talked=None if text_of(body, 'talk_time') else {'0': False, '1': True}.get(result),
         reason=_reason(body),
+        is_dialled=bool(text_of(body, 'task_id')),
     )
 
 
@@ -376,7 +389,7 @@ def _reason(body: Mapping) -> str:
 
 def _tell(call: Call) -> list[CallEvent]:
     legs, summary = list(call.legs.values()), call.summary
-    direction = summary.direction if summary else _direction(call)
+    direction = _direction(call)
     callbacks = list(takewhile(_rings_employee, legs)) if direction == 'outbound' else []
     talked = bool(summary and (summary.answered or summary.talked))
     if callbacks == legs != [] and not talked and not any(map(_picked_up, legs)):
@@ -393,21 +406,28 @@ def _tell(call: Call) -> list[CallEvent]:
             events += _leg(say, leg, leg in callbacks, direction, summary if talked else None)
     answered = any(event.kind == 'answered' for event in events)
     if summary:
-        events += _end(say, call, summary, answered)
-    elif last := _last_word(legs, direction):
+        events += _end(say, call, summary, direction, answered)
+    elif last := _last_word(legs, [leg for leg in legs if leg not in callbacks], direction):
         events.append(say('ended', last.at, outcome='' if answered else _outcome(call, direction, last.reason)))
     return events
 
 
 def _direction(call: Call) -> str:
-    """As the first leg tells, until the summary comes. Mango: `from` without an extension is no employee; a call by
-    command or from the website rings the employee first and shows him the client as its caller."""
+    """As the summary tells, and until it comes as the legs do. Mango: `from` without an extension is no employee; a call by
+    command, by the dialler or from the website rings the employee first and shows him the client as its caller. So does a
+    caller who is sent to an employee by command, but he was in the call already: a menu, a queue or the leg that he was
+    taken from tells."""
+    was_there = any(state.caller_was_there for state in call.states)
+    is_dialled = any(one.is_dialled for one in (*call.summaries, *call.states)) and not was_there
+    if summary := call.summary:
+        return 'outbound' if is_dialled and summary.direction == 'inbound' else summary.direction
     if not call.states:
         return ''
     first = call.states[0]
     if first.caller.extension:
         return 'internal' if first.callee.extension else 'outbound'
-    return 'outbound' if first.commanded and first.location == 'abonent' else 'inbound'
+    rings_first = first.location == 'abonent' and not was_there and (first.commanded or is_dialled)
+    return 'outbound' if rings_first else 'inbound'
 
 
 def _numbers(call: Call, direction: str) -> tuple[str, str]:
@@ -482,15 +502,15 @@ def _leg(say, leg: Sequence[State], is_callback: bool, direction: str, talk: Sum
     return events
 
 
-def _end(say, call: Call, summary: Summary, answered: bool) -> list[CallEvent]:
+def _end(say, call: Call, summary: Summary, direction: str, answered: bool) -> list[CallEvent]:
     """The summary. Mango: `to` is who answered (after a transfer who had the call in the end), else the first employee
     or group that missed it.
 
     :param answered: the legs tell who answered
     """
     talked = bool(summary.answered or summary.talked)
-    inbound = summary.direction == 'inbound'
-    employee = summary.caller.extension if summary.direction == 'outbound' else summary.callee.extension
+    inbound = direction == 'inbound'
+    employee = summary.caller.extension if direction == 'outbound' else summary.callee.extension
     told = {state.phone for state in call.states}
     events = []
     if summary.answered:
@@ -503,8 +523,8 @@ def _end(say, call: Call, summary: Summary, answered: bool) -> list[CallEvent]:
     talk = (summary.ended - summary.answered).total_seconds() if summary.answered else None
     events.append(say(
         'ended', summary.ended,
-        extension=employee if talked or summary.direction == 'outbound' else '',
-        outcome='answered' if talked else _outcome(call, summary.direction, summary.reason),
+        extension=employee if talked or direction == 'outbound' else '',
+        outcome='answered' if talked else _outcome(call, direction, summary.reason),
         talk_seconds=max(talk, 0) if talk is not None else None if talked else 0,
         started_at=summary.created,
     ))
@@ -516,13 +536,17 @@ def _is_phone(party: Party, account: Account) -> bool:
     return bool(party.extension and (party.number or party.extension in account.extensions))
 
 
-def _last_word(legs: Sequence[Sequence[State]], direction: str) -> State | None:
-    """What ended the call where only its legs tell: all of them are over, the last because the client hung up. For
-    another reason the call may go on in a leg that is not there yet."""
+def _last_word(legs: Sequence[Sequence[State]], talks: Sequence[Sequence[State]], direction: str) -> State | None:
+    """What ended the call where only its legs tell: all of them are over, and somebody has talked or the client hung up. A
+    call without talk that ended for another reason may go on in a leg that is not there yet: the next phone, a queue.
+
+    :param talks: the legs without those of an employee who is rung first, before the client
+    """
     if not legs or any(leg[-1].state != 'Disconnected' for leg in legs):
         return None
     last = max((leg[-1] for leg in legs), key=lambda state: state.order)
-    return last if last.reason in FINAL[direction] else None
+    talked = any(state.location == 'abonent' and state.state in ('Connected', 'OnHold') for leg in talks for state in leg)
+    return last if talked or last.reason in FINAL[direction] else None
 
 
 def _outcome(call: Call, direction: str, reason: str) -> str:
