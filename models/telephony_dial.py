@@ -12,6 +12,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.numbers import to_e164
+from .telephony_call import label_of
 from .telephony_call_card import pretty
 
 # Space of the advisory locks that let one user place one call at a time.
@@ -25,6 +26,10 @@ LINK_BEFORE = timedelta(minutes=10)
 LINK_AFTER = timedelta(minutes=2)
 # So many last digits make two spellings the same number.
 SAME_DIGITS = 7
+# The telephone menu: from so many characters on it looks people up, an index of trigrams needs them; and how many it shows.
+SEARCH_CHARACTERS, FOUND_CONTACTS, FOUND_DEALS, RECENT_CALLS = 3, 5, 4, 10
+# So old may a call be that rang at the user's phone in vain, to stand among the recent ones.
+RECENT_LOST = timedelta(days=7)
 
 
 def same_number(one, other):
@@ -297,6 +302,96 @@ class TelephonyDial(models.Model):
             except SerializationFailure:
                 if attempt == 2:
                     raise
+
+    # === WHOM TO CALL: THE TELEPHONE MENU === #
+
+    @api.model
+    def search_people(self, wanted):
+        """Whom a person may mean who types a number or a part of a name: contacts and open deals with a phone number, as far
+        as they may read them.
+
+        :return: ``[{'model', 'id', 'name', 'detail', 'number', 'display'}, …]``, contacts first; `number` is E.164 where it
+            can be parsed. [] for less than three characters: these cannot be looked up in an index
+        """
+        self.env['telephony.account'].check_access('read')
+        wanted = (wanted or '').strip()
+        if len(wanted) < SEARCH_CHARACTERS:
+            return []
+        digits = re.sub(r'\D', '', wanted)
+        if re.search(r'[^\d\s()+./-]', wanted) or len(digits) < SEARCH_CHARACTERS:
+            digits = ''
+        return [*self._search_contacts(wanted, digits), *self._search_deals(wanted, digits)]
+
+    @api.model
+    def _search_contacts(self, wanted, digits):
+        partners = self.env['res.partner']
+        domain = self._number_domain(partners, wanted) if digits else Domain('complete_name', 'ilike', wanted) & (
+            Domain('phone', '!=', False) | Domain('telephony_number_ids', '!=', False))
+        found = []
+        for partner in partners.search(domain, limit=FOUND_CONTACTS):
+            numbers = [partner.phone_sanitized or partner.phone, *partner.telephony_number_ids.mapped('number')]
+            number = next((one for one in numbers if one and digits and digits in re.sub(r'\D', '', one)),
+                          next(filter(None, numbers)))
+            company = partner.commercial_partner_id
+            found.append(self._found(
+                partner, partner.name or partner.display_name,
+                company.name if company != partner and company.has_access('read') else partner.city or '', number))
+        return found
+
+    @api.model
+    def _search_deals(self, wanted, digits):
+        leads = self.env['crm.lead']
+        domain = self._number_domain(leads, wanted) if digits else Domain.OR(
+            Domain(name, 'ilike', wanted) for name in ('name', 'contact_name', 'partner_name'))
+        domain &= Domain('won_status', '=', 'pending') & Domain('phone', '!=', False)
+        return [
+            self._found(
+                lead, lead.contact_name or lead.partner_name or lead.name, lead.name, lead.phone_sanitized or lead.phone)
+            for lead in leads.search(domain, limit=FOUND_DEALS)]
+
+    @api.model
+    def _number_domain(self, model, wanted):
+        """By any part of the number as it is written, or by the whole of it in whatever spelling."""
+        domain = Domain('phone_mobile_search', 'ilike', wanted)
+        whole = to_e164(wanted, self.env.company.country_id.code or '')
+        return domain | Domain('phone_mobile_search', 'ilike', whole) if whole else domain
+
+    @api.model
+    def _found(self, record, name, detail, number):
+        return {'model': record._name, 'id': record.id, 'name': name, 'detail': detail, 'number': number,
+                'display': pretty(number)}
+
+    @api.model
+    def recent_calls(self):
+        """The user's last calls with the outside: those that they took or placed, and those that rang at their phone in vain in
+        the last week.
+
+        :return: ``[{'id' (of telephony.call), 'name', 'number', 'display', 'direction', 'is_lost', 'outcome' (in words),
+            'start_at' (UTC)}, …]``, the latest first; names as far as the user may read them
+        """
+        calls = self.env['telephony.call']
+        if not self.env.user._is_telephonist():
+            return []
+        shared = Domain('direction', '!=', 'internal') & Domain('company_id', 'in', self.env.companies.ids)
+        week = fields.Datetime.now() - RECENT_LOST
+        order = 'start_at desc, id desc'
+        own = calls.search(shared & Domain('user_id', '=', self.env.uid), order=order, limit=RECENT_CALLS)
+        lost = calls.search(
+            shared & Domain('start_at', '>=', week) & Domain('user_id', '=', False)
+            & Domain('leg_ids.user_id', '=', self.env.uid), order=order, limit=RECENT_CALLS)
+        partners, leads = (own | lost).partner_id._filtered_access('read'), (own | lost).lead_id._filtered_access('read')
+        found = []
+        for call in (own | lost).sorted(lambda call: (call.start_at, call.id), reverse=True)[:RECENT_CALLS]:
+            partner, lead = call.partner_id & partners, call.lead_id & leads
+            number = call.customer_number or (call.caller_number if call.direction == 'inbound' else call.called_number) or ''
+            found.append({
+                'id': call.id, 'number': number, 'display': pretty(number),
+                'name': partner.name or lead.contact_name or lead.partner_name or '',
+                'direction': call.direction, 'is_lost': call._is_lost() and call.direction == 'inbound',
+                'outcome': label_of(call, 'outcome') or label_of(call, 'state'),
+                'start_at': fields.Datetime.to_string(call.start_at),
+            })
+        return found
 
     # === LINKING THE CALL === #
 

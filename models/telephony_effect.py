@@ -32,7 +32,8 @@ class TelephonyEffect(models.Model):
     _order = 'id desc'
     _rec_name = 'kind'
 
-    call_id = fields.Many2one('telephony.call', required=True, readonly=True, index=True, ondelete='cascade')
+    call_id = fields.Many2one(
+        'telephony.call', string="Phone Call", required=True, readonly=True, index=True, ondelete='cascade')
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
     rule_id = fields.Many2one('telephony.rule', readonly=True, index='btree_not_null', ondelete='set null')
     action_id = fields.Many2one(

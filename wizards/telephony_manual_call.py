@@ -17,7 +17,7 @@ class TelephonyManualCall(models.TransientModel):
     _name = 'telephony.manual.call'
     _description = "Log a call by hand"
 
-    call_id = fields.Many2one('telephony.call', readonly=True)
+    call_id = fields.Many2one('telephony.call', string="Phone Call", readonly=True)
     company_id = fields.Many2one('res.company', readonly=True, help="Of what the dialog was opened from.")
     lead_id = fields.Many2one('crm.lead', string="Deal")
     partner_id = fields.Many2one(
