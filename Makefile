@@ -8,10 +8,11 @@ $(error No Python 3.10 to 3.13 found. Install one, or give it: make PYTHON=/path
 endif
 
 DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
+DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$(PORT))
 export PORT DB DEMO LIVE HOST KEEP FULL AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench simulate asterisk test-asterisk env shell stop clean distclean
+.PHONY: help run test lint bench call simulate asterisk test-asterisk env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,9 +29,13 @@ lint:  ## ruff, pylint-odoo, XML
 bench:  ## speed against the goals
 	$(DO) dev.bench $(ARGS)
 
-simulate:  ## a call as a PBX posts it (PBX=zadarma SCENARIO=abandoned URL=... SECRET=... KEY=..., or nothing for the list)
-	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.simulate $(if $(SCENARIO),play --pbx "$(PBX)" --scenario "$(SCENARIO)" \
-		--url "$(URL)" --secret "$(SECRET)" --key "$(KEY)",list) $(ARGS)
+call:  ## a customer calls the running demo (CUSTOMER="number or part of a name" PHONE=101)
+	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.simulate $(DEMO_DB) call $(if $(CUSTOMER),--customer "$(CUSTOMER)") \
+		$(if $(PHONE),--phone "$(PHONE)")
+
+simulate:  ## a call as a PBX posts it (PBX=asterisk SCENARIO=abandoned, elsewhere URL=... SECRET=... KEY=...; nothing for the list)
+	@cd "$(CURDIR)" && exec $(PYTHON) -m dev.simulate $(if $(URL),,$(DEMO_DB)) $(if $(SCENARIO),play --pbx "$(or $(PBX),asterisk)" \
+		--scenario "$(SCENARIO)" $(if $(URL),--url "$(URL)") --secret "$(SECRET)" --key "$(KEY)",list) $(ARGS)
 
 asterisk:  ## a real Asterisk 22 on the loopback interface, with SIPp (AMI_PORT=5038 HTTP_PORT=8088 SIP_PORT=15060)
 	$(DO) dev.asterisk

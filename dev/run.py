@@ -5,6 +5,8 @@
     DB=crm_telephony     kept between runs
     DEMO=0               a database without demo data and without calls
     LIVE=1               a slow trickle of calls goes on
+
+While it runs the demo company's PBXs answer (dev/simulate/pbx.py), so that people can be called from Odoo.
 """
 import os
 import signal
@@ -14,13 +16,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
 
 from dev.setup import locks, paths, workplace
 from dev.setup.console import Failure, fail, phase, readable_failures, say, tail
 from dev.setup.database import Databases
+from dev.simulate.odoo import NotReady, Odoo
+from dev.simulate.pbx import answering
 
 SIMULATOR = 'dev.simulate'
 ANSWER_SECONDS = 120
@@ -47,9 +52,8 @@ def main() -> None:
             simulate = [sys.executable, '-m', SIMULATOR, '--url', url, '--db', database]
             if demo and not databases.memory(database).get('day_played'):
                 _play_a_day(simulate, environment, databases, database)
-            _tell(url, database, demo, live, log)
-            trickle = _process([*simulate, 'live'], environment, paths.REPO, paths.LOGS / f'live-{database}.log')
-            with trickle if live else nullcontext(), suppress(KeyboardInterrupt):
+            with _demo_pbx(url, database, live) if demo else nullcontext(), suppress(KeyboardInterrupt):
+                _tell(url, database, demo, live, log)
                 server.wait()
                 _fail_with(log, 'Odoo has ended by itself')
     say('stopped')
@@ -140,19 +144,46 @@ def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Dat
         databases.remember(database, day_played=True)
 
 
+@contextmanager
+def _demo_pbx(url: str, database: str, live: bool):
+    """The demo's PBXs answer, so that Call, Transfer and Hang Up work; what they have to say goes into a log of its own."""
+    log = paths.LOGS / f'pbx-{database}.log'
+    with log.open('w', encoding='utf-8', buffering=1) as output, ExitStack() as stack:
+        try:
+            odoo = Odoo(url, database, login='admin', password='admin')
+            odoo.open_now(datetime.now(timezone.utc))
+            stack.enter_context(answering(odoo, is_live=live, tell=lambda text: print(text, file=output)))
+        except NotReady as problem:     # as where the password is another: Odoo can be looked at all the same
+            say(f'Call, Transfer and Hang Up will not work, the demo PBX cannot start: {problem}')
+        yield
+
+
 def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
-    print(f'\n  Odoo answers on {url}   login: admin   password: admin   (database {database})')
-    if demo:
-        print(f'  Look first at {url}/odoo/telephony-calls - the calls, missed ones in red,\n'
-              f'                {url}/odoo/telephony-callbacks - who has to be called back, and until when,\n'
-              f'                {url}/odoo/telephony-settle - which deal is it about?,\n'
-              f'                {url}/odoo/crm - and at the calls of a deal.')
-    else:
-        print(f'  The database is empty: connect a PBX on {url}/odoo/telephony-pbx')
-    if live:
-        print('  Calls go on coming in, a few a minute: those that ring at 101 show their card, '
-              f'all of them stand on {url}/odoo/telephony-live.')
-    print(f'  Log: {log}   Ctrl-C stops the server; the database stays.\n', flush=True)
+    print(f'\n  Odoo answers on {url}   (database {database})\n\n' + (_tour(url, live) if demo else (
+        '  Log in as admin / admin. The database is empty: connect a PBX on\n'
+        f'  {url}/odoo/telephony-pbx')) + f'\n\n  Log: {log}   Ctrl-C stops the server; the database stays.\n', flush=True)
+
+
+def _tour(url: str, live: bool) -> str:
+    calls = (
+        'Calls come in by themselves, a few a minute; those at phone 101 show their card.' if live else
+        '`make call` in a second terminal: a customer calls phone 101, and its card comes up.')
+    return f"""\
+  Log in as (name and password are the same)
+    admin      the administrator; shares phone 101             reads English
+    aigerim    a salesperson at phone 101                      reads Russian
+    zhanna     the head of sales, has no phone                 reads Russian, as all others do
+  The language is chosen under one's picture at the top right → My Preferences.
+
+  Look first at
+    {url}/odoo/telephony-callbacks    who has to be called back, and until when.
+        Press Call: the PBX of the demo answers. The phone is picked up, the customer answers, the card follows; hang up
+        or pass the call on to a colleague, and say what came of it.
+    {url}/odoo/telephony-settle       calls that may be about several deals
+    {url}/odoo/telephony-calls        all calls, lost ones in red
+    {url}/odoo/telephony-live         what goes on now (admin, zhanna)
+    {url}/odoo/crm                    the deals, each with its calls
+  {calls}"""
 
 
 if __name__ == '__main__':

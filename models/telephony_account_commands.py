@@ -8,7 +8,7 @@ from odoo.fields import Domain
 
 from ..providers.base import ProviderError
 from ..providers.clients import clients
-from ..providers.numbers import normalise, to_e164
+from ..providers.numbers import normalise
 
 _logger = logging.getLogger(__name__)
 
@@ -42,6 +42,17 @@ class TelephonyAccount(models.Model):
 
     def _can(self, capability):
         return self.provider in clients and clients[self.provider].can(capability)
+
+    def _missing(self):
+        """What has to be entered before this PBX's API can be used, as people call it: "API key"; '' where nothing is
+        missing or where the PBX has no API."""
+        return clients[self.provider].missing(self._settings()) if self.provider in clients else ''
+
+    def _is_ready(self, capability):
+        """Whether the PBX can do this now: its API offers it, and the credentials are entered. What is not ready has no
+        button."""
+        self.ensure_one()
+        return self._can(capability) and not self._missing()
 
     def _client(self, capability):
         """A conversation with the PBX.
@@ -117,7 +128,7 @@ class TelephonyAccount(models.Model):
     @api.model
     def _cron_fetch_history(self):
         """Compare each PBX's own statistics with the log. Its rows enter as events like any other."""
-        accounts = self.search([]).filtered(lambda account: account.can_fetch_history and account._has_credentials())
+        accounts = self.search([]).filtered(lambda account: account._is_ready('history'))
         self.env['ir.cron']._commit_progress(remaining=len(accounts))
         for account in accounts:
             end = fields.Datetime.now() - HISTORY_DELAY
@@ -125,11 +136,6 @@ class TelephonyAccount(models.Model):
             account._fetch_history(start, end)
             if not self.env['ir.cron']._commit_progress(1):
                 return
-
-    def _has_credentials(self):
-        """Without them there is nothing to ask, and nothing wrong either."""
-        settings = self._settings()
-        return bool(settings.api_secret and (settings.api_key or not self._adapter().api_key_label))
 
     def _fetch_history(self, start, end):
         """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
@@ -161,156 +167,19 @@ class TelephonyAccount(models.Model):
         self.env['ir.cron']._commit_progress()
         event_model._process(self)
 
-    # === COMMANDS: A CALL FROM A RECORD === #
+    # === COMMANDS: WHAT THE PBX IS TOLD === #
 
     @api.model
     def place_call(self, number, res_model=None, res_id=None, confirmed=()):
-        """What a click on a phone number asks for: see :meth:`_place_call`. Who calls for a callback takes it."""
-        record = self.env[res_model].browse(res_id or []) if res_model in self.env else None
-        if record and record._name == 'telephony.callback' and record.state == 'open':
-            return record.action_call(confirmed)
-        if record and record._name == 'telephony.call':     # of a card, perhaps of whom the rules do not show it
-            call = record._mine()
-            return self.with_env(call.env)._place_call(number, call.sudo(), confirmed)
-        return self._place_call(number, record, confirmed)
+        """The former name of `telephony.dial.place_call`, for integrations that use it over Odoo's external API."""
+        return self.env['telephony.dial'].place_call(number, res_model, res_id, confirmed)
 
-    @api.model
-    def _place_call(self, number, record=None, confirmed=()):
-        """Ring the current user's phone and then a number; the call that comes of it will be linked to the record.
-
-        :param number: in any spelling; one without a country code is of the record's country, else of the PBX's
-        :param record: where the user clicked: a deal, a contact, a callback, an activity, a call or anything with a contact
-        :param confirmed: codes of the warnings that the user has read
-        :return: an action that tells what happens, or asks to confirm the warnings
-        :raise UserError: it cannot be done, with the reason
-        :raise AccessError: the user has no rights on telephony or on the record
-        """
-        self.check_access('read')
-        if record:
-            record.ensure_one().check_access('read')
-        # sudo: who has to call a customer back does so, though the deal behind it may be a colleague's
-        target, activity = self._customer_record(record.sudo() if record else None), self.env['mail.activity']
-        if record and record._name == 'mail.activity':
-            activity = record
-        phone = self._own_phone(self._company_of(record) or (target or self.env['crm.lead']).company_id)
-        account = phone.account_id
-        wanted = self._callable_number(number, target, account)
-        warnings = {code: text for code, text in self._call_warnings(wanted, account).items() if code not in confirmed}
-        if warnings:
-            return {
-                'type': 'ir.actions.client', 'tag': 'crm_telephony.confirm_call',
-                'params': {
-                    'number': number, 'res_model': record._name if record else False, 'res_id': record.id if record else False,
-                    'warnings': list(warnings.values()), 'confirmed': [*confirmed, *warnings],
-                },
-            }
-        dial_model = self.env['telephony.dial']
-        dial = dial_model._begin({
-            'user_id': self.env.uid, 'account_id': account.id, 'extension': phone.number, 'number': wanted,
-            'res_model': target._name if target else False, 'res_id': target.id if target else False,
-            'activity_id': activity.id,
-        })
-        if dial:
-            try:
-                dial_model._end(dial, pbx_ref=account._dial_from(phone, wanted) or False, state='accepted')
-            except Exception as error:
-                dial_model._end(dial, state='refused', complaint=str(error)[:300])
-                raise
-        is_known = target and target.sudo(False).has_access('read')
-        return {
-            'type': 'ir.actions.client', 'tag': 'display_notification',
-            'params': {
-                'title': self.env._("Your phone %(extension)s is ringing…", extension=phone.number),
-                'message': self.env._("Pick it up, then %(who)s is called.", who=target.display_name if is_known else wanted),
-                'type': 'info',
-            },
-        }
-
-    @api.model
-    def _customer_record(self, record):
-        """The deal, or else the contact, that a record is about; None where it is about neither."""
-        if not record:
-            return None
-        if record._name == 'mail.activity':
-            return self._customer_record(record.env[record.res_model].browse(record.res_id)) if record.res_model else None
-        if record._name in ('crm.lead', 'res.partner'):
-            return record
-        for name in ('lead_id', 'opportunity_id', 'partner_id'):
-            field = record._fields.get(name)
-            if field and field.comodel_name in ('crm.lead', 'res.partner') and record[name]:
-                return record[name]
-        return None
-
-    @api.model
-    def _company_of(self, record):
-        """The company that a record belongs to, whosever its customer is; of an activity the one that its callback is of."""
-        if record and record._name == 'mail.activity':
-            record = record._open_callbacks()[:1] or (record.res_model and self.env[record.res_model].browse(record.res_id))
-        return record.sudo().company_id if record and 'company_id' in record._fields else self.env['res.company']
-
-    @api.model
-    def _own_phone(self, company):
-        """The phone of the current user that is rung: of a PBX of the record's company if he has one, the one that he prefers,
-        one of the company that he works in.
-
-        :raise UserError: he has none, or none of a PBX that places calls
-        """
-        user = self.env.user
-        phones = user._telephony_phones()
-        if not phones:
-            raise UserError(self.env._(
-                "You have no phone on a PBX. Ask your telephony administrator to enter your extension."))
-        able = phones.filtered(lambda phone: phone.account_id._can('dial'))
-        if not able:
-            raise UserError(self.env._(
-                "%(pbx)s cannot place calls from Odoo.", pbx=", ".join(phones.account_id.mapped('name'))))
-        return able.sorted(lambda phone: (
-            bool(company) and phone.company_id != company, phone != user.sudo().telephony_extension_id,
-            phone.company_id != self.env.company))[:1]
-
-    @api.model
-    def _callable_number(self, number, record, account):
-        """:raise UserError: it is none"""
-        own = record._phone_get_country().get(record.id) if record else None
-        if not number:
-            raise UserError(self.env._("There is no number to call."))
-        wanted = own and to_e164(number, own.code or '') or to_e164(number, account.country_id.code or '')
-        if not wanted:
-            raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))
-        return wanted
-
-    @api.model
-    def _call_warnings(self, number, account):
-        """What the user should know before he calls: code → sentence."""
-        warnings = {}
-        if self.env['phone.blacklist'].sudo().search_count([('number', '=', number)], limit=1):
-            warnings['blacklist'] = self.env._("%(number)s asked not to be called.", number=number)
-        calls = self.env['telephony.call'].sudo()
-        busy = calls.search(
-            calls._live_domain() & Domain('customer_number', '=', number) & Domain('company_id', '=', account.company_id.id),
-            limit=1, order='state, start_at desc')   # who talks to him before who rings
-        if busy.state == 'in_progress':
-            who = busy.user_id.name or busy.extension or self.env._("Somebody")
-            warnings['busy'] = self.env._("%(user)s is talking to %(number)s right now.", user=who, number=number)
-        elif busy.direction == 'inbound':
-            warnings['busy'] = self.env._("%(number)s is calling us right now.", number=number)
-        return warnings
-
-    # === COMMANDS: WHAT THE PBX IS TOLD === #
-
-    def _dial(self, user, number):
-        """Ring this user's phone and then the number.
+    def _dial(self, extension, number):
+        """Ring a phone (telephony.extension) and then an E.164 number.
 
         :return: the PBX's id of the call, or '' where it tells none
         :raise UserError: it cannot be done, with the reason
         """
-        extension = self.extension_ids.filtered(lambda one: one.user_id == user)[:1]
-        if not extension:
-            raise UserError(self.env._("%(user)s has no extension on %(pbx)s.", user=user.name, pbx=self.name))
-        return self._dial_from(extension, self._callable_number(number, None, self))
-
-    def _dial_from(self, extension, number):
-        """Ring a phone and then an E.164 number; the same return and errors as :meth:`_dial`."""
         return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
     def _hang_up(self, call):
@@ -323,7 +192,7 @@ class TelephonyAccount(models.Model):
     def _transfer_kinds(self):
         """How calls can be passed on: some of 'blind' and 'attended'."""
         self.ensure_one()
-        if not self._can('transfer'):
+        if not self._is_ready('transfer'):
             return []
         return ['blind', 'attended'] if clients[self.provider].asks_first else ['blind']
 
@@ -350,7 +219,22 @@ class TelephonyAccount(models.Model):
 
     def _command(self, capability, *args):
         client = self._client(capability)
+        if why := self._why_not_yet(capability):
+            raise UserError(why)
         try:
             return getattr(client, capability)(*args)
         except ProviderError as error:
             raise UserError(str(error)) from error
+
+    def _why_not_yet(self, capability):
+        """The sentence that tells a person why this PBX cannot do it yet, and who can change that; '' where it can."""
+        missing = self._missing()
+        if not missing:
+            return ''
+        _ = self.env._
+        values = {'pbx': self.name, 'field': _(missing)}
+        if capability == 'dial':
+            return _(
+                "%(pbx)s cannot place calls yet: its %(field)s is not entered. Ask your telephony administrator.", **values)
+        return _(
+            "%(pbx)s cannot be told anything yet: its %(field)s is not entered. Ask your telephony administrator.", **values)

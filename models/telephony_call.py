@@ -112,7 +112,7 @@ class TelephonyCall(models.Model):
     is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
     extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
     user_id = fields.Many2one(
-        'res.users', string="Employee", readonly=True, index='btree_not_null', ondelete='set null',
+        'res.users', string="Employee", readonly=True, ondelete='set null',
         help="Who took the call first, or placed it.")
     queue = fields.Char(readonly=True)
     attempt = fields.Integer(
@@ -158,6 +158,7 @@ class TelephonyCall(models.Model):
 
     _external_uniq = models.UniqueIndex('(account_id, external_id)', "This call is already logged.")
     _start_idx = models.Index('(start_at DESC, id DESC)')
+    _user_idx = models.Index('(user_id, start_at DESC) WHERE user_id IS NOT NULL')
     _partner_idx = models.Index('(partner_id, start_at DESC) WHERE partner_id IS NOT NULL')
     _lead_idx = models.Index('(lead_id, start_at DESC) WHERE lead_id IS NOT NULL')
     _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')

@@ -26,7 +26,7 @@ class TelephonyCall(models.Model):
         if call.state == 'ended' or not account or not self._is_controlled_by(self.env.user):
             return {'hang_up': False, 'transfer': []}
         return {
-            'hang_up': account._can('hang_up'),
+            'hang_up': account._is_ready('hang_up'),
             'transfer': account._transfer_kinds() if call.state == 'in_progress' else [],
         }
 

@@ -10,7 +10,7 @@ class TelephonyCallLeg(models.Model):
     _order = 'call_id, start_at, extension'
     _rec_name = 'extension'
 
-    call_id = fields.Many2one('telephony.call', required=True, index=True, ondelete='cascade')
+    call_id = fields.Many2one('telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade')
     extension = fields.Char(required=True, readonly=True)
     user_id = fields.Many2one('res.users', readonly=True, index='btree_not_null', ondelete='set null')
     start_at = fields.Datetime(string="Rang At", readonly=True)

@@ -288,20 +288,27 @@ class TelephonyCallback(models.Model):
         return True
 
     def action_call(self, confirmed=()):
-        """One click: my phone rings, and the callback is mine. While the PBX thinks about it other people are told that it is
-        being taken; nobody waits.
+        """One click: my phone rings, and the callback is mine.
 
-        :param confirmed: as :meth:`telephony.account._place_call` takes it
+        :param confirmed: as :meth:`telephony.dial.place_call` takes it
+        :return: what the screen does about it
+        """
+        return self.env['telephony.dial']._as_action(self._call(confirmed), self, confirmed)
+
+    def _call(self, confirmed=()):
+        """Call the customer and take the callback as soon as the PBX has accepted the call, not before: who only reads a
+        warning, or calls with their own device, may not call after all. While the PBX thinks about it other people are told
+        that the callback is being taken; nobody waits.
+
+        :return: :class:`~.telephony_dial.DialResult`
+        :raise UserError: somebody was faster, or the call cannot be placed
         """
         self.ensure_one()
         self._claim()
-        if not self.env.user._telephony_can_call():
-            self._take()
-            return {'type': 'ir.actions.act_url', 'url': f'tel:{self.customer_number}', 'target': 'self'}
-        action = self.env['telephony.account']._place_call(self.customer_number, self, confirmed)
-        if action.get('tag') != 'crm_telephony.confirm_call':   # it may be that he does not call after all
+        result = self.env['telephony.dial']._place(self.customer_number, self, confirmed)
+        if result.outcome == 'ringing':
             self._take_at_once()
-        return action
+        return result
 
     def _claim(self):
         """Nobody else takes these before the end of the transaction. No row is locked: calls go on closing them.

@@ -33,7 +33,8 @@ class TelephonyEffect(models.Model):
     _order = 'id desc'
     _rec_name = 'kind'
 
-    call_id = fields.Many2one('telephony.call', required=True, readonly=True, index=True, ondelete='cascade')
+    call_id = fields.Many2one(
+        'telephony.call', string="Phone Call", required=True, readonly=True, index=True, ondelete='cascade')
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
     rule_id = fields.Many2one('telephony.rule', readonly=True, index='btree_not_null', ondelete='set null')
     action_id = fields.Many2one(
@@ -333,8 +334,10 @@ class TelephonyEffect(models.Model):
         self._done(self.env._("Ringing %(user)s", user=user.name))
         self.env['ir.cron']._commit_progress()
         try:
-            answer = self.env['telephony.account'].with_user(user)._place_call(number, call)
+            result = self.env['telephony.dial'].with_user(user)._place(number, call)
         except (AccessError, UserError) as error:
             return self.write({'state': 'error', 'note': in_words(error)})
-        if answer['tag'] != 'display_notification':
-            self._skip("; ".join(answer['params']['warnings']))
+        if result.outcome == 'unconfirmed':
+            self._skip("; ".join(result.warnings.values()))
+        elif result.outcome == 'own_device':
+            self.write({'state': 'error', 'note': result.reason})

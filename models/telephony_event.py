@@ -81,7 +81,7 @@ class TelephonyEvent(models.Model):
     error = fields.Char(string="Reason", readonly=True)
     attempts = fields.Integer(readonly=True, help="How often our own processing of this event has failed.")
     next_try_at = fields.Datetime(readonly=True)
-    call_id = fields.Many2one('telephony.call', ondelete='set null', readonly=True, index='btree_not_null')
+    call_id = fields.Many2one('telephony.call', string="Phone Call", ondelete='set null', readonly=True, index='btree_not_null')
 
     _dedupe_uniq = models.UniqueIndex('(account_id, dedupe_key)', "This event is already stored.")
     _call_ref_idx = models.Index("(account_id, call_ref) WHERE call_ref IS NOT NULL")
@@ -102,12 +102,13 @@ class TelephonyEvent(models.Model):
     # === ACTIONS === #
 
     def action_replay(self):
-        """Read the events again, as after a fixed adapter or setting, and file their calls before the page reloads."""
+        """Read the events again, as after a fixed adapter or setting, and file their calls before the page reloads. Only then
+        is known what came of it: the page asks, says so, and reloads."""
         self.check_access('write')
         for event in self.sudo():
             event._reread()
         self.env.cr.postcommit.add(self.sudo().account_id._file_in_new_transaction)
-        return True
+        return {'type': 'ir.actions.client', 'tag': 'crm_telephony.replayed', 'params': {'event_ids': self.ids}}
 
     def _reread(self):
         """Identify the stored payload anew. A delivery that was not understood at all becomes the events it holds."""

@@ -33,10 +33,10 @@ class TelephonyExtension(models.Model):
             more = extension.account_id.name if show_pbx else extension.user_id.name
             extension.display_name = f'{extension.number} {more}' if more else extension.number
 
-    @api.depends('account_id.provider')
+    @api.depends('account_id.provider', 'account_id.api_key', 'account_id.api_secret', 'account_id.api_url')
     def _compute_can_dial(self):
         for extension in self:
-            extension.can_dial = extension.account_id._can('dial')
+            extension.can_dial = extension.account_id._is_ready('dial')
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -36,7 +36,7 @@ class TelephonyRecording(models.Model):
     _description = "Call recording"
     _order = 'call_id, id'
 
-    call_id = fields.Many2one('telephony.call', required=True, index=True, ondelete='cascade')
+    call_id = fields.Many2one('telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade')
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
     state = fields.Selection(
         [('pending', "Not yet fetched"), ('ready', "Ready"), ('failed', "Failed")],

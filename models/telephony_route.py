@@ -99,7 +99,7 @@ class TelephonyAccount(models.Model):
 
         :param dict waiting: call reference → what the PBX calls the caller
         """
-        if waiting and self.route_to_owner and self._has_credentials():
+        if waiting and self.route_to_owner and not self._missing():
             deadline = time.monotonic() + LONGEST_WAIT
             router.wake(self, [Caller(ref, route_ref, deadline) for ref, route_ref in waiting.items()])
 

@@ -16,6 +16,7 @@ from . import test_client_uis
 from . import test_client_zadarma
 from . import test_commands
 from . import test_debts
+from . import test_demo_pbx
 from . import test_filer
 from . import test_fold
 from . import test_golden_callers

@@ -141,7 +141,7 @@ class TestAsteriskLive(BaseCase):
         self.sits_at(line.extension(2))
         phone, outside = line.phone(2, dialogs.answer(1)), line.outside(dialogs.answer(1))
         with ThreadPoolExecutor(2) as pool:
-            clicks = [pool.submit(self.stage.ask, 'telephony.account', 'place_call', line.customer) for _click in range(2)]
+            clicks = [pool.submit(self.stage.ask, 'telephony.dial', 'place_call', line.customer) for _click in range(2)]
         self.assertEqual(clicks[0].result(), clicks[1].result())
         self.stage.ask('telephony.call', 'action_hang_up', [self.talking(line.extension(2))])
         phone.finish()

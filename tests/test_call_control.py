@@ -10,7 +10,7 @@ from odoo.addons.bus.models.bus import BusBus
 
 from ..providers.base import ProviderError
 from ..providers.clients import base as clients_base
-from .common import CUSTOMER, TelephonyCase
+from .common import CUSTOMER, SECRET, TelephonyCase
 
 
 class Pbx(clients_base.Client):
@@ -44,9 +44,9 @@ class CallControlCase(TelephonyCase):
 
     def place(self, number=CUSTOMER, record=None, user=None, confirmed=()):
         """What a click of Anna on a number does; the action that answers it."""
-        account = self.env['telephony.account'].with_user(user or self.anna)
+        dial = self.env['telephony.dial'].with_user(user or self.anna)
         with self.enter_registry_test_mode():
-            return account.place_call(number, record and record._name, record and record.id, confirmed)
+            return dial.place_call(number, record and record._name, record and record.id, confirmed)
 
     def dials(self):
         return self.env['telephony.dial'].search([])
@@ -81,7 +81,7 @@ class TestPlaceCall(CallControlCase):
         action = self.place('8 (777) 123-45-67', self.lead)
         self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
         self.assertEqual(action['tag'], 'display_notification')
-        self.assertEqual(action['params']['title'], "Your phone 101 is ringing…")
+        self.assertEqual(action['params']['title'], "Your phone 101 is ringing")
         self.play(self.outbound('ringing'))
         linked = [{'lead_id': self.lead.id, 'partner_id': self.partner.id, 'match_state': 'manual',
                    'match_reason': "Called from this deal by Anna"}]
@@ -144,7 +144,7 @@ class TestPlaceCall(CallControlCase):
             self.place(f'+7777000000{number}', record)
             self.play(self.outbound('ended', f'o{number}', called=f'+7777000000{number}', outcome='no_answer'))
             self.assertEqual(self.call(f'o{number}').lead_id, self.lead, record._name)
-        self.assertEqual(self.dials().activity_id, activity)
+        self.assertEqual(self.dials().activity_id, activity | callback.activity_id)
 
     def test_a_callback_whose_deal_he_may_not_read(self):
         """It is his to call, a colleague's deal stands behind it: he calls, and reads nothing of the deal."""
@@ -157,7 +157,7 @@ class TestPlaceCall(CallControlCase):
         action = self.place(CUSTOMER, callback)
         self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
         self.assertEqual(self.dials().res_id, self.lead.id, "his call lands there")
-        self.assertEqual(action['params']['message'], f"Pick it up, then {CUSTOMER} is called.")
+        self.assertEqual(action['params']['message'], "Pick it up, then +7 777 123 4567 is called.")
 
     def test_the_systray_lists_a_callback_whose_deal_he_may_not_read(self):
         self.lead.user_id = self.boris
@@ -179,7 +179,7 @@ class TestPlaceCall(CallControlCase):
         self.assertFalse(callback.user_id or self.pbx.told, "he is asked")
         params = action['params']
         with self.enter_registry_test_mode():
-            self.env['telephony.account'].with_user(self.anna).place_call(
+            self.env['telephony.dial'].with_user(self.anna).place_call(
                 params['number'], params['res_model'], params['res_id'], params['confirmed'])
         self.assertEqual(callback.user_id, self.anna)
         self.assertTrue(callback.taken_at)
@@ -211,9 +211,9 @@ class TestPlaceCall(CallControlCase):
         lost = self.call()
         self.assertEqual(lost.lead_id, self.lead)
         self.assertTrue(lost.with_user(self.anna).get_card()['can_open'])
-        account = self.env['telephony.account'].with_user(self.anna).with_context(allowed_company_ids=other.ids)
+        dial = self.env['telephony.dial'].with_user(self.anna).with_context(allowed_company_ids=other.ids)
         with self.enter_registry_test_mode():
-            account.place_call(CUSTOMER, 'telephony.call', lost.id)
+            dial.place_call(CUSTOMER, 'telephony.call', lost.id)
         self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
         self.assertEqual((self.dials().res_model, self.dials().res_id), ('crm.lead', self.lead.id))
 
@@ -242,20 +242,114 @@ class TestPlaceCall(CallControlCase):
     # === WHY NOT === #
 
     def test_refusals_say_why(self):
-        without = new_test_user(self.env, 'tel_none', groups='base.group_user,crm_telephony.group_user')
         for number, user, reason in (
-            (CUSTOMER, without, "You have no phone on a PBX"),
             ('1414', self.anna, "1414 is not a number that can be called"),
             ('anonymous', self.anna, "is not a number that can be called"),
             (False, self.anna, "There is no number to call"),
         ):
             with self.subTest(reason), self.assertRaisesRegex(UserError, reason):
                 self.place(number, self.partner, user=user)
-        self.account.provider = 'asterisk'      # whose client dials, but this account is not reachable
-        with patch.dict(clients_base._clients, {'asterisk': type('Mute', (clients_base.Client,), {})}), \
-                self.assertRaisesRegex(UserError, "Middleware cannot place calls from Odoo"):
-            self.place()
         self.assertFalse(self.pbx.told)
+
+    def without_a_phone(self):
+        return new_test_user(
+            self.env, 'tel_none', groups='base.group_user,sales_team.group_sale_salesman_all_leads,crm_telephony.group_user')
+
+    def assert_own_device(self, action, number, reason):
+        self.assertEqual((action['type'], action['tag'], action['params']['number']),
+                         ('ir.actions.client', 'crm_telephony.own_device', number))
+        self.assertIn(reason, action['params']['reason'])
+
+    def test_without_a_phone_of_a_pbx_ones_own_device_calls(self):
+        """From a number, a callback, an activity, a card; and a callback is not taken before there is a call."""
+        none, reason = self.without_a_phone(), "You have no phone on a PBX"
+        activity = self.lead.activity_schedule('mail.mail_activity_data_call', user_id=none.id)
+        self.play(self.event('ended', outcome='missed', extension='101'))
+        callback = self.callbacks()
+        self.assertEqual(callback.user_id, self.anna)
+        for record in (None, self.partner, self.lead, callback, activity, self.call()):
+            with self.subTest(record and record._name):
+                self.assert_own_device(self.place(CUSTOMER, record, user=none), CUSTOMER, reason)
+        for record in (callback, activity, callback.activity_id):
+            self.assert_own_device(record.with_user(none).action_call(), CUSTOMER, reason)
+        self.assertEqual((callback.user_id, callback.taken_at), (self.anna, False))
+        self.assertFalse(self.pbx.told or self.dials())
+        self.assert_own_device(self.place('8 (777) 123-45-67', user=none), CUSTOMER, reason)
+        self.assert_own_device(self.place('1414', user=none), '1414', reason)
+        self.assert_own_device(self.place('*100#', user=none), '*100#', reason)
+        for number in (False, 'anonymous', 'javascript:1'):
+            with self.assertRaises(UserError):
+                self.place(number, user=none)
+
+    def test_ones_own_device_is_warned_too(self):
+        self.env['phone.blacklist'].add(CUSTOMER)
+        none = self.without_a_phone()
+        asked = self.place(CUSTOMER, user=none)['params']
+        self.assertEqual(asked['warnings'], [f"{CUSTOMER} asked not to be called."])
+        self.assert_own_device(self.place(CUSTOMER, user=none, confirmed=asked['confirmed']), CUSTOMER, "no phone")
+
+    def test_a_pbx_that_cannot_place_calls_has_no_button(self):
+        self.account.provider = 'asterisk'      # whose client dials, but this account is not reachable
+        with patch.dict(clients_base._clients, {'asterisk': type('Mute', (clients_base.Client,), {})}):
+            self.env.registry.clear_cache()
+            self.assertFalse(self.anna._telephony_can_call())
+            self.assert_own_device(self.place(), CUSTOMER, "Middleware cannot place calls from Odoo")
+
+    def test_without_credentials_there_is_no_button_for_any_pbx(self):
+        """And who asks anyway is told what is missing, and whom to ask; nothing is sent, no callback is taken."""
+        self.play(self.event('ended', outcome='missed', extension='101'))
+        callback = self.callbacks()
+        values = {'api_key': 'key', 'api_secret': SECRET, 'api_url': 'http://127.0.0.1:9'}
+        for code, client in clients_base._clients.items():
+            if code == 'generic' or not client.can('dial'):
+                continue
+            for field, name in client.needs:
+                with self.subTest(code, field=field):
+                    self.account.write({**values, 'provider': code, 'api_url': values['api_url']})
+                    self.account.write({field: False})
+                    self.assertFalse(self.anna._telephony_can_call())
+                    self.assertFalse(self.account.extension_ids[0].can_dial)
+                    sentence = (f"Middleware cannot place calls yet: its {name} is not entered. "
+                                "Ask your telephony administrator.")
+                    self.assert_own_device(self.place(), CUSTOMER, sentence)
+                    self.assert_own_device(callback.with_user(self.anna).action_call(), CUSTOMER, sentence)
+                    with self.assertRaisesRegex(UserError, "cannot place calls yet"):
+                        self.account._dial(self.account.extension_ids[0], CUSTOMER)
+                    self.assertFalse(callback.taken_at)
+                    self.account.write(values)
+                    self.assertTrue(self.anna._telephony_can_call())
+        self.assertFalse(self.dials())
+
+    def test_without_credentials_a_running_call_has_no_buttons(self):
+        self.play(self.event('ringing', extension='101'), self.event('answered', extension='101', at=3))
+        call = self.call().with_user(self.anna)
+        self.assertTrue(call.can_hang_up and call.can_transfer)
+        self.account.api_secret = False
+        call.invalidate_recordset()
+        self.assertFalse(call.can_hang_up or call.can_transfer)
+        self.assertEqual(call.get_card()['controls'], {'hang_up': False, 'transfer': []})
+        with self.assertRaisesRegex(UserError, "Middleware cannot be told anything yet: its API secret is not entered"):
+            call.action_hang_up()
+        self.assertFalse(self.pbx.told)
+
+    def test_a_callback_is_taken_when_the_pbx_has_accepted_the_call(self):
+        self.play(self.event('ended', outcome='missed', extension='101'))
+        callback = self.callbacks()
+        self.pbx.complaint_text = "the phone 101 is not connected to the PBX"
+        with self.enter_registry_test_mode(), self.assertRaises(UserError):
+            callback.with_user(self.anna).action_call()
+        self.assertFalse(callback.taken_at)
+        self.pbx.complaint_text = ''
+        with self.enter_registry_test_mode():   # from its activity: that is the callback
+            action = callback.activity_id.with_user(self.anna).action_call()
+        self.assertEqual(action['tag'], 'display_notification')
+        self.assertTrue(callback.taken_at)
+        self.assertEqual(self.dials()[0].activity_id, callback.activity_id)
+
+    def test_the_former_name_of_the_door_still_works(self):
+        with self.enter_registry_test_mode():
+            action = self.env['telephony.account'].with_user(self.anna).place_call(CUSTOMER)
+        self.assertEqual(action['tag'], 'display_notification')
 
     def test_the_pbx_says_no_and_may_be_asked_again(self):
         self.pbx.complaint_text = "the phone 101 is not connected to the PBX"

@@ -7,6 +7,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
+from ..models.telephony_dial import DialResult
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
 # a Wednesday, 15:00 in Almaty (UTC+5), working hours 9 to 18
@@ -270,22 +271,23 @@ class TestTaking(Debts, TelephonyCase):
         with self.assertRaisesRegex(UserError, "closed already"):
             debt.with_user(self.boris).action_take()
 
-    def test_who_has_no_phone_calls_with_his_own(self):
+    def test_who_has_no_phone_calls_with_their_own_device(self):
+        """And does not take the callback: nobody knows whether they call at all."""
         debt = self.lost()
+        owner = debt.user_id
         action = debt.with_user(self.supervisor).action_call()
-        self.assertEqual((action['type'], action['url']), ('ir.actions.act_url', f'tel:{CUSTOMER}'))
-        self.assertEqual(debt.user_id, self.supervisor)
+        self.assertEqual((action['tag'], action['params']['number']), ('crm_telephony.own_device', CUSTOMER))
+        self.assertEqual((debt.user_id, debt.taken_at), (owner, False))
 
     def test_one_click_calls_and_takes(self):
         """It is mine when my phone rings, and not yet when I am asked whether I really want to."""
         debt = self.lost()
-        self.patch(type(self.env['res.users']), '_telephony_can_call', lambda user: True)
         asked = []
-        for tag, owner in [('crm_telephony.confirm_call', self.env['res.users']), ('display_notification', self.boris)]:
-            self.patch(type(self.env['telephony.account']), '_place_call', lambda account, number, record, confirmed, tag=tag: (
-                asked.append((number, record)), {'type': 'ir.actions.client', 'tag': tag})[1])
+        for outcome, owner in [('unconfirmed', self.env['res.users']), ('ringing', self.boris)]:
+            self.patch(type(self.env['telephony.dial']), '_place', lambda dial, number, record, confirmed, outcome=outcome: (
+                asked.append((number, record)), DialResult(outcome, number))[1])
             with self.enter_registry_test_mode():
-                self.assertEqual(debt.with_user(self.boris).action_call()['tag'], tag)
+                self.assertEqual(debt.with_user(self.boris)._call().outcome, outcome)
             self.assertEqual(debt.user_id, owner)
         self.assertEqual(asked, [(CUSTOMER, debt), (CUSTOMER, debt)])
 

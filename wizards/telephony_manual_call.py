@@ -17,7 +17,7 @@ class TelephonyManualCall(models.TransientModel):
     _name = 'telephony.manual.call'
     _description = "Log a call by hand"
 
-    call_id = fields.Many2one('telephony.call', readonly=True)
+    call_id = fields.Many2one('telephony.call', string="Phone Call", readonly=True)
     company_id = fields.Many2one('res.company', readonly=True, help="Of what the dialog was opened from.")
     lead_id = fields.Many2one('crm.lead', string="Deal")
     partner_id = fields.Many2one(
@@ -50,10 +50,10 @@ class TelephonyManualCall(models.TransientModel):
         model, record_id = self.env.context.get('active_model'), self.env.context.get('active_id')
         if model in self.env and record_id and model != self._name:
             record = self.env[model].browse(record_id)
-            target = self.env['telephony.account']._customer_record(record)
+            target = self.env['telephony.dial']._customer_record(record)
             if target and target.has_access('read'):
                 values['lead_id' if target._name == 'crm.lead' else 'partner_id'] = target.id
-            values['company_id'] = self.env['telephony.account']._company_of(record).id
+            values['company_id'] = self.env['telephony.dial']._company_of(record).id
             if model in ('telephony.callback', 'telephony.call'):
                 values['number'] = record.customer_number
         return values

@@ -152,7 +152,7 @@ class TelephonyRehearsalLine(models.TransientModel):
     _description = "Rehearsal of rules: effect"
 
     rehearsal_id = fields.Many2one('telephony.rehearsal', required=True, ondelete='cascade', index=True)
-    call_id = fields.Many2one('telephony.call', readonly=True, ondelete='cascade')
+    call_id = fields.Many2one('telephony.call', string="Phone Call", readonly=True, ondelete='cascade')
     start_at = fields.Datetime(related='call_id.start_at', string="Time of the Call")
     customer_number = fields.Char(related='call_id.customer_number')
     partner_id = fields.Many2one(related='call_id.partner_id')

@@ -2,23 +2,30 @@
 
 python -m dev.simulate list
 python -m dev.simulate play --pbx zadarma --scenario abandoned --url WEBHOOK_ADDRESS --secret SECRET
-python -m dev.simulate --url http://127.0.0.1:8069 --db crm_telephony day
-python -m dev.simulate --url http://127.0.0.1:8069 --db crm_telephony live
+python -m dev.simulate --db crm_telephony play --pbx asterisk --scenario abandoned
+python -m dev.simulate --db crm_telephony day
+python -m dev.simulate --db crm_telephony call --customer "Кенгуру"
+
+With --db it is the demo database that `make run` serves: address and secrets are found there.
 """
 
 import argparse
-import random
+import re
 import secrets
 import sys
 import time
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from dev.simulate import day, live
+from dev.setup import paths
+from dev.simulate import day, pbx as demo_pbx
 from dev.simulate.dialects import DIALECTS, Pbx, in_requests
 from dev.simulate.odoo import NotReady, Odoo
 from dev.simulate.post import NotDelivered, Webhook, is_loopback
 from dev.simulate.scenarios import SCENARIOS, Cast, Pace
+
+
+CUSTOMER = 'Кенгуру Фрукт'  # has two open deals, both of the user of the first phone
 
 
 def main() -> None:
@@ -35,16 +42,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='simulate', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--url', help='play: the webhook address; day and live: where Odoo answers')
-    parser.add_argument('--db', help='day and live: the database')
-    commands = parser.add_subparsers(required=True, metavar='list | play | day | live')
+    parser.add_argument('--url', help='where Odoo answers; with play and without --db the webhook address')
+    parser.add_argument('--db', help='the demo database')
+    commands = parser.add_subparsers(required=True, metavar='list | play | day | call')
     commands.add_parser('list', help='the scenarios and the PBXs').set_defaults(run=_list)
     commands.add_parser('day', help='a day of the demo company, once a database').set_defaults(run=_day)
-    commands.add_parser('live', help='a call now and then, until stopped').set_defaults(run=_live)
+    call = commands.add_parser('call', help='a customer calls the demo company now, and somebody talks to them')
+    call.set_defaults(run=_call)
+    call.add_argument('--customer', default=CUSTOMER, help='number, or a part of the name of a contact or deal')
+    call.add_argument('--phone', default=Cast.phones[0], help='which phone rings')
     play = commands.add_parser('play', help='one scenario in the dialect of one PBX')
     play.set_defaults(run=_play)
     play.add_argument('--url', default=argparse.SUPPRESS, help='the webhook address')
-    play.add_argument('--secret', required=True, help="the account's secret")
+    play.add_argument('--secret', default='', help="the account's secret; not needed with --db")
     play.add_argument('--key', default='', help="the account's key: vpbx_api_key, Account SID, PBX domain")
     play.add_argument('--pbx', required=True, choices=DIALECTS)
     play.add_argument('--scenario', required=True, choices=SCENARIOS, metavar='SCENARIO', help='see list')
@@ -75,6 +85,8 @@ def _list(_arguments) -> None:
 
 
 def _play(arguments) -> None:
+    if arguments.db and not arguments.secret:
+        _look_up(arguments)
     if not arguments.url:
         raise NotReady('--url, the webhook address, is missing')
     dialect = DIALECTS[arguments.pbx]
@@ -118,16 +130,38 @@ def _day(arguments) -> None:
     day.play(_odoo(arguments))
 
 
-def _live(arguments) -> None:
-    live.trickle(_odoo(arguments), random.Random())
+def _call(arguments) -> None:
+    print(demo_pbx.call_in(_odoo(arguments), arguments.customer, arguments.phone))
+
+
+def _look_up(arguments) -> None:
+    """Address and credentials of the demo's PBX, which only its administrator can read."""
+    accounts = _odoo(arguments).accounts()
+    if arguments.pbx not in accounts:
+        raise NotReady(
+            f"the demo company has no {DIALECTS[arguments.pbx].LABEL}, only "
+            f"{', '.join(DIALECTS[code].LABEL for code in accounts)}; another server's needs its URL and SECRET"
+        )
+    account = accounts[arguments.pbx]
+    arguments.url, arguments.secret, arguments.key = account.webhook.url, account.pbx.secret, account.pbx.key
 
 
 def _odoo(arguments) -> Odoo:
-    if not arguments.url or not arguments.db:
-        raise NotReady('--url and --db are missing')
-    if not is_loopback(arguments.url):
-        raise NotReady(f'{arguments.url} is not this machine: invented calls are played into a demo database only')
-    return Odoo(arguments.url, arguments.db, login='admin', password='admin')
+    if not arguments.db:
+        raise NotReady('--db is missing')
+    url = arguments.url or _served_at(arguments.db)
+    if not is_loopback(url):
+        raise NotReady(f'{url} is not this machine: invented calls are played into a demo database only')
+    return Odoo(url, arguments.db, login='admin', password='admin')
+
+
+def _served_at(database: str) -> str:
+    """Where `make run` has served this database last."""
+    conf = paths.CHECKOUT / 'conf' / f'{database}.conf'
+    port = re.search(r'^http_port = (\d+)$', conf.read_text(), re.MULTILINE) if conf.exists() else None
+    if not port:
+        raise NotReady(f'`make run` has not served the database {database} yet; or give --url')
+    return f'http://127.0.0.1:{port[1]}'
 
 
 if __name__ == '__main__':

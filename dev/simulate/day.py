@@ -78,6 +78,13 @@ STORY = [
     (15.45, 'Сайт', 'outbound_no_answer', 'demo_partner_03', 30, 0),
     (16.30, 'Сайт', 'ring_group_missed', 'demo_partner_12', 41, 0),
 ]
+# Aigerim's customers with two open deals each, at her phone: she has to say which one it was about.
+AT_HER_PHONE = [
+    (11.85, 'Сайт', 'answered', 'demo_partner_20', 9, 96),
+    (14.35, 'Сайт', 'outbound_answered', 'demo_person_12', 12, 141),
+    (16.75, 'Сайт', 'missed', 'demo_person_12', 24, 0),
+]
+HER_PHONE = '101'
 # Colleagues among themselves: hour, from, to.
 INTERNAL = [(9.4, '101', '107'), (11.5, '103', '108'), (14.6, '107', '102'), (16.1, '105', '101')]
 # On the advertisements' lines at the very end: scenario, wait, talk.
@@ -182,6 +189,7 @@ class Planner:
         for hour, label, scenario, who, wait, talk in story:
             self._ask(self._at(hour), self.lines[label], scenario, self.customers.get(who, who), Pace(wait, talk))
         planned = [self._internal(*one) for one in INTERNAL]
+        planned += [self._at_her_phone(*one) for one in AT_HER_PHONE if story and one[3] in self.customers]
         while self.queue:
             start, _number, line, scenario, customer, pace = heapq.heappop(self.queue)
             if start + timedelta(seconds=60) < end:
@@ -254,6 +262,12 @@ class Planner:
             Cast('', line.number, (caller, called)),
             Pace(4, self.rng.randint(20, 90)),
         )
+
+    def _at_her_phone(self, hour, label, scenario, key, wait, talk) -> Planned:
+        line, customer = self.lines[label], self.customers[key]
+        self.called[customer] = MOST_CALLS
+        cast = Cast(customer, line.number, (HER_PHONE,), line.team)
+        return Planned(self._at(hour), next(self.numbers), line, scenario, cast, Pace(wait, talk))
 
     def _pace(self, scenario) -> Pace:
         talk = min(600, max(32, int(self.rng.lognormvariate(4.7, 0.7))))
@@ -346,6 +360,7 @@ def play(odoo: Odoo) -> None:
         raise NotReady('the demo data of the addon is gone, so nobody can call')
     odoo.remember(f'begun {now.isoformat()}')
     odoo.move_in()
+    odoo.open_now(now)
     planned = plan(lines, customers, now)
     todo = list(rounds(planned))
     for number, part in enumerate(todo, 1):
@@ -410,47 +425,19 @@ def _post(job: tuple[Account, list[Request]]) -> None:
 
 def _tell(odoo: Odoo) -> None:
     company = [('company_id', '=', odoo.company)]
-    rows = odoo.call('telephony.call', 'search_read', company, fields=['direction', 'outcome', 'is_short'])
-    outcomes = Counter(row['outcome'] or row['state'] for row in rows)
+    rows = odoo.call('telephony.call', 'search_read', company, fields=['direction', 'outcome'])
+    directions = Counter(row['direction'] for row in rows)
+    lost = sum(row['outcome'] in ('missed', 'abandoned') for row in rows)
     callbacks = Counter(
         row['state'] for row in odoo.call('telephony.callback', 'search_read', company, fields=['state'])
     )
-    late = odoo.call(
-        'telephony.callback', 'search_read', [*company, ('is_late', '=', True)], fields=['display_name', 'due_at']
-    )
-    lost = odoo.call('telephony.call', 'search_count', [*company, ('outcome', 'in', ['missed', 'abandoned'])])
-    directions = Counter(row['direction'] for row in rows)
+    late = odoo.call('telephony.callback', 'search_count', [*company, ('is_late', '=', True)])
+    unclear = odoo.call('telephony.call', 'search_count', [*company, ('match_state', '=', 'ambiguous')])
     _say(
-        f"{len(rows)} calls: {', '.join(f'{many} {what}' for what, many in directions.most_common())}; "
-        f"{', '.join(f'{many} {what}' for what, many in outcomes.most_common())}; "
-        f"{sum(row['is_short'] for row in rows)} of them short"
+        f"    {len(rows)} calls: {directions['inbound']} in, {directions['outbound']} out, {directions['internal']} between "
+        f"colleagues. {lost} callers were lost: {callbacks['open']} wait to be called back, {late} of them too long, and "
+        f"{callbacks['done']} were served. {unclear} calls may be about several deals."
     )
-    _say('Look first at')
-    _say(f'  CRM / Telephony / Calls, the red ones: {lost} calls were lost')
-    _say(
-        f"  CRM / Telephony / Callbacks: {callbacks['open']} open, {len(late)} of them late"
-        + (f" (the first: {late[0]['display_name']})" if late else '')
-        + f", {callbacks['done']} done"
-    )
-    if best := odoo.call(
-        'telephony.call',
-        'formatted_read_group',
-        [*company, ('lead_id', '!=', False)],
-        ['lead_id'],
-        ['__count'],
-        order='__count desc',
-        limit=1,
-    ):
-        lead = best[0]['lead_id']
-        _say(f"  the deal \"{lead[1]}\": {best[0]['__count']} calls")
-    if unclear := odoo.call(
-        'telephony.call',
-        'search_read',
-        [*company, ('match_state', '=', 'ambiguous')],
-        fields=['display_name', 'match_reason'],
-        limit=1,
-    ):
-        _say(f"  {unclear[0]['display_name']}: {unclear[0]['match_reason']}")
 
 
 def _say(text: str) -> None:

@@ -5,8 +5,10 @@ import secrets
 import time
 import urllib.request
 from base64 import b64encode
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from http.cookiejar import CookieJar
 from zoneinfo import ZoneInfo
@@ -19,6 +21,9 @@ MODULE = 'crm_telephony'
 PLAYED = 'crm_telephony.demo_day'  # ir.config_parameter: when the day was begun, and whether it is done
 ACTIONS = ('ir_cron_process_events', 'ir_cron_follow_up')
 LANGUAGE = 'ru_RU'
+API_KEY = 'demo'  # of a PBX that has none: its control user, its API key
+ZONE = ZoneInfo('Asia/Almaty')
+EXTRA_HOURS = 'Демо: сейчас открыто'
 SETTLE_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS = 120, 3, 0.15
 TIMEOUT_SECONDS = 300
 
@@ -31,6 +36,16 @@ class Fault(NotReady):
     """Odoo has refused a request."""
 
 
+def gaps(first: float, hours: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What a day lacks from an hour on until midnight."""
+    found: list[tuple[float, float]] = []
+    for start, end in [*sorted(hours), (24, 24)]:
+        if start > first:
+            found.append((first, start))
+        first = max(first, end)
+    return found
+
+
 @dataclass(frozen=True)
 class Account:
     """A connected PBX of the demo company and how to play its part."""
@@ -38,6 +53,8 @@ class Account:
     provider: str
     webhook: Webhook
     pbx: Pbx
+    ref: int  # of the record
+    api_url: str
 
 
 @dataclass(frozen=True)
@@ -119,19 +136,80 @@ class Odoo:
             self.call('res.users', 'write', list(self.named('res.users', 'demo_').values()), {'lang': LANGUAGE})
 
     def accounts(self) -> dict[str, Account]:
-        """The demo PBXs by provider; one without a secret gets one."""
+        """The demo PBXs by provider; one without credentials gets some."""
         accounts = {}
         ids = list(self.named('telephony.account', 'demo_account_').values())
-        for row in self.read('telephony.account', ids, 'provider', 'api_secret', 'webhook_token', 'timezone'):
-            if not row['api_secret']:
-                row['api_secret'] = secrets.token_hex(16)
-                self.call('telephony.account', 'write', [row['id']], {'api_secret': row['api_secret']})
+        names = ('provider', 'api_key', 'api_secret', 'api_url', 'webhook_token', 'timezone')
+        for row in self.read('telephony.account', ids, *names):
+            made = {'api_key': API_KEY, 'api_secret': secrets.token_hex(16)}
+            if missing := {name: value for name, value in made.items() if not row[name]}:
+                row.update(missing)
+                self.call('telephony.account', 'write', [row['id']], missing)
+            webhook_url = f"{self.url}/telephony/webhook/{row['provider']}/{row['webhook_token']}"
             accounts[row['provider']] = Account(
                 row['provider'],
-                Webhook(f"{self.url}/telephony/webhook/{row['provider']}/{row['webhook_token']}"),
-                Pbx(secret=row['api_secret'], zone=ZoneInfo(row['timezone'])),
+                Webhook(webhook_url),
+                Pbx(secret=row['api_secret'], key=row['api_key'], zone=ZoneInfo(row['timezone']), url=webhook_url),
+                row['id'],
+                row['api_url'] or '',
             )
         return accounts
+
+    def connect(self, account: Account, url: str) -> None:
+        """Odoo sends what it wants of this PBX to that address."""
+        self.call('telephony.account', 'write', [account.ref], {'api_url': url})
+
+    def phones(self) -> dict[str, dict[str, str]]:
+        """Of each demo PBX the phones and who sits at them."""
+        phones: dict[str, dict[str, str]] = {}
+        for provider, account in self.accounts().items():
+            rows = self.call(
+                'telephony.extension', 'search_read', [('account_id', '=', account.ref)], fields=['number', 'user_id']
+            )
+            phones[provider] = {row['number']: row['user_id'][1] if row['user_id'] else '' for row in rows}
+        return phones
+
+    def find_customer(self, wanted: str) -> tuple[str, str]:
+        """The number in E.164 and the name of whoever is meant by a number or by a part of a name.
+
+        :raise NotReady: nobody is
+        """
+        found = self.call('telephony.dial', 'search_people', wanted)
+        if not found:
+            raise NotReady(f'there is no contact or deal with a phone number for {wanted!r}')
+        return found[0]['number'], found[0]['name']
+
+    def open_now(self, now: datetime) -> None:
+        """The company works at this hour, whatever day it is: else everybody would be away, and whoever calls would be
+        called back on Monday. Today's hours are extended from an hour ago on, tomorrow's too."""
+        [calendar] = self.named('resource.calendar', 'demo_calendar').values()
+        before = self.call(
+            'resource.calendar.attendance', 'search', [('calendar_id', '=', calendar), ('name', '=', EXTRA_HOURS)]
+        )
+        self.call('resource.calendar.attendance', 'unlink', before)
+        rows = self.call(
+            'resource.calendar.attendance',
+            'search_read',
+            [('calendar_id', '=', calendar)],
+            fields=['dayofweek', 'hour_from', 'hour_to'],
+        )
+        local = now.astimezone(ZONE)
+        for day, first in ((local, max(local.hour - 1, 0)), (local + timedelta(days=1), 0)):
+            weekday = str(day.weekday())
+            hours = [(row['hour_from'], row['hour_to']) for row in rows if row['dayofweek'] == weekday]
+            for start, end in gaps(first, hours):
+                self.call(
+                    'resource.calendar.attendance',
+                    'create',
+                    {
+                        'calendar_id': calendar,
+                        'name': EXTRA_HOURS,
+                        'dayofweek': weekday,
+                        'hour_from': start,
+                        'hour_to': end,
+                        'day_period': 'morning' if end <= 12 else 'afternoon',
+                    },
+                )
 
     def lines(self) -> list[Line]:
         accounts = {

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from requests.auth import HTTPDigestAuth
 
 from .. import ami, numbers
-from ..base import ProviderError, text_of
+from ..base import ProviderError, _, text_of
 from . import inputs
 from .base import PASSING, Client, Extension
 
@@ -34,6 +34,8 @@ _CALLER_ID = re.compile(r'^"?([^"<]*?)"?\s*<')
 
 class AsteriskClient(Client):
     code = 'asterisk'
+    needs = (
+        ('api_key', _("control user")), ('api_secret', _("control user's password")), ('api_url', _("API address")))
     # where calls that are passed on go, if not where the phone's own calls begin
     transfer_context = ''
 

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from ..base import Account, ProviderError
+from ..base import Account, ProviderError, _
 
 _logger = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ class Client:
     """A conversation with one PBX. Subclassing with a `code` registers it for the adapter of that code."""
 
     code = ''
+    # what has to be entered before the API can be used: field of Account, and its name within a sentence
+    needs: tuple[tuple[str, str], ...] = (('api_secret', _("API secret")),)
     # seconds from one `route` to the next, if the vendor limits them
     route_pause = 0
     # whether `transfer` can ask the colleague before it passes the call on
@@ -81,6 +83,11 @@ class Client:
     @classmethod
     def can(cls, capability: str) -> bool:
         return capability in CAPABILITIES and hasattr(cls, capability)
+
+    @classmethod
+    def missing(cls, account: Account) -> str:
+        """The name of the first of `needs` that is not entered, '' where all are: no command is offered that must fail."""
+        return next((name for field, name in cls.needs if not getattr(account, field)), '')
 
     def request(self, method: str, path: str, *, params=None, data=None, json=None, headers: Mapping | None = None,
                 auth=None) -> requests.Response:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ..base import ProviderError, parse_json, text_of
+from ..base import ProviderError, _, parse_json, text_of
 from ..mango_office import sign_of
 from . import inputs
 from .base import PASSING, Client, Extension, Number
@@ -28,6 +28,7 @@ HISTORY_FIELDS = (
 
 class MangoOfficeClient(Client):
     code = 'mango_office'
+    needs = (('api_key', _("unique code (vpbx_api_key)")), ('api_secret', _("signature key (vpbx_api_salt)")))
     request_pause, result_pause, route_pause = REQUEST_PAUSE, RESULT_PAUSE, ROUTE_PAUSE
 
     def _form(self, content: dict) -> dict:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from ..base import ProviderError, text_of
+from ..base import ProviderError, _, text_of
 from . import inputs
 from .base import PASSING, Client, Extension, Number
 
@@ -42,6 +42,7 @@ class _Unknown(ProviderError):
 
 class OnlinePbxClient(Client):
     code = 'onlinepbx'
+    needs = (('api_key', _("PBX domain")), ('api_secret', _("API key")))
     pause = PAUSE
 
     def __init__(self, account):

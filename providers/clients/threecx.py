@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
-from ..base import ProviderError, text_of
+from ..base import ProviderError, _, text_of
 from ..fetch import LoginRefused, OwnServer, Sound, open_sound
 from ..threecx import log_payloads
 from . import inputs
@@ -40,6 +40,7 @@ class _Unauthorised(ProviderError):
 
 class ThreeCxClient(Client):
     code = 'threecx'
+    needs = (('api_key', _("client ID")), ('api_secret', _("client secret")), ('api_url', _("API address")))
     asks_first = False
 
     def __init__(self, account):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
-from ..base import ProviderError, text_of
+from ..base import ProviderError, _, text_of
 from ..fetch import OwnServer, Sound, open_sound
 from ..signing import basic
 from ..twilio import RING_SECONDS, STATUS, STATUS_EVENTS, call_twiml, is_phone, noun, status_address, transfer_twiml
@@ -45,6 +45,7 @@ _RECORDING_SID = re.compile(r'RE[0-9a-fA-F]{32}')
 
 class TwilioClient(Client):
     code = 'twilio'
+    needs = (('api_key', _("Account SID")), ('api_secret', _("auth token")))
     asks_first = False
 
     def _ask(self, method: str, path: str, **fields) -> dict:

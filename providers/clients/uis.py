@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from ..base import ProviderError, text_of
+from ..base import ProviderError, _, text_of
 from . import inputs
 from .base import PASSING, Client, Extension, Number
 
@@ -112,6 +112,7 @@ class _Rpc(Client):
 
 class UisClient(Client):
     code = 'uis'
+    needs = (('api_secret', _("access token")),)
     asks_first = False
 
     def __init__(self, account):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from requests.adapters import HTTPAdapter
 
 from .. import signing
-from ..base import ProviderError, text_of
+from ..base import ProviderError, _, text_of
 from . import inputs
 from .base import PASSING, Client, Extension, Number
 
@@ -41,6 +41,7 @@ def query_of(params: dict) -> str:
 
 class ZadarmaClient(Client):
     code = 'zadarma'
+    needs = (('api_key', _("API key")), ('api_secret', _("API secret")))
     # ids of recordings look like numbers with a fraction, whose last digit may be a zero
     parse_float = str
 

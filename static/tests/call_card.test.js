@@ -508,7 +508,7 @@ test("who has passed the call on while it goes on has done his activities all th
 test("who may not read a call is not offered to open it, and calls back by its card", async () => {
     session.telephony.can_call = true;
     cards[7] = { ...STRANGER, is_hidden: true, can_open: false };
-    onRpc("telephony.account", "place_call", ({ args }) => {
+    onRpc("telephony.dial", "place_call", ({ args }) => {
         asked.push(args);
         return { type: "ir.actions.act_window_close" };
     });

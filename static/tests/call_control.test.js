@@ -29,7 +29,7 @@ defineModels([Customer]);
 const RINGING = {
     type: "ir.actions.client",
     tag: "display_notification",
-    params: { title: "Your phone 101 is ringing…", message: "Pick it up", type: "info" },
+    params: { title: "Your phone 101 is ringing", message: "Pick it up", type: "info" },
 };
 const FORM = `<form><sheet><field name="name"/><field name="phone" widget="phone"/></sheet></form>`;
 const LIST = `<list><field name="name"/><field name="phone" widget="phone"/></list>`;
@@ -37,7 +37,7 @@ const KANBAN = `<kanban><templates><t t-name="card"><field name="name"/><field n
 
 beforeEach(() => {
     patchWithCleanup(session, { telephony: { can_call: true } });
-    onRpc("telephony.account", "place_call", ({ args }) => {
+    onRpc("telephony.dial", "place_call", ({ args }) => {
         expect.step(args);
         return RINGING;
     });
@@ -132,7 +132,7 @@ test("on a mobile a form has both ways to call", async () => {
 
 test("impatient clicks are one call", async () => {
     const answer = new Deferred();
-    onRpc("telephony.account", "place_call", () => {
+    onRpc("telephony.dial", "place_call", () => {
         expect.step("asked");
         return answer;
     });
@@ -148,7 +148,7 @@ test("impatient clicks are one call", async () => {
 });
 
 test("what the server wants confirmed is asked, and said back", async () => {
-    onRpc("telephony.account", "place_call", ({ args }) => {
+    onRpc("telephony.dial", "place_call", ({ args }) => {
         expect.step(args);
         if (args[3]) {
             return RINGING;
@@ -176,7 +176,7 @@ test("what the server wants confirmed is asked, and said back", async () => {
     expect(".modal").toHaveCount(0);
     await contains(".o_telephony_call").click();
     await contains(".modal-footer .btn-primary").click();
-    expect(".o_notification:contains(Your phone 101 is ringing…)").toHaveCount(1);
+    expect(".o_notification:contains(Your phone 101 is ringing)").toHaveCount(1);
     expect.verifySteps([
         ["+7 777 123 45 67", "customer", 1],
         ["+7 777 123 45 67", "customer", 1],

@@ -25,6 +25,22 @@ class FakeAsterisk(FakePbx):
     def answer(self, request):
         return self._ami(request) if request.path == '/arawman' else self._ari(request)
 
+    # --- what a PBX does; here it does nothing more than to forget channels --------------------------------------------
+
+    def dial(self, query):
+        """A channel is made: it rings the phone, then the number."""
+
+    def live_channels(self):
+        return self.channels
+
+    def hang_up(self, uid) -> bool:
+        left = [one for one in self.channels if one['Uniqueid'] != uid]
+        is_found, self.channels = len(left) < len(self.channels), left
+        return is_found
+
+    def pass_on(self, action, channel, phone) -> bool:
+        return channel in {one['Channel'] for one in self.channels}
+
     # --- ARI ---------------------------------------------------------------------------------------------------------
 
     def _ari(self, request):
@@ -48,13 +64,11 @@ class FakeAsterisk(FakePbx):
         if request.method == 'POST' and path == '/channels':
             if request.query['endpoint'].endswith('/nowhere'):
                 return Answer({'error': 'Allocation failed'}, 500)
+            self.dial(request.query)
             return Answer({'id': request.query['channelId'], 'state': 'Down'})
         if request.method == 'DELETE' and path.startswith('/channels/'):
-            uid = unquote(path.removeprefix('/channels/'))
-            left = [one for one in self.channels if one['Uniqueid'] != uid]
-            if len(left) == len(self.channels):
+            if not self.hang_up(unquote(path.removeprefix('/channels/'))):
                 return Answer({'message': 'Channel not found'}, 404)
-            self.channels = left
             return Answer('', 204)
         return Answer({'message': 'Resource not found'}, 404)
 
@@ -73,11 +87,12 @@ class FakeAsterisk(FakePbx):
             return self._said(('Response', 'Success'), ('Ping', 'Pong'))
         if action == 'CoreShowChannels':
             blocks = [(('Response', 'Success'), ('EventList', 'start'), ('Message', 'Channels will follow'))]
-            blocks += [(('Event', 'CoreShowChannel'), *channel.items()) for channel in self.channels]
-            blocks.append((('Event', 'CoreShowChannelsComplete'), ('ListItems', str(len(self.channels)))))
+            channels = self.live_channels()
+            blocks += [(('Event', 'CoreShowChannel'), *channel.items()) for channel in channels]
+            blocks.append((('Event', 'CoreShowChannelsComplete'), ('ListItems', str(len(channels)))))
             return Answer(''.join(self._block(block) for block in blocks), 200, {'Content-Type': 'text/plain'})
         if action in ('Redirect', 'Atxfer'):
-            if form['Channel'] not in {one['Channel'] for one in self.channels}:
+            if not self.pass_on(action, form['Channel'], form['Exten']):
                 return self._said(('Response', 'Error'), ('Message', 'Channel does not exist: ' + form['Channel']))
             return self._said(('Response', 'Success'), ('Message', f'{action} successful'))
         return self._said(('Response', 'Error'), ('Message', f'Invalid/unknown command: {action}.'))

@@ -1,4 +1,4 @@
-import { canCall, usePlaceCall } from "@crm_telephony/call_control/place_call";
+import { usePlaceCall } from "@crm_telephony/call_control/place_call";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { ResultForm } from "@crm_telephony/result/result_form";
 import { Component, useEffect, useRef, useState } from "@odoo/owl";
@@ -93,7 +93,7 @@ export class CallCard extends Component {
     }
 
     get canCallBack() {
-        return this.call.phase === "lost" && Boolean(this.call.number) && canCall();
+        return this.call.phase === "lost" && Boolean(this.call.number);
     }
 
     /** A call that rang at his group may be none that he may read. */
@@ -180,7 +180,7 @@ export class CallCard extends Component {
 
     callBack() {
         const { number, id } = this.call;
-        this.dial.place(() => this.orm.call("telephony.account", "place_call", [number, "telephony.call", id]));
+        this.dial.placeTo(number, "telephony.call", id);
     }
 
     /** Hang up, or pass it on: what this PBX can be told. */

@@ -2,21 +2,21 @@ import { Activity } from "@mail/core/web/activity";
 import { ActivityListPopoverItem } from "@mail/core/web/activity_list_popover_item";
 import { useService } from "@web/core/utils/hooks";
 import { patch } from "@web/core/utils/patch";
-import { canCall, usePlaceCall } from "./place_call";
+import { session } from "@web/session";
+import { usePlaceCall } from "./place_call";
 
-/** Odoo's own activity of type Call is a button for whoever has a phone on a PBX. */
+/** Odoo's own activity of type Call is a button for whoever uses telephony, with a phone on a PBX or with their own device. */
 const callButton = () => ({
     setup() {
         super.setup();
-        this.canCall = canCall();
-        if (this.canCall) {
+        if (session.telephony) {
             this.callOrm = useService("orm");
             this.call = usePlaceCall();
         }
     },
 
     get hasCallButton() {
-        return this.canCall && this.props.activity.activity_category === "phonecall" && this.props.activity.state !== "done";
+        return session.telephony && this.props.activity.activity_category === "phonecall" && this.props.activity.state !== "done";
     },
 
     onClickCall() {

@@ -1,7 +1,6 @@
 import { isMobileOS } from "@web/core/browser/feature_detection";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
-import { useService } from "@web/core/utils/hooks";
 import { PhoneField } from "@web/views/fields/phone/phone_field";
 import { canCall, usePlaceCall } from "./place_call";
 
@@ -15,7 +14,6 @@ patch(PhoneField.prototype, {
         this.canCall = canCall();
         this.isLink = !this.canCall || isMobileOS();
         if (this.canCall) {
-            this.orm = useService("orm");
             this.call = usePlaceCall();
         }
     },
@@ -34,8 +32,6 @@ patch(PhoneField.prototype, {
         ev.preventDefault();
         ev.stopPropagation();
         const { record, name } = this.props;
-        this.call.place(() =>
-            this.orm.call("telephony.account", "place_call", [record.data[name], record.resModel, record.resId || false])
-        );
+        this.call.placeTo(record.data[name], record.resModel, record.resId);
     },
 });

@@ -5,17 +5,22 @@ import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 
-/** Whether the user has a phone that a PBX rings for him. */
+/** Whether a PBX can ring a phone of this user. Others call with their own device. */
 export function canCall() {
     return Boolean(session.telephony && session.telephony.can_call);
 }
 
 /**
- * @returns {{ busy: boolean, place: (ask: () => Promise<Object>) => Promise<void> }} `place` does what the server answers,
- *  one click at a time; `busy` while the PBX is asked
+ * @returns {{
+ *  busy: boolean,
+ *  place: (ask: () => Promise<Object>) => Promise<void>,
+ *  placeTo: (number: string, resModel?: string, resId?: number) => Promise<void>,
+ * }} `place` does what the server answers, one click at a time; `placeTo` asks it to call a number of a record; `busy` while the
+ *  PBX is asked
  */
 export function usePlaceCall() {
     const action = useService("action");
+    const orm = useService("orm");
     const call = useState({
         busy: false,
         async place(ask) {
@@ -29,9 +34,27 @@ export function usePlaceCall() {
                 call.busy = false;
             }
         },
+        placeTo(number, resModel = false, resId = false) {
+            return call.place(() => orm.call("telephony.dial", "place_call", [number, resModel, resId]));
+        },
     });
     return call;
 }
+
+/**
+ * No PBX can ring a phone of this user: the device's own dialler takes the number. A link, and not an address that the
+ * browser is sent to: Odoo would take that for a page of its own.
+ */
+registry.category("actions").add("crm_telephony.own_device", (env, { params }) => {
+    const link = document.createElement("a");
+    link.href = `tel:${params.number.replaceAll("#", "%23")}`;
+    document.body.append(link);
+    link.click();
+    link.remove();
+    env.services.notification.add(params.reason, {
+        title: _t("Call %s with your own phone", params.display), type: "info",
+    });
+});
 
 /** The server has something to say before it calls: he asked not to be called, a colleague talks to him. */
 registry.category("actions").add("crm_telephony.confirm_call", (env, { params }) => {
@@ -42,7 +65,7 @@ registry.category("actions").add("crm_telephony.confirm_call", (env, { params })
         confirmLabel: _t("Call"),
         confirm: async () => {
             const { number, res_model, res_id, confirmed } = params;
-            const next = await env.services.orm.call("telephony.account", "place_call", [
+            const next = await env.services.orm.call("telephony.dial", "place_call", [
                 number, res_model, res_id, confirmed,
             ]);
             await env.services.action.doAction(next);

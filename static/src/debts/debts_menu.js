@@ -5,25 +5,32 @@ import { deserializeDateTime, formatDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { user } from "@web/core/user";
-import { useService } from "@web/core/utils/hooks";
+import { useChildRef, useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 
+import { usePlaceCall } from "../call_control/place_call";
+import { DialField } from "../dial_field/dial_field";
 import { dueDecoration, dueText } from "../callback_due/callback_due_field";
 import { formatMinutes } from "../minutes/minutes_field";
 
 const { DateTime } = luxon;
 
-/** What the user owes, in the systray: how many callbacks, how many of them late, and the most urgent ones to click on. */
+/**
+ * The telephone in the systray: a field to call anybody, the callbacks that the user owes with the most urgent ones to click
+ * on, and the user's last calls.
+ */
 export class DebtsMenu extends Component {
     static template = "crm_telephony.DebtsMenu";
-    static components = { Dropdown };
+    static components = { DialField, Dropdown };
     static props = {};
 
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
         this.dropdown = useDropdownState();
-        this.state = useState({ ...session.telephony.debts, debts: [], isLoaded: false, now: DateTime.now() });
+        this.placing = usePlaceCall();
+        this.menu = useChildRef();
+        this.state = useState({ ...session.telephony.debts, debts: [], recent: false, tab: "callbacks", isSearching: false, now: DateTime.now() });
         const telephony = useService("telephony");
         this.preferences = useState(telephony.state.preferences);
         onWillDestroy(telephony.onDebts(() => this.load()));
@@ -53,7 +60,70 @@ export class DebtsMenu extends Component {
         for (const debt of answer.debts) {
             debt.due_at = deserializeDateTime(debt.due_at);
         }
-        Object.assign(this.state, answer, { isLoaded: true, now: DateTime.now() });
+        Object.assign(this.state, answer, { now: DateTime.now() });
+    }
+
+    async beforeOpen() {
+        this.state.isSearching = false;
+        await Promise.all([this.load(), this.state.tab === "recent" && this.loadRecent()]);
+    }
+
+    /** It holds a field, a list and a switch, which no menu may have. */
+    onOpened() {
+        this.menu.el.setAttribute("role", "dialog");
+        this.menu.el.setAttribute("aria-label", _t("Telephone"));
+    }
+
+    async loadRecent() {
+        const calls = await this.orm.silent.call("telephony.dial", "recent_calls", []);
+        for (const call of calls) {
+            call.start_at = deserializeDateTime(call.start_at);
+        }
+        this.state.recent = calls;
+    }
+
+    show(tab) {
+        this.state.tab = tab;
+        if (tab === "recent") {
+            this.loadRecent();
+        }
+    }
+
+    /** Arrows go from tab to tab, as in every list of tabs. */
+    onTabKeydown(ev) {
+        if (["ArrowLeft", "ArrowRight"].includes(ev.key)) {
+            this.show(this.state.tab === "recent" ? "callbacks" : "recent");
+            const other = ev.target.closest("[role=tablist]").querySelector("[role=tab]:not([tabindex='0'])");
+            other.focus();
+        }
+    }
+
+    directionLabel(call) {
+        if (call.is_lost) {
+            return _t("Lost call");
+        }
+        return call.direction === "inbound" ? _t("Inbound call") : _t("Outbound call");
+    }
+
+    directionIcon(call) {
+        return call.direction === "inbound" ? "oi-arrow-down-left" : "oi-arrow-up-right";
+    }
+
+    callAgain(call) {
+        this.dropdown.close();
+        return this.placing.placeTo(call.number, "telephony.call", call.id);
+    }
+
+    callTo(number, resModel, resId) {
+        this.dropdown.close();
+        return this.placing.placeTo(number, resModel, resId);
+    }
+
+    openCall(call) {
+        this.dropdown.close();
+        this.action.doAction({
+            type: "ir.actions.act_window", res_model: "telephony.call", res_id: call.id, views: [[false, "form"]],
+        });
     }
 
     due(debt) {
@@ -70,8 +140,12 @@ export class DebtsMenu extends Component {
         return dueDecoration(debt.due_at, this.state.now);
     }
 
-    exact(debt) {
-        return formatDateTime(debt.due_at);
+    exact(moment) {
+        return formatDateTime(moment);
+    }
+
+    callLabel(call) {
+        return _t("Call %s", call.name || call.display);
     }
 
     async call(debt) {

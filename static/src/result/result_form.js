@@ -1,6 +1,9 @@
 import { Component, onWillStart, onWillUpdateProps, useEffect, useRef, useState } from "@odoo/owl";
 import { serializeDate } from "@web/core/l10n/dates";
+import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
+
+import { RESULT_SAVED } from "./reload_behind";
 
 const { DateTime } = luxon;
 
@@ -12,6 +15,7 @@ export class ResultForm extends Component {
     setup() {
         this.orm = useService("orm");
         this.telephony = useService("telephony");
+        this.notification = useService("notification");
         this.state = useState({
             form: false, isSaving: false, disposition: false, note: "", stage: false, activityType: false, activityDate: "",
             summary: "", done: {},
@@ -113,6 +117,8 @@ export class ResultForm extends Component {
         } finally {
             this.state.isSaving = false;
         }
+        this.notification.add(_t("Saved"), { type: "success" });
+        this.env.bus.trigger(RESULT_SAVED);
         this.props.onClose();
     }
 }

@@ -8,7 +8,7 @@ registry.category("web_tour.tours").add("telephony_call_control", {
             run: "click",
         },
         {
-            trigger: ".o_notification:contains(Your phone 101 is ringing…)",
+            trigger: ".o_notification:contains(Your phone 101 is ringing)",
         },
         {
             content: "the planned call has a button, too; he asked not to be called",
