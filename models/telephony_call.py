@@ -10,6 +10,7 @@ from odoo.tools import SQL
 
 from ..providers.numbers import normalise, to_e164
 from .telephony_matcher import Caller
+from .words_field import WordsField
 
 OUTCOMES = [
     ('answered', "Answered"),
@@ -55,10 +56,14 @@ def trigram(definition):
 
 def changes(record, values):
     """Those of the values (ids for many2one) that the record does not have yet."""
-    return {
-        name: value for name, value in values.items()
-        if (record[name].id if record._fields[name].type == 'many2one' else record[name]) != value
-    }
+    return {name: value for name, value in values.items() if _differs(record, name, value)}
+
+
+def _differs(record, name, value):
+    field = record._fields[name]
+    if isinstance(field, WordsField):
+        return field.differs(record, value)
+    return (record[name].id if field.type == 'many2one' else record[name]) != value
 
 
 class TelephonyCall(models.Model):
@@ -128,7 +133,7 @@ class TelephonyCall(models.Model):
     match_state = fields.Selection(
         [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
         string="Match", required=True, default='none', readonly=True)
-    match_reason = fields.Char(string="Why", readonly=True)
+    match_reason = WordsField(string="Why", readonly=True)
     is_excluded = fields.Boolean(
         string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
     note = fields.Text()
@@ -143,7 +148,7 @@ class TelephonyCall(models.Model):
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
         help="Whether chatter and callbacks were brought up to date since the call last changed.")
-    follow_up_error = fields.Char(string="Follow-up Failed", readonly=True)
+    follow_up_error = WordsField(string="Follow-up Failed", readonly=True)
     follow_up_attempts = fields.Integer(readonly=True)
     follow_up_next_at = fields.Datetime(readonly=True)
     message_id = fields.Many2one('mail.message', readonly=True, index='btree_not_null', ondelete='set null')

@@ -12,6 +12,7 @@ from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
 from .telephony_call import LIVE, LOST_OUTCOMES, label_of
+from .words_field import told
 
 # What a call is for one of us, the most telling first: who talks on one of his phones is not told that another rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
@@ -261,7 +262,7 @@ class TelephonyCall(models.Model):
         self = self._mine()
         call = self.sudo()
         partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
-        match = call.with_context(telephony_lang=self.env.lang)._matches().get(self.id)
+        match = call._matches().get(self.id)
         candidates = {candidate.lead.id: candidate for candidate in match.candidates} if match else {}
         leads = lead | self._readable(lead.browse(candidates))[:MOST_LEADS]
         # somebody has the number, but it is not for this user to know who: he must not enter him once more
@@ -275,7 +276,7 @@ class TelephonyCall(models.Model):
             'is_hidden': is_hidden,
             'leads': [self._lead_values(one, candidates.get(one.id), lead) for one in leads],
             'match_state': call.match_state,
-            'match_reason': not is_hidden and call.match_reason or '',
+            'match_reason': '' if is_hidden else str(call.match_reason or ''),
             'contacts': self._last_contacts(partner, leads),
             'debt': self._debt(),
             'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
@@ -315,7 +316,7 @@ class TelephonyCall(models.Model):
             'amount': lead.company_currency.format(lead.expected_revenue) if lead.expected_revenue else '',
             'user': lead.user_id.name if lead.user_id != self.env.user else '',
             'score': candidate.score if candidate else 0,
-            'why': ', '.join(reason.text for reason in candidate.reasons[:2]) if candidate else '',
+            'why': ', '.join(told(self.env, reason.text) for reason in candidate.reasons[:2]) if candidate else '',
             'is_linked': lead == linked,
         }
 

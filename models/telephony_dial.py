@@ -8,6 +8,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..tools.words import _lt
+
 # Space of the advisory locks that let one user place one call at a time.
 LOCK_SPACE = 0x74656C64
 # A PBX has answered our request after this long, or never will (seconds).
@@ -154,13 +156,12 @@ class TelephonyDial(models.Model):
         record = self.env[self.res_model].browse(self.res_id).exists() if self.res_model else None
         if not record or record.company_id not in (company, self.env['res.company']):
             return {}
-        _ = self.with_context(lang=company._telephony_lang()).env._
         lead, partner = values.get('lead_id', call and call.lead_id.id), values.get('partner_id', call and call.partner_id.id)
         if record._name == 'crm.lead':
             return {
                 'lead_id': record.id, 'partner_id': record.partner_id.id or partner, 'match_state': 'manual',
                 'is_excluded': False,
-                'match_reason': _("Called from this deal by %(user)s", user=self.user_id.name),
+                'match_reason': _lt("Called from this deal by %(user)s", user=self.user_id.name),
             }
         family = record.commercial_partner_id
         if lead and self.env['crm.lead'].browse(lead).partner_id.commercial_partner_id == family:
@@ -171,11 +172,11 @@ class TelephonyDial(models.Model):
         if len(deals) > 1:
             return {
                 'partner_id': record.id, 'lead_id': False, 'match_state': 'ambiguous',
-                'match_reason': _("Called from this contact by %(user)s: choose the deal", user=self.user_id.name),
+                'match_reason': _lt("Called from this contact by %(user)s: choose the deal", user=self.user_id.name),
             }
         return {
             'partner_id': record.id, 'lead_id': deals.id, 'match_state': 'manual', 'is_excluded': False,
-            'match_reason': _("Called from this contact by %(user)s", user=self.user_id.name),
+            'match_reason': _lt("Called from this contact by %(user)s", user=self.user_id.name),
         }
 
     @api.autovacuum

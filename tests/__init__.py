@@ -48,3 +48,4 @@ from . import test_simulate
 from . import test_tours
 from . import test_views
 from . import test_webhook
+from . import test_words
