@@ -9,9 +9,11 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..providers.numbers import zones_of
+from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, clock, label_of, next_try
 from .telephony_rule import Planner
 from .telephony_rule_action import PROMISES
+from .words_field import in_words
 
 _logger = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ class TelephonyCall(models.Model):
             raise
         except Exception as error:
             _logger.exception("follow-up of call %s failed", self.id)
-            self._follow_up_failed(str(error)[:500] or type(error).__name__)
+            self._follow_up_failed(in_words(error))
 
     def _follow_up_failed(self, error):
         attempts = self.follow_up_attempts + 1
@@ -208,10 +210,10 @@ class TelephonyCall(models.Model):
         live = self.search(self._live_domain() & Domain('company_id', '=', company.id) & (
             Domain('customer_number', '=', number) | Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id)))
         if with_us := live.filtered(lambda call: call.customer_number == number)[:1]:
-            return self.env._("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
+            return _lt("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
         # his phone may have rung for a colleague, or have handed the call on; the call itself tells where no phone of his does
         busy = live.filtered(lambda call: user in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id)
-        return self.env._("%(user)s is on the phone", user=user.name) if busy else ''
+        return _lt("%(user)s is on the phone", user=user.name) if busy else ''
 
     def _customer_lang(self):
         """The customer's language, the company's for strangers."""

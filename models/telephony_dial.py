@@ -9,6 +9,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..tools.words import _lt
+from .words_field import WordsField
 
 # Space of the advisory locks that let one user place one call at a time.
 LOCK_SPACE = 0x74656C64
@@ -53,7 +54,7 @@ class TelephonyDial(models.Model):
     state = fields.Selection(
         [('asked', "PBX asked"), ('accepted', "Accepted"), ('refused', "Refused")],
         required=True, default='asked', readonly=True)
-    complaint = fields.Char(string="What the PBX Said", readonly=True)
+    complaint = WordsField(string="What the PBX Said", readonly=True)
     pbx_ref = fields.Char(
         string="ID Told at Once", readonly=True, help="What the PBX called the call when it was asked to place it.")
     call_ref = fields.Char(string="PBX Call ID", readonly=True, help="The call that came of it.")

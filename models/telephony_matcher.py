@@ -40,8 +40,8 @@ class Candidate(NamedTuple):
 
 class Match(NamedTuple):
     """Whom a number belongs to. `partner` and `lead` are records, possibly empty; `state` is a match_state, `reason` one
-    line that says why (Words), or ''. `candidates`: at most MOST_DEALS, best first. `excluded`: ours, a colleague's, or one that a
-    person said is never a customer's. `partners`: the contacts who have the number, MOST_CONTACTS at most."""
+    line that says why (Words), or ''. `candidates`: at most MOST_DEALS, best first. `excluded`: ours, a colleague's, or one
+    that a person said is never a customer's. `partners`: the contacts who have the number, MOST_CONTACTS at most."""
     partner: models.Model
     lead: models.Model
     state: str

@@ -1,9 +1,11 @@
 from odoo import fields
+from odoo.exceptions import UserError
 from odoo.fields import Date
 from odoo.tools import format_date, format_datetime
 from odoo.tools.translate import get_translation
 
-from ..tools.words import Label, Reader, dump, load, render
+from ..providers.base import ProviderError
+from ..tools.words import Label, Name, Reader, Words, _lt, dump, load, render
 
 
 class UserReader(Reader):
@@ -29,10 +31,27 @@ class UserReader(Reader):
         field = self.env[label.model]._fields[label.field] if label.model in self.env else None
         return dict(field._description_selection(self.env)).get(label.key, label.key) if field else label.key
 
+    def name(self, name: Name):
+        record = self.env[name.model].sudo().browse(name.id).exists() if name.model in self.env else None
+        return record.display_name if record else name.text
+
 
 def told(env, text, tz=None):
     """A text in the words of whoever `env` belongs to; '' for none."""
     return str(render(text, UserReader(env, tz))) if text else ''
+
+
+def in_words(error):
+    """What is kept of an exception: its text, which may be a fact, and never the name of a class. Of what a user is told of a
+    PBX's refusal, the refusal."""
+    if isinstance(error.__cause__, ProviderError):
+        error = error.__cause__
+    text = error.args[0] if error.args and isinstance(error.args[0], Words) else str(error)[:500].strip()
+    if isinstance(error, (UserError, ProviderError)) and text:
+        return text
+    if not text:
+        return _lt("An unforeseen error. The server's log of this time tells what it was.")
+    return _lt("An unforeseen error, which the server's log tells in full: %(error)s", error=text)
 
 
 class WordsField(fields.Char):

@@ -16,6 +16,10 @@ from types import MappingProxyType
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+# A text of an adapter: it stays English here, whoever shows it puts it into the reader's words.
+from ..tools.words import _lt as _
+from ..tools.words import storable
+
 DIRECTIONS = ('inbound', 'outbound', 'internal')
 OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned')
 
@@ -287,11 +291,6 @@ class CallRecord:
     recordings: tuple[RecordingRecord, ...] = ()
 
 
-def _(text: str) -> str:
-    """Mark a text of an adapter for translation: it stays English here, the model that shows it translates it."""
-    return text
-
-
 class Provider:
     """A PBX's dialect. Subclassing registers it; instances hold no state.
 
@@ -405,11 +404,6 @@ def dump(payload: Mapping) -> str:
     """A payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as escapes, and
     :func:`json.loads` gives back exactly what came."""
     return _SURROGATE.sub(lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False))
-
-
-def storable(text: str) -> str:
-    """A text for a database column: NUL and lone surrogates, which none takes, become U+FFFD."""
-    return _SURROGATE.sub('\ufffd', text).replace('\0', '\ufffd')
 
 
 def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from odoo.tests import BaseCase, tagged
 
-from odoo.addons.crm_telephony.tools.words import Label, Reader, Words, _lt, dump, load, render
+from odoo.addons.crm_telephony.tools.words import Label, Name, Reader, Words, _lt, dump, load, render
 
 
 class Latin(Reader):
@@ -29,9 +29,10 @@ class TestWords(BaseCase):
 
     def test_comes_back_as_it_was_stored(self):
         fact = _lt(
-            "%(a)s %(b)s %(c)s %(d)s %(e)s %(f)s %(g)s %(h)s",
+            "%(a)s %(b)s %(c)s %(d)s %(e)s %(f)s %(g)s %(h)s %(i)s",
             a="it's «5 %»", b=7, c=_lt("it is due"), d=[_lt("called today"), 'x'],
-            e=datetime(2026, 3, 14, 9, 30), f=date(2026, 3, 14), g=Label('telephony.call', 'outcome', 'missed'), h=None)
+            e=datetime(2026, 3, 14, 9, 30), f=date(2026, 3, 14), g=Label('telephony.call', 'outcome', 'missed'), h=None,
+            i=Name('telephony.callback.reason', 3, "Wrong number"))
         again = load(dump(fact))
         self.assertIsInstance(again, Words)
         self.assertEqual((again, again.msgid, again.values), (fact, fact.msgid, fact.values))
@@ -54,6 +55,13 @@ class TestWords(BaseCase):
         """A text that a person or a PBX has sent may look like a fact: it is shown, not read as one."""
         text = dump(_lt("it is due"))
         self.assertEqual(render(load(dump(text)), Latin()), text)
+
+    def test_every_text_can_be_stored(self):
+        """PostgreSQL takes neither NUL nor half a character."""
+        for text in ("a\0b\ud800c", _lt("%(what)s", what="a\0b\ud800c")):
+            self.assertEqual(load(dump(text)), "a\ufffdb\ufffdc")
+            self.assertNotIn('\0', load(dump(text)))
+            dump(text).encode()
 
     def test_a_pattern_without_values_is_no_pattern(self):
         self.assertEqual(load(dump(_lt("100 % sure"))), "100 % sure")

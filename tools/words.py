@@ -14,7 +14,8 @@ The stored form is JSON, `{"msgid": "Set by %(user)s", "values": {"user": "Aiger
 - a fact of the same form, put into words too;
 - a list of values, shown one after another with commas;
 - `{"at": "2026-03-14T09:30:00"}`, a moment (UTC), shown in the reader's time zone; `{"on": "2026-03-14"}`, a day;
-- `{"label": ["telephony.call", "outcome", "missed"]}`, what a choice is called.
+- `{"label": ["telephony.call", "outcome", "missed"]}`, what a choice is called;
+- `{"name": ["telephony.callback.reason", 3, "Wrong number"]}`, what a record with a translated name is called, and was.
 
 A column may also hold text from before facts were stored, or what a person wrote: anything else than this JSON is shown as
 it stands.
@@ -22,10 +23,12 @@ it stands.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
+_SURROGATE = re.compile('[\ud800-\udfff]')
 # How the stored form of a fact begins; no other text begins so, see dump().
 MARK = '{"msgid": '
 
@@ -35,6 +38,14 @@ class Label(NamedTuple):
     model: str
     field: str
     key: str
+
+
+class Name(NamedTuple):
+    """What a record with a translated name is called, or else, where it is gone, was: `text`. For names that everybody may
+    know; any other is stored as it was."""
+    model: str
+    id: int
+    text: str
 
 
 class Words(str):
@@ -70,6 +81,9 @@ class Reader:
     def label(self, label: Label) -> str:
         return label.key
 
+    def name(self, name: Name) -> str:
+        return name.text
+
     def listing(self, texts: Iterable[str]) -> str:
         return ', '.join(texts)
 
@@ -86,11 +100,16 @@ def render(text: str, reader: Reader) -> str:
     return Words.reading(sentence, msgid, values)
 
 
+def storable(text: str) -> str:
+    """A text for a database column: NUL and lone surrogates, which none takes, become U+FFFD."""
+    return _SURROGATE.sub('\ufffd', text).replace('\0', '\ufffd')
+
+
 def dump(text: str) -> str:
     """How a text is stored: a fact as JSON, any other text as it is, unless it looks like one."""
     if not isinstance(text, Words):
         if not text.startswith(MARK):
-            return text
+            return storable(text)
         text = Words.reading(text, '%(text)s', {'text': text})
     return json.dumps(_packed(text), ensure_ascii=False)
 
@@ -117,6 +136,8 @@ def _shown(value, reader: Reader):
             return _sentence(value, reader)
         case Label():
             return reader.label(value)
+        case Name():
+            return reader.name(value)
         case list() | tuple():
             return reader.listing([str(_shown(one, reader)) for one in value])
         case datetime():
@@ -134,6 +155,8 @@ def _packed(value):
             return {'msgid': value.msgid, 'values': {name: _packed(one) for name, one in value.values.items()}}
         case Label():
             return {'label': list(value)}
+        case Name():
+            return {'name': list(value)}
         case list() | tuple():
             return [_packed(one) for one in value]
         case datetime():
@@ -141,7 +164,7 @@ def _packed(value):
         case date():
             return {'on': value.isoformat()}
         case str():     # a subclass, such as a markup, is a text as any other
-            return str(value)
+            return storable(value)
     return value
 
 
@@ -151,6 +174,8 @@ def _unpacked(value):
             return _lt(msgid, **{name: _unpacked(one) for name, one in values.items()})
         case {'label': [model, field, key]}:
             return Label(model, field, key)
+        case {'name': [model, record_id, text]}:
+            return Name(model, record_id, text)
         case {'at': moment}:
             return datetime.fromisoformat(moment)
         case {'on': day}:
