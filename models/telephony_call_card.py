@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import phonenumbers
-from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -487,7 +486,7 @@ class TelephonyCall(models.Model):
             facts['acw_seconds'] = min(max(past, 1), LONGEST_ACW)
         call.write(facts)
         if call.message_id:
-            call.message_id.body = call._chatter_line()
+            call._correct_in_chatter()
         lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
         if lead and values.get('stage_id') and values['stage_id'] != lead.stage_id.id:
             lead.stage_id = values['stage_id']
@@ -496,7 +495,8 @@ class TelephonyCall(models.Model):
             done.action_feedback(feedback=call.note or call.disposition_id.name or self.env._("Done by a call"))
         if (activity := values.get('activity')) and (record := lead or partner):
             record.activity_schedule(
-                activity_type_id=activity['type_id'], date_deadline=activity['date'], summary=activity.get('summary') or False,
+                activity_type_id=activity['type_id'], date_deadline=activity['date'],
+                summary=activity.get('summary') or call.disposition_id.name or False, note=plaintext2html(call.note or ''),
                 user_id=self.env.uid, automated=False)
         if values.get('is_final', True):
             # this user's other tabs close the card too
@@ -514,12 +514,3 @@ class TelephonyCall(models.Model):
         elif before and have.endswith(before):
             parts = have.removesuffix(before), note
         return '\n'.join(part.strip() for part in parts if part.strip())
-
-    def _chatter_line(self):
-        """With what the employee says came of it."""
-        line = super()._chatter_line()
-        if self.disposition_id:
-            line += Markup(' · <b>%s</b>') % self.disposition_id.name
-        if self.note:
-            line += Markup('<br/>%s') % plaintext2html(self.note)
-        return line

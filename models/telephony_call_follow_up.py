@@ -2,7 +2,6 @@ import logging
 from datetime import timedelta
 
 import pytz
-from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.fields import Domain
@@ -104,38 +103,6 @@ class TelephonyCall(models.Model):
             calls._apply_rules(careful)
         self.write({'follow_up': 'done', 'follow_up_error': False} if careful else {
             'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0})
-
-    def _log_in_chatter(self):
-        """One line on the deal, or else the contact, of each call; corrected where the call has changed since."""
-        told = self.filtered('message_id')
-        for call in told:
-            call.message_id.sudo().body = call._chatter_line()
-        waiting = (self - told).filtered(lambda call: call.lead_id or call.partner_id)
-        for model, calls in waiting.grouped(lambda call: 'crm.lead' if call.lead_id else 'res.partner').items():
-            while calls:    # a batch takes one line a record, so further calls of one record go round again
-                turn = self.browse(call[:1].id for call in calls.grouped(
-                    lambda call: (call.lead_id or call.partner_id).id).values())
-                bodies = {(call.lead_id or call.partner_id).id: call.with_env(self.env)._chatter_line() for call in turn}
-                messages = self.env[model].browse(bodies)._message_log_batch(
-                    bodies=bodies, author_id=self.env['ir.model.data']._xmlid_to_res_id('base.partner_root'))
-                by_record = {message.res_id: message for message in messages}
-                for call in turn:
-                    call.message_id = by_record[(call.lead_id or call.partner_id).id]
-                    if moment := call._moment():    # what is told late stands where it belongs
-                        call.message_id.sudo().date = moment
-                calls -= turn
-
-    def _chatter_line(self):
-        parts = [label_of(self, 'outcome') or self.env._("end unknown")]
-        if self.user_id:
-            parts.append(self.user_id.name)
-        if self.outcome == 'answered':
-            parts.append(self.env._("talk %(clock)s", clock=clock(self.talk_seconds)))
-        else:
-            parts.append(self.env._("wait %(clock)s", clock=clock(self.wait_seconds)))
-        return Markup('<span class="fa fa-phone me-1"></span><a href="#" data-oe-model="telephony.call" data-oe-id="%s">'
-                      '%s %s</a>: %s') % (
-            self.id, label_of(self, 'direction'), self.customer_number or '', ", ".join(parts))
 
     # === RULES === #
 

@@ -68,7 +68,3 @@ class TelephonyCall(models.Model):
             call._write_changes({**values, 'state': 'ended'})
         call._count_attempts()
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
-
-    def _chatter_line(self):
-        line = super()._chatter_line()
-        return line + self.env._(" (logged by hand)") if self.is_manual else line

@@ -495,7 +495,7 @@ class TelephonyCall(models.Model):
             call.message_id or (not before[call] and call.start_at >= recent)))
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
-            calls.with_company(company).with_context(lang=company._telephony_lang())._log_in_chatter()
+            calls.with_company(company)._log_in_chatter()
         if owed := excluded.filtered(lambda call: not call.is_excluded and call.follow_up == 'done'):
             owed.follow_up = 'todo'     # a customer's after all: what would have followed does
             self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
