@@ -20,10 +20,10 @@ class MailMessage(models.Model):
 
     def _telephony_lines(self):
         """{message: the call that it tells of, as `telephony.call._chatter_lines` gives it}, for those that tell of one"""
-        bearers = self.filtered(lambda message: message.message_type == 'notification' and message.model in BEARERS)
+        # sudo: whoever reads the message may know of the call what it tells
+        bearers = self.sudo().filtered(lambda message: message.message_type == 'notification' and message.model in BEARERS)
         if not bearers:
             return {}
-        # sudo: whoever reads the message may know of the call what it tells
         calls = self.env['telephony.call'].sudo().search([('message_id', 'in', bearers.ids)])
         lines = calls.with_env(self.env)._chatter_lines()
         return {call.message_id.with_env(self.env): line for call, line in lines.items()}

@@ -5,6 +5,7 @@ from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
 from . import test_calls
+from . import test_chatter
 from . import test_client_asterisk
 from . import test_client_contract
 from . import test_client_mango_office

@@ -95,7 +95,8 @@ class TelephonyRehearsal(models.TransientModel):
             'out_of_hours_count': numbers['out_of_hours_count'],
             'out_of_hours_share': numbers['out_of_hours_count'] / (numbers['effect_count'] or 1),
             'absent_count': numbers['absent_count'], 'nobody_count': numbers['nobody_count'],
-            'failures': "\n".join(f"{rule.name}: {told(self.env, in_words(error))}" for rule, error in rehearsal.failures.items()),
+            'failures': "\n".join(
+                f"{rule.name}: {told(self.env, in_words(error))}" for rule, error in rehearsal.failures.items()),
             'total_ids': [fields.Command.clear(), *(fields.Command.create({
                 'rule_id': action.rule_id.id, 'action_id': action.id,
                 **{name: total[name] for name in (
