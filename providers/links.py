@@ -2,7 +2,7 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from .base import ProviderError, text_of
+from .base import ProviderError, _, text_of
 from .fetch import host_allowed
 
 
@@ -19,9 +19,9 @@ def link_of(payload: Mapping, name: str, hosts: Iterable[str], required: bool = 
         parts = urlsplit(url)
         host, _port = parts.hostname or '', parts.port
     except ValueError:
-        raise ProviderError(f"{name} is no address: {url[:100]}") from None
+        raise ProviderError(_("%(field)s is no address: %(text)s", field=name, text=url[:100])) from None
     if parts.scheme != 'https' or parts.username is not None or parts.password is not None:
-        raise ProviderError(f"{name} is no plain https address: {url[:100]}")
+        raise ProviderError(_("%(field)s is no plain https address: %(text)s", field=name, text=url[:100]))
     if not host_allowed(host, hosts):
-        raise ProviderError(f"{name} leads to {host[:100]}, which is no host of this PBX")
+        raise ProviderError(_("%(field)s leads to %(host)s, which is no host of this PBX.", field=name, host=host[:100]))
     return url

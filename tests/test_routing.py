@@ -239,7 +239,7 @@ class TestSending(TelephonyHttpCase):
     def test_a_pbx_that_does_not_answer_leaves_no_traceback(self):
         self.fake.next_answers.append(None)
         self.tell(('menu', 'Appeared', 'ivr', {}))
-        self.assertIn("does not answer", self.note().error)
+        self.assertIn("cannot be reached", self.note().error)
         self.assertEqual(self.call('ent-1', self.pbx).state, 'ringing')
 
     def test_who_had_to_wait_for_others_too_long_is_left(self):

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -100,6 +100,12 @@ def render(text: str, reader: Reader) -> str:
     return Words.reading(sentence, msgid, values)
 
 
+def changed(text: str, change: Callable[[str], str]) -> str:
+    """A text after a change of its own words, such as the masking of secrets: of :class:`Words` the values, not the pattern."""
+    return _lt(text.msgid, **{name: _changed(value, change) for name, value in text.values.items()}) if (
+        isinstance(text, Words)) else change(text)
+
+
 def storable(text: str) -> str:
     """A text for a database column: NUL and lone surrogates, which none takes, become U+FFFD."""
     return _SURROGATE.sub('\ufffd', text).replace('\0', '\ufffd')
@@ -146,6 +152,15 @@ def _shown(value, reader: Reader):
             return reader.day(value)
         case None | False:
             return ''
+    return value
+
+
+def _changed(value, change):
+    match value:
+        case str():
+            return changed(value, change)
+        case list():
+            return [_changed(one, change) for one in value]
     return value
 
 
