@@ -118,6 +118,6 @@ class TelephonyCall(models.Model):
                 'recordings': [{
                     'id': one.id, 'state': one.state, 'url': one.player_url, 'duration': one.duration,
                     'error': str(one.error or ''), 'source': one.source_url,
-                } for one in recordings.get(call, ())],
+                } for one in recordings.get(call, ()) if one.player_url],
             }
         return lines

@@ -1,4 +1,4 @@
-from odoo import fields
+from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Date
 from odoo.tools import format_date, format_datetime
@@ -16,7 +16,7 @@ class UserReader(Reader):
     """
 
     def __init__(self, env, tz=None):
-        self.env, self.tz = env, tz
+        self.env, self.tz = env, tz or env.context.get('tz')
 
     def sentence(self, msgid, values):
         return get_translation('crm_telephony', self.env.lang or 'en_US', msgid, values)
@@ -63,7 +63,10 @@ class WordsField(fields.Char):
     """
 
     def convert_to_column(self, value, record, values=None, validate=True):
-        return dump(value) if value else None
+        """What is searched for (it is not validated) may be what is stored, as the domain of a group has it."""
+        if not value:
+            return None
+        return dump(value) if validate or isinstance(value, Words) else value
 
     def convert_to_cache(self, value, record, validate=True):
         return dump(value) if value else None
@@ -83,3 +86,13 @@ class WordsField(fields.Char):
 
     def convert_to_export(self, value, record):
         return str(value) if value else ''
+
+
+class Base(models.AbstractModel):
+    _inherit = 'base'
+
+    def _web_read_group_groupby_formatter(self, groupby_spec, values):
+        """Groups of facts are called as the reader would say it."""
+        if isinstance(self._fields.get(groupby_spec), WordsField):
+            return lambda value: (value and told(self.env, load(value)), [(groupby_spec, '=', value)])
+        return super()._web_read_group_groupby_formatter(groupby_spec, values)

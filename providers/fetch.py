@@ -134,7 +134,7 @@ def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str, own: OwnServ
         return session.get(
             parts._replace(netloc=netloc, fragment='').geturl(), headers=headers, stream=True, allow_redirects=False,
             timeout=TIMEOUT)
-    except requests.RequestException as error:
+    except requests.RequestException:
         raise ProviderError(_(
             "%(host)s, where the recording lies, does not answer. Try again later.", host=host), retryable=True) from None
 

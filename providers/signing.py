@@ -11,6 +11,10 @@ NO_SECRET = _("No secret is entered on this PBX's form, so nobody can be let in.
 WRONG_SIGNATURE = _("The signature is wrong. Enter the same secret here and in the PBX.")
 
 
+def no_header(name: str) -> Refused:
+    return Refused(_("The header %(header)s is missing. Does the sender sign what it sends?", header=name))
+
+
 def same(given: str, expected: str) -> bool:
     """Constant-time comparison that takes any text."""
     return hmac.compare_digest(given.encode('utf-8', 'surrogateescape'), expected.encode())
@@ -58,6 +62,6 @@ def require_hmac(request: WebhookRequest, secret: str) -> None:
         raise Refused(NO_SECRET)
     given = request.headers.get(HEADER, '').strip()
     if not given:
-        raise Refused(_("The header %(header)s is missing. Does the sender sign what it sends?", header="X-Telephony-Signature"))
+        raise no_header("X-Telephony-Signature")
     if not same(given, 'sha256=' + hmac_sha256(secret, request.body)):
         raise Refused(WRONG_SIGNATURE)

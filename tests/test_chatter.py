@@ -2,6 +2,8 @@
 
 from odoo import fields
 from odoo.fields import Command
+from odoo.modules.migration import load_script
+from odoo.tools import file_path
 
 from odoo.addons.mail.tools.discuss import Store
 
@@ -123,12 +125,23 @@ class TestChatter(ChatterData, TelephonyCase):
         _first, *counts = [queries(part._telephony_lines) for part in messages]
         self.assertEqual(*counts)
 
+    def test_old_lines_get_their_authors(self):
+        call = self.talk()
+        bot = self.env.ref('base.partner_root')
+        call.message_id.author_id = bot
+        self.play(self.event('ringing', 'lost', extension='101'), self.event('ended', 'lost', outcome='missed'))
+        self.env.flush_all()
+        script = load_script(file_path('crm_telephony/migrations/19.0.2.0.0/post-words.py'), 'post_words')
+        script.migrate(self.cr, '19.0.1.1.0')
+        self.env.invalidate_all()
+        self.assertEqual((call.message_id.author_id, self.call('lost').message_id.author_id), (self.anna.partner_id, bot))
+
     def test_what_is_planned_from_a_result_says_why(self):
         call = self.talk()
         disposition = self.env['telephony.disposition'].search([('applies_to', '!=', 'no_talk')], limit=1)
         call.with_user(self.anna).save_result({
             'disposition_id': disposition.id, 'note': "Wants a discount\nfor 20 sets", 'activity': {
-                'type_id': self.env.ref('mail.mail_activity_data_call').id, 'date': fields.Date.to_string(fields.Date.today())}})
+                'type_id': self.env.ref('mail.mail_activity_data_call').id, 'date': '2026-12-01'}})
         activity = self.lead.activity_ids
         self.assertEqual(activity.summary, disposition.name)
         self.assertIn("Wants a discount", activity.note)

@@ -100,7 +100,8 @@ class TestClientThreeCx(ClientCase):
         for answer, words, retryable in (
             (Answer({'error': {'code': 'X', 'message': f'No {CUSTOMER}'}}, 400), "No ", False),
             (Answer('', 429), "to wait", True), (Answer('', 500), "500", True),
-            (Answer('<html>'), "does not describe", False), (Answer({'value': 1}), "does not describe", False), (Answer('[]'), "does not describe", False),
+            (Answer('<html>'), "does not describe", False), (Answer({'value': 1}), "does not describe", False),
+            (Answer('[]'), "does not describe", False),
         ):
             self.fake.next_answers = [answer]
             error = self.assert_error(words, retryable, self.client().extensions)
@@ -283,8 +284,8 @@ class TestClientThreeCx(ClientCase):
 
     def test_no_token_where_none_is_wanted(self):
         asked = len(self.fake.requests)
-        self.assert_error("not among the recording hosts", False, self.client().open_sound, 'https://elsewhere.example.com/a.wav', ())
-        self.assert_error("not among the recording hosts", False, self.client(api_key='').open_sound, self.fake.url + '/a.wav', ())
+        self.assert_error("the recording hosts", False, self.client().open_sound, 'https://elsewhere.example.com/a.wav', ())
+        self.assert_error("the recording hosts", False, self.client(api_key='').open_sound, self.fake.url + '/a.wav', ())
         self.assertEqual(len(self.fake.requests), asked)
 
     def test_the_log_tells_the_numbers_of_recordings(self):

@@ -93,7 +93,8 @@ class AsteriskClient(Client):
             return _("AMI over HTTP does not accept the control user and its password. Check both, here and in manager.conf.")
         if status == 404:
             return _(
-                "There is no AMI over HTTP at this address. Set “webenabled = yes” in manager.conf, or correct the API address.")
+                "There is no AMI over HTTP at this address. Set “webenabled = yes” in manager.conf, or correct the API "
+                "address.")
         return self.refusal('', status)
 
     # --- capabilities ------------------------------------------------------------------------------------------------

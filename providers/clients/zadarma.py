@@ -90,8 +90,9 @@ class ZadarmaClient(Client):
         theirs = timedelta(hours=hours, minutes=-minutes if match[1][0] == '-' else minutes)
         now = datetime.now(timezone.utc)
         if self.account.to_local(now) - now.replace(tzinfo=None) != theirs:
-            return _("%(answer)s The account is in the time zone %(theirs)s, this form says %(ours)s: correct one of them, or the "
-                     "times of calls will be wrong.", answer=text, theirs=str(told), ours=self.account.timezone)
+            return _(
+                "%(answer)s The account is in the time zone %(theirs)s, this form says %(ours)s: correct one of them, or the "
+                "times of calls will be wrong.", answer=text, theirs=str(told), ours=self.account.timezone)
         return _("%(answer)s Time zone %(zone)s.", answer=text, zone=str(told))
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:

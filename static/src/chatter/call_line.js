@@ -39,9 +39,10 @@ export class CallLine extends Component {
 
     get duration() {
         const { outcome, talk_seconds, wait_seconds } = this.props.call;
-        return outcome === "answered"
-            ? _t("talk %(clock)s", { clock: formatClock(talk_seconds) })
-            : _t("wait %(clock)s", { clock: formatClock(wait_seconds) });
+        if (outcome === "answered") {
+            return _t("talk %(clock)s", { clock: formatClock(talk_seconds) });
+        }
+        return wait_seconds ? _t("wait %(clock)s", { clock: formatClock(wait_seconds) }) : "";
     }
 
     /** Who talked, where the head of the message does not say it. */
