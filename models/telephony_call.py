@@ -49,6 +49,12 @@ def label_of(record, name):
     return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
 
 
+def labels(model, names):
+    """What these fields of a model are called, in the language of its environment."""
+    return ", ".join(sorted(
+        model._fields[name]._description_string(model.env) if name in model._fields else name for name in names))
+
+
 def trigram(definition):
     """An index that is made where the database has pg_trgm; without it the search is only slower."""
     return lambda registry: definition if registry.has_trigram else ''
@@ -288,7 +294,7 @@ class TelephonyCall(models.Model):
         if not self.env.su:
             if forbidden := set(vals) - EDITABLE:
                 raise AccessError(self.env._(
-                    "The PBX tells these facts, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+                    "The PBX tells these facts, nobody changes them: %(fields)s", fields=labels(self, forbidden)))
             if {'partner_id', 'lead_id'} & set(vals):
                 return self._attach_by_hand(vals)
         return super().write(vals)

@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..tools.words import Name, _lt
-from .telephony_call import CONCURRENCY_ERRORS, changes
+from .telephony_call import CONCURRENCY_ERRORS, changes, labels
 from .words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class TelephonyCallback(models.Model):
         if not self.env.su:
             if forbidden := {name for name in vals if name in self._fields and self._fields[name].readonly}:
                 raise AccessError(self.env._(
-                    "These facts come from the calls, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+                    "These facts come from the calls, nobody changes them: %(fields)s", fields=labels(self, forbidden)))
             for name in ('lead_id', 'partner_id'):
                 self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access('read')
         result = super().write(vals)

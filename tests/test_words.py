@@ -8,7 +8,8 @@ from odoo.tests import BaseCase, tagged
 from odoo.addons.crm_telephony.models.telephony_call import changes
 from odoo.addons.crm_telephony.models.words_field import in_words
 from odoo.addons.crm_telephony.providers.base import ProviderError
-from odoo.addons.crm_telephony.tools.words import Label, Name, Reader, Words, _lt, dump, load, render
+from odoo.addons.crm_telephony.tools.words import Label, Name, Reader, Words, dump, load, render
+from odoo.addons.crm_telephony.tools.words import _lt as made      # not to be exported: no text of the addon
 
 from .common import TelephonyCase
 
@@ -29,14 +30,14 @@ class Latin(Reader):
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestWords(BaseCase):
     def test_is_english_where_it_is_made(self):
-        words = _lt("Reached by %(user)s at %(time)s", user="Aigerim", time=datetime(2026, 3, 14, 9, 30))
+        words = made("Reached by %(user)s at %(time)s", user="Aigerim", time=datetime(2026, 3, 14, 9, 30))
         self.assertEqual(words, "Reached by Aigerim at 2026-03-14 09:30")
         self.assertEqual(render(words, Latin()), "14.03.2026 tetigit Aigerim")
 
     def test_comes_back_as_it_was_stored(self):
-        fact = _lt(
+        fact = made(
             "%(a)s %(b)s %(c)s %(d)s %(e)s %(f)s %(g)s %(h)s %(i)s",
-            a="it's «5 %»", b=7, c=_lt("it is due"), d=[_lt("called today"), 'x'],
+            a="it's «5 %»", b=7, c=made("it is due"), d=[made("called today"), 'x'],
             e=datetime(2026, 3, 14, 9, 30), f=date(2026, 3, 14), g=Label('telephony.call', 'outcome', 'missed'), h=None,
             i=Name('telephony.callback.reason', 3, "Wrong number"))
         again = load(dump(fact))
@@ -45,9 +46,9 @@ class TestWords(BaseCase):
         self.assertEqual(dump(again), dump(fact))
 
     def test_facts_inside_facts_are_read_too(self):
-        fact = load(dump(_lt(
+        fact = load(dump(made(
             "%(reasons)s: %(score)s", score=7,
-            reasons=[_lt("%(what)s!", what=_lt("it is due")), _lt("%(what)s!", what=_lt("called today"))])))
+            reasons=[made("%(what)s!", what=made("it is due")), made("%(what)s!", what=made("called today"))])))
         self.assertEqual(fact, "It is due!, called today!: 7")
         self.assertEqual(render(fact, Latin()), "7 quia debetur!, hodie!")
 
@@ -59,18 +60,18 @@ class TestWords(BaseCase):
 
     def test_nobody_writes_a_fact_in_plain_text(self):
         """A text that a person or a PBX has sent may look like a fact: it is shown, not read as one."""
-        text = dump(_lt("it is due"))
+        text = dump(made("it is due"))
         self.assertEqual(render(load(dump(text)), Latin()), text)
 
     def test_every_text_can_be_stored(self):
         """PostgreSQL takes neither NUL nor half a character."""
-        for text in ("a\0b\ud800c", _lt("%(what)s", what="a\0b\ud800c")):
+        for text in ("a\0b\ud800c", made("%(what)s", what="a\0b\ud800c")):
             self.assertEqual(load(dump(text)), "a\ufffdb\ufffdc")
             self.assertNotIn('\0', load(dump(text)))
             dump(text).encode()
 
     def test_a_pattern_without_values_is_no_pattern(self):
-        self.assertEqual(load(dump(_lt("100 % sure"))), "100 % sure")
+        self.assertEqual(load(dump(made("100 % sure"))), "100 % sure")
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
@@ -143,8 +144,8 @@ class TestWordsField(TelephonyCase):
         self.play(self.event('ringing', extension='101'), self.event('ended', outcome='missed'))
         call = self.ru(self.call())
         self.assertFalse(changes(call, {'match_reason': self.call().match_reason}))
-        self.assertFalse(changes(call, {'match_reason': _lt("Contact with this number; no open deal")}))
-        self.assertTrue(changes(call, {'match_reason': _lt("Another")}))
+        self.assertFalse(changes(call, {'match_reason': made("Contact with this number; no open deal")}))
+        self.assertTrue(changes(call, {'match_reason': made("Another")}))
 
     def test_groups_are_called_in_the_readers_words_and_hold_their_rows(self):
         self.play({'event': 'ringing'}, {'event': 'ringing', 'call_id': 'x', 'at': 'never'})
@@ -158,7 +159,7 @@ class TestWordsField(TelephonyCase):
 
     def test_what_a_pbx_refuses_is_read_in_the_readers_language(self):
         """Its own words stay as they are; nobody reads the name of a class."""
-        told = in_words(ProviderError(_lt("Set by %(user)s", user="Zadarma")))
+        told = in_words(ProviderError(made("Set by %(user)s", user="Zadarma")))
         self.account.write({'state_message': told})
         self.assertEqual((self.account.state_message, self.ru(self.account).state_message),
                          ("Set by Zadarma", self.ru(self.account).env._("Set by %(user)s", user="Zadarma")))
@@ -166,5 +167,5 @@ class TestWordsField(TelephonyCase):
             self.assertNotRegex(in_words(error), r'Error\b|Exception')
             self.assertTrue(in_words(error))
         refused = UserError("told to a user")
-        refused.__cause__ = ProviderError(_lt("Set by %(user)s", user="3CX"))
+        refused.__cause__ = ProviderError(made("Set by %(user)s", user="3CX"))
         self.assertEqual(in_words(refused), "Set by 3CX")
