@@ -5,7 +5,7 @@
     'summary': "Every call of every PBX on the right contact and deal, and a callback for every missed one",
     # Odoo would else read README.md as reStructuredText
     'description': "Joins a company's telephony to its CRM. README.md tells how.",
-    'author': "The crm_telephony founders",
+    'author': "CRM Telephony",
     'license': 'LGPL-3',
     'depends': ['crm', 'phone_validation', 'sms', 'resource'],
     'external_dependencies': {'python': ['phonenumbers', 'requests']},
@@ -43,6 +43,7 @@
         'wizards/telephony_manual_call_views.xml',
         'wizards/telephony_rehearsal_views.xml',
         'views/crm_telephony_menus.xml',
+        'data/ir_actions_todo_data.xml',
     ],
     'demo': [
         'demo/almaty_wholesale.xml',

@@ -1,8 +1,9 @@
-"""`make test`: lint, a clean install into a fresh database, then every test with its HTTP server and browser.
+"""`make test`: lint, a clean install into a fresh database, every test with its HTTP server and browser, then whether each
+bench still works.
 
     DB=name     another database than this checkout's own: several people can test one checkout at once
-    KEEP=1      go on with that database (the addon is updated if its code changed) and leave lint out: for seconds
-    ARGS=...    go to pytest; a path below tests/ takes the place of all tests
+    KEEP=1      go on with that database (the addon is updated if its code changed), without lint and benches: for seconds
+    ARGS=...    go to pytest, without benches; a path below tests/ takes the place of all tests
 """
 import os
 import subprocess
@@ -26,9 +27,13 @@ def main(arguments: list[str]) -> int:
         else:
             place.databases.create(database, demo=False)
         say(f'Tests in {database}')
-        return subprocess.call(_pytest(arguments), cwd=paths.CHECKOUT, env={
+        failed = subprocess.call(_pytest(arguments), cwd=paths.CHECKOUT, env={
             **place.environment(), 'ODOO_RC': str(place.odoo.conf(database)),
             'HYPOTHESIS_STORAGE_DIRECTORY': str(paths.CHECKOUT / 'hypothesis')})
+    if failed or keep or arguments:
+        return failed
+    say('Benches: whether each still works')     # they guard the speed, and one was broken for a release unnoticed
+    return subprocess.call([sys.executable, '-m', 'dev.bench', '--smoke'], cwd=paths.REPO, env=place.environment())
 
 
 def _pytest(arguments: list[str]) -> list[str]:

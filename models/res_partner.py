@@ -2,6 +2,7 @@ import re
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 from ..providers.base import Contact
 
@@ -55,6 +56,10 @@ class ResPartner(models.Model):
     def _telephony_family(self):
         """A company shows the calls of its people too."""
         return (self | self.with_context(active_test=False).child_ids).ids
+
+    def _telephony_members_sql(self):
+        self.env['res.partner'].flush_model(['parent_id'])
+        return SQL("SELECT id, parent_id AS head_id FROM res_partner WHERE parent_id IN %s", self._ids)
 
     def _telephony_contact(self):
         """This contact as a PBX shows it."""

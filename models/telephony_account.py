@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from psycopg2.errors import QueryCanceled
 
@@ -17,6 +18,7 @@ from odoo.addons.base.models.res_partner import _tz_get
 from ..providers import registry
 from ..providers.base import Account, Answer, ProviderError, Question, Refused, Reply, WebhookRequest
 from ..providers.numbers import normalise, to_e164
+from ..tools.reach import is_encrypted, reach_of
 from ..tools.words import _lt, dump
 from .telephony_matcher import Caller
 from .words_field import WordsField, in_words
@@ -74,7 +76,7 @@ class TelephonyAccount(models.Model):
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
     company_id = fields.Many2one('res.company', required=True, index=True, default=lambda self: self.env.company)
-    provider = fields.Selection(selection='_selection_provider', string="PBX", required=True, default='generic')
+    provider = fields.Selection(selection='_selection_provider', string="PBX", required=True)
     state = fields.Selection(
         [('draft', "Waiting for the first event"), ('connected', "Connected"), ('error', "Error")],
         default='draft', required=True, readonly=True, copy=False,
@@ -110,6 +112,10 @@ class TelephonyAccount(models.Model):
     api_key_label = fields.Char(compute='_compute_labels')
     api_secret_label = fields.Char(compute='_compute_labels')
     setup_steps = fields.Html(compute='_compute_labels')
+    setup_bodies = fields.Json(
+        compute='_compute_setup_bodies', groups='crm_telephony.group_admin',
+        help="Notifications to enter in the PBX by hand: a list of {title, url, body}.")
+    webhook_warning = fields.Char(compute='_compute_webhook_warning', groups='crm_telephony.group_admin')
     has_setup_file = fields.Boolean(compute='_compute_labels')
 
     last_event_at = fields.Datetime(string="Last Event", compute='_compute_inbox')
@@ -157,11 +163,46 @@ class TelephonyAccount(models.Model):
         _ = self.env._
         for account in self:
             provider = registry.get(account.provider)
-            account.api_key_label = provider and provider.api_key_label and _(provider.api_key_label)
-            account.api_secret_label = provider and provider.api_secret_label and _(provider.api_secret_label)
+            account.api_key_label = bool(provider and provider.api_key_label) and _(provider.api_key_label)
+            account.api_secret_label = bool(provider and provider.api_secret_label) and _(provider.api_secret_label)
             account.has_setup_file = bool(provider and provider.setup_file(Account()))
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps', {'steps': [_(step) for step in provider.setup_steps] if provider else ()})
+
+    @api.depends('webhook_url')
+    @api.depends_context('lang')
+    def _compute_setup_bodies(self):
+        for account in self:
+            provider = registry.get(account.provider)
+            account.setup_bodies = [
+                {'title': one.title, 'url': f'{account.webhook_url}{one.suffix}', 'body': one.body}
+                for one in (provider.setup_bodies if provider else ())]
+
+    @api.depends('webhook_url')
+    @api.depends_context('lang')
+    def _compute_webhook_warning(self):
+        """Why the PBX may not reach the webhook address, as far as the address itself tells."""
+        _ = self.env._
+        for account in self:
+            provider, url = registry.get(account.provider), account.webhook_url or ''
+            reach, stands_inside = reach_of(url), bool(provider and provider.stands_inside)
+            host = urlsplit(url).hostname
+            if not provider:
+                account.webhook_warning = False
+            elif reach == 'machine':
+                account.webhook_warning = _(
+                    "Only a program on this very server reaches %(host)s, no PBX elsewhere: its calls would never arrive. Set "
+                    "the system parameter web.base.url to the address under which the PBX reaches Odoo.", host=host)
+            elif reach == 'network' and not stands_inside:
+                account.webhook_warning = _(
+                    "%(host)s is known in your own network only, and %(pbx)s is on the internet: its calls would never arrive. "
+                    "Set the system parameter web.base.url to Odoo's public address.", host=host, pbx=_(provider.label))
+            elif not is_encrypted(url) and not (reach == 'network' and stands_inside):
+                account.webhook_warning = _(
+                    "The address is not https: numbers of customers and the secret in the address travel readable for others, "
+                    "and many PBXs refuse it. Let Odoo be reached over https, then change the system parameter web.base.url.")
+            else:
+                account.webhook_warning = False
 
     def _compute_inbox(self):
         counts = defaultdict(dict)
@@ -200,6 +241,11 @@ class TelephonyAccount(models.Model):
         self.ensure_one()
         self.check_access('write')
         return self._adapter().setup_file(self._settings())
+
+    def action_open_base_url(self):
+        """Where Odoo's own address is set; whoever may not change it is told so by Odoo."""
+        return self.env['ir.config_parameter'].search([('key', '=', 'web.base.url')], limit=1)._get_records_action(
+            name=self.env._("Odoo's Address"))
 
     def action_view_events(self):
         self.ensure_one()

@@ -1,6 +1,7 @@
 import re
 from datetime import timedelta
 
+from markupsafe import Markup
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
@@ -24,6 +25,8 @@ OUTCOMES = [
 LOST_OUTCOMES = ('missed', 'abandoned')
 # A call that goes on longer has lost its end on the way: nobody talks that long.
 LIVE = timedelta(hours=4)
+# Of calls that are closed together the latest ones may still stand on somebody's screen.
+MOST_ON_SCREEN = 100
 # Pauses before what failed by our own fault is tried again; after the last one only a person can.
 RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Somebody else wrote at the same time: nothing is wrong, try again.
@@ -133,9 +136,9 @@ class TelephonyCall(models.Model):
         'telephony.event', 'call_id', string="PBX Events", readonly=True, groups='crm_telephony.group_admin')
 
     partner_id = fields.Many2one(
-        'res.partner', string="Contact", index='btree_not_null', check_company=True, ondelete='set null')
+        'res.partner', string="Contact", check_company=True, ondelete='set null')
     lead_id = fields.Many2one(
-        'crm.lead', string="Deal", index='btree_not_null', check_company=True, ondelete='set null')
+        'crm.lead', string="Deal", check_company=True, ondelete='set null')
     match_state = fields.Selection(
         [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
         string="Match", required=True, default='none', readonly=True)
@@ -143,14 +146,18 @@ class TelephonyCall(models.Model):
     is_excluded = fields.Boolean(
         string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
     note = fields.Text()
+    result_line = fields.Char(
+        string="Result and Note", compute='_compute_result_line', help="What came of it, in one line for lists.")
 
     callback_id = fields.Many2one(
         'telephony.callback', string="Callback", readonly=True, index='btree_not_null', ondelete='set null',
         help="The callback that this call opened.")
     callback_state = fields.Selection(related='callback_id.state', string="Callback State")
     is_called_back = fields.Boolean(
-        compute='_compute_is_called_back', search='_search_is_called_back',
-        help="A lost call whose customer was reached afterwards, by anyone on any line.")
+        readonly=True, copy=False, help="A lost call whose customer was reached afterwards, by anyone on any line.")
+    # a column of its own: of two conditions that hang together PostgreSQL expects far more rows than there are
+    is_not_called_back = fields.Boolean(
+        readonly=True, copy=False, help="A lost call of a known number, and nobody has reached the customer since.")
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
         help="Whether chatter and callbacks were brought up to date since the call last changed.")
@@ -175,6 +182,8 @@ class TelephonyCall(models.Model):
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
+    # with the company, by which every reader is narrowed: counted without a look at the calls
+    _not_called_back_idx = models.Index("(start_at DESC, id DESC, company_id) WHERE is_not_called_back")
 
     # === COMPUTES AND SEARCHES === #
 
@@ -225,6 +234,12 @@ class TelephonyCall(models.Model):
             Domain(name, '=ilike', pattern) for name in ('caller_number', 'called_number') for pattern in patterns)
         return outside | Domain('customer_number', '=', False) & inside
 
+    @api.depends('disposition_id', 'note')
+    @api.depends_context('lang')
+    def _compute_result_line(self):
+        for call in self:
+            call.result_line = ": ".join(filter(None, (call.disposition_id.name, ' '.join((call.note or '').split())))) or False
+
     @api.depends('start_at')
     def _compute_start_hour(self):
         for call in self:
@@ -256,29 +271,6 @@ class TelephonyCall(models.Model):
             return NotImplemented
         return Domain('recording_ids', '!=', False) if True in value else Domain('recording_ids', '=', False)
 
-    @api.depends('outcome', 'ended_at', 'customer_number')
-    def _compute_is_called_back(self):
-        lost = self.filtered(lambda call: call.outcome in LOST_OUTCOMES and call.customer_number)
-        served = set()
-        if lost.ids:
-            served = {row[0] for row in self.env.execute_query(SQL(
-                "SELECT lost.id FROM telephony_call lost WHERE lost.id IN %s AND %s", tuple(lost.ids), self._served_sql()))}
-        for call in self:
-            call.is_called_back = call.id in served
-
-    def _search_is_called_back(self, operator, value):
-        if operator != 'in':
-            return NotImplemented
-        served = SQL("(SELECT lost.id FROM telephony_call lost WHERE lost.outcome IN %s AND %s)",
-                     LOST_OUTCOMES, self._served_sql())
-        lost = Domain('outcome', 'in', LOST_OUTCOMES) & Domain('customer_number', '!=', False)
-        return Domain('id', 'in', served) if True in value else lost & Domain('id', 'not in', served)
-
-    @api.model
-    def _served_sql(self):
-        """The customer of the call `lost` was reached after it."""
-        return SQL("EXISTS (SELECT 1 FROM telephony_call reached WHERE %s)", self._served_condition())
-
     @api.model
     def _served_condition(self):
         """In the call `reached` the customer of the call `lost` was really talked to, after it."""
@@ -298,6 +290,18 @@ class TelephonyCall(models.Model):
             if {'partner_id', 'lead_id'} & set(vals):
                 return self._attach_by_hand(vals)
         return super().write(vals)
+
+    @api.model
+    def get_empty_list_help(self, help_message):
+        """An empty log of a company without a PBX says how to get one, to whom can do it."""
+        message = super().get_empty_list_help(help_message)
+        if self.env['telephony.account'].sudo().search_count([], limit=1):
+            return message
+        if self.env.user.has_group('crm_telephony.group_admin'):
+            return (message or Markup()) + Markup('<p><a class="btn btn-primary" href="/odoo/telephony-pbx/new">%s</a></p>') % (
+                self.env._("Connect a PBX"))
+        return (message or Markup()) + Markup('<p>%s</p>') % self.env._(
+            "No PBX is connected yet. Ask your telephony administrator to connect it.")
 
     # === WHILE IT GOES ON === #
 
@@ -343,6 +347,7 @@ class TelephonyCall(models.Model):
         if not records:
             return existing
         shown = {call: call._views() for call in existing.values() if call.state != 'ended'}
+        before = {call: call.customer_number for call in existing.values()}
         numbers, users, _sharers = account._directory()
         facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
         talkers = {ref: self._talker(record, users) for ref, record in records.items()}
@@ -358,7 +363,9 @@ class TelephonyCall(models.Model):
         filed = self.browse([calls[ref].id for ref in records])
         changed |= filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
         filed._write_recordings({calls[ref].id: record.recordings for ref, record in records.items()})
-        filed.filtered(lambda call: call.direction == 'outbound' or call.state == 'ended')._count_attempts()
+        filed.filtered(lambda call: call.direction == 'outbound' or call.state == 'ended')._recount_customers()
+        if left := {number for call, number in before.items() if number != call.customer_number}:
+            self._recount_numbers(account.company_id, left)
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
         filed.filtered(lambda call: call.id in changed)._announce(shown)
@@ -371,7 +378,9 @@ class TelephonyCall(models.Model):
         closed = callbacks.search([('closing_call_id', 'in', self.ids)])
         self.callback_id._withdraw()
         self.message_id.sudo().unlink()
+        companies, numbers = self.company_id, set(self.mapped('customer_number'))
         self.unlink()
+        self._recount_numbers(companies, numbers)
         if waiting := waiting.exists():
             waiting._recount()
         closed.exists()._reopen()
@@ -427,7 +436,8 @@ class TelephonyCall(models.Model):
                     # what was taken for a customer is one of our own numbers
                     values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False, is_excluded=False)
                 continue
-            ends_now = values['state'] == 'ended' and not (call and call.state == 'ended')
+            was_over = call and call.state == 'ended' and (not call.end_unknown or values['end_unknown'])
+            ends_now = values['state'] == 'ended' and not was_over
             if not call or ends_now or call.customer_number != values['customer_number']:
                 asked[ref] = Caller(values['customer_number'], values['number_id'], talkers[ref])
         if not asked:
@@ -447,6 +457,14 @@ class TelephonyCall(models.Model):
             [('telephony_origin_call_id', 'in', [call.id for call in calls])], ['telephony_origin_call_id']) if calls else ()
         return {call for call in calls if any(
             lead == call.lead_id and lead.telephony_origin_call_id == call for lead in leads)}
+
+    def _close_without_end(self):
+        """The end of these calls never came: what the fold says of them then (see :func:`fold.fold`), for all at once."""
+        on_screen = self.sorted('start_at', reverse=True)[:MOST_ON_SCREEN]
+        shown = {call: call._views() for call in on_screen}
+        self.write({'state': 'ended', 'end_unknown': True, 'follow_up': 'todo'})
+        self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
+        on_screen._announce(shown)
 
     def _write_changes(self, values):
         """Write what differs, and ask for the follow-up when an ended call has changed; True when something did."""
@@ -517,37 +535,63 @@ class TelephonyCall(models.Model):
                     row.ref = recording.ref
         self.env['telephony.recording'].create(create)
 
-    def _count_attempts(self):
-        """Number the attempts to reach each customer of these calls anew: a late event may have changed their order.
+    def _recount_customers(self):
+        """:meth:`_recount_numbers` of these calls' customers."""
+        self._recount_numbers(self.company_id, {call.customer_number for call in self})
+
+    @api.model
+    def _recount_numbers(self, companies, numbers):
+        """Say anew of all calls of these customers which attempt each is, and which lost ones were called back: a late
+        event may have changed their order.
 
         An attempt is an outbound call; the count starts again after the customer was reached, whoever called whom.
         """
-        numbers = tuple({call.customer_number for call in self if call.customer_number})
+        numbers = tuple(filter(None, numbers))
         if not numbers:
             return
         self.flush_model()
-        rows = self.env.execute_query(SQL(
-            """ WITH calls AS (
-                    SELECT id, attempt, company_id, customer_number, direction, start_at,
-                           COUNT(*) FILTER (WHERE outcome = 'answered' AND is_short IS NOT TRUE) OVER (
-                               PARTITION BY company_id, customer_number ORDER BY start_at, id
-                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-                      FROM telephony_call
-                     WHERE customer_number IN %s AND company_id IN %s
-                ), counted AS (
-                    SELECT id, attempt, CASE WHEN direction = 'outbound' THEN
-                               COUNT(*) FILTER (WHERE direction = 'outbound') OVER (
-                                   PARTITION BY company_id, customer_number, reached ORDER BY start_at, id)
-                           ELSE 0 END AS right_attempt
-                      FROM calls
-                )
-                UPDATE telephony_call SET attempt = right_attempt
-                  FROM counted
-                 WHERE counted.id = telephony_call.id AND COALESCE(counted.attempt, 0) != right_attempt
-             RETURNING telephony_call.id """,
-            numbers, tuple(self.company_id.ids)))
+        rows = self.env.execute_query(self._recount_sql(
+            SQL("customer_number IN %s AND company_id IN %s", numbers, companies._ids)))
         if rows:
-            self.browse([row[0] for row in rows]).invalidate_recordset(['attempt'], flush=False)
+            self.browse([row[0] for row in rows]).invalidate_recordset(
+                ['attempt', 'is_called_back', 'is_not_called_back'], flush=False)
+
+    @api.model
+    def _recount_sql(self, which):
+        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the ids of what changes."""
+        return SQL(
+            """ WITH calls AS (
+                    SELECT id, company_id, customer_number, direction, start_at, outcome,
+                           COALESCE(ended_at, start_at) AS moment,
+                           outcome = 'answered' AND is_short IS NOT TRUE AS is_reached
+                      FROM telephony_call
+                     WHERE %(which)s
+                ), ordered AS (
+                    SELECT *, COUNT(*) FILTER (WHERE is_reached) OVER (
+                                  PARTITION BY company_id, customer_number ORDER BY start_at, id
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_before,
+                              BOOL_OR(is_reached) OVER (
+                                  PARTITION BY company_id, customer_number ORDER BY moment
+                                  RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS reached_after
+                      FROM calls
+                ), counted AS (
+                    SELECT id, CASE WHEN direction = 'outbound' THEN
+                               COUNT(*) FILTER (WHERE direction = 'outbound') OVER (
+                                   PARTITION BY company_id, customer_number, reached_before ORDER BY start_at, id)
+                           ELSE 0 END AS attempt,
+                           COALESCE(outcome IN %(lost)s AND reached_after, FALSE) AS is_called_back,
+                           COALESCE(outcome IN %(lost)s AND reached_after IS NOT TRUE, FALSE) AS is_not_called_back
+                      FROM ordered
+                )
+                UPDATE telephony_call AS call
+                   SET attempt = counted.attempt, is_called_back = counted.is_called_back,
+                       is_not_called_back = counted.is_not_called_back
+                  FROM counted
+                 WHERE counted.id = call.id
+                   AND (COALESCE(call.attempt, 0), call.is_called_back IS TRUE, call.is_not_called_back IS TRUE)
+                       IS DISTINCT FROM (counted.attempt, counted.is_called_back, counted.is_not_called_back)
+             RETURNING call.id """,
+            which=which, lost=LOST_OUTCOMES)
 
     # === TOOLS === #
 

@@ -95,8 +95,9 @@ class TelephonyCall(models.Model):
 
     def _follow_up(self, careful=False):
         """:param careful: an effect that fails is noted as failed, instead of raising"""
-        # attempts are the company's, filed by one filer an account: only here does one process see them all
-        self._count_attempts()
+        # attempts and what was called back are the company's, filed by one filer an account: only here does one process see
+        # them all
+        self._recount_customers()
         for company, calls in self.grouped('company_id').items():
             calls = calls.with_company(company).with_context(lang=company._telephony_lang())
             calls._log_in_chatter()

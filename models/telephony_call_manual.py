@@ -56,7 +56,7 @@ class TelephonyCall(models.Model):
         else:
             self.sudo()._add_matches(company, {'': values}, {}, {'': self.env.uid})
         call = self.sudo().create(values)
-        call._count_attempts()
+        call._recount_customers()
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
         return call.sudo(False)
 
@@ -66,5 +66,5 @@ class TelephonyCall(models.Model):
         call = self.sudo()
         with call._moving_along():
             call._write_changes({**values, 'state': 'ended'})
-        call._count_attempts()
+        call._recount_customers()
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()

@@ -6,6 +6,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, format_datetime
 
+from ..tools.turns import wake_cron
 from .telephony_call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
@@ -52,14 +53,8 @@ class TelephonyCallback(models.Model):
         clock._wake_clock()
 
     def _wake_clock(self):
-        """Ask for the scheduled action at the moments that these callbacks wait for, once a transaction."""
-        moments = self.env.cr.precommit.data.get('crm_telephony.clock')
-        if moments is None:
-            moments = self.env.cr.precommit.data['crm_telephony.clock'] = set()
-            cron = self.env.ref('crm_telephony.ir_cron_callback_clock', raise_if_not_found=False)
-            if cron:
-                self.env.cr.precommit.add(lambda: moments and cron.sudo()._trigger(sorted(moments)))
-        moments.update(callback.check_at for callback in self if callback.check_at)
+        """Ask for the scheduled action at the moments that these callbacks wait for."""
+        wake_cron(self.env, 'crm_telephony.ir_cron_callback_clock', self.filtered('check_at').mapped('check_at'))
 
     # === SCHEDULED ACTION === #
 

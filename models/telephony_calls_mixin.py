@@ -1,6 +1,5 @@
-from collections import Counter
-
 from odoo import fields, models
+from odoo.tools import SQL
 
 from .telephony_call import LOST_OUTCOMES
 
@@ -45,20 +44,33 @@ class TelephonyCallsMixin(models.AbstractModel):
         """Ids of the records whose calls count as these records'."""
         return self.ids
 
+    def _telephony_members_sql(self):
+        """Other records whose calls count as these records' too, as rows `id`, `head_id`; None where there are none."""
+        return None
+
     def _compute_telephony_counts(self):
-        """One query for the calls of all records, whatever their count."""
-        field = self._fields['telephony_call_ids'].inverse_name
-        counts, missed = Counter(), Counter()
-        for record, outcome, count in self.env['telephony.call']._read_group(
-            [(field, 'in', self._telephony_family())], [field, 'outcome'], ['__count'],
-        ):
-            counts[record.id] += count
-            if outcome in LOST_OUTCOMES:
-                missed[record.id] += count
+        """One query for the calls of all records, whatever their count, under the reader's own rights."""
+        counts, stored = {}, self._origin.filtered('id')
+        if stored:
+            for head, count, missed in self.env.execute_query(SQL(" UNION ALL ").join(stored._telephony_counts_sql())):
+                before = counts.get(head, (0, 0))
+                counts[head] = before[0] + count, before[1] + missed
         for record in self:
-            family = record._telephony_family()
-            record.telephony_call_count = sum(counts[one] for one in family)
-            record.telephony_missed_count = sum(missed[one] for one in family)
+            record.telephony_call_count, record.telephony_missed_count = counts.get(record._origin.id, (0, 0))
+
+    def _telephony_counts_sql(self):
+        """Queries for (id, calls, lost calls): of the records themselves and of their members. Two, because PostgreSQL would
+        look up one record after the other for both together."""
+        calls, field = self.env['telephony.call'], self._fields['telephony_call_ids'].inverse_name
+        calls.flush_model([field, 'outcome'])
+        owner = SQL.identifier(calls._table, field)
+        counted = SQL("COUNT(*), COUNT(*) FILTER (WHERE %s IN %s)", SQL.identifier(calls._table, 'outcome'), LOST_OUTCOMES)
+        own = calls._search([(field, 'in', self.ids)])
+        yield SQL("(SELECT %s, %s FROM %s WHERE %s GROUP BY 1)", owner, counted, own.from_clause, own.where_clause)
+        if members := self._telephony_members_sql():
+            theirs = calls._search([(field, '!=', False)])
+            yield SQL("(SELECT member.head_id, %s FROM %s JOIN (%s) AS member ON member.id = %s WHERE %s GROUP BY 1)",
+                      counted, theirs.from_clause, members, owner, theirs.where_clause)
 
     def action_view_telephony_calls(self):
         self.ensure_one()

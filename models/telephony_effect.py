@@ -8,6 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
+from ..tools.turns import wake_cron
 from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, label_of
 from .telephony_rule_action import KINDS, PROMISES
@@ -184,8 +185,8 @@ class TelephonyEffect(models.Model):
         self._trigger_when_due()
 
     def _trigger_when_due(self):
-        if moments := {effect.due_at.replace(second=0, microsecond=0) + timedelta(minutes=1) for effect in self}:
-            self.env.ref('crm_telephony.ir_cron_effects')._trigger(sorted(moments))
+        wake_cron(self.env, 'crm_telephony.ir_cron_effects', {
+            effect.due_at.replace(second=0, microsecond=0) + timedelta(minutes=1) for effect in self})
 
     def _records(self):
         """{effect: the deal, or else the contact, or else the callback that it is about; None for a stranger without one}"""

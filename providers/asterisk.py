@@ -27,6 +27,7 @@ from .base import (
     ProviderError,
     Question,
     Reply,
+    SetupFile,
     Stored,
     WebhookRequest,
     _,
@@ -52,6 +53,18 @@ USED = {
     'CoreShowChannel': _LEG,    # live after a gap, see bridge/
     'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (),
 }
+# The bridge's settings; see bridge/crm-telephony-bridge.ini for all of them.
+BRIDGE_SETTINGS = """; Copy to /etc/crm-telephony-bridge.ini, readable by root only (chmod 600).
+
+[pbx]
+; the user of its own in manager.conf, and its password
+user = crm-bridge
+secret =
+
+[crm]
+url = {url}
+secret = {secret}
+"""
 TRUNK_CONTEXTS = ('from-trunk', 'from-pstn', 'from-did')
 PHONE_CONTEXTS = ('internal', 'from-internal')
 
@@ -71,16 +84,22 @@ class Asterisk(Provider):
     label = "Asterisk (AMI)"
     api_key_label = _("Control user (the same name in ARI and AMI)")
     api_secret_label = _("Password of the control user, also signs what the bridge posts")
+    stands_inside = True
     setup_steps = (
         _("In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan "
           "and write = reporting."),
-        _("Let the bridge post the AMI events to the webhook address."),
-        _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>."),
+        _("Set up the bridge beside the PBX, as bridge/README.md in the addon's folder tells. The set-up file of this form is "
+          "its /etc/crm-telephony-bridge.ini with the webhook address and the secret in it: add the manager user's password."),
         _("Enter the phones as extensions of this account: their endpoint names tell phones from trunks."),
         _("To call, hang up and pass calls on from Odoo, give the control user above the same password in ari.conf and in "
           "manager.conf, there with write = originate,call,reporting. Set webenabled = yes in manager.conf and enabled = yes "
           "in http.conf, let only Odoo's address in, and enter the address of this HTTP server above."),
     )
+
+    def setup_file(self, account: Account) -> SetupFile:
+        """The settings of the bridge, but for the password of the manager user that it logs in with."""
+        return SetupFile('crm-telephony-bridge.ini', BRIDGE_SETTINGS.format(
+            url=account.webhook_url.replace('\n', ''), secret=account.api_secret.replace('\n', '')))
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
         """The bridge signs what it posts; the dialplan, which cannot sign, logs in as the control user."""

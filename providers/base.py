@@ -191,6 +191,15 @@ class SetupFile:
 
 
 @dataclass(frozen=True)
+class SetupBody:
+    """One notification that the admin enters in the PBX by hand: for which event, what follows the webhook address, and the
+    body to paste. The title is what the PBX's own settings call the event."""
+    title: str
+    suffix: str
+    body: str
+
+
+@dataclass(frozen=True)
 class Question:
     """What a PBX wants to know while it handles a call: who calls (`lookup`), that he be entered as a new contact
     (`create`, with what it knows in `contact`), or who should get the call (`route`). Numbers as delivered."""
@@ -306,6 +315,10 @@ class Provider:
     default_api_url = ''
     # what the admin does with the webhook address, one step a line; plain text. Labels and steps are marked with _()
     setup_steps: tuple[str, ...] = ()
+    # notifications that the admin enters one by one, where the PBX cannot be told them at once
+    setup_bodies: tuple[SetupBody, ...] = ()
+    # whether the PBX usually stands in the company's own network, so that it may reach an address that the internet does not
+    stands_inside = False
     # whether it tells that an outgoing call was answered when that happens, not when the call has ended
     tells_outgoing_answer = True
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain

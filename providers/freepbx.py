@@ -31,8 +31,8 @@ class FreePBX(Asterisk):
           "and write = reporting; "
           "FreePBX's own user is not for others."),
         _("Add there [general](+) with timestampevents = yes, so that events carry the PBX's own time."),
-        _("Let the bridge post the AMI events to the webhook address."),
-        _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the password above>."),
+        _("Set up the bridge beside the PBX, as bridge/README.md in the addon's folder tells. The set-up file of this form is "
+          "its /etc/crm-telephony-bridge.ini with the webhook address and the secret in it: add the manager user's password."),
         _("Enter the extensions here, so that calls find their employees and twins like 99101 are known as 101."),
         _("To call, hang up and pass calls on from Odoo, make the control user above a REST interface user and, in "
           "manager_custom.conf, a manager user with write = originate,call,reporting and the same password. Add "

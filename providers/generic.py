@@ -1,4 +1,5 @@
 """Any PBX through a middleware of one's own: one JSON object an event, signed with HMAC-SHA256."""
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -12,6 +13,7 @@ from .base import (
     Provider,
     ProviderError,
     Refused,
+    SetupFile,
     Stored,
     WebhookRequest,
     _,
@@ -21,6 +23,30 @@ from .base import (
     word_of,
 )
 
+# The set-up file: it posts three events of one call that begins now.
+EXAMPLE = r"""#!/bin/sh
+# Posts one answered call to Odoo, as your middleware should. It needs curl, openssl and date.
+set -eu
+url=@URL@
+secret=@SECRET@
+call="example-$(date +%s)"
+
+post() {    # event, further fields
+    body=$(printf '{"call_id":"%s","event_id":"%s-%s","event":"%s","at":"%s","direction":"inbound","caller":"+77770000001",' \
+        "$call" "$call" "$1" "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+        printf '"called":"+77270000001","extension":"101"%s}' "$2")
+    signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "$secret" | sed 's/^.* //')
+    curl --fail --silent --show-error -H 'Content-Type: application/json' -H "X-Telephony-Signature: sha256=$signature" \
+        --data-binary "$body" "$url"
+}
+
+post ringing ''
+sleep 2
+post answered ''
+sleep 3
+post ended ',"outcome":"answered","talk_seconds":3'
+echo "Odoo has taken the call $call."
+"""
 EVENTS = ('ringing', 'answered', 'ended', 'recording', 'transferred')
 BATCH_LIMIT = 500
 
@@ -29,11 +55,19 @@ class Generic(Provider):
     code = 'generic'
     label = _("Generic webhook")
     api_secret_label = _("HMAC secret")
+    stands_inside = True
     setup_steps = (
+        _("Choose a long random HMAC secret and save this form."),
         _("Let your middleware POST every call event as JSON to the webhook address."),
         _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>."),
-        _("docs/webhook.md lists the fields; tests/payloads/generic has samples."),
+        _("The set-up file of this form is a shell script that posts one answered call, signed: run it where the middleware "
+          "runs, and take it as the example. docs/webhook.md in the addon's folder lists all fields."),
     )
+
+    def setup_file(self, account: Account) -> SetupFile:
+        """An example that works: it posts one call, signed with the account's secret."""
+        return SetupFile('post-a-call.sh', EXAMPLE.replace('@URL@', shlex.quote(account.webhook_url)).replace(
+            '@SECRET@', shlex.quote(account.api_secret)))
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
         signing.require_hmac(request, account.api_secret)

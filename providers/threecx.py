@@ -80,6 +80,7 @@ class ThreeCX(Provider):
     label = "3CX"
     api_key_label = _("Client ID")
     api_secret_label = _("Client secret, also the key that the CRM template sends")
+    stands_inside = True
     setup_steps = (
         _("Choose a long random client secret and save this form; in v20 with an Enterprise licence it is the secret of"
           " the API client (Integrations → API)."),

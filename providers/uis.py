@@ -22,6 +22,7 @@ from .base import (
     ProviderError,
     Question,
     Reply,
+    SetupBody,
     SetupFile,
     Stored,
     WebhookRequest,
@@ -98,12 +99,12 @@ class Uis(Provider):
     # CallGear's hosts were never checked; they are below the domain of its API
     recording_hosts = (
         'media.uiscom.ru', 'app.uiscom.ru', 'media.comagic.ru', 'app.comagic.ru', 'media.novofon.ru', '.callgear.com')
+    setup_bodies = tuple(SetupBody(title, f'/{event}', TEMPLATES[event]) for event, (title, _names) in EVENTS.items())
     setup_steps = (
         _("Set the time zone of this form to the zone of the account: its events carry local time. Save this form."),
         _("Your tariff needs the option of HTTP notifications. Open Notifications in the account and create six of "
-          "them, each with the channel HTTP and the method POST. The event, the end of the address after the webhook "
-          "address and the body are:"),
-        *(f'{title}: /{event} {TEMPLATES[event]}' for event, (title, _names) in EVENTS.items()),
+          "them, each with the channel HTTP and the method POST. The table below has the event, the whole address and the "
+          "body of each, to be copied."),
         _("If the editor refuses a variable, leave it out of the body, with its name."),
         _("Enter the id of each employee (501…) as an extension here: notifications name employees by it."),
         _("To let calls go to the customer's own manager, add the operation Interactive call processing to your "
@@ -113,7 +114,7 @@ class Uis(Provider):
 
     def setup_file(self, account: Account) -> SetupFile:
         """The addresses and bodies to copy into the account."""
-        parts = [f'{title}\n{account.webhook_url}/{event}\n{TEMPLATES[event]}\n' for event, (title, _names) in EVENTS.items()]
+        parts = [f'{one.title}\n{account.webhook_url}{one.suffix}\n{one.body}\n' for one in self.setup_bodies]
         return SetupFile('odoo-notifications.txt', '\n'.join(parts))
 
     def verify(self, request: WebhookRequest, account: Account) -> None:

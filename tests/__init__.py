@@ -1,3 +1,4 @@
+from . import test_account_form
 from . import test_architecture
 from . import test_asterisk_live
 from . import test_bridge

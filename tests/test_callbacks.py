@@ -137,6 +137,26 @@ class TestCallbacks(TelephonyCase):
             'closed_by_id': self.anna.id, 'activity_id': False}])
         self.assertTrue(self.call('m1').is_called_back)
 
+    def test_a_lost_call_is_called_back_whatever_comes_when(self):
+        lost, reached = self.event('ended', 'm1', outcome='missed'), self.event(
+            'ended', 'o1', at=300, direction='outbound', caller='+77272000000', called=CUSTOMER, extension='101',
+            outcome='answered', talk_seconds=60)
+        for place, deliveries in enumerate(([lost, reached], [reached, lost], [lost], [reached, lost, reached])):
+            self.play(*(
+                {**one, 'call_id': f"{one['call_id']}-{place}", 'event_id': f"{one['call_id']}-{place}-{turn}",
+                 'caller' if one is lost else 'called': f'+7701555000{place}'}
+                for turn, one in enumerate(deliveries)))
+            lost_call = self.call(f'm1-{place}')
+            self.assertEqual(lost_call.is_called_back, len(deliveries) > 1, deliveries)
+            self.assertEqual(lost_call.is_not_called_back, len(deliveries) == 1, deliveries)
+
+    def test_a_talk_that_turns_out_to_be_none_calls_nobody_back(self):
+        self.missed()
+        self.tried('o1', seconds=300, outcome='answered', talk_seconds=60)
+        self.assertTrue(self.call('m1').is_called_back)
+        self.call('o1')._take_back()
+        self.assertFalse(self.call('m1').is_called_back)
+
     def test_lost_again_is_a_new_promise(self):
         self.missed()
         self.tried(seconds=60, outcome='answered', talk_seconds=60)

@@ -133,6 +133,40 @@ class TestInbox(TelephonyCase):
         self.play(self.event('ended', at=start + 50, outcome='answered', extension='101', talk_seconds=40))
         self.assertEqual((call.outcome, call.end_unknown, call.talk_seconds), ('answered', False, 40))
 
+    def test_closing_many_calls_at_once_says_what_the_fold_says(self):
+        start = -5 * 3600
+        self.play(
+            self.event('ringing', 'rings', at=start, extension='101'),
+            self.event('ringing', 'queue', at=start, queue='Sales'),
+            self.event('ringing', 'talks', at=start, extension='101'),
+            self.event('answered', 'talks', at=start + 9, extension='101'),
+            self.event('ringing', 'passed', at=start, extension='101'),
+            self.event('answered', 'passed', at=start + 9, extension='101'),
+            self.event('transferred', 'passed', at=start + 60, extension='102'),
+            self.event('ringing', 'out', at=start, direction='outbound', extension='101'),
+            self.event('answered', 'out', at=start + 5, direction='outbound', extension='101'))
+        refs = ['rings', 'queue', 'talks', 'passed', 'out']
+
+        def facts():
+            self.env.invalidate_all()
+            calls = [self.call(ref) for ref in refs]
+            told = [call.read([
+                'state', 'outcome', 'end_unknown', 'is_short', 'start_at', 'answered_at', 'ended_at', 'wait_seconds',
+                'talk_seconds', 'extension', 'user_id', 'queue', 'attempt', 'partner_id', 'lead_id', 'match_state'])
+                for call in calls]
+            return told, [call.leg_ids.read(['extension', 'answered_at', 'ended_at', 'outcome']) for call in calls]
+
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
+        closed = facts()
+        self.assertEqual({call['state'] for [call] in closed[0]}, {'ended'})
+        self.assertEqual({call['outcome'] for [call] in closed[0]}, {False})
+        self.assertEqual(self.events().filtered(lambda event: event.kind == 'lost').mapped('state'), ['done'] * len(refs))
+        self.assertTrue(all(event.call_id for event in self.events()))
+        self.events().action_replay()
+        self.file_calls()
+        self.assertEqual(facts(), closed)
+
     def test_a_replayed_lost_end_closes_the_call_again(self):
         self.play(self.event('ringing', at=-5 * 3600, extension='101'))
         with self.enter_registry_test_mode():

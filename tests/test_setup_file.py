@@ -1,7 +1,13 @@
+import os
+import subprocess
+from unittest.mock import patch
+
 from lxml import etree
 
 from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests.common import TEST_CURSOR_COOKIE_NAME, release_test_lock
 
+from odoo.addons.crm_telephony.controllers.filer import filer
 from odoo.addons.crm_telephony.providers import registry
 from odoo.addons.crm_telephony.providers.base import Account
 
@@ -36,6 +42,24 @@ class TestSetupFile(HttpCase):
         text = self.get(self.accounts['uis'].id).text
         self.assertIn(self.accounts['uis'].webhook_url + '/call_finished\n{"call_session_id":{{call_session_id}}', text)
 
+    def test_the_example_posts_a_call_that_is_taken(self):
+        """The script as it is downloaded, run against this server."""
+        account = self.accounts['generic']
+        self.env['ir.config_parameter'].set_param('web.base.url', self.base_url())
+        account.api_secret = "it's $ecret"
+        self.authenticate('setup_admin', 'setup_admin')
+        script = self.get(account.id).text.replace('sleep', ':').replace(
+            'curl ', f'curl --cookie {TEST_CURSOR_COOKIE_NAME}={self.http_request_key} ')   # of Odoo's test server
+        with patch.object(filer, 'wake'), release_test_lock():      # a thread of the filer has no test cursor
+            done = subprocess.run(      # noqa: S603 - our own script
+                ['/bin/sh', '-c', script], capture_output=True, text=True, timeout=60, env={**os.environ, 'NO_PROXY': '*'})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('Odoo has taken the call', done.stdout)
+        self.env.invalidate_all()
+        events = self.env['telephony.event'].search([('account_id', '=', account.id)], order='id')
+        self.assertEqual(events.mapped('kind'), ['ringing', 'answered', 'ended'])
+        self.assertEqual(set(events.mapped('state')), {'pending'})
+
     def test_nobody_else_does(self):
         account = self.accounts['threecx']
         self.assertEqual(self.get(account.id).status_code, 303)
@@ -46,11 +70,11 @@ class TestSetupFile(HttpCase):
 
     def test_what_is_not_there(self):
         self.authenticate('setup_admin', 'setup_admin')
-        self.assertEqual(self.get(self.accounts['generic'].id).status_code, 404)
+        self.assertEqual(self.get(self.accounts['zadarma'].id).status_code, 404)
         self.assertEqual(self.get(0).status_code, 404)
 
     def test_the_button_is_shown_where_there_is_one(self):
         for code, account in self.accounts.items():
             self.assertEqual(account.has_setup_file, bool(registry[code].setup_file(Account())), code)
         self.assertTrue(self.accounts['threecx'].has_setup_file)
-        self.assertFalse(self.accounts['generic'].has_setup_file)
+        self.assertFalse(self.accounts['zadarma'].has_setup_file)

@@ -1,1 +1,1 @@
-"""Plain Python that providers and models share: nothing here knows Odoo or a PBX."""
+"""What all models may use and no model owns."""

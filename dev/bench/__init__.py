@@ -6,6 +6,11 @@
     webhook     P1 to P4 and memory: deliveries
     lookup      P5 to P7: who is calling, at a million contacts
     pop         P8: from the PBX's POST to the card on the screen; page loads
+    late        deliveries while past calls are given to contacts that came after them
+    history     P9 to P12: charts, lists and counts on a long call log
+    follow_up   P13: what ended calls lead to
+    survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
+    sizes       how much of it: the whole, --quick, --smoke
     data        databases filled by SQL, kept for later runs
     addons      the floor's routes: a throw-away addon that no user gets
 

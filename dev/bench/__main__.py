@@ -1,4 +1,5 @@
-"""`make bench` (ARGS="p1 p5" picks, ARGS=--quick is a short look on a small database)."""
+"""`make bench`: ARGS="p1 p5" picks, ARGS=--quick is a short look on a small database, ARGS=--smoke only checks that every bench
+still works (`make test` runs it)."""
 import argparse
 import os
 import platform
@@ -6,58 +7,70 @@ import statistics
 import sys
 from collections import defaultdict
 
-from dev.bench import inside, late
+from dev.bench import history, inside, late, survival
 from dev.bench.data import Bench
 from dev.bench.pop import Pop
+from dev.bench.sizes import FULL, QUICK, SMOKE, Size
 from dev.bench.table import Pair, Row, percentile, show
 from dev.bench.webhook import Webhook
 from dev.setup import locks
-from dev.setup.console import phase, readable_failures, say
+from dev.setup.console import fail, phase, readable_failures, say
 
 WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
 LOOKUP = ('p5', 'p6', 'p7')
 LATE = ('late',)
 POP = ('p8',)
+HISTORY = ('p9', 'p10', 'p11', 'p12')
 FOLLOW_UP = ('p13',)
-ALL = WEBHOOK + LOOKUP + LATE + POP + FOLLOW_UP
-ENDED, QUICK_ENDED = 10_000, 1_000
-ROUNDS, SECONDS, SMALL, LARGE = 7, 1, 100_000, 1_000_000
-QUICK_ROUNDS, QUICK_SECONDS, QUICK_SMALL, QUICK_LARGE = 3, .5, 10_000, 100_000
+SURVIVAL = ('p14', 'p15', 'p16')
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL
+# What a look that is not the whole leaves out, because it takes minutes whatever the size.
+LONG = {'memory'}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
     parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(ALL) + '; all by default')
     parser.add_argument('--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory')
+    parser.add_argument('--smoke', action='store_true', help='as little as can be: no goal counts, a bench that breaks does')
     given = parser.parse_args()
     if unknown := set(given.benches) - set(ALL):
         parser.error(f'unknown: {" ".join(sorted(unknown))}')
-    wanted = set(given.benches) or set(ALL) - ({'memory'} if given.quick else set())
+    size = SMOKE if given.smoke else QUICK if given.quick else FULL
+    wanted = set(given.benches) or set(ALL) - (LONG if size is not FULL else set())
     with locks.locked('bench', 'another bench'):
-        rows = _measure(Bench(), wanted, given.quick)
+        rows = _measure(Bench(), wanted, size)
+    if silent := wanted - {row.bench.lower() for row in rows}:
+        fail(f'nothing was measured by {" ".join(sorted(silent))}')
     print(f'\n{os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{QUICK_LARGE if given.quick else LARGE:,} contacts; medians of rounds\n\n{show(rows)}\n')
+          f'{size.large:,} contacts; medians of rounds\n\n{show(rows)}\n')
+    if size is SMOKE:
+        say('all benches work; so little is measured that no goal counts')
+        return 0
     missed = sum(row.met is False for row in rows)
     say(f'{missed} goals are not met' if missed else 'all goals are met')
     return bool(missed)
 
 
-def _measure(bench: Bench, wanted: set[str], quick: bool) -> list[Row]:
-    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
-    large = bench.database(QUICK_LARGE if quick else LARGE) if wanted - set(FOLLOW_UP) else None
-    small = bench.database(QUICK_SMALL if quick else SMALL) if wanted & set(LOOKUP + FOLLOW_UP) else None
+def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
+    large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
+    small = bench.database(size.small) if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL) else None
     rows = []
     if wanted & set(WEBHOOK):
-        rows += Webhook(bench, large, rounds=rounds, seconds=seconds).run(wanted)
+        rows += Webhook(bench, large, rounds=size.rounds, seconds=size.seconds).run(wanted)
     if wanted & set(LATE):
-        rows += late.measure(bench, large, rounds=rounds, seconds=seconds)
+        rows += late.measure(bench, large, size)
     if wanted & set(POP):
         bench.fill_calls(large)
-        rows += Pop(bench, large, rounds=rounds).run()
+        rows += Pop(bench, large, size).run()
     if wanted & set(LOOKUP):
-        rows += [row for row in _lookup(bench, large, small, rounds, peers=not quick) if row.bench.lower() in wanted]
+        rows += [row for row in _lookup(bench, large, small, size) if row.bench.lower() in wanted]
+    if wanted & set(HISTORY):
+        rows += [row for row in history.measure(bench, size) if row.bench.lower() in wanted]
     if wanted & set(FOLLOW_UP):
-        rows += _follow_up(bench, small, QUICK_ENDED if quick else ENDED)
+        rows += _follow_up(bench, small, size.ended)
+    if wanted & set(SURVIVAL):
+        rows += survival.measure(bench, small, wanted, size)
     return rows
 
 
@@ -67,7 +80,7 @@ def _follow_up(bench: Bench, small: str, calls: int) -> list[Row]:
     inside.ask(bench, 'account', small)
     with phase(f'P13: what {calls:,} ended calls lead to'), bench.copy(small, copy):
         answer = inside.ask(bench, 'follow_up', copy, calls)
-    most = 60 * calls / ENDED
+    most = 60 * calls / FULL.ended
     return [
         Row('P13', f"ended call: chatter, callback, effects ({answer['effects']:,} in all); floor: a chatter line",
             f"{answer['floor']:.3g} ms", f"{answer['ms']:.3g} ms", f"{answer['ms'] / answer['floor']:.1f}",
@@ -80,12 +93,12 @@ def _follow_up(bench: Bench, small: str, calls: int) -> list[Row]:
     ]
 
 
-def _lookup(bench: Bench, large: str, small: str, rounds: int, *, peers: bool) -> list[Row]:
+def _lookup(bench: Bench, large: str, small: str, size: Size) -> list[Row]:
     for name in (small, large):
         inside.ask(bench, 'account', name)
         bench.fill_calls(name)
     with phase('P5, P6, P7: lookups'):
-        answer = inside.ask(bench, 'lookup', large, small, rounds)
+        answer = inside.ask(bench, 'lookup', large, small, size.rounds)
     times = defaultdict(list)
     for database, way, _turn, ms in answer['times']:
         times[database, way].append(ms)
@@ -102,7 +115,7 @@ def _lookup(bench: Bench, large: str, small: str, rounds: int, *, peers: bool) -
         Row('P5', 'queries', '', str(answer['queries']), goal='<= 3', met=answer['queries'] <= 3),
         Row('P5', 'tables scanned', '', ', '.join(answer['scans']) or 'none', goal='none', met=not answer['scans']),
     ]
-    for peer, least in (('base_phone', 100), ('voip_oca', 50)) if peers else ():     # they were set for the large one
+    for peer, least in (('base_phone', 100), ('voip_oca', 50)) if size is FULL else ():     # they were set for the large one
         theirs, ours = median(large, peer), median(large, 'ours')
         rows.append(Row('P5', f"against {peer}'s query, p50", f'{theirs:.3g} ms', f'{ours:.3g} ms',
                         f'1/{theirs / ours:.0f}', f'<= 1/{least}', theirs / ours >= least))

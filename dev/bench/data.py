@@ -6,10 +6,11 @@ from pathlib import Path
 
 import psycopg2
 
+from dev.bench import inside
 from dev.bench.load import NETWORKS
 from dev.setup import paths, workplace
 from dev.setup.console import phase
-from dev.setup.database import Databases
+from dev.setup.database import Databases, code_hash
 from dev.setup.odoo import Odoo
 
 FLOOR_ADDONS = Path(__file__).parent / 'addons'
@@ -31,7 +32,7 @@ CONTACTS = f"""
       FROM (SELECT i, {E164.format(n='(CASE WHEN i % 50 = 0 THEN i - 1 ELSE i END)')} AS e164
               FROM generate_series(1, %(contacts)s) AS i) AS numbers;
     UPDATE res_partner SET commercial_partner_id = id WHERE commercial_partner_id IS NULL
-"""  # noqa: S608 - nothing from outside
+"""
 # Half of the deals belong to contacts, half to callers whom nobody has filed yet; most are open.
 LEADS = f"""
     INSERT INTO crm_lead (name, type, active, won_status, phone, phone_sanitized, partner_id, user_id, stage_id,
@@ -44,14 +45,14 @@ LEADS = f"""
               FROM generate_series(1, %(leads)s) AS i
               LEFT JOIN res_partner AS partner
                 ON i % 2 = 0 AND partner.ref = 'bench-' || (1 + (i * 3) % %(contacts)s)) AS numbers
-"""  # noqa: S608
+"""
 # Each contact has a further number, as of an assistant. One contact in a hundred has three more deals, each with a mail of
 # last week and an activity: callers for whom the reasons have to be weighed.
 FURTHER = f"""
     INSERT INTO telephony_contact_number (partner_id, number, origin, create_uid, write_uid, create_date, write_date)
     SELECT id, {E164.format(n='(10000000 + substr(ref, 7)::int)')}, 'typed', 1, 1, now(), now()
       FROM res_partner WHERE ref LIKE 'bench-%'
-"""  # noqa: S608
+"""
 SEVERAL = """
     WITH deals AS (
         INSERT INTO crm_lead (name, type, active, won_status, phone, phone_sanitized, partner_id, user_id, stage_id,
@@ -83,7 +84,7 @@ CALLS = """
         ON CONFLICT DO NOTHING
 """
 # Past calls of the contacts, a part of them of one who has several deals.
-PAST_CALLS, PAST_OF_OFTEN = 100_000, 2_000
+PAST_OF_OFTEN = 2_000
 OFTEN_CONTACT = 25
 OFTEN = f'+77{NETWORKS[OFTEN_CONTACT % 12]}{OFTEN_CONTACT * 48271 % 10 ** 7:07}'
 PAST = f"""
@@ -91,22 +92,80 @@ PAST = f"""
                                 lead_id, customer_number, user_id, start_at, ended_at, talk_seconds, create_uid, write_uid,
                                 create_date, write_date)
     SELECT account.id, account.company_id, 'past-' || i, 'inbound', 'ended', 'answered', 'auto', partner.id,
-           CASE WHEN often THEN (SELECT min(id) FROM crm_lead WHERE partner_id = partner.id AND name LIKE 'Several %') END,
+           CASE WHEN often THEN (SELECT min(id) FROM crm_lead WHERE partner_id = partner.id AND name LIKE 'Several %%') END,
            partner.phone_sanitized, 2, at, at + interval '1 minute', 60, 1, 1, now(), now()
       FROM (SELECT i, i <= {PAST_OF_OFTEN} AS often, CASE WHEN i <= {PAST_OF_OFTEN} THEN {OFTEN_CONTACT} ELSE i END AS contact,
                    now() at time zone 'UTC' - i * interval '5 minutes' AS at
-              FROM generate_series(1, {PAST_CALLS}) AS i) AS past
+              FROM generate_series(1, %(calls)s) AS i) AS past
       JOIN res_partner AS partner ON partner.ref = 'bench-' || contact,
            (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
         ON CONFLICT DO NOTHING
-"""  # noqa: S608
+"""
 
 
 def forget_calls(cursor) -> None:
     """Take out every call and what hangs on it. TRUNCATE would take the deals too: they name their first call."""
     for table in ('telephony_event', 'telephony_callback', 'telephony_call', 'telephony_rebind'):
-        cursor.execute(f'DELETE FROM {table}')  # noqa: S608
+        cursor.execute(f'DELETE FROM {table}')
         cursor.execute(f'VACUUM ANALYZE {table}')
+
+
+# Three years of a sales department, office hours in UTC, in the order of time; 18 % of the calls are lost, and of those of the
+# last month one in twelve still waits. A PBX's log has internal calls too.
+LOG = """
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, match_state,
+                                partner_id, customer_number, user_id, start_at, ended_at, wait_seconds, talk_seconds,
+                                follow_up, create_uid, write_uid, create_date, write_date)
+    SELECT account.id, account.company_id, 'log-' || i, direction, 'ended', outcome, outcome = 'answered' AND i %% 20 = 0,
+           'auto', CASE WHEN direction != 'internal' THEN partner.id END,
+           CASE WHEN direction != 'internal' THEN partner.phone_sanitized END,
+           CASE WHEN outcome = 'answered' OR direction != 'inbound' THEN agents.ids[1 + i %% array_length(agents.ids, 1)] END,
+           start_at, start_at + interval '2 minutes', 3 + (i * 31) %% 57,
+           CASE WHEN outcome = 'answered' THEN 20 + (i * 37) %% 600 ELSE 0 END, 'done', 1, 1, start_at, start_at
+      FROM (SELECT i, CASE WHEN i %% 5 < 3 THEN 'inbound' WHEN i %% 50 = 4 THEN 'internal' ELSE 'outbound' END AS direction,
+                   CASE WHEN i %% 100 < 72 OR i %% 5 >= 3 AND i %% 100 < 90 THEN 'answered' WHEN i %% 100 < 84 THEN 'missed'
+                        WHEN i %% 100 < 90 THEN 'abandoned' WHEN i %% 100 < 95 THEN 'busy' WHEN i %% 100 < 98 THEN 'failed'
+                        ELSE 'voicemail' END AS outcome,
+                   date_trunc('day', now() at time zone 'utc') - (1095 * (1 - i::float / %(calls)s)) * interval '1 day'
+                   + interval '8 hours' + ((i * 7919) %% 43200) * interval '1 second' AS start_at,
+                   -- a caller who is lost is reached the same week, but for one in twelve of the last month
+                   1 + ((i / 700) * 997 + (i %% 350) * 13 + CASE WHEN i %% 12 = 0 AND i > %(calls)s - %(calls)s / 36
+                                                                 THEN 50000 ELSE 0 END) %% %(contacts)s AS contact
+              FROM generate_series(1::bigint, %(calls)s) AS i) AS told
+      JOIN res_partner AS partner ON partner.ref = 'bench-' || contact
+     CROSS JOIN (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
+     CROSS JOIN (SELECT array_agg(id) AS ids FROM res_users WHERE login LIKE 'bench-agent-%%') AS agents
+     ORDER BY i
+"""
+
+
+def fill_log(cursor, calls: int, recount: str) -> None:
+    """Write the calls without what is checked and kept of each row, and that again afterwards: a third of the time.
+
+    :param recount: what filing says of calls beside others, as a statement
+    """
+    cursor.execute("SELECT count(*) FROM res_partner WHERE ref LIKE 'bench-%'")
+    contacts = cursor.fetchone()[0]
+    cursor.execute("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'telephony_call'::regclass "
+                   "AND contype = 'f'")
+    keys = cursor.fetchall()
+    cursor.execute("SELECT indexname, indexdef FROM pg_indexes "
+                   "WHERE tablename = 'telephony_call' AND indexname != 'telephony_call_pkey'")
+    indexes = cursor.fetchall()
+    for key, _definition in keys:
+        cursor.execute(f'ALTER TABLE telephony_call DROP CONSTRAINT "{key}"')
+    for index, _definition in indexes:
+        cursor.execute(f'DROP INDEX "{index}"')
+    cursor.execute(LOG, {'calls': calls, 'contacts': contacts})
+    cursor.execute('ANALYZE telephony_call')
+    cursor.execute(recount)
+    cursor.execute('VACUUM FULL telephony_call')    # a log that grew call by call has no such gaps
+    for _index, definition in indexes:
+        cursor.execute(definition)
+    for key, definition in keys:
+        cursor.execute(f'ALTER TABLE telephony_call ADD CONSTRAINT "{key}" {definition}')
+    cursor.execute('VACUUM ANALYZE telephony_call')
+    cursor.execute('VACUUM ANALYZE res_partner')
 
 
 class Bench:
@@ -197,17 +256,36 @@ class Bench:
             cursor.execute('VACUUM ANALYZE telephony_call')
 
     @contextmanager
-    def past_calls(self, name: str):
-        """A log of PAST_CALLS more calls meanwhile, for the account of `inside.account`."""
+    def past_calls(self, name: str, calls: int):
+        """A log of so many more calls meanwhile, for the account of `inside.account`."""
         forget = "DELETE FROM telephony_call WHERE external_id LIKE 'past-%'"
         with self.connect(name) as connection, connection.cursor() as cursor:
             try:
-                for statement in (forget, PAST, 'VACUUM ANALYZE telephony_call'):
-                    cursor.execute(statement)
+                cursor.execute(forget)
+                cursor.execute(PAST, {'calls': calls})
+                cursor.execute('VACUUM ANALYZE telephony_call')
                 yield
             finally:
                 cursor.execute(forget)
                 cursor.execute('VACUUM ANALYZE telephony_call')
+
+    def call_log(self, contacts: int, calls: int) -> str:
+        """The name of a database with so many calls of three years. Made anew when the addon's code has changed: an update
+        would compute what is new in it call by call, a fill does it by SQL."""
+        name, code = f'{paths.ADDON}_bench_calls_{calls // 1000}k', code_hash()
+        if self.databases.memory(name).get('filled') != code:
+            small = self.database(contacts)
+            inside.ask(self, 'account', small)
+            with phase(f'Filling {name}: {calls:,} calls'):
+                self.databases.drop(name)
+                self.databases.copy(small, name)
+                self.databases.remember(name, demo=False)
+                inside.ask(self, 'agents', name)
+                recount = inside.ask(self, 'recount', name)
+                with self.connect(name) as connection, connection.cursor() as cursor:
+                    fill_log(cursor, calls, recount)
+            self.databases.remember(name, filled=code)
+        return name
 
     def _install_floor(self, name: str) -> None:
         files = sorted(FLOOR_ADDONS.rglob('*.py'))

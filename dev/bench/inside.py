@@ -12,7 +12,7 @@ POP_EXTENSION = '177'
 
 
 def ask(bench, question: str, *arguments):
-    """The answer of a function of this file, of lookup.py or of follow_up.py."""
+    """The answer of a function of this file, or of one beside it that `main` names."""
     conf = bench.odoo.conf(arguments[0])
     done = subprocess.run(
         [sys.executable, '-m', 'dev.bench.inside', str(conf), question, *map(str, arguments)],
@@ -46,6 +46,23 @@ def pop_account(database: str) -> str:
     return token
 
 
+def agents(database: str) -> int:
+    """Forty users `bench-agent-...`, who take the calls of a long log."""
+    with environment(database) as env:
+        users = env['res.users'].with_context(no_reset_password=True).create([
+            {'name': f'Agent {place}', 'login': f'bench-agent-{place}'} for place in range(40)])
+        env.cr.commit()
+        return len(users)
+
+
+def recount(database: str) -> str:
+    """What filing says of calls beside others (attempts, which lost ones were called back), as a statement for all calls."""
+    from odoo.tools import SQL
+    with environment(database) as env:
+        statement = env['telephony.call']._recount_sql(SQL("customer_number IS NOT NULL"))
+        return env.cr.mogrify(statement.code, statement.params).decode()
+
+
 @contextmanager
 def environment(database: str):
     """Odoo's environment, as the superuser."""
@@ -58,10 +75,12 @@ def environment(database: str):
 def main(conf: str, question: str, *arguments: str) -> None:
     from odoo.tools import config
 
-    from dev.bench import follow_up, lookup
+    from dev.bench import follow_up, history, lookup, survival
     config.parse_config(['-c', conf], setup_logging=True)
     answer = {
-        'account': account, 'pop_account': pop_account, 'lookup': lookup.measure, 'follow_up': follow_up.measure,
+        'account': account, 'agents': agents, 'recount': recount, 'pop_account': pop_account, 'lookup': lookup.measure,
+        'follow_up': follow_up.measure, 'history': history.inside_odoo, 'poisoned': survival.poisoned,
+        'endless': survival.endless,
     }[question](*arguments)
     print(ANSWER + json.dumps(answer), flush=True)
 

@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from dev.bench import inside, load, server
 from dev.bench.data import Bench, forget_calls
 from dev.bench.load import Address
+from dev.bench.sizes import Size
 from dev.bench.table import Row, percentile
 from dev.setup.console import phase
 
-CALLS, CALLS_A_NUMBER = 10_000, 5
+CALLS_A_NUMBER = 5
 MODES = {'threaded': 0, 'workers=2': 2}
 # So long deliveries come in before the calls are to be bound, and while they are; and so long binding has the machine for
 # itself afterwards.
@@ -39,7 +40,7 @@ QUEUE = """
 """
 
 
-def measure(bench: Bench, database: str, *, rounds: int, seconds: float) -> list[Row]:
+def measure(bench: Bench, database: str, size: Size) -> list[Row]:
     path = '/telephony/webhook/generic/' + inside.ask(bench, 'account', database)
     rows = []
     with ExitStack() as stack:
@@ -50,35 +51,34 @@ def measure(bench: Bench, database: str, *, rounds: int, seconds: float) -> list
         stack.enter_context(bench.only_cron(database, CRON))    # what follows a call is not to be measured here
         stack.callback(_empty, cursor)
         for mode, workers in MODES.items():
-            with phase(f'Late binding: {CALLS:,} calls, {mode}'), server.running(
+            with phase(f'Late matches: {size.late_calls:,} calls, {mode}'), server.running(
                     bench, database, workers, crons=1) as running:
-                rows += _one_mode(
-                    mode, client, cursor, wake, database, Address(running.port, path), rounds, seconds)
+                rows += _one_mode(mode, client, cursor, wake, database, Address(running.port, path), size)
     return rows
 
 
-def _one_mode(mode, client, cursor, wake, database, address, rounds, seconds) -> list[Row]:
+def _one_mode(mode, client, cursor, wake, database, address, size: Size) -> list[Row]:
     def stream():
-        return client.submit(load.stream, address, 1, seconds, 10 ** 6).result()
+        return client.submit(load.stream, address, 1, size.seconds, 10 ** 6).result()
 
     _empty(cursor)
     for _warm_up in range(3):
         stream()
     idle, busy, ratios, bound, bound_alone, answers = [], [], [], [], [], 0
-    for _round in range(max(rounds // 2, 2)):
+    for _round in range(max(size.rounds // 2, 2) if size.rounds > 1 else 1):
         _empty(cursor)
-        cursor.execute(FILL, {'numbers': CALLS // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER})
+        cursor.execute(FILL, {'numbers': size.late_calls // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER})
         begin, alone = time.monotonic(), []
-        while time.monotonic() < begin + IDLE_SECONDS:
+        while time.monotonic() < begin + IDLE_SECONDS * size.late_share:
             alone.append(stream())
         cursor.execute(QUEUE, {'cron': CRON})
         wake.execute('SELECT pg_notify(%s, %s)', ['cron_trigger', database])
         begin, beside = time.monotonic(), []
-        while _waiting(cursor) and time.monotonic() < begin + BESIDE_SECONDS:
+        while _waiting(cursor) and time.monotonic() < begin + BESIDE_SECONDS * size.late_share:
             beside.append(stream())
         bound.append(_bound(cursor) / (time.monotonic() - begin))
         begin, before = time.monotonic(), _bound(cursor)
-        while _waiting(cursor) and time.monotonic() < begin + ALONE_SECONDS:
+        while _waiting(cursor) and time.monotonic() < begin + ALONE_SECONDS * size.late_share:
             time.sleep(.2)
         bound_alone.append((_bound(cursor) - before) / (time.monotonic() - begin))
         idle.append(percentile([ms for shot in alone for ms in shot.ms], .95))
@@ -87,10 +87,10 @@ def _one_mode(mode, client, cursor, wake, database, address, rounds, seconds) ->
         answers += sum(shot.statuses.total() - shot.statuses[200] for shot in alone + beside)
     ratio = statistics.median(ratios)
     return [
-        Row('late', f'accepted while {CALLS:,} past calls are bound, {mode}, p95', f'{statistics.median(idle):.4g} ms',
-            f'{statistics.median(busy):.4g} ms', f'{ratio:.2f}', '<= 1.5', ratio <= 1.5),
+        Row('late', f'accepted while {size.late_calls:,} past calls are matched late, {mode}, p95',
+            f'{statistics.median(idle):.4g} ms', f'{statistics.median(busy):.4g} ms', f'{ratio:.2f}', '<= 1.5', ratio <= 1.5),
         Row('late', 'answers other than 200', '0', str(answers), goal='0', met=not answers),
-        Row('late', 'calls bound, beside deliveries without a pause and alone', '',
+        Row('late', 'calls matched, beside deliveries without a pause and alone', '',
             f'{statistics.median(bound):.3g} /s, {statistics.median(bound_alone):.3g} /s'),
     ]
 

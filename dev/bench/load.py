@@ -75,7 +75,7 @@ def stream(address: Address, concurrency: int, seconds: float, most: int) -> Sho
             for body in events_of_call(uuid.uuid4().hex)[:STREAMED]:
                 if time.perf_counter() >= until or not left.acquire(blocking=False):
                     return
-                results.append(_deliver(address, body))
+                results.append(deliver(address, body))
 
     return _together([line] * concurrency, results)
 
@@ -86,7 +86,7 @@ def burst(address: Address, bodies: list[bytes]) -> Shot:
 
     def one(body):
         start.wait()
-        results.append(_deliver(address, body))
+        results.append(deliver(address, body))
 
     return _together([lambda body=body: one(body) for body in bodies], results)
 
@@ -107,7 +107,7 @@ def _together(functions, results: list) -> Shot:
     return Shot([ms for ms, _status in results], Counter(status for _ms, status in results), seconds)
 
 
-def _deliver(address: Address, body: bytes) -> tuple[float, int]:
+def deliver(address: Address, body: bytes) -> tuple[float, int]:
     """(milliseconds, status); 0 where no answer came."""
     signature = hmac.new(SECRET if address.signed else b'another', body, hashlib.sha256).hexdigest()
     head = (f'POST {address.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n'

@@ -21,13 +21,12 @@ import websocket
 
 from dev import screenshot
 from dev.bench import inside, load, server
-from dev.bench.data import OFTEN, PAST_CALLS, PAST_OF_OFTEN, Bench
+from dev.bench.data import OFTEN, PAST_OF_OFTEN, Bench
+from dev.bench.sizes import Size
 from dev.bench.table import Pair, Row, percentile
 from dev.setup.console import fail, phase
 
 MODES = {'threaded': 0, 'workers=2': 2}
-CLIENTS = (1, 20)
-SHOTS = 6           # in each round, of each
 REST = 1.2          # seconds: the filer's thread is gone by then
 PATIENCE = 20
 FLOOR_PATH, FLOOR_TYPE, OUR_TYPE = '/telephony_floor/bus', 'telephony_floor', 'crm_telephony.call'
@@ -57,8 +56,8 @@ CARD, WHOLE_CARD = '.o_telephony_card[data-phase=ringing]', '.o_telephony_card[d
 
 
 class Pop:
-    def __init__(self, bench: Bench, database: str, *, rounds: int):
-        self.bench, self.database, self.rounds = bench, database, rounds
+    def __init__(self, bench: Bench, database: str, size: Size):
+        self.bench, self.database, self.size = bench, database, size
         self.path = '/telephony/webhook/generic/' + inside.ask(bench, 'pop_account', database)
 
     def run(self) -> list[Row]:
@@ -67,13 +66,14 @@ class Pop:
             with server.running(self.bench, self.database, workers) as running:
                 url = f'http://127.0.0.1:{running.port}'
                 cookie = screenshot.session(url, self.database, 'admin', None)
-                for clients in CLIENTS:
+                for clients in self.size.clients:
                     with phase(f'P8: {mode}, {clients} clients'):
                         rows += self._over_the_bus(running, cookie, mode, clients)
                 if not workers:     # a browser finds the websocket behind the same port
                     with phase(f'P8: {mode}, a browser'):
                         rows += self._in_a_browser(url, cookie)
-        with phase(f'P8: beside {PAST_CALLS:,} past calls'), self.bench.past_calls(self.database), \
+        with phase(f'P8: beside {self.size.past_calls:,} past calls'), \
+                self.bench.past_calls(self.database, self.size.past_calls), \
                 server.running(self.bench, self.database) as running:
             url = f'http://127.0.0.1:{running.port}'
             cookie = screenshot.session(url, self.database, 'admin', None)
@@ -87,7 +87,7 @@ class Pop:
             version = _websocket_version(f'http://127.0.0.1:{running.port}', cookie)
             ears = [stack.enter_context(_Ear(running.websocket_port, cookie, version)) for _ in range(clients)]
             self._shoot(running.port, ears)     # warm
-            for _turn in range(self.rounds):
+            for _turn in range(self.size.rounds):
                 floor, ours = self._shoot(running.port, ears)
                 p50.add(percentile(floor, .5), percentile(ours, .5))
                 p95.add(percentile(floor, .95), percentile(ours, .95))
@@ -101,7 +101,7 @@ class Pop:
 
     def _shoot(self, port: int, ears: list) -> tuple[list, list]:
         times = {FLOOR_TYPE: [], OUR_TYPE: []}
-        for _shot in range(SHOTS):
+        for _shot in range(self.size.shots):
             for path, kind in ((FLOOR_PATH, FLOOR_TYPE), (self.path, OUR_TYPE)):
                 body = _ringing()
                 for ear in ears:
@@ -128,7 +128,7 @@ class Pop:
     def _of_a_frequent_caller(self, url: str, cookie: str) -> list[Row]:
         times = self._watch(url, cookie, {'': {}, WHOLE_CARD: {'caller': OFTEN}})
         floor, whole = (percentile(ms, .95) for ms in times.values())
-        what = f'POST to the whole card of who called {PAST_OF_OFTEN:,} of {PAST_CALLS:,} times, p95'
+        what = f'POST to the whole card of who called {PAST_OF_OFTEN:,} of {self.size.past_calls:,} times, p95'
         return [Row('P8', what, f'{floor:.4g} ms', f'{whole:.4g} ms', f'{whole - floor:+.0f} ms', '<= 1000 ms', whole <= 1000)]
 
     def _watch(self, url: str, cookie: str, ways: dict[str, dict]) -> dict[str, list]:
@@ -140,7 +140,7 @@ class Pop:
                 browser.do('Network.setCookie', name='session_id', value=cookie, url=url)
                 browser.do('Page.navigate', url=url + '/odoo/telephony-calls')
                 browser.wait_for('.o_list_view')
-                for shot in range(SHOTS * self.rounds + 1):
+                for shot in range(self.size.shots * self.size.rounds + 1):
                     for waits_for, ms in times.items():
                         body = _ringing(**ways[waits_for])
                         answer = browser.do('Runtime.evaluate', awaitPromise=True, returnByValue=True, expression=BROWSER % {
@@ -159,7 +159,7 @@ class Pop:
     def _page_load(self, url: str, cookie: str) -> list[Row]:
         """The systray has what it shows from the session, which each page asks for; the floor is that without us."""
         told = {False: [], True: []}
-        for turn in range(LOADS * self.rounds + 1):
+        for turn in range(LOADS * self.size.rounds + 1):
             for ours, answers in told.items():
                 answer = requests.post(url + SESSION_PATH, json={'jsonrpc': '2.0', 'params': {'ours': ours}},
                                        cookies={'session_id': cookie}, timeout=PATIENCE).json()['result']

@@ -45,7 +45,7 @@ registry.category("web_tour.tours").add("telephony_call_control", {
         },
         {
             content: "it stands there, marked",
-            trigger: ".o_field_widget[name=telephony_call_ids] .o_data_row:contains(4:00):has(.o_telephony_manual) td[name=who]",
+            trigger: ".o_field_widget[name=telephony_call_ids] .o_data_row:contains(4:00):has(.o_telephony_manual) td[name=start_at]",
             run: "click",
         },
         {
