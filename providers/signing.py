@@ -7,7 +7,7 @@ from .base import Refused, WebhookRequest, _
 
 HEADER = 'x-telephony-signature'
 # What people read of refusals that several PBXs have.
-NO_SECRET = _("No secret is entered on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX.")
+NO_SECRET = _("There is no secret on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX.")
 WRONG_SIGNATURE = _("The signature is wrong. Enter the same secret here and in the PBX.")
 
 

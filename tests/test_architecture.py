@@ -41,6 +41,21 @@ class TestArchitecture(BaseCase):
                     if name.lstrip('.') not in ('tools.words._lt', 'tools.words.changed', 'tools.words.storable'):
                         self.assertLessEqual(dots, inside, "an adapter reaches for nothing outside its package")
 
+    def test_complaints_are_translatable(self):
+        """A complaint in plain English, or one that is put together of pieces, would be read in English by everybody."""
+        def is_plain(node):
+            return isinstance(node, (ast.JoinedStr, ast.BinOp)) or isinstance(node, ast.Constant) and node.value or (
+                isinstance(node, ast.IfExp) and (is_plain(node.body) or is_plain(node.orelse)))
+        found = []
+        for path in (ROOT / 'providers').rglob('*.py'):
+            for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+                if isinstance(node, ast.Call) and node.args and is_plain(node.args[0]) and (
+                        getattr(node.func, 'id', '') in ('ProviderError', 'Refused', 'LoginRefused')):
+                    found.append(f'{path.name}:{node.lineno}')
+                if isinstance(node, ast.keyword) and node.arg in ('note', 'ignored') and is_plain(node.value):
+                    found.append(f'{path.name}:{node.value.lineno}')
+        self.assertEqual(found, [])
+
     def test_no_pbx_is_named_outside_its_adapter(self):
         named = re.compile(rf"\b(?:{'|'.join(CODES)})\b", re.IGNORECASE)
         found = []

@@ -255,7 +255,7 @@ class TestSending(TelephonyHttpCase):
 
     def test_the_verdict_that_comes_later_is_told(self):
         self.deliver('result/route', {'command_id': 'odoo-1', 'result': 4101})
-        self.assertEqual(self.events(self.pbx).error, "the result of a command: 4101")
+        self.assertEqual(self.events(self.pbx).error, "The result of a command. Its code: 4101")
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')

@@ -129,7 +129,7 @@ class MangoOfficeClient(Client):
     def _refusal(self, response, otherwise: str) -> ProviderError:
         """Why an answer is not the file that was asked for."""
         text = response.text.strip()
-        words, passing = self.complaint(response, parse_json(text, "the answer") if text.startswith('{') else None) or (
+        words, passing = self.complaint(response, parse_json(text, _("the answer")) if text.startswith('{') else None) or (
             otherwise, False)
         return ProviderError(self._masked(words), retryable=passing)
 
