@@ -7,6 +7,7 @@ from . import telephony_call_settle
 from . import telephony_call_lead
 from . import telephony_calls_mixin
 from . import telephony_call_card
+from . import telephony_call_chatter
 from . import telephony_call_control
 from . import telephony_call_leg
 from . import telephony_call_manual
@@ -38,6 +39,7 @@ from . import crm_lead
 from . import crm_team
 from . import ir_http
 from . import mail_activity
+from . import mail_message
 from . import res_company
 from . import res_config_settings
 from . import res_lang

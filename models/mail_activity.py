@@ -1,6 +1,8 @@
 from odoo import models
 from odoo.exceptions import UserError
 
+from ..tools.words import _lt
+
 
 class MailActivity(models.Model):
     """A callback's activity is the callback: what is done with the one happens to the other."""
@@ -41,7 +43,7 @@ class MailActivity(models.Model):
         callbacks = self._open_callbacks()
         result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
         for callback in callbacks:
-            reason = feedback or self.env._("The activity was marked done by %(user)s", user=self.env.user.name)
+            reason = feedback or _lt("The activity was marked done by %(user)s", user=self.env.user.name)
             callback._close('done', reason, user=self.env.user)
         return result
 
@@ -60,7 +62,7 @@ class MailActivity(models.Model):
     def _cancel_callbacks(self):
         if callbacks := self._open_callbacks():
             self.check_access('unlink')
-            callbacks._close('cancelled', self.env._("The activity was cancelled by %(user)s", user=self.env.user.name))
+            callbacks._close('cancelled', _lt("The activity was cancelled by %(user)s", user=self.env.user.name))
 
     def _open_callbacks(self):
         return self.env['telephony.callback'].sudo().search([('activity_id', 'in', self.ids), ('state', '=', 'open')])

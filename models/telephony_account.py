@@ -19,7 +19,9 @@ from ..providers import registry
 from ..providers.base import Account, Answer, ProviderError, Question, Refused, Reply, WebhookRequest
 from ..providers.numbers import normalise, to_e164
 from ..tools.reach import is_encrypted, reach_of
+from ..tools.words import _lt, dump
 from .telephony_matcher import Caller
+from .words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ class TelephonyAccount(models.Model):
         string="Refused Deliveries", readonly=True, copy=False,
         help="Deliveries with a wrong or missing signature. They are answered 403 and not stored.")
     refused_at = fields.Datetime(string="Last Refusal", readonly=True, copy=False)
-    refused_reason = fields.Char(string="Reason of the Last Refusal", readonly=True, copy=False)
+    refused_reason = WordsField(string="Reason of the Last Refusal", readonly=True, copy=False)
 
     _webhook_token_uniq = models.UniqueIndex('(webhook_token)', "This webhook token is already used.")
 
@@ -338,9 +340,9 @@ class TelephonyAccount(models.Model):
         except Exception as error:
             if not isinstance(error, ProviderError):
                 _logger.exception("telephony account %s: a delivery cannot be verified", self.id)
-                error = Refused("the delivery cannot be verified")
-            self._count_refusal(str(error))
-            raise error if isinstance(error, Refused) else Refused(str(error)) from None
+                error = Refused(_lt("The delivery could not be checked: the server's log tells why."))
+            self._count_refusal(in_words(error))
+            raise error if isinstance(error, Refused) else Refused(in_words(error)) from None
         self.env['telephony.event']._append(self, request)
         try:
             if not (question := provider.question(request, settings)):
@@ -424,7 +426,7 @@ class TelephonyAccount(models.Model):
                            refused_at = now() at time zone 'UTC',
                            refused_reason = %s
                      WHERE id IN (SELECT id FROM telephony_account WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED) """,
-                count, reason[:200], self.id))
+                count, dump(reason), self.id))
             _logger.info("%s refused deliveries for telephony account %s: %s", count, self.id, reason)
 
     @api.model

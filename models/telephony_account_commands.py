@@ -9,6 +9,8 @@ from odoo.fields import Domain
 from ..providers.base import ProviderError
 from ..providers.clients import clients
 from ..providers.numbers import normalise
+from ..tools.words import _lt
+from .words_field import WordsField, in_words, told
 
 _logger = logging.getLogger(__name__)
 
@@ -26,11 +28,11 @@ class TelephonyAccount(models.Model):
     can_import = fields.Boolean(compute='_compute_capabilities')
     can_set_webhooks = fields.Boolean(compute='_compute_capabilities')
     can_fetch_history = fields.Boolean(compute='_compute_capabilities')
-    state_message = fields.Char(string="What the PBX Said", readonly=True, copy=False)
+    state_message = WordsField(string="What the PBX Said", readonly=True, copy=False)
     history_until = fields.Datetime(
         string="Compared Until", readonly=True, copy=False,
         help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.")
-    history_message = fields.Char(string="Comparison", readonly=True, copy=False)
+    history_message = WordsField(string="Comparison", readonly=True, copy=False)
 
     @api.depends('provider')
     def _compute_capabilities(self):
@@ -104,8 +106,8 @@ class TelephonyAccount(models.Model):
             } for one in client.numbers() if normalise(one.number, self._settings().country) not in have]
         self.env['telephony.extension'].create(new_extensions)
         self.env['telephony.number'].create(new_numbers)
-        return self.env._("%(extensions)s new extensions, %(numbers)s new numbers",
-                          extensions=len(new_extensions), numbers=len(new_numbers))
+        return _lt("%(extensions)s new extensions, %(numbers)s new numbers",
+                   extensions=len(new_extensions), numbers=len(new_numbers))
 
     def _told(self, capability, talk):
         """Talk to the PBX; what it said, good or bad, stands on the account and is shown."""
@@ -115,11 +117,11 @@ class TelephonyAccount(models.Model):
             message, kind = talk(client), 'success'
             self.write({'state': 'connected', 'state_message': message})
         except ProviderError as error:
-            message, kind = str(error), 'danger'
+            message, kind = in_words(error), 'danger'
             self.write({'state': 'error', 'state_message': message})
         return {
             'type': 'ir.actions.client', 'tag': 'display_notification',
-            'params': {'message': message, 'type': kind, 'sticky': kind == 'danger',
+            'params': {'message': told(self.env, message), 'type': kind, 'sticky': kind == 'danger',
                        'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'}},
         }
 
@@ -156,13 +158,14 @@ class TelephonyAccount(models.Model):
         refs = {row.call_ref for row in rows if row.call_ref}
         known = self.env['telephony.call'].search_count([('account_id', '=', self.id), ('external_id', 'in', list(refs))])
         event_model._store(self, rows, fields.Datetime.now())
-        message = self.env._(
+        message = _lt(
             "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known)
-        values = {'history_message': f'{message}; {error}' if error else message}
+        values = {'history_message': _lt(
+            "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)) if error else message}
         if not error:
             values['history_until'] = max(end, self.history_until or end)
         elif not getattr(error, 'retryable', False):
-            values.update(state='error', state_message=str(error))
+            values.update(state='error', state_message=in_words(error))
         self.write(values)
         self.env['ir.cron']._commit_progress()
         event_model._process(self)
@@ -224,7 +227,8 @@ class TelephonyAccount(models.Model):
         try:
             return getattr(client, capability)(*args)
         except ProviderError as error:
-            raise UserError(str(error)) from error
+            raise UserError(self.env._(
+                "%(pbx)s: %(complaint)s", pbx=self.name, complaint=told(self.env, in_words(error)))) from error
 
     def _why_not_yet(self, capability):
         """The sentence that tells a person why this PBX cannot do it yet, and who can change that; '' where it can."""

@@ -11,6 +11,7 @@ from odoo.tools import SQL
 
 from ..providers.numbers import normalise, to_e164
 from .telephony_matcher import Caller
+from .words_field import WordsField
 
 OUTCOMES = [
     ('answered', "Answered"),
@@ -51,6 +52,12 @@ def label_of(record, name):
     return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
 
 
+def labels(model, names):
+    """What these fields of a model are called, in the language of its environment."""
+    return ", ".join(sorted(
+        model._fields[name]._description_string(model.env) if name in model._fields else name for name in names))
+
+
 def trigram(definition):
     """An index that is made where the database has pg_trgm; without it the search is only slower."""
     return lambda registry: definition if registry.has_trigram else ''
@@ -58,10 +65,14 @@ def trigram(definition):
 
 def changes(record, values):
     """Those of the values (ids for many2one) that the record does not have yet."""
-    return {
-        name: value for name, value in values.items()
-        if (record[name].id if record._fields[name].type == 'many2one' else record[name]) != value
-    }
+    return {name: value for name, value in values.items() if _differs(record, name, value)}
+
+
+def _differs(record, name, value):
+    field = record._fields[name]
+    if isinstance(field, WordsField):
+        return field.differs(record, value)
+    return (record[name].id if field.type == 'many2one' else record[name]) != value
 
 
 class TelephonyCall(models.Model):
@@ -131,7 +142,7 @@ class TelephonyCall(models.Model):
     match_state = fields.Selection(
         [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
         string="Match", required=True, default='none', readonly=True)
-    match_reason = fields.Char(string="Why", readonly=True)
+    match_reason = WordsField(string="Why", readonly=True)
     is_excluded = fields.Boolean(
         string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
     note = fields.Text()
@@ -150,7 +161,7 @@ class TelephonyCall(models.Model):
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
         help="Whether chatter and callbacks were brought up to date since the call last changed.")
-    follow_up_error = fields.Char(string="Follow-up Failed", readonly=True)
+    follow_up_error = WordsField(string="Follow-up Failed", readonly=True)
     follow_up_attempts = fields.Integer(readonly=True)
     follow_up_next_at = fields.Datetime(readonly=True)
     message_id = fields.Many2one('mail.message', readonly=True, index='btree_not_null', ondelete='set null')
@@ -276,7 +287,7 @@ class TelephonyCall(models.Model):
         if not self.env.su:
             if forbidden := set(vals) - EDITABLE:
                 raise AccessError(self.env._(
-                    "The PBX tells these facts, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+                    "The PBX tells these facts, nobody changes them: %(fields)s", fields=labels(self, forbidden)))
             if {'partner_id', 'lead_id'} & set(vals):
                 return self._attach_by_hand(vals)
         return super().write(vals)

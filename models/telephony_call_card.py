@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import phonenumbers
-from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -12,6 +11,7 @@ from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
 from .telephony_call import LIVE, LOST_OUTCOMES, label_of
+from .words_field import told
 
 # What a call is for one of us, the most telling first: who talks on one of his phones is not told that another rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
@@ -261,7 +261,7 @@ class TelephonyCall(models.Model):
         self = self._mine()
         call = self.sudo()
         partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
-        match = call.with_context(telephony_lang=self.env.lang)._matches().get(self.id)
+        match = call._matches().get(self.id)
         candidates = {candidate.lead.id: candidate for candidate in match.candidates} if match else {}
         leads = lead | self._readable(lead.browse(candidates))[:MOST_LEADS]
         # somebody has the number, but it is not for this user to know who: he must not enter him once more
@@ -275,7 +275,7 @@ class TelephonyCall(models.Model):
             'is_hidden': is_hidden,
             'leads': [self._lead_values(one, candidates.get(one.id), lead) for one in leads],
             'match_state': call.match_state,
-            'match_reason': not is_hidden and call.match_reason or '',
+            'match_reason': '' if is_hidden else str(call.match_reason or ''),
             'contacts': self._last_contacts(partner, leads),
             'debt': self._debt(),
             'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
@@ -315,7 +315,7 @@ class TelephonyCall(models.Model):
             'amount': lead.company_currency.format(lead.expected_revenue) if lead.expected_revenue else '',
             'user': lead.user_id.name if lead.user_id != self.env.user else '',
             'score': candidate.score if candidate else 0,
-            'why': ', '.join(reason.text for reason in candidate.reasons[:2]) if candidate else '',
+            'why': ', '.join(told(self.env, reason.text) for reason in candidate.reasons[:2]) if candidate else '',
             'is_linked': lead == linked,
         }
 
@@ -486,7 +486,7 @@ class TelephonyCall(models.Model):
             facts['acw_seconds'] = min(max(past, 1), LONGEST_ACW)
         call.write(facts)
         if call.message_id:
-            call.message_id.body = call._chatter_line()
+            call._correct_in_chatter()
         lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
         if lead and values.get('stage_id') and values['stage_id'] != lead.stage_id.id:
             lead.stage_id = values['stage_id']
@@ -495,7 +495,8 @@ class TelephonyCall(models.Model):
             done.action_feedback(feedback=call.note or call.disposition_id.name or self.env._("Done by a call"))
         if (activity := values.get('activity')) and (record := lead or partner):
             record.activity_schedule(
-                activity_type_id=activity['type_id'], date_deadline=activity['date'], summary=activity.get('summary') or False,
+                activity_type_id=activity['type_id'], date_deadline=activity['date'],
+                summary=activity.get('summary') or call.disposition_id.name or False, note=plaintext2html(call.note or ''),
                 user_id=self.env.uid, automated=False)
         if values.get('is_final', True):
             # this user's other tabs close the card too
@@ -513,12 +514,3 @@ class TelephonyCall(models.Model):
         elif before and have.endswith(before):
             parts = have.removesuffix(before), note
         return '\n'.join(part.strip() for part in parts if part.strip())
-
-    def _chatter_line(self):
-        """With what the employee says came of it."""
-        line = super()._chatter_line()
-        if self.disposition_id:
-            line += Markup(' · <b>%s</b>') % self.disposition_id.name
-        if self.note:
-            line += Markup('<br/>%s') % plaintext2html(self.note)
-        return line

@@ -2,16 +2,17 @@ import logging
 from datetime import timedelta
 
 import pytz
-from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..providers.numbers import zones_of
+from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, clock, label_of, next_try
 from .telephony_rule import Planner
 from .telephony_rule_action import PROMISES
+from .words_field import in_words
 
 _logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class TelephonyCall(models.Model):
             raise
         except Exception as error:
             _logger.exception("follow-up of call %s failed", self.id)
-            self._follow_up_failed(str(error)[:500] or type(error).__name__)
+            self._follow_up_failed(in_words(error))
 
     def _follow_up_failed(self, error):
         attempts = self.follow_up_attempts + 1
@@ -103,38 +104,6 @@ class TelephonyCall(models.Model):
             calls._apply_rules(careful)
         self.write({'follow_up': 'done', 'follow_up_error': False} if careful else {
             'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0})
-
-    def _log_in_chatter(self):
-        """One line on the deal, or else the contact, of each call; corrected where the call has changed since."""
-        told = self.filtered('message_id')
-        for call in told:
-            call.message_id.sudo().body = call._chatter_line()
-        waiting = (self - told).filtered(lambda call: call.lead_id or call.partner_id)
-        for model, calls in waiting.grouped(lambda call: 'crm.lead' if call.lead_id else 'res.partner').items():
-            while calls:    # a batch takes one line a record, so further calls of one record go round again
-                turn = self.browse(call[:1].id for call in calls.grouped(
-                    lambda call: (call.lead_id or call.partner_id).id).values())
-                bodies = {(call.lead_id or call.partner_id).id: call.with_env(self.env)._chatter_line() for call in turn}
-                messages = self.env[model].browse(bodies)._message_log_batch(
-                    bodies=bodies, author_id=self.env['ir.model.data']._xmlid_to_res_id('base.partner_root'))
-                by_record = {message.res_id: message for message in messages}
-                for call in turn:
-                    call.message_id = by_record[(call.lead_id or call.partner_id).id]
-                    if moment := call._moment():    # what is told late stands where it belongs
-                        call.message_id.sudo().date = moment
-                calls -= turn
-
-    def _chatter_line(self):
-        parts = [label_of(self, 'outcome') or self.env._("end unknown")]
-        if self.user_id:
-            parts.append(self.user_id.name)
-        if self.outcome == 'answered':
-            parts.append(self.env._("talk %(clock)s", clock=clock(self.talk_seconds)))
-        else:
-            parts.append(self.env._("wait %(clock)s", clock=clock(self.wait_seconds)))
-        return Markup('<span class="fa fa-phone me-1"></span><a href="#" data-oe-model="telephony.call" data-oe-id="%s">'
-                      '%s %s</a>: %s') % (
-            self.id, label_of(self, 'direction'), self.customer_number or '', ", ".join(parts))
 
     # === RULES === #
 
@@ -209,10 +178,10 @@ class TelephonyCall(models.Model):
         live = self.search(self._live_domain() & Domain('company_id', '=', company.id) & (
             Domain('customer_number', '=', number) | Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id)))
         if with_us := live.filtered(lambda call: call.customer_number == number)[:1]:
-            return self.env._("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
+            return _lt("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
         # his phone may have rung for a colleague, or have handed the call on; the call itself tells where no phone of his does
         busy = live.filtered(lambda call: user in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id)
-        return self.env._("%(user)s is on the phone", user=user.name) if busy else ''
+        return _lt("%(user)s is on the phone", user=user.name) if busy else ''
 
     def _customer_lang(self):
         """The customer's language, the company's for strangers."""

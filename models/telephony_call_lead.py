@@ -4,6 +4,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL, clean_context
 
+from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
@@ -78,10 +79,9 @@ class TelephonyCall(models.Model):
             return self.lead_id
         self._lock_numbers()
         if not self.lead_id:
-            _ = self.with_context(lang=self.company_id._telephony_lang()).env._
-            lead, reason = self._open_lead_of_number(), _("The open deal of this number")
+            lead, reason = self._open_lead_of_number(), _lt("The open deal of this number")
             if not lead:
-                lead, reason = self._new_lead(self._lead_owner()), _("New deal, made of this call")
+                lead, reason = self._new_lead(self._lead_owner()), _lt("New deal, made of this call")
             with self._moving_along():
                 self.write({
                     'lead_id': lead.id, 'partner_id': self.partner_id.id or lead.partner_id.id, 'match_state': 'auto',

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
+from ..tools.words import _lt
+
 
 class TelephonyCall(models.Model):
     """A call that no PBX has told of, from a private mobile for one: logged by hand, and counted like any other."""
@@ -50,7 +52,7 @@ class TelephonyCall(models.Model):
             **values, 'company_id': company.id, 'is_manual': True, 'state': 'ended', 'user_id': self.env.uid,
         }
         if values.get('partner_id') or values.get('lead_id'):
-            values.update(match_state='manual', match_reason=self.env._("Logged by hand by %(user)s", user=self.env.user.name))
+            values.update(match_state='manual', match_reason=_lt("Logged by hand by %(user)s", user=self.env.user.name))
         else:
             self.sudo()._add_matches(company, {'': values}, {}, {'': self.env.uid})
         call = self.sudo().create(values)
@@ -66,7 +68,3 @@ class TelephonyCall(models.Model):
             call._write_changes({**values, 'state': 'ended'})
         call._recount_customers()
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
-
-    def _chatter_line(self):
-        line = super()._chatter_line()
-        return line + self.env._(" (logged by hand)") if self.is_manual else line

@@ -5,8 +5,10 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..tools.words import _lt
 from .telephony_call import changes
 from .telephony_matcher import Caller
+from .words_field import told
 
 # Further calls of the same number that move at once with a choice; the rest move in the background.
 AT_ONCE = 80
@@ -93,10 +95,11 @@ class TelephonyCall(models.Model):
     # === WHAT THERE IS TO CHOOSE FROM === #
 
     @api.depends('customer_number', 'number_id', 'user_id', 'partner_id', 'lead_id', 'match_state')
+    @api.depends_context('lang', 'uid')
     def _compute_candidates(self):
         """For all calls at once, and only what the person who looks may read."""
         self.candidates = False
-        matches = self.sudo().with_context(telephony_lang=self.env.lang)._matches()
+        matches = self.sudo()._matches()
         readable = self.env['crm.lead'].union(*(
             candidate.lead for match in matches.values() for candidate in match.candidates)
         ).with_env(self.env)._filtered_access('read')
@@ -121,7 +124,7 @@ class TelephonyCall(models.Model):
             'id': lead.id,
             'name': lead.name,
             'score': candidate.score,
-            'reasons': [reason._asdict() for reason in candidate.reasons],
+            'reasons': [{**reason._asdict(), 'text': told(self.env, reason.text)} for reason in candidate.reasons],
             'stage': lead.stage_id.name or '',
             'amount': lead.expected_revenue,
             'currency_id': lead.company_currency.id,
@@ -141,7 +144,7 @@ class TelephonyCall(models.Model):
         self.ensure_one()
         self.check_access('read')
         return {
-            'state': self.match_state, 'reason': self.match_reason or '',
+            'state': self.match_state, 'reason': str(self.match_reason or ''),
             **{name: self[name] and {'id': self[name].id, 'name': self[name].sudo().display_name}
                for name in ('lead_id', 'partner_id')},
             **(self.candidates or {'deals': [], 'hidden': 0, 'contacts': [], 'further_contacts': 0}),
@@ -273,7 +276,7 @@ class TelephonyCall(models.Model):
             calls.write({
                 **vals, 'match_state': 'manual', 'is_excluded': False,
                 'settled_by_id': self.env.uid, 'settled_at': fields.Datetime.now(),
-                'match_reason': self.env._("Set by %(user)s", user=self.env.user.name),
+                'match_reason': _lt("Set by %(user)s", user=self.env.user.name),
             })
             if partner and 'lead_id' not in vals:
                 calls.filtered(lambda call: call._is_deal_of_another()).lead_id = False
@@ -434,7 +437,7 @@ class TelephonyCall(models.Model):
         for certain, calls in left.grouped(lambda call: call.partner_id and call.state == 'ended').items():
             calls.write({
                 'match_state': 'auto' if certain else 'none', 'settled_by_id': False, 'settled_at': False,
-                'match_reason': self.env._("What it was about was deleted")})
+                'match_reason': _lt("What it was about was deleted")})
         self.env['telephony.rebind'].sudo()._queue(self.mapped('customer_number'))
 
     def _match_again(self, matches=None, always=()):
@@ -473,7 +476,7 @@ class TelephonyCall(models.Model):
         if with_deal or match.excluded:
             return values
         if match.partner:
-            return {**values, 'lead_id': False, 'match_state': 'auto', 'match_reason': self.env._("Contact with this number")}
+            return {**values, 'lead_id': False, 'match_state': 'auto', 'match_reason': _lt("Contact with this number")}
         return {**values, 'lead_id': False, 'match_state': 'none', 'match_reason': False}
 
     @contextmanager
@@ -492,7 +495,7 @@ class TelephonyCall(models.Model):
             call.message_id or (not before[call] and call.start_at >= recent)))
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
-            calls.with_company(company).with_context(lang=company._telephony_lang())._log_in_chatter()
+            calls.with_company(company)._log_in_chatter()
         if owed := excluded.filtered(lambda call: not call.is_excluded and call.follow_up == 'done'):
             owed.follow_up = 'todo'     # a customer's after all: what would have followed does
             self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()

@@ -8,7 +8,9 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .telephony_call import CONCURRENCY_ERRORS, changes
+from ..tools.words import Name, _lt
+from .telephony_call import CONCURRENCY_ERRORS, changes, labels
+from .words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class TelephonyCallback(models.Model):
         'telephony.call', string="Closed By", readonly=True, index='btree_not_null', ondelete='set null')
     done_at = fields.Datetime(string="Closed", readonly=True)
     closed_by_id = fields.Many2one('res.users', string="Reached By", readonly=True, ondelete='set null')
-    close_reason = fields.Char(string="How", readonly=True)
+    close_reason = WordsField(string="How", readonly=True)
     close_kind = fields.Selection(CLOSE_KINDS, string="Closed How", readonly=True)
     reason_id = fields.Many2one(
         'telephony.callback.reason', string="Reason", readonly=True, index='btree_not_null', ondelete='restrict')
@@ -103,7 +105,7 @@ class TelephonyCallback(models.Model):
         """Done by hand: the activity is done with it."""
         self.check_access('write')
         for callback in self.filtered(lambda callback: callback.state == 'open'):
-            callback._close('done', self.env._("Closed by hand by %(user)s", user=self.env.user.name), user=self.env.user)
+            callback._close('done', _lt("Closed by hand by %(user)s", user=self.env.user.name), user=self.env.user)
         return True
 
     def action_cancel(self, reason_id=False, note=False):
@@ -114,10 +116,11 @@ class TelephonyCallback(models.Model):
         """
         self.check_access('write')
         why = self.env['telephony.callback.reason'].browse(reason_id or []).exists()
-        said = ": ".join(filter(None, (why.name, note)))
         user = self.env.user
-        reason = self.env._("Cancelled by %(user)s: %(reason)s", user=user.name, reason=said) if said else \
-            self.env._("Cancelled by %(user)s", user=user.name)
+        name = why and Name(why._name, why.id, why.name)
+        said = _lt("%(reason)s: %(note)s", reason=name, note=note) if name and note else name or note
+        reason = _lt("Cancelled by %(user)s: %(reason)s", user=user.name, reason=said) if said else \
+            _lt("Cancelled by %(user)s", user=user.name)
         for callback in self.filtered(lambda callback: callback.state == 'open'):
             callback._close('cancelled', reason, user=user, why=why)
         return True
@@ -126,7 +129,7 @@ class TelephonyCallback(models.Model):
         if not self.env.su:
             if forbidden := {name for name in vals if name in self._fields and self._fields[name].readonly}:
                 raise AccessError(self.env._(
-                    "These facts come from the calls, nobody changes them: %(fields)s", fields=", ".join(sorted(forbidden))))
+                    "These facts come from the calls, nobody changes them: %(fields)s", fields=labels(self, forbidden)))
             for name in ('lead_id', 'partner_id'):
                 self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access('read')
         result = super().write(vals)
@@ -169,7 +172,6 @@ class TelephonyCallback(models.Model):
         :param judged: those of the calls about which the rules were asked
         :return: {call: values of the telephony.effect of its promise}
         """
-        _ = self.env._
         reached = self._reached_after(calls.filtered(lambda call: call in promises))
         effects, opening, served, moved = {}, [], [], self.browse()
         for call in calls:
@@ -194,8 +196,8 @@ class TelephonyCallback(models.Model):
                         'state': 'done', 'callback_id': followed.callback_id.id, 'note': followed.note}
                     continue
                 latest = callback and callback._is_latest(call)
-                effects[call] = {'state': 'done' if latest else 'skipped', 'callback_id': callback.id, 'note': _(
-                    "The owner decides") if latest else _("There is no callback to give up")}
+                effects[call] = {'state': 'done' if latest else 'skipped', 'callback_id': callback.id, 'note': _lt(
+                    "The owner decides") if latest else _lt("There is no callback to give up")}
                 if latest:
                     callback._give_up(promise)
             elif call in reached:
@@ -203,12 +205,12 @@ class TelephonyCallback(models.Model):
             elif callback and own in (callback, self.browse()):
                 if (not own or not self._followed(promise)) and callback._join(promise):
                     moved |= callback
-                effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _(
-                    "Callback opened") if call.callback_id == callback else _("Joined the open callback")}
+                effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _lt(
+                    "Callback opened") if call.callback_id == callback else _lt("Joined the open callback")}
             elif callback or own:
                 # a loss whose callback was closed since neither opens nor joins the next one
-                effects[call] = {'state': 'done', 'callback_id': own.id, 'note': _(
-                    "Callback opened") if own == call.callback_id else _("Joined the open callback")}
+                effects[call] = {'state': 'done', 'callback_id': own.id, 'note': _lt(
+                    "Callback opened") if own == call.callback_id else _lt("Joined the open callback")}
             else:
                 opening.append(promise)
         if moved:
@@ -217,9 +219,9 @@ class TelephonyCallback(models.Model):
         for promise in served:
             effects[promise.call] = {
                 'state': 'skipped', 'callback_id': promise.call.callback_id.id,
-                'note': _("The customer was reached meanwhile")}
+                'note': _lt("The customer was reached meanwhile")}
         for callback in self._open(opening):
-            effects[callback.origin_call_id] = {'state': 'done', 'callback_id': callback.id, 'note': _("Callback opened")}
+            effects[callback.origin_call_id] = {'state': 'done', 'callback_id': callback.id, 'note': _lt("Callback opened")}
         now = fields.Datetime.now()
         return {call: {**values, 'done_at': now} for call, values in effects.items()}
 
@@ -467,11 +469,9 @@ class TelephonyCallback(models.Model):
 
     def _close_by_call(self, call):
         self.ensure_one()
-        _ = self._in_owners_language().env._
-        who = call.user_id.name or call.extension or _("somebody")
-        at = self._local(call._moment()).strftime('%d.%m.%Y %H:%M')
-        reason = _("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
-            _("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
+        who, at = call.user_id.name or call.extension or _lt("somebody"), call._moment()
+        reason = _lt("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
+            _lt("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
         self._close('done', reason, user=call.user_id, call=call)
 
     def _give_up(self, promise):
@@ -479,7 +479,7 @@ class TelephonyCallback(models.Model):
         self.ensure_one()
         user, record = self.user_id, self.lead_id or self.partner_id or self
         _, count = self._in_owners_language().env._, self.attempt_count
-        reason = _("Not reached in %(count)s attempts", count=count)
+        reason = _lt("Not reached in %(count)s attempts", count=count)
         self._close('cancelled', reason, kind='gave_up')
         self.rule_id = promise.rule
         if user:
@@ -495,7 +495,7 @@ class TelephonyCallback(models.Model):
     def _close(self, state, reason, user=None, call=None, kind=None, why=None):
         """Close the callback and, with the reason, its activity.
 
-        :param str reason: one readable line
+        :param str reason: one readable line (Words), or what a person wrote
         :param user: who reached the customer, or says that it is done
         :param call: the telephony.call that did it
         :param str kind: one of CLOSE_KINDS, where state, user and call do not tell
@@ -512,7 +512,8 @@ class TelephonyCallback(models.Model):
             })
             activity = callback.sudo().activity_id.filtered('active')
             if state == 'done':
-                activity.with_user(user or self.env.user).sudo()._action_done(feedback=reason)
+                activity.with_user(user or self.env.user).sudo()._action_done(
+                    feedback=told(callback._in_owners_language().env, reason, callback._zone().zone))
             else:
                 activity.unlink()
 
@@ -581,6 +582,6 @@ class TelephonyCallback(models.Model):
                 callback.origin_call_id = heir
                 callback._recount()
             elif callback.attempt_count > (callback.origin_call_id.direction == 'outbound') or callback.state != 'open':
-                callback._close('cancelled', self.env._("The call was answered after all"), kind='withdrawn')
+                callback._close('cancelled', _lt("The call was answered after all"), kind='withdrawn')
             else:
                 callback.unlink()

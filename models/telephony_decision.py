@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..providers.numbers import to_e164
+from ..tools.words import _lt
 
 
 class TelephonyDecision(models.Model):
@@ -54,7 +55,7 @@ class TelephonyDecision(models.Model):
         for company, ignored in self.filtered(lambda one: one.kind == 'ignore').grouped('company_id').items():
             self.env['telephony.callback'].sudo().search([
                 ('company_id', '=', company.id), ('customer_number', 'in', ignored.mapped('number')), ('state', '=', 'open'),
-            ])._close('cancelled', self.env._("The number was set to be ignored by %(user)s", user=self.env.user.name))
+            ])._close('cancelled', _lt("The number was set to be ignored by %(user)s", user=self.env.user.name))
 
     @api.model
     def _with_e164(self, vals, company_id):

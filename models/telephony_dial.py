@@ -12,8 +12,10 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.numbers import to_e164
+from ..tools.words import _lt
 from .telephony_call import label_of
 from .telephony_call_card import pretty
+from .words_field import WordsField, in_words
 
 # Space of the advisory locks that let one user place one call at a time.
 LOCK_SPACE = 0x74656C64
@@ -81,7 +83,7 @@ class TelephonyDial(models.Model):
     state = fields.Selection(
         [('asked', "PBX asked"), ('accepted', "Accepted"), ('refused', "Refused")],
         required=True, default='asked', readonly=True)
-    complaint = fields.Char(string="What the PBX Said", readonly=True)
+    complaint = WordsField(string="What the PBX Said", readonly=True)
     pbx_ref = fields.Char(
         string="ID Told at Once", readonly=True, help="What the PBX called the call when it was asked to place it.")
     call_ref = fields.Char(string="PBX Call ID", readonly=True, help="The call that came of it.")
@@ -176,7 +178,7 @@ class TelephonyDial(models.Model):
             try:
                 self._end(dial, pbx_ref=account._dial(phone, wanted) or False, state='accepted')
             except Exception as error:
-                self._end(dial, state='refused', complaint=str(error)[:300])
+                self._end(dial, state='refused', complaint=in_words(error))
                 raise
         is_known = target and target.sudo(False).has_access('read')
         return DialResult(
@@ -442,13 +444,12 @@ class TelephonyDial(models.Model):
         record = self.env[self.res_model].browse(self.res_id).exists() if self.res_model else None
         if not record or record.company_id not in (company, self.env['res.company']):
             return {}
-        _ = self.with_context(lang=company._telephony_lang()).env._
         lead, partner = values.get('lead_id', call and call.lead_id.id), values.get('partner_id', call and call.partner_id.id)
         if record._name == 'crm.lead':
             return {
                 'lead_id': record.id, 'partner_id': record.partner_id.id or partner, 'match_state': 'manual',
                 'is_excluded': False,
-                'match_reason': _("Called from this deal by %(user)s", user=self.user_id.name),
+                'match_reason': _lt("Called from this deal by %(user)s", user=self.user_id.name),
             }
         family = record.commercial_partner_id
         if lead and self.env['crm.lead'].browse(lead).partner_id.commercial_partner_id == family:
@@ -459,11 +460,11 @@ class TelephonyDial(models.Model):
         if len(deals) > 1:
             return {
                 'partner_id': record.id, 'lead_id': False, 'match_state': 'ambiguous',
-                'match_reason': _("Called from this contact by %(user)s: choose the deal", user=self.user_id.name),
+                'match_reason': _lt("Called from this contact by %(user)s: choose the deal", user=self.user_id.name),
             }
         return {
             'partner_id': record.id, 'lead_id': deals.id, 'match_state': 'manual', 'is_excluded': False,
-            'match_reason': _("Called from this contact by %(user)s", user=self.user_id.name),
+            'match_reason': _lt("Called from this contact by %(user)s", user=self.user_id.name),
         }
 
     @api.autovacuum

@@ -9,8 +9,10 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ..tools.turns import wake_cron
+from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, label_of
-from .telephony_rule_action import KINDS, PROMISES, in_words
+from .telephony_rule_action import KINDS, PROMISES
+from .words_field import WordsField, in_words
 from .working_hours import Openings
 
 # A redial waits while the employee or the customer talks: so many minutes at a time, and no longer than this in all.
@@ -45,7 +47,7 @@ class TelephonyEffect(models.Model):
         required=True, default='planned', readonly=True)
     due_at = fields.Datetime(string="Due", readonly=True)
     done_at = fields.Datetime(string="Done", readonly=True)
-    note = fields.Char(string="What Happened", readonly=True)
+    note = WordsField(string="What Happened", readonly=True)
     callback_id = fields.Many2one('telephony.callback', readonly=True, index='btree_not_null', ondelete='set null')
     activity_id = fields.Many2one('mail.activity', readonly=True, index='btree_not_null', ondelete='set null')
     sms_uuid = fields.Char(readonly=True, index='btree_not_null', help="Of the sms.sms whose fate is this effect's.")
@@ -79,7 +81,7 @@ class TelephonyEffect(models.Model):
             for planned in plan:
                 values = {}
                 if planned.action.kind in PROMISES:
-                    values = dict(promise_values) or {'state': 'skipped', 'note': self.env._("The customer was talked to")}
+                    values = dict(promise_values) or {'state': 'skipped', 'note': _lt("The customer was talked to")}
                 if planned.error:
                     if not careful:
                         raise planned.error
@@ -97,7 +99,7 @@ class TelephonyEffect(models.Model):
                     again |= effect
         for effect in known.values():
             if effect.state == 'planned' or effect._is_to_be_repeated() or (effect.kind in PROMISES and effect.state == 'done'):
-                effect._skip(self.env._("The call turned out otherwise"))
+                effect._skip(_lt("The call turned out otherwise"))
         planned = (self.create(vals_list) | again).filtered(lambda effect: effect.state == 'planned')
         now = fields.Datetime.now()
         due = planned.filtered(lambda effect: effect.kind not in OUTSIDE and (effect.due_at <= now or effect.kind in DEADLINES))
@@ -168,7 +170,7 @@ class TelephonyEffect(models.Model):
         """Do these effects of one kind."""
         self = self.with_context(mail_activity_quick_update=True, mail_notify_force_send=False)
         orphans = self.filtered(lambda effect: not effect.action_id.rule_id.active)
-        orphans._skip(self.env._("The rule is gone or switched off"))
+        orphans._skip(_lt("The rule is gone or switched off"))
         if effects := self - orphans:
             getattr(effects, f'_do_{effects[0].kind}')()
 
@@ -204,13 +206,13 @@ class TelephonyEffect(models.Model):
             action, call = effect.action_id, effect.call_id
             key, user = (action, call.customer_number), action._users(call, effect.due_at)[:1]
             if key in open_ones or not user:
-                effect._skip(self.env._("It is on the to-do list already") if user else self.env._("Nobody is responsible"))
+                effect._skip(_lt("It is on the to-do list already") if user else _lt("Nobody is responsible"))
                 continue
             open_ones.add(key)
             vals_list.append(effect._activity_values(user))
             planned.append(effect)
         for effect, activity in zip(planned, self.env['mail.activity'].create(vals_list), strict=True):
-            effect._done(self.env._("For %(user)s", user=activity.user_id.name), activity_id=activity.id)
+            effect._done(_lt("For %(user)s", user=activity.user_id.name), activity_id=activity.id)
 
     def _activity_values(self, user, summary=None):
         action, call = self.action_id, self.call_id
@@ -236,7 +238,7 @@ class TelephonyEffect(models.Model):
             action, call = effect.action_id, effect.call_id
             users = action._users(call, effect.due_at)
             if not users:
-                effect._skip(self.env._("There is nobody to tell"))
+                effect._skip(_lt("There is nobody to tell"))
                 continue
             record, callback = records[effect], callbacks.get(call)
             for lang, same in users.grouped('lang').items():
@@ -245,7 +247,7 @@ class TelephonyEffect(models.Model):
                 thread.message_notify(
                     partner_ids=same.partner_id.ids, subject=there._subject(), body=there._notice(callback),
                     author_id=author, force_send=False)
-            effect._done(self.env._("Told %(users)s", users=", ".join(users.mapped('name'))))
+            effect._done(_lt("Told %(users)s", users=", ".join(users.mapped('name'))))
 
     def _subject(self):
         call = self.call_id
@@ -272,7 +274,7 @@ class TelephonyEffect(models.Model):
             tags = action.lead_tag_ids if call.lead_id else action.lead_tag_ids.browse()
             categories = action.category_ids if call.partner_id else action.category_ids.browse()
             if not tags and not categories:
-                effect._skip(self.env._("There is nothing to tag"))
+                effect._skip(_lt("There is nothing to tag"))
                 continue
             call.lead_id.tag_ids |= tags
             call.partner_id.category_id |= categories
@@ -282,11 +284,11 @@ class TelephonyEffect(models.Model):
         for effect in self:
             call = effect.call_id
             if call.lead_id:
-                effect._skip(self.env._("There is a deal: %(deal)s", deal=call.lead_id.display_name))
+                effect._skip(_lt("There is a deal: %(deal)s", deal=call.lead_id.display_name))
             elif lead := call._create_lead():
                 effect._done(lead.display_name)
             else:
-                effect._skip(self.env._("Somebody has to choose the deal first"))
+                effect._skip(_lt("Somebody has to choose the deal first"))
 
     def _do_check_number(self):
         """The number could not be called: deal and contact show it until somebody has put it right."""
@@ -294,10 +296,10 @@ class TelephonyEffect(models.Model):
             call = effect.call_id
             owners = [record for record in (call.lead_id, call.partner_id) if record]
             if not owners:
-                effect._skip(self.env._("The number is nobody's"))
+                effect._skip(_lt("The number is nobody's"))
                 continue
             if all(record.telephony_check_number == call.customer_number for record in owners):
-                effect._skip(self.env._("It is marked already"))
+                effect._skip(_lt("It is marked already"))
                 continue
             for record in owners:
                 record.telephony_check_number = call.customer_number
@@ -318,20 +320,20 @@ class TelephonyEffect(models.Model):
         number = call.customer_number
         patience = self.action_id._due_at(call, Openings().of(call)) + timedelta(minutes=REDIAL_PATIENCE_MINUTES)
         if not callback:
-            return self._skip(self.env._("The customer was reached meanwhile, or nobody wants to call any more"))
+            return self._skip(_lt("The customer was reached meanwhile, or nobody wants to call any more"))
         if not user:
-            return self._skip(self.env._("Nobody is responsible"))
+            return self._skip(_lt("Nobody is responsible"))
         if not callback._is_latest(call):
-            return self._skip(self.env._("The customer has been called again since"))
+            return self._skip(_lt("The customer has been called again since"))
         if callback.taken_at and callback.user_id != user:
-            return self._skip(self.env._("%(user)s calls back", user=callback.user_id.name or self.env._("Somebody else")))
+            return self._skip(_lt("%(user)s calls back", user=callback.user_id.name or _lt("Somebody else")))
         if now > patience:
-            return self._skip(self.env._("Too late"))
+            return self._skip(_lt("Too late"))
         if user.telephony_dnd:
-            return self._skip(self.env._("%(user)s does not want to be disturbed", user=user.name))
+            return self._skip(_lt("%(user)s does not want to be disturbed", user=user.name))
         if busy := self.env['telephony.call']._busy(call.company_id, number, user):
             return self._postpone(now + timedelta(minutes=REDIAL_PAUSE_MINUTES), busy)
-        self._done(self.env._("Ringing %(user)s", user=user.name))
+        self._done(_lt("Ringing %(user)s", user=user.name))
         self.env['ir.cron']._commit_progress()
         try:
             result = self.env['telephony.dial'].with_user(user)._place(number, call)

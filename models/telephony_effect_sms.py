@@ -8,6 +8,7 @@ from odoo.tools import SQL
 from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
 
 from ..providers.numbers import is_mobile
+from ..tools.words import Label, _lt
 from .telephony_call import LOST_OUTCOMES
 
 # A text that should have gone out longer ago than this only confuses (hours). Nights do not count.
@@ -37,23 +38,23 @@ class TelephonyEffect(models.Model):
             call = effect.call_id
             number, moment = call.customer_number, call._quiet_until(now)
             if call in reached or (call.outcome in LOST_OUTCOMES and call not in waiting and callbacks._own_of(call)):
-                effect._skip(self.env._("The customer was reached meanwhile"))
+                effect._skip(_lt("The customer was reached meanwhile"))
             elif call.is_excluded:
-                effect._skip(self.env._("The number is no customer's any more"))
+                effect._skip(_lt("The number is no customer's any more"))
             elif call._quiet_until(effect.due_at) < now - timedelta(hours=STALE_HOURS):
-                effect._skip(self.env._("The call is too long ago for a text"))
+                effect._skip(_lt("The call is too long ago for a text"))
             elif not is_mobile(number):
-                effect._skip(self.env._("No mobile number"))
+                effect._skip(_lt("No mobile number"))
             elif number in blacklisted:
-                effect._skip(self.env._("The number is blacklisted"))
+                effect._skip(_lt("The number is blacklisted"))
             elif number in lately:
-                effect._skip(self.env._("The customer got an SMS a short while ago"))
+                effect._skip(_lt("The customer got an SMS a short while ago"))
             elif effect.action_id._tells_a_time(call) and (call not in waiting or waiting[call].due_at <= moment):
-                effect._skip(self.env._("No callback is due after the text that announces one"))
+                effect._skip(_lt("No callback is due after the text that announces one"))
             elif number not in ours:
-                effect._postpone(now + timedelta(minutes=1), self.env._("Another text to this number is just being written"))
+                effect._postpone(now + timedelta(minutes=1), _lt("Another text to this number is just being written"))
             elif moment > now:
-                effect._postpone(moment, self.env._("Waits for the morning of the customer"))
+                effect._postpone(moment, _lt("Waits for the morning of the customer"))
             else:
                 lately.add(number)
                 send |= effect
@@ -125,13 +126,13 @@ class TelephonyEffect(models.Model):
     @api.model
     def _note_sms(self, texts):
         """What the gateway made of these sms.sms."""
-        labels = dict(texts._fields['failure_type']._description_selection(self.env))
         by_uuid = {sms.uuid: sms for sms in texts}
         for effect in self.search([('sms_uuid', 'in', list(by_uuid))]):
             sms = by_uuid[effect.sms_uuid]
             if sms.state in ('error', 'canceled'):
-                effect.write({'state': 'error', 'note': self.env._(
-                    "Not sent: %(reason)s", reason=labels.get(sms.failure_type) or sms.state)})
+                effect.write({'state': 'error', 'note': _lt(
+                    "Not sent: %(reason)s", reason=Label(
+                        'sms.sms', *(('failure_type', sms.failure_type) if sms.failure_type else ('state', sms.state))))})
             elif effect.state == 'error':
                 effect.write({'state': 'done', 'note': sms.body})
 

@@ -12,7 +12,10 @@ from odoo.tools import SQL
 
 from ..providers.base import CallEvent, ProviderError, Refused, Stored, WebhookRequest, digest, dump, storable
 from ..providers.fold import fold, void_reason
+from ..tools import words
+from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, changes, next_try
+from .words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
 
@@ -39,7 +42,8 @@ def pause_after(seconds):
 
 
 class EventRow(NamedTuple):
-    """An event before it is stored, in the order of the INSERT; `unread` says that it is a delivery as a whole."""
+    """An event before it is stored, in the order of the INSERT; `error` may be Words, `unread` says that it is a delivery as a
+    whole."""
     kind: str
     call_ref: str | None
     key: str
@@ -49,10 +53,8 @@ class EventRow(NamedTuple):
     payload: str = ''
     unread: bool = False
 
-
-def _reason(error):
-    """What an admin reads on the event."""
-    return storable(str(error))[:500] or type(error).__name__
+    def to_columns(self):
+        return self._replace(error=self.error and words.dump(self.error))[:-1]
 
 
 class TelephonyEvent(models.Model):
@@ -78,7 +80,7 @@ class TelephonyEvent(models.Model):
     state = fields.Selection(
         [('pending', "Pending"), ('done', "Done"), ('ignored', "Ignored"), ('failed', "Failed")],
         required=True, default='pending', readonly=True)
-    error = fields.Char(string="Reason", readonly=True)
+    error = WordsField(string="Reason", readonly=True)
     attempts = fields.Integer(readonly=True, help="How often our own processing of this event has failed.")
     next_try_at = fields.Datetime(readonly=True)
     call_id = fields.Many2one('telephony.call', string="Phone Call", ondelete='set null', readonly=True, index='btree_not_null')
@@ -174,7 +176,8 @@ class TelephonyEvent(models.Model):
         try:
             identity = account._adapter().identify(payload, account._settings())
             if len(identity.call_ref) > LONGEST_REF:
-                raise ProviderError(f"the id of the call is longer than {LONGEST_REF} characters")
+                raise ProviderError(_lt(
+                    "The id of the call is longer than %(most)s characters, so it cannot be stored.", most=LONGEST_REF))
         except Exception as error:  # noqa: BLE001 - logged and kept by _failed_row
             return self._failed_row(account, payload, error)
         return EventRow(
@@ -182,7 +185,7 @@ class TelephonyEvent(models.Model):
             call_ref=storable(identity.call_ref) or None,
             key=identity.key if len(identity.key) <= LONGEST_REF else digest({'key': identity.key}),
             state='pending' if identity.call_ref else 'ignored',
-            error=storable(identity.ignored) or None,
+            error=identity.ignored or None,
             payload=dump(payload),
         )
 
@@ -193,7 +196,7 @@ class TelephonyEvent(models.Model):
         if ours:
             _logger.error("telephony account %s: an event cannot be read", account.id, exc_info=error)
         return EventRow(
-            kind='', call_ref=None, key=digest(payload), state='failed', error=_reason(error),
+            kind='', call_ref=None, key=digest(payload), state='failed', error=in_words(error),
             next_try_at=next_try(1) if ours else None,
             payload=dump(payload), unread=unread)
 
@@ -213,7 +216,7 @@ class TelephonyEvent(models.Model):
                 ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
             SQL(", ").join(
                 SQL("(%s, %s, 0, %s, %s, %s, %s, %s)", account.id, received_at, SUPERUSER_ID, received_at,
-                    SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row[:-1]))
+                    SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row.to_columns()))
                 for row in rows)), log_exceptions=False)    # an error in the log for each repeat, with its payload
 
     # === PROCESSING === #
@@ -359,11 +362,14 @@ class TelephonyEvent(models.Model):
         ]
 
     def _fail(self, error, retry=False):
-        """Keep the reason on the events, and when our own processing is to be tried again."""
+        """Keep the reason on the events, and when our own processing is to be tried again.
+
+        :param error: an exception, or its words
+        """
         for event in self:
             attempts = event.attempts + 1
             event.write({
-                'state': 'failed', 'error': _reason(error), 'attempts': attempts,
+                'state': 'failed', 'error': error if isinstance(error, str) else in_words(error), 'attempts': attempts,
                 'next_try_at': retry and next_try(attempts),
             })
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from odoo import api, fields, models, tools
 from odoo.tools import SQL
 
+from ..tools.words import _lt
 from .telephony_match_score import REMEMBERED_DAYS, Asked, Deal, rank, winner
 
 # More deals or contacts than this on one number mean nothing to anybody.
@@ -24,7 +25,7 @@ class Caller(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """What speaks for a deal: a code of telephony.match.weight, the translated phrase, and the points."""
+    """What speaks for a deal: a code of telephony.match.weight, the phrase (Words), and the points."""
     code: str
     text: str
     weight: int
@@ -39,8 +40,8 @@ class Candidate(NamedTuple):
 
 class Match(NamedTuple):
     """Whom a number belongs to. `partner` and `lead` are records, possibly empty; `state` is a match_state, `reason` one
-    line that says why. `candidates`: at most MOST_DEALS, best first. `excluded`: ours, a colleague's, or one that a
-    person said is never a customer's. `partners`: the contacts who have the number, MOST_CONTACTS at most."""
+    line that says why (Words), or ''. `candidates`: at most MOST_DEALS, best first. `excluded`: ours, a colleague's, or one
+    that a person said is never a customer's. `partners`: the contacts who have the number, MOST_CONTACTS at most."""
     partner: models.Model
     lead: models.Model
     state: str
@@ -111,8 +112,7 @@ class TelephonyMatcher(models.AbstractModel):
         :param without: ids of calls that do not count as contact with a deal: those that are being decided
         :return: dict caller → :class:`Match`
         """
-        lang = self.env.context.get('telephony_lang') or company._telephony_lang()
-        matcher = self.sudo().with_context(lang=lang)
+        matcher = self.sudo()
         callers = tuple(dict.fromkeys(callers))
         own_numbers = self.env['telephony.number']._own_names(company.id)
         owners = matcher._owners(company, {caller.number for caller in callers} - own_numbers)
@@ -133,7 +133,7 @@ class TelephonyMatcher(models.AbstractModel):
     @api.model
     def _no_customers(self, company, numbers):
         """Which of these numbers are no customer's, with the reason, in one query."""
-        matcher = self.sudo().with_context(lang=company._telephony_lang())
+        matcher = self.sudo()
         own_numbers = self.env['telephony.number']._own_names(company.id)
         owners = matcher._owners(company, set(numbers) - own_numbers)
         return {
@@ -327,19 +327,17 @@ class TelephonyMatcher(models.AbstractModel):
 
     def _excluded(self, caller, owners):
         """The answer for a number that is no customer's."""
-        _ = self.env._
         if owners.decision and owners.decision.kind == 'ignore':
-            reason = _("%(user)s said that this is never a customer", user=self._user_name(owners.decision.user))
+            reason = _lt("%(user)s said that this is never a customer", user=self._user_name(owners.decision.user))
         elif owners.contacts:
-            reason = _("A colleague: %(name)s", name=", ".join(contact.name for contact in owners.contacts[:3]))
+            reason = _lt("A colleague: %(name)s", name=", ".join(contact.name for contact in owners.contacts[:3]))
         else:
-            reason = _("One of the company's own numbers")
+            reason = _lt("One of the company's own numbers")
         nobody = self.env['res.partner']
         return Match(nobody, self.env['crm.lead'], 'none', reason, excluded=True,
                      partners=nobody.browse(contact.id for contact in owners.contacts))
 
     def _decide(self, company, caller, asked, owners, offers):
-        _ = self.env._
         nobody, no_deal = self.env['res.partner'], self.env['crm.lead']
         partners = nobody.browse(contact.id for contact in owners.contacts)
         weights = self.env['telephony.match.weight']._weights(company.id)
@@ -359,7 +357,7 @@ class TelephonyMatcher(models.AbstractModel):
         elif chosen:
             partner = nobody.browse(chosen.deal.contact)
         else:
-            return match(nobody, no_deal, 'ambiguous', _(
+            return match(nobody, no_deal, 'ambiguous', _lt(
                 "%(count)s unrelated contacts have this number", count=max(len(partners), len(firms))))
         policy = self._policy(company, caller.did)
         if policy in ('contact', 'new') or not ranked:
@@ -385,51 +383,47 @@ class TelephonyMatcher(models.AbstractModel):
     # === WORDS === #
 
     def _contact_reason(self, partner, owners, policy):
-        _ = self.env._
         if not partner:
             return ''
         if policy == 'contact':
-            return _("Contact with this number; deals are left alone here")
+            return _lt("Contact with this number; deals are left alone here")
         if policy == 'new':
-            return _("Contact with this number; each call begins a new deal here")
+            return _lt("Contact with this number; each call begins a new deal here")
         if owners.is_said:
-            return _("Said to be %(name)s's number by %(user)s; no open deal",
+            return _lt("Said to be %(name)s's number by %(user)s; no open deal",
                      name=owners.names[partner.id], user=self._user_name(owners.decision.user))
         if len(owners.contacts) > 1:
-            return _("The line of %(company)s, shared by %(count)s contacts; no open deal",
+            return _lt("The line of %(company)s, shared by %(count)s contacts; no open deal",
                      company=owners.names[partner.id], count=len(owners.contacts))
-        return _("Contact with this number; no open deal")
+        return _lt("Contact with this number; no open deal")
 
     def _deal_reason(self, best, ranked, offer, owners, policy, now):
-        _ = self.env._
         if policy == 'newest' and len(ranked) > 1 and 'choice' not in best.points:
-            return _("The newest of %(count)s open deals", count=len(ranked))
+            return _lt("The newest of %(count)s open deals", count=len(ranked))
         if len(ranked) > 1 or 'choice' in best.points or 'colleague' in best.points:
             rivals = [one for one in ranked if one is not best]
             rival = rivals[0] if rivals else None
             told = [reason for reason in self._candidate(best, offer, owners, now).reasons
                     if not rival or reason.weight > rival.points.get(reason.code, 0)][:MOST_TOLD]
-            reasons = ", ".join(f'{reason.text} ({reason.weight})' for reason in told)
-            reasons = reasons[:1].upper() + reasons[1:]
-            return _("%(reasons)s: %(score)s, next %(next)s", reasons=reasons, score=best.score, next=rival.score) if (
-                rival) else _("%(reasons)s: the only open deal", reasons=reasons)
+            reasons = [_lt("%(reason)s (%(points)s)", reason=reason.text, points=reason.weight) for reason in told]
+            return _lt("%(reasons)s: %(score)s, next %(next)s", reasons=reasons, score=best.score, next=rival.score) if (
+                rival) else _lt("%(reasons)s: the only open deal", reasons=reasons)
         if not owners.contacts and not offer.contact_name:
-            return _("The only open deal with this number")
+            return _lt("The only open deal with this number")
         if 'firm' in best.points:
-            return _("The only open deal of the caller's company, %(name)s", name=offer.contact_name)
+            return _lt("The only open deal of the caller's company, %(name)s", name=offer.contact_name)
         name = offer.contact_name or owners.contacts[0].name
-        return _("The only open deal of %(name)s", name=name)
+        return _lt("The only open deal of %(name)s", name=name)
 
     def _open_reason(self, ranked, policy):
-        _ = self.env._
         if len(ranked) == 1:
-            return _("An open deal of somebody else in the company: is it about this?") if ranked[0].is_far else _(
+            return _lt("An open deal of somebody else in the company: is it about this?") if ranked[0].is_far else _lt(
                 "One open deal: is it about this?")
         if len(ranked) > MOST_DEALS:
-            return _("More than %(count)s open deals: choose the right one", count=MOST_DEALS)
+            return _lt("More than %(count)s open deals: choose the right one", count=MOST_DEALS)
         if policy != 'score':
-            return _("%(count)s open deals: choose the right one", count=len(ranked))
-        return _("%(count)s open deals, none clearly ahead (%(score)s, next %(next)s): choose the right one",
+            return _lt("%(count)s open deals: choose the right one", count=len(ranked))
+        return _lt("%(count)s open deals, none clearly ahead (%(score)s, next %(next)s): choose the right one",
                  count=len(ranked), score=ranked[0].score, next=ranked[1].score)
 
     def _candidate(self, scored, offer, owners, now):
@@ -439,49 +433,47 @@ class TelephonyMatcher(models.AbstractModel):
         return Candidate(self.env['crm.lead'].browse(scored.deal.id), scored.score, tuple(reasons))
 
     def _reason_text(self, code, offer, owners, now):
-        _ = self.env._
         match code:
             case 'number':
-                return _("it has this number")
+                return _lt("it has this number")
             case 'person':
-                return _("it is %(name)s's", name=offer.contact_name) if offer.contact_name else _("it is the caller's")
+                return _lt("it is %(name)s's", name=offer.contact_name) if offer.contact_name else _lt("it is the caller's")
             case 'firm':
-                return _("it is the deal of %(name)s, the caller's company", name=offer.contact_name)
+                return _lt("it is the deal of %(name)s, the caller's company", name=offer.contact_name)
             case 'colleague':
-                return _("it is the deal of %(name)s, a colleague", name=offer.contact_name)
+                return _lt("it is the deal of %(name)s, a colleague", name=offer.contact_name)
             case 'choice':
-                return _("chosen by %(name)s for this number", name=self._user_name(owners.decision.user))
+                return _lt("chosen by %(name)s for this number", name=self._user_name(owners.decision.user))
             case 'owner':
-                return _("%(name)s, who talks, owns it", name=self._user_name(offer.deal.user))
+                return _lt("%(name)s, who talks, owns it", name=self._user_name(offer.deal.user))
             case 'campaign':
-                return _("its campaign's number was called")
+                return _lt("its campaign's number was called")
             case 'source':
-                return _("its source's number was called")
+                return _lt("its source's number was called")
             case 'team':
-                return _("its team's number was called")
+                return _lt("its team's number was called")
             case 'planned':
-                return _("a callback is due") if offer.deal.due_what == 'callback' else _("an activity is due")
+                return _lt("a callback is due") if offer.deal.due_what == 'callback' else _lt("an activity is due")
             case 'recent':
                 return self._recent_text(offer.deal, now)
             case 'quotation':
-                return _("a quotation is open")
+                return _lt("a quotation is open")
             case 'probability':
-                return _("probability %(percent)s%%", percent=round(offer.deal.probability))
+                return _lt("probability %(percent)s%%", percent=round(offer.deal.probability))
             case 'amount':
-                return _("the highest revenue")
+                return _lt("the highest revenue")
         return code
 
     def _recent_text(self, deal, now):
-        _ = self.env._
         days = (now.date() - deal.contacted_at.date()).days
         if deal.contacted_by == 'call':
-            return _("called about it today") if not days else _("called about it yesterday") if days == 1 else _(
+            return _lt("called about it today") if not days else _lt("called about it yesterday") if days == 1 else _lt(
                 "called about it %(days)s days ago", days=days)
-        return _("written about today") if not days else _("written about yesterday") if days == 1 else _(
+        return _lt("written about today") if not days else _lt("written about yesterday") if days == 1 else _lt(
             "written about %(days)s days ago", days=days)
 
     def _user_name(self, user_id):
-        return self._user_names(user_id) if user_id else self.env._("somebody")
+        return self._user_names(user_id) if user_id else _lt("somebody")
 
     @api.model
     @tools.ormcache('user_id')

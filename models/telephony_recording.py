@@ -8,6 +8,8 @@ from odoo.http import request
 
 from ..providers.base import ProviderError
 from ..providers.fetch import host_allowed, open_sound
+from ..tools.words import _lt
+from .words_field import WordsField, in_words, told
 
 _logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class TelephonyRecording(models.Model):
     duration = fields.Integer(string="Duration (s)", readonly=True)
     delete_after = fields.Date(readonly=True)
     transcript = fields.Text(readonly=True)
-    error = fields.Char(string="Reason", readonly=True)
+    error = WordsField(string="Reason", readonly=True)
     attempts = fields.Integer(readonly=True, help="How often the PBX was asked where it is.")
     next_try_at = fields.Datetime(readonly=True)
     player_url = fields.Char(compute='_compute_player_url')
@@ -109,7 +111,7 @@ class TelephonyRecording(models.Model):
                 attempts = recording.attempts + 1
                 again = getattr(error, 'retryable', True) and attempts < len(LOCATE_SECONDS)
                 recording.write({
-                    'attempts': attempts, 'error': str(error), 'state': 'pending' if again else 'failed',
+                    'attempts': attempts, 'error': in_words(error), 'state': 'pending' if again else 'failed',
                     'next_try_at': again and fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[attempts]),
                 })
             if not self.env['ir.cron']._commit_progress(1, remaining=self.search_count(domain)):
@@ -138,8 +140,8 @@ class TelephonyRecording(models.Model):
         try:
             sound = recording._open(byte_range or '')
         except ProviderError as error:
-            recording.write({'state': 'failed' if recording.url else 'pending', 'error': str(error)})
-            return request.make_response(str(error), status=502, headers=list(PLAYER_HEADERS.items()))
+            recording.write({'state': 'failed' if recording.url else 'pending', 'error': in_words(error)})
+            return request.make_response(told(self.env, in_words(error)), status=502, headers=list(PLAYER_HEADERS.items()))
         if recording.state != 'ready':
             recording.write({'state': 'ready', 'error': False})
         response = request.make_response(
@@ -155,7 +157,7 @@ class TelephonyRecording(models.Model):
         renewable = self.ref and self._can_locate()
         if not self.url:
             if not renewable:
-                raise ProviderError("the PBX has not told where this recording is")
+                raise ProviderError(_lt("The PBX has not told where this recording is. Try again in some minutes."))
             self._locate()
             renewable = False
         try:
@@ -184,6 +186,6 @@ class TelephonyRecording(models.Model):
         host = _host(url)
         if account._can('open_sound') or host_allowed(host, account._recording_hosts()):
             return {'state': 'ready', 'error': False}
-        return {'state': 'failed', 'error': account.env._(
+        return {'state': 'failed', 'error': _lt(
             "%(host)s is not among the hosts from which recordings of %(pbx)s are fetched. If it is right, a telephony "
             "administrator adds it to Recording Hosts on the PBX's form.", host=host or url[:100], pbx=account.name)}

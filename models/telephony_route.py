@@ -13,6 +13,7 @@ from odoo.modules.registry import Registry
 
 from ..providers.base import ProviderError, Question, dump
 from ..providers.clients import clients
+from ..tools.words import _lt
 from .telephony_event import ROUTED, EventRow
 
 _logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class TelephonyAccount(models.Model):
         self.env.cr.commit()    # pylint: disable=invalid-commit
         try:
             if time.monotonic() > caller.deadline:
-                raise ProviderError("others were sent first, then it was too late")
+                raise ProviderError(_lt("Others were sent first, and then it was too late: the caller was left in the queue."))
             self._client('route').route(caller.route_ref, extension)
         except Exception as error:
             if not isinstance(error, (ProviderError, UserError)):

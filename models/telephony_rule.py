@@ -7,7 +7,8 @@ from odoo.fields import Domain
 from odoo.tools import SQL, format_amount, format_list
 
 from .telephony_call import OUTCOMES, label_of
-from .telephony_rule_action import PROMISES, in_words
+from .telephony_rule_action import PROMISES
+from .words_field import WordsField, in_words
 from .working_hours import Openings
 
 _logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class TelephonyRule(models.Model):
     action_ids = fields.One2many('telephony.rule.action', 'rule_id', string="Actions", copy=True)
     effect_ids = fields.One2many('telephony.effect', 'rule_id', string="What It Did", readonly=True)
     effect_count = fields.Integer(compute='_compute_effect_count')
-    error = fields.Char(string="Latest Error", readonly=True, copy=False)
+    error = WordsField(string="Latest Error", readonly=True, copy=False)
     error_at = fields.Datetime(readonly=True, copy=False)
 
     # === COMPUTES === #

@@ -22,11 +22,6 @@ KINDS = [
 UNADDRESSED = ('sms', 'tag', 'lead', 'give_up')
 
 
-def in_words(error):
-    """What an admin reads of an exception."""
-    return str(error)[:500] or type(error).__name__
-
-
 class TelephonyRuleAction(models.Model):
     """One thing that a rule does, with its parameters."""
     _name = 'telephony.rule.action'

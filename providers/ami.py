@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from .base import Account, ProviderError, Stored, text_of
+from .base import Account, Stored, _, text_of, unfit
 
 # Channel variables that are used, without the underscores of inheritance.
 RECORDING, MAILBOX, DIDS = 'MIXMONITOR_FILENAME', 'VMSTATUS', ('FROM_DID', 'DID')
@@ -78,7 +78,7 @@ def _time(payload: Mapping) -> datetime | None:
     try:
         return datetime.fromtimestamp(float(text), timezone.utc) if text else None
     except (ValueError, OverflowError, OSError):
-        raise ProviderError(f"{name} is no Unix time: {text[:100]}") from None
+        raise unfit(name, _("a time in Unix seconds"), text[:100]) from None
 
 
 def call_ref(payload: Mapping) -> str:

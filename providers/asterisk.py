@@ -32,7 +32,9 @@ from .base import (
     WebhookRequest,
     _,
     digest,
+    missing,
     text_of,
+    unfit,
 )
 
 # Events that tell nothing of a call in any reading; with the VarSets of other VARIABLES most of a stream.
@@ -126,7 +128,7 @@ class Asterisk(Provider):
         body = request.json()
         events = body.get('events') if isinstance(body, dict) else None
         if not isinstance(events, list):
-            raise ProviderError('the body is no JSON object with a list "events"')
+            raise ProviderError(_("The body should be a JSON object with a list “events”."))
         payloads = []
         for event in events:
             if not isinstance(event, dict):
@@ -137,18 +139,19 @@ class Asterisk(Provider):
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
         if 'not_an_object' in payload:
-            raise ProviderError(f"this element of the events is no JSON object: {str(payload['not_an_object'])[:100]}")
+            raise unfit('events', _("JSON objects"), str(payload['not_an_object'])[:100])
         kind, key = text_of(payload, 'Event', required=True), digest(payload)
         if kind not in USED:
-            return Identity(kind=kind, call_ref='', key=key, ignored=f"{kind} is not needed to tell a call")
+            return Identity(kind=kind, call_ref='', key=key, ignored=_("%(kind)s is not needed to tell a call.", kind=kind))
         for name in USED[kind]:
             if not ami.text_at(payload, name):
-                raise ProviderError(f"{name} is missing")
+                raise missing(name)
         ref = ami.call_ref(payload)
         if not ref and USED[kind]:
-            raise ProviderError("Linkedid is missing")
+            raise missing('Linkedid')
         ami.read(Stored(payload, datetime.now(timezone.utc)))
-        return Identity(kind=kind, call_ref=ref, key=key, ignored='' if ref else f"this {kind} belongs to no call")
+        return Identity(
+            kind=kind, call_ref=ref, key=key, ignored='' if ref else _("This %(kind)s belongs to no call.", kind=kind))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
         if not stored:
@@ -254,11 +257,12 @@ def _no_call(call: Call) -> list[CallEvent]:
     if not has_failed and not is_over:
         return []
     if not has_failed and not first.originated:
-        note = f"{ami.endpoint(first.name)} called a service of the PBX: {first.exten}"
+        note = _("%(phone)s called a service of the PBX: %(number)s",
+                 phone=ami.endpoint(first.name), number=first.exten)
     elif any(one.status == 'ANSWER' for one in call.tries.values()):
-        note = "click-to-call: the employee picked up, but the customer was not called"
+        note = _("Click-to-call: the employee picked up, but the customer was not called.")
     else:
-        note = "click-to-call: the employee did not pick up, so the customer was not called"
+        note = _("Click-to-call: the employee did not pick up, so the customer was not called.")
     return [CallEvent('void', call.ref, at=call.events[0].at, note=note)]
 
 

@@ -16,6 +16,10 @@ from types import MappingProxyType
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+# A text of an adapter: it stays English here, whoever shows it puts it into the reader's words.
+from ..tools.words import _lt as _
+from ..tools.words import storable
+
 DIRECTIONS = ('inbound', 'outbound', 'internal')
 OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned')
 
@@ -33,8 +37,10 @@ KINDS = (
 
 
 class ProviderError(Exception):
-    """What came from a PBX, or what the PBX answered, cannot be used. The text is shown to the admin as it is.
+    """What came from a PBX, or what the PBX answered, cannot be used.
 
+    :param message: a sentence for people, marked with :func:`_`, which says what to do where somebody can; it is kept as the
+        fact that it is and shown in the reader's language. Never empty, nor an exception's name
     :param retryable: the same thing may succeed later (a time-out, a rate limit)
     """
 
@@ -81,7 +87,7 @@ class WebhookRequest:
 
         :raise ProviderError: it is none
         """
-        return parse_json(self.body, "the body")
+        return parse_json(self.body, _("the body"))
 
     def content(self) -> dict:
         """What was sent, of PBXs that send it in more than one form: the body where it is a JSON object, whatever its
@@ -98,7 +104,7 @@ class WebhookRequest:
         if looks_like_json or sent and not fields:
             body = self.json()
             if not isinstance(body, dict):
-                raise ProviderError("the body is no JSON object")
+                raise ProviderError(_("The body should be a JSON object."))
             return body
         return {name: values[0] for name, values in fields.items() if values}
 
@@ -139,7 +145,8 @@ class Account:
         try:
             zone = ZoneInfo(self.timezone or 'UTC')
         except (ZoneInfoNotFoundError, ValueError):
-            raise ProviderError(f"unknown time zone {self.timezone!r}") from None
+            raise ProviderError(_(
+                "The time zone %(zone)s is not known. Choose another one on the PBX's form.", zone=self.timezone)) from None
         return local.replace(tzinfo=zone).astimezone(timezone.utc)
 
     def to_local(self, moment: datetime) -> datetime:
@@ -147,7 +154,8 @@ class Account:
         try:
             return moment.astimezone(ZoneInfo(self.timezone or 'UTC')).replace(tzinfo=None)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ProviderError(f"unknown time zone {self.timezone!r}") from None
+            raise ProviderError(_(
+                "The time zone %(zone)s is not known. Choose another one on the PBX's form.", zone=self.timezone)) from None
 
 
 @dataclass(frozen=True)
@@ -296,11 +304,6 @@ class CallRecord:
     recordings: tuple[RecordingRecord, ...] = ()
 
 
-def _(text: str) -> str:
-    """Mark a text of an adapter for translation: it stays English here, the model that shows it translates it."""
-    return text
-
-
 class Provider:
     """A PBX's dialect. Subclassing registers it; instances hold no state.
 
@@ -393,6 +396,23 @@ registry: Mapping[str, Provider] = MappingProxyType(_registry)
 
 # --- helpers that adapters share ---------------------------------------------------------------------------------
 
+def missing(name: str) -> ProviderError:
+    return ProviderError(_("The field %(field)s is missing.", field=name))
+
+
+def unfit(name: str, what: str, text: str) -> ProviderError:
+    """:param what: what the field should hold, marked with _(): a noun with its article"""
+    return ProviderError(_("The field %(field)s should hold %(what)s, but holds: %(text)s", field=name, what=what, text=text))
+
+
+def unknown(name: str, text: str) -> ProviderError:
+    return ProviderError(_("The word in the field %(field)s is unknown: %(text)s", field=name, text=text))
+
+
+def unknown_event(text: str) -> ProviderError:
+    return ProviderError(_("This is an unknown event: %(event)s. Is the right kind of PBX chosen?", event=text))
+
+
 # Deeper nesting is no event, and would overflow the stack of whoever reads it after us.
 MAX_DEPTH = 50
 
@@ -406,25 +426,20 @@ def parse_json(text: str | bytes, what: str):
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ProviderError(f"{what} is not JSON: {str(error)[:200]}") from None
+        raise ProviderError(_("What came is not JSON (%(what)s): %(error)s", what=what, error=str(error)[:200])) from None
     level = [value]
     for _depth in range(MAX_DEPTH):
         level = [child for one in level if isinstance(one, (dict, list))
                  for child in (one.values() if isinstance(one, dict) else one)]
         if not level:
             return value
-    raise ProviderError(f"{what} is nested too deeply")
+    raise ProviderError(_("What came is nested too deeply to be an event (%(what)s).", what=what))
 
 
 def dump(payload: Mapping) -> str:
     """A payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as escapes, and
     :func:`json.loads` gives back exactly what came."""
     return _SURROGATE.sub(lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False))
-
-
-def storable(text: str) -> str:
-    """A text for a database column: NUL and lone surrogates, which none takes, become U+FFFD."""
-    return _SURROGATE.sub('\ufffd', text).replace('\0', '\ufffd')
 
 
 def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
@@ -444,13 +459,15 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
         value = ''
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ProviderError(f"{name} is no text: {str(value)[:100]}")
+            raise unfit(name, _("a text"), str(value)[:100])
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
     value = storable(value).strip()
     if len(value) > LONGEST_TEXT:
-        raise ProviderError(f"{name} is longer than {LONGEST_TEXT} characters: {value[:50]}…")
+        raise ProviderError(_(
+            "The field %(field)s is longer than %(most)s characters: %(text)s…",
+            field=name, most=LONGEST_TEXT, text=value[:50]))
     if required and not value:
-        raise ProviderError(f"{name} is missing")
+        raise missing(name)
     return value
 
 
@@ -467,7 +484,7 @@ def seconds_of(payload: Mapping, name: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < 10 ** 7:
-        raise ProviderError(f"{name} is no number of seconds: {text[:100]}")
+        raise unfit(name, _("a number of seconds"), text[:100])
     return value
 
 
@@ -483,9 +500,9 @@ def unix_time_of(payload: Mapping, name: str, required: bool = False) -> datetim
     except (ValueError, OverflowError, OSError):
         seconds, moment = -1, None
     if seconds < 0:
-        raise ProviderError(f"{name} is no Unix time: {text[:100]}")
+        raise unfit(name, _("a time in Unix seconds"), text[:100])
     if required and not moment:
-        raise ProviderError(f"{name} is missing")
+        raise missing(name)
     return moment
 
 
@@ -496,7 +513,7 @@ def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = 
     """
     text = text_of(payload, name, required)
     if text and text not in words:
-        raise ProviderError(f"{name} is unknown: {text[:100]}")
+        raise unknown(name, text[:100])
     return text
 
 
@@ -509,4 +526,4 @@ def local_time_of(payload: Mapping, name: str, account: Account, pattern: str = 
     try:
         return account.to_utc(datetime.strptime(text, pattern))
     except (ValueError, OverflowError):
-        raise ProviderError(f"{name} is no time: {text[:100]}") from None
+        raise unfit(name, _("a time"), text[:100]) from None

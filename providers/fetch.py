@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from .base import ProviderError
+from .base import ProviderError, _
 
 TIMEOUT, TOTAL_SECONDS = 15, 600
 MAX_REDIRECTS = 3
@@ -109,15 +109,17 @@ def open_sound(url: str, allowed_hosts: Iterable[str], byte_range: str = '', own
             return _sound(answer, url, deadline, at_home)
         answer.close()
         url = urljoin(url, answer.headers.get('Location', ''))
-    raise ProviderError("the recording's address redirects too often")
+    raise ProviderError(_("The recording's address leads on to others too often, so it is not followed."))
 
 
 def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str, own: OwnServer | None) -> requests.Response:
     if not (origin := _origin(url)):
-        raise ProviderError("the recording's address is not a plain http(s) URL")
+        raise ProviderError(_("The recording's address is no plain web address, so it is not opened."))
     parts, (_scheme, host, port) = urlsplit(url), origin
     if not own and not host_allowed(host, allowed_hosts):
-        raise ProviderError(f"{host} is not among the hosts from which this account may fetch recordings")
+        raise ProviderError(_(
+            "Recordings are not fetched from %(host)s: it is not among the recording hosts of this PBX. An administrator can "
+            "add it on the PBX's form.", host=host))
     address = _resolve(host, port, inside=bool(own))
     netloc = f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
     session = requests.Session()
@@ -132,8 +134,9 @@ def _get(url: str, allowed_hosts: tuple[str, ...], byte_range: str, own: OwnServ
         return session.get(
             parts._replace(netloc=netloc, fragment='').geturl(), headers=headers, stream=True, allow_redirects=False,
             timeout=TIMEOUT)
-    except requests.RequestException as error:
-        raise ProviderError(f"{host} does not answer: {type(error).__name__}", retryable=True) from None
+    except requests.RequestException:
+        raise ProviderError(_(
+            "%(host)s, where the recording lies, does not answer. Try again later.", host=host), retryable=True) from None
 
 
 class _NamedAdapter(HTTPAdapter):
@@ -152,21 +155,27 @@ def _resolve(host: str, port: int, inside: bool = False) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise ProviderError(f"{host} is not known to the name servers", retryable=True) from None
+        raise ProviderError(_(
+            "%(host)s, where the recording lies, is not known to the name servers. Try again later.", host=host),
+            retryable=True) from None
     addresses = [entry[4][0] for entry in found]
     if not addresses or not (inside or all(is_public(address) for address in addresses)):
-        raise ProviderError(f"{host} does not lead to a public address")
+        raise ProviderError(_(
+            "%(host)s, where the recording lies, leads into a private network, so it is not opened.", host=host))
     return addresses[0]
 
 
 def _sound(answer: requests.Response, url: str, deadline: float, own: OwnServer | None) -> Sound:
     if own and answer.status_code in (401, 403):
         answer.close()
-        raise LoginRefused(f"the PBX does not give this recording with the login of this account ({answer.status_code})")
+        raise LoginRefused(_(
+            "The PBX does not give this recording with the login of this account (%(code)s). Check the login on its form.",
+            code=answer.status_code))
     if answer.status_code not in (200, 206, 416):
         answer.close()
-        raise ProviderError(
-            f"the recording's server answered {answer.status_code}", retryable=answer.status_code in NOT_YET)
+        raise ProviderError(_(
+            "The recording's server answered with code %(code)s. It may have deleted the recording, or not have it yet.",
+            code=answer.status_code), retryable=answer.status_code in NOT_YET)
     told = answer.headers.get('Content-Type', '').split(';')[0].strip().lower()
     path = urlsplit(url).path.lower()
     kind = AUDIO_TYPES.get(told)
@@ -176,7 +185,8 @@ def _sound(answer: requests.Response, url: str, deadline: float, own: OwnServer 
         kind = next((kind for suffix, kind in SUFFIX_TYPES.items() if path.endswith(suffix)), 'audio/mpeg')
     if not kind and answer.status_code != 416:
         answer.close()
-        raise ProviderError(f"the recording's server sent {told}, which is no sound")
+        raise ProviderError(_(
+            "The recording's server sent something that is no sound (%(kind)s).", kind=told or '?'))
     headers = {name: answer.headers[name] for name in ('Content-Length', 'Content-Range', 'Accept-Ranges')
                if name in answer.headers}
     return Sound(answer.status_code, {**headers, 'Content-Type': kind or 'audio/mpeg'}, _chunks(answer, deadline))

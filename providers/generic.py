@@ -20,6 +20,7 @@ from .base import (
     digest,
     seconds_of,
     text_of,
+    unfit,
     word_of,
 )
 
@@ -76,14 +77,18 @@ class Generic(Provider):
         body = request.json()
         items = body if isinstance(body, list) else [body]
         if len(items) > BATCH_LIMIT:
-            raise Refused(f"a batch holds at most {BATCH_LIMIT} events, this one has {len(items)}", status=413)
+            raise Refused(_(
+                "A batch holds at most %(most)s events, this one has %(count)s. Send it in parts.",
+                most=BATCH_LIMIT, count=len(items)), status=413)
         if not isinstance(body, (list, dict)):
-            raise ProviderError("the body is neither a JSON object nor a list of objects")
+            raise ProviderError(_("The body should be a JSON object or a list of objects."))
         return [item if isinstance(item, dict) else {'not_an_object': item} for item in items]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
         if 'not_an_object' in payload:
-            raise ProviderError(f"this element of the batch is no JSON object: {str(payload['not_an_object'])[:100]}")
+            raise ProviderError(_(
+                "Each element of the batch should be a JSON object, this one is: %(text)s",
+                text=str(payload['not_an_object'])[:100]))
         event = _event(payload)
         event_id = text_of(payload, 'event_id')
         return Identity(
@@ -122,13 +127,14 @@ def _moment(payload: Mapping, name: str) -> datetime:
         # Python 3.10 knows neither the Z nor fractions of other than 3 or 6 digits
         moment = datetime.fromisoformat(_six_digits(text[:-1] + '+00:00' if text[-1] in 'Zz' else text))
     except ValueError:
-        raise ProviderError(f"{name} is no ISO 8601 time: {text[:100]}") from None
+        raise unfit(name, _("an ISO 8601 time"), text[:100]) from None
     if moment.tzinfo is None:
-        raise ProviderError(f"{name} has no offset from UTC: {text[:100]}")
+        raise ProviderError(_(
+            "The time in the field %(field)s needs an offset from UTC, such as +05:00: %(text)s", field=name, text=text[:100]))
     try:
         return moment.astimezone(timezone.utc)
     except OverflowError:
-        raise ProviderError(f"{name} is no time: {text[:100]}") from None
+        raise unfit(name, _("a time"), text[:100]) from None
 
 
 def _six_digits(text: str) -> str:

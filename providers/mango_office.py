@@ -25,9 +25,12 @@ from .base import (
     WebhookRequest,
     _,
     digest,
+    missing,
     parse_json,
     text_of,
+    unfit,
     unix_time_of,
+    unknown_event,
     word_of,
 )
 
@@ -35,17 +38,17 @@ from .base import (
 CALL, SUMMARY, RECORDING, ADDED = 'events/call', 'events/summary', 'events/recording', 'events/record/added'
 USED = (CALL, SUMMARY, RECORDING, ADDED)
 IGNORED = {
-    'events/record/tagged': "topics of a recording",
-    'events/dtmf': "a key pressed in a menu",
-    'events/sms': "the report of an SMS",
-    'result/callback': "the result of a command",
-    'result/callback_group': "the result of a command",
-    'result/call/hangup': "the result of a command",
-    'result/route': "the result of a command",
-    'result/transfer': "the result of a command",
-    'result/sms': "the result of a command",
-    'result/recording/start': "the result of a command",
-    'result/stats': "the result of a command",
+    'events/record/tagged': _("Topics of a recording."),
+    'events/dtmf': _("A key pressed in a menu."),
+    'events/sms': _("The report of an SMS."),
+    'result/callback': _("The result of a command."),
+    'result/callback_group': _("The result of a command."),
+    'result/call/hangup': _("The result of a command."),
+    'result/route': _("The result of a command."),
+    'result/transfer': _("The result of a command."),
+    'result/sms': _("The result of a command."),
+    'result/recording/start': _("The result of a command."),
+    'result/stats': _("The result of a command."),
 }
 # Where the address does not tell the kind: fields that only this kind has.
 KNOWN_BY = (('call_state', CALL), ('recording_state', RECORDING), ('call_direction', SUMMARY), ('product_id', ADDED))
@@ -114,23 +117,26 @@ class MangoOffice(Provider):
     def verify(self, request: WebhookRequest, account: Account) -> None:
         """Mango: sign, the SHA-256 of key, json and salt, where json is the text as it was sent. No HMAC."""
         if not account.api_key or not account.api_secret:
-            raise Refused("vpbx_api_key or vpbx_api_salt is not configured, so nothing can be authenticated")
+            raise Refused(_(
+                "The unique code or the key for the signature is not entered, so nobody can be let in. Enter both on the "
+                "form of this PBX."))
         fields = request.fields
         for name in ('vpbx_api_key', 'sign', 'json'):
             if name not in fields:
-                raise Refused(f"the field {name} is missing")
+                raise Refused(missing(name).args[0])
         key_is_ours = signing.same(fields['vpbx_api_key'], account.api_key)
         sign = sign_of(account.api_key, fields['json'], account.api_secret)
         if not signing.same(fields['sign'].strip(), sign) or not key_is_ours:
-            raise Refused("the signature is wrong" if key_is_ours else "vpbx_api_key is another one")
+            raise Refused(signing.WRONG_SIGNATURE if key_is_ours else _(
+                "The unique code (vpbx_api_key) is that of another PBX. Correct it, or the address in the other PBX."))
 
     def split(self, request: WebhookRequest) -> list[dict]:
         text = request.fields.get('json', '')
         if not text.strip():
             return []       # a check of the connection that is signed
-        event = parse_json(text, "the field json")
+        event = parse_json(text, _("the field json"))
         if not isinstance(event, dict):
-            raise ProviderError("the field json is no JSON object")
+            raise ProviderError(_("In the body, the field json should be a JSON object."))
         return [{'path': request.suffix.strip('/'), 'json': event}]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
@@ -140,7 +146,8 @@ class MangoOffice(Provider):
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
             result = text_of(_body(payload), 'result') if kind.startswith('result/') else ''
-            ignored = IGNORED[kind] if result in ('', KEPT) else f"{IGNORED[kind]}: {result[:20]}"
+            ignored = IGNORED[kind] if result in ('', KEPT) else _(
+                "%(what)s Its code: %(result)s", what=IGNORED[kind], result=result[:20])
             return Identity(kind=kind, call_ref='', key=key, ignored=ignored)
         call_ref = text_of(_body(payload), 'entry_id', required=True)
         self.translate([Stored(payload, _UNKNOWN)], account)
@@ -282,18 +289,20 @@ def _kind(payload: Mapping) -> str:
     if path:
         found = next((kind for kind in (*USED, *IGNORED) if path == kind or path.endswith('/' + kind)), '')
         if not found:
-            raise ProviderError(f"unknown event {path[:100]}")
+            raise unknown_event(path[:100])
         return found
     found = next((kind for name, kind in KNOWN_BY if name in body), '')
     if not found:
-        raise ProviderError("neither the address nor the fields tell what event this is")
+        raise ProviderError(_(
+            "This event is not known: neither the address nor the fields tell what it is. Check the address that is "
+            "entered in the PBX."))
     return found
 
 
 def _body(payload: Mapping) -> Mapping:
     body = payload.get('json')
     if not isinstance(body, dict):
-        raise ProviderError("the field json is no JSON object")
+        raise ProviderError(_("In the body, the field json should be a JSON object."))
     return body
 
 
@@ -364,24 +373,25 @@ def _party(body: Mapping, name: str) -> Party:
     """Mango: an object, empty where nobody was reached; then some PHP writes a list."""
     party = body.get(name) or {}
     if not isinstance(party, dict):
-        raise ProviderError(f"{name} is no object: {party!r:.100}")
+        raise unfit(name, _("an object"), repr(party)[:100])
     try:
         return Party(*(text_of(party, part) for part in ('extension', 'number', 'line_number', 'acd_group')))
     except ProviderError as error:
-        raise ProviderError(f"{name}: {error}") from None
+        raise ProviderError(_(
+            "In the field %(field)s: %(complaint)s", field=name, complaint=error.args[0])) from None
 
 
 def _seq(body: Mapping) -> int:
     text = text_of(body, 'seq')
     if text and not (text.isdecimal() and len(text) < 10):
-        raise ProviderError(f"seq is no counter: {text[:100]}")
+        raise unfit('seq', _("a whole number"), text[:100])
     return int(text or 0)
 
 
 def _reason(body: Mapping) -> str:
     text = text_of(body, 'disconnect_reason')
     if text and not text.isdecimal():
-        raise ProviderError(f"disconnect_reason is no code: {text[:100]}")
+        raise unfit('disconnect_reason', _("a code of digits"), text[:100])
     return text
 
 
@@ -464,7 +474,8 @@ def _no_call(call: Call, legs: Sequence[Sequence[State]]) -> list[CallEvent]:
     if any(leg[-1].state != 'Disconnected' for leg in legs) and not call.summary:
         return []
     last = max((leg[-1] for leg in legs), key=lambda state: state.order)
-    note = f"click-to-call: the client was not called, the employee did not pick up ({last.reason or 'no reason told'})"
+    note = _("Click-to-call: the employee did not pick up, so the customer was not called (%(reason)s).",
+             reason=last.reason or "–")
     return [CallEvent('void', call.ref, at=last.at, note=note)]
 
 
@@ -586,7 +597,7 @@ class Leg:
         :raise ProviderError: a column that is used cannot be understood
         """
         if not isinstance(row, dict):
-            raise ProviderError("a row of the statistics is no object")
+            raise ProviderError(_("A row of the statistics should be a JSON object."))
         reached, line = text_of(row, 'to_extension'), text_of(row, 'line_number')
         location = text_of(row, 'location').partition('.')[0]
         if location not in LOCATIONS:
@@ -628,7 +639,7 @@ def _is_history(payload: Mapping) -> bool:
 def _legs_of(payload: Mapping, shift: timedelta = timedelta()) -> list[Leg]:
     rows = payload['history'].get('rows')
     if not isinstance(rows, list) or not rows:
-        raise ProviderError("the statistics hold no rows")
+        raise ProviderError(_("The statistics hold no rows."))
     return [Leg.of(row, shift) for row in rows]
 
 

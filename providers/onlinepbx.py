@@ -105,7 +105,7 @@ class OnlinePbx(Provider):
             return      # split will say what is wrong with it
         domain = _domain(told) if isinstance(told, str) else ''
         if domain and account.api_key and domain != _domain(account.api_key):
-            raise Refused("domain is that of another PBX")
+            raise Refused(_("The field domain names another PBX. Correct the PBX domain, or the address in the other PBX."))
 
     def split(self, request: WebhookRequest) -> list[dict]:
         body = request.content()
@@ -119,7 +119,7 @@ class OnlinePbx(Provider):
         uuid, is_call = text_of(payload, 'uuid'), bool(text_of(payload, 'caller') or text_of(payload, 'callee'))
         if not uuid and not is_call:
             # uuid is not the only thing that the panel's test lacks
-            return Identity(kind=event[:100], call_ref='', key=key, ignored="a test of the address")
+            return Identity(kind=event[:100], call_ref='', key=key, ignored=_("A test of the address."))
         text_of(payload, 'domain')
         self.translate([Stored(payload, datetime.now(timezone.utc))], account)
         return Identity(kind=event, call_ref=uuid, key=key)
@@ -315,7 +315,7 @@ class Row:
         row = payload['history']
         events = row.get('events') or []
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            raise ProviderError("events is no list of events")
+            raise ProviderError(_("The field events should hold a list of events."))
         direction = DIRECTION.get(word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True), 'inbound')
         started_at = unix_time_of(row, 'start_stamp', required=True)
         ended_at = unix_time_of(row, 'end_stamp') or _later(started_at, seconds_of(row, 'duration') or 0)

@@ -3,9 +3,16 @@ import base64
 import hashlib
 import hmac
 
-from .base import Refused, WebhookRequest
+from .base import Refused, WebhookRequest, _
 
 HEADER = 'x-telephony-signature'
+# What people read of refusals that several PBXs have.
+NO_SECRET = _("There is no secret on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX.")
+WRONG_SIGNATURE = _("The signature is wrong. Enter the same secret here and in the PBX.")
+
+
+def no_header(name: str) -> Refused:
+    return Refused(_("The header %(header)s is missing. Does the sender sign what it sends?", header=name))
 
 
 def same(given: str, expected: str) -> bool:
@@ -38,12 +45,12 @@ def require_login(request: WebhookRequest, user: str, password: str) -> None:
     :raise Refused: it is missing or wrong, or there is no password to check it with
     """
     if not password:
-        raise Refused("no secret is configured for this account, so nothing can be authenticated")
+        raise Refused(NO_SECRET)
     given = request.headers.get('authorization', '').strip()
     if not given.lower().startswith('basic '):
-        raise Refused("a login (HTTP basic authentication) is missing")
+        raise Refused(_("The login (HTTP basic authentication) is missing. Enter user and password in the PBX."))
     if not same(given[6:].strip(), base64_text(f'{user}:{password}'.encode())):
-        raise Refused("the login is wrong")
+        raise Refused(_("The login is wrong. Enter the same user and password here and in the PBX."))
 
 
 def require_hmac(request: WebhookRequest, secret: str) -> None:
@@ -52,9 +59,9 @@ def require_hmac(request: WebhookRequest, secret: str) -> None:
     :raise Refused: the header is missing or wrong, or there is no secret to check it with
     """
     if not secret:
-        raise Refused("no secret is configured for this account, so nothing can be authenticated")
+        raise Refused(NO_SECRET)
     given = request.headers.get(HEADER, '').strip()
     if not given:
-        raise Refused("the header X-Telephony-Signature is missing")
+        raise no_header("X-Telephony-Signature")
     if not same(given, 'sha256=' + hmac_sha256(secret, request.body)):
-        raise Refused("the signature is wrong")
+        raise Refused(WRONG_SIGNATURE)

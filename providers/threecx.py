@@ -33,8 +33,11 @@ from .base import (
     WebhookRequest,
     _,
     digest,
+    missing,
     seconds_of,
     text_of,
+    unfit,
+    unknown,
 )
 
 # call_type in small letters -> direction, outcome. `direction` of a journal says the same and is not needed.
@@ -94,12 +97,12 @@ class ThreeCX(Provider):
     def verify(self, request: WebhookRequest, account: Account) -> None:
         """3CX signs nothing: the template sends `Authorization: Bearer <client secret>`."""
         if not account.api_secret:
-            raise Refused("no secret is configured for this account, so nothing can be authenticated")
+            raise Refused(signing.NO_SECRET)
         scheme, _space, given = request.headers.get('authorization', '').strip().partition(' ')
         if scheme.lower() != 'bearer' or not given.strip():
-            raise Refused("the header Authorization: Bearer is missing")
+            raise signing.no_header("Authorization: Bearer")
         if not signing.same(given.strip(), account.api_secret.strip()):
-            raise Refused("the key is wrong")
+            raise Refused(_("The key is wrong. Load the template into the 3CX once more."))
 
     def split(self, request: WebhookRequest) -> list[dict]:
         """A lookup or a new contact is no event. A journal is kept for every window that it matters to."""
@@ -133,7 +136,7 @@ class ThreeCX(Provider):
         own = journals if window is None else _begun_in(window, journals)
         if not own:
             return [CallEvent('void', ref, at=journals[0].started_at,
-                              note="another phone rang first: the call is kept with its journal")]
+                              note=_("Another phone rang first: the call is kept with its journal."))]
         return _tell(ref, own, [one for one in logged if any(_is_near(journal, one.journals[0]) for journal in own)], account)
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
@@ -173,7 +176,7 @@ def _contact(fields: Mapping) -> tuple[Contact, str]:
     contact = Contact(**{name: _text(fields, name) for name in names})
     number = _text(fields, 'number') or contact.phone_business or contact.phone_mobile
     if not number and not (contact.first_name or contact.last_name or contact.company):
-        raise ProviderError("number is missing")
+        raise missing('number')
     return contact, number
 
 
@@ -217,12 +220,12 @@ def _journal(payload: Mapping) -> _Journal:
     """:raise ProviderError: the call, its start or a duration cannot be read"""
     call_type = _text(payload, 'call_type')
     if not call_type:
-        raise ProviderError("call_type is missing")
+        raise missing('call_type')
     if call_type.lower() not in CALL_TYPE:
-        raise ProviderError(f"call_type is unknown: {call_type[:100]}")
+        raise unknown('call_type', call_type[:100])
     started_at = _moment(payload, 'started_at')
     if not started_at:
-        raise ProviderError("started_at is missing")
+        raise missing('started_at')
     later = (_moment(payload, name) for name in ('established_at', 'ended_at'))
     established_at, ended_at = (at if at and at >= started_at else None for at in later)
     talk = _duration(payload, 'duration')
@@ -270,7 +273,7 @@ def _moment(payload: Mapping, name: str) -> datetime | None:
             raise ValueError
         return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise ProviderError(f"{name} is no ISO time: {text[:100]}") from None
+        raise unfit(name, _("an ISO 8601 time"), text[:100]) from None
 
 
 def _duration(payload: Mapping, name: str) -> float | None:
@@ -434,12 +437,12 @@ def _logged(payload: Mapping, account: Account) -> _Logged:
     """
     rows = payload['history'].get('rows')
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise ProviderError("the history holds no rows")
+        raise ProviderError(_("The history holds no rows."))
     legs = [(_moment(row, 'StartTime'), row) for row in rows]
     legs.sort(key=lambda leg: (leg[0] is None, leg[0] or 0, repr(leg[1])))
     started_at, first = legs[0]
     if not started_at:
-        raise ProviderError("StartTime is missing")
+        raise missing('StartTime')
     direction = _log_direction(first, account)
     if direction == 'outbound':
         return _logged_outbound(first, [row for _at, row in legs], started_at)
@@ -460,7 +463,7 @@ def _log_direction(row: Mapping, account: Account) -> str:
     word = text_of(row, 'Direction').lower()
     ours = [text_of(row, name) in account.extensions for name in ('SourceDn', 'DestinationDn')]
     if word.startswith('internal') or all(ours):
-        raise ProviderError("a call between colleagues")
+        raise ProviderError(_("This is a call between colleagues, not with a customer."))
     if word.startswith(('in', 'out')):
         return 'inbound' if word.startswith('in') else 'outbound'
     return 'outbound' if ours[0] else 'inbound'
@@ -469,7 +472,7 @@ def _log_direction(row: Mapping, account: Account) -> str:
 def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: datetime) -> _Logged:
     number = text_of(first, 'DestinationCallerId') or text_of(first, 'DestinationDn')
     if not number:
-        raise ProviderError("a call to no number")
+        raise ProviderError(_("This is a call to no number."))
     answered = next((row for row in rows if _is_talk(row)), None)
     row = answered or first
     rings = _moment(row, 'StartTime') or started_at
@@ -527,7 +530,7 @@ def _span(row: Mapping, name: str) -> timedelta:
     text = text_of(row, name)
     match = _ISO_SPAN.fullmatch(text)
     if text and not match:
-        raise ProviderError(f"{name} is no duration: {text[:100]}")
+        raise unfit(name, _("a duration"), text[:100])
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=int(seconds))
 

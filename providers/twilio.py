@@ -36,8 +36,10 @@ from .base import (
     WebhookRequest,
     _,
     digest,
+    missing,
     seconds_of,
     text_of,
+    unfit,
     word_of,
 )
 
@@ -64,10 +66,10 @@ MACHINE = ('machine', 'fax')
 WITHHELD = frozenset({'266696687', '8656696', '86282452253', '7378742833', '2562533'})
 # Parameters of requests that tell of no call, and what those are.
 IGNORED = {
-    'MessageSid': "an SMS", 'SmsSid': "an SMS", 'MessageStatus': "an SMS",
-    'TaskSid': "an event of TaskRouter", 'WorkerSid': "an event of TaskRouter",
-    'TranscriptionSid': "a transcript", 'TranscriptionStatus': "a transcript",
-    'Payload': "a report of Twilio's debugger", 'ConferenceSid': "an event of a conference",
+    'MessageSid': _("An SMS."), 'SmsSid': _("An SMS."), 'MessageStatus': _("An SMS."),
+    'TaskSid': _("An event of TaskRouter."), 'WorkerSid': _("An event of TaskRouter."),
+    'TranscriptionSid': _("A transcript."), 'TranscriptionStatus': _("A transcript."),
+    'Payload': _("A report of Twilio's debugger."), 'ConferenceSid': _("An event of a conference."),
 }
 # Parameters that only one kind of request has, in the order in which they tell.
 KIND = {
@@ -117,30 +119,31 @@ class Twilio(Provider):
         the auth token then. Behind a proxy the address is the one that Twilio was given.
         """
         if not account.api_secret:
-            raise Refused("no secret is configured for this account, so nothing can be authenticated")
+            raise Refused(signing.NO_SECRET)
         given = request.headers.get('x-twilio-signature', '').strip()
         if not given:
-            raise Refused("the header X-Twilio-Signature is missing")
+            raise signing.no_header("X-Twilio-Signature")
         settings = request.headers.get('x-twilio-webhooks-signature-settings', '')
         hashed = hashlib.sha256 if 'algorithm=hmac_sha256' in settings.lower().replace(' ', '') else hashlib.sha1
         form = ''.join(name + value for name in sorted(request.form) for value in sorted(set(request.form[name])))
         if not request.form and request.body:
             body_hash = parse_qs(urlsplit(request.url).query).get('bodySHA256', [''])[0]
             if not signing.same(body_hash, hashlib.sha256(request.body).hexdigest()):
-                raise Refused("the body is not signed")
+                raise Refused(_("The body is not signed. Set up the PBX so that it signs what it sends."))
         secret, texts = account.api_secret.encode(), [(url + form).encode('utf-8', 'surrogatepass')
                                                       for url in _addresses(request, account)]
         expected = [signing.base64_text(hmac.new(secret, text, hashed).digest()) for text in texts]
         if True not in [signing.same(given, one) for one in expected]:
-            raise Refused("the signature is wrong")
+            raise Refused(signing.WRONG_SIGNATURE)
         sid = str(_read(request).get('AccountSid') or '').strip()
         if sid and account.api_key and sid != account.api_key.strip():
-            raise Refused("the request is from another Twilio account")
+            raise Refused(_(
+                "The request is from another Twilio account. Correct the Account SID, or the address in the other account."))
 
     def split(self, request: WebhookRequest) -> list[dict]:
         fields = request.content()
         if not fields:
-            raise ProviderError("the request holds no parameters")
+            raise ProviderError(_("The request holds no parameters. Is it really the PBX that sends it?"))
         return [fields]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
@@ -153,7 +156,7 @@ class Twilio(Provider):
         ref = _call_ref(payload)
         recording = word_of(payload, 'RecordingStatus', RECORDING_STATUS)
         if kind == 'Recording' and recording in ('absent', 'failed', 'deleted'):
-            return Identity(kind=kind, call_ref='', key=key, ignored="there is no recording")
+            return Identity(kind=kind, call_ref='', key=key, ignored=_("There is no recording."))
         self.translate([Stored(payload, _UNKNOWN)], account)
         return Identity(kind=kind, call_ref=ref, key=key)
 
@@ -372,7 +375,7 @@ def _note_recording(call: _Call, payload: Mapping, kind: str) -> None:
     sid = text_of(payload, 'RecordingSid') or next(iter(_RECORDING_SID.findall(url)), '') or url
     source = text_of(payload, 'RecordingSource')
     if kind == 'Recording' and not sid:
-        raise ProviderError("RecordingSid is missing")
+        raise missing('RecordingSid')
     if not url or word_of(payload, 'RecordingStatus', RECORDING_STATUS) not in ('', 'completed'):
         return
     known = call.recordings.get(sid, ('', None))
@@ -388,7 +391,7 @@ def _sequence(payload: Mapping) -> float:
     try:
         return float(int(text))
     except (ValueError, OverflowError):
-        raise ProviderError(f"SequenceNumber is no number: {text[:100]}") from None
+        raise unfit('SequenceNumber', _("a whole number"), text[:100]) from None
 
 
 def _time(payload: Mapping, name: str) -> datetime | None:
@@ -403,7 +406,7 @@ def _time(payload: Mapping, name: str) -> datetime | None:
         moment = parsedate_to_datetime(text)
         return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
     except (ValueError, TypeError, IndexError, OverflowError):
-        raise ProviderError(f"{name} is no RFC 2822 time: {text[:100]}") from None
+        raise unfit(name, _("an RFC 2822 time"), text[:100]) from None
 
 
 # --- the story ---------------------------------------------------------------------------------------------------
@@ -419,7 +422,8 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
     if direction in ('outbound', 'internal') and not is_direct and not children and not call.dials:
         if not parent.is_over:
             return []
-        note = f"nobody was called: the call of {employee or 'the employee'} ended as {parent.status}"
+        note = _("Click-to-call: the customer was not called. The call to the employee (%(phone)s) ended as %(status)s.",
+                 phone=employee or "–", status=parent.status)
         return [CallEvent('void', call.ref, at=parent.ended_at, note=note)]
 
     answered, talk = call.answers(others)
@@ -545,14 +549,14 @@ def _is_history(payload: Mapping) -> bool:
 def _rows(payload: Mapping, name: str) -> list[Mapping]:
     rows = payload['history'].get(name) or []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ProviderError(f"{name} of the history is no list of objects")
+        raise ProviderError(_("The field %(field)s of the history should be a list of objects.", field=name))
     return rows
 
 
 def _history_ref(payload: Mapping) -> str:
     parents = [row for row in _rows(payload, 'calls') if not text_of(row, 'parent_call_sid')]
     if len(parents) != 1:
-        raise ProviderError("the history tells of no call, or of several")
+        raise ProviderError(_("The history tells of no call, or of several."))
     return text_of(parents[0], 'sid', required=True)
 
 
@@ -583,7 +587,7 @@ def _callbacks(sid: str, row: Mapping, ref: str, is_heard: bool) -> list[dict]:
     """A call that never started has no times but that of its creation."""
     times = [text for name in ('start_time', 'end_time', 'date_created') if (text := text_of(row, name))]
     if not times:
-        raise ProviderError("a call of the history has no time")
+        raise ProviderError(_("A call of the history has no time."))
     common = {
         'CallSid': sid, 'ParentCallSid': ref if sid != ref else '', 'CallbackSource': 'call-progress-events',
         'From': text_of(row, 'from'), 'To': text_of(row, 'to'), 'Direction': text_of(row, 'direction')}

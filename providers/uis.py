@@ -29,9 +29,13 @@ from .base import (
     _,
     digest,
     local_time_of,
+    missing,
     seconds_of,
     text_of,
+    unfit,
     unix_time_of,
+    unknown,
+    unknown_event,
     word_of,
 )
 from .links import link_of
@@ -134,7 +138,7 @@ class Uis(Provider):
             return Identity(kind='history', call_ref=Session.of(payload, account).ref, key=digest(payload))
         one = Notification.of(payload, account, datetime.now(timezone.utc))
         if one.name == 'call_finished' and not one.direction and not one.is_internal:
-            raise ProviderError("direction is missing")
+            raise missing('direction')
         return Identity(kind=one.name, call_ref=one.ref, key=digest(payload))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
@@ -227,13 +231,13 @@ def _content(request: WebhookRequest) -> dict:
 def _flat(payload: Mapping) -> dict:
     body = payload.get('body')
     if not isinstance(body, dict):
-        raise ProviderError("the body is no JSON object")
+        raise ProviderError(_("The body should be a JSON object."))
     flat = {}
     for name in NESTED:
         part = body.get(name) or {}
         if not isinstance(part, dict):
             if _text(body, name):
-                raise ProviderError(f"{name} is no object: {part!r:.100}")
+                raise unfit(name, _("an object"), repr(part)[:100])
             part = {}
         flat.update(part)
     return {**flat, **{name: value for name, value in body.items() if name not in NESTED}}
@@ -245,15 +249,17 @@ def _name(payload: Mapping, body: Mapping) -> str:
     if path:
         name = path.rpartition('/')[2]
         if name not in KIND:
-            raise ProviderError(f"unknown event {path[:100]}")
+            raise unknown_event(path[:100])
         return name
     if named := _text(body, 'event'):
         if named.upper() not in NAMED:
-            raise ProviderError(f"event is unknown: {named[:100]}")
+            raise unknown('event', named[:100])
         return NAMED[named.upper()]
     found = next((event for name, event in KNOWN_BY if body.get(name) not in (None, '')), '')
     if not found:
-        raise ProviderError("neither the address nor the body tells what event this is")
+        raise ProviderError(_(
+            "This event is not known: neither the address nor the body tells what it is. Check the address that is entered "
+            "in the PBX."))
     return found
 
 
@@ -265,7 +271,7 @@ def _text(body: Mapping, name: str, required: bool = False) -> str:
     if text in ('null', 'None') or _PLACEHOLDER.fullmatch(text):
         text = ''
     if required and not text:
-        raise ProviderError(f"{name} is missing")
+        raise missing(name)
     return text
 
 
@@ -281,7 +287,7 @@ def _flag(body: Mapping, name: str) -> bool:
     value = body.get(name)
     text = str(value).lower() if isinstance(value, bool) else _text(body, name).lower()
     if text not in FLAGS:
-        raise ProviderError(f"{name} is neither true nor false: {text[:100]}")
+        raise unfit(name, _("true or false"), text[:100])
     return FLAGS[text]
 
 
@@ -295,7 +301,7 @@ def _ids(body: Mapping, name: str) -> tuple[str, ...]:
         ids = (_text({name: one}, name) for one in value)
         return tuple(sorted({one for one in ids if one}))
     except ProviderError:
-        raise ProviderError(f"{name} is no list of ids: {value!r:.100}") from None
+        raise unfit(name, _("a list of ids"), repr(value)[:100]) from None
 
 
 def _moment(body: Mapping, account: Account) -> datetime | None:
@@ -319,7 +325,7 @@ def _local_time(body: Mapping, name: str, account: Account) -> datetime | None:
         try:
             return datetime.strptime(match[1] + match[2], pattern + '%z').astimezone(timezone.utc)
         except (ValueError, OverflowError):
-            raise ProviderError(f"{name} is no time: {text[:100]}") from None
+            raise unfit(name, _("a time"), text[:100]) from None
     return local_time_of({name: text}, name, account, pattern)
 
 
@@ -451,11 +457,11 @@ class Session:
         row = payload['history']
         start = _local_time(row, 'start_time', account)
         if not start:
-            raise ProviderError("start_time is missing")
+            raise missing('start_time')
         total = _seconds(row, 'total_duration')
         people = row.get('employees') or []
         if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
-            raise ProviderError("employees is no list of employees")
+            raise ProviderError(_("The field employees should hold a list of employees."))
         took = [_text(one, 'employee_id') for one in people if _flag(one, 'is_answered') or _flag(one, 'is_talked')]
         rang = [_text(one, 'employee_id') for one in people]
         first, last = _text(row, 'first_answered_employee_id'), _text(row, 'last_talked_employee_id')

@@ -30,6 +30,7 @@ from .base import (
     local_time_of,
     seconds_of,
     text_of,
+    unknown_event,
 )
 
 # Call events, and what each says in our words.
@@ -44,12 +45,12 @@ KIND = {
     'NOTIFY_RECORD': 'recording',
 }
 IGNORED = {
-    'SMS': "an incoming SMS",
-    'NUMBER_LOOKUP': "the result of a number lookup",
-    'CALL_TRACKING': "a report of the call tracking",
-    'SPEECH_RECOGNITION': "a transcript",
-    'DOCUMENT': "a message about the account's documents",
-    'NOTIFY_INTERNAL_END': "undocumented; NOTIFY_END tells how the call ended",
+    'SMS': _("An incoming SMS."),
+    'NUMBER_LOOKUP': _("The result of a number lookup."),
+    'CALL_TRACKING': _("A report of the call tracking."),
+    'SPEECH_RECOGNITION': _("A transcript."),
+    'DOCUMENT': _("A message about the account's documents."),
+    'NOTIFY_INTERNAL_END': _("Not documented: NOTIFY_END tells how the call ended."),
 }
 BEGINNINGS = ('NOTIFY_START', 'NOTIFY_OUT_START')
 OUTGOING = ('NOTIFY_OUT_START', 'NOTIFY_OUT_END')
@@ -132,21 +133,21 @@ class Zadarma(Provider):
         The PHP SDK and the documentation write base64 of the hex digest, the TypeScript SDK base64 of the bytes.
         """
         if not account.api_secret:
-            raise Refused("no secret is configured for this account, so nothing can be authenticated")
+            raise Refused(signing.NO_SECRET)
         given = request.headers.get('signature', '').strip()
         if not given:
-            raise Refused("the header Signature is missing")
+            raise signing.no_header("Signature")
         fields = _fields(request)
         names = SIGNED.get(fields.get('event', '').strip(), SIGNED_AS_START)
         mac = signing.hmac_sha1(account.api_secret, ''.join(fields.get(name, '') for name in names))
         matches = [signing.same(given, signing.base64_text(form)) for form in (mac.hex().encode(), mac)]
         if True not in matches:
-            raise Refused("the signature is wrong")
+            raise Refused(signing.WRONG_SIGNATURE)
 
     def split(self, request: WebhookRequest) -> list[dict]:
         fields = _fields(request)
         if not fields:
-            raise ProviderError("the request holds no form fields")
+            raise ProviderError(_("The request holds no form fields. Is it really the PBX that sends it?"))
         return [fields]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
@@ -157,7 +158,7 @@ class Zadarma(Provider):
         if event in IGNORED:
             return Identity(kind=event, call_ref='', key=digest(payload), ignored=IGNORED[event])
         if event not in KIND:
-            raise ProviderError(f"unknown event {event[:100]}")
+            raise unknown_event(event[:100])
         [translated] = self.translate([Stored(payload, _UNKNOWN)], account)
         return Identity(kind=event, call_ref=translated.external_id, key=digest(payload))
 
@@ -348,7 +349,7 @@ class Row:
     def of(cls, row: Mapping) -> Row:
         """:raise ProviderError: a column that is used cannot be understood"""
         if not isinstance(row, dict):
-            raise ProviderError("a row of the statistics is no object")
+            raise ProviderError(_("A row of the statistics should be a JSON object."))
         recorded = str(row.get('is_recorded')).lower() in ('true', '1')
         return cls(
             ref=text_of(row, 'pbx_call_id', required=True),
@@ -373,7 +374,7 @@ def _is_history(payload: Mapping) -> bool:
 def _rows(payload: Mapping) -> list[Row]:
     rows = payload['history'].get('rows')
     if not isinstance(rows, list) or not rows:
-        raise ProviderError("the statistics hold no rows")
+        raise ProviderError(_("The statistics hold no rows."))
     return [Row.of(row) for row in rows]
 
 

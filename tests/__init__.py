@@ -6,6 +6,7 @@ from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
 from . import test_calls
+from . import test_chatter
 from . import test_client_asterisk
 from . import test_client_contract
 from . import test_client_mango_office
@@ -50,3 +51,4 @@ from . import test_simulate
 from . import test_tours
 from . import test_views
 from . import test_webhook
+from . import test_words

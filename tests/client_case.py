@@ -9,6 +9,7 @@ from odoo.addons.crm_telephony.providers import registry
 from odoo.addons.crm_telephony.providers.base import Account, ProviderError, Stored, dump
 from odoo.addons.crm_telephony.providers.clients import clients
 from odoo.addons.crm_telephony.providers.fold import fold
+from odoo.addons.crm_telephony.tools.words import Words
 
 LOGS = 'odoo.addons.crm_telephony.providers.clients.base'
 
@@ -38,12 +39,16 @@ class ClientCase(BaseCase):
         return clients[self.code](self.account(**values))
 
     def assert_error(self, words: str, retryable: bool, talk, *args):
-        """The call fails with these words, and tells no secret."""
+        """The call fails with these words: a sentence for people, translatable, that tells no secret and no class."""
         with self.assertRaisesRegex(ProviderError, words) as caught:
             result = talk(*args)
             if hasattr(result, '__next__'):
                 list(result)
         self.assertEqual(caught.exception.retryable, retryable, caught.exception)
+        told = caught.exception.args[0]
+        self.assertIsInstance(told, Words, "it cannot be translated")
+        self.assertRegex(told, r'(?s)^[A-Z0-9“+].*([.?]$|: .)', "it is no sentence")
+        self.assertNotRegex(told, r'\w(Error|Exception)\b', "it names a class")
         for secret in (self.fake.key, self.fake.secret):
             self.assertNotIn(secret, str(caught.exception))
         return caught.exception

@@ -34,13 +34,13 @@ class TestClientAsterisk(ClientCase):
     # --- logging in and errors ---------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "Asterisk 22.10.1: ARI and AMI over HTTP answer")
+        self.assertEqual(self.client().check(), "Asterisk 22.10.1: ARI and AMI over HTTP answer.")
         self.assertNotIn(self.fake.secret, ' '.join(request.target for request in self.fake.requests))
 
     def test_wrong_password(self):
         self.assert_error("ARI does not accept", False, self.client(api_secret='other').check)
         self.assert_error("AMI over HTTP does not accept", False, self.client(api_secret='other').hang_up, REF)
-        self.assert_error("missing", False, self.client(api_secret='').check)
+        self.assert_error("not complete", False, self.client(api_secret='').check)
 
     def test_what_is_switched_off(self):
         self.fake.next_answers = [Answer('<html>404 Not Found', 404)]
@@ -56,15 +56,15 @@ class TestClientAsterisk(ClientCase):
         self.fake.next_answers = [Answer('', 503)]
         self.assert_error("503", True, self.client().hang_up, REF)
         self.fake.next_answers = [None]
-        self.assert_error("does not answer", True, self.client().hang_up, REF)
+        self.assert_error("cannot be reached", True, self.client().hang_up, REF)
 
     def test_ami_refuses_with_200(self):
         self.fake.channels = [CUSTOMER, PHONE]
         self.fake.denied = {'Redirect'}
-        self.assert_error("may not Redirect", False, self.client().transfer, REF, '103', False)
+        self.assert_error("AMI: Redirect", False, self.client().transfer, REF, '103', False)
         for body in ('', 'hello', '<html></html>'):
             self.fake.next_answers = [Answer(body)]
-            self.assert_error("no answer", False, self.client().hang_up, REF)
+            self.assert_error("does not describe", False, self.client().hang_up, REF)
 
     def test_no_number_in_the_log(self):
         with self.assertLogs(LOGS, logging.INFO) as logs:
@@ -112,8 +112,8 @@ class TestClientAsterisk(ClientCase):
 
     def test_bad_input_is_not_sent(self):
         client = self.client()
-        self.assert_error("no extension of this account", False, client.dial, '777', '+442079460188', '')
-        self.assert_error("no extension of this account", False, client.dial, '101\r\nAction: Command', '+442079460188', '')
+        self.assert_error("no extension of this PBX", False, client.dial, '777', '+442079460188', '')
+        self.assert_error("no extension of this PBX", False, client.dial, '101\r\nAction: Command', '+442079460188', '')
         for number in ('', 'anonymous', '+44207946&x=1', '44 20 7946', '101\r\nExten: 1'):
             self.assert_error("no phone number", False, client.dial, '101', number, '')
         self.assertEqual(self.fake.asked('/ari/channels'), [])

@@ -158,11 +158,11 @@ class TestClientMangoOffice(ClientCase):
         for old in (False, True):
             self.fake.old_errors = old
             self.assert_error("3105", False, self.client(api_key='other').check)
-            self.assert_error("signature is wrong", False, self.client(api_secret='other').check)
+            self.assert_error("signature", False, self.client(api_secret='other').check)
             self.assert_error("3102", False, self.client(api_secret='other').numbers)
             self.assert_error("3102", False, self.client(api_secret='other').history, *self.period)
             self.assert_error("3102", False, self.client(api_secret='other').recording_url, 'rec-1', '')
-        self.assert_error("missing", False, self.client(api_secret='').check)
+        self.assert_error("not complete", False, self.client(api_secret='').check)
 
     def test_limits(self):
         too_many = {'name': 'Service Unavailable', 'message': 'Rate limit exceeded.', 'code': 0, 'status': 429}
@@ -180,16 +180,16 @@ class TestClientMangoOffice(ClientCase):
             ):
                 self.fake.next_answers = [answer]
                 self.assert_error(words, True, talk)
-        for answer, words in ((Answer('', 403), "allow its address"), (Answer({'result': 3300}), "3300")):
+        for answer, words in ((Answer('', 403), "Allow its address"), (Answer({'result': 3300}), "3300")):
             self.fake.next_answers = [answer]
             self.assert_error(words, False, lambda: self.client().dial('101', '+74951112233'))
 
     # --- the account -------------------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "balance 300.5")
+        self.assertEqual(self.client().check(), "Mango Office answers: balance 300.5.")
         self.fake.balance = {'result': 3100}
-        self.assertEqual(self.client().check(), "2 employees")
+        self.assertEqual(self.client().check(), "Mango Office answers: 2 employees.")
 
     def test_extensions_and_numbers(self):
         self.assertEqual(self.client().extensions(), [Extension('101', "Anna")])
@@ -273,7 +273,7 @@ class TestClientMangoOffice(ClientCase):
         self.fake.recordings = {'rec-7001': 'https://files.mango-office.ru/once/abc'}
         self.assertEqual(self.client().recording_url('rec-7001', 'ent-7001'), 'https://files.mango-office.ru/once/abc')
         self.assertEqual(len(self.fake.requests), 1, "the link works once and is not tried here")
-        self.assert_error("not got this recording yet", True, self.client().recording_url, 'rec-7002', 'ent-7001')
+        self.assert_error("no recording of this call yet", True, self.client().recording_url, 'rec-7002', 'ent-7001')
 
     # --- history -----------------------------------------------------------------------------------------------------
 
@@ -291,10 +291,10 @@ class TestClientMangoOffice(ClientCase):
 
     def test_statistics_that_are_none(self):
         for answers, words in (
-            ([Answer({})], "no key"),
-            ([Answer([])], "no key"),
+            ([Answer({})], "does not describe"),
+            ([Answer([])], "does not describe"),
             ([Answer({'key': 'k'}), Answer('1;2;3')], "3 columns"),
-            ([Answer({'key': 'k'}), Answer({'result': 1000})], "no table"),
+            ([Answer({'key': 'k'}), Answer({'result': 1000})], "does not describe"),
         ):
             self.fake.next_answers = answers
             self.assert_error(words, False, self.client().history, *self.period)

@@ -139,7 +139,7 @@ class TestClientOnlinePbx(ClientCase):
 
     def test_one_login_serves_all_clients(self):
         for _time in range(3):
-            self.assertEqual(self.client().check(), "2 extensions of demo.onpbx.ru")
+            self.assertEqual(self.client().check(), "OnlinePBX answers: 2 extensions of demo.onpbx.ru.")
         self.assertEqual(self.logins(), 1)
 
     def test_an_old_pair_is_renewed_once(self):
@@ -156,10 +156,10 @@ class TestClientOnlinePbx(ClientCase):
         self.assertEqual(self.logins(), 1)
 
     def test_a_wrong_key(self):
-        self.assert_error("key is wrong", False, self.client(api_secret='other').check)
+        self.assert_error("does not accept the API key", False, self.client(api_secret='other').check)
         self.assertEqual(len(self.fake.requests), 1)
-        self.assert_error("missing", False, self.client(api_secret='').check)
-        self.assert_error("missing", False, self.client(api_key='').check)
+        self.assert_error("not complete", False, self.client(api_secret='').check)
+        self.assert_error("not complete", False, self.client(api_key='').check)
 
     def test_the_other_host(self):
         self.assert_error("does not know this domain", False, self.client(api_key='other.onpbx.ru').check)
@@ -178,7 +178,7 @@ class TestClientOnlinePbx(ClientCase):
             (Answer('', 502), "502", True),
             (Answer({'status': 0, 'comment': 'bad', 'errorCode': 'DISABLED_DOMAIN'}), "switched off", False),
             (Answer({'status': '0', 'comment': 'no such filter'}), "no such filter", False),
-            (Answer('<html>'), "JSON", False),
+            (Answer('<html>'), "does not describe", False),
         ):
             with self.subTest(words):
                 self.fake.next_answers = [answer]

@@ -60,7 +60,7 @@ class TestClientThreeCx(ClientCase):
 
     def test_one_token_for_all(self):
         for _time in range(3):
-            self.assertEqual(self.client().check(), "granted: XAPI and Call Control")
+            self.assertEqual(self.client().check(), "3CX answers: the API client may use XAPI, Call Control.")
         self.assertEqual(self.fake.tokens, 1)
 
     def test_a_token_that_another_process_has_ended_is_renewed_once(self):
@@ -80,17 +80,17 @@ class TestClientThreeCx(ClientCase):
 
     def test_wrong_secret(self):
         self.assert_error("does not accept the client ID", False, self.client(api_secret='other').check)
-        self.assert_error("missing", False, self.client(api_key='').check)
-        self.assert_error("missing", False, self.client(api_url='').check)
+        self.assert_error("not complete", False, self.client(api_key='').check)
+        self.assert_error("not complete", False, self.client(api_url='').check)
         self.fake.next_answers = [Answer({'hello': 1})]
-        self.assert_error("no token", False, self.client().check)
+        self.assert_error("does not describe", False, self.client().check)
 
     def test_what_is_granted(self):
         self.fake.granted = {'callcontrol'}
-        self.assertEqual(self.client().check(), "granted: Call Control")
+        self.assertEqual(self.client().check(), "3CX answers: the API client may use Call Control.")
         self.assert_error("XAPI access", False, self.client().extensions)
         self.fake.granted = {'xapi'}
-        self.assertEqual(self.client().check(), "granted: XAPI")
+        self.assertEqual(self.client().check(), "3CX answers: the API client may use XAPI.")
         self.assert_error("Call Control access", False, self.client().dial, '101', CUSTOMER, '')
         self.fake.granted = set()
         self.assert_error("lacks", False, self.client().check)
@@ -99,8 +99,9 @@ class TestClientThreeCx(ClientCase):
         self.client().check()
         for answer, words, retryable in (
             (Answer({'error': {'code': 'X', 'message': f'No {CUSTOMER}'}}, 400), "No ", False),
-            (Answer('', 429), "429", True), (Answer('', 500), "500", True),
-            (Answer('<html>'), "JSON", False), (Answer({'value': 1}), "no list", False), (Answer('[]'), "no list", False),
+            (Answer('', 429), "to wait", True), (Answer('', 500), "500", True),
+            (Answer('<html>'), "does not describe", False), (Answer({'value': 1}), "does not describe", False),
+            (Answer('[]'), "does not describe", False),
         ):
             self.fake.next_answers = [answer]
             error = self.assert_error(words, retryable, self.client().extensions)
@@ -149,7 +150,7 @@ class TestClientThreeCx(ClientCase):
 
     def test_bad_input_is_not_sent(self):
         client = self.client()
-        self.assert_error("no extension of this account", False, client.dial, '777', CUSTOMER, '')
+        self.assert_error("no extension of this PBX", False, client.dial, '777', CUSTOMER, '')
         for number in ('', 'anonymous', '+44 20', '101/../102'):
             self.assert_error("no phone number", False, client.dial, '101', number, '')
         self.assertEqual(self.fake.requests, [])
@@ -279,12 +280,12 @@ class TestClientThreeCx(ClientCase):
         self.fake.granted = {'xapi'}
         self.assert_error("404", True, self.client().open_sound, self.client().recording_url('78', 'any'), ())
         for ref in ('', '../Users', '7)/x', 'Ext.101/a.wav'):
-            self.assert_error("no recording of a 3CX", False, self.client().recording_url, ref, 'any')
+            self.assert_error("no recording of this name", False, self.client().recording_url, ref, 'any')
 
     def test_no_token_where_none_is_wanted(self):
         asked = len(self.fake.requests)
-        self.assert_error("not among the hosts", False, self.client().open_sound, 'https://elsewhere.example.com/a.wav', ())
-        self.assert_error("not among the hosts", False, self.client(api_key='').open_sound, self.fake.url + '/a.wav', ())
+        self.assert_error("the recording hosts", False, self.client().open_sound, 'https://elsewhere.example.com/a.wav', ())
+        self.assert_error("the recording hosts", False, self.client(api_key='').open_sound, self.fake.url + '/a.wav', ())
         self.assertEqual(len(self.fake.requests), asked)
 
     def test_the_log_tells_the_numbers_of_recordings(self):

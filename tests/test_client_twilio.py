@@ -60,23 +60,23 @@ class TestClientTwilio(ClientCase):
     # --- logging in and errors ---------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "account Firm, active")
+        self.assertEqual(self.client().check(), "Twilio answers: the account Firm is active.")
         self.fake.status = 'suspended'
         self.assert_error("suspended", False, self.client().check)
 
     def test_wrong_token(self):
-        self.assert_error("auth token is wrong", False, self.client(api_secret='other').check)
-        self.assert_error("missing", False, self.client(api_secret='').check)
+        self.assert_error("does not accept the Account SID", False, self.client(api_secret='other').check)
+        self.assert_error("not complete", False, self.client(api_secret='').check)
 
     def test_errors(self):
         for answer, words, retryable in (
             (FakeTwilio.error(429, 20429, 'Too Many Requests'), "too many requests", True),
-            (Answer('', 429), "429", True),
+            (Answer('', 429), "to wait", True),
             (Answer('<html>', 500), "500", True),
             (FakeTwilio.error(400, 21215, f'{CUSTOMER} is not allowed'), "geographic permissions", False),
             (FakeTwilio.error(400, 21999, f'No {CUSTOMER} today'), "No .* today", False),
-            (Answer('[]'), "no JSON object", False),
-            (Answer('hello'), "JSON", False),
+            (Answer('[]'), "does not describe", False),
+            (Answer('hello'), "does not describe", False),
         ):
             # commands are not repeated
             self.fake.next_answers = [answer]
@@ -98,7 +98,7 @@ class TestClientTwilio(ClientCase):
 
     def test_pages_lead_nowhere_else(self):
         self.fake.next_answers = [Answer({'incoming_phone_numbers': [], 'next_page_uri': '//evil.example.com/'})]
-        self.assert_error("elsewhere", False, self.client().numbers)
+        self.assert_error("does not describe", False, self.client().numbers)
 
     def test_set_webhooks(self):
         client = self.client(own_numbers=('+442079460001', '+442079460002'))
@@ -111,10 +111,11 @@ class TestClientTwilio(ClientCase):
         self.fake.numbers[0]['voice_url'] = 'https://ivr.example.net/voice'
         self.fake.numbers[1]['voice_url'] = 'https://odoo.example.com/telephony/webhook/twilio/old-token'
         told = self.client(own_numbers=('+442079460001', '+442079460002')).set_webhooks()
-        self.assertEqual(told, "set for +442079460002; left alone, as another program answers them: +442079460001")
+        self.assertEqual(told, (
+            "The webhooks are set for +442079460002, and not for +442079460001, which another program answers."))
         self.fake.numbers[1]['trunk_sid'] = 'TK1'
-        self.assertIn("set for no number", self.client(own_numbers=('+442079460002',)).set_webhooks())
-        self.assert_error("import them first", False, self.client(own_numbers=()).set_webhooks)
+        self.assertIn("not for +442079460002", self.client(own_numbers=('+442079460002',)).set_webhooks())
+        self.assert_error("Import the numbers first", False, self.client(own_numbers=()).set_webhooks)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -143,17 +144,17 @@ class TestClientTwilio(ClientCase):
         self.client(own_numbers=()).dial('anna', CUSTOMER, '')
         self.assertEqual(self.posted('/Calls.json')['From'], '+442079460001')
         self.fake.numbers.clear()
-        self.assert_error("no number with voice", False, self.client().dial, 'anna', CUSTOMER, '')
+        self.assert_error("no number that can call", False, self.client().dial, 'anna', CUSTOMER, '')
 
     def test_bad_input_is_not_sent(self):
         client = self.client()
-        self.assert_error("no extension of this account", False, client.dial, 'eve', CUSTOMER, '')
+        self.assert_error("no extension of this PBX", False, client.dial, 'eve', CUSTOMER, '')
         for number in ('', 'anonymous', '+44207946</Number>', 'client:anna', 'sip:a@b'):
             self.assert_error("no phone number", False, client.dial, 'anna', number, '')
             self.assert_error("no phone number", False, client.send_sms, number, "Hello", '')
         for ref in ('', 'x', '../Calls', CALL + '/..', 'CA1'):
-            self.assert_error("no call of Twilio", False, client.hang_up, ref)
-            self.assert_error("no call of Twilio", False, client.transfer, ref, 'anna', False)
+            self.assert_error("no call of this name", False, client.hang_up, ref)
+            self.assert_error("no call of this name", False, client.transfer, ref, 'anna', False)
         self.assertFalse([request for request in self.fake.requests if request.method == 'POST'])
 
     def test_hang_up(self):
@@ -161,7 +162,7 @@ class TestClientTwilio(ClientCase):
         self.client().hang_up(CALL)
         self.assertEqual(self.posted(f'/Calls/{CALL}.json'), {'Status': 'completed'})
         self.fake.calls = [row()]
-        self.assert_error("this call is over", False, self.client().hang_up, CALL)
+        self.assert_error("This call is over", False, self.client().hang_up, CALL)
 
     def test_transfer_of_a_caller(self):
         self.fake.calls = [row(status='in-progress'), leg(status='in-progress')]
@@ -195,7 +196,7 @@ class TestClientTwilio(ClientCase):
         self.assert_error("not finished", True, self.client().recording_url, RECORDING, CALL)
         self.fake.recordings[0]['status'] = 'completed'
         self.assertEqual(self.client().recording_url(RECORDING, CALL), f'{self.fake.url}{PREFIX}/Recordings/{RECORDING}.mp3')
-        self.assert_error("no recording of Twilio", False, self.client().recording_url, '../x', CALL)
+        self.assert_error("no recording of this name", False, self.client().recording_url, '../x', CALL)
 
     def test_media_with_and_without_a_login(self):
         self.fake.recordings = [{'sid': RECORDING, 'status': 'completed'}]
@@ -213,12 +214,12 @@ class TestClientTwilio(ClientCase):
         self.fake.recordings = [{'sid': RECORDING, 'status': 'completed'}]
         url, there = self.client().recording_url(RECORDING, CALL), FakeTwilio()
         self.addCleanup(there.close)
-        self.assert_error("does not lead to a public address", False, self.client().open_sound, there.url + '/a', ['127.0.0.1'])
-        self.assert_error("not among the hosts", False, self.client().open_sound, there.url + '/a', ())
+        self.assert_error("leads into a private network", False, self.client().open_sound, there.url + '/a', ['127.0.0.1'])
+        self.assert_error("not among the recording hosts", False, self.client().open_sound, there.url + '/a', ())
         self.assertFalse(there.requests)
         there.media_login, there.recordings = False, self.fake.recordings
         self.fake.media_at = f'{there.url}{PREFIX}/Recordings/{RECORDING}.mp3'
-        self.assert_error("not among the hosts", False, self.client().open_sound, url, ())
+        self.assert_error("not among the recording hosts", False, self.client().open_sound, url, ())
         with patch.object(fetch, 'is_public', return_value=True):
             self.assertEqual(self.sound(url, hosts=['127.0.0.1']), (200, 'audio/mpeg', SOUND))
         [request] = there.requests

@@ -142,14 +142,14 @@ class TestClientUis(ClientCase):
 
     def test_a_login_where_the_secret_is_a_password(self):
         self.fake.tokens.clear()
-        self.assert_error("token is not valid", False, self.client().check)
+        self.assert_error("does not accept the access token", False, self.client().check)
         client = self.client(api_key=FakeUis.key)
         self.assertIn("Firm", client.check())
         client.check()
         self.assertEqual(self.fake.methods.count('login.user'), 1)
         self.fake.tokens.clear()
         self.fake.methods.clear()
-        self.assert_error("are wrong", False, self.client(api_key=FakeUis.key, api_secret='other').check)
+        self.assert_error("login and the access token", False, self.client(api_key=FakeUis.key, api_secret='other').check)
         self.assertEqual(self.fake.methods, ['get.account', 'login.user'])
 
     def test_an_expired_token_is_renewed_once(self):
@@ -160,7 +160,7 @@ class TestClientUis(ClientCase):
 
     def test_errors(self):
         for code, mnemonic, words, retryable in (
-            (-32029, 'limit_exceeded', "limit of requests", True),
+            (-32029, 'limit_exceeded', "to wait", True),
             (-32603, 'internal_error', "internal_error", True),
             (-32003, 'ip_not_whitelisted', "white list", False),
             (-32001, 'access_token_blocked', "blocked", False),
@@ -175,14 +175,14 @@ class TestClientUis(ClientCase):
         self.assert_error("503", True, self.client().check)
         for body in ('<html>', '[]', '{}', '{"result": []}', '{"result": {"data": 1}}'):
             self.fake.next_answers = [Answer(body)]
-            self.assert_error("JSON|no list", False, self.client().check)
-        self.assert_error("missing", False, self.client(api_secret='').check)
+            self.assert_error("does not describe", False, self.client().check)
+        self.assert_error("not complete", False, self.client(api_secret='').check)
 
     # --- the account -------------------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "account Firm, time zone Europe/Moscow")
-        self.assertIn("times will be wrong", self.client(timezone='Asia/Almaty').check())
+        self.assertEqual(self.client().check(), "UIS answers: account Firm, time zone Europe/Moscow.")
+        self.assertIn("times of calls will be wrong", self.client(timezone='Asia/Almaty').check())
 
     def test_extensions_and_numbers(self):
         self.assertEqual(self.client().extensions(), [Extension('501', "Anna"), Extension('502', "Boris")])
@@ -220,14 +220,14 @@ class TestClientUis(ClientCase):
         client = self.client()
         self.assert_error("no extension", False, client.dial, '777', '+74951112233')
         self.assert_error("no phone number", False, client.dial, '501', 'Anna')
-        self.assert_error("no call of UIS", False, client.hang_up, 'ent-1')
-        self.assert_error("no call of UIS", False, client.transfer, '1 or 1', '502', False)
+        self.assert_error("no call of this name", False, client.hang_up, 'ent-1')
+        self.assert_error("no call of this name", False, client.transfer, '1 or 1', '502', False)
         self.assertEqual(self.fake.requests, [])
 
     def test_hang_up(self):
         self.client().hang_up(CALL)
         self.assertIsNone(self.fake.calls[900100201])
-        self.assert_error("no such call", False, self.client().hang_up, '1')
+        self.assert_error("is over", False, self.client().hang_up, '1')
 
     def test_blind_transfer(self):
         self.client().transfer(CALL, '502', False)

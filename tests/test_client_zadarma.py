@@ -97,7 +97,7 @@ class TestClientZadarma(ClientCase):
         self.assertEqual([request.method for request in self.fake.requests], ['POST', 'GET', 'POST', 'POST'])
 
     def test_no_request_without_keys(self):
-        self.assert_error("missing", False, self.client(api_secret='').check)
+        self.assert_error("not complete", False, self.client(api_secret='').check)
         self.assertEqual(self.fake.requests, [])
 
     # --- errors ------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class TestClientZadarma(ClientCase):
             Answer({'status': 'error', 'message': 'You have exceeded the rate limit by user limits'}, 200),
         ):
             self.fake.next_answers = [answer]
-            self.assert_error("to wait|429", True, self.client().check)
+            self.assert_error("to wait", True, self.client().check)
 
     def test_errors_with_a_message(self):
         for status in (200, 400):
@@ -122,9 +122,9 @@ class TestClientZadarma(ClientCase):
 
     def test_no_json(self):
         self.fake.next_answers = [Answer('<html>')]
-        self.assert_error("JSON", False, self.client().check)
+        self.assert_error("does not describe", False, self.client().check)
         self.fake.next_answers = [Answer('[]')]
-        self.assert_error("no JSON object", False, self.client().check)
+        self.assert_error("does not describe", False, self.client().check)
 
     def test_reads_are_repeated_calls_are_not(self):
         self.fake.next_answers = [Answer('', 502)]
@@ -133,7 +133,7 @@ class TestClientZadarma(ClientCase):
         self.fake.next_answers = [Answer('', 502)]
         self.assert_error("502", True, self.client().dial, '101', '+74951112244', '')
         self.fake.next_answers = [None]
-        self.assert_error("does not answer", True, self.client().dial, '101', '+74951112244', '')
+        self.assert_error("cannot be reached", True, self.client().dial, '101', '+74951112244', '')
         self.assertEqual(len(self.fake.requests), 2)
 
     def test_no_number_in_the_log(self):
@@ -145,8 +145,8 @@ class TestClientZadarma(ClientCase):
     # --- the account -------------------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "balance 12.5 USD, time zone UTC+3")
-        self.assertIn("times will be wrong", self.client(timezone='Asia/Almaty').check())
+        self.assertEqual(self.client().check(), "Zadarma answers: balance 12.5 USD. Time zone UTC+3.")
+        self.assertIn("times of calls will be wrong", self.client(timezone='Asia/Almaty').check())
 
     def test_extensions_and_numbers(self):
         # 102 tells no name, and is there all the same
@@ -183,7 +183,7 @@ class TestClientZadarma(ClientCase):
 
     def test_bad_input_is_not_sent(self):
         client = self.client()
-        self.assert_error("no extension of this account", False, client.dial, '777', '+74951112244', '')
+        self.assert_error("no extension of this PBX", False, client.dial, '777', '+74951112244', '')
         for number in ('', 'anonymous', '+7495111&from=1', '7495 111', '+' * 5, '1' * 40):
             self.assert_error("no phone number", False, client.dial, '101', number, '')
             self.assert_error("no phone number", False, client.send_sms, number, "Hello", '')

@@ -160,6 +160,6 @@ class TestCommands(TelephonyCase):
         self.play(self.event('ringing', extension='101'))
         self.account._hang_up(self.call())
         self.assertEqual(self.pbx.asked[-1], ('hang_up', 'c1', ''))
-        self.pbx.complaint_text = "no such call"
-        with self.assertRaisesRegex(UserError, "no such call"):
+        self.pbx.complaint_text = "is over"
+        with self.assertRaisesRegex(UserError, "is over"):
             self.account._hang_up(self.call())

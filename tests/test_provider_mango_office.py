@@ -152,9 +152,9 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_nothing_configured(self):
         text = VECTORS[0][0]
-        self.assert_refused(post(text, sign=sign(text, salt='')), 'not configured', api_secret='')
+        self.assert_refused(post(text, sign=sign(text, salt='')), 'is not entered', api_secret='')
         self.assert_refused(
-            post(text, vpbx_api_key='', sign=sign(text, key='')), 'not configured', api_key=''
+            post(text, vpbx_api_key='', sign=sign(text, key='')), 'is not entered', api_key=''
         )
 
     def test_doubled_fields_are_read_as_they_were_signed(self):

@@ -112,7 +112,7 @@ class TestProviderThreeCX(ProviderCase):
         notes = [event.note for (_ref, _key), stored in inbox.stored.items()
                  for event in self.provider.translate([stored], self.account()) if event.kind == 'void']
         self.assertTrue(notes)
-        self.assertTrue(all('another phone rang first' in note for note in notes))
+        self.assertTrue(all('Another phone rang first' in note for note in notes))
 
     @PROPERTY
     @given(st.lists(

@@ -111,7 +111,7 @@ class TestFetch(BaseCase):
         def resolve(*answers):
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, '', (answer, 443)) for answer in answers]
         with patch.object(socket, 'getaddrinfo', return_value=resolve('8.8.8.8', '10.0.0.1')), \
-                self.assertRaisesRegex(ProviderError, "public"):
+                self.assertRaisesRegex(ProviderError, "private network"):
             fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
         # public at the first answer, private at the second: the connection must go to the first
         with patch.object(socket, 'getaddrinfo', side_effect=[resolve('203.0.114.1'), resolve('127.0.0.1')]) as asked, \

@@ -140,7 +140,8 @@ class TestRehearsal(Debts, TelephonyCase):
         with patch.object(model, '_fits', lambda rule, facts: {}['broken']):
             self.play_day(MONDAY, '100', 'a')
             rehearsal = self.rehearse(self.env.ref('crm_telephony.rule_missed'))
-        self.assertIn("Missed in working hours: 'broken'", rehearsal.failures)
+        self.assertIn(
+            "Missed in working hours: An unforeseen error, which the server's log tells in full: 'broken'", rehearsal.failures)
         self.assertFalse(self.rehearse().failures)
 
     def test_the_days_are_the_companys(self):

@@ -239,7 +239,7 @@ class TestSending(TelephonyHttpCase):
     def test_a_pbx_that_does_not_answer_leaves_no_traceback(self):
         self.fake.next_answers.append(None)
         self.tell(('menu', 'Appeared', 'ivr', {}))
-        self.assertIn("does not answer", self.note().error)
+        self.assertIn("cannot be reached", self.note().error)
         self.assertEqual(self.call('ent-1', self.pbx).state, 'ringing')
 
     def test_who_had_to_wait_for_others_too_long_is_left(self):
@@ -255,7 +255,7 @@ class TestSending(TelephonyHttpCase):
 
     def test_the_verdict_that_comes_later_is_told(self):
         self.deliver('result/route', {'command_id': 'odoo-1', 'result': 4101})
-        self.assertEqual(self.events(self.pbx).error, "the result of a command: 4101")
+        self.assertEqual(self.events(self.pbx).error, "The result of a command. Its code: 4101")
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')

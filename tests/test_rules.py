@@ -447,7 +447,7 @@ class TestEffects(RulesCase):
             self.work_off(later)
         self.assertEqual((self.states(call)['sms'], woken('ir_cron_effects', later)), ('planned', 1))
 
-    def test_in_the_language_of_the_company(self):
+    def test_in_the_language_of_whoever_reads(self):
         """What a scheduled action writes later as well: it has no language of its own."""
         self.env['res.lang']._activate_lang('ru_RU')
         self.company.partner_id.lang = 'ru_RU'
@@ -456,8 +456,10 @@ class TestEffects(RulesCase):
         self.work_off(WEDNESDAY + timedelta(minutes=10))
         told = self.effects(call)['notify']
         self.assertEqual(told.state, 'done')
-        self.assertEqual(told.note, told.with_context(lang='ru_RU').env._("Told %(users)s", users="Boris"))
-        self.assertNotIn("Told", told.note)
+        self.assertEqual(told.note, "Told Boris")
+        self.assertEqual(told.with_context(lang='ru_RU').note, told.with_context(lang='ru_RU').env._(
+            "Told %(users)s", users="Boris"))
+        self.assertNotIn("Told", told.with_context(lang='ru_RU').note)
 
     def test_nobody_is_told_where_nobody_is(self):
         """No owner, no leader, no e-mail address, an archived team."""

@@ -7,7 +7,8 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
-from ..models.telephony_rule_action import KINDS, in_words
+from ..models.telephony_rule_action import KINDS
+from ..models.words_field import in_words, told
 from .rehearsal_play import Rehearsal
 
 RESULTS = [
@@ -94,7 +95,8 @@ class TelephonyRehearsal(models.TransientModel):
             'out_of_hours_count': numbers['out_of_hours_count'],
             'out_of_hours_share': numbers['out_of_hours_count'] / (numbers['effect_count'] or 1),
             'absent_count': numbers['absent_count'], 'nobody_count': numbers['nobody_count'],
-            'failures': "\n".join(f"{rule.name}: {in_words(error)}" for rule, error in rehearsal.failures.items()),
+            'failures': "\n".join(
+                f"{rule.name}: {told(self.env, in_words(error))}" for rule, error in rehearsal.failures.items()),
             'total_ids': [fields.Command.clear(), *(fields.Command.create({
                 'rule_id': action.rule_id.id, 'action_id': action.id,
                 **{name: total[name] for name in (

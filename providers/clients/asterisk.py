@@ -34,6 +34,7 @@ _CALLER_ID = re.compile(r'^"?([^"<]*?)"?\s*<')
 
 class AsteriskClient(Client):
     code = 'asterisk'
+    label = "Asterisk"
     needs = (
         ('api_key', _("control user")), ('api_secret', _("control user's password")), ('api_url', _("API address")))
     # where calls that are passed on go, if not where the phone's own calls begin
@@ -55,21 +56,22 @@ class AsteriskClient(Client):
         fields = {name: _one_line(value) for name, value in {'Action': action, **headers}.items()}
         response = self.request('POST', AMI, data=fields, auth=self._digest)
         if not response.ok:
-            raise ProviderError(self._masked(_ami_status(response.status_code)), response.status_code in PASSING)
+            raise ProviderError(self._masked(self._ami_status(response.status_code)), response.status_code in PASSING)
         messages = _messages(response.content.decode('utf-8', 'replace'))
         answers = [message for message in messages if 'Response' in message]
         if not answers:
-            raise ProviderError("AMI over HTTP gave no answer: is the API address right?")
+            raise self.not_understood()
         if answers[0]['Response'] in ('Success', 'Follows', 'Goodbye'):
             return messages
         words = answers[0].get('Message', '')
         if words == 'Permission denied':
-            words = f"the control user may not {action}: see its write = in manager.conf"
-        raise ProviderError(self._masked(f"AMI: {words or answers[0]['Response']}")[:300])
+            raise ProviderError(_(
+                "The control user may not do this (AMI: %(action)s). Complete its “write =” in manager.conf.", action=action))
+        raise ProviderError(self._masked(self.refusal(words, '' if words else answers[0]['Response'])))
 
     def _require_user(self) -> None:
         if not self.account.api_key or not self.account.api_secret:
-            raise ProviderError("the control user and its password are missing")
+            raise self.not_entered(_("the control user and its password"))
 
     def complaint(self, response, body):
         """ARI: `message`, or `error` in a 500 when it could not make a channel."""
@@ -79,14 +81,23 @@ class AsteriskClient(Client):
         if isinstance(body, dict):
             words = str(body.get('message') or body.get('error') or '')
         if response.status_code == 401:
-            return "ARI does not accept the control user and its password", False
+            return _("ARI does not accept the control user and its password. Check both, here and in ari.conf."), False
         if response.status_code == 403:
-            return f"ARI: {words or 'denied'}: is the control user read_only in ari.conf?", False
+            return _("ARI does not let the control user do this. Set “read_only = no” for it in ari.conf."), False
         if response.status_code == 404 and not words:
-            return "there is no ARI at this address: are http.conf and ari.conf enabled?", False
+            return _("There is no ARI at this address. Enable it in http.conf and ari.conf, or correct the API address."), False
         if words == 'Allocation failed':
-            return "Asterisk could not call this phone", False
-        return f"ARI: {words or response.status_code}", response.status_code in PASSING
+            return _("%(pbx)s could not call this phone. Is it switched on and connected?", pbx=self.label), False
+        return self.refusal(words, '' if words else response.status_code), response.status_code in PASSING
+
+    def _ami_status(self, status: int) -> str:
+        if status in (401, 403):
+            return _("AMI over HTTP does not accept the control user and its password. Check both, here and in manager.conf.")
+        if status == 404:
+            return _(
+                "There is no AMI over HTTP at this address. Set “webenabled = yes” in manager.conf, or correct the API "
+                "address.")
+        return self.refusal('', status)
 
     # --- capabilities ------------------------------------------------------------------------------------------------
 
@@ -96,7 +107,7 @@ class AsteriskClient(Client):
         self._ami('Ping')
         system = info.get('system') if isinstance(info, dict) else None
         version = text_of(system, 'version') if isinstance(system, dict) else ''
-        return f"Asterisk {version}: ARI and AMI over HTTP answer".replace('  ', ' ')
+        return _("%(pbx)s %(version)s: ARI and AMI over HTTP answer.", pbx=self.label, version=version or '?')
 
     def extensions(self) -> list[Extension]:
         """Endpoints with the short name of a phone; trunks and phones of other names cannot be told apart."""
@@ -135,7 +146,7 @@ class AsteriskClient(Client):
         customer waits; the employee passes the call on by hanging up."""
         to = inputs.own_extension(self.account, extension)
         if not _DIALLED.fullmatch(to):
-            raise ProviderError(f"{to[:20]} cannot be dialled: only digits, +, * and # can")
+            raise ProviderError(_("“%(number)s” cannot be dialled: only digits, +, * and # can.", number=to[:20]))
         talking = [channel for channel in self._channels(call_ref) if not _is_plumbing(channel)]
         bridged = [channel for channel in talking if channel.get('BridgeId')] or talking
         phones = [channel for channel in bridged if self._phone_of(channel) in self.account.extensions]
@@ -144,7 +155,7 @@ class AsteriskClient(Client):
             bridge = customers[0].get('BridgeId')
             own = [phone for phone in phones if bridge and phone.get('BridgeId') == bridge and phone not in customers]
             if not own:
-                raise ProviderError("no phone of ours talks in this call, so nobody can pass it on")
+                raise ProviderError(_("None of your phones talks in this call, so nobody can pass it on."))
             action, channel = 'Atxfer', own[0]
         else:
             action, channel = 'Redirect', customers[0]
@@ -173,10 +184,12 @@ class AsteriskClient(Client):
         devices = self._devices(extension)
         found = sorted((row for row in self._endpoints() if row[1] in devices), key=lambda row: devices.index(row[1]))
         if not found:
-            raise ProviderError(f"Asterisk has no phone {extension}")
+            raise ProviderError(_(
+                "%(pbx)s has no phone %(extension)s. Correct the extension in Odoo.", pbx=self.label, extension=extension))
         ready = [row for row in found if row[2] != 'offline']
         if not ready:
-            raise ProviderError(f"the phone {extension} is not connected to the PBX")
+            raise ProviderError(_(
+                "The phone %(extension)s is not connected to the PBX. Switch it on and try again.", extension=extension))
         return f'{ready[0][0]}/{ready[0][1]}'
 
     def _settings(self, extension: str) -> dict[str, str]:
@@ -205,7 +218,7 @@ class AsteriskClient(Client):
         found = [message for message in self._ami('CoreShowChannels') if message.get('Event') == 'CoreShowChannel']
         own = [one for one in found if one.get('Linkedid') == call_ref and one.get('Uniqueid') and one.get('Channel')]
         if not own:
-            raise ProviderError("this call is over")
+            raise ProviderError(self.call_is_over())
         return sorted(own, key=lambda one: one['Uniqueid'] != call_ref)
 
 
@@ -222,14 +235,6 @@ def _messages(text: str) -> list[dict[str, str]]:
 def _header(line: str) -> tuple[str, str]:
     name, _colon, value = line.partition(':')
     return name.strip(), value.strip()
-
-
-def _ami_status(status: int) -> str:
-    if status in (401, 403):
-        return "AMI over HTTP does not accept the control user and its password"
-    if status == 404:
-        return "there is no AMI over HTTP at this address: is webenabled = yes in manager.conf?"
-    return f"AMI over HTTP answered {status}"
 
 
 def _is_phone(name: str) -> bool:

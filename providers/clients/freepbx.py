@@ -12,6 +12,7 @@ from .base import Extension
 
 class FreePbxClient(AsteriskClient):
     code = 'freepbx'
+    label = "FreePBX"
     transfer_context = 'from-internal-xfer'
 
     def _devices(self, extension: str) -> tuple[str, ...]:

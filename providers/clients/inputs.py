@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ..base import Account, ProviderError
+from ..base import Account, ProviderError, _
 
 _PHONE = re.compile(r'\+?[0-9]{3,15}')
 
@@ -16,7 +16,7 @@ def phone(number: str) -> str:
     :raise ProviderError: it is another text
     """
     if not _PHONE.fullmatch(number):
-        raise ProviderError("this is no phone number: only digits and a plus before them can be dialled")
+        raise ProviderError(_("This is no phone number: only digits and a plus before them can be dialled."))
     return number
 
 
@@ -31,7 +31,9 @@ def own_extension(account: Account, extension: str) -> str:
     :raise ProviderError: the account has no such phone
     """
     if extension not in account.extensions:
-        raise ProviderError(f"{extension[:20]} is no extension of this account")
+        raise ProviderError(_(
+            "“%(extension)s” is no extension of this PBX in Odoo. Enter it among its extensions first.",
+            extension=extension[:20]))
     return extension
 
 
@@ -41,7 +43,7 @@ def message(text: str) -> str:
     :raise ProviderError: it is empty
     """
     if not text.strip():
-        raise ProviderError("the message is empty")
+        raise ProviderError(_("The message is empty: write a text first."))
     return text
 
 
@@ -52,7 +54,7 @@ def windows(start: datetime, end: datetime, span: timedelta) -> Iterator[tuple[d
     :raise ProviderError: the times are not aware, or in the wrong order
     """
     if not start.tzinfo or not end.tzinfo or end < start:
-        raise ProviderError("the period has no time zone, or ends before it begins")
+        raise ProviderError(_("The period ends before it begins, or its times have no time zone."))
     while True:
         until = min(start + span, end)
         yield start, until

@@ -28,13 +28,14 @@ HISTORY_FIELDS = (
 
 class MangoOfficeClient(Client):
     code = 'mango_office'
+    label = "Mango Office"
     needs = (('api_key', _("unique code (vpbx_api_key)")), ('api_secret', _("signature key (vpbx_api_salt)")))
     request_pause, result_pause, route_pause = REQUEST_PAUSE, RESULT_PAUSE, ROUTE_PAUSE
 
     def _form(self, content: dict) -> dict:
         """The signed form: what is signed is what is sent, to the byte."""
         if not self.account.api_key or not self.account.api_secret:
-            raise ProviderError("vpbx_api_key and vpbx_api_salt are missing")
+            raise self.not_entered(_("its unique code and its key for the signature"))
         text = json.dumps(content, separators=(',', ':'), ensure_ascii=False)
         sign = sign_of(self.account.api_key, text, self.account.api_secret)
         return {'vpbx_api_key': self.account.api_key, 'sign': sign, 'json': text}
@@ -45,23 +46,25 @@ class MangoOfficeClient(Client):
     def complaint(self, response, body):
         """Mango: HTTP 420 with a code, newer answers a `result` in a 200. After wrong requests 401 for a while."""
         if response.status_code == 429:
-            return "Mango Office asks to wait: too many requests", True
+            return self.too_many(), True
         if response.status_code == 401:
-            return "Mango Office turns requests away for some minutes, as after wrong ones: check key and salt", True
+            return _(
+                "Mango Office turns requests away for some minutes, as it does after wrong ones. Check the unique code and the "
+                "key for the signature, then try again."), True
         if response.status_code == 403:
-            return "Mango Office turns this server away: allow its address in the API connector", False
+            return _("Mango Office turns this server away. Allow its address in the settings of the API connector."), False
         code = ''
         if isinstance(body, dict):
             code = next((str(body[name]) for name in ('result', 'code') if body.get(name) not in (None, '')), '')
         if response.ok and code in ('', *DONE):
             return None
         if code == SIGNATURE:
-            return "Mango Office: the signature is wrong, check the key for the signature (3102)", False
+            return _("Mango Office does not accept the signature (3102). Check the key for the signature."), False
         if code == ANOTHER_KEY:
-            return "Mango Office does not know this vpbx_api_key (3105)", False
+            return _("Mango Office does not know this unique code (3105). Copy it once more from the API connector."), False
         words = str(body.get('message') or '') if isinstance(body, dict) else ''
         passing = response.status_code in PASSING or code == BUSY
-        return f"Mango Office: {words} ({code or response.status_code})", passing
+        return self.refusal(words, code or response.status_code), passing
 
     def check(self) -> str:
         """The balance [its body is not documented]; where that is not offered, the list of employees."""
@@ -70,8 +73,10 @@ class MangoOfficeClient(Client):
         except ProviderError as error:
             if error.retryable or SIGNATURE in str(error) or ANOTHER_KEY in str(error):
                 raise
-            return f"{len(self._users())} employees"
-        return f"balance {answer.get('balance')}" if isinstance(answer, dict) else "signed in"
+            return _("Mango Office answers: %(count)s employees.", count=len(self._users()))
+        balance = answer.get('balance') if isinstance(answer, dict) else None
+        return _("Mango Office answers: balance %(balance)s.", balance=str(balance)) if balance is not None else _(
+            "Mango Office answers.")
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
         """Each call with all its legs. The statistics are made after they are asked for, so this waits for them, at
@@ -93,20 +98,22 @@ class MangoOfficeClient(Client):
             'fields': ','.join(HISTORY_FIELDS)})
         key = text_of(answer, 'key') if isinstance(answer, dict) else ''
         if not key:
-            raise ProviderError("Mango Office told no key of the statistics")
+            raise self.not_understood()
         for attempt in range(RESULT_TRIES):
             time.sleep(self.result_pause if attempt else 0)
             response = self.request('POST', '/stats/result', data=self._form({'key': key}))
             if response.status_code != 204:
                 break
         else:
-            raise ProviderError("Mango Office is still making the statistics", retryable=True)
+            raise ProviderError(_(
+                "Mango Office is still making the statistics. They are asked for again later."), retryable=True)
         response.encoding = 'utf-8'
         text = response.text.strip()
         if response.status_code == 404:
-            raise ProviderError("Mango Office has lost the statistics that it made", retryable=True)
+            raise ProviderError(_(
+                "Mango Office has lost the statistics that it made. They are asked for again later."), retryable=True)
         if not response.ok or text.startswith('{'):
-            raise self._refusal(response, "the statistics are no table")
+            raise self._refusal(response, self.not_understood().args[0])
         lines = (line.strip() for line in text.split('\n'))
         return [_row(line) for line in lines if line and not line.startswith(HISTORY_FIELDS[0] + ';')]
 
@@ -117,15 +124,15 @@ class MangoOfficeClient(Client):
         if response.status_code == 302 and response.headers.get('Location'):
             return response.headers['Location']
         if response.status_code == 404:
-            raise ProviderError("Mango Office has not got this recording yet", retryable=True)
-        raise self._refusal(response, "Mango Office does not give the recording")
+            raise self.no_recording_yet()
+        raise self._refusal(response, _("Mango Office does not give this recording. Is it still stored there?"))
 
     def _refusal(self, response, otherwise: str) -> ProviderError:
         """Why an answer is not the file that was asked for."""
         text = response.text.strip()
-        words, passing = self.complaint(response, parse_json(text, "the answer") if text.startswith('{') else None) or (
+        words, passing = self.complaint(response, parse_json(text, _("the answer")) if text.startswith('{') else None) or (
             otherwise, False)
-        return ProviderError(self._masked(words)[:300], retryable=passing)
+        return ProviderError(self._masked(words), retryable=passing)
 
     def _users(self) -> list[dict]:
         answer = self._ask('/config/users/request', {})
@@ -181,7 +188,7 @@ class MangoOfficeClient(Client):
         employee stands for it [assumed]."""
         known = sorted(self.account.extensions)
         if not known:
-            raise ProviderError("Mango Office sends SMS in an employee's name: enter an extension first")
+            raise ProviderError(_("Mango Office sends SMS in an employee's name: enter an extension on its form first."))
         employee = sender if sender in known else known[0]
         self._ask('/commands/sms', {
             'command_id': _command_id(), 'text': inputs.message(text), 'from_extension': employee,
@@ -196,7 +203,7 @@ def _command_id(reference: str = '') -> str:
 def _leg(command_ref: str) -> tuple[str, str]:
     leg, _space, employee = command_ref.partition(' ')
     if not leg or not employee:
-        raise ProviderError("nobody of us is in this call any more")
+        raise ProviderError(_("None of your phones is in this call any more."))
     return leg, employee
 
 
@@ -208,5 +215,7 @@ def _part(user: dict, name: str) -> dict:
 def _row(line: str) -> dict:
     values = line.split(';')
     if len(values) != len(HISTORY_FIELDS):
-        raise ProviderError(f"a row of the statistics has {len(values)} columns, not {len(HISTORY_FIELDS)}")
+        raise ProviderError(_(
+            "A row of Mango Office's statistics has %(count)s columns, not %(expected)s, so it cannot be read.",
+            count=len(values), expected=len(HISTORY_FIELDS)))
     return dict(zip(HISTORY_FIELDS, values))

@@ -25,11 +25,13 @@ PAUSE = 0.5
 OTHER_HOST = {'https://api2.onlinepbx.ru': 'https://api.onlinepbx.ru', 'https://api.onlinepbx.ru': 'https://api2.onlinepbx.ru'}
 
 WORDS = {
-    'WRONG_AUTH_DATA': "the API key is wrong",
-    'API_KEY_CHECK_FAILED': "the API key is wrong or was changed",
-    'DOMAIN_NOT_FOUND': "this domain is not known",
-    'DISABLED_DOMAIN': "this PBX is switched off",
+    'WRONG_AUTH_DATA': _("OnlinePBX does not accept the API key. Copy it once more from its settings."),
+    'API_KEY_CHECK_FAILED': _("OnlinePBX does not accept the API key: it is wrong or was changed. Copy it once more."),
+    'DOMAIN_NOT_FOUND': _("OnlinePBX does not know this domain. Correct the PBX domain."),
+    'DISABLED_DOMAIN': _("This PBX is switched off at OnlinePBX. Ask its support."),
 }
+
+WRONG_DOMAIN = _("OnlinePBX does not know this domain. Are the PBX domain and the API address right?")
 
 # A login may end other sessions, so all clients of this process share the pairs. (address, domain, key): (host, pair)
 _pairs: dict[tuple[str, str, str], tuple[str, str]] = {}
@@ -42,6 +44,7 @@ class _Unknown(ProviderError):
 
 class OnlinePbxClient(Client):
     code = 'onlinepbx'
+    label = "OnlinePBX"
     needs = (('api_key', _("PBX domain")), ('api_secret', _("API key")))
     pause = PAUSE
 
@@ -55,7 +58,7 @@ class OnlinePbxClient(Client):
     def _ask(self, path: str, **fields):
         """The `data` of an answer. A pair that has grown old is renewed, once."""
         if not self._domain or not self.account.api_secret:
-            raise ProviderError("the PBX domain and its API key are missing")
+            raise self.not_entered(_("the PBX domain and its API key"))
         pair = self._pair()
         try:
             return self._post(path, fields, pair)
@@ -85,7 +88,7 @@ class OnlinePbxClient(Client):
             if not isinstance(data, dict):
                 break
             return host, f"{text_of(data, 'key_id', required=True)}:{text_of(data, 'key', required=True)}"
-        raise ProviderError("OnlinePBX does not know this domain: are domain and API address right?")
+        raise ProviderError(WRONG_DOMAIN)
 
     def _post(self, path: str, fields: dict, pair: str = ''):
         wait = self._free_at - time.monotonic()
@@ -99,19 +102,21 @@ class OnlinePbxClient(Client):
     def complaint(self, response, body):
         """OnlinePBX: status 0 in a 200, with `isNotAuth` where the pair is not accepted; text or number."""
         if response.status_code == 429:
-            return "OnlinePBX asks to wait: too many requests", True
+            return self.too_many(), True
         if isinstance(body, dict) and (body.get('isNotAuth') or str(body.get('status', '1')) != '1'):
             code = str(body.get('errorCode') or '')
-            words = WORDS.get(code) or f"{body.get('comment') or ''} {code}".strip()
+            words = WORDS.get(code) or self.refusal(
+                str(body.get('comment') or ''), code or ('' if body.get('comment') else response.status_code))
             if body.get('isNotAuth'):
-                raise _Unknown(self._masked(f"OnlinePBX: {words or 'the API key is not accepted'}")[:300])
-            return f"OnlinePBX: {words}", response.status_code in PASSING
+                told = WORDS.get(code) or (words if body.get('comment') or code else WORDS['WRONG_AUTH_DATA'])
+                raise _Unknown(self._masked(told))
+            return words, response.status_code in PASSING
         if response.status_code == 404:
-            raise _NoSuchPage("OnlinePBX does not know this domain: are domain and API address right?")
+            raise _NoSuchPage(WRONG_DOMAIN)
         return super().complaint(response, body)
 
     def check(self) -> str:
-        return f"{len(self._users())} extensions of {self._domain}"
+        return _("OnlinePBX answers: %(count)s extensions of %(domain)s.", count=len(self._users()), domain=self._domain)
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
         """Calls, in order of time. How many rows an answer holds is not known, nor how to page: what lies before the
@@ -136,7 +141,7 @@ class OnlinePbxClient(Client):
     def _search(self, **fields) -> list[dict]:
         rows = self._ask('mongo_history/search.json', **fields) or []
         if not isinstance(rows, list):
-            raise ProviderError("OnlinePBX: the history is no list")
+            raise self.not_understood()
         return [row for row in rows if isinstance(row, dict)]
 
     def recording_url(self, ref: str, call_ref: str) -> str:
@@ -144,7 +149,7 @@ class OnlinePbxClient(Client):
         found = self._ask('mongo_history/search.json', uuid=call_ref or ref, download=1)
         url = found[0] if isinstance(found, list) and found else found
         if not isinstance(url, str) or not url.startswith('http'):
-            raise ProviderError("OnlinePBX has no recording of this call yet", retryable=True)
+            raise self.no_recording_yet()
         return re.sub('^http://(?=[^/]*on(?:line)?pbx\\.ru(?:[:/]|$))', 'https://', url)
 
     def _users(self) -> list[dict]:

@@ -38,8 +38,13 @@ class _Unauthorised(ProviderError):
     """The token is not accepted any more."""
 
 
+class _Lacking(ProviderError):
+    """The API client has not been granted this."""
+
+
 class ThreeCxClient(Client):
     code = 'threecx'
+    label = "3CX"
     needs = (('api_key', _("client ID")), ('api_secret', _("client secret")), ('api_url', _("API address")))
     asks_first = False
 
@@ -60,11 +65,11 @@ class ThreeCxClient(Client):
         try:
             return self._authorised(method, path, **kwargs)
         except _Unauthorised as error:
-            raise ProviderError(str(error)) from None
+            raise ProviderError(error.args[0]) from None
 
     def _require_credentials(self) -> None:
         if not self.account.api_url or not self.account.api_key or not self.account.api_secret:
-            raise ProviderError("the address of the 3CX, the client ID or its secret are missing")
+            raise self.not_entered(_("the API address, the client ID and its secret"))
 
     def _authorised(self, method: str, path: str, **kwargs):
         headers = {'Authorization': f'Bearer {self._valid_token()}', 'Accept': 'application/json'}
@@ -89,7 +94,7 @@ class ThreeCxClient(Client):
             'client_id': self.account.api_key, 'client_secret': self.account.api_secret, 'grant_type': 'client_credentials'})
         token = text_of(answer, 'access_token') if isinstance(answer, dict) else ''
         if not token:
-            raise ProviderError("3CX gave no token: is the API address right?")
+            raise self.not_understood()
         told = text_of(answer, 'expires_in')
         life = float(told) if told.isdecimal() and int(told) > EARLY else LIFE
         return token, time.monotonic() + life - EARLY
@@ -101,26 +106,26 @@ class ThreeCxClient(Client):
         if response.ok:
             status = next((text_of(body, name) for name in ('finalstatus', 'FinalStatus') if name in body), '')
             words = next((str(body[name]) for name in ('reasontext', 'ReasonText', 'reason', 'Reason') if body.get(name)), '')
-            return None if status.lower() in DONE else (f"3CX: {words or 'the command was refused'}", False)
+            return None if status.lower() in DONE else (
+                self.refusal(words, '' if words else status), False)
         path = response.request.path_url
         if path.endswith('/connect/token') and response.status_code in (400, 401, 403):
-            return "3CX does not accept the client ID and its secret", False
+            return _("3CX does not accept the client ID and its secret. Check both."), False
         if response.status_code == 401:
-            raise _Unauthorised("3CX does not accept the token that it gave")
+            raise _Unauthorised(_("3CX does not accept the token that it gave. Check the API client in the 3CX."))
         error = body.get('error')
         words = str((error.get('message') if isinstance(error, dict) else error) or body.get('reasontext') or '')
         if response.status_code == 403:
-            what = "Call Control access to this extension" if CONTROL in path else "XAPI access or the role for this"
-            return f"3CX: the API client lacks {what}", False
-        if response.status_code == 404:
-            if '/participants/' in path:
-                return "this call is over", False
-            return f"3CX: {words or 'there is no such thing'}", False
-        return f"3CX: {words or response.status_code}", response.status_code in PASSING
+            raise _Lacking(
+                _("The API client of the 3CX lacks Call Control access to this extension. Grant it in the 3CX.")
+                if CONTROL in path else
+                _("The API client of the 3CX lacks XAPI access, or the role for this. Grant it in the 3CX."))
+        if response.status_code == 404 and '/participants/' in path:
+            return self.call_is_over(), False
+        return self.refusal(words, '' if words else response.status_code), response.status_code in PASSING
 
-    def _masked(self, text):
-        text = super()._masked(text)
-        return text.replace(self._token, '***') if self._token else text
+    def _secrets(self):
+        return *super()._secrets(), self._token
 
     # --- what was ----------------------------------------------------------------------------------------------------
 
@@ -131,13 +136,11 @@ class ThreeCxClient(Client):
             try:
                 self._ask('GET', path)
                 granted.append(name)
-            except ProviderError as error:
-                if error.retryable or 'lacks' not in str(error):
-                    raise
+            except _Lacking as error:
                 refused = error
         if not granted:
             raise refused
-        return f"granted: {' and '.join(granted)}"
+        return _("3CX answers: the API client may use %(what)s.", what=granted)
 
     def _rows(self, path: str) -> Iterator[dict]:
         mark = '&' if '?' in path else '?'
@@ -146,7 +149,7 @@ class ThreeCxClient(Client):
             answer = self._ask('GET', f'{path}{mark}$top={PAGE}&$skip={offset}')
             rows = answer.get('value') if isinstance(answer, dict) else None
             if not isinstance(rows, list):
-                raise ProviderError("3CX gave no list")
+                raise self.not_understood()
             return rows
         return (row for row in self.pages(page, PAGE) if isinstance(row, dict))
 
@@ -161,7 +164,7 @@ class ThreeCxClient(Client):
     def recording_url(self, ref: str, call_ref: str) -> str:
         """Where the XAPI has the sound; only its token opens it."""
         if not _RECORDING.fullmatch(ref):
-            raise ProviderError("this is no recording of a 3CX")
+            raise ProviderError(_("3CX has no recording of this name."))
         return f"{self.account.api_url.rstrip('/')}{XAPI}/Recordings/Pbx.DownloadRecording(recId={ref})"
 
     def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
@@ -202,7 +205,7 @@ class ThreeCxClient(Client):
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
         """`transferto` passes the other side on at once [assumed]; there is no attended transfer."""
         if attended:
-            raise ProviderError("3CX passes calls on without asking the colleague first")
+            raise self.cannot_ask_first()
         to = inputs.own_extension(self.account, extension)
         self._ask('POST', f'{self._participant(call_ref)}/transferto', json={'destination': to})
 
@@ -211,12 +214,12 @@ class ThreeCxClient(Client):
         kind, _colon, rest = call_ref.partition(':')
         parts = rest.split(':')
         if kind != 'live' or len(parts) != 3:
-            raise ProviderError("3CX tells of a call after its end only: this one cannot be controlled")
+            raise ProviderError(_("3CX tells of this call after its end only, so it cannot be controlled from Odoo."))
         extension, participant, call = parts
         path = f'{CONTROL}/{_part(extension)}/participants/{_part(participant)}'
         found = self._ask('GET', path)
         if not isinstance(found, dict) or text_of(found, 'callid') != call:
-            raise ProviderError("this call is over")
+            raise ProviderError(self.call_is_over())
         return path
 
 

@@ -21,17 +21,18 @@ VERSION = '/2010-04-01'
 PAGE = 1000
 # Errors by Twilio's code, in the admin's words.
 WRONG_KEYS, TOO_MANY = 20003, 20429
+REGION = _("Calls to this region are not allowed. Allow them in Twilio's console, under Voice geographic permissions.")
 WORDS = {
-    WRONG_KEYS: "the Account SID or the auth token is wrong",
-    TOO_MANY: "too many requests",
-    20404: "there is no such thing any more",
-    13224: "this number cannot be called",
-    13225: "calls to this number are blocked",
-    13227: "calls to this region are not allowed, see Voice geographic permissions in the console",
-    21211: "the number that is called is not valid",
-    21212: "the number that calls is not valid",
-    21215: "calls to this region are not allowed, see Voice geographic permissions in the console",
-    21220: "this call is over",
+    WRONG_KEYS: _("Twilio does not accept the Account SID and the auth token. Copy both once more from its console."),
+    TOO_MANY: _("Twilio asks to wait: there were too many requests. Try again in some minutes."),
+    20404: _("Twilio does not have this any more: it was deleted there."),
+    13224: _("Twilio cannot call this number."),
+    13225: _("Calls to this number are blocked at Twilio."),
+    13227: REGION,
+    21211: _("Twilio does not accept the number that is to be called: it is not valid."),
+    21212: _("Twilio does not accept the number that calls: it is not valid."),
+    21215: REGION,
+    21220: _("This call is over."),
 }
 CALL_FIELDS = (
     'sid', 'parent_call_sid', 'from', 'to', 'status', 'start_time', 'end_time', 'date_created', 'duration', 'direction',
@@ -45,6 +46,7 @@ _RECORDING_SID = re.compile(r'RE[0-9a-fA-F]{32}')
 
 class TwilioClient(Client):
     code = 'twilio'
+    label = "Twilio"
     needs = (('api_key', _("Account SID")), ('api_secret', _("auth token")))
     asks_first = False
 
@@ -52,12 +54,12 @@ class TwilioClient(Client):
         """A request below the account; lists as values are repeated fields."""
         account = self.account.api_key.strip()
         if not account or not self.account.api_secret:
-            raise ProviderError("the Account SID and the auth token are missing")
+            raise self.not_entered(_("the Account SID and the auth token"))
         path = path if path.startswith(VERSION) else f'{VERSION}/Accounts/{account}{path}'
         sent = {'params': fields} if method == 'GET' else {'data': fields}
         answer = self.call(method, path, auth=(account, self.account.api_secret), **sent)
         if not isinstance(answer, dict):
-            raise ProviderError("Twilio's answer is no JSON object")
+            raise self.not_understood()
         return answer
 
     def complaint(self, response, body):
@@ -69,8 +71,7 @@ class TwilioClient(Client):
         if response.status_code == 401:
             code = WRONG_KEYS
         told = str(body.get('message') or '') if isinstance(body, dict) else ''
-        words = WORDS.get(code) or told or str(response.status_code)
-        return f"Twilio: {words}" + (f" ({code})" if code else ''), passing
+        return WORDS.get(code) or self.refusal(told, code or ('' if told else response.status_code)), passing
 
     def _list(self, path: str, name: str, **params) -> Iterator[dict]:
         """All rows of a list: each page names the next."""
@@ -78,21 +79,22 @@ class TwilioClient(Client):
         while True:
             rows = answer.get(name)
             if not isinstance(rows, list):
-                raise ProviderError(f"Twilio gave no list of {name}")
+                raise self.not_understood()
             yield from (row for row in rows if isinstance(row, dict) and row.get('sid'))
             following = text_of(answer, 'next_page_uri')
             if not following:
                 return
             if not following.startswith(f'{VERSION}/Accounts/'):
-                raise ProviderError("Twilio's next page lies elsewhere")
+                raise self.not_understood()
             answer = self._ask('GET', following)
 
     def check(self) -> str:
         answer = self._ask('GET', '.json')
         status = text_of(answer, 'status')
         if status != 'active':
-            raise ProviderError(f"the Twilio account is not active: {status or 'unknown'}")
-        return f"account {text_of(answer, 'friendly_name')}, active"
+            raise ProviderError(_(
+                "The Twilio account is not active (%(status)s). Activate it in Twilio's console.", status=status or '?'))
+        return _("Twilio answers: the account %(name)s is active.", name=text_of(answer, 'friendly_name'))
 
     # --- history -----------------------------------------------------------------------------------------------------
 
@@ -101,7 +103,7 @@ class TwilioClient(Client):
         newest leg first, so a period is read as a whole. When a call was answered, and whether a caller left a queue, is not
         told."""
         if not start.tzinfo or not end.tzinfo or end < start:
-            raise ProviderError("the period has no time zone, or ends before it begins")
+            raise ProviderError(_("The period ends before it begins, or its times have no time zone."))
         start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
         # legs and recordings may be of the day after
         since, until = f'{start:%Y-%m-%d}', f'{end + timedelta(days=1):%Y-%m-%d}'
@@ -132,10 +134,12 @@ class TwilioClient(Client):
     def recording_url(self, ref: str, call_ref: str) -> str:
         """The sound's address, once it is there."""
         if not _RECORDING_SID.fullmatch(ref):
-            raise ProviderError("this is no recording of Twilio")
+            raise ProviderError(_("Twilio has no recording of this name."))
         status = text_of(self._ask('GET', f'/Recordings/{ref}.json'), 'status')
         if status != 'completed':
-            raise ProviderError(f"Twilio has not finished this recording: {status}", retryable=status in UNFINISHED)
+            raise ProviderError(_(
+                "Twilio has not finished this recording (%(status)s). Try again in some minutes.", status=status or '?'),
+                retryable=status in UNFINISHED)
         return self._media_url(ref) + '.mp3'
 
     # --- numbers -----------------------------------------------------------------------------------------------------
@@ -156,7 +160,9 @@ class TwilioClient(Client):
         able = [text_of(row, 'phone_number') for row in self._own_numbers() if _is_able(row, capability)]
         found = next((one for one in able if one in self.account.own_numbers), '') or next(iter(able), '')
         if not found:
-            raise ProviderError(f"the Twilio account has no number with {capability}")
+            raise ProviderError(_(
+                "The Twilio account has no number with SMS. Buy one, or switch it on for a number you have.")
+                if capability == 'sms' else _("The Twilio account has no number that can call. Buy one in Twilio's console."))
         return found
 
     def set_webhooks(self) -> str:
@@ -176,9 +182,12 @@ class TwilioClient(Client):
                       StatusCallback=address, StatusCallbackMethod='POST')
             done.append(number)
         if not done and not left:
-            raise ProviderError("none of the account's numbers is entered in Odoo: import them first")
-        text = f"set for {', '.join(done) or 'no number'}"
-        return f"{text}; left alone, as another program answers them: {', '.join(left)}" if left else text
+            raise ProviderError(_(
+                "None of the account's numbers is entered in Odoo. Import the numbers first, then set the webhooks."))
+        if not left:
+            return _("The webhooks are set for %(numbers)s.", numbers=done)
+        return _("The webhooks are set for %(numbers)s, and not for %(left)s, which another program answers.",
+                 numbers=done or "–", left=left)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -197,7 +206,7 @@ class TwilioClient(Client):
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
         if attended:
-            raise ProviderError("Twilio passes calls on without asking the colleague first")
+            raise self.cannot_ask_first()
         phone = inputs.own_extension(self.account, extension)
         customer = self._customer_leg(_call(call_ref))
         self._ask('POST', f'/Calls/{customer}.json', Twiml=transfer_twiml(phone, self.account))
@@ -210,7 +219,7 @@ class TwilioClient(Client):
         for row in self._list('/Calls.json', 'calls', ParentCallSid=call, Status='in-progress'):
             if not is_phone(text_of(row, 'to'), self.account):
                 return _call(text_of(row, 'sid'))
-        raise ProviderError("the customer is not in this call")
+        raise ProviderError(_("The customer is not in this call any more, so it cannot be passed on."))
 
     def send_sms(self, number: str, text: str, sender: str = '') -> None:
         """`sender`: a number or name of the account, or the SID of a messaging service; else a number that can send."""
@@ -221,7 +230,7 @@ class TwilioClient(Client):
 
 def _call(call_ref: str) -> str:
     if not _CALL_SID.fullmatch(call_ref):
-        raise ProviderError("this is no call of Twilio")
+        raise ProviderError(_("Twilio has no call of this name, so it cannot be controlled from Odoo."))
     return call_ref
 
 

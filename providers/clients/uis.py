@@ -30,16 +30,16 @@ CALL_FIELDS = (
 LIMIT, INTERNAL = -32029, -32603
 # What the admin reads, by the mnemonic of the error.
 WORDS = {
-    'access_token_invalid': "the access token is not valid",
-    'access_token_expired': "the access token has expired",
-    'access_token_blocked': "the access token is blocked",
-    'auth_error': "login or access token are wrong",
-    'ip_not_whitelisted': "this server's address is not on the white list of the account",
-    'limit_exceeded': "the limit of requests is reached",
-    'component_disabled': "the account lacks the component that this needs",
-    'account_inactive': "the account is not active",
-    'call_session_not_found': "there is no such call any more",
-    'contact_in_blacklist': "the number is on the account's black list",
+    'access_token_invalid': _("UIS does not accept the access token. Make a new one in the UIS account and enter it here."),
+    'access_token_expired': _("The access token has expired. Make a new one in the UIS account and enter it here."),
+    'access_token_blocked': _("The access token is blocked. Unblock it in the UIS account, or make a new one."),
+    'auth_error': _("UIS does not accept the login and the access token. Check both."),
+    'ip_not_whitelisted': _("UIS turns this server away. Enter its address in the white list of the UIS account."),
+    'limit_exceeded': _("UIS asks to wait: there were too many requests. Try again in some minutes."),
+    'component_disabled': _("The UIS account lacks the component that this needs. Order it at UIS."),
+    'account_inactive': _("The UIS account is not active. Ask the support of UIS."),
+    'call_session_not_found': _("This call is over."),
+    'contact_in_blacklist': _("The number is on the black list of the UIS account."),
 }
 TOKEN_GONE = ('access_token_invalid', 'access_token_expired', 'auth_error')
 # What the client hears while he waits. Speech synthesis is part of most tariffs [assumed].
@@ -54,6 +54,7 @@ class _RpcError(ProviderError):
 
 class _Rpc(Client):
     """One of the two APIs."""
+    label = "UIS"
 
     def __init__(self, account, api):
         host, self._path = api
@@ -75,13 +76,13 @@ class _Rpc(Client):
 
     def _ask(self, method: str, **params) -> dict:
         if not self.account.api_secret:
-            raise ProviderError("the access token is missing")
+            raise self.not_entered(_("the access token"))
         answer = self.call(
             'POST', self._path, headers={'Content-Type': 'application/json; charset=UTF-8'},
             json={'jsonrpc': '2.0', 'id': 'odoo', 'method': method, 'params': params})
         result = answer.get('result') if isinstance(answer, dict) else None
         if not isinstance(result, dict):
-            raise ProviderError("the answer is no JSON-RPC result: is the API address right?")
+            raise self.not_understood()
         return result
 
     def complaint(self, response, body):
@@ -92,19 +93,19 @@ class _Rpc(Client):
         data = error.get('data') if isinstance(error.get('data'), dict) else {}
         mnemonic = str(data.get('mnemonic') or '')
         passing = error.get('code') in (LIMIT, INTERNAL) or response.status_code in PASSING
-        words = WORDS.get(mnemonic) or f"{error.get('message', '')} {mnemonic}".strip()
-        raise _RpcError(self._masked(f"UIS: {words}")[:300], passing, mnemonic)
+        words = WORDS.get(mnemonic) or self.refusal(
+            str(error.get('message') or ''), mnemonic or ('' if error.get('message') else response.status_code))
+        raise _RpcError(self._masked(words), passing, mnemonic)
 
-    def _masked(self, text):
-        text = super()._masked(text)
-        return text.replace(self._token, '***') if self._token else text
+    def _secrets(self):
+        return *super()._secrets(), self._token
 
     def rows(self, method: str, **params) -> tuple[list[dict], int]:
         """A page, and how many rows there are in all."""
         result = self.ask(method, **params)
         data = result.get('data')
         if not isinstance(data, list):
-            raise ProviderError(f"UIS: {method} gave no list")
+            raise self.not_understood()
         metadata = result.get('metadata')
         total = metadata.get('total_items') if isinstance(metadata, dict) else None
         return data, total if isinstance(total, int) else -1
@@ -112,6 +113,7 @@ class _Rpc(Client):
 
 class UisClient(Client):
     code = 'uis'
+    label = "UIS"
     needs = (('api_secret', _("access token")),)
     asks_first = False
 
@@ -123,11 +125,12 @@ class UisClient(Client):
         rows, _total = self._data.rows('get.account')
         found = rows[0] if rows and isinstance(rows[0], dict) else {}
         zone = text_of(found, 'timezone')
-        text = f"account {text_of(found, 'name') or text_of(found, 'app_id')}"
+        name = text_of(found, 'name') or text_of(found, 'app_id')
         now = datetime.now(timezone.utc)
         if zone and self.account.to_local(now) != replace(self.account, timezone=zone).to_local(now):
-            return f"{text}; it is in {zone}, this form says {self.account.timezone}: times will be wrong"
-        return f"{text}, time zone {zone}"
+            return _("UIS answers: account %(name)s. It is in the time zone %(theirs)s, this form says %(ours)s: correct one "
+                     "of them, or the times of calls will be wrong.", name=name, theirs=zone, ours=self.account.timezone)
+        return _("UIS answers: account %(name)s, time zone %(zone)s.", name=name, zone=zone)
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
         """Sessions of calls, in order of time, in the account's time [seen, not documented]."""
@@ -169,7 +172,7 @@ class UisClient(Client):
             fields=['id', 'full_record_file_link'])
         url = text_of(rows[0], 'full_record_file_link') if rows else ''
         if not url:
-            raise ProviderError("UIS has no recording of this call yet", retryable=True)
+            raise self.no_recording_yet()
         return url
 
     def _all(self, method: str, *fields: str) -> list[dict]:
@@ -196,7 +199,9 @@ class UisClient(Client):
         found = next((row for row in rows if text_of(row, 'id') == extension), None) or next(
             (row for row in rows if _short_number(row) == extension), None)
         if not found:
-            raise ProviderError(f"UIS has no employee {extension}")
+            raise ProviderError(_(
+                "UIS has no employee with the extension or id %(extension)s. Correct the extension in Odoo.",
+                extension=extension))
         return found
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
@@ -206,7 +211,7 @@ class UisClient(Client):
         ours = {one.lstrip('+') for one in self.account.own_numbers}
         line = next((one for one in lines if one in ours), '') or next(iter(lines), '')
         if not line:
-            raise ProviderError("the UIS account has no active number to call from")
+            raise ProviderError(_("The UIS account has no active number to call from. Activate one at UIS."))
         result = self._calls.ask(
             'start.employee_call', first_call='employee', direction='out', virtual_phone_number=line, contact=contact,
             employee={'id': employee['id']}, **({'external_id': reference} if reference else {}))
@@ -220,11 +225,11 @@ class UisClient(Client):
         """UIS: the client is put on hold, the colleague called, the call passed on. To ask him first would take commands of
         their own to pass it on and to go back."""
         if attended:
-            raise ProviderError("UIS passes calls on without asking the colleague first")
+            raise self.cannot_ask_first()
         session, employee = _session(call_ref), self._employee(extension)
         to = _short_number(employee) or _phone_number(employee)
         if not to:
-            raise ProviderError("this colleague has no phone at UIS")
+            raise ProviderError(_("This colleague has no phone at UIS, so the call cannot be passed on."))
         language = 'en' if 'callgear' in self.account.api_url else 'ru'
         self._calls.ask('hold.call', call_session_id=session, contact_message={'type': 'tts', 'value': WAIT[language]})
         try:
@@ -246,7 +251,7 @@ class UisClient(Client):
 
 def _session(call_ref: str) -> int:
     if not call_ref.isdecimal():
-        raise ProviderError("this is no call of UIS")
+        raise ProviderError(_("UIS has no call of this name, so it cannot be controlled from Odoo."))
     return int(call_ref)
 
 

@@ -41,6 +41,7 @@ def query_of(params: dict) -> str:
 
 class ZadarmaClient(Client):
     code = 'zadarma'
+    label = "Zadarma"
     needs = (('api_key', _("API key")), ('api_secret', _("API secret")))
     # ids of recordings look like numbers with a fraction, whose last digit may be a zero
     parse_float = str
@@ -52,7 +53,7 @@ class ZadarmaClient(Client):
 
     def _ask(self, method: str, path: str, **params) -> dict:
         if not self.account.api_key or not self.account.api_secret:
-            raise ProviderError("the API key and its secret are missing")
+            raise self.not_entered(_("the API key and its secret"))
         query = query_of({'format': 'json', **params})
         headers = {'Authorization': f'{self.account.api_key}:{signature(path, query, self.account.api_secret)}'}
         if method == 'GET':
@@ -61,7 +62,7 @@ class ZadarmaClient(Client):
             headers['Content-Type'] = 'application/x-www-form-urlencoded'
             answer = self.call(method, path, data=query, headers=headers)
         if not isinstance(answer, dict):
-            raise ProviderError("Zadarma's answer is no JSON object")
+            raise self.not_understood()
         return answer
 
     def complaint(self, response, body):
@@ -70,17 +71,19 @@ class ZadarmaClient(Client):
             return super().complaint(response, body)
         words = str(body.get('message') or '')
         if response.status_code == 429 or _RATE_LIMIT.search(words):
-            return f"Zadarma asks to wait: {words or 'too many requests'}", True
+            return self.too_many(), True
         if response.status_code == 401:
-            return f"Zadarma does not accept the API key and secret: {words}", False
+            return _(
+                "Zadarma does not accept the API key and its secret. Copy both once more from the Zadarma account."), False
         # a recording is not there at once, up to a minute after the call [the error's text is not documented]
         not_yet = response.request.path_url.startswith('/v1/pbx/record/')
-        return f"Zadarma: {words or response.status_code}", not_yet or response.status_code in PASSING
+        return self.refusal(words, '' if words else response.status_code), not_yet or response.status_code in PASSING
 
     def check(self) -> str:
         balance = self._ask('GET', '/v1/info/balance/')
         told = self._ask('GET', '/v1/info/timezone/').get('timezone')
-        text = f"balance {balance.get('balance')} {balance.get('currency', '')}".strip()
+        amount = f"{balance.get('balance')} {balance.get('currency', '')}".strip()
+        text = _("Zadarma answers: balance %(amount)s.", amount=amount)
         match = _OFFSET.fullmatch(str(told).strip())
         if not match:
             return text
@@ -88,8 +91,10 @@ class ZadarmaClient(Client):
         theirs = timedelta(hours=hours, minutes=-minutes if match[1][0] == '-' else minutes)
         now = datetime.now(timezone.utc)
         if self.account.to_local(now) - now.replace(tzinfo=None) != theirs:
-            return f"{text}; the account is in {told}, this form says {self.account.timezone}: times will be wrong"
-        return f"{text}, time zone {told}"
+            return _(
+                "%(answer)s The account is in the time zone %(theirs)s, this form says %(ours)s: correct one of them, or the "
+                "times of calls will be wrong.", answer=text, theirs=str(told), ours=self.account.timezone)
+        return _("%(answer)s Time zone %(zone)s.", answer=text, zone=str(told))
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
         """Each call with all the rows that its page has: a row is a phone or a menu. A call may come in two payloads,
@@ -117,7 +122,7 @@ class ZadarmaClient(Client):
                                version=2, skip=skip, limit=PAGE)
             rows = answer.get('stats') or []
             if not isinstance(rows, list):
-                raise ProviderError("Zadarma's statistics are no list")
+                raise self.not_understood()
             yield rows
             if len(rows) < PAGE:
                 break
@@ -136,7 +141,7 @@ class ZadarmaClient(Client):
         links = answer.get('links')
         url = answer.get('link') or (links[0] if isinstance(links, list) and links else '')
         if not isinstance(url, str) or not url:
-            raise ProviderError("Zadarma has no recording of this call yet", retryable=True)
+            raise self.no_recording_yet()
         return url
 
     def extensions(self) -> list[Extension]:
@@ -168,13 +173,16 @@ class ZadarmaClient(Client):
         if denied := answer.get('denied_numbers'):
             first = denied[0] if isinstance(denied, list) else denied
             words = first.get('message') if isinstance(first, dict) else ''
-            raise ProviderError(self._masked(f"Zadarma did not send the SMS: {words or 'the number is refused'}"))
+            raise ProviderError(self._masked(
+                _("Zadarma did not send the SMS: %(words)s", words=str(words)) if words else
+                _("Zadarma did not send the SMS: it refuses this number.")))
 
     def set_webhooks(self) -> str:
         """Zadarma asks the address at once (zd_echo). Nothing can be set for NOTIFY_RECORD."""
         self._ask('POST', '/v1/pbx/callinfo/url/', url=self.account.webhook_url)
         self._ask('POST', '/v1/pbx/callinfo/notifications/', **dict.fromkeys(NOTIFICATIONS, 'true'))
-        return "address and call events are set; NOTIFY_RECORD can only be switched on in the Zadarma account"
+        return _(
+            "The address and the events of calls are set. Only NOTIFY_RECORD has to be switched on in the Zadarma account.")
 
 
 def _local(value, default: datetime) -> datetime:
