@@ -18,12 +18,12 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from dev.setup import paths
-from dev.simulate import day, pbx as demo_pbx
+from dev.simulate import day
+from dev.simulate import pbx as demo_pbx
 from dev.simulate.dialects import DIALECTS, Pbx, in_requests
 from dev.simulate.odoo import NotReady, Odoo
 from dev.simulate.post import NotDelivered, Webhook, is_loopback
 from dev.simulate.scenarios import SCENARIOS, Cast, Pace
-
 
 CUSTOMER = 'Кенгуру Фрукт'  # has two open deals, both of the user of the first phone
 

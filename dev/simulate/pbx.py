@@ -25,9 +25,9 @@ from dev.simulate.scenarios import SCENARIOS, Call, Cast, Pace
 from dev.simulate.switchboard import Switchboard, clicked
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))   # of the addon's tests these servers alone
-from fakes.asterisk import FakeAsterisk  # noqa: E402
-from fakes.server import Answer  # noqa: E402
-from fakes.zadarma import FakeZadarma  # noqa: E402
+from fakes.asterisk import FakeAsterisk
+from fakes.server import Answer
+from fakes.zadarma import FakeZadarma
 
 INCOMING = '/demo/call'         # what `make call` asks of the demo's Asterisk
 RINGS, TALKS = 12, 120          # seconds of an incoming call
