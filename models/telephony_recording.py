@@ -123,7 +123,7 @@ class TelephonyRecording(models.Model):
     def _locate(self):
         """:raise ProviderError: the PBX does not tell"""
         url = self.call_id.account_id._client('recording_url').recording_url(self.ref, self.call_id.external_id)
-        self.write({'url': url, 'next_try_at': False, **self._where(self.call_id.account_id, url)})
+        self.write({'url': url, 'state': 'ready', 'error': False, 'next_try_at': False})
 
     # === PLAYING === #
 

@@ -388,9 +388,10 @@ class TestClientUis(ClientCase):
         self.fake.rows = [lost(voice_mail_records=['0a'])]
         self.assertEqual(self.record(self.history(), *live(*LOST)).outcome, 'voicemail')
 
-    def test_a_link_elsewhere_is_not_kept(self):
+    def test_a_link_elsewhere_is_kept_and_asked_for_later(self):
+        """Whether its host may be asked is settled when somebody listens."""
         self.fake.rows = [row(full_record_file_link='https://evil.example/1.mp3')]
-        self.assertEqual(self.record(self.history()).recordings, ())
+        self.assertEqual([one.url for one in self.record(self.history()).recordings], ['https://evil.example/1.mp3'])
 
     def test_history_that_is_not_understood(self):
         for values in (
