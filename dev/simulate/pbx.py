@@ -37,14 +37,21 @@ Tell = Callable[[str], None]    # a line for the log
 CLOUD_PICK_UP, CLOUD_WAIT, CLOUD_TALK = 3, 5, 40
 
 
-class DemoAsterisk(FakeAsterisk):
-    """ARI and AMI over HTTP, and a trunk on which `make call` calls in."""
+class DemoPbx:
+    """What every PBX of the demo knows: its account in Odoo, and which company number its phones call from."""
 
-    def __init__(self, account: Account, lines: list[Line], names: dict[str, str], tell: Tell):
+    def __init__(self, account: Account, lines: list[Line], tell: Tell):
         super().__init__()
         self.account, self.tell = account, tell
         self.key, self.secret = account.pbx.key, account.pbx.secret
         self.lines = {phone: line for line in reversed(lines) for phone in line.phones}
+
+
+class DemoAsterisk(DemoPbx, FakeAsterisk):
+    """ARI and AMI over HTTP, and a trunk on which `make call` calls in."""
+
+    def __init__(self, account: Account, lines: list[Line], names: dict[str, str], tell: Tell):
+        super().__init__(account, lines, tell)
         self.endpoints = [('PJSIP', phone, 'online') for phone in names] + [('PJSIP', 'trunk', 'online')]
         self.settings = {
             phone: {'context': 'internal', 'callerid': f'"{name}" <{phone}>'} for phone, name in names.items()}
@@ -94,14 +101,11 @@ class DemoAsterisk(FakeAsterisk):
             deliver(self.account, dialect.request(needed, self.account.pbx), self.tell)
 
 
-class DemoZadarma(FakeZadarma):
+class DemoZadarma(DemoPbx, FakeZadarma):
     """Zadarma's API. It places calls; it cannot end them or pass them on."""
 
     def __init__(self, account: Account, lines: list[Line], names: dict[str, str], tell: Tell):
-        super().__init__()
-        self.account, self.tell = account, tell
-        self.key, self.secret = account.pbx.key, account.pbx.secret
-        self.lines = {phone: line for line in reversed(lines) for phone in line.phones}
+        super().__init__(account, lines, tell)
         self.stopped, self.threads = threading.Event(), []
 
     def close(self):

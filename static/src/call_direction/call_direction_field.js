@@ -4,7 +4,7 @@ import { registry } from "@web/core/registry";
 import { formatSelection } from "@web/views/fields/formatters";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
-const ICONS = {
+export const DIRECTION_ICONS = {
     inbound: "oi-arrow-down-left",
     outbound: "oi-arrow-up-right",
     internal: "oi-arrows-h",
@@ -16,7 +16,7 @@ export class CallDirectionField extends Component {
     static props = { ...standardFieldProps, withLabel: { type: Boolean, optional: true } };
 
     get icon() {
-        return ICONS[this.props.record.data[this.props.name]] || "oi-arrows-h";
+        return DIRECTION_ICONS[this.props.record.data[this.props.name]] || "oi-arrows-h";
     }
 
     get label() {

@@ -14,6 +14,16 @@ const DECORATIONS = {
     abandoned: "text-bg-danger",
 };
 
+/**
+ * The colours of an ended call's outcome; pale where it does not count or is unknown.
+ *
+ * @param {string | false} outcome
+ * @param {boolean} isShort the talk was too short to count
+ */
+export function outcomeDecoration(outcome, isShort) {
+    return isShort ? "text-bg-300" : DECORATIONS[outcome] || "text-bg-300";
+}
+
 /** How a call ended, or what it is doing now. */
 export class CallOutcomeField extends Component {
     static template = "crm_telephony.CallOutcomeField";
@@ -52,7 +62,7 @@ export class CallOutcomeField extends Component {
         if (this.isLive) {
             return "text-bg-primary";
         }
-        return this.data.is_short ? "text-bg-300" : DECORATIONS[this.outcome] || "text-bg-300";
+        return outcomeDecoration(this.outcome, this.data.is_short);
     }
 }
 

@@ -1,18 +1,9 @@
 import { Component } from "@odoo/owl";
+import { DIRECTION_ICONS } from "@crm_telephony/call_direction/call_direction_field";
+import { outcomeDecoration } from "@crm_telephony/call_outcome/call_outcome_field";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { RecordingPlayer } from "@crm_telephony/recording/recording_player";
 import { _t } from "@web/core/l10n/translation";
-
-const ICONS = { inbound: "oi-arrow-down-left", outbound: "oi-arrow-up-right", internal: "oi-arrows-h" };
-const DECORATIONS = {
-    answered: "text-bg-success",
-    no_answer: "text-bg-warning",
-    busy: "text-bg-warning",
-    failed: "text-bg-warning",
-    voicemail: "text-bg-info",
-    missed: "text-bg-danger",
-    abandoned: "text-bg-danger",
-};
 
 /** A call as a line of a chatter: what happened, with whom, what came of it, and the recording for who may listen. */
 export class CallLine extends Component {
@@ -21,7 +12,7 @@ export class CallLine extends Component {
     static props = { call: Object, author: { type: String, optional: true } };
 
     get icon() {
-        return ICONS[this.props.call.direction];
+        return DIRECTION_ICONS[this.props.call.direction];
     }
 
     get outcome() {
@@ -34,7 +25,7 @@ export class CallLine extends Component {
 
     get decoration() {
         const { outcome, is_short } = this.props.call;
-        return is_short ? "text-bg-300" : DECORATIONS[outcome] || "text-bg-300";
+        return outcomeDecoration(outcome, is_short);
     }
 
     get duration() {

@@ -9,6 +9,7 @@ import { useChildRef, useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 
 import { usePlaceCall } from "../call_control/place_call";
+import { DIRECTION_ICONS } from "../call_direction/call_direction_field";
 import { DialField } from "../dial_field/dial_field";
 import { dueDecoration, dueText } from "../callback_due/callback_due_field";
 import { formatMinutes } from "../minutes/minutes_field";
@@ -106,7 +107,7 @@ export class DebtsMenu extends Component {
     }
 
     directionIcon(call) {
-        return call.direction === "inbound" ? "oi-arrow-down-left" : "oi-arrow-up-right";
+        return DIRECTION_ICONS[call.direction];
     }
 
     callAgain(call) {
