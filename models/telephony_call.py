@@ -403,11 +403,12 @@ class TelephonyCall(models.Model):
     @api.model
     def _facts(self, account, record, numbers, users):
         """Field values of a record. The customer is the outside party, unless it is one of our own numbers."""
-        country = account._settings().country
-        caller, called = normalise(record.caller, country), normalise(record.called, country)
+        settings, is_dialled = account._settings(), record.direction == 'outbound'
+        reading = {'country': settings.country, 'codes': settings.outside_codes}
+        caller, called = normalise(record.caller, **reading), normalise(record.called, **reading, is_dialled=is_dialled)
         outside = {'inbound': record.caller, 'outbound': record.called}.get(record.direction)
         ours = {'inbound': called, 'outbound': caller}.get(record.direction)
-        customer = to_e164(outside, country)
+        customer = to_e164(outside, **reading, is_dialled=is_dialled)
         threshold = account.company_id.telephony_short_seconds
         return {
             'direction': record.direction,

@@ -139,6 +139,7 @@ class Account:
     webhook_url: str = field(default='', repr=False)
     timezone: str = 'UTC'
     country: str = ''
+    outside_codes: tuple[str, ...] = ()     # dialled for an outside line
     extensions: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
 

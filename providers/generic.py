@@ -156,7 +156,7 @@ def _six_digits(text: str) -> str:
 
 
 def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
-    """Where no event of a call tells its direction, who called whom does: outbound is what one of our numbers or phones calls."""
+    """Where no event of a call tells its direction, who called whom does: outbound is what a number or phone of ours calls."""
     if any(event.direction for event in events):
         return events
     doubt('direction')

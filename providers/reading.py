@@ -45,8 +45,9 @@ def _in_the_past(events: list[CallEvent], heard_at: datetime) -> list[CallEvent]
         return events
     doubt('time')
     ahead = max(times) - heard_at if min(times) > latest else timedelta()
+    last = max([heard_at, *(moment for moment in times if moment <= latest)])
 
     def mended(moment: datetime | None) -> datetime | None:
-        return moment and min(moment - ahead, heard_at)
+        return moment and min(moment - ahead, last)
 
     return [replace(event, at=mended(event.at), started_at=mended(event.started_at)) for event in events]

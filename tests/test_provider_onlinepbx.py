@@ -20,8 +20,8 @@ END = {
     'call_duration': '79', 'dialog_duration': '64', 'hangup_cause': 'NORMAL_CLEARING', 'download_url': '',
 }
 REQUIRED = ('event', 'uuid')
-USED = (*REQUIRED, 'direction', 'domain', 'caller', 'callee', 'gateway', 'date', 'call_duration', 'dialog_duration', 'hangup_cause',
-        'download_url')
+USED = (*REQUIRED, 'direction', 'domain', 'caller', 'callee', 'gateway', 'date', 'call_duration', 'dialog_duration',
+        'hangup_cause', 'download_url')
 
 
 def post(event: dict, content_type: str = 'application/json') -> WebhookRequest:
