@@ -72,6 +72,8 @@ class TelephonyAccount(models.Model):
     _inherit = ['telephony.settings.mixin']
     _order = 'company_id, name, id'
     _check_company_auto = True
+    _cached_fields = frozenset((
+        'active', 'provider', 'company_id', 'api_key', 'api_secret', 'api_url', 'webhook_token', 'country_id', 'timezone'))
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)

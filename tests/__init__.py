@@ -1,4 +1,5 @@
 from . import test_account_form
+from . import test_account_state
 from . import test_architecture
 from . import test_asterisk_live
 from . import test_bridge
