@@ -73,6 +73,9 @@ class TelephonyAccount(models.Model):
     _inherit = ['telephony.settings.mixin']
     _order = 'company_id, name, id'
     _check_company_auto = True
+    _cached_fields = frozenset((
+        'active', 'provider', 'company_id', 'api_key', 'api_secret', 'api_url', 'webhook_token', 'country_id', 'timezone',
+        'outside_codes'))
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
@@ -123,7 +126,13 @@ class TelephonyAccount(models.Model):
     webhook_warning = fields.Char(compute='_compute_webhook_warning', groups='crm_telephony.group_admin')
     has_setup_file = fields.Boolean(compute='_compute_labels')
 
-    last_event_at = fields.Datetime(string="Last Event", compute='_compute_inbox')
+    event_state = fields.Selection(
+        [('none', "No event yet"), ('arrive', "Events arrive"), ('refused', "Events refused")],
+        string="Events of the PBX", compute='_compute_event_state',
+        help="Whether what happens in the PBX arrives here. That its API answers does not tell.")
+    last_event_at = fields.Datetime(
+        string="Last Event", compute='_compute_last_event_at',
+        help="What the PBX sent by itself: not what was read back from it.")
     event_count = fields.Integer(string="Events", compute='_compute_inbox')
     failed_event_count = fields.Integer(string="Failed Events", compute='_compute_inbox')
     refused_count = fields.Integer(
@@ -211,15 +220,24 @@ class TelephonyAccount(models.Model):
 
     def _compute_inbox(self):
         counts = defaultdict(dict)
-        for account, state, count, last in self.env['telephony.event'].sudo()._read_group(
-            [('account_id', 'in', self.ids)], ['account_id', 'state'], ['__count', 'received_at:max'],
+        for account, state, count in self.env['telephony.event'].sudo()._read_group(
+            [('account_id', 'in', self.ids)], ['account_id', 'state'], ['__count'],
         ):
-            counts[account.id][state] = (count, last)
+            counts[account.id][state] = count
         for account in self:
-            found = counts[account.id]
-            account.event_count = sum(count for count, _last in found.values())
-            account.failed_event_count = found.get('failed', (0, None))[0]
-            account.last_event_at = max((last for _count, last in found.values()), default=False)
+            account.event_count = sum(counts[account.id].values())
+            account.failed_event_count = counts[account.id].get('failed', 0)
+
+    def _compute_last_event_at(self):
+        last = self.env['telephony.event'].sudo()._last_delivered(self)
+        for account in self:
+            account.last_event_at = last.get(account.id, False)
+
+    @api.depends('refused_at')
+    def _compute_event_state(self):
+        for account in self:
+            last, refused = account.last_event_at, account.refused_at
+            account.event_state = 'refused' if refused and not (last and last >= refused) else 'arrive' if last else 'none'
 
     # === ACTIONS === #
 

@@ -29,6 +29,8 @@ LOST = 'lost'
 # The kind of our own note that a waiting caller was sent to somebody's phone.
 ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
+# What no delivery has brought: our own, and what was read back from the PBX's statistics.
+NOT_DELIVERED = (*OURS, 'history')
 # What filing asks of the company.
 FILING_SETTINGS = ('telephony_short_seconds', 'telephony_deal_policy', 'telephony_match_margin')
 LOCK_SPACE = 0x7E1E
@@ -219,6 +221,21 @@ class TelephonyEvent(models.Model):
                     SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row.to_columns()))
                 for row in rows)), log_exceptions=False)    # an error in the log for each repeat, with its payload
 
+    @api.model
+    def _last_delivered(self, accounts):
+        """dict account id → when its PBX last sent something (naive UTC). By the index, newest first: what else it holds of an
+        account is not looked at."""
+        self.flush_model(['account_id', 'state', 'kind', 'received_at'])
+        states = [state for state, _label in self._fields['state'].selection]
+        return dict(self.env.execute_query(SQL(
+            """ SELECT account.id, max(last.received_at)
+                  FROM unnest(%s::int[]) AS account(id), unnest(%s) AS state(name), LATERAL (
+                       SELECT received_at FROM telephony_event
+                        WHERE account_id = account.id AND state = state.name AND COALESCE(kind, '') NOT IN %s
+                     ORDER BY received_at DESC LIMIT 1) AS last
+              GROUP BY account.id """,
+            accounts.ids, states, NOT_DELIVERED)))
+
     # === PROCESSING === #
 
     @api.model
@@ -329,7 +346,7 @@ class TelephonyEvent(models.Model):
         :return: dict call reference → what the PBX calls a caller who waits now and may be sent to a phone
         """
         # of their many fields these few: a caller waits for the card
-        account.fetch(['company_id', 'state'])
+        account.fetch(['company_id', 'state', 'error_in'])
         account.company_id.fetch(['partner_id', *FILING_SETTINGS])
         settings, provider = account._settings(), account._adapter()
         records, reasons, waiting = {}, {}, {}
@@ -347,8 +364,8 @@ class TelephonyEvent(models.Model):
             }
             # not only the new ones: what looked like no call may have become one, and the reverse
             own.filtered(lambda event, values=values: event.kind != ROUTED and changes(event, values)).write(values)
-        if account.state == 'draft':
-            account.state = 'connected'
+        if account._is_waiting_for_events() and any(event.kind not in NOT_DELIVERED for event in events):
+            account.write({'state': 'connected', 'error_in': False})
         return waiting
 
     @api.model

@@ -6,6 +6,9 @@ class TelephonySettingsMixin(models.AbstractModel):
     _name = 'telephony.settings.mixin'
     _description = "Settings of a PBX"
 
+    # What the cached values are made of, where a model has much else: forgetting costs every worker all it knows.
+    _cached_fields = None
+
     @api.model_create_multi
     def create(self, vals_list):
         records = super().create(vals_list)
@@ -14,7 +17,8 @@ class TelephonySettingsMixin(models.AbstractModel):
 
     def write(self, vals):
         result = super().write(vals)
-        self._forget_settings()
+        if self._cached_fields is None or not self._cached_fields.isdisjoint(vals):
+            self._forget_settings()
         return result
 
     def unlink(self):

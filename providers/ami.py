@@ -235,7 +235,7 @@ def _fill_gaps(call: Call, attempt: Try) -> None:
 
 def _duration(text: str) -> timedelta:
     """01:02:03"""
-    parts = [int(part) for part in text.split(':') if part.isdigit() and len(part) < 6]
+    parts = [int(part) for part in text.split(':') if part.isdecimal() and len(part) < 6]
     return timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2]) if len(parts) == 3 else timedelta()
 
 

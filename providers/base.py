@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 # A text of an adapter: it stays English here, whoever shows it puts it into the reader's words.
 from ..tools.words import _lt as _
 from ..tools.words import storable
+from .numbers import plain
 
 DIRECTIONS = ('inbound', 'outbound', 'internal')
 OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned')
@@ -498,7 +499,7 @@ def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
 
 
 def text_of(payload: Mapping, name: str, required: bool = False) -> str:
-    """A field as stripped, storable text; numbers are accepted as text.
+    """A field as stripped, plain and storable text; numbers are accepted as text.
 
     :raise ProviderError: it is a list or an object, longer than LONGEST_TEXT, or required and empty
     """
@@ -509,7 +510,7 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise unfit(name, _("a text"), str(value)[:100])
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
-    value = storable(value).strip()
+    value = plain(storable(value)).strip()
     if len(value) > LONGEST_TEXT:
         raise ProviderError(_(
             "The field %(field)s is longer than %(most)s characters: %(text)s…",

@@ -16,6 +16,7 @@ A payload file is one scenario:
 import itertools
 import json
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
@@ -63,6 +64,17 @@ def form_request(form: dict, headers: dict | None = None) -> WebhookRequest:
         form={name: tuple(value) if isinstance(value, list) else (value,) for name, value in form.items()},
         body=urlencode(form, doseq=True).encode(),
     )
+
+
+def typeset(value):
+    """A payload whose times and numbers have narrow no-break spaces, full-width digits and a mark of writing direction."""
+    if isinstance(value, dict):
+        return {name: typeset(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [typeset(one) for one in value]
+    if not isinstance(value, str) or not re.search('[0-9]', value) or re.search('[A-Za-z/]', value):
+        return value
+    return '\u200e' + value.translate({ord(' '): '\u202f', **{ord(str(digit)): 0xFF10 + digit for digit in range(10)}})
 
 
 @dataclass
@@ -152,6 +164,14 @@ class ProviderCase(BaseCase):
                 else:
                     self.assertEqual(len(records), 1)
                     self.check_record(records[0], scenario['expected'])
+
+    def check_typography(self):
+        """Times and numbers that were set for people's eyes say the same."""
+        for name, scenario in scenarios(self.code):
+            if scenario['expected'] is not None:
+                with self.subTest(name):
+                    inbox, records = self.play({**scenario, 'deliveries': typeset(scenario['deliveries'])})
+                    self.assertEqual((inbox.failed, records), ([], self.play(scenario)[1]))
 
     def check_disorder(self):
         """Repeats add nothing; another order of arrival changes nothing but what only arrival tells."""
