@@ -76,7 +76,8 @@ class TelephonyEvent(models.Model):
     kind = fields.Char(readonly=True)
     call_ref = fields.Char(string="Call Reference", readonly=True, help="The PBX's own id of the call.")
     leg_ref = fields.Char(
-        readonly=True, help="The PBX's own id of a leg that may have begun as a call of its own: the event is of that call too.")
+        string="Leg Reference", readonly=True,
+        help="The PBX's own id of a leg that may have begun as a call of its own: the event is of that call too.")
     dedupe_key = fields.Char(required=True, readonly=True)
     payload = fields.Text(required=True, readonly=True)
     payload_pretty = fields.Text(string="Contents", compute='_compute_payload_pretty')
@@ -386,7 +387,8 @@ class TelephonyEvent(models.Model):
         calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)
         for ref, own in events.grouped(lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref).items():
             # what tells of a leg that is a call of its own stays with that call, also while only the other one is filed
-            own = own.filtered(lambda event, ref=ref: event.leg_ref in (False, ref) or event.call_id.external_id != event.leg_ref)
+            own = own.filtered(
+                lambda event, ref=ref: event.leg_ref in (False, ref) or event.call_id.external_id != event.leg_ref)
             values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
                 'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,

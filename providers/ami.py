@@ -35,7 +35,8 @@ CALL_REF = {
 }
 
 # Who enters a room can be heard by all who are in it, and who leaves it no more. A room is a bridge or a conference.
-ENTER, LEAVE = frozenset({'BridgeEnter', 'ConfbridgeJoin', 'MeetmeJoin'}), frozenset({'BridgeLeave', 'ConfbridgeLeave', 'MeetmeLeave'})
+ENTER = frozenset({'BridgeEnter', 'ConfbridgeJoin', 'MeetmeJoin'})
+LEAVE = frozenset({'BridgeLeave', 'ConfbridgeLeave', 'MeetmeLeave'})
 MEETME = frozenset({'MeetmeJoin', 'MeetmeLeave'})
 # Where callers and agents wait without hearing each other: a parking lot, a pool of agents.
 HOLDING = 'holding_bridge'
@@ -107,7 +108,7 @@ def leg_ref(payload: Mapping) -> str:
         at = _time(payload)
         return f"meetme:{text_at(payload, 'Meetme')}:{at:%Y-%m-%d}" if at else ''
     ref, leg = call_ref(payload), text_at(payload, 'Uniqueid')
-    return leg if payload['Event'] not in CALL_REF and leg != ref else ''
+    return leg if ref and payload['Event'] not in CALL_REF and leg != ref else ''
 
 
 def legs_told(new: Iterable[Mapping], known: Iterable[Mapping]) -> set[str]:
@@ -367,6 +368,11 @@ def endpoint(name: str) -> str:
     """PJSIP/my-trunk-0000001b: my-trunk. DAHDI/i1/5550199-7, a digital line: i1"""
     parts = name.split('/')
     return parts[1] if len(parts) > 2 and parts[0] == 'DAHDI' else parts[-1].rpartition('-')[0]
+
+
+def technology(name: str) -> str:
+    """The endpoint with its technology, as it stands in a dialplan: PJSIP/my-trunk"""
+    return f"{name.partition('/')[0]}/{endpoint(name)}"
 
 
 def asked_for(dial_string: str) -> str:

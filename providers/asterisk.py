@@ -14,7 +14,7 @@ The story of a call is read off the facts that :mod:`ami` gathers. Four ideas ca
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -32,6 +32,7 @@ from .base import (
     Reply,
     SetupFile,
     Stored,
+    Stranger,
     WebhookRequest,
     _,
     digest,
@@ -95,6 +96,7 @@ class Asterisk(Provider):
     api_secret_label = _("Password of the control user, also signs what the bridge posts")
     stands_inside = True
     shares_legs = True
+    names_trunks = True
     setup_steps = (
         _("In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan "
           "and write = reporting."),
@@ -159,11 +161,15 @@ class Asterisk(Provider):
             raise missing('Linkedid')
         ami.read(Stored(payload, datetime.now(timezone.utc)))
         return Identity(
-            kind=kind, call_ref=ref, leg_ref=ami.leg_ref(payload), key=key, ignored='' if ref else _("This %(kind)s belongs to no call.", kind=kind))
+            kind=kind, call_ref=ref, leg_ref=ami.leg_ref(payload), key=key,
+            ignored='' if ref else _("This %(kind)s belongs to no call.", kind=kind))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
         if not stored:
             return []
+        return _tell(self._gather(stored, account))
+
+    def _gather(self, stored: Sequence[Stored], account: Account) -> Call:
         ref = ami.call_ref(stored[0].payload)
         own, others = [], []
         for one in stored:
@@ -173,7 +179,17 @@ class Asterisk(Provider):
         call = ami.gather(ref, events, list(map(ami.read, others)), account, partial(self.phone, account=account))
         for channel in call.channels.values():
             channel.is_trunk = _does_what_a_trunk_does(call, channel)
-        return _tell(call)
+        return call
+
+    def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
+        found = {}
+        for stored in calls:
+            for channel in self._gather(stored, account).channels.values():
+                extension, name = ami.endpoint(channel.name), ami.technology(channel.name)
+                if extension and not channel.is_plumbing and not _is_trunk_by_name(channel, account) and (
+                        self.phone(channel, account) or extension) not in account.extensions:
+                    found[name] = Stranger(name, extension, not self.phone(channel, account))
+        return [found[name] for name in sorted(found)]
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
         return ami.legs_told([one.payload for one in new], [one.payload for one in known])
@@ -184,7 +200,7 @@ class Asterisk(Provider):
         What the admin has entered counts. Else the context tells, then what the channel does, and at last its short name.
         """
         endpoint = '' if channel.is_plumbing else ami.endpoint(channel.name)
-        if not endpoint or account.trunks & {endpoint, channel.context, channel.name.partition('/')[0] + '/' + endpoint}:
+        if not endpoint or _is_trunk_by_name(channel, account):
             return ''
         if endpoint in account.extensions:
             return endpoint
@@ -219,6 +235,10 @@ def _is_short(text: str) -> bool:
 
 def _is_own(number: str, account: Account) -> bool:
     return numbers.to_e164(number, account.country) in account.own_numbers
+
+
+def _is_trunk_by_name(channel: Channel, account: Account) -> bool:
+    return bool(account.trunks & {ami.endpoint(channel.name), ami.technology(channel.name), channel.context})
 
 
 def _is_outside(number: str, account: Account) -> bool:
@@ -406,7 +426,9 @@ def _joined(call: Call) -> list[tuple[datetime, Channel]]:
     return found
 
 
-def _company(call: Call, direction: str, others: Sequence[Try], known: set[str]) -> list[tuple[Channel, datetime, datetime | None]]:
+def _company(
+    call: Call, direction: str, others: Sequence[Try], known: set[str],
+) -> list[tuple[Channel, datetime, datetime | None]]:
     """Phones of ours that nobody dialled and that the customer heard all the same, and from when until when."""
     customers = [call.first] if direction == 'inbound' else [one.dest for one in others if one.answered]
     return [(channel, since, until)
