@@ -31,6 +31,7 @@ KEPT_FOR = 'KeptForLinkedid'
 CALL_REF = {
     'AttendedTransfer': (KEPT_FOR, 'OrigTransfererLinkedid'),
     'OriginateResponse': ('Uniqueid',),
+    'UnParkedCall': ('ParkeeLinkedid',),
     'Cdr': ('LinkedID', 'UniqueID'),
 }
 
@@ -107,14 +108,19 @@ def leg_ref(payload: Mapping) -> str:
     if payload['Event'] in MEETME:
         at = _time(payload)
         return f"meetme:{text_at(payload, 'Meetme')}:{at:%Y-%m-%d}" if at else ''
-    ref, leg = call_ref(payload), text_at(payload, 'Uniqueid')
-    return leg if ref and payload['Event'] not in CALL_REF and leg != ref else ''
+    if payload['Event'] == 'UnParkedCall':
+        return text_at(payload, 'RetrieverUniqueid')
+    if payload['Event'] in CALL_REF:
+        return ''
+    ref, dest_ref = call_ref(payload), text_at(payload, 'DestLinkedid')
+    leg = text_at(payload, 'DestUniqueid' if dest_ref not in ('', ref) else 'Uniqueid')
+    return leg if ref and leg != ref else ''
 
 
 def legs_told(new: Iterable[Mapping], known: Iterable[Mapping]) -> set[str]:
     """The legs of which new events tell, and those in the rooms of which they tell, also behind Local channels."""
     entries = entries_of(known)
-    legs = {text_at(payload, name) for payload in new for name in ('Uniqueid', 'DestUniqueid')} - {''}
+    legs = {text_at(payload, name) for payload in new for name in ('Uniqueid', 'DestUniqueid', 'ParkeeUniqueid')} - {''}
     rooms = {place for payload in new if (place := room(payload))}
     rooms |= {place for leg, _pair, place in entries if leg in {
         text_at(payload, 'Uniqueid') for payload in new if payload['Event'] == 'Hangup'}}
@@ -267,7 +273,12 @@ def gather(ref: str, events: list[Event], others: list[Event], account: Account,
             continue        # it tells of no single channel, or not by its Uniqueid
         channel = _channel(call, event['Uniqueid'], event['Channel'], event['Context'], event['CallerIDNum'])
         dest = _channel(call, event['DestUniqueid'], event['DestChannel'], event['DestContext'])
-        if kind == 'Newchannel' and not channel.born:
+        if kind in ('DialBegin', 'DialEnd'):
+            dest.originated = True
+            _note(call.tries.setdefault(dest.uid, Try(dest)), event)
+        elif not channel:
+            continue
+        elif kind == 'Newchannel' and not channel.born:
             channel.born, channel.exten = event.at, event['Exten']
             channel.originated = channel.originated or event['ChannelStateDesc'] == 'Down'
         elif kind in ENTER:
@@ -279,9 +290,6 @@ def gather(ref: str, events: list[Event], others: list[Event], account: Account,
             _note_alive(call, channel, event)
         elif kind == 'Hangup':
             channel.ended, channel.cause, channel.tech_cause = event.at, event['Cause'], event['TechCause']
-        elif kind in ('DialBegin', 'DialEnd'):
-            dest.originated = True
-            _note(call.tries.setdefault(dest.uid, Try(dest)), event)
     dialled = {channel.exten[-SAME:] for channel in call.channels.values()}
     for attempt in call.tries.values():
         _fill_gaps(call, attempt)

@@ -52,14 +52,13 @@ NOISE = frozenset({
 # Events that are used, with the headers they cannot do without.
 _LEG, _TRY = ('Channel', 'Uniqueid'), ('DestChannel', 'DestUniqueid')
 USED = {
-    'Newchannel': _LEG, 'NewCallerid': _LEG, 'HangupRequest': _LEG, 'Hangup': _LEG,
-    'BridgeEnter': _LEG, 'BridgeLeave': _LEG, 'ConfbridgeJoin': _LEG, 'ConfbridgeLeave': _LEG,
-    'MeetmeJoin': _LEG, 'MeetmeLeave': _LEG,
+    'Newchannel': _LEG, 'BridgeEnter': _LEG, 'HangupRequest': _LEG, 'Hangup': _LEG,
     'DialBegin': _TRY, 'DialEnd': (*_TRY, 'DialStatus'),
     'QueueCallerJoin': (*_LEG, 'Queue'), 'QueueCallerAbandon': _LEG,
     'AttendedTransfer': ('OrigTransfererLinkedid', 'SecondTransfererLinkedid'),
     'CoreShowChannel': _LEG,    # live after a gap, see bridge/
-    'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (),
+    'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (), 'NewCallerid': (), 'AgentConnect': (),
+    'UnParkedCall': (), 'BridgeLeave': (), 'ConfbridgeJoin': (), 'ConfbridgeLeave': (), 'MeetmeJoin': (), 'MeetmeLeave': (),
 }
 # The bridge's settings; see bridge/crm-telephony-bridge.ini for all of them.
 BRIDGE_SETTINGS = """; Copy to /etc/crm-telephony-bridge.ini, readable by root only (chmod 600).
@@ -177,7 +176,7 @@ class Asterisk(Provider):
         others = _of_rooms(ref, own, others)
         events = sorted(map(ami.read, own), key=lambda event: event.order)
         call = ami.gather(ref, events, list(map(ami.read, others)), account, partial(self.phone, account=account))
-        for channel in call.channels.values():
+        for channel in sorted(call.channels.values(), key=lambda channel: channel.originated):
             channel.is_trunk = _does_what_a_trunk_does(call, channel)
         return call
 
@@ -250,7 +249,8 @@ def _of_rooms(ref: str, own: Sequence[Stored], others: Sequence[Stored]) -> list
     when he hung up."""
     entries = ami.entries_of(one.payload for one in (*own, *others))
     rooms, _legs = ami.connected(set(), {ref}, entries)
-    there = {leg for leg, _pair, place in entries if place in rooms}
+    there = {leg for leg, _pair, place in entries if place in rooms} | {
+        ami.text_at(one.payload, 'DestUniqueid') for one in own}
     return [one for one in others if ami.text_at(one.payload, 'Uniqueid') in there
             and (one.payload['Event'] == 'Hangup' or ami.room(one.payload) in rooms)]
 
@@ -261,7 +261,7 @@ def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
     if channel.carries:
         return not is_at_phones or _is_outside(channel.carries, account)
     if channel.originated or channel.is_plumbing:
-        return False
+        return not is_at_phones and _leads_outside(call, channel)
     if not is_at_phones and _is_own(channel.exten, account):
         return True
     dials_out = _is_outside(channel.exten, account)
@@ -269,6 +269,13 @@ def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
         # a phone may show its own number of the city; it calls out, through a trunk
         return not dials_out or not is_at_phones and not any(one.dest.carries for one in call.tries_of(channel))
     return not numbers.clean(channel.number) and not dials_out and (channel.exten == 's' or not is_at_phones)
+
+
+def _leads_outside(call: Call, channel: Channel) -> bool:
+    """An employee dialled an outside number and got this channel, which is not of his phone's kind."""
+    first, attempt = call.first, call.tries.get(channel.uid)
+    return bool(first and attempt and attempt.caller == first.uid and call.phone(first) and channel.context != first.context
+                and _is_outside(first.exten, call.account))
 
 
 # --- the story ---------------------------------------------------------------------------------------------------
@@ -354,7 +361,7 @@ def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
             return 'internal'
         dials_out = first.exten.lstrip('+').isdigit() and not _is_short(first.exten) and not _is_own(first.exten, account)
         if dials_out and not tries:
-            return 'outbound'
+            return 'internal' if _stays_inside(call) else 'outbound'
         # a colleague may be called by his mobile number: who was reached decides, not the digits
         if dials_out and tries:
             reached = [one for one in tries if one.answered][:1] or tries
@@ -362,6 +369,12 @@ def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
     if not tries:
         return ''
     return 'internal' if call.phone(tries[0].dest) else 'outbound'
+
+
+def _stays_inside(call: Call) -> bool:
+    """Whether the first channel came to a queue, a mailbox or colleagues of ours, though nobody was dialled."""
+    return bool(call.named('QueueCallerJoin') or any(ami.MAILBOX in event.variables for event in call.events)
+                or any(call.phone(channel) for channel, _since, _until in call.company(call.first)))
 
 
 def _who(tries: Sequence[Try]) -> Channel | None:
@@ -430,9 +443,12 @@ def _company(
     call: Call, direction: str, others: Sequence[Try], known: set[str],
 ) -> list[tuple[Channel, datetime, datetime | None]]:
     """Phones of ours that nobody dialled and that the customer heard all the same, and from when until when."""
-    customers = [call.first] if direction == 'inbound' else [one.dest for one in others if one.answered]
-    return [(channel, since, until)
-            for customer in (customers if direction != 'internal' else ()) for channel, since, until in call.company(customer)
+    heard = [one.dest for one in others if one.answered]
+    if direction == 'inbound' or not others:
+        heard = [call.first]
+    elif direction == 'internal':
+        heard = []
+    return [(channel, since, until) for one in heard for channel, since, until in call.company(one)
             if channel.uid not in known and call.phone(channel)]
 
 
@@ -479,7 +495,7 @@ def _outcome(call: Call, direction: str, others: Sequence[Try]) -> str:
     refusals = [_refusal(one) for one in others]
     if direction != 'inbound':
         # the last attempt decides: a trunk that fails is followed by another one
-        last = refusals[-1] if refusals else 'failed'
+        last = refusals[-1] if refusals else 'no_answer' if direction == 'internal' and _stays_inside(call) else 'failed'
         return ('busy' if others[-1].dest.tech_cause == DECLINED else 'failed') if last == 'rejected' else last
     if call.named('QueueCallerAbandon') or (not others and _left_menu(call)):
         return 'abandoned'
