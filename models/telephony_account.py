@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,6 +30,8 @@ _logger = logging.getLogger(__name__)
 # A flood of forged deliveries must not become a flood of writes: refusals are counted in memory and written at most
 # this often (seconds) by each process.
 REFUSAL_WRITE_INTERVAL = 10
+# Strangers are looked for in so many of the latest events.
+STRANGERS_OF = 2000
 # A PBX that asks who calls waits no longer than this.
 ANSWER_MILLISECONDS = 300
 
@@ -75,7 +78,7 @@ class TelephonyAccount(models.Model):
     _check_company_auto = True
     _cached_fields = frozenset((
         'active', 'provider', 'company_id', 'api_key', 'api_secret', 'api_url', 'webhook_token', 'country_id', 'timezone',
-        'outside_codes'))
+        'outside_codes', 'trunks'))
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
@@ -113,6 +116,15 @@ class TelephonyAccount(models.Model):
         groups='crm_telephony.group_admin',
         help="Hosts from which recordings may be fetched, besides the provider's own: separated by commas, "
              "'.example.com' takes every host below it. Only public addresses are ever contacted, but for the PBX's own API.")
+
+    trunks = fields.Char(
+        groups='crm_telephony.group_admin',
+        help="Endpoints and contexts of the PBX through which calls come from outside and go there, separated by commas: "
+             "701, DAHDI/1, from-gateway. The others are judged by what they do.")
+    has_trunks = fields.Boolean(compute='_compute_labels')
+    strangers = fields.Json(
+        compute='_compute_strangers', groups='crm_telephony.group_admin',
+        help="Endpoints in the latest calls that nobody has entered: a list of {name, extension, is_trunk}.")
 
     number_ids = fields.One2many('telephony.number', 'account_id', string="Company Numbers")
     extension_ids = fields.One2many('telephony.extension', 'account_id', string="Extensions")
@@ -179,9 +191,26 @@ class TelephonyAccount(models.Model):
             provider = registry.get(account.provider)
             account.api_key_label = bool(provider and provider.api_key_label) and _(provider.api_key_label)
             account.api_secret_label = bool(provider and provider.api_secret_label) and _(provider.api_secret_label)
+            account.has_trunks = bool(provider and provider.names_trunks)
             account.has_setup_file = bool(provider and provider.setup_file(Account()))
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps', {'steps': [_(step) for step in provider.setup_steps] if provider else ()})
+
+    @api.depends('trunks', 'extension_ids.number')
+    def _compute_strangers(self):
+        for account in self:
+            account.strangers = [asdict(one) for one in (account._strangers() if account.has_trunks else ())]
+
+    def _strangers(self):
+        """Endpoints of the latest calls that nobody has entered."""
+        if not self._origin:
+            return []
+        Event = self.env['telephony.event'].sudo()
+        latest = Event.search_fetch(
+            [('account_id', 'in', self._origin.ids), ('call_ref', '!=', False)], ['call_ref', 'payload', 'received_at', 'kind'],
+            limit=STRANGERS_OF, order='id desc')
+        calls = map(Event._stored, latest.sorted('id').grouped('call_ref').values())
+        return self._adapter().strangers(filter(None, calls), self._origin._settings())
 
     @api.depends('webhook_url')
     @api.depends_context('lang')
@@ -250,6 +279,21 @@ class TelephonyAccount(models.Model):
     def action_reset_refusals(self):
         self.write({'refused_count': 0, 'refused_at': False, 'refused_reason': False})
         return True
+
+    def action_is_trunk(self, name):
+        """From now on this endpoint is a trunk."""
+        self.ensure_one()
+        self.trunks = ', '.join(dict.fromkeys([*self._trunks(), name]))
+
+    def action_is_phone(self, extension):
+        """From now on this endpoint is a phone; whose, the administrator enters."""
+        self.ensure_one()
+        self.check_access('write')
+        if extension not in self.extension_ids.mapped('number'):
+            self.env['telephony.extension'].create({'account_id': self.id, 'number': extension})
+
+    def _trunks(self):
+        return [name for part in re.split(r'[,;\n]', self.sudo().trunks or '') if (name := part.strip())]
 
     def action_download_setup_file(self):
         """What the PBX wants to be fed with, made of this form."""
@@ -321,6 +365,7 @@ class TelephonyAccount(models.Model):
             country=account.country_id.code or '',
             extensions=frozenset(account.extension_ids.mapped('number')),
             own_numbers=frozenset(numbers.mapped('name')),
+            trunks=frozenset(account._trunks()),
         )
 
     @tools.ormcache('self.id')

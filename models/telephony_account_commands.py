@@ -117,7 +117,8 @@ class TelephonyAccount(models.Model):
     def _import(self, client):
         new_extensions, new_numbers = [], []
         if client.can('extensions'):
-            have = set(self.extension_ids.mapped('number'))
+            have = {*self.extension_ids.mapped('number'), *self._settings().trunks, *(
+                one.extension for one in self._strangers() if one.is_trunk)}
             users = {user.name.casefold(): user.id for user in self.env['res.users'].search([('share', '=', False)])}
             new_extensions = [{
                 'account_id': self.id, 'number': one.number, 'user_id': users.get(one.name.casefold()) if one.name else False,

@@ -36,6 +36,7 @@ from odoo.addons.crm_telephony.providers.base import (
     Stored,
     WebhookRequest,
     dump,
+    in_calls,
 )
 from odoo.addons.crm_telephony.providers.reading import read_call
 
@@ -82,6 +83,7 @@ class Inbox:
     """What a sequence of requests left behind."""
 
     stored: dict = field(default_factory=dict)  # (call_ref, key): Stored
+    identities: dict = field(default_factory=dict)  # (call_ref, key): Identity
     ignored: list = field(default_factory=list)
     failed: list = field(default_factory=list)
 
@@ -121,12 +123,11 @@ class ProviderCase(BaseCase):
                     inbox.ignored.append(identity)
                 else:
                     inbox.stored.setdefault((identity.call_ref, identity.key), Stored(kept, received_at))
+                    inbox.identities[identity.call_ref, identity.key] = identity
         return inbox
 
     def records(self, inbox: Inbox, account: Account) -> list[CallRecord]:
-        calls = {}
-        for (call_ref, _key), stored in inbox.stored.items():
-            calls.setdefault(call_ref, []).append(stored)
+        calls = in_calls((inbox.identities[key], stored) for key, stored in inbox.stored.items())
         found = [read_call(self.provider, stored, account)[0] for stored in calls.values()]
         return [record for record in found if record]
 
