@@ -267,7 +267,7 @@ class Call:
 def gather(ref: str, events: list[Event], others: list[Event], account: Account, phone: Callable[[Channel], str]) -> Call:
     """:param others: events of other calls which tell of the rooms that this one's first channel was in"""
     call = Call(ref, events, account, phone)
-    for event in sorted([*events, *others], key=lambda event: event.order):
+    for event in sorted([*events, *others], key=lambda event: event.order) if others else events:
         kind = event['Event']
         if kind in CALL_REF:
             continue        # it tells of no single channel, or not by its Uniqueid

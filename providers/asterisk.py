@@ -101,7 +101,8 @@ class Asterisk(Provider):
           "and write = reporting."),
         _("Set up the bridge beside the PBX, as bridge/README.md in the addon's folder tells. The set-up file of this form is "
           "its /etc/crm-telephony-bridge.ini with the webhook address and the secret in it: add the manager user's password."),
-        _("Enter the phones as extensions of this account: their endpoint names tell phones from trunks."),
+        _("Enter the phones as extensions of this account. Endpoints that nobody has entered are judged by what they do; this "
+          "form shows them under Extensions, to say with one click which are trunks."),
         _("To call, hang up and pass calls on from Odoo, give the control user above the same password in ari.conf and in "
           "manager.conf, there with write = originate,call,reporting. Set webenabled = yes in manager.conf and enabled = yes "
           "in http.conf, let only Odoo's address in, and enter the address of this HTTP server above."),
