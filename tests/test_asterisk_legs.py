@@ -348,7 +348,8 @@ class TestWhoWasReached(LegsCase):
     def test_a_colleague_behind_a_local_channel(self):
         one, two = 'Local/102@from-internal-00000001;1', 'Local/102@from-internal-00000001;2'
         wire = self.dialled().dial(1, self.ANNA, one, 'Local/102@from-internal', over=10)
-        wire.new(1, two, 'from-internal', of=self.ANNA).dial(2, two, self.BORIS, 'PJSIP/102', over=10).enter(10, 'b1', self.ANNA, one).enter(10, 'b2', two, self.BORIS)
+        wire.new(1, two, 'from-internal', of=self.ANNA).dial(2, two, self.BORIS, 'PJSIP/102', over=10)
+        wire.enter(10, 'b1', self.ANNA, one).enter(10, 'b2', two, self.BORIS)
         record = self.only(wire.hang_up(50, self.ANNA, one, two, self.BORIS))
         self.assertEqual(self.gist(record), ('internal', 'answered', '102', 40))
 
@@ -371,5 +372,6 @@ class TestWhoWasReached(LegsCase):
         wire = self.dialled().add(5, 'VarSet', self.ANNA, Variable='VMSTATUS', Value='SUCCESS').hang_up(20, self.ANNA)
         self.assertEqual(self.gist(self.only(wire)), ('internal', 'voicemail', '', 0))
         wire = self.dialled().enter(5, 'c1', self.ANNA).new(6, self.BORIS, 'from-internal', '102', '8000')
-        wire.joins(self.BORIS, self.ANNA).enter(10, 'c1', self.BORIS).leave(30, 'c1', self.ANNA, self.BORIS).hang_up(30, self.ANNA, self.BORIS)
+        wire.joins(self.BORIS, self.ANNA).enter(10, 'c1', self.BORIS).leave(30, 'c1', self.ANNA, self.BORIS)
+        wire.hang_up(30, self.ANNA, self.BORIS)
         self.assertEqual(self.gist(self.only(wire)), ('internal', 'answered', '102', 20))
