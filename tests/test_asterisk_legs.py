@@ -163,6 +163,11 @@ class TestTrunks(LegsCase):
         record = self.only(wire.talk(5, 15, 'PJSIP/205-00000001', 'SIP/701-00000002'))
         self.assertEqual((record.direction, record.extension, record.called), ('outbound', '205', OUTSIDE))
 
+    def test_who_calls_a_service_of_the_pbx_is_a_phone(self):
+        for number in (OUTSIDE, '205', '<unknown>'):
+            wire = Wire().new(0, 'PJSIP/205-00000001', 'office', number, '*97').hang_up(9, 'PJSIP/205-00000001')
+            self.assertEqual(self.told(wire), {})
+
     def test_what_the_administrator_says_counts(self):
         wire = self.call_in('DAHDI/7-1', 'office', '7', '101')
         self.assertEqual(self.only(wire).direction, 'internal')
