@@ -138,7 +138,7 @@ class TelephonyEvent(models.Model):
     def _note_route(self, account, call, extension):
         """Our own event that the caller is sent to this phone, empty if there was one."""
         key = f'{ROUTED}:{call.external_id}'
-        row = EventRow(kind=ROUTED, call_ref=call.external_id, key=key, state='done', error=None,
+        row = EventRow(kind=ROUTED, call_ref=call.external_id, leg_ref=None, key=key, state='done', error=None,
                        payload=dump({'extension': extension}))
         try:
             with self.env.cr.savepoint():

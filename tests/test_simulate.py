@@ -97,7 +97,7 @@ class TestSimulate(ProviderCase):
             arrivals = [
                 (
                     self.delivered(dialect.request([one.payload for one in said[first : first + dialect.BATCH]], pbx)),
-                    BEGAN,
+                    BEGAN + timedelta(minutes=len(calls) + 60),
                 )
                 for first in range(0, len(said), dialect.BATCH)
             ]
