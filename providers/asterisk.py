@@ -263,6 +263,8 @@ def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
         return not is_at_phones or _is_outside(channel.carries, account)
     if channel.originated or channel.is_plumbing:
         return not is_at_phones and _leads_outside(call, channel)
+    if channel.exten.startswith(('*', '#')):
+        return False        # a service of the PBX
     if not is_at_phones and _is_own(channel.exten, account):
         return True
     dials_out = _is_outside(channel.exten, account)

@@ -6,7 +6,7 @@ from unittest.mock import patch
 from odoo.addons.crm_telephony.models.telephony_event import TelephonyEvent
 from odoo.addons.crm_telephony.providers.base import WebhookRequest
 
-from .common import SECRET, TelephonyCase, sign
+from .common import TelephonyCase, sign
 from .test_asterisk_legs import DID, Wire
 
 ANNA, BORIS = 'PJSIP/101-00000002', 'PJSIP/102-00000003'
@@ -92,7 +92,8 @@ class TestAsteriskInbox(TelephonyCase):
         body = json.dumps({'events': wire.events}).encode()
         account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
         self.assertEqual(account.strangers, [
-            {'name': 'SIP/205', 'extension': '205', 'is_trunk': False}, {'name': 'SIP/701', 'extension': '701', 'is_trunk': True}])
+            {'name': 'SIP/205', 'extension': '205', 'is_trunk': False},
+            {'name': 'SIP/701', 'extension': '701', 'is_trunk': True}])
         account.action_is_trunk('SIP/701')
         account.action_is_phone('205')
         account.action_is_phone('205')

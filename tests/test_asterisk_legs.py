@@ -40,7 +40,8 @@ class Wire:
         return self
 
     def dial(self, at, caller, dest, string, context='from-internal', over=None, status='ANSWER', **headers):
-        self.new(at, dest, context, of=caller).add(at, 'DialBegin', caller, dest, DialString=string, DestChannelStateDesc='Down')
+        self.new(at, dest, context, of=caller)
+        self.add(at, 'DialBegin', caller, dest, DialString=string, DestChannelStateDesc='Down')
         if over:
             state = 'Up' if status == 'ANSWER' else 'Ringing'
             self.add(over, 'DialEnd', caller, dest, DialStatus=status, DestChannelStateDesc=state, **headers)
@@ -138,7 +139,8 @@ class TestTrunks(LegsCase):
         wire.dial(1, 'SIP/101-00000001', 'DAHDI/4-1', 'DAHDI/4', 'lines', over=10).talk(10, 50, 'SIP/101-00000001', 'DAHDI/4-1')
         self.assertEqual(self.only(wire).direction, 'outbound')
         wire = Wire().new(0, 'SIP/101-00000001', 'office', '101', OUTSIDE)
-        wire.dial(1, 'SIP/101-00000001', 'DAHDI/4-1', 'DAHDI/4', 'office', over=10).talk(10, 50, 'SIP/101-00000001', 'DAHDI/4-1')
+        wire.dial(1, 'SIP/101-00000001', 'DAHDI/4-1', 'DAHDI/4', 'office', over=10)
+        wire.talk(10, 50, 'SIP/101-00000001', 'DAHDI/4-1')
         self.assertEqual(self.only(wire).direction, 'internal')
 
     def test_phones_that_were_not_entered_stay_phones(self):
@@ -160,6 +162,11 @@ class TestTrunks(LegsCase):
         wire.dial(1, 'PJSIP/205-00000001', 'SIP/701-00000002', '701/02079460111', 'default', over=5)
         record = self.only(wire.talk(5, 15, 'PJSIP/205-00000001', 'SIP/701-00000002'))
         self.assertEqual((record.direction, record.extension, record.called), ('outbound', '205', OUTSIDE))
+
+    def test_who_calls_a_service_of_the_pbx_is_a_phone(self):
+        for number in (OUTSIDE, '205', '<unknown>'):
+            wire = Wire().new(0, 'PJSIP/205-00000001', 'office', number, '*97').hang_up(9, 'PJSIP/205-00000001')
+            self.assertEqual(self.told(wire), {})
 
     def test_what_the_administrator_says_counts(self):
         wire = self.call_in('DAHDI/7-1', 'office', '7', '101')
@@ -236,8 +243,8 @@ class TestCompany(LegsCase):
     def test_retrieved_and_never_swallowed(self):
         """The retriever keeps his own Linkedid; one event alone says whom he took."""
         wire = self.parked('lot').new(45, self.BORIS, 'from-internal', '102', '701')
-        wire.add(46, 'UnParkedCall', '', ParkeeChannel=self.IN, ParkeeUniqueid=wire.uids[self.IN], ParkeeLinkedid=wire.refs[self.IN],
-                 RetrieverChannel=self.BORIS, RetrieverUniqueid=wire.uids[self.BORIS])
+        wire.add(46, 'UnParkedCall', '', ParkeeChannel=self.IN, ParkeeUniqueid=wire.uids[self.IN],
+                 ParkeeLinkedid=wire.refs[self.IN], RetrieverChannel=self.BORIS, RetrieverUniqueid=wire.uids[self.BORIS])
         wire.enter(46, 'b2', self.BORIS, self.IN).leave(90, 'b2', self.IN, self.BORIS).hang_up(90, self.BORIS, self.IN)
         self.assertEqual(self.talks(self.only(wire)), {'101': 20, '102': 44})
 
@@ -277,7 +284,8 @@ class TestCompany(LegsCase):
         one, two = 'Local/3001@agents-00000001;1', 'Local/3001@agents-00000001;2'
         wire = Wire().new(-3000, self.ANNA, 'from-internal', '101', '*55').new(0, self.IN, 'from-trunk', OUTSIDE, DID)
         wire.add(0, 'QueueCallerJoin', self.IN, Queue='sales').dial(1, self.IN, one, 'Local/3001@agents', 'agents', over=10)
-        wire.new(1, two, 'agents', of=self.IN).joins(two, self.ANNA).enter(9, 'a1', self.ANNA, two).enter(10, 'q1', one, self.IN)
+        wire.new(1, two, 'agents', of=self.IN).joins(two, self.ANNA)
+        wire.enter(9, 'a1', self.ANNA, two).enter(10, 'q1', one, self.IN)
         wire.leave(50, 'q1', one, self.IN).leave(50, 'a1', two, self.ANNA).hang_up(50, self.IN, one, two)
         record = self.only(wire)
         self.assertEqual(self.answered(record), ('inbound', 'ended', 'answered', OUTSIDE, '101', 40))
@@ -344,8 +352,9 @@ class TestWhoWasReached(LegsCase):
 
     def test_a_colleague_behind_a_local_channel(self):
         one, two = 'Local/102@from-internal-00000001;1', 'Local/102@from-internal-00000001;2'
-        wire = self.dialled().dial(1, self.ANNA, one, 'Local/102@from-internal', over=10).new(1, two, 'from-internal', of=self.ANNA)
-        wire.dial(2, two, self.BORIS, 'PJSIP/102', over=10).enter(10, 'b1', self.ANNA, one).enter(10, 'b2', two, self.BORIS)
+        wire = self.dialled().dial(1, self.ANNA, one, 'Local/102@from-internal', over=10)
+        wire.new(1, two, 'from-internal', of=self.ANNA).dial(2, two, self.BORIS, 'PJSIP/102', over=10)
+        wire.enter(10, 'b1', self.ANNA, one).enter(10, 'b2', two, self.BORIS)
         record = self.only(wire.hang_up(50, self.ANNA, one, two, self.BORIS))
         self.assertEqual(self.gist(record), ('internal', 'answered', '102', 40))
 
@@ -367,6 +376,7 @@ class TestWhoWasReached(LegsCase):
         self.assertEqual(self.gist(self.only(wire)), ('internal', 'no_answer', '', 0))
         wire = self.dialled().add(5, 'VarSet', self.ANNA, Variable='VMSTATUS', Value='SUCCESS').hang_up(20, self.ANNA)
         self.assertEqual(self.gist(self.only(wire)), ('internal', 'voicemail', '', 0))
-        wire = self.dialled().enter(5, 'c1', self.ANNA).new(6, self.BORIS, 'from-internal', '102', '8000').joins(self.BORIS, self.ANNA)
-        wire.enter(10, 'c1', self.BORIS).leave(30, 'c1', self.ANNA, self.BORIS).hang_up(30, self.ANNA, self.BORIS)
+        wire = self.dialled().enter(5, 'c1', self.ANNA).new(6, self.BORIS, 'from-internal', '102', '8000')
+        wire.joins(self.BORIS, self.ANNA).enter(10, 'c1', self.BORIS).leave(30, 'c1', self.ANNA, self.BORIS)
+        wire.hang_up(30, self.ANNA, self.BORIS)
         self.assertEqual(self.gist(self.only(wire)), ('internal', 'answered', '102', 20))

@@ -1,7 +1,8 @@
 """The adapter for Asterisk against real AMI streams (tests/payloads/asterisk) and small ones made here.
 
 The streams are what Asterisk 22 sent in one scenario each, without the events that the adapter drops, and a few that were
-written after what others have seen (*-like-a-phone, *-late-number, *-on-one-channel); `expected` was written down from the wire.
+written after what others have seen (*-like-a-phone, *-late-number, *-on-one-channel); `expected` was written down from
+the wire.
 """
 import json
 import random
