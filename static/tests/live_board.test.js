@@ -228,7 +228,7 @@ test("the wallboard fills the page and opens nothing", async () => {
     expect(".o_telephony_live[role]").toHaveCount(0);
     await click(".o_telephony_wallboard_on");
     await animationFrame();
-    expect(".o_telephony_wallboard[role=main][aria-label=Wallboard]").toHaveCount(1);
+    expect(".o_telephony_wallboard[role=main]").toHaveCount(1);
     expect(".o_control_panel").toHaveCount(0);
     await press("Escape");
     await animationFrame();

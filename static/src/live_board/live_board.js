@@ -126,10 +126,6 @@ export class LiveBoard extends Component {
 
     // --- what is shown -------------------------------------------------------------------------------------------
 
-    get wallboardLabel() {
-        return _t("Wallboard");
-    }
-
     get calls() {
         return this.state.board.calls;
     }
