@@ -36,6 +36,11 @@ STRANGERS_OF = 2000
 ANSWER_MILLISECONDS = 300
 
 
+# What filing reads of the account, and of its company.
+FILING_FIELDS = ('company_id', 'state', 'error_in')
+COMPANY_FILING_FIELDS = ('partner_id', 'telephony_short_seconds', 'telephony_deal_policy', 'telephony_match_margin')
+
+
 class Directory(NamedTuple):
     """The phones and numbers that filing asks for, as ids: one for all calls, until somebody changes one of them."""
     numbers: Mapping[str, int]      # all numbers of the company; where two PBXs have the same one, this PBX's
@@ -78,7 +83,7 @@ class TelephonyAccount(models.Model):
     _check_company_auto = True
     _cached_fields = frozenset((
         'active', 'provider', 'company_id', 'api_key', 'api_secret', 'api_url', 'webhook_token', 'country_id', 'timezone',
-        'outside_codes', 'trunks'))
+        'outside_codes', 'trunks', 'state', 'error_in'))
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
@@ -367,6 +372,22 @@ class TelephonyAccount(models.Model):
             own_numbers=frozenset(numbers.mapped('name')),
             trunks=frozenset(account._trunks()),
         )
+
+    @tools.ormcache('self.id')
+    def _filing_values(self):
+        """What the ORM's cache holds of the account and its company once filing has read them."""
+        account = self.sudo()
+        return tuple(
+            {name: record._fields[name].convert_to_cache(record[name], record) for name in names}
+            for record, names in ((account, FILING_FIELDS), (account.company_id, COMPANY_FILING_FIELDS)))
+
+    def _recall(self):
+        """Have at hand what filing asks of the account and its company. It does not change from call to call, and a caller
+        waits for the card."""
+        own, companys = self._filing_values()
+        for record, values in ((self, own), (self.env['res.company'].browse(own['company_id']), companys)):
+            for name, value in values.items():
+                record._fields[name]._insert_cache(record, [value])
 
     @tools.ormcache('self.id')
     def _directory(self):

@@ -33,7 +33,7 @@ class TelephonyAccount(models.Model):
     answered_at = fields.Datetime(
         string="API Answered", readonly=True, copy=False, help="The last good check, import or comparison.")
     api_state = fields.Selection(
-        [('unchecked', "Not checked yet"), ('answers', "API answers"), ('error', "API error")],
+        [('unchecked', "API not checked"), ('answers', "API answers"), ('error', "API error")],
         string="API of the PBX", compute='_compute_api_state', help="Whether what Odoo asks of the PBX is answered.")
     history_until = fields.Datetime(
         string="Compared Until", readonly=True, copy=False,

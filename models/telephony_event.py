@@ -31,8 +31,6 @@ ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
 # What no delivery has brought: our own, and what was read back from the PBX's statistics.
 NOT_DELIVERED = (*OURS, 'history')
-# What filing asks of the company.
-FILING_SETTINGS = ('telephony_short_seconds', 'telephony_deal_policy', 'telephony_match_margin')
 LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
@@ -388,9 +386,7 @@ class TelephonyEvent(models.Model):
         :param shared: dict call reference → events of other calls with which it has a leg in common
         :return: dict call reference → what the PBX calls a caller who waits now and may be sent to a phone
         """
-        # of their many fields these few: a caller waits for the card
-        account.fetch(['company_id', 'state', 'error_in'])
-        account.company_id.fetch(['partner_id', *FILING_SETTINGS])
+        account._recall()
         settings, provider = account._settings(), account._adapter()
         records, reasons, waiting = {}, {}, {}
         for ref, own in events.grouped('call_ref').items():

@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 # Pauses before the PBX is asked where an announced recording is; files come some time after the end of the call.
 LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
 # So many listeners fetch from PBXs at once in a server of threads; of workers never more than half. No PBX gets more than half
-# of that, and who finds no seat waits so long (seconds). However slow PBXs are, the rest of the server answers webhooks.
+# of that. Who finds no seat waits so long (seconds), while one worker is left. However slow PBXs are, webhooks are answered.
 THREAD_SEATS = 8
 PATIENCE = 1.5
 # A recording is sound and nothing else, whatever its server says.
@@ -167,10 +167,13 @@ class TelephonyRecording(models.Model):
 
     def _seated(self):
         """A seat for fetching from this recording's PBX."""
-        seats = max(config['workers'] // 2, 1) if config['workers'] else THREAD_SEATS
+        workers = config['workers']
+        seats = max(workers // 2, 1) if workers else THREAD_SEATS
+        waiting = max(workers - 1 - seats, 0) if workers else THREAD_SEATS
         account = re.sub(r'\W', '_', f'{self.env.cr.dbname}_{self.call_id.account_id.id}')
         return seated(
-            Path(config['data_dir'], 'crm_telephony'), {f'listen_{account}': (seats + 1) // 2, 'listen': seats}, PATIENCE)
+            Path(config['data_dir'], 'crm_telephony'), {f'listen_{account}': (seats + 1) // 2, 'listen': seats},
+            {'listen_waiting': waiting}, PATIENCE)
 
     def _open(self, byte_range):
         """The sound; a link that has run out is asked for once more.

@@ -16,8 +16,10 @@ class TelephonySettingsMixin(models.AbstractModel):
         return records
 
     def write(self, vals):
+        names = None if self._cached_fields is None else sorted(self._cached_fields.intersection(vals))
+        before = names and [[record[name] for name in names] for record in self]
         result = super().write(vals)
-        if self._cached_fields is None or not self._cached_fields.isdisjoint(vals):
+        if names is None or before and before != [[record[name] for name in names] for record in self]:
             self._forget_settings()
         return result
 

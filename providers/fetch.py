@@ -34,9 +34,9 @@ from .base import ProviderError, _
 # Seconds until the answer begins, redirects included, and until all of it is there.
 ANSWER_SECONDS, TOTAL_SECONDS = 15, 60
 # The least pace (bytes a second), and the seconds over which it is looked at. Slower sound could not be listened to either.
-LEAST_PACE, PACE_SECONDS = 8 * 1024, 10
+LEAST_PACE, PACE_SECONDS = 16 * 1024, 10
 # A player that asks for all from some place on gets so much, and asks again when it has come there.
-PART = 512 * 1024
+PART = 1024 * 1024
 MAX_REDIRECTS = 3
 # Statuses after which the same file may be there later.
 NOT_YET = (404, 429, 500, 502, 503, 504)

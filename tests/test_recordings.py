@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -193,7 +193,7 @@ class TestSlowServers(BaseCase):
 
     def setUp(self):
         super().setUp()
-        for name, seconds in (('ANSWER_SECONDS', 0.6), ('PACE_SECONDS', 0.6), ('TOTAL_SECONDS', 1.5)):
+        for name, seconds in (('ANSWER_SECONDS', 0.6), ('PACE_SECONDS', 0.6), ('TOTAL_SECONDS', 1.5), ('LEAST_PACE', 8192)):
             self.startPatcher(patch.object(fetch, name, seconds))
 
     def fetch(self, serve, error=None, reason="too slow"):
@@ -263,32 +263,56 @@ class TestSeats(BaseCase):
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
 
+    def seated(self, rows, waiting=1, patience=0):
+        return seated(self.folder, rows, {'waiting': waiting}, patience)
+
     def test_so_many_and_no_more(self):
-        with seated(self.folder, {'a': 2}), seated(self.folder, {'a': 2, 'b': 1}):
+        with self.seated({'a': 2}), self.seated({'a': 2, 'b': 1}):
             for rows in ({'a': 2}, {'b': 1}, {'c': 1, 'b': 1}):
-                with self.assertRaises(Full), seated(self.folder, rows):
+                with self.assertRaises(Full), self.seated(rows):
                     pass
-            with seated(self.folder, {'c': 1}):
+            with self.seated({'c': 1}):
                 pass
-        with self.assertRaises(KeyError), seated(self.folder, {'a': 1, 'b': 1}):
+        with self.assertRaises(KeyError), self.seated({'a': 1, 'b': 1}):
             raise KeyError
-        with seated(self.folder, {'a': 1, 'b': 1}):
+        with self.seated({'a': 1, 'b': 1}):
             pass
+
+    def test_so_many_wait_and_no_more(self):
+        tried, freed = threading.Event(), []
+
+        def wait():
+            tried.set()
+            with self.seated({'a': 1}, patience=20):
+                freed.append('waited')
+
+        with self.seated({'a': 1}):
+            thread = threading.Thread(target=wait)
+            thread.start()
+            tried.wait(5)
+            time.sleep(0.5)
+            begin = time.monotonic()
+            with self.assertRaises(Full), self.seated({'a': 1}, patience=20):
+                pass
+            self.assertLess(time.monotonic() - begin, 5)
+            self.assertFalse(freed)
+        thread.join()
+        self.assertEqual(freed, ['waited'])
 
     def test_other_processes_sit_too_and_a_killed_one_does_not(self):
         code = f"""
 import runpy, sys, pathlib, time
 seated = runpy.run_path({seats.__file__!r})['seated']
-with seated(pathlib.Path({str(self.folder)!r}), {{'a': 1}}):
+with seated(pathlib.Path({str(self.folder)!r}), {{'a': 1}}, {{}}):
     print('sits', flush=True)
     time.sleep(60)
 """
         with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE) as other:  # noqa: S603 - our own
             self.assertEqual(other.stdout.readline().strip(), b'sits')
-            with self.assertRaises(Full), seated(self.folder, {'a': 1}):
+            with self.assertRaises(Full), self.seated({'a': 1}):
                 pass
             other.kill()
-            with seated(self.folder, {'a': 1}, patience=5):
+            with self.seated({'a': 1}, patience=5):
                 pass
 
 
@@ -366,14 +390,14 @@ class TestPlayer(TelephonyHttpCase):
             self.assertEqual(recording.error, response.text)
 
     def test_workers_are_never_all_taken(self):
+        """One PBX gets a quarter of them, all together half, and who waits leaves one."""
         recording = self.record('https://records.example.com/a.mp3')
-        for workers, seats_of_all in ((1, 1), (2, 1), (4, 2), (9, 4)):
-            with patch.dict(config.options, workers=workers), patch.object(telephony_recording, 'PATIENCE', 0), \
-                    ExitStack() as stack:
-                for _seat in range((seats_of_all + 1) // 2):
-                    stack.enter_context(recording._seated())
-                with self.assertRaises(Full), recording._seated():
-                    pass
+        for workers, own, of_all, waiting in ((1, 1, 1, 0), (2, 1, 1, 0), (4, 1, 2, 1), (9, 2, 4, 4)):
+            with patch.dict(config.options, workers=workers), patch.object(telephony_recording, 'seated') as sit:
+                recording._seated()
+            (_folder, rows, queue, _patience), _named = sit.call_args
+            self.assertEqual((*rows.values(), *queue.values()), (own, of_all, waiting), workers)
+            self.assertTrue(of_all + waiting < workers or workers == 1)
 
     def test_a_supervisor_may_open_it_at_the_pbx(self):
         """Where it cannot be played here: a PBX that wants its own people's login, as 3CX without its XAPI."""

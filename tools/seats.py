@@ -30,22 +30,34 @@ class Full(Exception):
 
 
 @contextlib.contextmanager
-def seated(folder: Path, rows: Mapping[str, int], patience: float = 0) -> Iterator[None]:
+def seated(folder: Path, rows: Mapping[str, int], queue: Mapping[str, int], patience: float = 0) -> Iterator[None]:
     """Sit in each of these rows, of so many seats, while the block runs.
 
     :param rows: name, fit for a file → seats
-    :param patience: seconds to wait for a seat
-    :raise Full: none was free
+    :param queue: the same, for those who wait until they can sit; who finds no place there does not wait
+    :param patience: seconds to wait
+    :raise Full: no seat was free
     """
     folder.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + patience
-    with contextlib.ExitStack() as stack:
-        while not all(_sit(folder, name, seats, stack) for name, seats in rows.items()):
-            stack.close()
-            if time.monotonic() >= until:
-                raise Full
-            time.sleep(LOOK_AGAIN)
+    with contextlib.ExitStack() as seats:
+        if not _sit_in_all(folder, rows, seats):
+            with contextlib.ExitStack() as places:
+                until = time.monotonic() + patience
+                waits = _sit_in_all(folder, queue, places)
+                while waits and time.monotonic() < until:
+                    time.sleep(LOOK_AGAIN)
+                    if _sit_in_all(folder, rows, seats):
+                        break
+                else:
+                    raise Full
         yield
+
+
+def _sit_in_all(folder: Path, rows: Mapping[str, int], stack: contextlib.ExitStack) -> bool:
+    if all(_sit(folder, name, seats, stack) for name, seats in rows.items()):
+        return True
+    stack.close()
+    return False
 
 
 def _sit(folder: Path, name: str, seats: int, stack: contextlib.ExitStack) -> bool:
