@@ -121,6 +121,9 @@ class TelephonyCall(models.Model):
     outcome = fields.Selection(OUTCOMES, readonly=True)
     end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
     is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
+    is_reached = fields.Boolean(
+        string="Reached", compute='_compute_is_reached', store=True, precompute=True,
+        help="The customer and somebody of us really talked: long enough, or to a result that counts as reached.")
     extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
     user_id = fields.Many2one(
         'res.users', string="Employee", readonly=True, ondelete='set null',
@@ -200,6 +203,15 @@ class TelephonyCall(models.Model):
             call.display_name = self.env._("Call from %(who)s", who=who) if call.direction == 'inbound' else (
                 self.env._("Call to %(who)s", who=who if call.direction == 'outbound' else call.called_number))
 
+    @api.depends('outcome', 'is_short', 'end_unknown', 'answered_at', 'disposition_id')
+    def _compute_is_reached(self):
+        """The one place that says so. A result that gets another meaning, like a new threshold, does not rewrite past calls.
+        Where the PBX never told the end, the employee's word is all there is."""
+        for call in self:
+            talked = call.outcome == 'answered' or call.end_unknown and call.answered_at
+            call.is_reached = bool(talked) and (
+                call.disposition_id.counts_as_reached or bool(call.outcome) and not call.is_short)
+
     @api.depends('direction', 'customer_number', 'caller_number', 'called_number')
     def _compute_who(self):
         for call in self:
@@ -278,7 +290,7 @@ class TelephonyCall(models.Model):
         return SQL(
             """reached.customer_number = lost.customer_number
                AND reached.company_id = lost.company_id
-               AND reached.outcome = 'answered' AND reached.is_short IS NOT TRUE
+               AND reached.is_reached
                AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at)""")
 
     # === CRUD === #
@@ -564,7 +576,7 @@ class TelephonyCall(models.Model):
             """ WITH calls AS (
                     SELECT id, company_id, customer_number, direction, start_at, outcome,
                            COALESCE(ended_at, start_at) AS moment,
-                           outcome = 'answered' AND is_short IS NOT TRUE AS is_reached
+                           is_reached IS TRUE AS is_reached
                       FROM telephony_call
                      WHERE %(which)s
                 ), ordered AS (
@@ -595,11 +607,6 @@ class TelephonyCall(models.Model):
             which=which, lost=LOST_OUTCOMES)
 
     # === TOOLS === #
-
-    def _is_reached(self):
-        """The customer and somebody of us really talked."""
-        self.ensure_one()
-        return self.outcome == 'answered' and not self.is_short
 
     @api.model
     def _live_domain(self):

@@ -63,6 +63,16 @@ class TelephonyCall(models.Model):
         help="From the end of the call until its result was saved, at most half an hour. "
              "Measured only where a result is saved.")
 
+    def write(self, vals):
+        """What follows from an ended call follows from its result too."""
+        before = {call: call.disposition_id for call in self} if 'disposition_id' in vals else {}
+        result = super().write(vals)
+        if changed := self.sudo().filtered(lambda call: call.state == 'ended' and call in before
+                                           and call.disposition_id != before[call]):
+            changed.follow_up = 'todo'
+            self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
+        return result
+
     # === WHO SEES IT === #
 
     def _views(self):

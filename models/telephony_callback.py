@@ -184,7 +184,7 @@ class TelephonyCallback(models.Model):
             own = self._own_of(call)
             if call.direction == 'internal' or not call.customer_number:
                 continue
-            if call._is_reached():
+            if call.is_reached:
                 origin = callback.origin_call_id
                 if callback and (not origin or call._moment() >= origin._moment()):
                     callback._close_by_call(call)
@@ -241,7 +241,7 @@ class TelephonyCallback(models.Model):
     @api.model
     def _is_void(self, call):
         """Nothing is left of what opened the call's callback. A rule that was switched off since does not take it back."""
-        if call._is_reached() or call.is_excluded or not call.customer_number:
+        if call.is_reached or call.is_excluded or not call.customer_number:
             return True
         rules = call.effect_ids.filtered(lambda effect: effect.kind == 'callback').rule_id
         return bool(rules) and not any(rule._fits_outcome(call) for rule in rules)
@@ -521,7 +521,7 @@ class TelephonyCallback(models.Model):
     def _reopen_after(self, calls):
         """Open again what these calls have closed, where they turned out to be no talk with that customer."""
         self.search([('closing_call_id', 'in', calls.ids)]).filtered(
-            lambda callback: not callback.closing_call_id._is_reached()
+            lambda callback: not callback.closing_call_id.is_reached
             or callback.closing_call_id.customer_number != callback.customer_number)._reopen()
 
     def _reopen(self):
@@ -546,7 +546,7 @@ class TelephonyCallback(models.Model):
             else:
                 callback._plan_activity()
                 callback._message_log(body=callback._in_owners_language().env._(
-                    "The talk that closed it turned out to be none: the customer still waits."))
+                    "The talk that closed it does not count after all: the customer still waits."))
 
     def _absorb(self, older):
         """An older callback of the number turned out to be the same debt."""
@@ -566,7 +566,7 @@ class TelephonyCallback(models.Model):
         """The first loss that joined the callback and still waits for it; or our own attempts, that the loss took over."""
         losses = self.env['telephony.effect'].search([
             ('callback_id', '=', self.id), ('kind', '=', 'callback'), ('state', '=', 'done'),
-        ]).call_id.filtered(lambda call: call != self.origin_call_id and not call._is_reached() and not call.is_excluded
+        ]).call_id.filtered(lambda call: call != self.origin_call_id and not call.is_reached and not call.is_excluded
                             and call.customer_number == self.customer_number
                             and (call.direction == 'inbound' or self.direction == 'outbound'
                                  or call._moment() < self.origin_call_id._moment()))
