@@ -138,8 +138,8 @@ class TelephonyCall(models.Model):
     # === TELLING THEM === #
 
     def _announce(self, shown):
-        """Tell each user what these calls are for him now, and supervisors that something has changed. Goes out when the
-        transaction commits.
+        """Tell each user what these calls are for him now, and supervisors and callback boards that something has changed.
+        Goes out when the transaction commits.
 
         :param dict shown: calls that were going on before, and may stand on a screen → their views then
         """
@@ -164,6 +164,9 @@ class TelephonyCall(models.Model):
         group = self.env['res.groups'].browse(self.env['ir.model.data']._xmlid_to_res_id('crm_telephony.group_supervisor'))
         for company in self.company_id:
             bus._sendone(group, LIVE_MESSAGE, {'company_id': company.id})
+        callbacks = self.env['telephony.callback'].sudo()
+        for company, called in callbacks.union(*callbacks._open_of(self).values()).grouped('company_id').items():
+            callbacks._tell_boards(company.id, called.ids)
 
     @api.model
     def _send(self, user, message):

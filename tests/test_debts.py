@@ -1,4 +1,5 @@
 """The debt board: columns, money, minutes, who takes it, who is told, and the two sides of its activity."""
+import json
 from datetime import datetime, timedelta
 
 from freezegun import freeze_time
@@ -138,14 +139,20 @@ class TestBoard(Debts, TelephonyCase):
         self.tried('o1', NOON + timedelta(minutes=9))
         self.assertRecordValues(debt, [{
             'try_count': 2, 'attempt_count': 1, 'last_call_at': NOON + timedelta(minutes=9),
-            'last_call_outcome': 'no_answer', 'last_call_direction': 'outbound', 'first_try_minutes': 9}])
+            'last_call_outcome': 'no_answer', 'last_call_text': "No answer", 'last_call_direction': 'outbound',
+            'first_try_minutes': 9}])
         self.assertEqual(set(debt.call_ids.mapped('external_id')), {'m1', 'm2', 'o1'})
+
+    def test_a_short_talk_says_that_it_does_not_count(self):
+        debt = self.lost()
+        self.tried(at=NOON + timedelta(minutes=9), outcome='answered', talk_seconds=20)
+        self.assertRecordValues(debt, [{'state': 'open', 'last_call_text': "Short talk, 0:20, does not count"}])
 
     def test_board_of_many_asks_few_questions(self):
         for index in range(12):
             self.lost(f'm{index}', NOON + timedelta(minutes=index), caller=f'+770100000{index:02}')
         debts = self.env['telephony.callback'].search([('lost_at', '>=', NOON)])
-        names = ['try_count', 'last_call_at', 'late_minutes', 'busy_with', 'expected_revenue']
+        names = ['try_count', 'last_call_at', 'last_call_text', 'late_minutes', 'busy_with', 'expected_revenue']
         self.env.flush_all()
 
         def queries(records):
@@ -714,6 +721,34 @@ class TestSystray(Debts, TelephonyCase):
         self.assertEqual(told(lambda: debt.write({'user_id': self.boris.id})), {"Anna", "Boris"})
         self.assertEqual(told(lambda: debt.write({'priority': '1'})), set())
         self.assertEqual(told(debt.action_done), {"Boris"})
+
+    def test_boards_are_told(self):
+        """Of all that happens to a callback, by whomever, and of the calls with its customer from their first ring to the end."""
+        debt = self.lost()
+        group = self.env.ref('crm_telephony.group_user')
+        bus = self.env['bus.bus'].sudo()
+
+        def told(change):
+            self.env.cr.precommit.run()
+            bus.search([]).unlink()
+            change()
+            self.env.flush_all()
+            self.env.cr.precommit.run()
+            return [json.loads(message.message)['payload'] for message in bus.search([
+                ('message', 'like', 'crm_telephony.callbacks')], order='id')
+                if json.loads(message.channel)[1:] == ['res.groups', group.id]]
+        anybody, mine = ({'company_id': self.company.id, 'ids': ids} for ids in (None, debt.ids))
+        self.assertEqual(told(lambda: debt.write({'priority': '1'})), [anybody])
+        self.assertEqual(told(lambda: debt.with_user(self.anna).action_take()), [anybody])
+        at = NOON + timedelta(minutes=5)
+        for event, news in (
+            (self.event('answered', 'c2', iso(at), extension='101'), [mine]),
+            (self.event('answered', 'other', iso(at), extension='102', caller='+77010000000'), []),
+            (self.event('ended', 'c2', iso(at), extension='101', outcome='answered', talk_seconds=5), [mine]),
+        ):
+            with self.subTest(event['event']), freeze_time(at):
+                self.assertEqual(told(lambda event=event: self.play(event, follow_up=False)), news)
+        self.assertEqual(told(debt.action_done), [anybody])
 
 
 class TestDebtTours(Debts, TelephonyHttpCase):
