@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { manuallyDispatchProgrammaticEvent, queryAllTexts } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame } from "@odoo/hoot-mock";
 import {
-    defineModels, fields, mockService, models, mountView, onRpc, patchWithCleanup, serverState,
+    defineModels, fields, MockServer, mockService, models, mountView, onRpc, patchWithCleanup, serverState,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 
@@ -55,7 +55,7 @@ const columns = () => queryAllTexts(".o_kanban_group .o_kanban_record").join(" |
 
 test("a talk ends: the card says so, and nobody talks any more", async () => {
     expect(columns()).toInclude("You are talking");
-    Object.assign(TelephonyCallback._records[1], { busy_with: false, last_call_text: "Short talk" });
+    MockServer.env["telephony.callback"].write([2], { busy_with: false, last_call_text: "Short talk" });
     tell({ company_id: company(), ids: [2] });
     await advanceTime(1_000);
     await animationFrame();
@@ -65,7 +65,7 @@ test("a talk ends: the card says so, and nobody talks any more", async () => {
 });
 
 test("a colleague closes one: it moves to its column, counted there", async () => {
-    TelephonyCallback._records[0].status = "saved";
+    MockServer.env["telephony.callback"].write([1], { status: "saved" });
     tell({ company_id: company(), ids: null });
     await advanceTime(1_000);
     await animationFrame();
@@ -75,7 +75,7 @@ test("a colleague closes one: it moves to its column, counted there", async () =
 });
 
 test("not for each of many news, not for calls of others and not for another company", async () => {
-    for (let news = 0; news < 20; news++) {
+    for (let news = 0; news < 10; news++) {
         tell({ company_id: company(), ids: [1] });
         await advanceTime(50);
     }
