@@ -6,6 +6,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .telephony_call import CONCURRENCY_ERRORS, OUTCOMES, clock, label_of
+from .telephony_callback import CLOSED_BY_CALL
 from .working_hours import Openings
 
 # A caller who is lost again within so many days after his callback was closed has not been served well.
@@ -16,6 +17,8 @@ SYSTRAY_LIMIT = 8
 # Space of the advisory locks that let one person take a callback at a time.
 LOCK_SPACE = 0x74656C62
 EPOCH = datetime(1970, 1, 1)
+# Of the ways to close a callback, those in which the customer was talked to.
+TALKED = tuple(CLOSED_BY_CALL.values())
 BOARD_MESSAGE = 'crm_telephony.callbacks'
 # What a card shows, and no owner has to hear of.
 ON_THE_CARD = {'priority', 'attempt_count', 'escalation', 'lead_id', 'partner_id'}
@@ -123,7 +126,7 @@ class TelephonyCallback(models.Model):
     @api.depends('close_kind', 'served_minutes')
     def _compute_served_in(self):
         for callback in self:
-            served = callback.close_kind in ('reached', 'called_again')
+            served = callback.close_kind in TALKED
             callback.recovery_rate = float(served)
             callback.served_in = served and next(
                 (f'{minutes:04}' for minutes in SERVED_IN if callback.served_minutes <= minutes), '9999')
@@ -256,7 +259,7 @@ class TelephonyCallback(models.Model):
 
     def _measure(self):
         """How long the customers waited who have been served."""
-        for callback in self.filtered(lambda callback: callback.state == 'done'):
+        for callback in self.filtered(lambda callback: callback.close_kind in TALKED):
             # he waits no longer from the moment when somebody talks to him
             talked_at = callback.closing_call_id.answered_at or callback.done_at
             values = {'served_minutes': callback._minutes_to(talked_at)}
@@ -363,6 +366,13 @@ class TelephonyCallback(models.Model):
 
     def _take(self):
         self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})
+
+    def action_open_done(self):
+        """Ask how."""
+        return {
+            **self.env['ir.actions.act_window']._for_xml_id('crm_telephony.telephony_callback_done_action'),
+            'context': {'default_callback_id': self.id, 'dialog_size': 'medium'},
+        }
 
     def action_open_cancel(self):
         """Ask for the reason."""

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
-import { manuallyDispatchProgrammaticEvent, queryAllTexts } from "@odoo/hoot-dom";
+import { hover, manuallyDispatchProgrammaticEvent, press, queryAllTexts } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame } from "@odoo/hoot-mock";
 import {
-    defineModels, fields, MockServer, mockService, models, mountView, onRpc, patchWithCleanup, serverState,
+    contains, defineModels, fields, MockServer, mockService, models, mountView, onRpc, patchWithCleanup, serverState,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 
@@ -42,7 +42,7 @@ beforeEach(async () => {
         arch: `
             <kanban js_class="telephony_debts">
                 <progressbar field="status" colors='{"late": "danger"}'/>
-                <templates><t t-name="card">
+                <templates><t t-name="menu"><a class="dropdown-item">Take It</a></t><t t-name="card">
                     <field name="who"/><field name="busy_with"/><field name="last_call_text"/>
                 </t></templates>
             </kanban>`,
@@ -85,6 +85,18 @@ test("not for each of many news, not for calls of others and not for another com
     tell({ company_id: 99, ids: null });
     await advanceTime(2_000);
     expect.verifySteps([]);
+});
+
+test("a menu that is open stays open", async () => {
+    await hover(".o_kanban_record:first");
+    await contains(".o_kanban_record:first .o_dropdown_kanban button", { visible: false }).click();
+    tell({ company_id: company(), ids: null });
+    await advanceTime(3_000);
+    expect(".o-dropdown--menu").toHaveCount(1);
+    expect.verifySteps([]);
+    await press("Escape");
+    await advanceTime(1_000);
+    expect.verifySteps(["load"]);
 });
 
 test("nobody looks at the page: it is loaded once somebody does", async () => {

@@ -49,6 +49,10 @@ export class DebtsController extends KanbanController {
     }
 
     async reload() {
+        if (this.rootRef.el?.querySelector("[aria-expanded=true]")) {
+            this.planned = browser.setTimeout(() => this.reload(), PAUSE); // not from under an open menu
+            return;
+        }
         this.isDirty = false;
         try {
             await this.model.root.load();

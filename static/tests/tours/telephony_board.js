@@ -55,6 +55,62 @@ registry.category("web_tour.tours").add("telephony_board", {
             trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(Bought elsewhere)",
         },
         {
+            content: "lost by mistake: a supervisor opens it again",
+            trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+77010000003)",
+            run: "hover && click .o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button",
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Reopen)",
+            run: "click",
+        },
+        {
+            content: "and closes it by hand, as she has talked on her mobile: nothing but a call says so",
+            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
+            run: "click",
+        },
+        {
+            trigger: ".modal .modal-footer button:contains(Log the Call)",
+            run: "click",
+        },
+        {
+            content: "prefilled",
+            trigger: ".modal:contains(Log a Call) .o_field_widget[name=number] input:value(+77010000003)",
+        },
+        {
+            trigger: ".modal .btn-secondary:contains(Discard)",
+            run: "click",
+        },
+        {
+            content: "another one was served in another way",
+            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_radio_item:contains(In another way) input",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=note] input",
+            run: "edit came to the shop",
+        },
+        {
+            trigger: ".modal .modal-footer button:contains(Close Callback)",
+            run: "click",
+        },
+        {
+            content: "it is saved by hand: no talk, no minutes",
+            trigger:
+                ".o_telephony_board .o_kanban_group:contains(Saved) .o_kanban_record:contains(came to the shop):not(:contains(after)) .badge:contains(By hand)",
+        },
+        {
             content: "call from the systray",
             trigger: ".o_telephony_debts_toggle",
             run: "click",
