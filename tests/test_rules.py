@@ -498,6 +498,25 @@ class TestSms(RulesCase):
         self.assertEqual(self.texts().body, "Біз 15:15 дейін қоңырау шаламыз")
         self.assertEqual(self.texts(STRANGER).body, "Перезвоним до 15:15")
 
+    def test_a_day_needs_no_case(self):
+        """Russian and Kazakh inflect what stands after "by"; a day and a time come as they are."""
+        for lang in ('ru_RU', 'kk_KZ'):
+            self.env['res.lang']._activate_lang(lang)
+        self.env['ir.module.module']._load_module_terms(['crm_telephony'], ['kk_KZ'])
+        template = self.env.ref('crm_telephony.sms_template_missed').with_context(lang='kk_KZ')
+        shipped = template.body
+        self.assertIn("шалу мерзімі: {{ object.promised_time }}.", shipped)
+        script = load_script(file_path('crm_telephony/migrations/19.0.2.0.0/post-sms.py'), 'post_sms')
+        for lang, (old, new) in script.REWORDED.items():
+            for before, after in ((old, new), ("Our own", "Our own")):
+                translated = template.with_context(lang=lang)
+                translated.body = before
+                self.env.flush_all()
+                script.migrate(self.cr, '19.0.1.1.0')
+                self.env.invalidate_all()
+                self.assertEqual(translated.body, after)
+        self.assertEqual(script.REWORDED['kk_KZ'][1], shipped)
+
     def test_who_gets_none(self):
         self.env['phone.blacklist'].create({'number': '+77015556677'})
         for number, note in (('+77272223344', "No mobile number"), ('+77015556677', "The number is blacklisted")):

@@ -12,7 +12,7 @@ class TelephonyCallbackDone(models.TransientModel):
     callback_id = fields.Many2one('telephony.callback', required=True)
     how = fields.Selection(
         [('talked', "We talked on another phone"), ('messenger', "In a messenger"), ('other', "In another way")],
-        required=True, default='talked')
+        string="How Served", required=True, default='talked')
     note = fields.Char(string="In Your Words")
 
     def action_done(self):

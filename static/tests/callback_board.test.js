@@ -95,7 +95,8 @@ test("a menu that is open stays open", async () => {
     expect(".o-dropdown--menu").toHaveCount(1);
     expect.verifySteps([]);
     await press("Escape");
-    await advanceTime(1_000);
+    await animationFrame();
+    await advanceTime(2_000);
     expect.verifySteps(["load"]);
 });
 
