@@ -10,6 +10,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.numbers import normalise, to_e164
+from ..tools.words import _lt
 from .telephony_matcher import Caller
 from .words_field import WordsField
 
@@ -120,6 +121,9 @@ class TelephonyCall(models.Model):
         required=True, default='ringing', readonly=True)
     outcome = fields.Selection(OUTCOMES, readonly=True)
     end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
+    end_reason = WordsField(
+        string="Cleared", readonly=True, copy=False,
+        help="Who said that nobody was on the line any more, when the PBX told no end.")
     is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
     is_reached = fields.Boolean(
         string="Reached", compute='_compute_is_reached', store=True, precompute=True,
@@ -337,6 +341,21 @@ class TelephonyCall(models.Model):
     def action_open_callback(self):
         self.ensure_one()
         return self.callback_id._get_records_action()
+
+    def action_clear(self):
+        """The PBX has lost the ends of these calls: they leave the screens, as they would by themselves after some hours. A true
+        end that is told later counts.
+
+        :raise AccessError: for who is no supervisor
+        :raise UserError: calls of the PBX are being filed at this very moment
+        """
+        if not self.env.user.has_group('crm_telephony.group_supervisor'):
+            raise AccessError(self.env._("Telephony supervisors clear calls."))
+        self.check_access('read')
+        self.env['telephony.event'].sudo()._clear(self.sudo(), _lt(
+            "%(user)s said at %(time)s that nobody was on the line any more",
+            user=self.env.user.name, time=fields.Datetime.now()))
+        return True
 
     # === FILING: FACTS FROM THE PBX === #
 

@@ -136,6 +136,51 @@ registry.category("web_tour.tours").add("telephony_board", {
     ],
 });
 
+// The test gives the deliveries of calls in window.telephonyDeliveries: {path, body, headers}.
+async function deliver(place) {
+    const { path, body, headers } = window.telephonyDeliveries[place];
+    const response = await fetch(path, { method: "POST", body, headers });
+    if (!response.ok) {
+        throw new Error(`the webhook answered ${response.status}`);
+    }
+}
+
+/** As a colleague does on another page. */
+async function saveResult(name) {
+    const { orm } = odoo.__WOWL_DEBUG__.root.env.services;
+    const [call] = await orm.searchRead("telephony.call", [["external_id", "=", "o1"]], ["id"]);
+    const [result] = await orm.searchRead("telephony.disposition", [["name", "=", name]], ["id"]);
+    await orm.call("telephony.call", "save_result", [[call.id], { disposition_id: result.id }]);
+}
+
+const CUSTOMER = ".o_kanban_record:contains(+77771234567)";
+
+registry.category("web_tour.tours").add("telephony_board_live", {
+    steps: () => [
+        {
+            trigger: `.o_telephony_board ${CUSTOMER}:contains(Missed):not(:has([role=status]))`,
+            run: () => deliver(0),
+        },
+        {
+            content: "a colleague talks to the customer",
+            trigger: `${CUSTOMER} [role=status]:contains(Anna is talking)`,
+            run: () => deliver(1),
+        },
+        {
+            content: "no longer, and the talk was too short to count",
+            trigger: `${CUSTOMER}:not(:has([role=status])):contains(Short talk, 0:20, does not count):contains(Tried by us: 1)`,
+            run: async () => {
+                await saveResult("Agreed");
+                await deliver(2);
+            },
+        },
+        {
+            content: "but to a result: it is saved",
+            trigger: `.o_telephony_board .o_kanban_group:contains(Saved):has(.o_telephony_count) ${CUSTOMER}:contains(We called)`,
+        },
+    ],
+});
+
 registry.category("web_tour.tours").add("telephony_recovery", {
     steps: () => [
         {
