@@ -343,8 +343,8 @@ class TelephonyCall(models.Model):
         return self.callback_id._get_records_action()
 
     def action_clear(self):
-        """The PBX has lost the ends of these calls: they leave the screens, as they would by themselves after some hours. A true
-        end that is told later counts.
+        """The PBX has lost the ends of these calls: they leave the screens, as they would by themselves after some hours. A
+        true end that is told later counts.
 
         :raise AccessError: for who is no supervisor
         :raise UserError: calls of the PBX are being filed at this very moment

@@ -227,7 +227,8 @@ class TestLiveBoard(TelephonyCase):
             return self.call(ref)
         calls = {
             'number': ring('number', called=numbers[flour]), 'phone': ring('phone', extension='101'),
-            'deal': ring('deal', caller=CUSTOMER), 'leader': ring('leader', 'answered', extension='102'), 'nobody': ring('nobody'),
+            'deal': ring('deal', caller=CUSTOMER), 'leader': ring('leader', 'answered', extension='102'),
+            'nobody': ring('nobody'),
         }
         calls['deal'].sudo().lead_id = lead
         now = fields.Datetime.now()
