@@ -36,7 +36,7 @@ export class DebtsController extends KanbanController {
     isConcerned({ company_id: companyId, ids }) {
         return (
             (!companyId || user.activeCompanies.some((company) => company.id === companyId)) &&
-            (!ids || this.model.root.records.some((record) => ids.includes(record.resId)))
+            (!ids || this.model.root?.records.some((record) => ids.includes(record.resId)))
         );
     }
 
@@ -55,7 +55,7 @@ export class DebtsController extends KanbanController {
         }
         this.isDirty = false;
         try {
-            await this.model.root.load();
+            await this.model.root?.load();
         } finally {
             this.planned = undefined;
         }
