@@ -25,6 +25,7 @@
         'views/telephony_call_control_views.xml',
         'views/telephony_callback_views.xml',
         'wizards/telephony_callback_cancel_views.xml',
+        'wizards/telephony_callback_done_views.xml',
         'views/telephony_decision_views.xml',
         'wizards/telephony_settle_views.xml',
         'views/telephony_account_views.xml',

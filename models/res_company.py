@@ -28,8 +28,9 @@ class ResCompany(models.Model):
     _inherit = 'res.company'
 
     telephony_short_seconds = fields.Integer(
-        string="Short Talk (s)", default=30,
-        help="An answered call with less talk is no full contact. A new threshold does not rewrite past calls.")
+        string="Short Talk (s)", default=10,
+        help="An answered call with less talk is no full contact, unless its result says so. "
+             "A new threshold does not rewrite past calls.")
     telephony_effect_hours = fields.Integer(
         string="Rules Act for (hours)", default=72,
         help="Calls that ended longer ago than this lead to nothing but a line in the chatter: those that are imported, "

@@ -10,6 +10,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.numbers import normalise, to_e164
+from ..tools.words import _lt
 from .telephony_matcher import Caller
 from .words_field import WordsField
 
@@ -122,7 +123,13 @@ class TelephonyCall(models.Model):
     end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
     doubts = fields.Char(readonly=True, help="What the PBX left out or told wrong, so that something near it stands here.")
     doubt_text = fields.Char(compute='_compute_doubt_text')
+    end_reason = WordsField(
+        string="Cleared", readonly=True, copy=False,
+        help="Who said that nobody was on the line any more, when the PBX told no end.")
     is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
+    is_reached = fields.Boolean(
+        string="Reached", compute='_compute_is_reached', store=True, precompute=True,
+        help="The customer and somebody of us really talked: long enough, or to a result that counts as reached.")
     extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
     user_id = fields.Many2one(
         'res.users', string="Employee", readonly=True, ondelete='set null',
@@ -201,6 +208,15 @@ class TelephonyCall(models.Model):
             who = call.partner_id.display_name or call.customer_number or call.caller_number or self.env._("hidden number")
             call.display_name = self.env._("Call from %(who)s", who=who) if call.direction == 'inbound' else (
                 self.env._("Call to %(who)s", who=who if call.direction == 'outbound' else call.called_number))
+
+    @api.depends('outcome', 'is_short', 'end_unknown', 'answered_at', 'disposition_id')
+    def _compute_is_reached(self):
+        """The one place that says so. A result that gets another meaning, like a new threshold, does not rewrite past calls.
+        Where the PBX never told the end, the employee's word is all there is."""
+        for call in self:
+            talked = call.outcome == 'answered' or call.end_unknown and call.answered_at
+            call.is_reached = bool(talked) and (
+                call.disposition_id.counts_as_reached or bool(call.outcome) and not call.is_short)
 
     @api.depends('direction', 'customer_number', 'caller_number', 'called_number')
     def _compute_who(self):
@@ -292,7 +308,7 @@ class TelephonyCall(models.Model):
         return SQL(
             """reached.customer_number = lost.customer_number
                AND reached.company_id = lost.company_id
-               AND reached.outcome = 'answered' AND reached.is_short IS NOT TRUE
+               AND reached.is_reached
                AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at)""")
 
     # === CRUD === #
@@ -339,6 +355,21 @@ class TelephonyCall(models.Model):
     def action_open_callback(self):
         self.ensure_one()
         return self.callback_id._get_records_action()
+
+    def action_clear(self):
+        """The PBX has lost the ends of these calls: they leave the screens, as they would by themselves after some hours. A
+        true end that is told later counts.
+
+        :raise AccessError: for who is no supervisor
+        :raise UserError: calls of the PBX are being filed at this very moment
+        """
+        if not self.env.user.has_group('crm_telephony.group_supervisor'):
+            raise AccessError(self.env._("Telephony supervisors clear calls."))
+        self.check_access('read')
+        self.env['telephony.event'].sudo()._clear(self.sudo(), _lt(
+            "%(user)s said at %(time)s that nobody was on the line any more",
+            user=self.env.user.name, time=fields.Datetime.now()))
+        return True
 
     # === FILING: FACTS FROM THE PBX === #
 
@@ -580,7 +611,7 @@ class TelephonyCall(models.Model):
             """ WITH calls AS (
                     SELECT id, company_id, customer_number, direction, start_at, outcome,
                            COALESCE(ended_at, start_at) AS moment,
-                           outcome = 'answered' AND is_short IS NOT TRUE AS is_reached
+                           is_reached IS TRUE AS is_reached
                       FROM telephony_call
                      WHERE %(which)s
                 ), ordered AS (
@@ -611,11 +642,6 @@ class TelephonyCall(models.Model):
             which=which, lost=LOST_OUTCOMES)
 
     # === TOOLS === #
-
-    def _is_reached(self):
-        """The customer and somebody of us really talked."""
-        self.ensure_one()
-        return self.outcome == 'answered' and not self.is_short
 
     @api.model
     def _live_domain(self):

@@ -63,6 +63,16 @@ class TelephonyCall(models.Model):
         help="From the end of the call until its result was saved, at most half an hour. "
              "Measured only where a result is saved.")
 
+    def write(self, vals):
+        """What follows from an ended call follows from its result too."""
+        before = {call: call.disposition_id for call in self} if 'disposition_id' in vals else {}
+        result = super().write(vals)
+        if changed := self.sudo().filtered(lambda call: call.state == 'ended' and call in before
+                                           and call.disposition_id != before[call]):
+            changed.follow_up = 'todo'
+            self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
+        return result
+
     # === WHO SEES IT === #
 
     def _views(self):
@@ -128,8 +138,8 @@ class TelephonyCall(models.Model):
     # === TELLING THEM === #
 
     def _announce(self, shown):
-        """Tell each user what these calls are for him now, and supervisors that something has changed. Goes out when the
-        transaction commits.
+        """Tell each user what these calls are for him now, and supervisors and callback boards that something has changed.
+        Goes out when the transaction commits.
 
         :param dict shown: calls that were going on before, and may stand on a screen → their views then
         """
@@ -154,6 +164,9 @@ class TelephonyCall(models.Model):
         group = self.env['res.groups'].browse(self.env['ir.model.data']._xmlid_to_res_id('crm_telephony.group_supervisor'))
         for company in self.company_id:
             bus._sendone(group, LIVE_MESSAGE, {'company_id': company.id})
+        callbacks = self.env['telephony.callback'].sudo()
+        for company, called in callbacks.union(*callbacks._open_of(self).values()).grouped('company_id').items():
+            callbacks._tell_boards(company.id, called.ids)
 
     @api.model
     def _send(self, user, message):

@@ -105,7 +105,7 @@ class TelephonyCall(models.Model):
                 'direction_label': label_of(call, 'direction'),
                 'outcome': call.outcome or '',
                 'outcome_label': label_of(call, 'outcome'),
-                'is_short': call.is_short,
+                'is_short': call.is_short and not call.is_reached,
                 'is_manual': call.is_manual,
                 'name': partner.name or lead.contact_name or lead.partner_name or '',
                 'number': pretty(call.customer_number or ''),

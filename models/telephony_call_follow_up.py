@@ -102,6 +102,9 @@ class TelephonyCall(models.Model):
             calls = calls.with_company(company).with_context(lang=company._telephony_lang())
             calls._log_in_chatter()
             calls._apply_rules(careful)
+            # of past calls too, which no rule is asked about any more
+            calls.effect_ids.filtered(lambda effect: effect._is_answered() and effect._is_still_asked())._take_back(
+                _lt("The result was saved"))
         self.write({'follow_up': 'done', 'follow_up_error': False} if careful else {
             'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0})
 
@@ -124,7 +127,7 @@ class TelephonyCall(models.Model):
             plans = turn._plans(planner, judged, open_ones)
             promises = {
                 call: promise for call, plan in plans.items()
-                if not call._is_reached()
+                if not call.is_reached
                 and (promise := next((one for one in plan if one.action.kind in PROMISES), None))}
             for promise in promises.values():
                 if promise.error and not careful:
@@ -153,7 +156,7 @@ class TelephonyCall(models.Model):
 
     def _clear_checked_numbers(self):
         """Whoever talked to us from a number that was marked as to be checked has shown that it is right."""
-        for call in self.filtered(lambda call: call._is_reached()):
+        for call in self.filtered(lambda call: call.is_reached):
             for record in (call.lead_id, call.partner_id):
                 if record.telephony_check_number and record.telephony_check_number == call.customer_number:
                     record.telephony_check_number = False

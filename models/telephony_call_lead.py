@@ -57,7 +57,7 @@ class TelephonyCall(models.Model):
         self.ensure_one()
         if self.direction != 'inbound' or not self.customer_number or self.lead_id or self.is_excluded:
             return False
-        talked = self.outcome == 'answered' and not self.is_short
+        talked = self.is_reached
         if self.match_state == 'auto' and self._begins_deals():
             return talked or self.outcome in UNANSWERED
         if self.match_state != 'none':

@@ -4,7 +4,7 @@ from datetime import datetime, time
 import pytz
 
 from odoo import SUPERUSER_ID, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
@@ -17,11 +17,13 @@ _logger = logging.getLogger(__name__)
 CLOSE_KINDS = [
     ('reached', "We called"),
     ('called_again', "The customer called again"),
-    ('by_hand', "Closed by hand"),
+    ('by_hand', "By hand"),
     ('withdrawn', "Answered after all"),
     ('gave_up', "Not reached"),
     ('cancelled', "Cancelled"),
 ]
+# What a person may open again: no talk has closed it.
+REOPENABLE = ('by_hand', 'gave_up', 'cancelled')
 CLOSED_BY_CALL = {'outbound': 'reached', 'inbound': 'called_again'}
 
 
@@ -53,11 +55,12 @@ class TelephonyCallback(models.Model):
     origin_call_id = fields.Many2one(
         'telephony.call', string="Opened By", readonly=True, index='btree_not_null', ondelete='set null')
     closing_call_id = fields.Many2one(
-        'telephony.call', string="Closed By", readonly=True, index='btree_not_null', ondelete='set null')
+        'telephony.call', string="Closing Call", readonly=True, index='btree_not_null', ondelete='set null')
     done_at = fields.Datetime(string="Closed", readonly=True)
-    closed_by_id = fields.Many2one('res.users', string="Reached By", readonly=True, ondelete='set null')
+    closed_by_id = fields.Many2one('res.users', string="Closed By", readonly=True, ondelete='set null')
     close_reason = WordsField(string="How", readonly=True)
     close_kind = fields.Selection(CLOSE_KINDS, string="Closed How", readonly=True)
+    can_reopen = fields.Boolean(compute='_compute_can_reopen')
     reason_id = fields.Many2one(
         'telephony.callback.reason', string="Reason", readonly=True, index='btree_not_null', ondelete='restrict')
     rule_id = fields.Many2one('telephony.rule', string="Rule", readonly=True, ondelete='set null')
@@ -87,6 +90,13 @@ class TelephonyCallback(models.Model):
             callback.is_number_to_check = callback.customer_number in (
                 owner.lead_id.telephony_check_number, owner.partner_id.telephony_check_number)
 
+    @api.depends('close_kind', 'user_id')
+    @api.depends_context('uid')
+    def _compute_can_reopen(self):
+        is_supervisor = self.env.user.has_group('crm_telephony.group_supervisor')
+        for callback in self:
+            callback.can_reopen = callback.close_kind in REOPENABLE and (is_supervisor or callback.user_id == self.env.user)
+
     @api.depends('state', 'due_at')
     def _compute_is_late(self):
         now = fields.Datetime.now()
@@ -101,11 +111,38 @@ class TelephonyCallback(models.Model):
 
     # === ACTIONS === #
 
-    def action_done(self):
-        """Done by hand: the activity is done with it."""
+    def action_done(self, how=None, note=False):
+        """Done by hand: the activity is done with it.
+
+        :param str how: how the customer was served without a call, a fact
+        :param str note: in the words of whoever closes it
+        """
         self.check_access('write')
+        user, said = self.env.user, [text for text in (how, note) if text]
+        reason = _lt("Closed by hand by %(user)s: %(how)s", user=user.name, how=said) if said else \
+            _lt("Closed by hand by %(user)s", user=user.name)
         for callback in self.filtered(lambda callback: callback.state == 'open'):
-            callback._close('done', _lt("Closed by hand by %(user)s", user=self.env.user.name), user=self.env.user)
+            callback._close('done', reason, user=user)
+        return True
+
+    def action_reopen(self):
+        """It was closed too early, by a person or a rule: the customer still waits.
+
+        :raise AccessError: for others than its owner and supervisors
+        :raise UserError: the customer does not wait, or waits already
+        """
+        self.check_access('write')
+        closed = self.filtered(lambda callback: callback.close_kind in REOPENABLE)
+        if not all(closed.mapped('can_reopen')):
+            raise AccessError(self.env._("The owner of the callback and supervisors open it again."))
+        for callback in closed.sudo():
+            if callback.search_count([
+                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
+                ('state', '=', 'open')], limit=1):
+                raise UserError(self.env._("This number already has an open callback."))
+            if self._reached_after(callback.origin_call_id):
+                raise UserError(self.env._("The customer has been talked to since: nobody waits."))
+            callback._open_again(_lt("Opened again by %(user)s.", user=self.env.user.name))
         return True
 
     def action_cancel(self, reason_id=False, note=False):
@@ -184,7 +221,7 @@ class TelephonyCallback(models.Model):
             own = self._own_of(call)
             if call.direction == 'internal' or not call.customer_number:
                 continue
-            if call._is_reached():
+            if call.is_reached:
                 origin = callback.origin_call_id
                 if callback and (not origin or call._moment() >= origin._moment()):
                     callback._close_by_call(call)
@@ -241,7 +278,7 @@ class TelephonyCallback(models.Model):
     @api.model
     def _is_void(self, call):
         """Nothing is left of what opened the call's callback. A rule that was switched off since does not take it back."""
-        if call._is_reached() or call.is_excluded or not call.customer_number:
+        if call.is_reached or call.is_excluded or not call.customer_number:
             return True
         rules = call.effect_ids.filtered(lambda effect: effect.kind == 'callback').rule_id
         return bool(rules) and not any(rule._fits_outcome(call) for rule in rules)
@@ -521,7 +558,7 @@ class TelephonyCallback(models.Model):
     def _reopen_after(self, calls):
         """Open again what these calls have closed, where they turned out to be no talk with that customer."""
         self.search([('closing_call_id', 'in', calls.ids)]).filtered(
-            lambda callback: not callback.closing_call_id._is_reached()
+            lambda callback: not callback.closing_call_id.is_reached
             or callback.closing_call_id.customer_number != callback.customer_number)._reopen()
 
     def _reopen(self):
@@ -537,16 +574,22 @@ class TelephonyCallback(models.Model):
             if twin:
                 twin._absorb(callback)
                 continue
-            callback.write({
-                'state': 'open', 'done_at': False, 'closed_by_id': False, 'close_reason': False, 'close_kind': False,
-                'closing_call_id': False, 'activity_id': False})
-            callback._recount()
-            if talk:
-                callback._close_by_call(talk)
-            else:
-                callback._plan_activity()
-                callback._message_log(body=callback._in_owners_language().env._(
-                    "The talk that closed it turned out to be none: the customer still waits."))
+            callback._open_again(
+                _lt("The talk that closed it does not count after all: the customer still waits."), talk)
+
+    def _open_again(self, reason, talk=None):
+        """:param str reason: one readable line (Words)
+        :param talk: the telephony.call that closes it in its turn
+        """
+        self.write({
+            'state': 'open', 'done_at': False, 'closed_by_id': False, 'close_reason': False, 'close_kind': False,
+            'closing_call_id': False, 'reason_id': False, 'activity_id': False})
+        self._recount()
+        if talk:
+            self._close_by_call(talk)
+        else:
+            self._plan_activity()
+            self._message_log(body=told(self._in_owners_language().env, reason, self._zone().zone))
 
     def _absorb(self, older):
         """An older callback of the number turned out to be the same debt."""
@@ -566,7 +609,7 @@ class TelephonyCallback(models.Model):
         """The first loss that joined the callback and still waits for it; or our own attempts, that the loss took over."""
         losses = self.env['telephony.effect'].search([
             ('callback_id', '=', self.id), ('kind', '=', 'callback'), ('state', '=', 'done'),
-        ]).call_id.filtered(lambda call: call != self.origin_call_id and not call._is_reached() and not call.is_excluded
+        ]).call_id.filtered(lambda call: call != self.origin_call_id and not call.is_reached and not call.is_excluded
                             and call.customer_number == self.customer_number
                             and (call.direction == 'inbound' or self.direction == 'outbound'
                                  or call._moment() < self.origin_call_id._moment()))

@@ -5,7 +5,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .telephony_call import CONCURRENCY_ERRORS, OUTCOMES
+from .telephony_call import CONCURRENCY_ERRORS, OUTCOMES, clock, label_of
+from .telephony_callback import CLOSED_BY_CALL
 from .working_hours import Openings
 
 # A caller who is lost again within so many days after his callback was closed has not been served well.
@@ -16,6 +17,11 @@ SYSTRAY_LIMIT = 8
 # Space of the advisory locks that let one person take a callback at a time.
 LOCK_SPACE = 0x74656C62
 EPOCH = datetime(1970, 1, 1)
+# Of the ways to close a callback, those in which the customer was talked to.
+TALKED = tuple(CLOSED_BY_CALL.values())
+BOARD_MESSAGE = 'crm_telephony.callbacks'
+# What a card shows, and no owner has to hear of.
+ON_THE_CARD = {'priority', 'attempt_count', 'escalation', 'lead_id', 'partner_id'}
 
 
 class TelephonyCallback(models.Model):
@@ -65,6 +71,7 @@ class TelephonyCallback(models.Model):
         string="Customer's Tries", compute='_compute_calls', help="Calls of the customer that nobody took, since the first.")
     last_call_at = fields.Datetime(string="Last Call", compute='_compute_calls')
     last_call_outcome = fields.Selection(OUTCOMES, compute='_compute_calls')
+    last_call_text = fields.Char(string="Last Call's Outcome", compute='_compute_calls')
     last_call_direction = fields.Selection(
         [('inbound', "Inbound"), ('outbound', "Outbound")], compute='_compute_calls')
     call_ids = fields.Many2many('telephony.call', string="Calls", compute='_compute_call_ids')
@@ -119,11 +126,12 @@ class TelephonyCallback(models.Model):
     @api.depends('close_kind', 'served_minutes')
     def _compute_served_in(self):
         for callback in self:
-            served = callback.close_kind in ('reached', 'called_again')
+            served = callback.close_kind in TALKED
             callback.recovery_rate = float(served)
             callback.served_in = served and next(
                 (f'{minutes:04}' for minutes in SERVED_IN if callback.served_minutes <= minutes), '9999')
 
+    @api.depends_context('lang')
     @api.depends('customer_number', 'lost_at', 'done_at')
     def _compute_calls(self):
         """Who tried how often, of all callbacks in one query."""
@@ -135,7 +143,9 @@ class TelephonyCallback(models.Model):
                        SELECT COUNT(*) FILTER (WHERE direction = 'inbound' AND outcome != 'answered') AS tries,
                               (ARRAY_AGG(call.start_at ORDER BY call.start_at DESC, call.id DESC))[1],
                               (ARRAY_AGG(call.outcome ORDER BY call.start_at DESC, call.id DESC))[1],
-                              (ARRAY_AGG(call.direction ORDER BY call.start_at DESC, call.id DESC))[1]
+                              (ARRAY_AGG(call.direction ORDER BY call.start_at DESC, call.id DESC))[1],
+                              (ARRAY_AGG(CASE WHEN call.outcome = 'answered' AND call.is_reached IS NOT TRUE
+                                         THEN call.talk_seconds END ORDER BY call.start_at DESC, call.id DESC))[1]
                          FROM telephony_call call
                         WHERE call.customer_number = callback.customer_number AND call.company_id = callback.company_id
                           AND call.state = 'ended' AND COALESCE(call.ended_at, call.start_at) >= callback.lost_at
@@ -144,8 +154,14 @@ class TelephonyCallback(models.Model):
                  WHERE callback.id IN %s """, tuple(self._origin.ids))) if self._origin else []
         known = {row[0]: row[1:] for row in rows}
         for callback in self:
-            (callback.try_count, callback.last_call_at, callback.last_call_outcome,
-             callback.last_call_direction) = known.get(callback._origin.id, (0, False, False, False))
+            (callback.try_count, callback.last_call_at, callback.last_call_outcome, callback.last_call_direction,
+             short_seconds) = known.get(callback._origin.id, (0, False, False, False, None))
+            if short_seconds is not None:
+                callback.last_call_text = self.env._("Short talk, %(clock)s, does not count", clock=clock(short_seconds))
+            elif callback.last_call_at:
+                callback.last_call_text = label_of(callback, 'last_call_outcome') or self.env._("End unknown")
+            else:
+                callback.last_call_text = False
 
     @api.depends('customer_number', 'lost_at', 'done_at')
     def _compute_call_ids(self):
@@ -205,6 +221,8 @@ class TelephonyCallback(models.Model):
         result = super().write(vals)
         if tell:
             self._tell_owners()
+        elif ON_THE_CARD & set(vals):
+            self._tell_later(self.env['res.users'])
         return result
 
     def _find_previous(self):
@@ -241,7 +259,7 @@ class TelephonyCallback(models.Model):
 
     def _measure(self):
         """How long the customers waited who have been served."""
-        for callback in self.filtered(lambda callback: callback.state == 'done'):
+        for callback in self.filtered(lambda callback: callback.close_kind in TALKED):
             # he waits no longer from the moment when somebody talks to him
             talked_at = callback.closing_call_id.answered_at or callback.done_at
             values = {'served_minutes': callback._minutes_to(talked_at)}
@@ -349,6 +367,13 @@ class TelephonyCallback(models.Model):
     def _take(self):
         self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})
 
+    def action_open_done(self):
+        """Ask how."""
+        return {
+            **self.env['ir.actions.act_window']._for_xml_id('crm_telephony.telephony_callback_done_action'),
+            'context': {'default_callback_id': self.id, 'dialog_size': 'medium'},
+        }
+
     def action_open_cancel(self):
         """Ask for the reason."""
         return {
@@ -386,17 +411,36 @@ class TelephonyCallback(models.Model):
             return self.env._("You are talking to this customer right now")
         return self.env._("%(user)s is talking to this customer right now", user=call.user_id.name)
 
-    # === SYSTRAY === #
+    # === TELLING OPEN BROWSERS === #
+
+    @api.model
+    def _tell_boards(self, company_id, ids=None):
+        """Something on the callback board of this company is not true any more: whoever looks at it asks again.
+
+        :param ids: callbacks that concern only a board that shows one of them; None: any board
+        """
+        group = self.env['res.groups'].browse(self.env['ir.model.data']._xmlid_to_res_id('crm_telephony.group_user'))
+        self.env['bus.bus']._sendone(group, BOARD_MESSAGE, {'company_id': company_id, 'ids': ids})
 
     def _tell_owners(self):
-        """The owners' open browsers ask again how much they owe: once a transaction, whatever changes."""
+        """The owners' open browsers ask again how much they owe, and whoever looks at the company's board what stands there."""
+        self._tell_later(self.user_id)
+
+    def _tell_later(self, owners):
+        """Once a transaction, whatever changes."""
         waiting = self.env.cr.precommit.data.get('crm_telephony.debts')
         if waiting is None:
-            waiting = self.env.cr.precommit.data['crm_telephony.debts'] = set()
-            users = self.env['res.users'].sudo()
-            self.env.cr.precommit.add(
-                lambda: [user._bus_send('crm_telephony.debts', {}) for user in users.browse(waiting).exists()])
-        waiting.update(self.user_id.ids)
+            waiting = self.env.cr.precommit.data['crm_telephony.debts'] = set(), set()
+            callbacks, (users, companies) = self.sudo().browse(), waiting
+
+            def tell():
+                for user in callbacks.user_id.browse(users).exists():
+                    user._bus_send('crm_telephony.debts', {})
+                for company_id in companies:
+                    callbacks._tell_boards(company_id)
+            self.env.cr.precommit.add(tell)
+        for told, ids in zip(waiting, (owners.ids, self.company_id.ids), strict=True):
+            told.update(ids)
 
     @api.model
     def _count_mine(self):

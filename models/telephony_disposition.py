@@ -14,6 +14,9 @@ class TelephonyDisposition(models.Model):
     applies_to = fields.Selection(
         [('any', "Every call"), ('talk', "Calls with a talk"), ('no_talk', "Calls without a talk")],
         string="Offered After", required=True, default='any')
+    counts_as_reached = fields.Boolean(
+        string="Counts as Reached",
+        help="The customer was reached, however short the talk was: it closes the callback. Past calls stay as they are.")
     activity_type_id = fields.Many2one(
         'mail.activity.type', string="Next Activity", ondelete='set null', domain="[('res_model', '=', False)]",
         help="Is proposed when this result is chosen; nothing is planned without a person's consent.")

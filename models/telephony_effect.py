@@ -94,15 +94,18 @@ class TelephonyEffect(models.Model):
                         'kind': planned.action.kind, 'due_at': planned.due_at, **values})
                 elif values:
                     effect.write(values)
-                elif effect._is_to_be_repeated():
+                elif effect._is_to_be_repeated() or effect._is_taken_back():
                     effect.write({'state': 'planned', 'due_at': planned.due_at})
                     again |= effect
         for effect in known.values():
-            if effect.state == 'planned' or effect._is_to_be_repeated() or (effect.kind in PROMISES and effect.state == 'done'):
+            if effect.kind in PROMISES and effect.state == 'done':
                 effect._skip(_lt("The call turned out otherwise"))
+            elif effect.state == 'planned' or effect._is_to_be_repeated() or effect._is_still_asked():
+                effect._take_back(_lt("The call turned out otherwise"))
         planned = (self.create(vals_list) | again).filtered(lambda effect: effect.state == 'planned')
         now = fields.Datetime.now()
-        due = planned.filtered(lambda effect: effect.kind not in OUTSIDE and (effect.due_at <= now or effect.kind in DEADLINES))
+        due = planned.filtered(lambda effect: effect.kind not in OUTSIDE and (
+            effect.due_at <= now or effect.kind in DEADLINES and not effect.rule_id.result_wait))
         (planned - due)._trigger_when_due()
         for effects in due.grouped('kind').values():
             if careful:
@@ -115,6 +118,25 @@ class TelephonyEffect(models.Model):
         """It failed before it did anything."""
         self.ensure_one()
         return self.state == 'error' and not self.done_at
+
+    def _is_taken_back(self):
+        """The call turned out otherwise, and may turn again: nothing of it is due until then."""
+        self.ensure_one()
+        return self.state == 'skipped' and not self.due_at
+
+    def _is_still_asked(self):
+        """A to-do that nobody has done yet."""
+        self.ensure_one()
+        return self.kind == 'activity' and self.state == 'done' and self.activity_id.active
+
+    def _is_answered(self):
+        """It asks for the result of the call, which somebody has saved."""
+        self.ensure_one()
+        return bool(self.rule_id.result_wait and self.call_id.disposition_id)
+
+    def _take_back(self, note):
+        self.activity_id.filtered('active').unlink()
+        self.write({'state': 'skipped', 'due_at': False, 'note': note})
 
     # === DOING === #
 
@@ -171,7 +193,9 @@ class TelephonyEffect(models.Model):
         self = self.with_context(mail_activity_quick_update=True, mail_notify_force_send=False)
         orphans = self.filtered(lambda effect: not effect.action_id.rule_id.active)
         orphans._skip(_lt("The rule is gone or switched off"))
-        if effects := self - orphans:
+        answered = (self - orphans).filtered(lambda effect: effect._is_answered())
+        answered._take_back(_lt("The result was saved"))
+        if effects := self - orphans - answered:
             getattr(effects, f'_do_{effects[0].kind}')()
 
     def _done(self, note, **values):

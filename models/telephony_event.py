@@ -7,6 +7,7 @@ from typing import NamedTuple
 from psycopg2.errors import SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
@@ -452,6 +453,23 @@ class TelephonyEvent(models.Model):
                 finally:
                     self._unlock(account)
         self.env['ir.cron']._commit_progress(closed)
+
+    @api.model
+    def _clear(self, calls, reason):
+        """A person says that these calls are over. The locks end with the transaction.
+
+        :param str reason: what is kept of it, a fact
+        :raise UserError: somebody files calls of the PBX
+        """
+        for account, lost in calls.filtered('account_id').grouped('account_id').items():
+            [(locked,)] = self.env.execute_query(SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_SPACE, account.id))
+            if not locked:
+                raise UserError(self.env._("The PBX tells of calls at this very moment: try again."))
+            lost = lost.filtered(lambda call: call.state != 'ended')
+            self._close_lost(account, lost)
+            lost.end_reason = reason
+        # what has come in meanwhile found the lock taken
+        self.env.ref('crm_telephony.ir_cron_process_events')._trigger()
 
     @api.model
     def _close_lost(self, account, calls):

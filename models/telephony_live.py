@@ -19,12 +19,13 @@ class TelephonyLive(models.AbstractModel):
     _description = "Live board of calls"
 
     @api.model
-    def get_board(self):
-        """All that the board shows. Every `seconds` is an age at the moment of the answer, so that no clock of a browser
+    def get_board(self, team_id=False):
+        """All that the board shows, or what concerns a sales team: the calls of its numbers, deals and people, its people and
+        its callbacks. Every `seconds` is an age at the moment of the answer, so that no clock of a browser
         matters; None where nobody told.
 
         ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts': {'open': int, 'late': int,
-        'rows': [debt]}, 'today': {'inbound': int, 'lost': int}}``, where
+        'rows': [debt]}, 'today': {'inbound': int, 'lost': int}, 'teams': [{'id', 'name'}] to choose from}``, where
 
         - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction', 'who', 'lead', 'line',
           'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a menu or queue, no phone rings; on_line: dialled or
@@ -40,18 +41,28 @@ class TelephonyLive(models.AbstractModel):
         # a supervisor sees all calls of his companies; the names on them may belong to contacts that he cannot open
         board, now = self.sudo(), fields.Datetime.now()
         in_companies = Domain('company_id', 'in', self.env.companies.ids)
+        teams = board.env['crm.team'].search_fetch(Domain('company_id', '=', False) | in_companies, ['name', 'user_id'])
+        team = teams.filtered(lambda team: team.id == team_id)
+        crew = team.member_ids | team.user_id
         users_by_phone = board._users_by_phone(in_companies)
-        calls, more = board._live_calls(in_companies)
+        calls, more = board._live_calls(in_companies, team, crew)
         busy = {}
         rows = [board._call_row(call, users_by_phone, busy, now) for call in calls]
         rows.sort(key=lambda row: row['phase'] != 'waiting')
         return {
             'calls': rows,
             'more': more,
-            'people': board._people(users_by_phone, busy, in_companies, now),
-            'debts': board._debts(in_companies, now),
-            'today': board._today(in_companies, now),
+            'people': board._people(users_by_phone, busy, in_companies, now, crew if team else None),
+            'debts': board._debts(in_companies & Domain('team_id', '=', team.id) if team else in_companies, now),
+            'today': board._today(in_companies & board._of_team(team, crew) if team else in_companies, now),
+            'teams': [{'id': one.id, 'name': one.name} for one in teams] if len(teams) > 1 else [],
         }
+
+    def _of_team(self, team, crew):
+        """Calls of its numbers, deals and people. Whose phones rang is not asked: the log of a day would have to look at the
+        phones of all days."""
+        return Domain('number_id.team_id', '=', team.id) | Domain('lead_id.team_id', '=', team.id) | Domain(
+            'user_id', 'in', crew.ids)
 
     def _users_by_phone(self, in_companies):
         """(PBX's id, extension) → users."""
@@ -64,13 +75,17 @@ class TelephonyLive(models.AbstractModel):
         users.partner_id.fetch(['name'])
         return phones
 
-    def _live_calls(self, in_companies):
+    def _live_calls(self, in_companies, team, crew):
         """Who is not yet talked to stands first, the oldest of each; how many more there are."""
         domain = in_companies & self.env['telephony.call']._live_domain()
         calls = self.env['telephony.call'].search_fetch(domain, [
             'account_id', 'company_id', 'direction', 'caller_number', 'called_number', 'customer_number', 'state', 'start_at',
             'answered_at', 'queue', 'user_id', 'number_id', 'partner_id', 'lead_id',
-        ], limit=CALLS, order='state desc, start_at, id')     # ringing, then in progress
+        ], limit=None if team else CALLS, order='state desc, start_at, id')     # ringing, then in progress
+        if team:
+            calls = calls.filtered(lambda call: (
+                team in (call.number_id.team_id, call.lead_id.team_id) or (call.user_id | call.leg_ids.user_id) & crew))
+            return calls[:CALLS], max(len(calls) - CALLS, 0)
         more = self.env['telephony.call'].search_count(domain) - CALLS if len(calls) == CALLS else 0
         return calls, more
 
@@ -120,9 +135,11 @@ class TelephonyLive(models.AbstractModel):
         if user not in busy or STATES.index(what[0]) < STATES.index(busy[user][0]):
             busy[user] = what
 
-    def _people(self, users_by_phone, busy, in_companies, now):
-        """Everybody who has a phone, by name: whoever looks at a board knows where to look for whom."""
+    def _people(self, users_by_phone, busy, in_companies, now, crew):
+        """Everybody who has a phone, or those of a team, by name: whoever looks at a board knows where to look for whom."""
         users = self.env['res.users'].union(*users_by_phone.values()).filtered('active')
+        if crew is not None:
+            users &= crew
         talks = {user: (count, last) for user, count, last in self.env['telephony.call']._read_group(
             in_companies & Domain('start_at', '>=', self._midnight(now)) & Domain('user_id', 'in', users.ids)
             & Domain('answered_at', '!=', False), ['user_id'], ['__count', 'ended_at:max'])}

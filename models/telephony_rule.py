@@ -1,4 +1,5 @@
 import logging
+from datetime import timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -59,6 +60,10 @@ class TelephonyRule(models.Model):
     contact = fields.Selection(
         [('short', "Short talk"), ('real', "Real talk")], string="Kind of Talk",
         help="A talk below the company's threshold is short and no full contact. Empty: any.")
+    result_wait = fields.Integer(
+        string="No Result Within (min)",
+        help="Waits so long for the result of the call, and asks only if none is saved. What it has asked goes when the "
+             "result comes after all. 0: does not ask about the result.")
     attempt_least = fields.Integer(
         string="From Attempt", help="Of our vain attempts to reach the customer, this one included. 0: from the first.")
     attempt_most = fields.Integer(string="Up to Attempt", help="0: without end.")
@@ -96,8 +101,8 @@ class TelephonyRule(models.Model):
     @api.depends_context('lang')
     @api.depends(
         'outcome', 'direction', 'working_time', 'wait_over', 'wait_most', 'talk_over', 'talk_most', 'contact', 'attempt_least',
-        'attempt_most', 'repeat_least', 'caller', 'answered_by', 'amount_least', 'company_id', *RECORD_CONDITIONS,
-        'action_ids.summary')
+        'attempt_most', 'result_wait', 'repeat_least', 'caller', 'answered_by', 'amount_least', 'company_id',
+        *RECORD_CONDITIONS, 'action_ids.summary')
     def _compute_summary(self):
         for rule in self:
             actions = [action.summary for action in rule.action_ids if action.summary]
@@ -117,6 +122,7 @@ class TelephonyRule(models.Model):
             (self.talk_most, _("talked at most %s s", self.talk_most)),
             (self.attempt_least, _("from attempt %s on", self.attempt_least)),
             (self.attempt_most, _("up to attempt %s", self.attempt_most)),
+            (self.result_wait, _("no result within %s min", self.result_wait)),
             (self.repeat_least, _("at least %s calls in 24 hours", self.repeat_least)),
             (self.amount_least, _("deal of at least %s", format_amount(
                 self.env, self.amount_least, (self.company_id or self.env.company).currency_id))),
@@ -186,7 +192,8 @@ class TelephonyRule(models.Model):
         return (
             self.company_id in (call.company_id, self.company_id.browse())
             and self._fits_outcome(call)
-            and self.contact in (False, 'short' if call.is_short else 'real' if call._is_reached() else None)
+            and self.contact in (False, 'real' if call.is_reached else 'short' if call.is_short else None)
+            and not (self.result_wait and call.disposition_id)
             and _within(call.wait_seconds, self.wait_over, self.wait_most)
             and _within(call.talk_seconds, self.talk_over, self.talk_most)
             and _within(facts.attempt, self.attempt_least - 1, self.attempt_most)
@@ -280,7 +287,7 @@ class Planner:
 
     def _planned(self, call, rule, action):
         try:
-            due = action._due_at(call, self.openings.of(call))
+            due = max(action._due_at(call, self.openings.of(call)), call._moment() + timedelta(minutes=rule.result_wait))
             return Planned(call, rule, action, due, action._users(call, due))
         except Exception as error:  # noqa: BLE001 - whoever does it says so, and the other actions go on
             return Planned(call, rule, action, error=error)

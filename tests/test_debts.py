@@ -1,11 +1,12 @@
 """The debt board: columns, money, minutes, who takes it, who is told, and the two sides of its activity."""
+import json
 from datetime import datetime, timedelta
 
 from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import new_test_user
+from odoo.tests import Form, new_test_user
 
 from ..models.telephony_dial import DialResult
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
@@ -138,14 +139,20 @@ class TestBoard(Debts, TelephonyCase):
         self.tried('o1', NOON + timedelta(minutes=9))
         self.assertRecordValues(debt, [{
             'try_count': 2, 'attempt_count': 1, 'last_call_at': NOON + timedelta(minutes=9),
-            'last_call_outcome': 'no_answer', 'last_call_direction': 'outbound', 'first_try_minutes': 9}])
+            'last_call_outcome': 'no_answer', 'last_call_text': "No answer", 'last_call_direction': 'outbound',
+            'first_try_minutes': 9}])
         self.assertEqual(set(debt.call_ids.mapped('external_id')), {'m1', 'm2', 'o1'})
+
+    def test_a_short_talk_says_that_it_does_not_count(self):
+        debt = self.lost()
+        self.tried(at=NOON + timedelta(minutes=9), outcome='answered', talk_seconds=20)
+        self.assertRecordValues(debt, [{'state': 'open', 'last_call_text': "Short talk, 0:20, does not count"}])
 
     def test_board_of_many_asks_few_questions(self):
         for index in range(12):
             self.lost(f'm{index}', NOON + timedelta(minutes=index), caller=f'+770100000{index:02}')
         debts = self.env['telephony.callback'].search([('lost_at', '>=', NOON)])
-        names = ['try_count', 'last_call_at', 'late_minutes', 'busy_with', 'expected_revenue']
+        names = ['try_count', 'last_call_at', 'last_call_text', 'late_minutes', 'busy_with', 'expected_revenue']
         self.env.flush_all()
 
         def queries(records):
@@ -192,8 +199,62 @@ class TestBoard(Debts, TelephonyCase):
                     close(number)
                 saved = kind in ('reached', 'called_again')
                 self.assertRecordValues(debt, [{
-                    'close_kind': kind, 'recovery_rate': float(saved), 'served_minutes': 0 if kind == 'cancelled' else 9,
+                    'close_kind': kind, 'recovery_rate': float(saved), 'served_minutes': 9 if saved else 0,
                     'served_in': '0015' if saved else False, 'status': 'lost' if kind == 'cancelled' else 'saved'}])
+
+    def test_closed_by_hand_says_how_and_claims_no_talk(self):
+        debt = self.lost()
+        dialog = self.env['telephony.callback.done'].with_user(self.supervisor).create({
+            'callback_id': debt.id, 'how': 'other'})
+        with self.assertRaises(UserError):
+            dialog.action_done()
+        dialog.write({'how': 'messenger', 'note': "sent the price list"})
+        dialog.action_done()
+        self.assertRecordValues(debt, [{
+            'state': 'done', 'close_kind': 'by_hand', 'closed_by_id': self.supervisor.id, 'first_try_at': False,
+            'close_reason': "Closed by hand by Saule: in a messenger, sent the price list"}])
+
+    def test_a_talk_on_another_phone_is_logged_as_the_call_that_it_was(self):
+        debt = self.lost(at=datetime.now().replace(microsecond=0) - timedelta(minutes=30))
+        debt.user_id = self.anna
+        action = self.env['telephony.callback.done'].with_user(self.anna).create({'callback_id': debt.id}).action_done()
+        self.assertEqual(debt.state, 'open')
+        form = Form(self.env[action['res_model']].with_user(self.anna).with_context(**action['context']))
+        self.assertEqual((form.number, form.partner_id, form.outcome), (CUSTOMER, self.partner, 'answered'))
+        form.save().action_save()
+        self.file_calls()
+        self.assertRecordValues(debt, [{'state': 'done', 'close_kind': 'reached', 'closed_by_id': self.anna.id}])
+
+    def test_opened_again_by_its_owner_and_supervisors(self):
+        debt = self.lost()
+        debt.user_id = self.anna
+        lead = self.new_lead(user_id=self.boris.id)
+        debt.lead_id = lead     # Boris may see it, and yet it is Anna's
+        for close in (debt.action_done, debt.action_cancel):
+            for user in (self.anna, self.supervisor):
+                with self.subTest(close=close.__name__, user=user.name):
+                    close()
+                    self.assertFalse(debt.with_user(self.boris).can_reopen)
+                    with self.assertRaises(AccessError):
+                        debt.with_user(self.boris).action_reopen()
+                    self.assertTrue(debt.with_user(user).can_reopen)
+                    debt.with_user(user).action_reopen()
+                    self.assertRecordValues(debt, [{
+                        'state': 'open', 'close_kind': False, 'done_at': False, 'closed_by_id': False, 'reason_id': False}])
+                    self.assertEqual(debt.activity_id.user_id, self.anna)
+                    self.assertIn(f"Opened again by {user.name}.", debt.message_ids[0].body)
+
+    def test_who_does_not_wait_any_more_is_not_opened_again(self):
+        debt = self.lost()
+        debt.action_done()
+        again = self.lost('m2', NOON + timedelta(minutes=5))
+        self.assertNotEqual(again, debt)
+        with self.assertRaisesRegex(UserError, "already has an open callback"):
+            debt.action_reopen()
+        self.tried(at=NOON + timedelta(minutes=9), outcome='answered', talk_seconds=60)
+        with self.assertRaisesRegex(UserError, "talked to since"):
+            debt.action_reopen()
+        self.assertFalse(again.can_reopen, "a talk has closed it")
 
     def test_recovery_of_a_team(self):
         """What the pivot adds up: the mean of what has a value, nothing for what is still open."""
@@ -715,6 +776,34 @@ class TestSystray(Debts, TelephonyCase):
         self.assertEqual(told(lambda: debt.write({'priority': '1'})), set())
         self.assertEqual(told(debt.action_done), {"Boris"})
 
+    def test_boards_are_told(self):
+        """Of all that happens to a callback, by whomever, and of the calls with its customer from the first ring to the end."""
+        debt = self.lost()
+        group = self.env.ref('crm_telephony.group_user')
+        bus = self.env['bus.bus'].sudo()
+
+        def told(change):
+            self.env.cr.precommit.run()
+            bus.search([]).unlink()
+            change()
+            self.env.flush_all()
+            self.env.cr.precommit.run()
+            return [json.loads(message.message)['payload'] for message in bus.search([
+                ('message', 'like', 'crm_telephony.callbacks')], order='id')
+                if json.loads(message.channel)[1:] == ['res.groups', group.id]]
+        anybody, mine = ({'company_id': self.company.id, 'ids': ids} for ids in (None, debt.ids))
+        self.assertEqual(told(lambda: debt.write({'priority': '1'})), [anybody])
+        self.assertEqual(told(lambda: debt.with_user(self.anna).action_take()), [anybody])
+        at = NOON + timedelta(minutes=5)
+        for event, news in (
+            (self.event('answered', 'c2', iso(at), extension='101'), [mine]),
+            (self.event('answered', 'other', iso(at), extension='102', caller='+77010000000'), []),
+            (self.event('ended', 'c2', iso(at), extension='101', outcome='answered', talk_seconds=5), [mine]),
+        ):
+            with self.subTest(event['event']), freeze_time(at):
+                self.assertEqual(told(lambda event=event: self.play(event, follow_up=False)), news)
+        self.assertEqual(told(debt.action_done), [anybody])
+
 
 class TestDebtTours(Debts, TelephonyHttpCase):
 
@@ -729,10 +818,9 @@ class TestDebtTours(Debts, TelephonyHttpCase):
             for index, values in enumerate([
                 {'lead_id': lead.id, 'partner_id': lead.partner_id.id, 'priority': '1', 'user_id': self.boris.id}, {}, {}], 1)])
         self.start_tour('/odoo/telephony-callbacks', 'telephony_board', login='tel_super')
-        _first, taken, cancelled = debts
+        _first, taken, by_hand = debts
         self.assertRecordValues(taken, [{'state': 'open', 'user_id': self.supervisor.id}])
-        self.assertRecordValues(cancelled, [{
-            'status': 'lost', 'reason_id': self.env.ref('crm_telephony.callback_reason_elsewhere').id}])
+        self.assertRecordValues(by_hand, [{'status': 'saved', 'close_kind': 'by_hand', 'reason_id': False}])
 
     def test_recovery(self):
         now = fields.Datetime.now()

@@ -182,6 +182,75 @@ class TestLiveBoard(TelephonyCase):
         self.play(self.event('ringing', at=-5 * 3600))
         self.assertEqual(self.board()['calls'], [])
 
+    def test_a_dead_call_is_cleared_by_a_supervisor(self):
+        self.play(self.event('ringing', at=-600, extension='101'), self.event('answered', at=-590, extension='101'))
+        call = self.call()
+        self.assertTrue(self.row())
+        with self.assertRaises(AccessError):
+            call.with_user(self.anna).action_clear()
+        with freeze_time('2026-11-04 10:00:00'):
+            call.with_user(self.supervisor).action_clear()
+        self.assertFalse(self.board()['calls'])
+        self.assertEqual(self.person("Anna")['state'], 'free')
+        said = call.end_reason
+        self.assertRegex(said, "^Saule said at .+ that nobody was on the line any more$")
+        cleared = {'state': 'ended', 'outcome': False, 'end_unknown': True, 'end_reason': said, 'user_id': self.anna.id}
+        self.assertRecordValues(call, [cleared])
+        self.assertTrue(call.answered_at, "what is known of it stays")
+        # what is told later does not bring it back, but a true end counts
+        self.play(self.event('transferred', at=-30, extension='102'))
+        self.assertRecordValues(call, [cleared])
+        self.play(self.event('ended', at=-20, outcome='answered', extension='101', talk_seconds=500))
+        self.assertRecordValues(call, [{
+            'outcome': 'answered', 'end_unknown': False, 'talk_seconds': 500, 'end_reason': said}])
+        call.with_user(self.supervisor).action_clear()
+        self.assertEqual(call.outcome, 'answered', "what has ended is not cleared")
+
+    def test_of_another_company_nothing_is_cleared(self):
+        account = self.new_account(self.env['res.company'].create({'name': "Other"}))
+        self.play(self.event('ringing'), account=account)
+        with self.assertRaises(AccessError):
+            self.call(account=account).with_user(self.supervisor).action_clear()
+
+    def test_of_a_team(self):
+        """Calls of its numbers, its deals and its people; its people; its callbacks; its share of what was lost."""
+        flour, sugar = self.env['crm.team'].create([
+            {'name': "Flour", 'member_ids': [(4, self.anna.id)]}, {'name': "Sugar", 'user_id': self.boris.id}])
+        lead = self.new_lead(team_id=sugar.id)
+        numbers = {flour: '+77272000001', sugar: '+77272000002'}
+        for team, number in numbers.items():
+            self.env['telephony.number'].create({'name': number, 'account_id': self.account.id, 'team_id': team.id})
+        strangers = iter(range(10, 99))
+
+        def ring(ref, kind='ringing', **more):
+            self.play(self.event(kind, ref, **{'caller': f'+770122233{next(strangers)}', **more}), follow_up=False)
+            return self.call(ref)
+        calls = {
+            'number': ring('number', called=numbers[flour]), 'phone': ring('phone', extension='101'),
+            'deal': ring('deal', caller=CUSTOMER), 'leader': ring('leader', 'answered', extension='102'),
+            'nobody': ring('nobody'),
+        }
+        calls['deal'].sudo().lead_id = lead
+        now = fields.Datetime.now()
+        for team, number in numbers.items():
+            self.env['telephony.callback'].create({
+                'company_id': self.company.id, 'customer_number': f'+7701999{team.id:04}', 'due_at': now - timedelta(minutes=9),
+                'user_id': self.anna.id}).team_id = team
+            ring(f'lost {team.id}', 'ended', outcome='missed', called=number)
+        self.env.flush_all()
+        board = self.env['telephony.live'].with_user(self.supervisor)
+        for team, shown, people in ((flour, {'number', 'phone'}, ["Anna"]), (sugar, {'deal', 'leader'}, ["Boris"])):
+            with self.subTest(team=team.name):
+                told = board.get_board(team.id)
+                self.assertEqual({call['id'] for call in told['calls']}, {calls[ref].id for ref in shown})
+                self.assertEqual([person['name'] for person in told['people']], people)
+                self.assertEqual(([row['who'] for row in told['debts']['rows']], told['debts']['open']),
+                                 ([f'+7701999{team.id:04}'], 1))
+                self.assertEqual(told['today'], {'inbound': 1, 'lost': 1})
+                self.assertLessEqual({"Flour", "Sugar"}, {one['name'] for one in told['teams']})
+        self.assertGreaterEqual(len(board.get_board()['calls']), 5)
+        self.assertEqual(len(board.get_board(-1)['calls']), len(board.get_board()['calls']), "a team that is gone is none")
+
     def test_as_many_queries_for_two_hundred_calls_as_for_five(self):
         """Of as many customers and deals, at as many phones."""
         def begin(first, last):

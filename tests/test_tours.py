@@ -93,7 +93,8 @@ class TestTours(TelephonyHttpCase):
 class TestLiveTour(TelephonyHttpCase):
     """Webhook, filing, bus, browser: all of it for real, but that the call is filed within the request."""
 
-    def test_live(self):
+    def start_live_tour(self, path, tour, login, *events):
+        """:param events: what the tour lets the PBX tell, step by step"""
         model, file_now = type(self.env['telephony.account']), self._file_now
         receive = model._receive
 
@@ -101,22 +102,36 @@ class TestLiveTour(TelephonyHttpCase):
             reply = receive(account, request)
             account.env.flush_all()
             file_now(account)
+            # what follows by scheduled action: of a result that was saved since, too
+            account.env['telephony.call'].search([('follow_up', '=', 'todo')])._follow_up_batch()
             return reply
 
         self.patch(model, '_receive', receive_and_file)
         deliveries = []
-        for event in (
-            self.event('ringing', at=-20, queue='Sales'), self.event('ringing', at=-15, extension='101'),
-            self.event('answered', at=-10, extension='101'),
-            self.event('ended', outcome='answered', extension='101', talk_seconds=10),
-        ):
+        for event in events:
             body = json.dumps(event)
             deliveries.append({'path': self.path(), 'body': body, 'headers': {
                 'Content-Type': 'application/json', 'X-Telephony-Signature': sign(body.encode())}})
-        self.start_tour(
-            '/odoo/telephony-live', 'telephony_live', login='tel_super',
-            code=f"window.telephonyDeliveries = {json.dumps(deliveries)}; odoo.startTour('telephony_live', {{stepDelay: 0}})")
+        self.start_tour(path, tour, login=login, code=(
+            f"window.telephonyDeliveries = {json.dumps(deliveries)}; odoo.startTour('{tour}', {{stepDelay: 0}})"))
+
+    def test_live(self):
+        self.start_live_tour(
+            '/odoo/telephony-live', 'telephony_live', 'tel_super',
+            self.event('ringing', at=-20, queue='Sales'), self.event('ringing', at=-15, extension='101'),
+            self.event('answered', at=-10, extension='101'),
+            self.event('ended', outcome='answered', extension='101', talk_seconds=10))
         self.assertEqual(self.call().outcome, 'answered')
+
+    def test_callback_board(self):
+        """Of a callback that is nobody's: no news of one's own debts."""
+        self.play(self.event('ended', 'lost', -300, outcome='missed', wait_seconds=20))
+        self.callbacks().user_id = False
+        self.start_live_tour(
+            '/odoo/telephony-callbacks', 'telephony_board_live', 'tel_super',
+            self.outbound('answered', at=-30), self.outbound('ended', at=-10, outcome='answered', talk_seconds=20),
+            self.event('ringing', 'other', caller='+77012223344'))
+        self.assertRecordValues(self.callbacks(), [{'state': 'done', 'closing_call_id': self.call('o1').id}])
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')

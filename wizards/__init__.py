@@ -1,4 +1,5 @@
 from . import telephony_callback_cancel
+from . import telephony_callback_done
 from . import telephony_manual_call
 from . import telephony_settle
 from . import telephony_rehearsal

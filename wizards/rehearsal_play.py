@@ -81,7 +81,7 @@ class Rehearsal:
                 promise.tries.append(call.start_at)
             attempt = sum(promise.since <= start <= call.start_at for start in promise.tries) + failed
         plan = planner.plan(call, attempt)
-        if call._is_reached() and promise and call._moment() >= promise.lost_at:
+        if call.is_reached and promise and call._moment() >= promise.lost_at:
             del self.open[number]
             self.saved_count += 1
         out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
@@ -120,7 +120,7 @@ class Rehearsal:
         """What becomes of the customer's callback, see `telephony.callback._after_calls`."""
         call = planned.call
         promise = self.open.get(call.customer_number)
-        if call._is_reached():
+        if call.is_reached:
             return 'skipped'
         if planned.action.kind == 'give_up':
             if not promise or not promise.is_latest(call):

@@ -74,9 +74,9 @@ SEVERAL = """
 """
 # A call of last week on each of those deals, and on as many others of somebody else's.
 CALLS = """
-    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, match_state, lead_id,
-                                customer_number, start_at, ended_at, create_uid, write_uid, create_date, write_date)
-    SELECT account.id, account.company_id, 'lookup-' || lead.id, 'outbound', 'ended', 'answered', 'auto', lead.id,
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_reached, match_state,
+                                lead_id, customer_number, start_at, ended_at, create_uid, write_uid, create_date, write_date)
+    SELECT account.id, account.company_id, 'lookup-' || lead.id, 'outbound', 'ended', 'answered', true, 'auto', lead.id,
            phone_sanitized, now() at time zone 'UTC' - interval '6 days', now() at time zone 'UTC' - interval '6 days',
            1, 1, now(), now()
       FROM crm_lead AS lead, (SELECT id, company_id FROM telephony_account WHERE name = 'Bench' LIMIT 1) AS account
@@ -88,10 +88,10 @@ PAST_OF_OFTEN = 2_000
 OFTEN_CONTACT = 25
 OFTEN = f'+77{NETWORKS[OFTEN_CONTACT % 12]}{OFTEN_CONTACT * 48271 % 10 ** 7:07}'
 PAST = f"""
-    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, match_state, partner_id,
-                                lead_id, customer_number, user_id, start_at, ended_at, talk_seconds, create_uid, write_uid,
-                                create_date, write_date)
-    SELECT account.id, account.company_id, 'past-' || i, 'inbound', 'ended', 'answered', 'auto', partner.id,
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_reached, match_state,
+                                partner_id, lead_id, customer_number, user_id, start_at, ended_at, talk_seconds, create_uid,
+                                write_uid, create_date, write_date)
+    SELECT account.id, account.company_id, 'past-' || i, 'inbound', 'ended', 'answered', true, 'auto', partner.id,
            CASE WHEN often THEN (SELECT min(id) FROM crm_lead WHERE partner_id = partner.id AND name LIKE 'Several %%') END,
            partner.phone_sanitized, 2, at, at + interval '1 minute', 60, 1, 1, now(), now()
       FROM (SELECT i, i <= {PAST_OF_OFTEN} AS often, CASE WHEN i <= {PAST_OF_OFTEN} THEN {OFTEN_CONTACT} ELSE i END AS contact,
@@ -113,11 +113,11 @@ def forget_calls(cursor) -> None:
 # Three years of a sales department, office hours in UTC, in the order of time; 18 % of the calls are lost, and of those of the
 # last month one in twelve still waits. A PBX's log has internal calls too.
 LOG = """
-    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, match_state,
-                                partner_id, customer_number, user_id, start_at, ended_at, wait_seconds, talk_seconds,
-                                follow_up, create_uid, write_uid, create_date, write_date)
+    INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, is_reached,
+                                match_state, partner_id, customer_number, user_id, start_at, ended_at, wait_seconds,
+                                talk_seconds, follow_up, create_uid, write_uid, create_date, write_date)
     SELECT account.id, account.company_id, 'log-' || i, direction, 'ended', outcome, outcome = 'answered' AND i %% 20 = 0,
-           'auto', CASE WHEN direction != 'internal' THEN partner.id END,
+           outcome = 'answered' AND i %% 20 != 0, 'auto', CASE WHEN direction != 'internal' THEN partner.id END,
            CASE WHEN direction != 'internal' THEN partner.phone_sanitized END,
            CASE WHEN outcome = 'answered' OR direction != 'inbound' THEN agents.ids[1 + i %% array_length(agents.ids, 1)] END,
            start_at, start_at + interval '2 minutes', 3 + (i * 31) %% 57,

@@ -19,7 +19,7 @@ LOCAL = "(start_at AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Almaty')"
 MONTH, LOST = "start_at >= now() at time zone 'UTC' - interval '30 days'", "outcome IN ('missed', 'abandoned')"
 SERVED = """EXISTS (SELECT FROM telephony_call AS reached
                      WHERE reached.customer_number = lost.customer_number AND reached.company_id = lost.company_id
-                       AND reached.outcome = 'answered' AND reached.is_short IS NOT TRUE
+                       AND reached.is_reached
                        AND reached.ended_at >= lost.ended_at)"""
 # Six charts of a dashboard: what they group, what they add up, of which calls, and the same in SQL.
 CHARTS = {

@@ -31,6 +31,7 @@ import { session } from "@web/session";
 const CALL = "crm_telephony.call";
 const LIVE = "crm_telephony.live";
 const DEBTS = "crm_telephony.debts";
+const CALLBACKS = "crm_telephony.callbacks";
 const PREFERENCES = "crm_telephony.preferences";
 
 /** How long (ms) a card stays that nobody does anything with, once the call is over for this user. */
@@ -238,13 +239,16 @@ export const telephonyService = {
             bus.subscribe(CALL, hear);
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
             bus.subscribe(DEBTS, () => whenSeen(tellDebts));
+            bus.subscribe(CALLBACKS, (payload) => events.trigger("callbacks", payload));
             bus.subscribe(PREFERENCES, (preferences) => {
                 Object.assign(state.preferences, preferences);
                 whenSeen(refreshQuietly); // who does not want to be disturbed is not told how his calls end
             });
             bus.addEventListener("BUS:RECONNECT", () => {
                 whenSeen(refreshQuietly);
-                events.trigger("live", {}); // whatever has changed meanwhile
+                for (const event of ["live", "callbacks"]) {
+                    events.trigger(event, {}); // whatever has changed meanwhile
+                }
             });
             bus.start();
             whenSeen(refreshQuietly);
@@ -285,6 +289,18 @@ export const telephonyService = {
                 const listener = ({ detail }) => callback(detail);
                 events.addEventListener("live", listener);
                 return () => events.removeEventListener("live", listener);
+            },
+            /**
+             * Something about the callbacks of a company has changed, or a call with one of these customers has begun or ended;
+             * of any after we were away.
+             *
+             * @param {({ company_id?: number, ids?: number[] }) => void} callback
+             * @returns {() => void} ends it
+             */
+            onCallbacks(callback) {
+                const listener = ({ detail }) => callback(detail);
+                events.addEventListener("callbacks", listener);
+                return () => events.removeEventListener("callbacks", listener);
             },
             /**
              * The user's callbacks have changed: what he owes, or how late it is.

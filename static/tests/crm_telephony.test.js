@@ -18,6 +18,7 @@ class TelephonyCall extends models.Model {
     state = fields.Selection({ selection: [["ringing", "Ringing"], ["in_progress", "In progress"], ["ended", "Ended"]] });
     outcome = fields.Selection({ selection: OUTCOMES });
     is_short = fields.Boolean();
+    is_reached = fields.Boolean();
     is_manual = fields.Boolean();
     is_called_back = fields.Boolean();
     start_at = fields.Datetime();
@@ -120,6 +121,13 @@ test("a call that was logged by hand is marked", async () => {
     expect(".o_data_row:eq(1) .o_telephony_manual").toHaveAttribute("aria-label", "Logged by hand");
     expect(".o_telephony_manual").toHaveCount(1);
     expect(".o_data_row:first .oi-arrow-down-left").toHaveCount(1);
+});
+
+test("a short talk to a result that counts is no short talk", async () => {
+    TelephonyCall._records[1].is_reached = true;
+    await list(`<field name="outcome" widget="telephony_outcome"/>`);
+    expect(".o_data_row:nth-child(2) .badge").toHaveText("Answered");
+    expect(".o_data_row:nth-child(2) .badge").toHaveClass("text-bg-success");
 });
 
 test("outcomes: live, short, called back and unknown ends", async () => {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { click, press, queryAllTexts } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame, Deferred, mockDate } from "@odoo/hoot-mock";
 import {
-    defineModels, getService, makeServerError, mockService, models, mountWithCleanup, onRpc, serverState,
+    contains, defineModels, getService, makeServerError, mockService, models, mountWithCleanup, onRpc, serverState,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { Component, reactive, xml } from "@odoo/owl";
@@ -14,6 +14,10 @@ class TelephonyLive extends models.Model {
     _name = "telephony.live";
 }
 
+class TelephonyCall extends models.Model {
+    _name = "telephony.call";
+}
+
 class Elsewhere extends Component {
     static template = xml`<div/>`;
     static props = ["*"];
@@ -21,7 +25,7 @@ class Elsewhere extends Component {
 
 describe.current.tags("desktop");
 defineMailModels();
-defineModels([TelephonyLive]);
+defineModels([TelephonyLive, TelephonyCall]);
 
 const call = (id, phase, seconds, more = {}) => ({
     id, phase, seconds, direction: "inbound", who: `Customer ${id}`, lead: "", line: "", queue: "", people: [], company: "", ...more,
@@ -54,9 +58,10 @@ beforeEach(() => {
         ],
         debts: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", minutes: 65 }, { id: 10, who: "Forgotten", user: "", lead: "", minutes: 0 }] },
         today: { inbound: 8, lost: 2 },
+        teams: [],
     };
-    onRpc("telephony.live", "get_board", () => {
-        expect.step("get_board");
+    onRpc("telephony.live", "get_board", ({ args: [team] }) => {
+        expect.step(team ? `get_board ${team}` : "get_board");
         return board;
     });
 });
@@ -178,6 +183,42 @@ test("the share lost today is coloured once there are enough calls", async () =>
     }
 });
 
+test("the time of day, and the board of one team, on the wall too", async () => {
+    board.teams = [{ id: 5, name: "Flour" }, { id: 6, name: "Sugar" }];
+    await open();
+    expect(".o_telephony_live_now time").toHaveText(/^12:00|^1:00|^13:00/);
+    expect(queryAllTexts(".o_telephony_live_teams option")).toEqual(["All teams", "Flour", "Sugar"]);
+    await contains(".o_telephony_live_teams").select("6");
+    await advanceTime(0);
+    await animationFrame();
+    expect.verifySteps(["get_board 6"]);
+    await click(".o_telephony_wallboard_on");
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_wallboard .o_telephony_live_teams").toHaveValue("6");
+    await advanceTime(31_000);
+    expect.verifySteps(["get_board 6"]);
+});
+
+test("a call whose end was lost is cleared, once somebody confirms it", async () => {
+    board.calls[0].seconds = 125;
+    onRpc("telephony.call", "action_clear", ({ args: [ids] }) => {
+        expect.step(`clear ${ids}`);
+        board = { ...board, calls: board.calls.slice(1) };
+        return true;
+    });
+    await open();
+    expect(".o_telephony_live_clear").toHaveCount(1, { message: "not the ones that have just begun" });
+    await click(".o_telephony_live_clear");
+    await animationFrame();
+    expect.verifySteps([]);
+    await click(".modal .btn-primary");
+    await animationFrame();
+    await animationFrame();
+    expect.verifySteps(["clear 1", "get_board"]);
+    expect(".o_telephony_live_call").toHaveCount(2);
+});
+
 test("no call card on the wallboard, and again after it", async () => {
     await open();
     const { state } = getService("telephony");
@@ -256,7 +297,7 @@ test("nobody listens any more once the board is left", async () => {
 });
 
 test("nobody calls", async () => {
-    board = { calls: [], more: 0, people: [], debts: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 } };
+    board = { calls: [], more: 0, people: [], debts: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [] };
     await open();
     expect(".o_telephony_live_nothing").toHaveCount(3);
     expect("[data-figure=lost] .o_telephony_live_value").toHaveText("–");

@@ -41,6 +41,11 @@ export class CallOutcomeField extends Component {
         return !this.outcome && this.data.state !== "ended";
     }
 
+    /** Too short to count, unless its result says otherwise. */
+    get isShort() {
+        return this.data.is_short && !this.data.is_reached;
+    }
+
     get isCalledBack() {
         return this.data.is_called_back;
     }
@@ -53,7 +58,7 @@ export class CallOutcomeField extends Component {
         if (!this.outcome) {
             return _t("End unknown");
         }
-        return this.data.is_short
+        return this.isShort
             ? _t("Short talk")
             : formatSelection(this.outcome, { selection: fields[this.props.name].selection });
     }
@@ -62,7 +67,7 @@ export class CallOutcomeField extends Component {
         if (this.isLive) {
             return "text-bg-primary";
         }
-        return outcomeDecoration(this.outcome, this.data.is_short);
+        return outcomeDecoration(this.outcome, this.isShort);
     }
 }
 
@@ -74,6 +79,7 @@ export const callOutcomeField = {
     fieldDependencies: [
         { name: "state", type: "selection" },
         { name: "is_short", type: "boolean" },
+        { name: "is_reached", type: "boolean" },
         { name: "is_called_back", type: "boolean" },
     ],
 };

@@ -1,14 +1,15 @@
-import { onWillDestroy } from "@odoo/owl";
+import { onWillDestroy, useExternalListener } from "@odoo/owl";
+import { browser } from "@web/core/browser/browser";
 import { registry } from "@web/core/registry";
+import { user } from "@web/core/user";
 import { useService } from "@web/core/utils/hooks";
-import { useDebounced } from "@web/core/utils/timing";
 import { KanbanController } from "@web/views/kanban/kanban_controller";
 import { KanbanHeader } from "@web/views/kanban/kanban_header";
 import { KanbanRenderer } from "@web/views/kanban/kanban_renderer";
 import { kanbanView } from "@web/views/kanban/kanban_view";
 
-/** A burst of changes reloads the board once (ms). */
-const CALM = 1_000;
+/** The board is loaded again at most so often (ms), whatever happens on the phones. */
+const PAUSE = 1_000;
 
 /** Says how many debts a column has; Odoo's own header has room for their sum only. */
 export class DebtsHeader extends KanbanHeader {
@@ -19,12 +20,48 @@ export class DebtsRenderer extends KanbanRenderer {
     static components = { ...KanbanRenderer.components, KanbanHeader: DebtsHeader };
 }
 
-/** Follows what happens to the debts of whoever looks at it. */
+/** Follows what happens to the debts, and to the calls of their customers, whoever does it. */
 export class DebtsController extends KanbanController {
     setup() {
         super.setup();
-        const reload = useDebounced(() => this.model.root.load(), CALM);
-        onWillDestroy(useService("telephony").onDebts(reload));
+        const stopListening = useService("telephony").onCallbacks((news) => this.isConcerned(news) && this.reloadSoon());
+        onWillDestroy(() => {
+            stopListening();
+            browser.clearTimeout(this.planned);
+        });
+        useExternalListener(document, "visibilitychange", () => this.isDirty && this.reloadSoon());
+    }
+
+    /** A call with a customer who is not on the board changes nothing there. */
+    isConcerned({ company_id: companyId, ids }) {
+        return (
+            (!companyId || user.activeCompanies.some((company) => company.id === companyId)) &&
+            (!ids || this.model.root?.records.some((record) => ids.includes(record.resId)))
+        );
+    }
+
+    /** A board that nobody sees is loaded when somebody does. */
+    reloadSoon() {
+        this.isDirty = true;
+        if (!document.hidden) {
+            this.planned ??= browser.setTimeout(() => this.reload(), PAUSE);
+        }
+    }
+
+    async reload() {
+        if (this.rootRef.el?.querySelector("[aria-expanded=true]")) {
+            this.planned = browser.setTimeout(() => this.reload(), PAUSE); // not from under an open menu
+            return;
+        }
+        this.isDirty = false;
+        try {
+            await this.model.root?.load();
+        } finally {
+            this.planned = undefined;
+        }
+        if (this.isDirty) {
+            this.reloadSoon();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 import { Component, onWillDestroy, onWillStart, useEffect, useExternalListener, useRef, useState } from "@odoo/owl";
 import { browser } from "@web/core/browser/browser";
 import { router } from "@web/core/browser/router";
+import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { user } from "@web/core/user";
@@ -9,6 +10,8 @@ import { ControlPanel } from "@web/search/control_panel/control_panel";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 import { formatClock } from "../clock/clock_field";
 import { formatMinutes } from "../minutes/minutes_field";
+
+const { DateTime } = luxon;
 
 /** The board asks the server at most so often (ms), whatever happens on the phones, */
 const PAUSE = 1_000;
@@ -21,6 +24,8 @@ const LOST_WARNING = 10;
 const LOST_DANGER = 20;
 /** of fewer calls a share says nothing. */
 const LOST_LEAST = 10;
+/** A call that goes on longer (s) may have lost its end on the way: it can be cleared. */
+const LONG_CALL = 120;
 /** Beyond two of these (s) nobody counts hours. */
 const DAY = 86_400;
 
@@ -33,6 +38,7 @@ export class LiveBoard extends Component {
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
+        this.dialog = useService("dialog");
         this.root = useRef("root");
         this.controlPanelDisplay = {};
         this.state = useState({
@@ -40,8 +46,10 @@ export class LiveBoard extends Component {
             failed: false,
             /** seconds since the board was told */
             age: 0,
-            /** stands in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1 */
+            now: DateTime.local(),
+            /** both stand in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1&team=5 */
             wallboard: Boolean(router.current.wallboard),
+            team: Number(router.current.team) || false,
         });
         /** when the board was asked for, and when it was told last (ms) */
         this.fetchedAt = 0;
@@ -100,7 +108,12 @@ export class LiveBoard extends Component {
         this.isDirty = false;
         this.isAsking = true;
         try {
-            const board = await this.orm.silent.call("telephony.live", "get_board", []);
+            const team = this.state.team;
+            const board = await this.orm.silent.call("telephony.live", "get_board", [team]);
+            if (team !== this.state.team) {
+                this.isDirty = true; // another one was chosen meanwhile
+                return;
+            }
             this.trueAt = Date.now();
             Object.assign(this.state, { board, failed: false, age: 0 });
         } catch (error) {
@@ -117,8 +130,16 @@ export class LiveBoard extends Component {
         }
     }
 
+    chooseTeam(id) {
+        this.state.team = Number(id) || false;
+        this.tellAddress();
+        this.fetchedAt = 0; // at once
+        this.refreshSoon();
+    }
+
     tick() {
         this.state.age = Math.round((Date.now() - this.trueAt) / 1_000);
+        this.state.now = DateTime.local();
         if (Date.now() - this.fetchedAt >= REFRESH) {
             this.refreshSoon();
         }
@@ -243,12 +264,45 @@ export class LiveBoard extends Component {
         return formatMinutes(debt.minutes);
     }
 
+    /** What every clock on the wall shows, and the day. */
+    get time() {
+        return this.state.now.toLocaleString(DateTime.TIME_SIMPLE);
+    }
+
+    get day() {
+        return this.state.now.toLocaleString({ weekday: "long", day: "numeric", month: "long" });
+    }
+
+    mayBeDead(call) {
+        return !this.state.wallboard && this.age(call) >= LONG_CALL;
+    }
+
+    clearLabel(call) {
+        return _t("Clear the call of %s", call.who);
+    }
+
     // --- what can be done ----------------------------------------------------------------------------------------
 
     open(model, id) {
         if (!this.state.wallboard) {
             this.action.doAction({ type: "ir.actions.act_window", res_model: model, res_id: id, views: [[false, "form"]] });
         }
+    }
+
+    /** The PBX has lost the end of a call: it leaves the screens. */
+    clear(call) {
+        this.dialog.add(ConfirmationDialog, {
+            title: _t("Clear this call?"),
+            body: _t(
+                "Only if nobody is on the line any more. The call stays in the log, and its end is unknown; if the PBX tells it after all, that counts."
+            ),
+            confirmLabel: _t("Clear"),
+            confirm: async () => {
+                await this.orm.call("telephony.call", "action_clear", [[call.id]]);
+                await this.refresh();
+            },
+            cancel: () => {},
+        });
     }
 
     /** The screen is filled where the browser allows it, which it does after a click only; the page in any case. */
@@ -268,7 +322,12 @@ export class LiveBoard extends Component {
 
     setWallboard(on) {
         this.state.wallboard = on;
-        this.props.updateActionState?.({ wallboard: on ? 1 : undefined });
+        this.tellAddress();
+    }
+
+    tellAddress() {
+        const { wallboard, team } = this.state;
+        this.props.updateActionState?.({ wallboard: wallboard ? 1 : undefined, team: team || undefined });
     }
 }
 

@@ -55,6 +55,62 @@ registry.category("web_tour.tours").add("telephony_board", {
             trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(Bought elsewhere)",
         },
         {
+            content: "lost by mistake: a supervisor opens it again",
+            trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+77010000003)",
+            run: "hover && click .o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button",
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Reopen)",
+            run: "click",
+        },
+        {
+            content: "and closes it by hand, as she has talked on her mobile: nothing but a call says so",
+            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
+            run: "click",
+        },
+        {
+            trigger: ".modal .modal-footer button:contains(Log the Call)",
+            run: "click",
+        },
+        {
+            content: "prefilled",
+            trigger: ".modal:contains(Log a Call) .o_field_widget[name=number] input:value(+77010000003)",
+        },
+        {
+            trigger: ".modal .btn-secondary:contains(Discard)",
+            run: "click",
+        },
+        {
+            content: "another one was served in another way",
+            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+        },
+        {
+            trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_radio_item:contains(In another way) input",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=note] input",
+            run: "edit came to the shop",
+        },
+        {
+            trigger: ".modal .modal-footer button:contains(Close Callback)",
+            run: "click",
+        },
+        {
+            content: "it is saved by hand: no talk, no minutes",
+            trigger:
+                ".o_telephony_board .o_kanban_group:contains(Saved) .o_kanban_record:contains(came to the shop):not(:contains(after)) .badge:contains(By hand)",
+        },
+        {
             content: "call from the systray",
             trigger: ".o_telephony_debts_toggle",
             run: "click",
@@ -76,6 +132,51 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             trigger: ".o_data_row:contains(+77010000002):contains(Late)",
+        },
+    ],
+});
+
+// The test gives the deliveries of calls in window.telephonyDeliveries: {path, body, headers}.
+async function deliver(place) {
+    const { path, body, headers } = window.telephonyDeliveries[place];
+    const response = await fetch(path, { method: "POST", body, headers });
+    if (!response.ok) {
+        throw new Error(`the webhook answered ${response.status}`);
+    }
+}
+
+/** As a colleague does on another page. */
+async function saveResult(name) {
+    const { orm } = odoo.__WOWL_DEBUG__.root.env.services;
+    const [call] = await orm.searchRead("telephony.call", [["external_id", "=", "o1"]], ["id"]);
+    const [result] = await orm.searchRead("telephony.disposition", [["name", "=", name]], ["id"]);
+    await orm.call("telephony.call", "save_result", [[call.id], { disposition_id: result.id }]);
+}
+
+const CUSTOMER = ".o_kanban_record:contains(+77771234567)";
+
+registry.category("web_tour.tours").add("telephony_board_live", {
+    steps: () => [
+        {
+            trigger: `.o_telephony_board ${CUSTOMER}:contains(Missed):not(:has([role=status]))`,
+            run: () => deliver(0),
+        },
+        {
+            content: "a colleague talks to the customer",
+            trigger: `${CUSTOMER} [role=status]:contains(Anna is talking)`,
+            run: () => deliver(1),
+        },
+        {
+            content: "no longer, and the talk was too short to count",
+            trigger: `${CUSTOMER}:not(:has([role=status])):contains(Short talk, 0:20, does not count):contains(Tried by us: 1)`,
+            run: async () => {
+                await saveResult("Agreed");
+                await deliver(2);
+            },
+        },
+        {
+            content: "but to a result: it is saved",
+            trigger: `.o_telephony_board .o_kanban_group:contains(Saved):has(.o_telephony_count) ${CUSTOMER}:contains(We called)`,
         },
     ],
 });

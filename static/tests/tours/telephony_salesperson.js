@@ -61,7 +61,16 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
             run: "click",
         },
         {
-            trigger: ".o_data_row:contains('+77771234567') button[name=action_done]",
+            trigger: ".o_data_row:contains('+77771234567') button[name=action_open_done]",
+            run: "click",
+        },
+        {
+            content: "no talk: asked how the customer was served",
+            trigger: ".modal .o_radio_item:contains(In a messenger) input",
+            run: "click",
+        },
+        {
+            trigger: ".modal .modal-footer button:contains(Close Callback)",
             run: "click",
         },
         {
