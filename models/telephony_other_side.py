@@ -34,6 +34,9 @@ class TelephonyOtherSide(models.AbstractModel):
         owned, sides = self.sudo(), {}
         partners = owned.partner_id.with_env(self.env)._filtered_access('read')
         leads = owned.lead_id.with_env(self.env)._filtered_access('read')
+        # all at once: parts of the recordsets would be read one by one
+        partners.fetch(['name', 'complete_name'])
+        leads.fetch(['contact_name', 'partner_name'])
         deals = owned.filtered(
             lambda one: one.customer_number and not one.partner_id and not one.lead_id)._open_deals_with_name(self.env)
         for one, own in zip(self, owned, strict=True):
