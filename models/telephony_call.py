@@ -222,8 +222,8 @@ class TelephonyCall(models.Model):
             return NotImplemented
         return Domain.OR(
             self._number_domain(text) if re.fullmatch(r'[\d\s()+.*\-/]+', text) else
-            Domain('partner_id', 'ilike', text) | Domain('lead_id', 'any', Domain('display_name', 'ilike', text)
-                                                         | Domain('contact_name', 'ilike', text) | Domain('partner_name', 'ilike', text))
+            Domain('partner_id', 'ilike', text) | Domain('lead_id', 'any', Domain.OR(
+                Domain(name, 'ilike', text) for name in ('display_name', 'contact_name', 'partner_name')))
             for text in ([value] if isinstance(value, str) else value) if text)
 
     @api.model

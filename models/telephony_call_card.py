@@ -335,14 +335,14 @@ class TelephonyCall(models.Model):
         return [self._partner_values(one) for one in people if not one.is_company][:MOST_PEOPLE]
 
     def _owners(self, deals, shown, controls):
-        """Colleagues whose customer calls, and whether the call can be passed on to them. Who owns a customer is no secret to a
-        colleague who answers him; what he buys may be one. Nobody where it is the user's own customer, but for deals that he does
-        not see.
+        """Colleagues whose customer calls, and whether the call can be passed on to them. Who owns a customer is no secret to
+        a colleague who answers; what it is about may be one. Nobody where it is the user's own customer, but for deals that the
+        user does not see.
 
         :param deals: the deals that the call may be about, whoever may read them
         :param shown: those of them that the card shows
-        :return: list of ``{'id', 'name', 'deals': how many open ones, 'state': of his phone, '' where he has none, 'phone': where
-            to pass the call on to, or False}``
+        :return: list of ``{'id', 'name', 'deals': how many open ones, 'state': of the owner's phone, '' where there is none,
+            'phone': where to pass the call on to, or False}``
         """
         me, call = self.env.user, self.sudo()
         open_ones = deals.sudo().filtered(lambda deal: deal.won_status == 'pending' and deal.active)
@@ -357,7 +357,7 @@ class TelephonyCall(models.Model):
         found = self._colleagues(phones) if phones else []
         values = []
         for user, count in owners:
-            own = phones.filtered(lambda one: one.user_id == user) or phones.filtered(lambda one: user in one.also_user_ids)
+            own = phones.filtered_domain([('user_id', '=', user.id)]) or phones.filtered_domain([('also_user_ids', '=', user.id)])
             best = next((one for one in found if one['id'] in own.ids), {})
             values.append({
                 'id': user.id, 'name': user.name, 'deals': count, 'state': best.get('state', ''),

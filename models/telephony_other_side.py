@@ -29,16 +29,15 @@ class TelephonyOtherSide(models.AbstractModel):
             one.customer_name = partner.complete_name or name_in(lead) or False
 
     def _other_sides(self):
-        """What tells the names: dict record → (res.partner, crm.lead), where the deal may be one that is not linked. Each may be
-        empty."""
+        """What tells the names: dict record → (res.partner, crm.lead). Each may be empty, and the deal one that is not linked."""
         owned, sides = self.sudo(), {}
+        unknown = owned.filtered(lambda one: one.customer_number and not one.partner_id and not one.lead_id)
         partners = owned.partner_id.with_env(self.env)._filtered_access('read')
         leads = owned.lead_id.with_env(self.env)._filtered_access('read')
         # all at once: parts of the recordsets would be read one by one
         partners.fetch(['name', 'complete_name'])
         leads.fetch(['contact_name', 'partner_name'])
-        deals = owned.filtered(
-            lambda one: one.customer_number and not one.partner_id and not one.lead_id)._open_deals_with_name(self.env)
+        deals = unknown._open_deals_with_name(self.env)
         for one, own in zip(self, owned, strict=True):
             lead = own.lead_id.with_env(self.env) & leads if own.lead_id else deals.get(
                 (own.company_id, own.customer_number), leads.browse())
@@ -52,7 +51,8 @@ class TelephonyOtherSide(models.AbstractModel):
             return {}
         leads = env['crm.lead'].search_fetch([
             ('phone_sanitized', 'in', list(numbers)), ('won_status', '=', 'pending'),
-            ('company_id', 'in', [False, *self.company_id.ids]), '|', ('contact_name', '!=', False), ('partner_name', '!=', False),
+            ('company_id', 'in', [False, *self.company_id.ids]),
+            '|', ('contact_name', '!=', False), ('partner_name', '!=', False),
         ], ['phone_sanitized', 'company_id', 'contact_name', 'partner_name'], order='id desc')
         several = defaultdict(list)
         for lead in leads:

@@ -560,8 +560,8 @@ class TestCard(CardCase):
         self.play(self.event('ringing', extension='101', caller='+77019999999'))
         self.call().with_user(self.anna).create_caller({'kind': 'lead', 'name': "Aigerim", 'company': "Firm"})
         self.assertRecordValues(self.call().lead_id, [{
-            'name': "Aigerim", 'contact_name': "Aigerim", 'partner_name': "Firm", 'phone': '+77019999999', 'user_id': self.anna.id,
-            'source_id': source.id, 'medium_id': self.env.ref('utm.utm_medium_phone').id}])
+            'name': "Aigerim", 'contact_name': "Aigerim", 'partner_name': "Firm", 'phone': '+77019999999',
+            'user_id': self.anna.id, 'source_id': source.id, 'medium_id': self.env.ref('utm.utm_medium_phone').id}])
 
     def test_a_deal_of_a_known_caller_is_named_after_them(self):
         self.play(self.event('ringing', extension='101'))
@@ -621,7 +621,7 @@ class TestCard(CardCase):
         self.new_lead()
         self.assertEqual(self.card()['owners'], [], "her own deal")
         self.new_lead(user_id=self.boris.id)
-        self.assertEqual([(one['name'], one['deals']) for one in self.card()['owners']], [("Boris", 1)], "she does not see it")
+        self.assertEqual([(one['name'], one['deals']) for one in self.card()['owners']], [("Boris", 1)], "not hers to see")
         self.boris.active = False
         self.assertEqual(self.card()['owners'], [])
 
@@ -687,7 +687,8 @@ class TestReasons(CardCase):
         self.assertEqual(self.reasons()[1], "Due today: Send the list (Boris)")
 
     def test_what_rules_have_planned_is_nothing_that_was_promised(self):
-        self.play(self.event('ringing', 'short', at=-60, extension='101'), self.event('answered', 'short', at=-50, extension='101'),
+        self.play(self.event('ringing', 'short', at=-60, extension='101'),
+                  self.event('answered', 'short', at=-50, extension='101'),
                   self.event('ended', 'short', at=-40, outcome='answered', talk_seconds=10),
                   self.event('ringing', 'lost', at=-30), self.event('ended', 'lost', at=-10, outcome='missed'))
         lead = self.new_lead()

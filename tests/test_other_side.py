@@ -56,7 +56,8 @@ class TestOtherSide(TelephonyCase):
         other.action_set_lost()
         self.env.invalidate_all()
         self.assertEqual(call.customer_name, "Zeinep")
-        self.lead.write({'user_id': False, 'team_id': False, 'company_id': self.env['res.company'].create({'name': "Elsewhere"}).id})
+        elsewhere = self.env['res.company'].create({'name': "Elsewhere"})
+        self.lead.write({'user_id': False, 'team_id': False, 'company_id': elsewhere.id})
         self.env.invalidate_all()
         self.assertFalse(call.sudo().customer_name)
 
