@@ -357,7 +357,8 @@ class TelephonyCall(models.Model):
         found = self._colleagues(phones) if phones else []
         values = []
         for user, count in owners:
-            own = phones.filtered_domain([('user_id', '=', user.id)]) or phones.filtered_domain([('also_user_ids', '=', user.id)])
+            own = phones.filtered_domain([('user_id', '=', user.id)]) or phones.filtered_domain([
+                ('also_user_ids', '=', user.id)])
             best = next((one for one in found if one['id'] in own.ids), {})
             values.append({
                 'id': user.id, 'name': user.name, 'deals': count, 'state': best.get('state', ''),

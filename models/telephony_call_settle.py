@@ -138,9 +138,9 @@ class TelephonyCall(models.Model):
 
         :return: dict with `state` (match_state), `reason`, `lead_id` and `partner_id` ({'id', 'name'} or False),
             `deals` (list of dicts, the best first: `id`, `name`, `score` (0 for who is no administrator), `reasons` (`code`,
-            `text`, `weight`), `stage`, `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may not
-            read), `contacts` (`id`, `name`, `picked`: the first of those who have this number), `further_contacts` (how many
-            more have it)
+            `text`, `weight`), `stage`, `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may
+            not read), `contacts` (`id`, `name`, `picked`: the first of those who have this number), `further_contacts`
+            (how many more have it)
         """
         self.ensure_one()
         self.check_access('read')

@@ -29,7 +29,7 @@ class TelephonyOtherSide(models.AbstractModel):
             one.customer_name = partner.complete_name or name_in(lead) or False
 
     def _other_sides(self):
-        """What tells the names: dict record → (res.partner, crm.lead). Each may be empty, and the deal one that is not linked."""
+        """What tells the names: dict record → (res.partner, crm.lead). Each may be empty; the deal need not be linked."""
         owned, sides = self.sudo(), {}
         unknown = owned.filtered(lambda one: one.customer_number and not one.partner_id and not one.lead_id)
         partners = owned.partner_id.with_env(self.env)._filtered_access('read')
