@@ -409,7 +409,8 @@ class TelephonyCall(models.Model):
                 lambda call: call.partner_id and call.customer_number).grouped('company_id').items():
             numbers, ours = calls.mapped('customer_number'), [False, company.id]
             known = {
-                *partners.search([('phone_sanitized', 'in', numbers), ('company_id', 'in', ours)]).mapped('phone_sanitized'),
+                *partners.search(
+                    partners._telephony_number_domain(numbers) & Domain('company_id', 'in', ours))._telephony_numbers(),
                 *further.search([
                     ('number', 'in', numbers), ('partner_id.active', '=', True), ('partner_id.company_id', 'in', ours),
                 ]).mapped('number'),

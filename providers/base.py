@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
@@ -19,6 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 # A text of an adapter: it stays English here, whoever shows it puts it into the reader's words.
 from ..tools.words import _lt as _
 from ..tools.words import storable
+from .numbers import plain
 
 DIRECTIONS = ('inbound', 'outbound', 'internal')
 OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned')
@@ -137,7 +140,9 @@ class Account:
     webhook_url: str = field(default='', repr=False)
     timezone: str = 'UTC'
     country: str = ''
+    outside_codes: tuple[str, ...] = ()     # dialled for an outside line
     extensions: frozenset[str] = frozenset()
+    trunks: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
 
     def to_utc(self, local: datetime) -> datetime:
@@ -159,16 +164,27 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Stranger:
+    """An endpoint that nobody has entered, what it would be called as a phone, and what it is taken for by what it does."""
+    name: str
+    extension: str
+    is_trunk: bool
+
+
+@dataclass(frozen=True)
 class Identity:
     """Which event a payload is.
 
     `key` is equal for repeats of one event and different otherwise, `call_ref` is the PBX's id of the whole call. An
     event that belongs to no call (an SMS, a keep-alive) has no `call_ref`, and `ignored` says what it is.
+
+    `leg_ref` is the id of a leg that may have begun as a call of its own: then this event is of that call too.
     """
     kind: str
     call_ref: str
     key: str
     ignored: str = ''
+    leg_ref: str = ''
 
 
 @dataclass(frozen=True)
@@ -302,6 +318,7 @@ class CallRecord:
     end_unknown: bool = False
     legs: tuple[LegRecord, ...] = ()
     recordings: tuple[RecordingRecord, ...] = ()
+    doubts: tuple[str, ...] = ()    # of DOUBTS: what was not told, or not believed, so that something near it stands here
 
 
 class Provider:
@@ -327,6 +344,10 @@ class Provider:
     tells_outgoing_answer = True
     # whether its deliveries are authenticated by more than the address: a link of one that are not leads nobody elsewhere
     signs = True
+    # whether its events name trunks like phones, so that somebody has to know which is which
+    names_trunks = False
+    # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
+    shares_legs = False
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
     recording_hosts: tuple[str, ...] = ()
 
@@ -362,8 +383,17 @@ class Provider:
         raise NotImplementedError
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        """All payloads of one call, in order of arrival, in our words."""
+        """All payloads of one call, in order of arrival, in our words. The call is that of the first one; after its own may
+        come those of calls with which it shares a leg, see :class:`Identity`."""
         raise NotImplementedError
+
+    def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
+        """The legs of which new events tell; `known` are all events of their calls."""
+        return set()
+
+    def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
+        """The endpoints in these calls that nobody has entered, neither as an extension nor as a trunk."""
+        return []
 
     def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
         """How the client's commands name this running call, where that is not the PBX's id of the call: then ''."""
@@ -394,7 +424,62 @@ _registry: dict[str, Provider] = {}
 registry: Mapping[str, Provider] = MappingProxyType(_registry)
 
 
+# --- what can be believed ----------------------------------------------------------------------------------------
+
+# What a PBX may leave out or get wrong without its call being lost: something near the truth stands in, and the call is
+# marked with the word.
+DOUBTS = ('time', 'duration', 'direction')
+# Years of a clock that was set, and of a time that is one: .NET's year 1, Unix' 1970 and 9999 all mean that nobody knew.
+YEARS = range(2000, 2100)
+# No call lasts longer; a counter that was never started tells more.
+LONGEST_CALL = 48 * 3600
+
+_doubted: ContextVar[set[str] | None] = ContextVar('doubted', default=None)
+
+
+@contextmanager
+def doubting() -> Iterator[set[str]]:
+    """What the helpers below have not believed while the block ran, as words of DOUBTS."""
+    token = _doubted.set(found := set())
+    try:
+        yield found
+    finally:
+        _doubted.reset(token)
+
+
+def doubt(what: str) -> None:
+    """Mark the call that is being read, see :data:`DOUBTS`."""
+    if (found := _doubted.get()) is not None:
+        found.add(what)
+
+
+def believed(moment: datetime | None) -> datetime | None:
+    """The moment, None where it is of a year in which nobody called."""
+    if moment and moment.year not in YEARS:
+        doubt('time')
+        return None
+    return moment
+
+
+def moment_or(told: datetime | None, received_at: datetime) -> datetime:
+    """When something happened: as the PBX told, else when we heard of it."""
+    if not told:
+        doubt('time')
+    return told or received_at
+
+
 # --- helpers that adapters share ---------------------------------------------------------------------------------
+
+def in_calls(identities: Iterable[tuple[Identity, Stored]]) -> dict[str, list[Stored]]:
+    """What :meth:`Provider.translate` takes for each call: its own events, then those of calls with which it has a leg in
+    common."""
+    own, legs = {}, {}
+    for identity, stored in identities:
+        own.setdefault(identity.call_ref, []).append(stored)
+        legs.setdefault(identity.call_ref, {identity.call_ref}).update({identity.leg_ref} - {''})
+    return {ref: [*stored, *(one for other in own if other != ref and legs[ref] & legs[other] for one in own[other])]
+            for ref, stored in own.items()}
+
 
 def missing(name: str) -> ProviderError:
     return ProviderError(_("The field %(field)s is missing.", field=name))
@@ -450,7 +535,7 @@ def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
 
 
 def text_of(payload: Mapping, name: str, required: bool = False) -> str:
-    """A field as stripped, storable text; numbers are accepted as text.
+    """A field as stripped, plain and storable text; numbers are accepted as text.
 
     :raise ProviderError: it is a list or an object, longer than LONGEST_TEXT, or required and empty
     """
@@ -461,7 +546,7 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise unfit(name, _("a text"), str(value)[:100])
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
-    value = storable(value).strip()
+    value = plain(storable(value)).strip()
     if len(value) > LONGEST_TEXT:
         raise ProviderError(_(
             "The field %(field)s is longer than %(most)s characters: %(text)s…",
@@ -472,9 +557,10 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
 
 
 def seconds_of(payload: Mapping, name: str) -> float | None:
-    """A duration in seconds, given as a number or as its text; None when it is absent or empty.
+    """A duration in seconds, given as a number or as its text; None when it is absent, empty, negative or longer than any
+    call.
 
-    :raise ProviderError: it is no duration
+    :raise ProviderError: it is no number
     """
     text = text_of(payload, name)
     if not text:
@@ -482,28 +568,29 @@ def seconds_of(payload: Mapping, name: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value < 10 ** 7:
-        raise unfit(name, _("a number of seconds"), text[:100])
+        raise unfit(name, _("a number of seconds"), text[:100]) from None
+    if not 0 <= value <= LONGEST_CALL:
+        doubt('duration')
+        return None
     return value
 
 
-def unix_time_of(payload: Mapping, name: str, required: bool = False) -> datetime | None:
-    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is absent, empty or 0.
+def unix_time_of(payload: Mapping, name: str) -> datetime | None:
+    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is absent, empty, 0 or of no year
+    in which anybody called.
 
-    :raise ProviderError: it is no such time, or it is required and there is none
+    :raise ProviderError: it is no number
     """
     text = text_of(payload, name)
     try:
         seconds = float(text or 0)
-        moment = datetime.fromtimestamp(seconds, timezone.utc) if seconds else None
+    except ValueError:
+        raise unfit(name, _("a time in Unix seconds"), text[:100]) from None
+    try:
+        return believed(datetime.fromtimestamp(seconds, timezone.utc)) if seconds else None
     except (ValueError, OverflowError, OSError):
-        seconds, moment = -1, None
-    if seconds < 0:
-        raise unfit(name, _("a time in Unix seconds"), text[:100])
-    if required and not moment:
-        raise missing(name)
-    return moment
+        doubt('time')
+        return None
 
 
 def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = False) -> str:
@@ -517,13 +604,18 @@ def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = 
     return text
 
 
-def local_time_of(payload: Mapping, name: str, account: Account, pattern: str = '%Y-%m-%d %H:%M:%S') -> datetime:
-    """A required time on the PBX's own clock, as aware UTC.
+def local_time_of(
+    payload: Mapping, name: str, account: Account, pattern: str = '%Y-%m-%d %H:%M:%S',
+) -> datetime | None:
+    """A time on the PBX's own clock, as aware UTC; None when it is absent, empty, all zeros or of no year in which anybody
+    called.
 
-    :raise ProviderError: it is missing or no time
+    :raise ProviderError: it is no time
     """
-    text = text_of(payload, name, required=True)
+    text = text_of(payload, name)
+    if not re.search('[^0 :.T-]', text):
+        return None
     try:
-        return account.to_utc(datetime.strptime(text, pattern))
+        return believed(account.to_utc(datetime.strptime(text, pattern)))
     except (ValueError, OverflowError):
         raise unfit(name, _("a time"), text[:100]) from None

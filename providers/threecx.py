@@ -32,7 +32,9 @@ from .base import (
     Stored,
     WebhookRequest,
     _,
+    believed,
     digest,
+    doubt,
     missing,
     seconds_of,
     text_of,
@@ -50,8 +52,8 @@ CALL_TYPE = {
 # The addresses below the webhook's, and what is asked there. Whatever else is posted is a journal.
 DOORS = {'lookup': 'lookup', 'contacts': 'create'}
 JSON = 'application/json; charset=utf-8'
-# Other years are no time of a call.
-YEARS = range(1990, 2100)
+# Our own field: when a journal came that tells no time of its own.
+HEARD_AT = 'HeardAt'
 
 
 class Pace(NamedTuple):
@@ -75,7 +77,8 @@ KEPT_FOR = 'kept_for'
 _VARIABLE = re.compile(r'\[.*\]', re.DOTALL)
 _SPAN = re.compile(r'(?:(\d+)\.)?(\d+):(\d\d):(\d\d)(?:[.,]\d+)?')
 _ISO = re.compile(r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?', re.IGNORECASE)
-_AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}) (\d\d?:\d\d:\d\d)')
+# Small letters stand behind the time where the day is written first, as in Australia: that is no American time.
+_AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}),? +(\d\d?:\d\d:\d\d)(?: *([AP]M))?')
 
 
 class ThreeCX(Provider):
@@ -108,8 +111,10 @@ class ThreeCX(Provider):
         """A lookup or a new contact is no event. A journal is kept for every window that it matters to."""
         if _door(request) or request.method in ('GET', 'HEAD', 'OPTIONS'):
             return []
-        payload = {name: value for name, value in request.content().items() if name != KEPT_FOR}
+        payload = {name: value for name, value in request.content().items() if name not in (KEPT_FOR, HEARD_AT)}
         try:
+            if not any(_moment(payload, name) for name in ('started_at', 'established_at', 'ended_at')):
+                payload[HEARD_AT] = datetime.now(timezone.utc).isoformat(timespec='seconds')
             journal = _journal(payload)
         except ProviderError:
             return [payload]        # identify tells why
@@ -218,17 +223,15 @@ class _Journal:
 
 def _journal(payload: Mapping) -> _Journal:
     """:raise ProviderError: the call, its start or a duration cannot be read"""
-    call_type = _text(payload, 'call_type')
-    if not call_type:
-        raise missing('call_type')
-    if call_type.lower() not in CALL_TYPE:
-        raise unknown('call_type', call_type[:100])
-    started_at = _moment(payload, 'started_at')
-    if not started_at:
-        raise missing('started_at')
-    later = (_moment(payload, name) for name in ('established_at', 'ended_at'))
-    established_at, ended_at = (at if at and at >= started_at else None for at in later)
     talk = _duration(payload, 'duration')
+    call_type = _call_type(payload, bool(talk))
+    started_at, established_at, ended_at = (_moment(payload, name) for name in ('started_at', 'established_at', 'ended_at'))
+    if not started_at:
+        doubt('time')
+        began_at = established_at or (ended_at and ended_at - timedelta(seconds=talk or 0)) or _moment(payload, HEARD_AT)
+        if not (started_at := began_at):
+            raise missing('started_at')
+    established_at, ended_at = (at if at and at >= started_at else None for at in (established_at, ended_at))
     if established_at and ended_at and (ended_at - established_at or not talk):
         talk = max((ended_at - established_at).total_seconds(), 0)
     return _Journal(
@@ -243,6 +246,22 @@ def _journal(payload: Mapping) -> _Journal:
     )
 
 
+def _call_type(payload: Mapping, talked: bool) -> str:
+    """A key of CALL_TYPE. Where the PBX tells none, `direction` and whether anybody talked do.
+
+    :raise ProviderError: it is another word
+    """
+    call_type = _text(payload, 'call_type')
+    if call_type and call_type.lower() not in CALL_TYPE:
+        raise unknown('call_type', call_type[:100])
+    if call_type:
+        return call_type
+    doubt('direction')
+    if _text(payload, 'direction').lower().startswith('out'):
+        return 'Outbound' if talked else 'Notanswered'
+    return 'Inbound' if talked else 'Missed'
+
+
 def _text(payload: Mapping, name: str) -> str:
     """A field without literal quotes; a variable that 3CX does not know stays in the text as [Name] and is empty."""
     text = text_of(payload, name).strip('"\'').strip()
@@ -250,8 +269,8 @@ def _text(payload: Mapping, name: str) -> str:
 
 
 def _moment(payload: Mapping, name: str) -> datetime | None:
-    """3CX: ISO in UTC as the template writes it, or MM/DD/YYYY HH:mm:ss, of the UTC variable too. .NET's year 1 is no
-    time. Whole seconds.
+    """3CX: ISO in UTC as the template writes it, or MM/DD/YYYY HH:mm:ss on the clock of 24 or 12 hours, of the UTC variable
+    too. .NET's year 1 is no time. Whole seconds.
 
     :raise ProviderError: it is another form
     """
@@ -262,16 +281,14 @@ def _moment(payload: Mapping, name: str) -> datetime | None:
             zone = zone if ':' in zone else f'{zone[:3]}:{zone[3:]}'
             moment = datetime.fromisoformat(f'{match[1]}T{match[2]}{zone}')
         elif match := _AMERICAN.fullmatch(text):
-            moment = datetime.strptime(f'{match[3]}-{match[1]}-{match[2]} {match[4]} +0000', '%Y-%m-%d %H:%M:%S %z')
+            clock = '%I:%M:%S%p' if match[5] else '%H:%M:%S'
+            moment = datetime.strptime(
+                f'{match[3]}-{match[1]}-{match[2]} {match[4]}{match[5] or ""} +0000', f'%Y-%m-%d {clock} %z')
         elif text:
             raise ValueError
         else:
             return None
-        if moment.year == 1:
-            return None
-        if moment.year not in YEARS:
-            raise ValueError
-        return moment.astimezone(timezone.utc)
+        return believed(moment) and moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise unfit(name, _("an ISO 8601 time"), text[:100]) from None
 

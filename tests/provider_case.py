@@ -16,6 +16,8 @@ A payload file is one scenario:
 import itertools
 import json
 import random
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -34,9 +36,12 @@ from odoo.addons.crm_telephony.providers.base import (
     Stored,
     WebhookRequest,
     dump,
+    in_calls,
 )
-from odoo.addons.crm_telephony.providers.fold import fold
+from odoo.addons.crm_telephony.providers.reading import read_call
 
+# How a delivery is written in a payload file; the fields of the PBX's own are inside.
+WRAPPING = {'received_after', 'json', 'form', 'raw', 'query', 'path', 'suffix', 'headers'}
 PAYLOADS = Path(__file__).parent / 'payloads'
 # Property tests find the same on every machine and leave nothing behind.
 PROPERTY = settings(
@@ -62,11 +67,23 @@ def form_request(form: dict, headers: dict | None = None) -> WebhookRequest:
     )
 
 
+def typeset(value):
+    """A payload whose times and numbers have narrow no-break spaces, full-width digits and a mark of writing direction."""
+    if isinstance(value, dict):
+        return {name: typeset(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [typeset(one) for one in value]
+    if not isinstance(value, str) or not re.search('[0-9]', value) or re.search('[A-Za-z/]', value):
+        return value
+    return '\u200e' + value.translate({ord(' '): '\u202f', **{ord(str(digit)): 0xFF10 + digit for digit in range(10)}})
+
+
 @dataclass
 class Inbox:
     """What a sequence of requests left behind."""
 
     stored: dict = field(default_factory=dict)  # (call_ref, key): Stored
+    identities: dict = field(default_factory=dict)  # (call_ref, key): Identity
     ignored: list = field(default_factory=list)
     failed: list = field(default_factory=list)
 
@@ -106,13 +123,12 @@ class ProviderCase(BaseCase):
                     inbox.ignored.append(identity)
                 else:
                     inbox.stored.setdefault((identity.call_ref, identity.key), Stored(kept, received_at))
+                    inbox.identities[identity.call_ref, identity.key] = identity
         return inbox
 
     def records(self, inbox: Inbox, account: Account) -> list[CallRecord]:
-        calls = {}
-        for (call_ref, _key), stored in inbox.stored.items():
-            calls.setdefault(call_ref, []).append(stored)
-        found = [fold(self.provider.translate(stored, account)) for stored in calls.values()]
+        calls = in_calls((inbox.identities[key], stored) for key, stored in inbox.stored.items())
+        found = [read_call(self.provider, stored, account)[0] for stored in calls.values()]
         return [record for record in found if record]
 
     def play(self, scenario: dict) -> tuple[Inbox, list[CallRecord]]:
@@ -150,6 +166,14 @@ class ProviderCase(BaseCase):
                     self.assertEqual(len(records), 1)
                     self.check_record(records[0], scenario['expected'])
 
+    def check_typography(self):
+        """Times and numbers that were set for people's eyes say the same."""
+        for name, scenario in scenarios(self.code):
+            if scenario['expected'] is not None:
+                with self.subTest(name):
+                    inbox, records = self.play({**scenario, 'deliveries': typeset(scenario['deliveries'])})
+                    self.assertEqual((inbox.failed, records), ([], self.play(scenario)[1]))
+
     def check_disorder(self):
         """Repeats add nothing; another order of arrival changes nothing but what only arrival tells."""
         for name, scenario in scenarios(self.code):
@@ -170,6 +194,30 @@ class ProviderCase(BaseCase):
                     self.assertEqual(
                         [self.steady(record) for record in records], [self.steady(record) for record in straight]
                     )
+
+    def check_nothing_hides_a_call(self, *identity: str, but: Iterable[str] = ()):
+        """Whatever field a PBX leaves out of all its events, the call is in the log.
+
+        :param identity: what says which event it is, or of which call: without it there is nothing to file
+        :param but: scenarios of events that only one of many fields tells apart
+        """
+        for name, scenario in scenarios(self.code):
+            if not scenario['expected'] or 'failed' in scenario or name in but:
+                continue
+            account = self.account(**scenario.get('account', {}))
+            names = sorted({key for delivery in scenario['deliveries'] for key in _keys(delivery)} - {*identity} - WRAPPING)
+            for left_out in names:
+                with self.subTest(name, left_out=left_out):
+                    arrivals = self.arrivals({**scenario, 'deliveries': [
+                        {**_without(delivery, left_out), 'received_after': delivery.get('received_after', 0)}
+                        for delivery in scenario['deliveries']]})
+                    inbox = self.receive(arrivals, account)
+                    self.assertEqual(inbox.failed, [])
+                    records = self.records(inbox, account)
+                    self.assertTrue(records)
+                    for record in records:
+                        self.check_sane(record)
+                        self.assertIsNotNone(record.start_at)
 
     def steady(self, record: CallRecord) -> CallRecord:
         empty = {one.name: one.default for one in fields(CallRecord) if one.name in self.volatile}
@@ -192,7 +240,7 @@ class ProviderCase(BaseCase):
             self.assertEqual(given.utcoffset(), timedelta(0), f"{where} is not UTC")
             self.assertIsNotNone(expected, f"{where} is {given}, not empty")
             expected = moment(expected).astimezone(timezone.utc)
-        self.assertEqual(given, expected, where)
+        self.assertEqual(list(given) if isinstance(given, tuple) else given, expected, where)
 
     def check_sane(self, record: CallRecord):
         """What holds for every call, whatever the events said."""
@@ -216,3 +264,16 @@ class ProviderCase(BaseCase):
             self.assertGreaterEqual(leg.talk_seconds, 0)
             self.assertIn(leg.outcome, (*OUTCOMES, ''))
         self.assertEqual(len({leg.extension for leg in record.legs}), len(record.legs))
+
+
+def _keys(part) -> set[str]:
+    """The names of all fields, at any depth."""
+    if isinstance(part, list):
+        return set().union(*map(_keys, part))
+    return set(part).union(*map(_keys, part.values())) if isinstance(part, dict) else set()
+
+
+def _without(part, name: str):
+    if isinstance(part, list):
+        return [_without(one, name) for one in part]
+    return {key: _without(value, name) for key, value in part.items() if key != name} if isinstance(part, dict) else part
