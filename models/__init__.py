@@ -1,6 +1,7 @@
 from . import telephony_settings_mixin
 from . import telephony_account
 from . import telephony_account_commands
+from . import telephony_other_side
 from . import telephony_call
 from . import telephony_call_follow_up
 from . import telephony_call_settle

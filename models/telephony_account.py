@@ -23,6 +23,7 @@ from ..providers.numbers import normalise, to_e164
 from ..tools.reach import is_encrypted, reach_of
 from ..tools.words import _lt, dump
 from .telephony_matcher import Caller
+from .telephony_other_side import name_in
 from .words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
@@ -472,7 +473,7 @@ class TelephonyAccount(models.Model):
         manager = match.salesperson()
         return Answer(
             contacts=tuple(partner._telephony_contact() for partner in match.partner),
-            caller_name=match.partner.complete_name or match.lead.contact_name or match.lead.name or '',
+            caller_name=match.partner.complete_name or name_in(match.lead) or match.lead.name or '',
             manager=phones.get(manager, '') if self.route_to_owner and manager and self._is_at_work(manager) else '',
             team=self._phones_of(did.team_id or match.lead.team_id, phones),
         )

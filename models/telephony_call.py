@@ -12,7 +12,7 @@ from odoo.tools import SQL
 from ..providers.numbers import normalise, to_e164
 from ..tools.words import _lt
 from .telephony_matcher import Caller
-from .words_field import WordsField
+from .words_field import WordsField, told
 
 OUTCOMES = [
     ('answered', "Answered"),
@@ -85,6 +85,7 @@ class TelephonyCall(models.Model):
     """
     _name = 'telephony.call'
     _description = "Phone call"
+    _inherit = ['telephony.other.side']
     _order = 'start_at desc, id desc'
     _check_company_auto = True
 
@@ -101,7 +102,7 @@ class TelephonyCall(models.Model):
     who = fields.Char(string="Number", compute='_compute_who')
     number_search = fields.Char(
         string="Number or Name", compute='_compute_who', search='_search_number_search',
-        help="Any part of a number in any spelling, or of a contact's or deal's name.")
+        help="Any part of a number in any spelling, or of the name of a contact, a deal or whom it names.")
     number_id = fields.Many2one(
         'telephony.number', string="Company Number", readonly=True, index='btree_not_null', ondelete='set null')
     start_at = fields.Datetime(string="Start", readonly=True)
@@ -152,6 +153,9 @@ class TelephonyCall(models.Model):
         [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
         string="Match", required=True, default='none', readonly=True)
     match_reason = WordsField(string="Why", readonly=True)
+    match_points = fields.Char(
+        string="Points", compute='_compute_match_points', groups='crm_telephony.group_admin',
+        help="What the reasons weighed when the deal was found.")
     is_excluded = fields.Boolean(
         string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
     note = fields.Text()
@@ -202,10 +206,11 @@ class TelephonyCall(models.Model):
         for call in self:
             call.company_id = call.account_id.company_id or call.company_id
 
-    @api.depends('direction', 'customer_number', 'caller_number', 'partner_id', 'start_at')
+    @api.depends('direction', 'called_number', 'customer_name', 'who')
+    @api.depends_context('lang', 'uid')
     def _compute_display_name(self):
         for call in self:
-            who = call.partner_id.display_name or call.customer_number or call.caller_number or self.env._("hidden number")
+            who = call.customer_name or call.who
             call.display_name = self.env._("Call from %(who)s", who=who) if call.direction == 'inbound' else (
                 self.env._("Call to %(who)s", who=who if call.direction == 'outbound' else call.called_number))
 
@@ -235,7 +240,8 @@ class TelephonyCall(models.Model):
             return NotImplemented
         return Domain.OR(
             self._number_domain(text) if re.fullmatch(r'[\d\s()+.*\-/]+', text) else
-            Domain('partner_id', 'ilike', text) | Domain('lead_id', 'ilike', text)
+            Domain('partner_id', 'ilike', text) | Domain('lead_id', 'any', Domain.OR(
+                Domain(name, 'ilike', text) for name in ('display_name', 'contact_name', 'partner_name')))
             for text in ([value] if isinstance(value, str) else value) if text)
 
     @api.model
@@ -252,6 +258,18 @@ class TelephonyCall(models.Model):
         inside = Domain.OR(
             Domain(name, '=ilike', pattern) for name in ('caller_number', 'called_number') for pattern in patterns)
         return outside | Domain('customer_number', '=', False) & inside
+
+    @api.depends('match_reason')
+    @api.depends_context('lang')
+    def _compute_match_points(self):
+        """The sums are facts of the reason that its sentence does not tell."""
+        for call in self:
+            facts, _ = getattr(call.match_reason, 'values', {}), self.env._
+            parts = [f'{told(self.env, reason)} {points:+}' for reason, points in zip(
+                facts.get('reasons', ()), facts.get('points', ()), strict=False)]
+            if 'next' in facts:
+                parts.append(_("in all %(score)s, the next deal %(next)s", score=facts['score'], next=facts['next']))
+            call.match_points = ', '.join(parts) or False
 
     @api.depends('disposition_id', 'note')
     @api.depends_context('lang')

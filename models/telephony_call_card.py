@@ -1,4 +1,5 @@
 import time
+from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
@@ -11,13 +12,18 @@ from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
 from .telephony_call import LIVE, LOST_OUTCOMES, label_of
+from .telephony_other_side import name_in
 from .words_field import told
 
 # What a call is for one of us, the most telling first: who talks on one of his phones is not told that another rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
 # A call that we first hear of after its end is shown when it ended so recently (seconds): its result can be noted.
 LATE_SECONDS = 120
-MOST_LEADS, MOST_PEOPLE, MOST_CONTACTS = 3, 5, 3
+# So long (seconds) after its end a page that is opened asks for the result that nobody has noted: as long as the card stays.
+UNNOTED_SECONDS = 180
+MOST_LEADS, MOST_PEOPLE, MOST_CONTACTS, MOST_OWNERS = 3, 5, 3, 3
+# Letters of a note that a card has room for.
+SHORT_NOTE = 200
 # After-call work is at most this (seconds): who saves after lunch has not worked on it all the time. So long is an ended
 # call the business of those who see it only because it was on their screen.
 LONGEST_ACW = 1800
@@ -223,22 +229,36 @@ class TelephonyCall(models.Model):
     # === WHAT THE BROWSER ASKS === #
 
     @api.model
-    def ringing_now(self):
-        """The calls that ring at or are talked on the user's phones, for a page that was opened or connected again."""
+    def ringing_now(self, begun=()):
+        """What is on the user's screen, for a page that was opened or connected again: the calls that ring at or are talked on
+        his phones, and those just ended whose result he has not noted.
+
+        :param begun: ids of calls whose result he has begun to write in this browser: theirs is asked for longer
+        """
         user, now = self.env.user, fields.Datetime.now()
         if not user.has_group('crm_telephony.group_user'):
             return []
+        mine, rung = Domain('user_id', '=', user.id), Domain('leg_ids.user_id', '=', user.id)
+        just_ended = Domain('state', '=', 'ended') & Domain('start_at', '>', now - LIVE) & Domain(
+            'ended_at', '>', now - timedelta(seconds=UNNOTED_SECONDS))
         calls = self.sudo().search(
-            self._live_domain() & Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal')
+            Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal')
             # a part of what concerns him, in one query: mostly there is none
-            & (Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id) | Domain('leg_ids', '=', False)
-               | Domain('account_id.extension_ids.also_user_ids', '=', user.id)))
+            & (self._live_domain() & (mine | rung | Domain('leg_ids', '=', False)
+                                      | Domain('account_id.extension_ids.also_user_ids', '=', user.id))
+               | just_ended & (mine | rung)))
+        begun = self.sudo().browse(begun).exists().filtered(lambda call: call._is_handled_by(user))
         answer = []
-        for call in calls:
+        for call in calls | begun:
             view = call._views().get(user)
-            if view and view.phase in ('ringing', 'talking') and call._is_told(user):
+            if view and call._is_told(user) and (view.phase in ('ringing', 'talking') or call._waits_for_result(view)):
                 answer.append(call._message(view, now))
         return answer
+
+    def _waits_for_result(self, view):
+        """He has had the call, and nobody has said what came of it."""
+        return view.phase == 'ended' and not view.is_shared and self.state == 'ended' and not (
+            self.disposition_id or self.acw_seconds)
 
     def _mine(self):
         """This call as its user handles it. Whose phone rings may see it, whatever the rules say of calls in general; and in
@@ -278,22 +298,29 @@ class TelephonyCall(models.Model):
         candidates = {candidate.lead.id: candidate for candidate in match.candidates} if match else {}
         leads = lead | self._readable(lead.browse(candidates))[:MOST_LEADS]
         # somebody has the number, but it is not for this user to know who: he must not enter him once more
-        is_hidden = bool(call.partner_id and not partner or call.lead_id and not lead)
+        is_hidden = bool(
+            call.partner_id and not partner or call.lead_id and not lead or candidates and not leads)
+        controls = self._controls()
+        named = call.with_env(self.env)._other_sides()[call][1]
         return {
             'id': self.id,
+            'name': partner.name or partner.display_name or name_in(named),
+            'company': named.partner_name or '' if not partner and named.contact_name else '',
             'line': call.number_id.label or call.number_id.name or '',
             'queue': call.queue or '',
             'partner': self._partner_values(partner),
             'people': self._people(match) if not partner or partner.is_company else [],
             'is_hidden': is_hidden,
+            'owners': self._owners(call.lead_id | call.lead_id.browse(candidates), leads, controls),
             'leads': [self._lead_values(one, candidates.get(one.id), lead) for one in leads],
             'match_state': call.match_state,
             'match_reason': '' if is_hidden else str(call.match_reason or ''),
+            'match_points': '' if is_hidden or not self._tells_points() else call.match_points or '',
             'contacts': self._last_contacts(partner, leads),
             'debt': self._debt(),
             'reasons': [reason._asdict() for reason in self.env['telephony.call.reason']._reasons(partner, leads)],
             'note': call.note or '',
-            'controls': self._controls(),
+            'controls': controls,
             'can_open': self.has_access('read'),
             'can_create': self.env['res.partner'].has_access('create'),
         }
@@ -320,6 +347,42 @@ class TelephonyCall(models.Model):
         people = self._readable(self.env['res.partner'].union(match.partners)) if match and match.partners else ()
         return [self._partner_values(one) for one in people if not one.is_company][:MOST_PEOPLE]
 
+    def _owners(self, deals, shown, controls):
+        """Colleagues whose customer calls, and whether the call can be passed on to them. Who owns a customer is no secret to
+        a colleague who answers; what it is about may be one. Nobody where it is the user's own customer, but for deals that the
+        user does not see.
+
+        :param deals: the deals that the call may be about, whoever may read them
+        :param shown: those of them that the card shows
+        :return: list of ``{'id', 'name', 'deals': how many open ones, 'state': of the owner's phone, '' where there is none,
+            'phone': where to pass the call on to, or False}``
+        """
+        me, call = self.env.user, self.sudo()
+        open_ones = deals.sudo().filtered(lambda deal: deal.won_status == 'pending' and deal.active)
+        counts = Counter(deal.user_id for deal in open_ones if deal.user_id)
+        if me in counts:
+            counts = Counter(deal.user_id for deal in open_ones - shown.sudo() if deal.user_id)
+        elif not counts:
+            counts = Counter(dict.fromkeys(call.partner_id.user_id or call.partner_id.commercial_partner_id.user_id, 0))
+        owners = [(user, count) for user, count in counts.most_common() if user.active and user != me][:MOST_OWNERS]
+        phones = call.account_id.extension_ids.filtered(lambda one: any(
+            user in one.user_id | one.also_user_ids for user, _count in owners))
+        found = self._colleagues(phones) if phones else []
+        values = []
+        for user, count in owners:
+            own = phones.filtered_domain([('user_id', '=', user.id)]) or phones.filtered_domain([
+                ('also_user_ids', '=', user.id)])
+            best = next((one for one in found if one['id'] in own.ids), {})
+            values.append({
+                'id': user.id, 'name': user.name, 'deals': count, 'state': best.get('state', ''),
+                'phone': bool(controls['transfer']) and best.get('id', False)})
+        return values
+
+    @api.model
+    def _tells_points(self):
+        """Points are for who weighs the reasons; who talks needs words."""
+        return self.env.user.has_group('crm_telephony.group_admin')
+
     def _lead_values(self, lead, candidate, linked):
         return {
             'id': lead.id,
@@ -327,8 +390,10 @@ class TelephonyCall(models.Model):
             'stage': lead.stage_id.name or '',
             'amount': lead.company_currency.format(lead.expected_revenue) if lead.expected_revenue else '',
             'user': lead.user_id.name if lead.user_id != self.env.user else '',
-            'score': candidate.score if candidate else 0,
             'why': ', '.join(told(self.env, reason.text) for reason in candidate.reasons[:2]) if candidate else '',
+            'points': '\n'.join((
+                *(f'{reason.weight:+} {told(self.env, reason.text)}' for reason in candidate.reasons), f'= {candidate.score}',
+            )) if candidate and self._tells_points() else '',
             'is_linked': lead == linked,
         }
 
@@ -365,9 +430,10 @@ class TelephonyCall(models.Model):
             'icon': 'oi-arrow-down-left' if call.direction == 'inbound' else 'oi-arrow-up-right',
             'kind': 'call', 'at': fields.Datetime.to_string(call.start_at), 'model': self._name, 'id': call.id,
             'is_bad': call.outcome in LOST_OUTCOMES,
+            'note': ' '.join((call.note or '').split())[:SHORT_NOTE],
             'text': ' · '.join(filter(None, (
-                label_of(call, 'outcome') or self.env._("End unknown"), call.talk_clock, call.user_id.name,
-                call.disposition_id.name, call.note and plaintext2html(call.note).striptags()[:80]))),
+                call.disposition_id.name, label_of(call, 'outcome') or self.env._("End unknown"), call.talk_clock,
+                call.user_id.name))),
         } for call in calls if call.start_at]
 
     def _last_messages(self, partner, leads):
@@ -381,9 +447,8 @@ class TelephonyCall(models.Model):
             'icon': MESSAGE_ICONS.get(message.message_type, 'fa-comment-o'),
             'kind': 'message', 'at': fields.Datetime.to_string(message.date), 'model': message.model,
             'id': message.res_id, 'is_bad': False,
-            'text': ' · '.join(filter(None, (
-                message.sudo().author_id.name or message.email_from,     # whose contact may be another company's
-                message.subject or html2plaintext(message.body or '').strip().partition('\n')[0][:80]))),
+            'note': (message.subject or html2plaintext(message.body or '').strip().partition('\n')[0])[:SHORT_NOTE],
+            'text': message.sudo().author_id.name or message.email_from or '',     # whose contact may be another company's
         } for message in messages]
 
     def _last_meetings(self, partner):
@@ -392,7 +457,7 @@ class TelephonyCall(models.Model):
             order='start desc', limit=MOST_CONTACTS) if partner else ()
         return [{
             'icon': 'fa-calendar', 'kind': 'meeting', 'at': fields.Datetime.to_string(meeting.start),
-            'model': 'calendar.event', 'id': meeting.id, 'is_bad': False, 'text': meeting.name or '',
+            'model': 'calendar.event', 'id': meeting.id, 'is_bad': False, 'note': '', 'text': meeting.name or '',
         } for meeting in meetings]
 
     # === WHO WAS IT === #
@@ -423,8 +488,9 @@ class TelephonyCall(models.Model):
         if values.get('kind') == 'lead':
             self.env['crm.lead'].check_access('create')
             lead = call._new_lead(self.env.user)
-            if told := {field: value for field, value in (('contact_name', name), ('partner_name', company)) if value}:
-                lead.write({**told, 'name': lead.name.replace(call.customer_number or lead.name, company or name)})
+            who = name or company or call.partner_id.name
+            lead.write({field: value for field, value in (
+                ('contact_name', name), ('partner_name', company), ('name', who)) if value})
             return self.link_caller(lead_id=lead.id)
         number = call.customer_number or (call.caller_number if call.direction == 'inbound' else call.called_number)
         if not (name or company or number):

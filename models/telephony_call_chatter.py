@@ -5,6 +5,7 @@ from odoo.tools.mail import plaintext2html
 
 from .telephony_call import clock, label_of
 from .telephony_call_card import pretty
+from .telephony_other_side import name_in
 
 
 class TelephonyCall(models.Model):
@@ -107,7 +108,7 @@ class TelephonyCall(models.Model):
                 'outcome_label': label_of(call, 'outcome'),
                 'is_short': call.is_short and not call.is_reached,
                 'is_manual': call.is_manual,
-                'name': partner.name or lead.contact_name or lead.partner_name or '',
+                'name': partner.name or name_in(lead),
                 'number': pretty(call.customer_number or ''),
                 'user': call._talker_of_line().name or '',
                 'talk_seconds': call.talk_seconds,

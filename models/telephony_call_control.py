@@ -77,23 +77,26 @@ class TelephonyCall(models.Model):
         """
         self._check_control()
         account = self.sudo().account_id
-        states = account._phone_states()
-        mine = self.env.user._telephony_phones()
-        users = account.extension_ids.user_id | account.extension_ids.also_user_ids
+        return {
+            'kinds': account._transfer_kinds(),
+            'colleagues': self._colleagues(account.extension_ids - self.env.user._telephony_phones()),
+        }
+
+    def _colleagues(self, phones):
+        """Those of the phones of this call's PBX that do not talk in it, with what they do, free ones first."""
+        states = self.sudo().account_id._phone_states()
+        users = phones.user_id | phones.also_user_ids
         away = users - users._telephony_at_work()
-        colleagues = [{
+        talking, order = self._talking_phones(), ('free', 'ringing', 'talking', 'away')
+        return sorted(({
             'id': phone.id,
             'number': phone.number,
             'name': phone.user_id.name or phone.number,
             'user_id': phone.user_id.id,
             'state': states.get(phone.number) or (
                 'away' if phone.user_id in away and phone.also_user_ids <= away else 'free'),
-        } for phone in account.extension_ids - mine if phone.number not in self._talking_phones()]
-        order = ('free', 'ringing', 'talking', 'away')
-        return {
-            'kinds': account._transfer_kinds(),
-            'colleagues': sorted(colleagues, key=lambda one: (order.index(one['state']), not one['user_id'], one['name'])),
-        }
+        } for phone in phones if phone.number not in talking),
+            key=lambda one: (order.index(one['state']), not one['user_id'], one['name']))
 
     def _talking_phones(self):
         return set(self.sudo().leg_ids._running().filtered('answered_at').mapped('extension'))

@@ -212,7 +212,7 @@ class TelephonyCall(models.Model):
 
     def _question(self):
         """What whoever has to look after this call is asked."""
-        who = self.partner_id.display_name or self.customer_number
+        who = self.customer_name or self.customer_number
         if self.is_short:
             return self.env._("Only %(clock)s with %(who)s: what was it about?", clock=clock(self.talk_seconds), who=who)
         return f"{label_of(self, 'outcome')}: {who}"

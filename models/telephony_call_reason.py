@@ -9,6 +9,8 @@ from odoo.fields import Domain
 _logger = logging.getLogger(__name__)
 
 MOST = 3
+# Of what is due so many are looked at: most of it may be of our own making.
+MOST_ACTIVITIES = 10
 
 
 class Reason(NamedTuple):
@@ -22,13 +24,13 @@ class Reason(NamedTuple):
 
 
 class TelephonyCallReason(models.AbstractModel):
-    """Why they call: a guess from what is going on with this customer anywhere in Odoo.
+    """What is open with this customer, anywhere in Odoo: what a call may be about.
 
     An addon adds a source by extending :meth:`_sources`. A source makes one query, under the rights of the user who
     looks, and gives at most a few reasons.
     """
     _name = 'telephony.call.reason'
-    _description = "Why a customer calls"
+    _description = "What is open with a customer"
 
     @api.model
     def _sources(self):
@@ -103,14 +105,26 @@ class TelephonyCallReason(models.AbstractModel):
         of_leads = Domain('res_model', '=', 'crm.lead') & Domain('res_id', 'in', leads.ids)
         of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
         due = Domain('date_deadline', '<=', fields.Date.context_today(self))
-        activity = self.env['mail.activity'].search_fetch(
+        activities = self.env['mail.activity'].search_fetch(
             (of_leads | of_partner) & due, ['summary', 'date_deadline', 'activity_type_id', 'user_id', 'res_model', 'res_id'],
-            order='date_deadline desc, id desc', limit=1)
-        return [Reason(
-            85, 'fa-clock-o', self.env._(
-                "%(what)s was due %(when)s (%(who)s)", what=one.summary or one.activity_type_id.name,
-                when=self._when(one.date_deadline), who=one.user_id.name or self.env._("nobody")),
-            one.res_model, one.res_id) for one in activity]
+            order='date_deadline desc, id desc', limit=MOST_ACTIVITIES)
+        return [self._promise(one) for one in (activities - self._made_by_rules(activities))[:1]]
+
+    def _made_by_rules(self, activities):
+        """What our own rules have planned is nothing that was agreed with the customer; a callback has its own line."""
+        made = activities.browse()
+        for model in ('telephony.effect', 'telephony.callback') if activities else ():
+            made |= self.env[model].sudo().search([('activity_id', 'in', activities.ids)]).activity_id.sudo(False)
+        return made
+
+    def _promise(self, activity):
+        _, user = self.env._, activity.user_id
+        what, when = activity.summary or activity.activity_type_id.name, self._when(activity.date_deadline)
+        if user == self.env.user:
+            text = _("Due %(when)s: %(what)s", when=when, what=what)
+        else:
+            text = _("Due %(when)s: %(what)s (%(who)s)", when=when, what=what, who=user.name or _("nobody"))
+        return Reason(85, 'fa-clock-o', text, activity.res_model, activity.res_id)
 
     def _overdue_invoices(self, partner, leads):
         if not partner:

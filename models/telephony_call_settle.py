@@ -119,11 +119,11 @@ class TelephonyCall(models.Model):
             }
 
     def _candidate_values(self, candidate):
-        lead = candidate.lead.with_env(self.env)
+        lead, tells_points = candidate.lead.with_env(self.env), self._tells_points()
         return {
             'id': lead.id,
             'name': lead.name,
-            'score': candidate.score,
+            'score': candidate.score if tells_points else 0,
             'reasons': [{**reason._asdict(), 'text': told(self.env, reason.text)} for reason in candidate.reasons],
             'stage': lead.stage_id.name or '',
             'amount': lead.expected_revenue,
@@ -137,9 +137,10 @@ class TelephonyCall(models.Model):
         """What a person may choose from for this call, as he may see it.
 
         :return: dict with `state` (match_state), `reason`, `lead_id` and `partner_id` ({'id', 'name'} or False),
-            `deals` (list of dicts, the best first: `id`, `name`, `score`, `reasons` (`code`, `text`, `weight`), `stage`,
-            `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may not read), `contacts`
-            (`id`, `name`, `picked`: the first of those who have this number), `further_contacts` (how many more have it)
+            `deals` (list of dicts, the best first: `id`, `name`, `score` (0 for who is no administrator), `reasons` (`code`,
+            `text`, `weight`), `stage`, `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may
+            not read), `contacts` (`id`, `name`, `picked`: the first of those who have this number), `further_contacts`
+            (how many more have it)
         """
         self.ensure_one()
         self.check_access('read')

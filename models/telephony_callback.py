@@ -32,7 +32,7 @@ class TelephonyCallback(models.Model):
     and any real contact closes it, by whomever, on any line, in either direction."""
     _name = 'telephony.callback'
     _description = "Callback"
-    _inherit = ['mail.thread', 'mail.activity.mixin']
+    _inherit = ['mail.thread', 'mail.activity.mixin', 'telephony.other.side']
     _order = 'rank, id'
     _check_company_auto = True
 
@@ -77,11 +77,11 @@ class TelephonyCallback(models.Model):
 
     # === COMPUTES === #
 
-    @api.depends('customer_number', 'partner_id')
+    @api.depends('customer_number', 'customer_name')
+    @api.depends_context('lang', 'uid')
     def _compute_display_name(self):
         for callback in self:
-            callback.display_name = self.env._(
-                "Call back %(who)s", who=callback.partner_id.display_name or callback.customer_number)
+            callback.display_name = self.env._("Call back %(who)s", who=callback.customer_name or callback.customer_number)
 
     @api.depends('customer_number', 'lead_id', 'partner_id')
     def _compute_is_number_to_check(self):

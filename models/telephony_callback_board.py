@@ -463,11 +463,11 @@ class TelephonyCallback(models.Model):
             ('user_id', '=', self.env.uid), ('state', '=', 'open'), ('company_id', 'in', self.env.companies.ids),
         ], limit=SYSTRAY_LIMIT)
         # a callback may have been given to somebody who does not see the deal
-        people, deals = mine.partner_id._filtered_access('read'), mine.lead_id._filtered_access('read')
+        deals = mine.lead_id._filtered_access('read')
         return {
             **self._count_mine(),
             'debts': [{
-                'id': callback.id, 'name': (callback.partner_id & people).display_name or callback.customer_number,
+                'id': callback.id, 'name': callback.customer_name or callback.customer_number,
                 'number': callback.customer_number, 'deal': (callback.lead_id & deals).display_name or '',
                 'due_at': fields.Datetime.to_string(callback.due_at), 'late_minutes': callback.late_minutes,
                 'priority': callback.priority,

@@ -382,14 +382,12 @@ class TelephonyDial(models.Model):
         lost = calls.search(
             shared & Domain('start_at', '>=', week) & Domain('user_id', '=', False)
             & Domain('leg_ids.user_id', '=', self.env.uid), order=order, limit=RECENT_CALLS)
-        partners, leads = (own | lost).partner_id._filtered_access('read'), (own | lost).lead_id._filtered_access('read')
         found = []
         for call in (own | lost).sorted(lambda call: (call.start_at, call.id), reverse=True)[:RECENT_CALLS]:
-            partner, lead = call.partner_id & partners, call.lead_id & leads
             number = call.customer_number or (call.caller_number if call.direction == 'inbound' else call.called_number) or ''
             found.append({
                 'id': call.id, 'number': number, 'display': pretty(number),
-                'name': partner.name or lead.contact_name or lead.partner_name or '',
+                'name': call.customer_name or '',
                 'direction': call.direction, 'is_lost': call._is_lost() and call.direction == 'inbound',
                 'outcome': label_of(call, 'outcome') or label_of(call, 'state'),
                 'start_at': fields.Datetime.to_string(call.start_at),

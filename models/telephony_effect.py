@@ -275,7 +275,7 @@ class TelephonyEffect(models.Model):
 
     def _subject(self):
         call = self.call_id
-        return f"{self.action_id.text or self.rule_id.name}: {call.partner_id.display_name or call.customer_number}"
+        return f"{self.action_id.text or self.rule_id.name}: {call.customer_name or call.customer_number}"
 
     def _notice(self, callback):
         """The call in words, whose deal it is about, when the customer is called back, and where to listen."""

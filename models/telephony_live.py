@@ -91,7 +91,7 @@ class TelephonyLive(models.AbstractModel):
 
     def _call_row(self, call, users_by_phone, busy, now):
         """One call of the board; what it keeps people busy with goes into `busy`: user → (state, since, who)."""
-        who = call.partner_id.complete_name or call.who
+        who = call.customer_name or call.who
         legs = call.leg_ids._running()
         people = self.env['res.users']
         dialling = 'on_line' if call._may_be_answered() else 'dialling'
@@ -166,7 +166,7 @@ class TelephonyLive(models.AbstractModel):
             'open': count,
             'late': len(late) if len(late) < CALLBACKS else callback.search_count(is_open & Domain('due_at', '<', now)),
             'rows': [{
-                'id': one.id, 'who': one.partner_id.complete_name or one.customer_number, 'user': one.user_id.name or '',
+                'id': one.id, 'who': one.customer_name or one.customer_number, 'user': one.user_id.name or '',
                 'lead': one.lead_id.name or '', 'minutes': one.late_minutes,
             } for one in late],
         }

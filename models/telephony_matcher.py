@@ -416,9 +416,11 @@ class TelephonyMatcher(models.AbstractModel):
             rival = rivals[0] if rivals else None
             told = [reason for reason in self._candidate(best, offer, owners, now).reasons
                     if not rival or reason.weight > rival.points.get(reason.code, 0)][:MOST_TOLD]
-            reasons = [_lt("%(reason)s (%(points)s)", reason=reason.text, points=reason.weight) for reason in told]
-            return _lt("%(reasons)s: %(score)s, next %(next)s", reasons=reasons, score=best.score, next=rival.score) if (
-                rival) else _lt("%(reasons)s: the only open deal", reasons=reasons)
+            reasons, points = [reason.text for reason in told], [reason.weight for reason in told]
+            # the points are kept, see telephony.call.match_points; the sentence is for people
+            return _lt("%(reasons)s: the likeliest of %(count)s open deals", reasons=reasons, count=len(ranked), points=points,
+                       score=best.score, next=rival.score) if rival else _lt(
+                "%(reasons)s: the only open deal", reasons=reasons, points=points)
         if not owners.contacts and not offer.contact_name:
             return _lt("The only open deal with this number")
         if 'firm' in best.points:
@@ -434,7 +436,7 @@ class TelephonyMatcher(models.AbstractModel):
             return _lt("More than %(count)s open deals: choose the right one", count=MOST_DEALS)
         if policy != 'score':
             return _lt("%(count)s open deals: choose the right one", count=len(ranked))
-        return _lt("%(count)s open deals, none clearly ahead (%(score)s, next %(next)s): choose the right one",
+        return _lt("%(count)s open deals, none clearly ahead: choose the right one",
                  count=len(ranked), score=ranked[0].score, next=ranked[1].score)
 
     def _candidate(self, scored, offer, owners, now):

@@ -32,6 +32,7 @@ from . import test_match_score
 from . import test_matcher
 from . import test_nasty_requests
 from . import test_numbers
+from . import test_other_side
 from . import test_pop_tours
 from . import test_provider_asterisk
 from . import test_provider_freepbx

@@ -11,7 +11,9 @@ from odoo.tests import new_test_user
 from odoo.addons.bus.models.bus import BusBus
 from odoo.addons.crm_telephony.models.telephony_call_reason import Reason
 
+from ..providers.clients import base as clients_base
 from .common import CUSTOMER, DID, TelephonyCase
+from .test_call_control import Pbx
 
 
 class CardCase(TelephonyCase):
@@ -325,6 +327,21 @@ class TestRingingNow(CardCase):
         self.play(self.event('ended', 'a', at=9, outcome='missed'))
         self.assertEqual(self.ask(self.anna), [(self.call('t').id, 'talking')])
 
+    def test_just_ended_without_a_result(self):
+        """Who loads the page anew after the talk finds what is still to be noted."""
+        self.play(self.event('ringing', extension='101', at=-60), self.event('answered', extension='101', at=-50),
+                  self.event('ended', at=-20, outcome='answered', extension='101', talk_seconds=30))
+        self.assertEqual(self.ask(self.anna), [(self.call().id, 'ended')])
+        self.assertEqual(self.ask(self.boris), [])
+        self.call().ended_at -= timedelta(minutes=4)
+        self.assertEqual(self.ask(self.anna), [])
+        calls = self.env['telephony.call'].with_user(self.anna)
+        self.assertEqual([one['id'] for one in calls.ringing_now(begun=self.call().ids)], self.call().ids, "he writes already")
+        self.assertEqual(self.env['telephony.call'].with_user(self.boris).ringing_now(begun=self.call().ids), [])
+        self.call().ended_at += timedelta(minutes=4)
+        self.call().with_user(self.anna).save_result({})
+        self.assertEqual(calls.ringing_now(begun=self.call().ids), [], "it is noted")
+
     def test_no_telephony(self):
         self.assertEqual(self.env['telephony.call'].with_user(new_test_user(self.env, 'tel_x')).ringing_now(), [])
 
@@ -372,7 +389,7 @@ class TestCard(CardCase):
         self.assertEqual([(one['id'], one['is_linked']) for one in card['leads']], [(lead.id, True)])
         self.assertIn('1,500', card['leads'][0]['amount'])
         self.assertEqual([one['kind'] for one in card['contacts']], ['message', 'call'], "notes to colleagues are no contact")
-        self.assertIn("Our offer", card['contacts'][0]['text'])
+        self.assertIn("Our offer", card['contacts'][0]['note'])
         self.assertTrue(card['debt'])
         self.assertEqual(card['line'], DID)
         self.assertFalse(card['is_hidden'])
@@ -433,7 +450,7 @@ class TestCard(CardCase):
             body="Hello", message_type='email', author_id=writer.id, subtype_xmlid='mail.mt_comment')
         self.play(self.event('ringing', extension='101'))
         self.env.invalidate_all()
-        self.assertEqual([one['text'] for one in self.card()['contacts']], ["Stranger · Hello"])
+        self.assertEqual([(one['note'], one['text']) for one in self.card()['contacts']], [("Hello", "Stranger")])
 
     def test_call_of_his_other_company(self):
         """He works in one of his companies, the phone of another rings: the card is as full as there."""
@@ -543,8 +560,95 @@ class TestCard(CardCase):
         self.play(self.event('ringing', extension='101', caller='+77019999999'))
         self.call().with_user(self.anna).create_caller({'kind': 'lead', 'name': "Aigerim", 'company': "Firm"})
         self.assertRecordValues(self.call().lead_id, [{
-            'contact_name': "Aigerim", 'partner_name': "Firm", 'phone': '+77019999999', 'user_id': self.anna.id,
-            'source_id': source.id, 'medium_id': self.env.ref('utm.utm_medium_phone').id}])
+            'name': "Aigerim", 'contact_name': "Aigerim", 'partner_name': "Firm", 'phone': '+77019999999',
+            'user_id': self.anna.id, 'source_id': source.id, 'medium_id': self.env.ref('utm.utm_medium_phone').id}])
+
+    def test_a_deal_of_a_known_caller_is_named_after_them(self):
+        self.play(self.event('ringing', extension='101'))
+        self.call().with_user(self.anna).create_caller({'kind': 'lead'})
+        self.assertEqual(self.call().lead_id.name, "Customer")
+
+    def test_the_deal_names_who_has_no_contact(self):
+        self.play(self.event('ringing', extension='101', caller='+77019999999'))
+        card = self.call().with_user(self.anna).create_caller({'kind': 'lead', 'name': "Aigerim", 'company': "Firm"})
+        self.assertEqual((card['partner'], card['name'], card['company']), (False, "Aigerim", "Firm"))
+        self.play(self.event('ringing', 'c2', extension='101', caller='+77019999999'))
+        self.assertEqual(self.card(call_id='c2')['name'], "Aigerim")
+
+    def test_a_colleagues_customer(self):
+        """Whose customer it is, and how many deals; what they are about is for who may read them."""
+        for name in ("Secret one", "Secret two"):
+            self.new_lead(name=name, user_id=self.boris.id)
+        self.play(self.event('ringing', extension='101'))
+        card = self.card()
+        self.assertEqual((card['partner']['name'], card['leads'], card['is_hidden']), ("Customer", [], True))
+        owner, = card['owners']
+        self.assertEqual((owner['name'], owner['deals'], owner['state'], owner['phone']), (
+            "Boris", 2, self.busy_or_away(self.boris), False), "a call that rings cannot be passed on")
+        self.assertNotIn("Secret", json.dumps(card))
+        # whom the number is said to be is hidden too
+        self.env['ir.rule'].create({
+            'name': "hidden", 'model_id': self.env['ir.model']._get_id('res.partner'),
+            'domain_force': str([('id', '!=', self.partner.id)]), 'groups': [(4, self.env.ref('base.group_user').id)]})
+        card = self.card()
+        self.assertEqual(([one['name'] for one in card['owners']], card['name']), (["Boris"], ""))
+
+    def busy_or_away(self, user):
+        return 'free' if user._telephony_at_work() else 'away'
+
+    def test_pass_it_on_to_whose_customer_it_is(self):
+        pbx = type('ThisPbx', (Pbx,), {'told': []})
+        self.startPatcher(patch.dict(clients_base._clients, {'generic': pbx}))
+        self.env.registry.clear_cache()
+        self.work_around_the_clock()
+        self.new_lead(user_id=self.boris.id)
+        self.play(self.event('ringing', extension='101'), self.event('answered', extension='101', at=1))
+        phone = self.account.extension_ids.filtered(lambda one: one.number == '102')
+        self.assertEqual(self.card()['owners'], [
+            {'id': self.boris.id, 'name': "Boris", 'deals': 1, 'state': 'free', 'phone': phone.id}])
+        self.play(self.event('ringing', 'c2', caller='+77019999999', extension='102'),
+                  self.event('answered', 'c2', caller='+77019999999', extension='102', at=1))
+        self.assertEqual(self.card()['owners'][0]['state'], 'talking')
+
+    def test_nobody_elses_customer(self):
+        """One's own, nobody's, or that of somebody who has left."""
+        self.play(self.event('ringing', extension='101'))
+        self.assertEqual(self.card()['owners'], [])
+        self.partner.user_id = self.anna
+        self.assertEqual(self.card()['owners'], [])
+        self.partner.user_id = self.boris
+        self.assertEqual([(one['name'], one['deals']) for one in self.card()['owners']], [("Boris", 0)])
+        self.new_lead()
+        self.assertEqual(self.card()['owners'], [], "her own deal")
+        self.new_lead(user_id=self.boris.id)
+        self.assertEqual([(one['name'], one['deals']) for one in self.card()['owners']], [("Boris", 1)], "not hers to see")
+        self.boris.active = False
+        self.assertEqual(self.card()['owners'], [])
+
+    def test_the_last_note_comes_first(self):
+        self.play(self.event('ended', 'before', at=-86400, outcome='answered', extension='101', talk_seconds=60))
+        self.call('before').note = "Wants a discount for 20 sets,\ncall on Monday at 11"
+        self.play(self.event('ringing', extension='101'))
+        contact, = self.card()['contacts']
+        self.assertEqual(contact['note'], "Wants a discount for 20 sets, call on Monday at 11")
+        self.assertEqual(contact['text'], "Answered · 1:00 · Anna")
+
+    def test_points_are_for_administrators(self):
+        lead = self.new_lead(name="Flour")
+        self.new_lead(name="Oven", user_id=self.boris.id)
+        self.play(self.event('ringing', extension='101'), self.event('answered', extension='101', at=1),
+                  self.event('ended', at=60, outcome='answered', extension='101', talk_seconds=50))
+        call = self.call()
+        self.assertEqual(call.lead_id, lead)
+        self.anna.group_ids += self.env.ref('sales_team.group_sale_salesman_all_leads')
+        card = self.card()
+        self.assertNotRegex(card['match_reason'] + ''.join(one['why'] for one in card['leads']), r'\d\d')
+        self.assertFalse(card['match_points'] + ''.join(one['points'] for one in card['leads']))
+        self.assertEqual({one['score'] for one in call.with_user(self.anna).get_candidates()['deals']}, {0})
+        self.anna.group_ids += self.env.ref('crm_telephony.group_admin')
+        card = self.card()
+        self.assertRegex(card['match_points'], r"Anna, who talks, owns it \+\d+, in all \d+, the next deal \d+")
+        self.assertRegex(card['leads'][0]['points'], r'\+\d+ .*\n= \d+')
 
     def test_people_of_one_number(self):
         company = self.env['res.partner'].create({
@@ -578,7 +682,25 @@ class TestReasons(CardCase):
         reasons = self.reasons()
         self.assertEqual(len(reasons), 2)
         self.assertIn("Tasting", reasons[0])
-        self.assertIn("Send the list was due 3 days ago (Anna)", reasons[1])
+        self.assertEqual(reasons[1], "Due 3 days ago: Send the list")
+        self.partner.activity_ids.write({'date_deadline': annas_today, 'user_id': self.boris.id})
+        self.assertEqual(self.reasons()[1], "Due today: Send the list (Boris)")
+
+    def test_what_rules_have_planned_is_nothing_that_was_promised(self):
+        self.play(self.event('ringing', 'short', at=-60, extension='101'),
+                  self.event('answered', 'short', at=-50, extension='101'),
+                  self.event('ended', 'short', at=-40, outcome='answered', talk_seconds=10),
+                  self.event('ringing', 'lost', at=-30), self.event('ended', 'lost', at=-10, outcome='missed'))
+        lead = self.new_lead()
+        automatic = self.env['mail.activity'].search([('id', 'in', (
+            self.env['telephony.effect'].search([]).activity_id | self.callbacks().activity_id).ids)])
+        automatic.write({'date_deadline': fields.Date.today() - timedelta(days=1)})
+        self.assertEqual(len(automatic), 2, "a question about the short talk, and the callback")
+        self.play(self.event('ringing', extension='101'))
+        self.assertEqual(self.reasons(), [])
+        lead.activity_schedule('mail.mail_activity_data_todo', date_deadline=fields.Date.today() - timedelta(days=2),
+                               summary="Send the list", user_id=self.anna.id)
+        self.assertEqual(len(self.reasons()), 1)
 
     def test_three_at_most_best_first_and_no_trouble(self):
         """Another addon's source; one that fails; one of an app that is not there."""

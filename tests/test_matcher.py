@@ -196,7 +196,7 @@ class TestMatcher(TelephonyCase):
         self.decide(partner_id=self.partner.id, lead_id=lead.id)
         match = self.match()
         self.assertEqual((match.lead, match.state), (lead, 'auto'))
-        self.assertIn("Chosen by Anna for this number (50)", match.reason)
+        self.assertIn("Chosen by Anna for this number: the likeliest of 2 open deals", match.reason)
         lead.action_set_lost()
         self.assertEqual(self.match().lead, other)
 
@@ -237,7 +237,7 @@ class TestMatcher(TelephonyCase):
         self.number.deal_policy = False
         older, newer = self.new_lead(name="Older"), self.new_lead(name="Newer", user_id=self.boris.id)
         for policy, state, lead, reason in (
-            ('score', 'auto', older, "Anna, who talks, owns it (30)"),
+            ('score', 'auto', older, "Anna, who talks, owns it: the likeliest of 2 open deals"),
             ('newest', 'auto', newer, "The newest of 2 open deals"),
             ('ask', 'ambiguous', older.browse(), "2 open deals: choose the right one"),
             ('new', 'auto', older.browse(), "each call begins a new deal"),
@@ -279,7 +279,8 @@ class TestMatcher(TelephonyCase):
             'account_id': self.account.id, 'external_id': 'earlier', 'direction': 'outbound', 'state': 'ended',
             'outcome': 'answered', 'lead_id': lead.id, 'start_at': datetime.now() - timedelta(days=2)})
         match = self.match(user=self.anna.id)
-        self.assertEqual(match.reason, "Anna, who talks, owns it (30), called about it 2 days ago (12): 92, next 50")
+        self.assertEqual(match.reason, "Anna, who talks, owns it, called about it 2 days ago: the likeliest of 2 open deals")
+        self.assertEqual([match.reason.values[name] for name in ('points', 'score', 'next')], [[30, 12], 92, 50])
         self.assertEqual([reason.text for reason in match.candidates[0].reasons],
                          ["it has this number", "Anna, who talks, owns it", "called about it 2 days ago"])
 

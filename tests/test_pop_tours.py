@@ -55,6 +55,16 @@ class TestPopTours(TelephonyHttpCase):
             'activity_type_id': self.env.ref('mail.mail_activity_data_call').id, 'user_id': self.anna.id}])
         self.assertGreater(lead.activity_ids.date_deadline, fields.Date.today())
 
+    def test_the_page_is_loaded_again_while_the_result_is_written(self):
+        flour, oven = self.new_lead(name="Flour"), self.new_lead(name="Oven")
+        self.play(self.event('ringing', extension='101', at=-60), self.event('answered', extension='101', at=-50))
+        self.call().with_user(self.anna).link_caller(lead_id=flour.id)
+        self.play(self.event('ended', extension='101', at=-8, outcome='answered', talk_seconds=42))
+        self.tour('telephony_pop_reload')
+        self.assertRecordValues(self.call(), [{
+            'note': "Wants samples", 'disposition_id': self.env.ref('crm_telephony.disposition_thinking').id,
+            'lead_id': oven.id}])
+
     def test_stranger_who_rings_already(self):
         self.play(self.event('ringing', extension='101', caller='+77019999999'))
         self.tour('telephony_pop_stranger', answered=self.event('answered', extension='102', at=3, caller='+77019999999'))

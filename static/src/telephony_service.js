@@ -26,6 +26,8 @@ import { session } from "@web/session";
  * @property {boolean} [isTouched] the user has done something with the card
  * @property {string} [note] what the user is writing about it: kept here, for the fields come and go with the phases
  * @property {string} [noteBefore] what stood there when he began, or has saved last
+ * @property {Object} [result] what the user has entered in the result form
+ * @property {{ name: string, company: string }} [caller] what the user has entered of a new caller
  */
 
 const CALL = "crm_telephony.call";
@@ -47,11 +49,62 @@ const LATE = 2_000;
  * that are nearer to each other are taken as they come.
  */
 const MARGIN = 5;
+/** What a call keeps of the user's, should the page be loaded again. */
+const DRAFT = ["note", "noteBefore", "result", "caller"];
+/** How long (ms) it is remembered which results the user does not want to be asked for. */
+const REMEMBERED = 3_600_000;
 /** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
 export const CHECK_EVERY = 60_000;
 
 const isOlder = (toldAt, than) => toldAt < than - MARGIN;
 const isLive = (call) => ["ringing", "talking"].includes(call.phase);
+
+/** What is being written about calls, kept by this tab until it is saved or its card is closed. */
+class Drafts {
+    static prefix = "crm_telephony.draft.";
+
+    constructor(storage) {
+        this.storage = storage;
+    }
+
+    get ids() {
+        const { prefix } = Drafts;
+        const keys = Array.from({ length: this.storage.length }, (_, index) => this.storage.key(index));
+        return keys.filter((key) => key.startsWith(prefix)).map((key) => Number(key.slice(prefix.length)));
+    }
+
+    get(id) {
+        return JSON.parse(this.storage.getItem(Drafts.prefix + id));
+    }
+
+    set(id, values) {
+        this.storage.setItem(Drafts.prefix + id, JSON.stringify(values));
+    }
+
+    delete(id) {
+        this.storage.removeItem(Drafts.prefix + id);
+    }
+}
+
+/** Ids with the time when each was added, in the storage of all tabs; old ones are forgotten. */
+class Skipped {
+    constructor(storage, key) {
+        Object.assign(this, { storage, key });
+    }
+
+    get all() {
+        const found = Object.entries(JSON.parse(this.storage.getItem(this.key)) || {});
+        return Object.fromEntries(found.filter(([, at]) => Date.now() - at < REMEMBERED));
+    }
+
+    has(id) {
+        return id in this.all;
+    }
+
+    add(id) {
+        this.storage.setItem(this.key, JSON.stringify({ ...this.all, [id]: Date.now() }));
+    }
+}
 
 export const telephonyService = {
     dependencies: ["bus_service", "multi_tab", "orm"],
@@ -64,6 +117,9 @@ export const telephonyService = {
         const timers = new Map();
         /** phase and toldAt of each card when it was closed: news of the same phase, or from before, do not bring it back */
         const closed = new Map();
+        const drafts = new Drafts(browser.sessionStorage);
+        /** results that are not asked for again, in no tab and after no reload: when each card was closed */
+        const skipped = new Skipped(browser.localStorage, `crm_telephony.skipped.${session.db}`);
         /** the last that the bus has told of each call, and when: what the server was asked before that is older */
         const heard = new Map();
         let messages = 0;
@@ -95,8 +151,12 @@ export const telephonyService = {
             if (index >= 0) {
                 const { phase, toldAt } = state.calls[index];
                 closed.set(id, { phase, toldAt });
+                if (phase === "ended") {
+                    skipped.add(id);
+                }
                 state.calls.splice(index, 1);
             }
+            drafts.delete(id);
             if (everywhere) {
                 tabs?.postMessage({ dismissed: id });
             }
@@ -162,11 +222,12 @@ export const telephonyService = {
                 }
                 return;
             }
-            if (!call && before?.phase === phase) {
+            if (!call && (before?.phase === phase || (phase === "ended" && skipped.has(id)))) {
                 return;
             }
             if (!call) {
-                state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false });
+                const draft = drafts.get(id);
+                state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false, isTouched: Boolean(draft), ...draft });
                 call = find(id);
                 unfold(findWritten() || state.calls.find((other) => other.phase === "talking") || call);
             }
@@ -211,7 +272,8 @@ export const telephonyService = {
         async function refresh() {
             const before = state.calls.filter(isLive).map((call) => call.id);
             const asked = messages;
-            const calls = await orm.silent.call("telephony.call", "ringing_now", []);
+            const begun = drafts.ids.filter((id) => !find(id));
+            const calls = await orm.silent.call("telephony.call", "ringing_now", [], begun.length ? { begun } : {});
             const isNews = ({ id, told_at: toldAt }) =>
                 !(heard.get(id)?.place > asked) || isOlder(heard.get(id).toldAt, toldAt);
             const going = new Set(calls.map((call) => call.id));
@@ -220,6 +282,7 @@ export const telephonyService = {
                 closed.delete(id); // nobody has closed it
             }
             calls.filter(isNews).forEach(receive);
+            begun.filter((id) => !find(id)).forEach((id) => drafts.delete(id)); // saved elsewhere, or long ago
         }
 
         const refreshQuietly = () => refresh().catch(() => {});
@@ -260,6 +323,10 @@ export const telephonyService = {
             state,
             dismiss,
             keep,
+            /** What the user is writing about this call survives a reload of the page. */
+            remember(call) {
+                drafts.set(call.id, Object.fromEntries(DRAFT.map((name) => [name, call[name]])));
+            },
             reload: load,
             /** Before a dialog: cards stand above it, and on a narrow screen hide it. */
             foldAll() {

@@ -5,6 +5,7 @@ import {
     contains, getService, makeMockEnv, MockServer, mountWithCleanup, onRpc, patchWithCleanup, serverState,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { browser } from "@web/core/browser/browser";
 import { session } from "@web/session";
 import { CallCards } from "@crm_telephony/call_card/call_cards";
 import { DebtsMenu } from "@crm_telephony/debts/debts_menu";
@@ -15,19 +16,19 @@ defineMailModels();
 
 const CARD = {
     id: 7,
-    line: "Billboard", queue: "",
+    name: "Aigerim", company: "", line: "Billboard", queue: "",
     partner: { id: 3, name: "Aigerim", company: "Bakery", function: "Buyer", is_company: false, image: "/web/image/3" },
-    people: [], is_hidden: false,
+    people: [], is_hidden: false, owners: [],
     leads: [
-        { id: 5, name: "Flour", stage: "New", amount: "$ 5", user: "", score: 80, why: "has this number", is_linked: false },
-        { id: 6, name: "Oven", stage: "Won", amount: "", user: "Boris", score: 60, why: "", is_linked: false },
+        { id: 5, name: "Flour", stage: "New", amount: "$ 5", user: "", points: "", why: "has this number", is_linked: false },
+        { id: 6, name: "Oven", stage: "Won", amount: "", user: "Boris", points: "", why: "", is_linked: false },
     ],
-    match_state: "ambiguous", match_reason: "",
-    contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
+    match_state: "ambiguous", match_reason: "", match_points: "",
+    contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", note: "", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
     debt: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
     note: "", can_create: true, can_open: true, controls: { hang_up: false, transfer: [] },
 };
-const STRANGER = { ...CARD, partner: false, leads: [], contacts: [], reasons: [] };
+const STRANGER = { ...CARD, name: "", partner: false, leads: [], contacts: [], reasons: [] };
 const FORM = {
     dispositions: [
         { id: 1, name: "Agreed", color: 1, activity_type_id: false, activity_days: 1 },
@@ -125,10 +126,11 @@ test("ringing, talking with a clock, ended: one card", async () => {
 });
 
 test("names are text", async () => {
-    cards[7] = { ...CARD, partner: { ...CARD.partner, name: "<b>Bold</b>" } };
+    cards[7] = { ...CARD, name: "<b>Bold</b>", contacts: [{ ...CARD.contacts[0], note: "<b>Loud</b>" }] };
     await open();
     await tell({ phase: "ringing" });
     expect(".o_telephony_card_name").toHaveText("<b>Bold</b>");
+    expect(".o_telephony_card_quote").toHaveText("“<b>Loud</b>”");
     expect(".o_telephony_card b").toHaveCount(0);
     expect(asked.splice(0)).toEqual(["get_card"]);
 });
@@ -140,6 +142,148 @@ test("who may not know the caller is not asked to enter him", async () => {
     expect(".o_telephony_card_create").toHaveCount(0);
     expect(".o_telephony_card_body").toHaveText(/may not read/);
     expect(asked.splice(0)).toEqual(["get_card"]);
+});
+
+test("a deal names who has no contact", async () => {
+    cards[7] = { ...STRANGER, name: "Zeinep", company: "Dostyk", leads: [{ ...CARD.leads[0], is_linked: true }] };
+    await open();
+    await tell({ phase: "ringing" });
+    expect("h2.o_telephony_card_name").toHaveText("Zeinep");
+    expect(".o_telephony_card_who").toHaveText(/Dostyk\n\+7 777 123 4567/);
+    expect(".o_telephony_cards [role=status]").toHaveText("Incoming call: Zeinep");
+});
+
+test("a colleague's customer is passed on to him with one click", async () => {
+    const owner = { id: 2, name: "Boris", deals: 2, state: "free", phone: false };
+    cards[7] = { ...CARD, leads: [], is_hidden: true, owners: [owner, { id: 3, name: "Saule", deals: 1, state: "", phone: false }] };
+    onRpc("telephony.call", "transfer", ({ args }) => {
+        asked.push(args);
+        return { type: "ir.actions.act_window_close" };
+    });
+    await open();
+    await tell({ phase: "ringing" });
+    expect(queryAllTexts(".o_telephony_card_owner")).toEqual(["Customer of Boris (2 open deals)", "Customer of Saule (1 open deal)"]);
+    expect(".o_telephony_card_owner [role=img]").toHaveAttribute("aria-label", "Free");
+    expect(".o_telephony_card_body").not.toHaveText(/may not read/);
+    expect(".o_telephony_card_new_lead").toHaveCount(0);
+    cards[7] = { ...cards[7], owners: [{ ...owner, phone: 12 }] };
+    await tell({ phase: "talking" });
+    asked.splice(0);
+    await contains(".o_telephony_card_transfer_to:contains(Transfer to Boris)").click();
+    expect(asked.splice(0)).toEqual([[[7], 12]]);
+});
+
+test("what was said last comes first, in quotes; the buttons stand before the history", async () => {
+    cards[7] = {
+        ...CARD, controls: { hang_up: true, transfer: [] },
+        contacts: [{ ...CARD.contacts[0], note: "Wants a discount", text: "Answered · 1:00 · Anna" }],
+    };
+    await open();
+    await tell({ phase: "talking" });
+    expect(".o_telephony_card_contacts li .o_telephony_card_words").toHaveText(/^“Wants a discount”\nAnswered · 1:00 · Anna/);
+    const position = queryOne(".o_telephony_card_hang_up").compareDocumentPosition(queryOne(".o_telephony_card_contacts"));
+    expect(Boolean(position & Node.DOCUMENT_POSITION_FOLLOWING)).toBe(true);
+});
+
+test("a button's name begins with what it shows, and points are a tooltip", async () => {
+    cards[7] = { ...CARD, leads: [{ ...CARD.leads[0], points: "+80 has this number" }, CARD.leads[1]] };
+    await open();
+    await tell({ phase: "ringing" });
+    expect(".o_telephony_card_pick:first").toHaveAttribute("aria-label", "This one: Flour");
+    expect(".o_telephony_card_lead:first").not.toHaveText(/80/);
+    expect(".o_telephony_card_lead:first [title='+80 has this number']").toHaveText("has this number");
+});
+
+test("the deal stands above the results, and another can be chosen", async () => {
+    const linked = (id) => ({ ...CARD, leads: CARD.leads.map((lead) => ({ ...lead, is_linked: lead.id === id })) });
+    cards[7] = linked(5);
+    onRpc("telephony.call", "link_caller", ({ kwargs }) => {
+        asked.push(kwargs.lead_id);
+        return linked(kwargs.lead_id);
+    });
+    await open();
+    await tell({ phase: "ended", outcome: "answered" });
+    expect(".o_telephony_card_deal").toHaveText(/Flour\nNew · \$ 5/);
+    await contains(".o_telephony_result_note").edit("Hm", { confirm: false });
+    await contains(".o_telephony_card_other_deal").click();
+    await contains(".o_telephony_card_pick").click();
+    expect(asked.splice(0)).toEqual(["get_card", 6]);
+    expect(".o_telephony_card_deal").toHaveText(/Oven/);
+    expect(".o_telephony_result_note").toHaveValue("Hm");
+    cards[7] = { ...CARD, leads: [{ ...CARD.leads[0], is_linked: true }] };
+    await tell({ id: 8, phase: "ringing" });
+    await tell({ phase: "ended", outcome: "answered", seconds: 1 });
+    expect("[data-call='7'] .o_telephony_card_other_deal").toHaveCount(0);
+});
+
+const ENDED = {
+    id: 7, phase: "ended", direction: "inbound", number: "+7701", display: "+7 701", extension: "101", outcome: "answered",
+    seconds: 60, talk_seconds: 42, told_at: 300,
+};
+
+test("what was typed is there after the page was loaded again", async () => {
+    const draft = { note: "Wants samples", noteBefore: "", result: {
+        note: "Wants samples", noteBefore: "", disposition: 2, stage: 11, activityType: 4, activityDate: "2026-03-13", summary: "",
+        done: { 20: false, 99: true },
+    } };
+    browser.sessionStorage.setItem("crm_telephony.draft.7", JSON.stringify(draft));
+    browser.sessionStorage.setItem("crm_telephony.draft.9", JSON.stringify(draft));
+    onRpc("telephony.call", "ringing_now", ({ kwargs }) => {
+        asked.push(kwargs.begun);
+        return [ENDED];
+    });
+    onRpc("telephony.call", "save_result", ({ args }) => {
+        asked.push(args[1]);
+        return true;
+    });
+    await makeMockEnv();
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await animationFrame();
+    await animationFrame();
+    expect(".o_telephony_card").toHaveAttribute("data-phase", "ended");
+    expect(".o_telephony_card_clock").toHaveText("0:42");
+    expect(".o_telephony_result_note").toHaveValue("Wants samples");
+    expect(".o_telephony_disposition[aria-pressed=true]").toHaveText("Later");
+    expect(browser.sessionStorage.getItem("crm_telephony.draft.9")).toBe(null, { message: "it was saved elsewhere" });
+    await advanceTime(STAYS.ended * 2);
+    await contains(".o_telephony_result_save").click();
+    expect(asked.splice(0)).toEqual([[7, 9], "get_card", {
+        disposition_id: 2, note: "Wants samples", note_before: "", stage_id: 11,
+        activity: { type_id: 4, date: "2026-03-13", summary: "" }, done_ids: [],
+    }]);
+    expect(browser.sessionStorage.getItem("crm_telephony.draft.7")).toBe(null);
+});
+
+test("what is being written is kept as it is written", async () => {
+    onRpc("telephony.call", "save_result", () => true);
+    await open();
+    await tell({ phase: "talking" });
+    await contains(".o_telephony_card_note").edit("Oven", { confirm: false });
+    const kept = () => JSON.parse(browser.sessionStorage.getItem("crm_telephony.draft.7"));
+    expect(kept()).toEqual({ note: "Oven", noteBefore: "" });
+    await tell({ phase: "ended", outcome: "answered" });
+    await contains(".o_telephony_disposition:first").click();
+    await animationFrame();
+    expect([kept().result.disposition, kept().result.note]).toEqual([1, "Oven"]);
+    await contains(".o_telephony_result_skip").click();
+    expect(kept()).toBe(null);
+    cards[8] = STRANGER;
+    await tell({ id: 8, phase: "ringing" });
+    await contains("input[name=name]").edit("Timur", { confirm: false });
+    expect(JSON.parse(browser.sessionStorage.getItem("crm_telephony.draft.8")).caller).toEqual({ name: "Timur", company: "" });
+});
+
+test("a result that was skipped is asked for no more, after a reload neither", async () => {
+    browser.localStorage.setItem(`crm_telephony.skipped.${session.db}`, JSON.stringify({ 7: Date.now() - 60_000, 8: Date.now() - 7_200_000 }));
+    ringing = [ENDED, { ...ENDED, id: 8 }];
+    await makeMockEnv();
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    await animationFrame();
+    await animationFrame();
+    expect("[data-call='7']").toHaveCount(0);
+    expect("[data-call='8']").toHaveCount(1);
+    await contains(".o_telephony_result_skip").click();
+    expect(Object.keys(JSON.parse(browser.localStorage.getItem(`crm_telephony.skipped.${session.db}`)))).toEqual(["7", "8"]);
 });
 
 test("a card that cannot be loaded keeps what is known", async () => {

@@ -1,3 +1,4 @@
+import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer_dialog";
 import { usePlaceCall } from "@crm_telephony/call_control/place_call";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { ResultForm } from "@crm_telephony/result/result_form";
@@ -31,7 +32,7 @@ export class CallCard extends Component {
         this.dial = usePlaceCall();
         this.root = useRef("root");
         this.call = useState(this.props.call);
-        this.state = useState({ now: Date.now(), isSaving: false, draft: { name: "", company: "" } });
+        this.state = useState({ now: Date.now(), isSaving: false, isChoosing: false, draft: { name: "", company: "", ...this.call.caller } });
         useEffect(
             () => {
                 const timer = browser.setInterval(() => (this.state.now = Date.now()), 1000);
@@ -54,6 +55,10 @@ export class CallCard extends Component {
 
     get name() {
         return nameOf(this.call);
+    }
+
+    get company() {
+        return this.partner ? this.partner.company : this.card.company;
     }
 
     get label() {
@@ -135,8 +140,28 @@ export class CallCard extends Component {
         return `${this.linkedLead?.id},${this.partner.id}`;
     }
 
+    /** It contains what the button shows: who speaks to the screen says that. */
     pickLabel(lead) {
-        return _t("This call is about %s", lead.name);
+        return _t("This one: %s", lead.name);
+    }
+
+    ownerText({ name, deals }) {
+        if (deals > 1) {
+            return _t("Customer of %(name)s (%(count)s open deals)", { name, count: deals });
+        }
+        return deals ? _t("Customer of %s (1 open deal)", name) : _t("Customer of %s", name);
+    }
+
+    stateOf({ state }) {
+        return { color: PHONE_COLORS[state], label: PHONE_STATES[state] };
+    }
+
+    transferLabel({ name }) {
+        return _t("Transfer to %s", name);
+    }
+
+    quoted(note) {
+        return _t("“%s”", note);
     }
 
     ago(text) {
@@ -184,17 +209,23 @@ export class CallCard extends Component {
     }
 
     /** Hang up, or pass it on: what this PBX can be told. */
-    async control(method) {
+    async control(method, ...args) {
         this.state.isSaving = true;
         try {
-            await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id]]));
+            await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id], ...args]));
         } finally {
             this.state.isSaving = false;
         }
     }
 
-    link(values) {
-        return this.save("link_caller", [], values);
+    /** Straight to the phone of whose customer it is. */
+    transferTo(owner) {
+        return this.control("transfer", owner.phone);
+    }
+
+    async link(values) {
+        await this.save("link_caller", [], values);
+        this.state.isChoosing = false;
     }
 
     create(kind) {
@@ -215,6 +246,13 @@ export class CallCard extends Component {
         this.telephony.keep(this.call.id);
         this.call.noteBefore ??= this.card.note;
         this.call.note = ev.target.value;
+        this.telephony.remember(this.call);
+    }
+
+    onCaller() {
+        this.telephony.keep(this.call.id);
+        this.call.caller = { ...this.state.draft };
+        this.telephony.remember(this.call);
     }
 
     /** The note is kept as soon as one leaves it: the talk may end in another tab. */
@@ -223,6 +261,7 @@ export class CallCard extends Component {
         const { noteBefore } = this.call;
         if (note !== noteBefore) {
             this.call.noteBefore = note;
+            this.telephony.remember(this.call);
             const values = { note, note_before: noteBefore, is_final: false };
             try {
                 await this.orm.silent.call("telephony.call", "save_result", [[this.call.id], values]);

@@ -41,5 +41,5 @@ const OUTCOMES = {
  * @returns {string}
  */
 export function nameOf(call) {
-    return call.card?.partner?.name || call.display || call.number || _t("Hidden number");
+    return call.card?.name || call.display || call.number || _t("Hidden number");
 }

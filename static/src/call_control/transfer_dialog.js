@@ -5,7 +5,8 @@ import { registry } from "@web/core/registry";
 import { useAutofocus, useService } from "@web/core/utils/hooks";
 import { normalize } from "@web/core/l10n/utils";
 
-const COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger", away: "text-muted" };
+export const PHONE_COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger", away: "text-muted" };
+export const PHONE_STATES = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking"), away: _t("Away") };
 
 /** To whom the call goes, by name, with what his phone does now. */
 export class TransferDialog extends Component {
@@ -16,8 +17,8 @@ export class TransferDialog extends Component {
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
-        this.colors = COLORS;
-        this.labels = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking"), away: _t("Away") };
+        this.colors = PHONE_COLORS;
+        this.labels = PHONE_STATES;
         this.state = useState({ kinds: [], colleagues: [], wanted: "", busy: false });
         useAutofocus({ refName: "search" });
         onWillStart(async () => {

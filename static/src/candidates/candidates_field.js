@@ -73,8 +73,9 @@ export class CandidatesField extends Component {
         return deal.reasons.map((reason) => reason.text).join(", ");
     }
 
+    /** For who weighs the reasons: an administrator. */
     weights(deal) {
-        return deal.reasons
+        return deal.score && deal.reasons
             .map(({ text, weight }) => `${weight > 0 ? "+" : ""}${weight} ${text}`)
             .join("\n");
     }

@@ -48,6 +48,15 @@ export class ResultForm extends Component {
             },
             () => [this.isTouched]
         );
+        useEffect(
+            (entered) => {
+                if (entered) {
+                    this.props.call.result = JSON.parse(entered);
+                    this.telephony.remember(this.props.call);
+                }
+            },
+            () => [this.entered && JSON.stringify(this.entered)]
+        );
     }
 
     /** What the form offers; what the user has entered stays. */
@@ -55,7 +64,11 @@ export class ResultForm extends Component {
         const before = this.state.form;
         const form = await this.orm.silent.call("telephony.call", "get_result_form", [[this.props.call.id]]);
         const { disposition, note, activityType } = this.state;
-        const { note: typed, noteBefore } = this.props.call;
+        const { note: typed, noteBefore, result } = this.props.call;
+        if (!before && result) {
+            this.restore(form, result);
+            return;
+        }
         const written = before
             ? note !== before.note && { note, noteBefore: before.note }
             : typed !== undefined && (typed !== noteBefore || !form.note.startsWith(typed)) && { note: typed, noteBefore };
@@ -70,6 +83,24 @@ export class ResultForm extends Component {
             stage: form.stage_id,
             done: Object.fromEntries(form.calls_to_do.map(({ id, is_due: isDue }) => [id, isDue && form.has_talked])),
         });
+    }
+
+    /** What was entered before the page was loaded again, as far as it is still offered. */
+    restore(form, { noteBefore, disposition, stage, activityType, done, ...entered }) {
+        const isOffered = (records, id) => records.some((one) => one.id === id);
+        Object.assign(this.state, entered, {
+            form: { ...form, note: noteBefore },
+            disposition: isOffered(form.dispositions, disposition) && disposition,
+            stage: isOffered(form.stages, stage) ? stage : form.stage_id,
+            activityType: isOffered(form.activity_types, activityType) && activityType,
+            done: Object.fromEntries(form.calls_to_do.map(({ id }) => [id, Boolean(done[id])])),
+        });
+    }
+
+    /** What a reload of the page must not lose; nothing before the user has entered something. */
+    get entered() {
+        const { form, isSaving, ...entered } = this.state;
+        return this.isTouched ? { ...entered, noteBefore: form.note } : undefined;
     }
 
     get isTouched() {

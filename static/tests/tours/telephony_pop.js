@@ -1,3 +1,4 @@
+import { browser } from "@web/core/browser/browser";
 import { registry } from "@web/core/registry";
 
 /** The PBX tells the next of the events that the test has prepared and signed, through the real webhook. */
@@ -64,6 +65,7 @@ registry.category("web_tour.tours").add("telephony_pop", {
             content: "how long it was",
             trigger: `${card("ended")} .o_telephony_card_clock:contains(0:42)`,
         },
+        { content: "and which deal it was about", trigger: `${card("ended")} .o_telephony_card_deal:contains(Flour)` },
         {
             trigger: `${card("ended")} .o_telephony_disposition:contains(Will think)`,
             run: "click",
@@ -80,6 +82,50 @@ registry.category("web_tour.tours").add("telephony_pop", {
         },
         {
             trigger: `${card("ended")} .o_telephony_result_save`,
+            run: "click",
+        },
+        gone,
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_pop_reload", {
+    steps: () => [
+        { content: "the result of the talk is asked for on a page that is opened after it", trigger: `${card("ended")} .o_telephony_result_note` },
+        {
+            trigger: `${card("ended")} .o_telephony_result_note`,
+            run: "edit Wants samples",
+        },
+        {
+            trigger: `${card("ended")} .o_telephony_disposition:contains(Will think)`,
+            run: "click",
+        },
+        {
+            content: "the page is loaded again before it is saved",
+            trigger: `${card("ended")} .o_telephony_disposition[aria-pressed=true]`,
+            run: () => browser.location.reload(),
+            expectUnloadPage: true,
+        },
+        {
+            content: "nothing is lost",
+            trigger: `${card("ended")}:has(.o_telephony_disposition[aria-pressed=true]:contains(Will think)) .o_telephony_result_save`,
+            run() {
+                const note = document.querySelector(".o_telephony_result_note").value;
+                if (note !== "Wants samples") {
+                    throw new Error(`the note is lost: ${note}`);
+                }
+            },
+        },
+        {
+            content: "the guess was wrong: it was about the other deal",
+            trigger: `${card("ended")} .o_telephony_card_other_deal`,
+            run: "click",
+        },
+        {
+            trigger: `${card("ended")} .o_telephony_card_lead:contains(Oven) .o_telephony_card_pick`,
+            run: "click",
+        },
+        {
+            trigger: `${card("ended")}:has(.o_telephony_card_deal:contains(Oven)) .o_telephony_result_save`,
             run: "click",
         },
         gone,
