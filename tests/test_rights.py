@@ -107,13 +107,71 @@ class TestRights(TelephonyCase):
                 self.assertEqual(effects[0].with_user(user).has_access('read'), may)
 
     def test_decisions_are_made_by_settling_calls(self):
-        """Else anybody could have a colleague's customers sent to himself, in the name of somebody else."""
-        decision = self.env['telephony.decision'].create({'number': '+77010000001', 'partner_id': self.partner.id})
-        for user, rights in [(self.anna, 'r'), (self.supervisor, 'r'), (self.admin, 'rwcu'), (self.stranger, '')]:
+        """Else anybody could have a colleague's customers sent to himself, in the name of somebody else. What others have
+        decided is for supervisors to read."""
+        decision = self.env['telephony.decision'].create({
+            'number': '+77010000001', 'partner_id': self.partner.id, 'user_id': self.anna.id})
+        for user, rights in [(self.anna, 'r'), (self.boris, ''), (self.supervisor, 'r'), (self.admin, 'rwcu'),
+                             (self.stranger, '')]:
             with self.subTest(user=user.login):
                 self.assertEqual(''.join(
                     letter for letter, operation in zip('rwcu', ('read', 'write', 'create', 'unlink'), strict=True)
-                    if decision.with_user(user).has_access(operation)), rights)
+                    if decision.with_user(user).has_access(operation)), 'rwcu' if user == self.admin else rights)
+                self.assertEqual(bool(decision.with_user(user).search([('id', '=', decision.id)])), 'r' in rights)
+
+    def test_ones_preferences_are_ones_own(self):
+        self.boris.telephony_dnd = True
+        users = self.env['res.users'].with_user(self.anna)
+        for attempt in (
+            lambda: users.browse(self.boris.id).read(['telephony_dnd']),
+            lambda: users.search([('telephony_dnd', '=', True)]),
+            lambda: users.browse(self.boris.id).write({'telephony_dnd': False}),
+            lambda: users._read_group([], ['telephony_tab']),
+            lambda: users.with_user(self.supervisor).browse(self.boris.id).read(['telephony_extension_ids']),
+        ):
+            with self.assertRaises(AccessError):
+                attempt()
+        own = users.browse(self.anna.id)
+        own.write({'telephony_dnd': True, 'telephony_tab': 'new'})
+        self.assertEqual(own.read(['telephony_dnd', 'telephony_tab'])[0]['telephony_tab'], 'new')
+        self.assertIn('telephony_dnd', users.fields_get())
+
+    def test_a_colleagues_note_and_result_are_read_only(self):
+        result = self.env['telephony.disposition'].search([], limit=1)
+        self.play(self.event('ringing', extension='102'),
+                  self.event('ended', at=90, outcome='answered', extension='102', talk_seconds=60))
+        call = self.call()
+        call.with_user(self.boris).write({'note': "Flour", 'disposition_id': result.id})
+        theirs = call.with_user(self.anna)
+        self.assertTrue(theirs.has_access('read'))
+        self.assertFalse(theirs.can_note)
+        for attempt in (
+            lambda: theirs.write({'note': "Sugar"}), lambda: theirs.write({'disposition_id': False}),
+            lambda: theirs.save_result({'note': "Sugar"}), lambda: theirs.save_result({'disposition_id': False}),
+            lambda: theirs.save_result({'activity': False}),
+        ):
+            with self.assertRaisesRegex(AccessError, "Boris"):
+                attempt()
+        self.assertRecordValues(call, [{'note': "Flour", 'disposition_id': result.id, 'acw_seconds': 0}])
+        call.with_user(self.supervisor).note = "Flour, 2 t"
+        # nobody's call: whoever looks after it says what came of it
+        self.play(self.event('ended', 'c2', outcome='missed'))
+        self.call('c2').callback_id.user_id = False
+        self.call('c2').with_user(self.anna).note = "A wrong number"
+
+    def test_who_calls_back_reads_the_calls_of_the_callback(self):
+        """The customer hung up in the queue, and no phone rang."""
+        self.play(self.event('ended', 'first', caller='+77010000009', outcome='abandoned'),
+                  self.event('ended', 'second', 60, caller='+77010000009', outcome='abandoned'))
+        callback = self.callbacks('+77010000009')
+        callback.user_id = False
+        calls = self.call('first') | self.call('second')
+        self.assertFalse(self.seen(self.anna, calls))
+        callback.with_user(self.anna).action_take()
+        self.assertEqual(self.seen(self.anna, calls), {'first', 'second'})
+        self.assertEqual(callback.with_user(self.anna).call_ids, calls)
+        self.assertTrue(calls.with_user(self.anna).effect_ids.mapped('note'))
+        self.assertFalse(self.seen(self.boris, calls))
 
     def test_a_callback_is_given_to_deals_that_one_may_read(self):
         foreign = self.new_lead(user_id=self.boris.id, expected_revenue=7000, partner_id=False)
