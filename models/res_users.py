@@ -17,7 +17,8 @@ class ResUsers(models.Model):
 
     telephony_pop = fields.Boolean(
         string="Show Calls", default=True, groups=PERSONAL, help="A card on the screen when your phone rings.")
-    telephony_sound = fields.Boolean(string="Sound", groups=PERSONAL, help="The browser rings too, for who cannot hear the phone.")
+    telephony_sound = fields.Boolean(
+        string="Sound", groups=PERSONAL, help="The browser rings too, for who cannot hear the phone.")
     telephony_dnd = fields.Boolean(
         string="Do Not Disturb", groups=PERSONAL,
         help="No card and no sound for now. Your phone goes on ringing: that is the PBX's business.")

@@ -7,7 +7,9 @@ class TelephonySettle(models.TransientModel):
     _description = "Settle calls"
 
     call_ids = fields.Many2many('telephony.call', string="Calls", required=True, readonly=True)
-    mode = fields.Selection([('contact', "Contact"), ('deal', "Deal"), ('ignore', "Never a customer")], required=True, default='contact', readonly=True)
+    mode = fields.Selection(
+        [('contact', "Contact"), ('deal', "Deal"), ('ignore', "Never a customer")], required=True, default='contact',
+        readonly=True)
     partner_id = fields.Many2one('res.partner', string="Contact")
     lead_id = fields.Many2one('crm.lead', string="Deal")
     owners = fields.Char(compute='_compute_owners', help="Whose customers these numbers are.")
