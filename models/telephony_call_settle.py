@@ -297,8 +297,8 @@ class TelephonyCall(models.Model):
             self.env['mail.thread'].sudo().message_notify(
                 partner_ids=user.partner_id.ids, author_id=self.env.user.partner_id.id,
                 subject=_("Never a customer: %(numbers)s", numbers=numbers),
-                body=_("%(user)s says that %(numbers)s is never a customer's number. Its calls have left their contact and deal, "
-                       "and nobody calls back. If that is wrong, ask for it to be taken back.",
+                body=_("%(user)s says that %(numbers)s is never a customer's number. Its calls have left their contact and "
+                       "deal, and nobody calls back. If that is wrong, ask for it to be taken back.",
                        user=self.env.user.name, numbers=numbers))
 
     def action_forget_choice(self):

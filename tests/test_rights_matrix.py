@@ -73,7 +73,7 @@ ACTIONS = {
     "read Boris's preferences": '',
     "write Boris's preferences": '',
     "find who does not want to be disturbed": '',
-    "read one's own preferences": 'user salesperson supervisor administrator employee portal',
+    "read one's own preferences": 'user salesperson supervisor administrator employee portal public',
     "the live board": 'supervisor administrator',
     "secrets of the PBX": 'administrator',
     "a new webhook address": 'administrator',
