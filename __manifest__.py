@@ -57,6 +57,8 @@
         'web.assets_tests': ['crm_telephony/static/tests/tours/**/*'],
         'web.assets_unit_tests': ['crm_telephony/static/tests/**/*.test.js'],
     },
+    'pre_init_hook': 'pre_init_hook',
+    'post_init_hook': 'post_init_hook',
     'application': True,
     'installable': True,
 }

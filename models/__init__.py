@@ -6,6 +6,7 @@ from . import telephony_call_follow_up
 from . import telephony_call_settle
 from . import telephony_call_lead
 from . import telephony_calls_mixin
+from . import telephony_phones_mixin
 from . import telephony_call_card
 from . import telephony_call_chatter
 from . import telephony_call_control

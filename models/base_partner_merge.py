@@ -8,12 +8,12 @@ class BasePartnerMerge(models.TransientModel):
     def _update_foreign_keys(self, src_partners, dst_partner):
         """All numbers of merged contacts stay known: the one that remains has a single phone of its own."""
         Number = self.env['telephony.contact.number'].sudo()
-        further = Number.search([('partner_id', 'in', src_partners.ids)])
-        numbers = {*src_partners.mapped('phone_sanitized'), *further.mapped('number')} - {False}
+        further, numbers = src_partners.telephony_number_ids.sudo(), set(src_partners._telephony_numbers())
         labels = {row.number: (row.label, row.origin) for row in further}
         further.unlink()    # core would move them in one go, and fail on one that both have
         super()._update_foreign_keys(src_partners, dst_partner)
-        have = {dst_partner.phone_sanitized, *Number.search([('partner_id', '=', dst_partner.id)]).mapped('number')}
+        dst_partner.invalidate_recordset(['telephony_number_ids'])
+        have = set(dst_partner._telephony_numbers())
         if not dst_partner.phone:
             have |= set(src_partners.mapped('phone_sanitized')[:1])     # core takes it over
         Number.create([{

@@ -6,7 +6,7 @@ OWNERSHIP = {'phone', 'phone_sanitized', 'country_id', 'partner_id', 'company_id
 
 class CrmLead(models.Model):
     _name = 'crm.lead'
-    _inherit = ['crm.lead', 'telephony.calls.mixin']
+    _inherit = ['crm.lead', 'telephony.calls.mixin', 'telephony.phones.mixin']
 
     telephony_call_ids = fields.One2many(
         'telephony.call', 'lead_id', string="Calls", groups='crm_telephony.group_user')
@@ -32,13 +32,16 @@ class CrmLead(models.Model):
                 ('lead_id', 'in', self.ids), ('partner_id', '=', False)]).write({'partner_id': vals['partner_id']})
         return result
 
+    def _compute_phone_sanitized(self):
+        super()._compute_phone_sanitized()
+        self._read_phones()
+
     def _bind_late(self):
         """Past calls of these deals' and their contacts' numbers may belong to them. Where a deal was closed nothing is
         looked up: the calls that waited for a choice may have been about it."""
         leads = self.sudo().filtered(lambda lead: lead.active and lead.won_status == 'pending')
         self.env['telephony.rebind'].sudo()._queue([
-            *leads.mapped('phone_sanitized'), *leads.partner_id.mapped('phone_sanitized'),
-            *leads.partner_id.telephony_number_ids.mapped('number')])
+            *leads._telephony_numbers(), *leads.partner_id._telephony_numbers()])
 
     def _merge_dependences(self, opportunities):
         """The calls and promises of merged deals go with them, and so does what was decided about their numbers. Numbers
@@ -49,7 +52,7 @@ class CrmLead(models.Model):
         for model in ('telephony.call', 'telephony.callback', 'telephony.decision'):
             self.env[model].sudo().search([('lead_id', 'in', opportunities.ids)]).write({'lead_id': self.id})
         calls._pass_on(owners, inherited=True)
-        numbers = set(opportunities.mapped('phone_sanitized')) - {self.phone_sanitized, False}
+        numbers = set(opportunities._telephony_numbers()) - set(self._telephony_numbers())
         if self.partner_id:
             self.env['telephony.contact.number'].sudo()._learn(self.partner_id, numbers)
         else:

@@ -13,7 +13,7 @@ OWNERSHIP = {'phone', 'phone_sanitized', 'country_id', 'active', 'company_id', '
 
 class ResPartner(models.Model):
     _name = 'res.partner'
-    _inherit = ['res.partner', 'telephony.calls.mixin']
+    _inherit = ['res.partner', 'telephony.calls.mixin', 'telephony.phones.mixin']
 
     # core searches it without an index: at a million contacts a caller would be looked up in 0.4 s
     phone_sanitized = fields.Char(index='btree_not_null')
@@ -42,12 +42,17 @@ class ResPartner(models.Model):
         calls._pass_on(owners)
         return result
 
+    def _compute_phone_sanitized(self):
+        super()._compute_phone_sanitized()
+        self._read_phones()
+
+    def _telephony_numbers(self):
+        return [*super()._telephony_numbers(), *self.telephony_number_ids.mapped('number')]
+
     def _bind_late(self):
         """Past calls of these contacts' numbers may belong to them. Of numbers that they have no more, and of archived
         contacts, nothing is looked up: those calls may have been theirs."""
-        partners = self.sudo().filtered('active')
-        self.env['telephony.rebind'].sudo()._queue([
-            *partners.mapped('phone_sanitized'), *partners.telephony_number_ids.mapped('number')])
+        self.env['telephony.rebind'].sudo()._queue(self.sudo().filtered('active')._telephony_numbers())
 
     def _search_phone_mobile_search(self, operator, value):
         """Odoo's own search by number finds further numbers too."""

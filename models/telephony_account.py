@@ -1,4 +1,5 @@
 import logging
+import re
 import secrets
 import threading
 import time
@@ -98,6 +99,10 @@ class TelephonyAccount(models.Model):
     timezone = fields.Selection(
         _tz_get, required=True, default=lambda self: self.env.user.tz or 'UTC',
         help="The zone of the PBX's own clock. Times without an offset are read in it.")
+    outside_codes = fields.Char(
+        string="Outside Line Codes",
+        help="What employees dial before a number to get an outside line, separated by commas: 9, 0. It is no part of the "
+             "customer's number.")
     route_to_owner = fields.Boolean(
         string="Ring the Customer's Salesperson First", default=True,
         help="Where the PBX asks who should get a call: the owner of the deal or contact, if he is at work now.")
@@ -294,6 +299,7 @@ class TelephonyAccount(models.Model):
             api_url=account.api_url or '',
             webhook_url=account.webhook_url,
             timezone=account.timezone,
+            outside_codes=tuple(re.findall(r'[\d*#]+', account.outside_codes or '')),
             country=account.country_id.code or '',
             extensions=frozenset(account.extension_ids.mapped('number')),
             own_numbers=frozenset(numbers.mapped('name')),
@@ -356,7 +362,7 @@ class TelephonyAccount(models.Model):
     def _answer(self, question: Question) -> Answer:
         """What Odoo knows about a caller. A PBX that waits for this keeps a person waiting: what is not known in time is
         not said."""
-        number = to_e164(question.number, self.country_id.code or '')
+        number = to_e164(question.number, self.country_id.code or '', self._settings().outside_codes)
         if question.kind == 'create':
             return Answer(contacts=(self._create_contact(question.contact, number)._telephony_contact(),))
         try:

@@ -120,6 +120,8 @@ class TelephonyCall(models.Model):
         required=True, default='ringing', readonly=True)
     outcome = fields.Selection(OUTCOMES, readonly=True)
     end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
+    doubts = fields.Char(readonly=True, help="What the PBX left out or told wrong, so that something near it stands here.")
+    doubt_text = fields.Char(compute='_compute_doubt_text')
     is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
     extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
     user_id = fields.Many2one(
@@ -260,6 +262,18 @@ class TelephonyCall(models.Model):
             call.wait_clock = clock(call.wait_seconds)
             call.talk_clock = clock(call.talk_seconds) if call.talk_seconds else False
 
+    @api.depends('doubts')
+    @api.depends_context('lang')
+    def _compute_doubt_text(self):
+        _ = self.env._
+        sentences = {
+            'time': _("The PBX told no time that can be true: times are those at which Odoo heard of the call."),
+            'duration': _("The PBX told a duration that no call has: wait and talk are taken from the times."),
+            'direction': _("The PBX did not tell the direction: it is taken from who called whom."),
+        }
+        for call in self:
+            call.doubt_text = ' '.join(sentences[what] for what in (call.doubts or '').split(',') if what) or False
+
     @api.depends('recording_ids')
     def _compute_has_recording(self):
         with_recording = {call.id for call, in self.env['telephony.recording']._read_group(
@@ -389,11 +403,12 @@ class TelephonyCall(models.Model):
     @api.model
     def _facts(self, account, record, numbers, users):
         """Field values of a record. The customer is the outside party, unless it is one of our own numbers."""
-        country = account._settings().country
-        caller, called = normalise(record.caller, country), normalise(record.called, country)
+        settings, is_dialled = account._settings(), record.direction == 'outbound'
+        reading = {'country': settings.country, 'codes': settings.outside_codes}
+        caller, called = normalise(record.caller, **reading), normalise(record.called, **reading, is_dialled=is_dialled)
         outside = {'inbound': record.caller, 'outbound': record.called}.get(record.direction)
         ours = {'inbound': called, 'outbound': caller}.get(record.direction)
-        customer = to_e164(outside, country)
+        customer = to_e164(outside, **reading, is_dialled=is_dialled)
         threshold = account.company_id.telephony_short_seconds
         return {
             'direction': record.direction,
@@ -409,6 +424,7 @@ class TelephonyCall(models.Model):
             'state': record.state,
             'outcome': record.outcome or False,
             'end_unknown': record.end_unknown,
+            'doubts': ','.join(record.doubts) or False,
             'is_short': record.outcome == 'answered' and record.talk_known and record.talk_seconds < threshold,
             'extension': record.extension or False,
             'user_id': users.get(record.extension) or False,

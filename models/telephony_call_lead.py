@@ -2,6 +2,7 @@ import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL, clean_context
 
 from ..tools.words import _lt
@@ -115,10 +116,11 @@ class TelephonyCall(models.Model):
         calls = self.search([
             ('company_id', '=', self.company_id.id), ('customer_number', '=', self.customer_number),
             ('lead_id', '!=', False)], limit=80)
-        return self.env['crm.lead'].search([
-            ('won_status', '=', 'pending'), ('company_id', 'in', [False, self.company_id.id]),
-            '|', ('phone_sanitized', '=', self.customer_number), ('id', 'in', calls.lead_id.ids), *fresh,
-        ], limit=1, order='id desc')
+        leads = self.env['crm.lead']
+        theirs = leads._telephony_number_domain([self.customer_number]) | Domain('id', 'in', calls.lead_id.ids)
+        return leads.search(theirs & Domain([
+            ('won_status', '=', 'pending'), ('company_id', 'in', [False, self.company_id.id]), *fresh]),
+            limit=1, order='id desc')
 
     def _new_lead(self, user):
         """A deal that knows where it comes from: the source, campaign and team of the number that was called."""

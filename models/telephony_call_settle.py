@@ -83,13 +83,15 @@ class TelephonyCall(models.Model):
         if not user.has_group('crm_telephony.group_supervisor'):
             leads, partners = self.env['crm.lead'], self.env['res.partner'].sudo()   # the deals that he may read
             numbers = leads._search([('won_status', '=', 'pending'), ('phone_sanitized', '!=', False)])
+            more = leads._search([('won_status', '=', 'pending'), ('telephony_more_phones', '!=', False)]).subselect(
+                SQL("unnest(string_to_array(telephony_more_phones, ' '))"))
             customers = leads._search([('won_status', '=', 'pending'), ('partner_id', '!=', False)]).subselect('partner_id')
             firms = partners._search([('id', 'in', customers)]).subselect('commercial_partner_id')
             answerable = (
                 Domain('user_id', '=', user.id) | Domain('listener_ids', 'in', user.ids)
                 | Domain('leg_ids', 'any', [('user_id', '=', user.id), ('outcome', '=', 'answered')])
                 | Domain('outcome', '!=', 'answered') & Domain('leg_ids.user_id', '=', user.id)
-                | Domain('customer_number', 'in', numbers.subselect('phone_sanitized'))
+                | Domain('customer_number', 'in', numbers.subselect('phone_sanitized')) | Domain('customer_number', 'in', more)
                 | Domain('partner_id', 'in', partners._search([('commercial_partner_id', 'in', firms)])))
         return answerable if True in value else ~answerable
 
@@ -490,7 +492,8 @@ class TelephonyCall(models.Model):
                 lambda call: call.partner_id and call.customer_number).grouped('company_id').items():
             numbers, ours = calls.mapped('customer_number'), [False, company.id]
             known = {
-                *partners.search([('phone_sanitized', 'in', numbers), ('company_id', 'in', ours)]).mapped('phone_sanitized'),
+                *partners.search(
+                    partners._telephony_number_domain(numbers) & Domain('company_id', 'in', ours))._telephony_numbers(),
                 *further.search([
                     ('number', 'in', numbers), ('partner_id.active', '=', True), ('partner_id.company_id', 'in', ours),
                 ]).mapped('number'),

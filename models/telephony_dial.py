@@ -11,7 +11,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..providers.numbers import to_e164
+from ..providers.numbers import numbers_in, to_e164
 from ..tools.words import _lt
 from .telephony_call import label_of
 from .telephony_call_card import pretty
@@ -235,7 +235,8 @@ class TelephonyDial(models.Model):
         own = record._phone_get_country().get(record.id) if record else None
         if not number:
             raise UserError(self.env._("There is no number to call."))
-        wanted = own and to_e164(number, own.code or '') or to_e164(number, country.code or '')
+        wanted = own and numbers_in(number, own.code or '') or numbers_in(number, country.code or '')
+        wanted = next(iter(wanted), '')
         if not wanted and not is_pbx and re.fullmatch(r'[+*#\d\s().-]*\d[*#\d\s().-]*', number):
             wanted = re.sub(r'[^+*#\d]', '', number)
         if not wanted:
@@ -331,7 +332,7 @@ class TelephonyDial(models.Model):
             Domain('phone', '!=', False) | Domain('telephony_number_ids', '!=', False))
         found = []
         for partner in partners.search(domain, limit=FOUND_CONTACTS):
-            numbers = [partner.phone_sanitized or partner.phone, *partner.telephony_number_ids.mapped('number')]
+            numbers = partner._telephony_numbers() or [partner.phone]
             number = next((one for one in numbers if one and digits and digits in re.sub(r'\D', '', one)),
                           next(filter(None, numbers)))
             company = partner.commercial_partner_id

@@ -11,7 +11,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.base import CallEvent, ProviderError, Refused, Stored, WebhookRequest, digest, dump, storable
-from ..providers.fold import fold, void_reason
+from ..providers.reading import read_call
 from ..tools import words
 from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, changes, next_try
@@ -335,10 +335,8 @@ class TelephonyEvent(models.Model):
         records, reasons, waiting = {}, {}, {}
         for ref, own in events.grouped('call_ref').items():
             stored = self._stored(own)
-            told = provider.translate(stored, settings)
-            told += [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
-            records[ref] = fold(told)
-            reasons[ref] = void_reason(told)
+            lost = [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
+            records[ref], reasons[ref] = read_call(provider, stored, settings, lost)
             if route_ref := account._route_ref(records[ref], stored):
                 waiting[ref] = route_ref
         calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)

@@ -12,6 +12,9 @@ from .telephony_match_score import REMEMBERED_DAYS, Asked, Deal, rank, winner
 
 # More deals or contacts than this on one number mean nothing to anybody.
 MOST_DEALS = 20
+# A number that stands in *Phone* behind another one, as telephony.phones.mixin indexes it.
+MORE_PHONES = SQL(
+    "telephony_more_phones IS NOT NULL AND string_to_array(telephony_more_phones, ' ') @> ARRAY[asked.number]")
 MOST_CONTACTS = 200
 # Reasons that a line tells; those that the next deal has as well say nothing about the choice.
 MOST_TOLD = 4
@@ -152,7 +155,7 @@ class TelephonyMatcher(models.AbstractModel):
             return {}
         self.env['res.partner'].flush_model([
             'active', 'commercial_company_name', 'commercial_partner_id', 'company_id', 'complete_name', 'partner_share',
-            'phone_sanitized'])
+            'phone_sanitized', 'telephony_more_phones'])
         self.env['telephony.contact.number'].flush_model(['number', 'partner_id'])
         self.env['telephony.decision'].flush_model(['company_id', 'kind', 'lead_id', 'number', 'partner_id', 'user_id'])
         rows = self.env.execute_query(SQL(
@@ -163,6 +166,11 @@ class TelephonyMatcher(models.AbstractModel):
                        (SELECT NULL AS kind, id AS partner_id, NULL::int AS lead_id, NULL::int AS user_id
                           FROM res_partner
                          WHERE phone_sanitized = asked.number AND active
+                           AND (company_id IS NULL OR company_id = %(company)s) LIMIT %(most)s)
+                       UNION ALL
+                       (SELECT NULL, id, NULL, NULL
+                          FROM res_partner
+                         WHERE %(more_phones)s AND active
                            AND (company_id IS NULL OR company_id = %(company)s) LIMIT %(most)s)
                        UNION ALL
                        (SELECT NULL, partner_id, NULL, NULL
@@ -176,7 +184,8 @@ class TelephonyMatcher(models.AbstractModel):
                    AND (contact.company_id IS NULL OR contact.company_id = %(company)s)
                  WHERE contact.id IS NOT NULL OR owner.kind IS NOT NULL
                  ORDER BY contact.id """,
-            numbers=list(numbers), company=company.id, most=MOST_CONTACTS, is_colleague=self._is_colleague_sql(company)))
+            numbers=list(numbers), company=company.id, most=MOST_CONTACTS, is_colleague=self._is_colleague_sql(company),
+            more_phones=MORE_PHONES))
         contacts, chosen, decisions, names = defaultdict(dict), {}, {}, defaultdict(dict)
         for number, kind, lead_id, user_id, contact_id, firm_id, name, firm_name, is_colleague in rows:
             contact = contact_id and Contact(contact_id, firm_id or contact_id, name or '', is_colleague)
@@ -228,7 +237,7 @@ class TelephonyMatcher(models.AbstractModel):
             return offers
         self.env['crm.lead'].flush_model([
             'active', 'campaign_id', 'company_id', 'expected_revenue', 'partner_id', 'phone_sanitized', 'probability',
-            'source_id', 'team_id', 'user_id', 'won_status'])
+            'telephony_more_phones', 'source_id', 'team_id', 'user_id', 'won_status'])
         callers = list(asked)
         firms = [(place, firm) for place, caller in enumerate(callers) for firm in asked[caller].firms]
         rows = self.env.execute_query(SQL(
@@ -241,6 +250,8 @@ class TelephonyMatcher(models.AbstractModel):
                        SELECT lead.id, lead.phone_sanitized, lead.partner_id, lead.user_id, lead.source_id,
                               lead.campaign_id, lead.team_id, lead.probability, lead.expected_revenue
                          FROM (SELECT id FROM crm_lead WHERE phone_sanitized = asked.number
+                               UNION
+                               SELECT id FROM crm_lead WHERE %(more_phones)s
                                UNION
                                SELECT lead.id
                                  FROM unnest(%(firm_places)s::int[], %(firms)s::int[]) AS firm (place, id)
@@ -260,7 +271,7 @@ class TelephonyMatcher(models.AbstractModel):
             places=list(range(len(callers))), numbers=[caller.number for caller in callers],
             users=[asked[caller].user for caller in callers], chosen=[asked[caller].chosen for caller in callers],
             firm_places=[place for place, _firm in firms], firms=[firm for _place, firm in firms],
-            company=company.id, most=MOST_DEALS + 1))
+            company=company.id, most=MOST_DEALS + 1, more_phones=MORE_PHONES))
         for place, *values, contact_name in rows:
             values[-2:] = (value or 0 for value in values[-2:])
             offers[callers[place]].append(Offer(Deal(*values), contact_name or ''))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from .base import Account, Stored, _, text_of, unfit
+from .base import Account, Stored, _, believed, text_of, unfit
 
 # Channel variables that are used, without the underscores of inheritance.
 RECORDING, MAILBOX, DIDS = 'MIXMONITOR_FILENAME', 'VMSTATUS', ('FROM_DID', 'DID')
@@ -76,7 +76,7 @@ def _time(payload: Mapping) -> datetime | None:
     name = 'Timestamp' if payload.get('Timestamp') else 'ReceivedAt'
     text = text_of(payload, name)
     try:
-        return datetime.fromtimestamp(float(text), timezone.utc) if text else None
+        return believed(datetime.fromtimestamp(float(text), timezone.utc)) if text else None
     except (ValueError, OverflowError, OSError):
         raise unfit(name, _("a time in Unix seconds"), text[:100]) from None
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
@@ -137,6 +139,7 @@ class Account:
     webhook_url: str = field(default='', repr=False)
     timezone: str = 'UTC'
     country: str = ''
+    outside_codes: tuple[str, ...] = ()     # dialled for an outside line
     extensions: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
 
@@ -302,6 +305,7 @@ class CallRecord:
     end_unknown: bool = False
     legs: tuple[LegRecord, ...] = ()
     recordings: tuple[RecordingRecord, ...] = ()
+    doubts: tuple[str, ...] = ()    # of DOUBTS: what was not told, or not believed, so that something near it stands here
 
 
 class Provider:
@@ -394,6 +398,50 @@ _registry: dict[str, Provider] = {}
 registry: Mapping[str, Provider] = MappingProxyType(_registry)
 
 
+# --- what can be believed ----------------------------------------------------------------------------------------
+
+# What a PBX may leave out or get wrong without its call being lost: something near the truth stands in, and the call is
+# marked with the word.
+DOUBTS = ('time', 'duration', 'direction')
+# Years of a clock that was set, and of a time that is one: .NET's year 1, Unix' 1970 and 9999 all mean that nobody knew.
+YEARS = range(2000, 2100)
+# No call lasts longer; a counter that was never started tells more.
+LONGEST_CALL = 48 * 3600
+
+_doubted: ContextVar[set[str] | None] = ContextVar('doubted', default=None)
+
+
+@contextmanager
+def doubting() -> Iterator[set[str]]:
+    """What the helpers below have not believed while the block ran, as words of DOUBTS."""
+    token = _doubted.set(found := set())
+    try:
+        yield found
+    finally:
+        _doubted.reset(token)
+
+
+def doubt(what: str) -> None:
+    """Mark the call that is being read, see :data:`DOUBTS`."""
+    if (found := _doubted.get()) is not None:
+        found.add(what)
+
+
+def believed(moment: datetime | None) -> datetime | None:
+    """The moment, None where it is of a year in which nobody called."""
+    if moment and moment.year not in YEARS:
+        doubt('time')
+        return None
+    return moment
+
+
+def moment_or(told: datetime | None, received_at: datetime) -> datetime:
+    """When something happened: as the PBX told, else when we heard of it."""
+    if not told:
+        doubt('time')
+    return told or received_at
+
+
 # --- helpers that adapters share ---------------------------------------------------------------------------------
 
 def missing(name: str) -> ProviderError:
@@ -472,9 +520,10 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
 
 
 def seconds_of(payload: Mapping, name: str) -> float | None:
-    """A duration in seconds, given as a number or as its text; None when it is absent or empty.
+    """A duration in seconds, given as a number or as its text; None when it is absent, empty, negative or longer than any
+    call.
 
-    :raise ProviderError: it is no duration
+    :raise ProviderError: it is no number
     """
     text = text_of(payload, name)
     if not text:
@@ -482,28 +531,29 @@ def seconds_of(payload: Mapping, name: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value < 10 ** 7:
-        raise unfit(name, _("a number of seconds"), text[:100])
+        raise unfit(name, _("a number of seconds"), text[:100]) from None
+    if not 0 <= value <= LONGEST_CALL:
+        doubt('duration')
+        return None
     return value
 
 
-def unix_time_of(payload: Mapping, name: str, required: bool = False) -> datetime | None:
-    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is absent, empty or 0.
+def unix_time_of(payload: Mapping, name: str) -> datetime | None:
+    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is absent, empty, 0 or of no year
+    in which anybody called.
 
-    :raise ProviderError: it is no such time, or it is required and there is none
+    :raise ProviderError: it is no number
     """
     text = text_of(payload, name)
     try:
         seconds = float(text or 0)
-        moment = datetime.fromtimestamp(seconds, timezone.utc) if seconds else None
+    except ValueError:
+        raise unfit(name, _("a time in Unix seconds"), text[:100]) from None
+    try:
+        return believed(datetime.fromtimestamp(seconds, timezone.utc)) if seconds else None
     except (ValueError, OverflowError, OSError):
-        seconds, moment = -1, None
-    if seconds < 0:
-        raise unfit(name, _("a time in Unix seconds"), text[:100])
-    if required and not moment:
-        raise missing(name)
-    return moment
+        doubt('time')
+        return None
 
 
 def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = False) -> str:
@@ -517,13 +567,18 @@ def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = 
     return text
 
 
-def local_time_of(payload: Mapping, name: str, account: Account, pattern: str = '%Y-%m-%d %H:%M:%S') -> datetime:
-    """A required time on the PBX's own clock, as aware UTC.
+def local_time_of(
+    payload: Mapping, name: str, account: Account, pattern: str = '%Y-%m-%d %H:%M:%S',
+) -> datetime | None:
+    """A time on the PBX's own clock, as aware UTC; None when it is absent, empty, all zeros or of no year in which anybody
+    called.
 
-    :raise ProviderError: it is missing or no time
+    :raise ProviderError: it is no time
     """
-    text = text_of(payload, name, required=True)
+    text = text_of(payload, name)
+    if not re.search('[^0 :.T-]', text):
+        return None
     try:
-        return account.to_utc(datetime.strptime(text, pattern))
+        return believed(account.to_utc(datetime.strptime(text, pattern)))
     except (ValueError, OverflowError):
         raise unfit(name, _("a time"), text[:100]) from None

@@ -1,9 +1,10 @@
 """Any PBX through a middleware of one's own: one JSON object an event, signed with HMAC-SHA256."""
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 
-from . import signing
+from . import numbers, signing
 from .base import (
     DIRECTIONS,
     OUTCOMES,
@@ -17,7 +18,10 @@ from .base import (
     Stored,
     WebhookRequest,
     _,
+    believed,
     digest,
+    doubt,
+    moment_or,
     seconds_of,
     text_of,
     unfit,
@@ -89,7 +93,7 @@ class Generic(Provider):
             raise ProviderError(_(
                 "Each element of the batch should be a JSON object, this one is: %(text)s",
                 text=str(payload['not_an_object'])[:100]))
-        event = _event(payload)
+        event = _event(Stored(payload, _UNKNOWN))
         event_id = text_of(payload, 'event_id')
         return Identity(
             kind=event.kind,
@@ -98,17 +102,21 @@ class Generic(Provider):
         )
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        return [_event(one.payload) for one in stored]
+        return _directed([_event(one) for one in stored], account)
 
 
-def _event(payload: Mapping) -> CallEvent:
+# The arrival of an event that is looked at alone, only to see whether it can be understood.
+_UNKNOWN = datetime.max.replace(tzinfo=timezone.utc)
+
+
+def _event(stored: Stored) -> CallEvent:
     """One object of the middleware scheme (docs/webhook.md)."""
-    kind = word_of(payload, 'event', EVENTS, required=True)
+    payload = stored.payload
     return CallEvent(
-        kind=kind,
+        kind=word_of(payload, 'event', EVENTS, required=True),
         external_id=text_of(payload, 'call_id', required=True),
-        at=_moment(payload, 'at'),
-        direction=word_of(payload, 'direction', DIRECTIONS, required=kind != 'recording'),
+        at=moment_or(_moment(payload, 'at'), stored.received_at),
+        direction=word_of(payload, 'direction', DIRECTIONS),
         caller=text_of(payload, 'caller'),
         called=text_of(payload, 'called'),
         extension=text_of(payload, 'extension'),
@@ -120,9 +128,11 @@ def _event(payload: Mapping) -> CallEvent:
     )
 
 
-def _moment(payload: Mapping, name: str) -> datetime:
+def _moment(payload: Mapping, name: str) -> datetime | None:
     """ISO 8601 with offset, as aware UTC."""
-    text = text_of(payload, name, required=True)
+    text = text_of(payload, name)
+    if not text:
+        return None
     try:
         # Python 3.10 knows neither the Z nor fractions of other than 3 or 6 digits
         moment = datetime.fromisoformat(_six_digits(text[:-1] + '+00:00' if text[-1] in 'Zz' else text))
@@ -132,9 +142,9 @@ def _moment(payload: Mapping, name: str) -> datetime:
         raise ProviderError(_(
             "The time in the field %(field)s needs an offset from UTC, such as +05:00: %(text)s", field=name, text=text[:100]))
     try:
-        return moment.astimezone(timezone.utc)
+        return believed(moment.astimezone(timezone.utc))
     except OverflowError:
-        raise unfit(name, _("a time"), text[:100]) from None
+        return believed(moment)
 
 
 def _six_digits(text: str) -> str:
@@ -143,3 +153,21 @@ def _six_digits(text: str) -> str:
         return text
     digits = len(rest) - len(rest.lstrip('0123456789'))
     return f'{head}.{rest[:digits][:6]:0<6}{rest[digits:]}'
+
+
+def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
+    """Where no event of a call tells its direction, who called whom does: outbound is what a number or phone of ours calls."""
+    if any(event.direction for event in events):
+        return events
+    doubt('direction')
+
+    def first(name: str) -> str:
+        return next((value for event in events if (value := getattr(event, name))), '')
+
+    def is_phone(number: str) -> bool:
+        return bool(number) and not numbers.to_e164(number, account.country)
+
+    caller, called = first('caller'), first('called')
+    ours = numbers.to_e164(caller, account.country) in account.own_numbers
+    direction = 'inbound' if not (ours or is_phone(caller)) else 'internal' if is_phone(called) else 'outbound'
+    return [replace(event, direction=direction) for event in events]

@@ -25,7 +25,9 @@ from .base import (
     WebhookRequest,
     _,
     digest,
+    doubt,
     missing,
+    moment_or,
     parse_json,
     text_of,
     unfit,
@@ -273,9 +275,9 @@ def _read(stored: Sequence[Stored], account: Account) -> Call:
         kind, body = _kind(one.payload), _body(one.payload)
         ref = text_of(body, 'entry_id', required=True)
         if kind == CALL:
-            states.add(_state(body, shift))
+            states.add(_state(body, shift, one.received_at))
         elif kind == SUMMARY:
-            summaries.add(_summary(body, shift))
+            summaries.add(_summary(body, shift, one.received_at))
         elif kind in (RECORDING, ADDED) and (event := _recording(kind, body, shift)):
             recordings.append(event)
     ordered = sorted(states, key=lambda state: state.order)
@@ -316,19 +318,20 @@ def _is_ahead(one: Stored) -> bool:
     return any(abs(moment - one.received_at - SHIFT) < SLACK for moment in times)
 
 
-def _time(body: Mapping, name: str, shift: timedelta, required: bool = False) -> datetime | None:
-    moment = unix_time_of(body, name, required)
+def _time(body: Mapping, name: str, shift: timedelta) -> datetime | None:
+    moment = unix_time_of(body, name)
     return moment - shift if moment else None
 
 
-def _state(body: Mapping, shift: timedelta) -> State:
+def _state(body: Mapping, shift: timedelta, received_at: datetime) -> State:
     caller, callee = _party(body, 'from'), _party(body, 'to')
     location = word_of(body, 'location', LOCATIONS) or ('abonent' if callee.extension or caller.extension else 'ivr')
     return State(
-        leg=text_of(body, 'call_id', required=True),
-        at=_time(body, 'timestamp', shift, required=True),
+        # without its id it is told by whom it leads to
+        leg=text_of(body, 'call_id') or f'{callee.extension or callee.number} {caller.extension or caller.number}',
+        at=moment_or(_time(body, 'timestamp', shift), received_at),
         seq=_seq(body),
-        state=word_of(body, 'call_state', STATES, required=True),
+        state=word_of(body, 'call_state', STATES) or 'Appeared',
         location=location,
         caller=caller,
         callee=callee,
@@ -339,18 +342,18 @@ def _state(body: Mapping, shift: timedelta) -> State:
     )
 
 
-def _summary(body: Mapping, shift: timedelta) -> Summary:
+def _summary(body: Mapping, shift: timedelta, received_at: datetime) -> Summary:
     """Mango: a call that ended in the menu may have entry_result 1, so talk_time decides where it is given."""
     result = word_of(body, 'entry_result', ('0', '1'))
     return Summary(
-        direction=DIRECTION[word_of(body, 'call_direction', DIRECTION, required=True)],
+        direction=DIRECTION.get(word_of(body, 'call_direction', DIRECTION), ''),
         caller=_party(body, 'from'),
         callee=_party(body, 'to'),
         line=text_of(body, 'line_number'),
         created=_time(body, 'create_time', shift),
         forwarded=_time(body, 'forward_time', shift),
         answered=_time(body, 'talk_time', shift),
-        ended=_time(body, 'end_time', shift, required=True),
+        ended=moment_or(_time(body, 'end_time', shift), received_at),
         talked=None if text_of(body, 'talk_time') else {'0': False, '1': True}.get(result),
         reason=_reason(body),
         is_dialled=bool(text_of(body, 'task_id')),
@@ -429,15 +432,24 @@ def _direction(call: Call) -> str:
     taken from tells."""
     was_there = any(state.caller_was_there for state in call.states)
     is_dialled = any(one.is_dialled for one in (*call.summaries, *call.states)) and not was_there
-    if summary := call.summary:
+    if (summary := call.summary) and summary.direction:
         return 'outbound' if is_dialled and summary.direction == 'inbound' else summary.direction
+    if summary:
+        doubt('direction')
     if not call.states:
-        return ''
+        return _direction_of(summary) if summary else ''
     first = call.states[0]
     if first.caller.extension:
         return 'internal' if first.callee.extension else 'outbound'
     rings_first = first.location == 'abonent' and not was_there and (first.commanded or is_dialled)
     return 'outbound' if rings_first else 'inbound'
+
+
+def _direction_of(summary: Summary) -> str:
+    """What the parties of a summary tell that has no direction: employees have extensions."""
+    if not summary.caller.extension:
+        return 'outbound' if summary.is_dialled else 'inbound'
+    return 'internal' if summary.callee.extension else 'outbound'
 
 
 def _numbers(call: Call, direction: str) -> tuple[str, str]:
@@ -603,7 +615,9 @@ class Leg:
         if location not in LOCATIONS:
             location = 'abonent' if reached or text_of(row, 'from_extension') else 'ivr'
         waits = location != 'abonent'
-        start = _time(row, 'start', shift, required=True)
+        start = _time(row, 'start', shift)
+        if not start:
+            raise missing('start')
         return cls(
             ref=text_of(row, 'entry_id', required=True),
             start=start,

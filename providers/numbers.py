@@ -3,10 +3,11 @@
 The one place where numbers are parsed. Rules that the library does not have, and their reasons, are in :func:`to_e164`.
 """
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import timezone
+from phonenumbers import PhoneMetadata, PhoneNumber, timezone
 
 # Texts that PBXs send instead of a hidden or absent number.
 HIDDEN = frozenset({
@@ -21,11 +22,22 @@ SHORT = 6
 # up in a small country (+683 is Niue).
 INTERNATIONAL = 9
 
+# What companies have people dial for an outside line, longest first, where an account does not say.
+USUAL_CODES = ('99', '9', '0')
+
 _NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*(?:;.*)?$', re.DOTALL)     # "Ann" <sip:+77771234567@pbx>;tag=1
 _NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')     # Ann (77771234567)
 _SIP = re.compile(r'^(?:sips?|tel):', re.IGNORECASE)
 # Marks of writing direction, which telephones' address books copy along with a number.
 _INVISIBLE = re.compile('[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]')
+# *67, *31#: a service of the network, dialled before the number; # after it only ends the dialling.
+_SERVICE = re.compile(r'^(?:\*\d{2,3}#|#\d{2,3}#|\*\d{2})+(?=\s*[\d+])|#+$')
+_PAUSE = re.compile(r'[,wp]+', re.IGNORECASE)       # 9w87011234567: dialled after a pause
+_FLOAT = re.compile(r'^(\+?\d{7,15})\.0+$')         # what a spreadsheet makes of a number
+# What stands between the numbers of one field; a slash may be within one.
+_AND = re.compile(r'\s(?:и|или|және|and|or)\s')
+_BETWEEN = re.compile(r'[;,|\n\r]')
+_PIECE = re.compile(r'[^/;,|\n\r]+')
 _NUMBER = re.compile(r'^\+?[\d\s().\-/\u00a0\u2010-\u2015]+$')
 
 
@@ -48,36 +60,96 @@ def clean(raw: str | None) -> str:
 
 
 @lru_cache(maxsize=8192)
-def to_e164(raw: str | None, country: str = '') -> str:
+def to_e164(raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False) -> str:
     """E.164 of an outside number, or '' for extensions, short codes, hidden callers, masked and impossible numbers.
 
     :param raw: the number as delivered
     :param country: ISO code whose national spellings are understood ('KZ'), of the PBX, not of the caller
+    :param codes: what employees dial before a number for an outside line; it is no part of the number
+    :param is_dialled: an employee dialled it, so that a code may stand before it, also one that nobody has entered
     """
-    text = clean(raw)
-    if not text or not _NUMBER.match(text):
+    parts = _PAUSE.split(_SERVICE.sub('', clean(raw)).strip())
+    # phonenumbers would read 101 as +7101 and find a customer
+    text = next((part for part in parts if len(re.sub(r'\D', '', part)) > SHORT), '')
+    text = _FLOAT.sub(r'\1', text)
+    if not _NUMBER.match(text):
         return ''
+    number = next(filter(None, _readings(text, country, codes, is_dialled)), None)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ''
+
+
+def _readings(text: str, country: str, codes: tuple[str, ...], is_dialled: bool) -> Iterator[PhoneNumber | None]:
+    """What a number may be, the likeliest first; None for a way in which it cannot be read."""
     digits = re.sub(r'\D', '', text)
-    if len(digits) <= SHORT:
-        # phonenumbers would read 101 as +7101 and find a customer
-        return ''
-    if not text.startswith('+') and digits.startswith('00'):
+    if text.startswith('+'):
+        yield _valid(text, country)
+        # +8 701…: the trunk prefix of the country where the country's code should stand
+        yield _valid(digits, country) if _begins_at_home(digits, country) else None
+        return
+
+    def without(code: str) -> PhoneNumber | None:
+        tail = digits.removeprefix(code) if digits.startswith(code) else ''
+        return _valid('+' + tail[2:] if tail.startswith('00') else tail, country) if len(tail) > SHORT else None
+
+    entered = sorted(codes, key=len, reverse=True)
+    if is_dialled:
+        yield from map(without, entered)
+    if digits.startswith('00'):
         # the usual exit code, also in countries whose own is another (8~10 in Kazakhstan)
-        text = '+' + digits[2:]
-    for candidate in (text, '' if text.startswith('+') or len(digits) < INTERNATIONAL else '+' + digits):
-        # the second try: PBXs send international numbers without the plus (442079460111 to a company in Kazakhstan)
-        try:
-            number = phonenumbers.parse(candidate, country or None) if candidate else None
-        except phonenumbers.NumberParseException:
-            continue
-        if number and phonenumbers.is_valid_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return ''
+        yield _valid('+' + digits[2:], country)
+    yield _valid(text, country)
+    if not is_dialled:
+        yield from map(without, entered)
+    elif not entered:
+        # 9 and 8 701… is no Iranian: with the prefix of the own country behind the code it is meant for that
+        yield from (without(code) for code in USUAL_CODES if _begins_at_home(digits.removeprefix(code), country))
+    if len(digits) >= INTERNATIONAL:
+        # PBXs send international numbers without the plus (442079460111 to a company in Kazakhstan)
+        yield _valid('+' + digits, country)
+    if is_dialled and not entered:
+        yield from map(without, USUAL_CODES)
 
 
-def normalise(raw: str | None, country: str = '') -> str:
-    """E.164 where the number can be parsed, else what was delivered without its wrapping."""
-    return to_e164(raw, country) or clean(raw)
+def _valid(text: str, country: str) -> PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(text, country or None) if text else None
+    except phonenumbers.NumberParseException:
+        return None
+    return number if number and phonenumbers.is_valid_number(number) else None
+
+
+def _begins_at_home(digits: str, country: str) -> bool:
+    """Whether this is a whole number of the country, written with its trunk prefix or its code: 8 701… or 7 701…"""
+    home = PhoneMetadata.metadata_for_region(country, None) if country else None
+    if not home or not digits.startswith(tuple(filter(None, (home.national_prefix, str(home.country_code))))):
+        return False
+    number = _valid(digits, country)
+    return bool(number and number.country_code == home.country_code and len(digits) > len(str(number.national_number)))
+
+
+def numbers_in(text: str | None, country: str = '') -> tuple[str, ...]:
+    """All outside numbers of a field that a person filled in, as E.164 in their order: two in one field, with a name or a note
+    beside them, in any spelling."""
+    text = _AND.sub(lambda match: ';' * len(match[0]), str(text or ''))
+    if not _BETWEEN.search(text) and (whole := to_e164(text, country)):
+        return (whole,)
+    told = [(match.start, match.end, phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))
+            for match in phonenumbers.PhoneNumberMatcher(text, country or None)]
+    # spellings that only to_e164 knows
+    told += [(*piece.span(), number) for piece in _PIECE.finditer(text)
+             if not any(start < piece.end() and piece.start() < end for start, end, _number in told)
+             and (number := to_e164(piece[0], country))]
+    if not told and (words := text.split()):
+        # 8 701 123 45 67 8 702 765 43 21
+        halves = ((to_e164(' '.join(words[:place]), country), to_e164(' '.join(words[place:]), country))
+                  for place in range(1, len(words)))
+        return next(filter(all, halves), ())
+    return tuple(dict.fromkeys(number for _start, _end, number in sorted(told)))
+
+
+def normalise(raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False) -> str:
+    """E.164 where the number can be parsed, see :func:`to_e164`; else what was delivered without its wrapping."""
+    return to_e164(raw, country, codes, is_dialled) or clean(raw)
 
 
 def as_dialled(number: str, country: str = '') -> str:

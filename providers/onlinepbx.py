@@ -22,6 +22,9 @@ from .base import (
     WebhookRequest,
     _,
     digest,
+    doubt,
+    missing,
+    moment_or,
     seconds_of,
     text_of,
     unix_time_of,
@@ -129,6 +132,7 @@ class OnlinePbx(Provider):
         rows = [Row.of(one.payload) for one in stored if _is_history(one.payload)]
         last = max(rows, key=lambda row: (row.ended_at, repr(row)), default=None)
         read += _unheard(read, last) if last else []
+        read = _with_direction(read, account)
         call = Call.of(read, account)
         events = [event for one in read for event in _tell(one, call, account)]
         return events + _told_by_history(events, last) if last else events
@@ -161,8 +165,8 @@ class Hook:
         return cls(
             name=word_of(payload, 'event', KIND, required=True),
             ref=text_of(payload, 'uuid', required=True),
-            date=unix_time_of(payload, 'date') or received_at,
-            direction=DIRECTION[word_of(payload, 'direction', DIRECTION, required=True)],
+            date=moment_or(unix_time_of(payload, 'date'), received_at),
+            direction=DIRECTION.get(word_of(payload, 'direction', DIRECTION), ''),
             caller=text_of(payload, 'caller'),
             callee=text_of(payload, 'callee'),
             gateway=text_of(payload, 'gateway'),
@@ -209,6 +213,19 @@ class Call:
         )
 
 
+def _with_direction(read: Sequence[Hook], account: Account) -> list[Hook]:
+    """Hooks that do not tell their direction have that of the others; where none tells, who called whom does."""
+    if all(one.direction for one in read):
+        return list(read)
+    direction = next((one.direction for one in read if one.direction), '')
+    if not direction:
+        doubt('direction')
+        inside = [_is_phone(next((value for one in read if (value := getattr(one, name))), ''), account)
+                  for name in ('caller', 'callee')]
+        direction = {(True, True): 'internal', (True, False): 'outbound'}.get(tuple(inside), 'inbound')
+    return [replace(one, direction=one.direction or direction) for one in read]
+
+
 # --- telling ---------------------------------------------------------------------------------------------------------
 
 def _tell(one: Hook, call: Call, account: Account) -> list[CallEvent]:
@@ -253,8 +270,11 @@ def _phone(one: Hook, account: Account) -> str:
     """The phone of our side. OnlinePBX: `callee` of an inbound call, before distribution our number, a queue or a
     group; `caller` of an outbound one."""
     number = one.caller if one.direction == 'outbound' else one.callee
-    inside = number.isdecimal() and len(number) <= numbers.SHORT
-    return number if inside or number in account.extensions else ''
+    return number if _is_phone(number, account) else ''
+
+
+def _is_phone(number: str, account: Account) -> bool:
+    return number in account.extensions or number.isdecimal() and len(number) <= numbers.SHORT
 
 
 def _outcome(one: Hook, call: Call) -> str:
@@ -317,7 +337,9 @@ class Row:
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise ProviderError(_("The field events should hold a list of events."))
         direction = DIRECTION.get(word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True), 'inbound')
-        started_at = unix_time_of(row, 'start_stamp', required=True)
+        started_at = unix_time_of(row, 'start_stamp')
+        if not started_at:
+            raise missing('start_stamp')
         ended_at = unix_time_of(row, 'end_stamp') or _later(started_at, seconds_of(row, 'duration') or 0)
         # their order is not that of time
         events = sorted(events, key=lambda event: (unix_time_of(event, 'timestamp') or started_at, repr(event)))

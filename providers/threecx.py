@@ -32,7 +32,9 @@ from .base import (
     Stored,
     WebhookRequest,
     _,
+    believed,
     digest,
+    doubt,
     missing,
     seconds_of,
     text_of,
@@ -50,8 +52,8 @@ CALL_TYPE = {
 # The addresses below the webhook's, and what is asked there. Whatever else is posted is a journal.
 DOORS = {'lookup': 'lookup', 'contacts': 'create'}
 JSON = 'application/json; charset=utf-8'
-# Other years are no time of a call.
-YEARS = range(1990, 2100)
+# Our own field: when a journal came that tells no time of its own.
+HEARD_AT = 'HeardAt'
 
 
 class Pace(NamedTuple):
@@ -108,8 +110,10 @@ class ThreeCX(Provider):
         """A lookup or a new contact is no event. A journal is kept for every window that it matters to."""
         if _door(request) or request.method in ('GET', 'HEAD', 'OPTIONS'):
             return []
-        payload = {name: value for name, value in request.content().items() if name != KEPT_FOR}
+        payload = {name: value for name, value in request.content().items() if name not in (KEPT_FOR, HEARD_AT)}
         try:
+            if not any(_moment(payload, name) for name in ('started_at', 'established_at', 'ended_at')):
+                payload[HEARD_AT] = datetime.now(timezone.utc).isoformat(timespec='seconds')
             journal = _journal(payload)
         except ProviderError:
             return [payload]        # identify tells why
@@ -218,17 +222,15 @@ class _Journal:
 
 def _journal(payload: Mapping) -> _Journal:
     """:raise ProviderError: the call, its start or a duration cannot be read"""
-    call_type = _text(payload, 'call_type')
-    if not call_type:
-        raise missing('call_type')
-    if call_type.lower() not in CALL_TYPE:
-        raise unknown('call_type', call_type[:100])
-    started_at = _moment(payload, 'started_at')
-    if not started_at:
-        raise missing('started_at')
-    later = (_moment(payload, name) for name in ('established_at', 'ended_at'))
-    established_at, ended_at = (at if at and at >= started_at else None for at in later)
     talk = _duration(payload, 'duration')
+    call_type = _call_type(payload, bool(talk))
+    started_at, established_at, ended_at = (_moment(payload, name) for name in ('started_at', 'established_at', 'ended_at'))
+    if not started_at:
+        doubt('time')
+        began_at = established_at or (ended_at and ended_at - timedelta(seconds=talk or 0)) or _moment(payload, HEARD_AT)
+        if not (started_at := began_at):
+            raise missing('started_at')
+    established_at, ended_at = (at if at and at >= started_at else None for at in (established_at, ended_at))
     if established_at and ended_at and (ended_at - established_at or not talk):
         talk = max((ended_at - established_at).total_seconds(), 0)
     return _Journal(
@@ -241,6 +243,22 @@ def _journal(payload: Mapping) -> _Journal:
         talk_seconds=talk,
         recording_url=_link(_text(payload, 'recording_url')),
     )
+
+
+def _call_type(payload: Mapping, talked: bool) -> str:
+    """A key of CALL_TYPE. Where the PBX tells none, `direction` and whether anybody talked do.
+
+    :raise ProviderError: it is another word
+    """
+    call_type = _text(payload, 'call_type')
+    if call_type and call_type.lower() not in CALL_TYPE:
+        raise unknown('call_type', call_type[:100])
+    if call_type:
+        return call_type
+    doubt('direction')
+    if _text(payload, 'direction').lower().startswith('out'):
+        return 'Outbound' if talked else 'Notanswered'
+    return 'Inbound' if talked else 'Missed'
 
 
 def _text(payload: Mapping, name: str) -> str:
@@ -267,11 +285,7 @@ def _moment(payload: Mapping, name: str) -> datetime | None:
             raise ValueError
         else:
             return None
-        if moment.year == 1:
-            return None
-        if moment.year not in YEARS:
-            raise ValueError
-        return moment.astimezone(timezone.utc)
+        return believed(moment) and moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise unfit(name, _("an ISO 8601 time"), text[:100]) from None
 

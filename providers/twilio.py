@@ -35,7 +35,9 @@ from .base import (
     Stored,
     WebhookRequest,
     _,
+    believed,
     digest,
+    doubt,
     missing,
     seconds_of,
     text_of,
@@ -351,11 +353,15 @@ def _note(leg: _Leg, payload: Mapping, received_at: datetime) -> None:
     leg.caller = leg.caller or _number(payload, 'From') or _number(payload, 'Caller')
     leg.called = leg.called or _number(payload, 'To') or _number(payload, 'Called')
     must = _kind(payload) in ('Status', 'Voice')
-    leg.direction = leg.direction or word_of(payload, 'Direction', DIRECTION, required=must)
+    leg.direction = leg.direction or word_of(payload, 'Direction', DIRECTION)
     if leg.direction == 'outbound-dial':
         text_of(payload, 'ParentCallSid', required=must)
     leg.machine = leg.machine or text_of(payload, 'AnsweredBy').startswith(MACHINE)
-    status, sequence = word_of(payload, 'CallStatus', STATUS, required=must), _sequence(payload)
+    status, sequence = word_of(payload, 'CallStatus', STATUS), _sequence(payload)
+    seconds = seconds_of(payload, 'CallDuration')
+    if must and not status:
+        # only what is over has a length
+        status = 'completed' if seconds is not None else 'ringing'
     if not status:
         return
     if at := _time(payload, 'Timestamp'):
@@ -364,7 +370,7 @@ def _note(leg: _Leg, payload: Mapping, received_at: datetime) -> None:
         leg.arrivals[status] = min(received_at, leg.arrivals.get(status, received_at))
     if (STATUS[status], sequence, RANK[status]) > (leg.is_over, leg.sequence, RANK.get(leg.status, -1)):
         leg.status, leg.sequence = status, sequence
-    if (seconds := seconds_of(payload, 'CallDuration')) is not None and STATUS[status]:
+    if seconds is not None and STATUS[status]:
         leg.seconds = seconds
 
 
@@ -404,7 +410,7 @@ def _time(payload: Mapping, name: str) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(text)
-        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
+        return believed(moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc))
     except (ValueError, TypeError, IndexError, OverflowError):
         raise unfit(name, _("an RFC 2822 time"), text[:100]) from None
 
@@ -413,6 +419,10 @@ def _time(payload: Mapping, name: str) -> datetime | None:
 
 def _tell(call: _Call, account: Account) -> list[CallEvent]:
     parent = call.parent
+    if parent.status and not parent.direction:
+        doubt('direction')
+        ours = numbers.to_e164(parent.caller, account.country) in account.own_numbers
+        parent.direction = 'outbound-api' if ours else 'inbound'
     children = sorted(call.children.values(), key=lambda leg: (_begun(leg) or _UNKNOWN, leg.sid))
     direction, employee = _direction(call, children, account)
     is_direct = direction == 'outbound' and parent.direction == 'outbound-api' and not children and not employee

@@ -27,9 +27,12 @@ from .base import (
     Stored,
     WebhookRequest,
     _,
+    believed,
     digest,
+    doubt,
     local_time_of,
     missing,
+    moment_or,
     seconds_of,
     text_of,
     unfit,
@@ -137,8 +140,6 @@ class Uis(Provider):
             self.translate([Stored(payload, datetime.now(timezone.utc))], account)
             return Identity(kind='history', call_ref=Session.of(payload, account).ref, key=digest(payload))
         one = Notification.of(payload, account, datetime.now(timezone.utc))
-        if one.name == 'call_finished' and not one.direction and not one.is_internal:
-            raise missing('direction')
         return Identity(kind=one.name, call_ref=one.ref, key=digest(payload))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
@@ -197,7 +198,7 @@ class Notification:
         return cls(
             name=name,
             ref=_text(body, 'call_session_id', required=True),
-            at=_moment(body, account) or received_at,
+            at=moment_or(_moment(body, account), received_at),
             started_at=_local_time(body, 'start_time', account),
             direction=DIRECTION_OF_EVENT.get(name) or DIRECTION.get(direction, ''),
             is_internal=_flag(body, 'is_internal'),
@@ -323,7 +324,7 @@ def _local_time(body: Mapping, name: str, account: Account) -> datetime | None:
     pattern = '%Y-%m-%d %H:%M:%S.%f' if '.' in text else '%Y-%m-%d %H:%M:%S'
     if match := _OFFSET.match(text):
         try:
-            return datetime.strptime(match[1] + match[2], pattern + '%z').astimezone(timezone.utc)
+            return believed(datetime.strptime(match[1] + match[2], pattern + '%z').astimezone(timezone.utc))
         except (ValueError, OverflowError):
             raise unfit(name, _("a time"), text[:100]) from None
     return local_time_of({name: text}, name, account, pattern)
@@ -344,6 +345,10 @@ class Call:
         """UIS: is_internal comes with the last notification. Of an internal call the contact is the other phone."""
         read = sorted(read, key=lambda one: (one.at, repr(one)))
         outward = next((one.direction for one in read if one.direction), '')
+        if not outward:
+            if any(one.name == 'call_finished' and not one.is_internal for one in read):
+                doubt('direction')
+            outward = 'inbound'
         direction = 'internal' if any(one.is_internal for one in read) else outward
 
         def first(name: str) -> str:

@@ -28,6 +28,7 @@ from .base import (
     _,
     digest,
     local_time_of,
+    moment_or,
     seconds_of,
     text_of,
     unknown_event,
@@ -241,7 +242,7 @@ def _event(one: Stored, call: _Call, account: Account, place: int) -> CallEvent:
     if name == 'NOTIFY_RECORD':
         text_of(payload, 'call_id_with_rec', required=True)
         return event
-    started_at = local_time_of(payload, 'call_start', account)
+    started_at = moment_or(local_time_of(payload, 'call_start', account), one.received_at)
     at = started_at
     if name not in BEGINNINGS:
         at = max(one.received_at, started_at) if -SKEW <= one.received_at - started_at <= LATEST else None
@@ -447,7 +448,7 @@ def _unheard_incoming(
         events.append(({'event': 'NOTIFY_START', **told}, _UNKNOWN))
     for row in phones:
         if row.destination not in known:
-            begins = local_time_of({'callstart': row.start}, 'callstart', account)
+            begins = local_time_of({'callstart': row.start}, 'callstart', account) or _UNKNOWN
             events.append(({'event': 'NOTIFY_INTERNAL', 'internal': row.destination, **told}, begins))
     takers = [row for row in phones if row.is_answered]
     by_person = takers or [row for row in rows if row.is_answered and row.destination == called]

@@ -1,7 +1,9 @@
 """What the call log says, told by the PBX event by event."""
 import itertools
 import random
+from datetime import timedelta
 
+from odoo import fields
 from odoo.exceptions import AccessError
 
 from .common import CUSTOMER, DID, TelephonyCase
@@ -97,6 +99,34 @@ class TestCalls(TelephonyCase):
                     'customer_number': False, 'partner_id': False, 'lead_id': False, 'match_state': 'none',
                     'callback_id': False}])
         self.assertEqual(self.call('short').caller_number, '1414')
+
+    def test_code_for_an_outside_line(self):
+        """9 for a line is no part of the customer's number; a code of one's own is entered on the PBX's form."""
+        self.play(self.outbound('ringing', called='987771234567'))
+        self.assertEqual((self.call('o1').customer_number, self.call('o1').partner_id), (CUSTOMER, self.partner))
+        self.account.outside_codes = "7, *55"
+        for call_id, called in (('o2', '7' + CUSTOMER[1:]), ('o3', '*558' + CUSTOMER[2:])):
+            self.play(self.outbound('ringing', call_id, called=called))
+            self.assertEqual(self.call(call_id).customer_number, CUSTOMER)
+
+    def test_what_a_pbx_left_out_is_told_on_the_call(self):
+        self.play({'event': 'ended', 'call_id': 'c9', 'caller': CUSTOMER, 'called': DID, 'talk_seconds': -4})
+        call = self.call('c9')
+        self.assertEqual((call.direction, call.state, call.partner_id), ('inbound', 'ended', self.partner))
+        self.assertLess(abs((call.start_at - fields.Datetime.now()).total_seconds()), 60)
+        self.assertEqual(call.doubts, 'time,duration,direction')
+        for word in ("time", "duration", "direction"):
+            self.assertIn(word, call.doubt_text)
+        self.play(self.event('ended', 'c10'))
+        self.assertFalse(self.call('c10').doubt_text)
+
+    def test_a_time_to_come_is_none(self):
+        """The call is closed and its callback is due as if the PBX's clock were right."""
+        self.play(self.event('ringing', at=5 * 86400), self.event('ended', at=5 * 86400 + 20))
+        call = self.call()
+        self.assertLessEqual(call.ended_at, fields.Datetime.now())
+        self.assertEqual(call.wait_seconds, 20)
+        self.assertLess(self.callbacks().due_at, fields.Datetime.now() + timedelta(days=4))
 
     def test_attempts_count_to_the_customer_until_he_is_reached(self):
         def attempt(call_id, at, **more):

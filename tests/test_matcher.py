@@ -7,6 +7,7 @@ from odoo.exceptions import ValidationError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
+from odoo.addons.crm_telephony.hooks import post_init_hook, pre_init_hook
 from odoo.addons.crm_telephony.models.telephony_matcher import Caller
 
 from .common import CUSTOMER, DID, TelephonyCase
@@ -29,6 +30,43 @@ class TestMatcher(TelephonyCase):
                 partner = self.partner_with(way.format(index))
                 digits = ''.join(filter(str.isdigit, way.format(index)))[-10:]
                 self.assertEqual(self.match('+7' + digits).partner, partner)
+
+    def test_numbers_as_people_type_them(self):
+        """Two in one field, a name or a note beside it, 00 for +, a plus before the trunk prefix, a spreadsheet's .0: each is
+        found, on contacts and on deals."""
+        for place, (way, expected) in enumerate((
+            ("8 (701) 333-01-01 / 8 (702) 333-01-02", ['+77013330101', '+77023330102']),
+            ("+77013330201, +77023330202; 8 727 333 02 03", ['+77013330201', '+77023330202', '+77273330203']),
+            ("8 701 333 03 01 8 702 333 03 02", ['+77013330301', '+77023330302']),
+            ("Ерлан 8 701 333 04 01 (после 18)", ['+77013330401']),
+            ("00 7 701 333 05 01", ['+77013330501']),
+            ("+8 701 333 06 01", ['+77013330601']),
+            ("87013330701.0", ['+77013330701']),
+            ("моб. 87013330801 или 00 7 702 333 08 02", ['+77013330801', '+77023330802']),
+        )):
+            with self.subTest(way=way):
+                partner = self.partner_with(way)
+                self.assertEqual([self.match(number).partner for number in expected], [partner] * len(expected))
+                self.assertEqual(partner._telephony_numbers(), expected)
+                lead = self.env['crm.lead'].create({
+                    'name': "Web form", 'phone': way.replace('333', '444'), 'country_id': self.env.ref('base.kz').id})
+                numbers = [number.replace('333', '444') for number in expected]
+                self.assertEqual([self.match(number).lead for number in numbers], [lead] * len(expected), place)
+        partner.phone = "8 701 333 09 01"
+        self.assertFalse(self.match('+77023330802').partner)
+
+    def test_installing_reads_what_odoo_did_not_understand(self):
+        partner = self.partner_with("8 (701) 333-01-01 / 8 (702) 333-01-02")
+        plain = self.partner_with("8 701 333 02 01")
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE res_partner SET phone_sanitized = NULL, telephony_more_phones = NULL WHERE id = %s", [partner.id])
+        self.env.invalidate_all()
+        pre_init_hook(self.env)
+        post_init_hook(self.env)
+        self.assertEqual(partner._telephony_numbers(), ['+77013330101', '+77023330102'])
+        self.assertEqual(self.match('+77023330102').partner, partner)
+        self.assertEqual(self.match('+77013330201').partner, plain)
 
     def test_nobody(self):
         match = self.match('+77012223344')
@@ -297,9 +335,9 @@ class TestMatchedCalls(TelephonyCase):
 
     def test_who_talked_longest_decides(self):
         self.play(
-            self.event('ringing', extension='101'), self.event('answered', at=5, extension='101'),
-            self.event('transferred', at=15, extension='102'), self.event('answered', at=20, extension='102'),
-            self.event('ended', at=300, outcome='answered', extension='102'))
+            self.event('ringing', at=-300, extension='101'), self.event('answered', at=-295, extension='101'),
+            self.event('transferred', at=-285, extension='102'), self.event('answered', at=-280, extension='102'),
+            self.event('ended', outcome='answered', extension='102'))
         self.assertEqual(self.call().user_id, self.anna, "who took it first")
         self.assertEqual(self.call().lead_id, self.boriss)
 

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from odoo.tests import BaseCase, tagged
 
-from odoo.addons.crm_telephony.providers.numbers import clean, normalise, to_e164
+from odoo.addons.crm_telephony.providers.numbers import clean, normalise, numbers_in, to_e164
 
 from .provider_case import PROPERTY
 
@@ -228,6 +228,42 @@ class TestNumbers(BaseCase):
     def test_what_cannot_be_parsed_is_kept(self):
         for text in ('101', 'anna@pbx', '7777*****67', 'Приёмная', '*60'):
             self.assertEqual(normalise(text, 'KZ'), text)
+
+    def test_codes_for_an_outside_line(self):
+        """A code is no part of the number: the one that is entered, and the usual ones where nobody has entered any."""
+        for dialled in ('987771234567', '0 8 777 123-45-67', '9987771234567', '977771234567', '*6787771234567',
+                        '*67 8 777 1234567', '*31#87771234567', '#31#87771234567', '87771234567#',
+                        '9w87771234567', '9,,87771234567'):
+            with self.subTest(dialled):
+                self.assertEqual(to_e164(dialled, 'KZ', is_dialled=True), MOBILE)
+        self.assertEqual(to_e164('7787771234567', 'KZ', ('77',), is_dialled=True), MOBILE)
+        self.assertEqual(to_e164('1287771234567', 'KZ', ('1', '12'), is_dialled=True), MOBILE)
+        # a PBX may show the code before a caller too, but a caller's number comes first
+        self.assertEqual(to_e164('987771234567', 'KZ', ('9',)), MOBILE)
+        self.assertEqual(to_e164('87771234567', 'KZ', ('8', '9')), MOBILE)
+        # behind the code may stand a number of any country
+        self.assertEqual(to_e164('9810442079460188', 'KZ', is_dialled=True), '+442079460188')
+        self.assertEqual(to_e164('900442079460188', 'KZ', ('9',), is_dialled=True), '+442079460188')
+        self.assertEqual(to_e164('003012345678', 'DE', ('0',), is_dialled=True), '+493012345678')
+        for short in ('9101', '*97', '0', '99112', '*72101'):
+            self.assertEqual(to_e164(short, 'KZ', ('9',), is_dialled=True), '')
+
+    def test_no_foreign_number_is_taken_for_one_with_a_code(self):
+        """A number of another country without its plus stays what it is, also where it begins like a code."""
+        for number in ('998901234567', '996555123456', '99365123456', '971501234567', '919812345678', '905321234567'):
+            with self.subTest(number):
+                self.assertEqual(to_e164(number, 'KZ', is_dialled=True), '+' + number)
+
+    def test_numbers_of_a_field_that_a_person_filled_in(self):
+        for text, expected in (
+            ('8 (777) 123-45-67', (MOBILE,)), ('', ()), (None, ()), ('нет', ()), ('вн. 105', ()), ('1234567', ()),
+            ('8 (727) 250-76-12/13', ('+77272507612',)), ('8 727 250 76 12, доб. 12', ('+77272507612',)),
+            ('8 777 123 45 67 / +7 777 123-45-67', (MOBILE,)), ('87771234567\n87021234567', (MOBILE, '+77021234567')),
+        ):
+            with self.subTest(text):
+                self.assertEqual(numbers_in(text, 'KZ'), expected)
+        self.assertEqual(numbers_in('020 7946 0188 / 07911 123456', 'GB'), ('+442079460188', '+447911123456'))
+        self.assertEqual(numbers_in('0171/1234567 Anna', 'DE'), ('+491711234567',))
 
     # --- anything ----------------------------------------------------------------------------------------------------
 

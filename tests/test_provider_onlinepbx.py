@@ -19,9 +19,9 @@ END = {
     'callee': '101', 'from_domain': '', 'to_domain': DOMAIN, 'gateway': '74957778899', 'date': '1772435779',
     'call_duration': '79', 'dialog_duration': '64', 'hangup_cause': 'NORMAL_CLEARING', 'download_url': '',
 }
-REQUIRED = ('event', 'direction', 'uuid')
-USED = (*REQUIRED, 'domain', 'caller', 'callee', 'gateway', 'date', 'call_duration', 'dialog_duration', 'hangup_cause',
-        'download_url')
+REQUIRED = ('event', 'uuid')
+USED = (*REQUIRED, 'direction', 'domain', 'caller', 'callee', 'gateway', 'date', 'call_duration', 'dialog_duration',
+        'hangup_cause', 'download_url')
 
 
 def post(event: dict, content_type: str = 'application/json') -> WebhookRequest:
@@ -52,6 +52,9 @@ class TestProviderOnlinePbx(ProviderCase):
 
     def test_repeats_and_disorder(self):
         self.check_disorder()
+
+    def test_nothing_that_is_left_out_hides_a_call(self):
+        self.check_nothing_hides_a_call('event', 'uuid')
 
     def test_every_event_has_a_sample(self):
         seen = {event.get('event') for _name, scenario in scenarios(self.code) for delivery in scenario['deliveries']
@@ -142,15 +145,17 @@ class TestProviderOnlinePbx(ProviderCase):
                 with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
                     self.identify({**END, name: value})
         for name in ('call_duration', 'dialog_duration'):
-            for value in ('-1', -1, 'abc', 'nan', 'inf', 1e400, '1e99', '9' * 400, '1:04'):
+            for value in ('-1', -1, 'nan', 'inf', 1e400, '1e99', '9' * 400):
+                self.check_sane(self.record({**END, name: value}))
+            for value in ('abc', '1:04'):
                 with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
                     self.identify({**END, name: value})
 
     def test_bad_dates(self):
-        for value in ('noon', '-1', -1, 'nan', 'inf', 1e400, '9' * 30, 1772435779000, '2026-03-02 10:15:00', '\0'):
+        for value in ('noon', '2026-03-02 10:15:00', '\0'):
             with self.subTest(value), self.assertRaisesRegex(ProviderError, 'date'):
                 self.identify({**END, 'date': value})
-        for value in (1, 253402300799):
+        for value in (1, 253402300799, '-1', -1, 'nan', 'inf', 1e400, '9' * 30, 1772435779000):
             self.check_sane(self.record({**END, 'date': value}))
         told = self.record({**END, 'date': '0'})
         self.assertEqual(told.ended_at, datetime(2026, 3, 2, 7, 20, tzinfo=timezone.utc))

@@ -83,6 +83,10 @@ class TestProviderUis(ProviderCase):
     def test_repeats_and_disorder(self):
         self.check_disorder()
 
+    def test_nothing_that_is_left_out_hides_a_call(self):
+        self.check_nothing_hides_a_call(
+            'call_session_id', 'call_info', but=('untyped', 'untyped_lost', 'timestamp_is_none'))
+
     def test_every_event_has_a_sample(self):
         seen = {one.get('path', '') for _name, scenario in scenarios(self.code) for one in scenario['deliveries']}
         self.assertLessEqual({*EVENTS, 'outbound', 'talk_finished'}, seen)
@@ -171,7 +175,7 @@ class TestProviderUis(ProviderCase):
             shapes = ('', ' ', None, '{{%s}}' % name, '{{ x }}', '""', '" "', 'null', '"null"', '"{{x}}"')  # noqa: UP031
             for body in (without, *({**FINISHED, name: value} for value in shapes)):
                 with self.subTest(name=name, value=body.get(name, 'missing')):
-                    if name in ('call_session_id', 'direction'):
+                    if name == 'call_session_id':
                         with self.assertRaisesRegex(ProviderError, f'{name} is missing'):
                             self.identify(body)
                         continue
@@ -188,7 +192,9 @@ class TestProviderUis(ProviderCase):
                 with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
                     self.identify({**FINISHED, name: value})
         for name in ('talk_time_duration', 'total_time_duration', 'wait_time_duration', 'file_duration'):
-            for value in ('-1', -1, 'abc', 'nan', 'inf', 1e400, '1e99', '9' * 400, '1:04'):
+            for value in ('-1', -1, 'nan', 'inf', 1e400, '1e99', '9' * 400):
+                self.check_sane(self.record({**FINISHED, name: value}))
+            for value in ('abc', '1:04'):
                 with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
                     self.identify({**FINISHED, name: value})
         for value in (['a'], {'a': 1}, 'yes, perhaps', 2):
@@ -205,11 +211,13 @@ class TestProviderUis(ProviderCase):
 
     def test_bad_times(self):
         for name in ('notification_time', 'start_time'):
-            for value in ('noon', '2026-03-02', '2026-13-02 10:15:00', '02.03.2026 10:15:00', '0', '\0', 'x' * 500,
+            for value in ('noon', '2026-03-02', '2026-13-02 10:15:00', '02.03.2026 10:15:00', '\0', 'x' * 500,
                           '2026-03-02 10:15:00+99:99', '2026-03-02 10:15:00 MSK', '2026-03-02 10:15:00.x'):
                 with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
                     self.identify({**FINISHED, name: value})
-        for value in ('-1', 'nan', 'soon', '9' * 30, '99999999999999'):
+        for value in ('-1', 'nan', '9' * 30, '99999999999999', '0'):
+            self.identify({**LOST, 'notification_timestamp': value, 'notification_time': None}, 'lost_call')
+        for value in ('soon', '1:04'):
             with self.subTest(timestamp=value), self.assertRaisesRegex(ProviderError, 'notification_timestamp'):
                 self.identify({**LOST, 'notification_timestamp': value, 'notification_time': None}, 'lost_call')
         for value in ('0001-01-01 00:00:00', '9999-12-31 23:59:59', '0001-01-01 00:00:00+14:00'):

@@ -296,8 +296,8 @@ class TestStrangers(SettleCase):
         self.assertFalse(self.env['telephony.decision'].search([('number', '=', STRANGER)]))
 
     def test_who_was_lost_while_ignored_is_owed_a_call_after_all(self):
-        self.answered(caller=STRANGER).with_user(self.anna).action_ignore_number()
-        lost = self.stranger('c2', 600)
+        self.answered(at=-900, caller=STRANGER).with_user(self.anna).action_ignore_number()
+        lost = self.stranger('c2', -300)
         self.assertFalse(self.callbacks(STRANGER))
         lost.with_user(self.anna).action_forget_choice()
         self.file_calls()
