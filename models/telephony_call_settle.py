@@ -89,8 +89,8 @@ class TelephonyCall(models.Model):
             firms = partners._search([('id', 'in', customers)]).subselect('commercial_partner_id')
             answerable = (
                 Domain('user_id', '=', user.id) | Domain('listener_ids', 'in', user.ids)
-                | Domain('leg_ids', 'any', [('user_id', '=', user.id), ('outcome', '=', 'answered')])
-                | Domain('outcome', '!=', 'answered') & Domain('leg_ids.user_id', '=', user.id)
+                | Domain('leg_ids', 'any!', [('user_id', '=', user.id), ('outcome', '=', 'answered')])
+                | Domain('outcome', '!=', 'answered') & Domain('leg_ids', 'any!', [('user_id', '=', user.id)])
                 | Domain('customer_number', 'in', numbers.subselect('phone_sanitized')) | Domain('customer_number', 'in', more)
                 | Domain('partner_id', 'in', partners._search([('commercial_partner_id', 'in', firms)])))
         return answerable if True in value else ~answerable

@@ -31,7 +31,7 @@ class TelephonySettle(models.TransientModel):
             names = list(dict.fromkeys(name for one in found for name in (
                 *(contact['name'] for contact in one['contacts']), *(deal['name'] for deal in one['deals']),
                 one['hidden_deals']) if name))
-            wizard.owners = ", ".join(names[:5]) + ("…" if len(names) > 5 else "")
+            wizard.owners = " · ".join(names[:5]) + ("…" if len(names) > 5 else "")
 
     def action_apply(self):
         """:return: an action that says what happened and offers undo"""
