@@ -1,15 +1,24 @@
 import psycopg2
+from werkzeug.exceptions import abort
 
 from odoo import models
 from odoo.exceptions import ConcurrencyError
 from odoo.http import Response, request
 
+OUR_PREFIX = '/telephony'
 WEBHOOK_PREFIX = '/telephony/webhook/'
 RETRY_AFTER = '30'
 
 
 class IrHttp(models.AbstractModel):
     _inherit = 'ir.http'
+
+    @classmethod
+    def _match(cls, path_info):
+        if '\0' in path_info and path_info.startswith(OUR_PREFIX):
+            # nothing is there, and Odoo, which looks such addresses up in the database, cannot even ask for one
+            abort(Response("no such address", status=404))
+        return super()._match(path_info)
 
     @classmethod
     def _pre_dispatch(cls, rule, args):

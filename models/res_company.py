@@ -2,6 +2,8 @@ import pytz
 
 from odoo import fields, models
 
+from .telephony_account import COMPANY_FILING_FIELDS
+
 DEAL_POLICIES = [
     ('score', "Best reasons, else ask"),
     ('newest', "Newest"),
@@ -57,6 +59,12 @@ class ResCompany(models.Model):
     telephony_supervisor_id = fields.Many2one(
         'res.users', string="Telephony Supervisor", domain="[('share', '=', False)]", ondelete='set null',
         help="Who is told of what goes wrong on the phone. Empty: all supervisors.")
+
+    def write(self, vals):
+        result = super().write(vals)
+        if not set(COMPANY_FILING_FIELDS).isdisjoint(vals):
+            self.env['telephony.account']._forget_settings()
+        return result
 
     def _telephony_lang(self):
         """The language of what the system writes for everybody in the company."""

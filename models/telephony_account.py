@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,8 +30,15 @@ _logger = logging.getLogger(__name__)
 # A flood of forged deliveries must not become a flood of writes: refusals are counted in memory and written at most
 # this often (seconds) by each process.
 REFUSAL_WRITE_INTERVAL = 10
+# Strangers are looked for in so many of the latest events.
+STRANGERS_OF = 2000
 # A PBX that asks who calls waits no longer than this.
 ANSWER_MILLISECONDS = 300
+
+
+# What filing reads of the account, and of its company.
+FILING_FIELDS = ('company_id', 'state', 'error_in')
+COMPANY_FILING_FIELDS = ('partner_id', 'telephony_short_seconds', 'telephony_deal_policy', 'telephony_match_margin')
 
 
 class Directory(NamedTuple):
@@ -73,6 +81,9 @@ class TelephonyAccount(models.Model):
     _inherit = ['telephony.settings.mixin']
     _order = 'company_id, name, id'
     _check_company_auto = True
+    _cached_fields = frozenset((
+        'active', 'provider', 'company_id', 'api_key', 'api_secret', 'api_url', 'webhook_token', 'country_id', 'timezone',
+        'outside_codes', 'trunks', 'state', 'error_in'))
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
@@ -111,6 +122,15 @@ class TelephonyAccount(models.Model):
         help="Hosts from which recordings may be fetched, besides the provider's own: separated by commas, "
              "'.example.com' takes every host below it. Only public addresses are ever contacted, but for the PBX's own API.")
 
+    trunks = fields.Char(
+        groups='crm_telephony.group_admin',
+        help="Endpoints and contexts of the PBX through which calls come from outside and go there, separated by commas: "
+             "701, DAHDI/1, from-gateway. The others are judged by what they do.")
+    has_trunks = fields.Boolean(compute='_compute_labels')
+    strangers = fields.Json(
+        compute='_compute_strangers', groups='crm_telephony.group_admin',
+        help="Endpoints in the latest calls that nobody has entered: a list of {name, extension, is_trunk}.")
+
     number_ids = fields.One2many('telephony.number', 'account_id', string="Company Numbers")
     extension_ids = fields.One2many('telephony.extension', 'account_id', string="Extensions")
 
@@ -123,7 +143,13 @@ class TelephonyAccount(models.Model):
     webhook_warning = fields.Char(compute='_compute_webhook_warning', groups='crm_telephony.group_admin')
     has_setup_file = fields.Boolean(compute='_compute_labels')
 
-    last_event_at = fields.Datetime(string="Last Event", compute='_compute_inbox')
+    event_state = fields.Selection(
+        [('none', "No event yet"), ('arrive', "Events arrive"), ('refused', "Events refused")],
+        string="Events of the PBX", compute='_compute_event_state',
+        help="Whether what happens in the PBX arrives here. That its API answers does not tell.")
+    last_event_at = fields.Datetime(
+        string="Last Event", compute='_compute_last_event_at',
+        help="What the PBX sent by itself: not what was read back from it.")
     event_count = fields.Integer(string="Events", compute='_compute_inbox')
     failed_event_count = fields.Integer(string="Failed Events", compute='_compute_inbox')
     refused_count = fields.Integer(
@@ -170,9 +196,26 @@ class TelephonyAccount(models.Model):
             provider = registry.get(account.provider)
             account.api_key_label = bool(provider and provider.api_key_label) and _(provider.api_key_label)
             account.api_secret_label = bool(provider and provider.api_secret_label) and _(provider.api_secret_label)
+            account.has_trunks = bool(provider and provider.names_trunks)
             account.has_setup_file = bool(provider and provider.setup_file(Account()))
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps', {'steps': [_(step) for step in provider.setup_steps] if provider else ()})
+
+    @api.depends('trunks', 'extension_ids.number')
+    def _compute_strangers(self):
+        for account in self:
+            account.strangers = [asdict(one) for one in (account._strangers() if account.has_trunks else ())]
+
+    def _strangers(self):
+        """Endpoints of the latest calls that nobody has entered."""
+        if not self._origin:
+            return []
+        Event = self.env['telephony.event'].sudo()
+        latest = Event.search_fetch(
+            [('account_id', 'in', self._origin.ids), ('call_ref', '!=', False)], ['call_ref', 'payload', 'received_at', 'kind'],
+            limit=STRANGERS_OF, order='id desc')
+        calls = map(Event._stored, latest.sorted('id').grouped('call_ref').values())
+        return self._adapter().strangers(filter(None, calls), self._origin._settings())
 
     @api.depends('webhook_url')
     @api.depends_context('lang')
@@ -211,15 +254,24 @@ class TelephonyAccount(models.Model):
 
     def _compute_inbox(self):
         counts = defaultdict(dict)
-        for account, state, count, last in self.env['telephony.event'].sudo()._read_group(
-            [('account_id', 'in', self.ids)], ['account_id', 'state'], ['__count', 'received_at:max'],
+        for account, state, count in self.env['telephony.event'].sudo()._read_group(
+            [('account_id', 'in', self.ids)], ['account_id', 'state'], ['__count'],
         ):
-            counts[account.id][state] = (count, last)
+            counts[account.id][state] = count
         for account in self:
-            found = counts[account.id]
-            account.event_count = sum(count for count, _last in found.values())
-            account.failed_event_count = found.get('failed', (0, None))[0]
-            account.last_event_at = max((last for _count, last in found.values()), default=False)
+            account.event_count = sum(counts[account.id].values())
+            account.failed_event_count = counts[account.id].get('failed', 0)
+
+    def _compute_last_event_at(self):
+        last = self.env['telephony.event'].sudo()._last_delivered(self)
+        for account in self:
+            account.last_event_at = last.get(account.id, False)
+
+    @api.depends('refused_at')
+    def _compute_event_state(self):
+        for account in self:
+            last, refused = account.last_event_at, account.refused_at
+            account.event_state = 'refused' if refused and not (last and last >= refused) else 'arrive' if last else 'none'
 
     # === ACTIONS === #
 
@@ -232,6 +284,21 @@ class TelephonyAccount(models.Model):
     def action_reset_refusals(self):
         self.write({'refused_count': 0, 'refused_at': False, 'refused_reason': False})
         return True
+
+    def action_is_trunk(self, name):
+        """From now on this endpoint is a trunk."""
+        self.ensure_one()
+        self.trunks = ', '.join(dict.fromkeys([*self._trunks(), name]))
+
+    def action_is_phone(self, extension):
+        """From now on this endpoint is a phone; whose, the administrator enters."""
+        self.ensure_one()
+        self.check_access('write')
+        if extension not in self.extension_ids.mapped('number'):
+            self.env['telephony.extension'].create({'account_id': self.id, 'number': extension})
+
+    def _trunks(self):
+        return [name for part in re.split(r'[,;\n]', self.sudo().trunks or '') if (name := part.strip())]
 
     def action_download_setup_file(self):
         """What the PBX wants to be fed with, made of this form."""
@@ -303,7 +370,24 @@ class TelephonyAccount(models.Model):
             country=account.country_id.code or '',
             extensions=frozenset(account.extension_ids.mapped('number')),
             own_numbers=frozenset(numbers.mapped('name')),
+            trunks=frozenset(account._trunks()),
         )
+
+    @tools.ormcache('self.id')
+    def _filing_values(self):
+        """What the ORM's cache holds of the account and its company once filing has read them."""
+        account = self.sudo()
+        return tuple(
+            {name: record._fields[name].convert_to_cache(record[name], record) for name in names}
+            for record, names in ((account, FILING_FIELDS), (account.company_id, COMPANY_FILING_FIELDS)))
+
+    def _recall(self):
+        """Have at hand what filing asks of the account and its company. It does not change from call to call, and a caller
+        waits for the card."""
+        own, companys = self._filing_values()
+        for record, values in ((self, own), (self.env['res.company'].browse(own['company_id']), companys)):
+            for name, value in values.items():
+                record._fields[name]._insert_cache(record, [value])
 
     @tools.ormcache('self.id')
     def _directory(self):

@@ -29,6 +29,12 @@ class TelephonyAccount(models.Model):
     can_set_webhooks = fields.Boolean(compute='_compute_capabilities')
     can_fetch_history = fields.Boolean(compute='_compute_capabilities')
     state_message = WordsField(string="What the PBX Said", readonly=True, copy=False)
+    error_in = fields.Char(readonly=True, copy=False, help="The capability that has failed, while the state is an error.")
+    answered_at = fields.Datetime(
+        string="API Answered", readonly=True, copy=False, help="The last good check, import or comparison.")
+    api_state = fields.Selection(
+        [('unchecked', "API not checked"), ('answers', "API answers"), ('error', "API error")],
+        string="API of the PBX", compute='_compute_api_state', help="Whether what Odoo asks of the PBX is answered.")
     history_until = fields.Datetime(
         string="Compared Until", readonly=True, copy=False,
         help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.")
@@ -41,6 +47,23 @@ class TelephonyAccount(models.Model):
             account.can_import = account._can('extensions') or account._can('numbers')
             account.can_set_webhooks = account._can('set_webhooks')
             account.can_fetch_history = account._can('history')
+
+    @api.depends('provider', 'state', 'answered_at')
+    def _compute_api_state(self):
+        for account in self:
+            account.api_state = account.can_check and (
+                'error' if account.state == 'error' else 'answers' if account.answered_at else 'unchecked')
+
+    def _is_waiting_for_events(self):
+        """Whether an event, and nothing else, shows that all is well: the first one, or one that comes though the PBX would
+        not be told where to send it."""
+        return self.state == 'draft' or (self.state == 'error' and self.error_in == 'set_webhooks')
+
+    def _answered(self):
+        """The values of an account whose API has just answered: what it had refused is over. Whether events come is another
+        matter."""
+        return {
+            'state': 'connected' if self.last_event_at else 'draft', 'error_in': False, 'answered_at': fields.Datetime.now()}
 
     def _can(self, capability):
         return self.provider in clients and clients[self.provider].can(capability)
@@ -94,7 +117,8 @@ class TelephonyAccount(models.Model):
     def _import(self, client):
         new_extensions, new_numbers = [], []
         if client.can('extensions'):
-            have = set(self.extension_ids.mapped('number'))
+            have = {*self.extension_ids.mapped('number'), *self._settings().trunks, *(
+                one.extension for one in self._strangers() if one.is_trunk)}
             users = {user.name.casefold(): user.id for user in self.env['res.users'].search([('share', '=', False)])}
             new_extensions = [{
                 'account_id': self.id, 'number': one.number, 'user_id': users.get(one.name.casefold()) if one.name else False,
@@ -115,10 +139,10 @@ class TelephonyAccount(models.Model):
         client = self._client(capability)
         try:
             message, kind = talk(client), 'success'
-            self.write({'state': 'connected', 'state_message': message})
+            self.write({**self._answered(), 'state_message': message})
         except ProviderError as error:
             message, kind = in_words(error), 'danger'
-            self.write({'state': 'error', 'state_message': message})
+            self.write({'state': 'error', 'error_in': capability, 'state_message': message})
         return {
             'type': 'ir.actions.client', 'tag': 'display_notification',
             'params': {'message': told(self.env, message), 'type': kind, 'sticky': kind == 'danger',
@@ -164,8 +188,9 @@ class TelephonyAccount(models.Model):
             "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)) if error else message}
         if not error:
             values['history_until'] = max(end, self.history_until or end)
+            values.update(self._answered(), **({'state_message': False} if self.state == 'error' else {}))
         elif not getattr(error, 'retryable', False):
-            values.update(state='error', state_message=in_words(error))
+            values.update(state='error', error_in='history', state_message=in_words(error))
         self.write(values)
         self.env['ir.cron']._commit_progress()
         event_model._process(self)

@@ -29,8 +29,8 @@ LOST = 'lost'
 # The kind of our own note that a waiting caller was sent to somebody's phone.
 ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
-# What filing asks of the company.
-FILING_SETTINGS = ('telephony_short_seconds', 'telephony_deal_policy', 'telephony_match_margin')
+# What no delivery has brought: our own, and what was read back from the PBX's statistics.
+NOT_DELIVERED = (*OURS, 'history')
 LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
@@ -46,6 +46,7 @@ class EventRow(NamedTuple):
     whole."""
     kind: str
     call_ref: str | None
+    leg_ref: str | None
     key: str
     state: str
     error: str | None
@@ -74,6 +75,9 @@ class TelephonyEvent(models.Model):
     received_at = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now)
     kind = fields.Char(readonly=True)
     call_ref = fields.Char(string="Call Reference", readonly=True, help="The PBX's own id of the call.")
+    leg_ref = fields.Char(
+        string="Leg Reference", readonly=True,
+        help="The PBX's own id of a leg that may have begun as a call of its own: the event is of that call too.")
     dedupe_key = fields.Char(required=True, readonly=True)
     payload = fields.Text(required=True, readonly=True)
     payload_pretty = fields.Text(string="Contents", compute='_compute_payload_pretty')
@@ -87,6 +91,7 @@ class TelephonyEvent(models.Model):
 
     _dedupe_uniq = models.UniqueIndex('(account_id, dedupe_key)', "This event is already stored.")
     _call_ref_idx = models.Index("(account_id, call_ref) WHERE call_ref IS NOT NULL")
+    _leg_ref_idx = models.Index("(account_id, leg_ref) WHERE leg_ref IS NOT NULL")
     _pending_idx = models.Index("(account_id, id) WHERE state = 'pending'")
     _retry_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
     _received_idx = models.Index("(account_id, state, received_at)")
@@ -134,8 +139,8 @@ class TelephonyEvent(models.Model):
             self._fail(row.error, retry=bool(row.next_try_at))
         else:
             self.write({
-                'kind': row.kind, 'call_ref': row.call_ref, 'state': row.state, 'error': row.error, 'attempts': 0,
-                'next_try_at': False,
+                'kind': row.kind, 'call_ref': row.call_ref, 'leg_ref': row.leg_ref, 'state': row.state, 'error': row.error,
+                'attempts': 0, 'next_try_at': False,
             })
 
     # === STORING === #
@@ -183,6 +188,7 @@ class TelephonyEvent(models.Model):
         return EventRow(
             kind=storable(identity.kind),
             call_ref=storable(identity.call_ref) or None,
+            leg_ref=storable(identity.leg_ref)[:LONGEST_REF] or None,
             key=identity.key if len(identity.key) <= LONGEST_REF else digest({'key': identity.key}),
             state='pending' if identity.call_ref else 'ignored',
             error=identity.ignored or None,
@@ -196,7 +202,7 @@ class TelephonyEvent(models.Model):
         if ours:
             _logger.error("telephony account %s: an event cannot be read", account.id, exc_info=error)
         return EventRow(
-            kind='', call_ref=None, key=digest(payload), state='failed', error=in_words(error),
+            kind='', call_ref=None, leg_ref=None, key=digest(payload), state='failed', error=in_words(error),
             next_try_at=next_try(1) if ours else None,
             payload=dump(payload), unread=unread)
 
@@ -211,13 +217,28 @@ class TelephonyEvent(models.Model):
         self.env.cr.execute(SQL(
             """ INSERT INTO telephony_event
                        (account_id, received_at, attempts, create_uid, create_date, write_uid, write_date,
-                        kind, call_ref, dedupe_key, state, error, next_try_at, payload)
+                        kind, call_ref, leg_ref, dedupe_key, state, error, next_try_at, payload)
                 VALUES %s
                 ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
             SQL(", ").join(
                 SQL("(%s, %s, 0, %s, %s, %s, %s, %s)", account.id, received_at, SUPERUSER_ID, received_at,
                     SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row.to_columns()))
                 for row in rows)), log_exceptions=False)    # an error in the log for each repeat, with its payload
+
+    @api.model
+    def _last_delivered(self, accounts):
+        """dict account id → when its PBX last sent something (naive UTC). By the index, newest first: what else it holds of an
+        account is not looked at."""
+        self.flush_model(['account_id', 'state', 'kind', 'received_at'])
+        states = [state for state, _label in self._fields['state'].selection]
+        return dict(self.env.execute_query(SQL(
+            """ SELECT account.id, max(last.received_at)
+                  FROM unnest(%s::int[]) AS account(id), unnest(%s) AS state(name), LATERAL (
+                       SELECT received_at FROM telephony_event
+                        WHERE account_id = account.id AND state = state.name AND COALESCE(kind, '') NOT IN %s
+                     ORDER BY received_at DESC LIMIT 1) AS last
+              GROUP BY account.id """,
+            accounts.ids, states, NOT_DELIVERED)))
 
     # === PROCESSING === #
 
@@ -268,7 +289,43 @@ class TelephonyEvent(models.Model):
         """
         return self.search_fetch(
             [('account_id', '=', account.id), ('call_ref', 'in', refs)],
-            ['call_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
+            ['call_ref', 'leg_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
+
+    def _sharing(self, account, refs):
+        """The calls that have a leg in common with these.
+
+        :return: list of (reference, reference of the other call, the leg)
+        """
+        return self.env.execute_query(SQL(
+            """ SELECT DISTINCT mine.call_ref, other.call_ref,
+                       CASE WHEN other.leg_ref IN (mine.call_ref, mine.leg_ref) THEN other.leg_ref ELSE other.call_ref END
+                  FROM telephony_event mine
+                  JOIN telephony_event other ON other.account_id = mine.account_id AND other.call_ref != mine.call_ref
+                       AND (other.leg_ref IN (mine.call_ref, mine.leg_ref) OR other.call_ref = mine.leg_ref)
+                 WHERE mine.account_id = %s AND mine.call_ref IN %s """, account.id, tuple(refs)))
+
+    def _with_sharers(self, account, events):
+        """Add the events of calls of which the pending ones tell too, as they have a leg in common.
+
+        :return: the events of all calls to be filed, and dict reference → events of other calls that its adapter needs
+        """
+        if not account._adapter().shares_legs or not events:
+            return events, {}
+        refs = set(events.mapped('call_ref'))
+        sharing = self._sharing(account, refs)
+        if not sharing:
+            return events, {}
+        told = account._adapter().legs_told(
+            self._stored(events.filtered(lambda event: event.state == 'pending')), self._stored(events))
+        if further := {other for _ref, other, leg in sharing if leg in told} - refs:
+            sharing += self._sharing(account, further)
+            events += self._events_of(account, list(further))
+            refs |= further
+        by_ref = (events | self._events_of(account, list({other for _ref, other, _leg in sharing} - refs))).grouped('call_ref')
+        shared = {}
+        for ref, other, _leg in sharing:
+            shared[ref] = shared.get(ref, self) | by_ref[other]
+        return events, shared
 
     def _lock(self, account):
         """Become the one who files the calls of this account. The lock is the session's: it outlives commits, and the
@@ -292,7 +349,7 @@ class TelephonyEvent(models.Model):
                 events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
                 refs, waiting = list(dict.fromkeys(events.mapped('call_ref'))), {}
                 try:
-                    waiting = self._file(account, events)
+                    waiting = self._file(account, *self._with_sharers(account, events))
                     self.env.flush_all()
                 except CONCURRENCY_ERRORS:
                     raise
@@ -313,7 +370,7 @@ class TelephonyEvent(models.Model):
     def _file_alone(self, account, ref):
         try:
             with self.env.cr.savepoint():
-                return self._file(account, self._events_of(account, [ref]))
+                return self._file(account, *self._with_sharers(account, self._events_of(account, [ref])))
         except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
@@ -323,32 +380,35 @@ class TelephonyEvent(models.Model):
             ])._fail(error, retry=True)
             return {}
 
-    def _file(self, account, events):
+    def _file(self, account, events, shared):
         """Compute calls anew from all their events.
 
+        :param shared: dict call reference → events of other calls with which it has a leg in common
         :return: dict call reference → what the PBX calls a caller who waits now and may be sent to a phone
         """
-        # of their many fields these few: a caller waits for the card
-        account.fetch(['company_id', 'state'])
-        account.company_id.fetch(['partner_id', *FILING_SETTINGS])
+        account._recall()
         settings, provider = account._settings(), account._adapter()
         records, reasons, waiting = {}, {}, {}
         for ref, own in events.grouped('call_ref').items():
             stored = self._stored(own)
             lost = [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
-            records[ref], reasons[ref] = read_call(provider, stored, settings, lost)
+            records[ref], reasons[ref] = read_call(
+                provider, stored + self._stored(shared.get(ref, ())), settings, lost)
             if route_ref := account._route_ref(records[ref], stored):
                 waiting[ref] = route_ref
         calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)
-        for ref, own in events.grouped('call_ref').items():
+        for ref, own in events.grouped(lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref).items():
+            # what tells of a leg that is a call of its own stays with that call, also while only the other one is filed
+            own = own.filtered(
+                lambda event, ref=ref: event.leg_ref in (False, ref) or event.call_id.external_id != event.leg_ref)
             values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
                 'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,
             }
             # not only the new ones: what looked like no call may have become one, and the reverse
             own.filtered(lambda event, values=values: event.kind != ROUTED and changes(event, values)).write(values)
-        if account.state == 'draft':
-            account.state = 'connected'
+        if account._is_waiting_for_events() and any(event.kind not in NOT_DELIVERED for event in events):
+            account.write({'state': 'connected', 'error_in': False})
         return waiting
 
     @api.model

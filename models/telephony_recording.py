@@ -1,13 +1,17 @@
 import logging
+import re
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.http import request
+from odoo.tools import config
 
 from ..providers.base import ProviderError
-from ..providers.fetch import host_allowed, open_sound
+from ..providers.fetch import TooSlow, host_allowed, open_sound
+from ..tools.seats import Full, seated
 from ..tools.words import _lt
 from .words_field import WordsField, in_words, told
 
@@ -15,6 +19,10 @@ _logger = logging.getLogger(__name__)
 
 # Pauses before the PBX is asked where an announced recording is; files come some time after the end of the call.
 LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
+# So many listeners fetch from PBXs at once in a server of threads; of workers never more than half. No PBX gets more than half
+# of that. Who finds no seat waits so long (seconds), while one worker is left. However slow PBXs are, webhooks are answered.
+THREAD_SEATS = 8
+PATIENCE = 1.5
 # A recording is sound and nothing else, whatever its server says.
 PLAYER_HEADERS = {
     'X-Content-Type-Options': 'nosniff',
@@ -130,7 +138,7 @@ class TelephonyRecording(models.Model):
     def _stream(self, byte_range):
         """The sound as an HTTP response, the part that the player asks for.
 
-        What goes wrong at the other end is kept on the recording and answered 502.
+        What goes wrong at the other end is kept on the recording and answered 502. So is, with 503, that too many listen.
         """
         self.ensure_one()
         recording = self.sudo()
@@ -138,16 +146,34 @@ class TelephonyRecording(models.Model):
             stream = self.env['ir.binary']._get_stream_from(recording.attachment_id, 'raw')
             return stream.get_response(as_attachment=False, max_age=0)
         try:
-            sound = recording._open(byte_range or '')
+            with recording._seated():
+                sound = recording._open(byte_range or '')
+        except Full:
+            return recording._unheard(503, {'error': _lt(
+                "Too many recordings are fetched from PBXs at the moment. Try again in some seconds.")})
         except ProviderError as error:
-            recording.write({'state': 'failed' if recording.url else 'pending', 'error': in_words(error)})
-            return request.make_response(told(self.env, in_words(error)), status=502, headers=list(PLAYER_HEADERS.items()))
-        if recording.state != 'ready':
+            return recording._unheard(502, {'state': 'failed' if recording.url else 'pending', 'error': in_words(error)})
+        if recording.state != 'ready' or recording.error:
             recording.write({'state': 'ready', 'error': False})
         response = request.make_response(
             sound.chunks, status=sound.status, headers=[*sound.headers.items(), *PLAYER_HEADERS.items()])
         response.direct_passthrough = True
         return response
+
+    def _unheard(self, status, values):
+        """The answer to the player, which then reads the reason from the recording."""
+        self.write(values)
+        return request.make_response(told(self.env, values['error']), status=status, headers=list(PLAYER_HEADERS.items()))
+
+    def _seated(self):
+        """A seat for fetching from this recording's PBX."""
+        workers = config['workers']
+        seats = max(workers // 2, 1) if workers else THREAD_SEATS
+        waiting = max(workers - 1 - seats, 0) if workers else THREAD_SEATS
+        account = re.sub(r'\W', '_', f'{self.env.cr.dbname}_{self.call_id.account_id.id}')
+        return seated(
+            Path(config['data_dir'], 'crm_telephony'), {f'listen_{account}': (seats + 1) // 2, 'listen': seats},
+            {'listen_waiting': waiting}, PATIENCE)
 
     def _open(self, byte_range):
         """The sound; a link that has run out is asked for once more.
@@ -162,8 +188,8 @@ class TelephonyRecording(models.Model):
             renewable = False
         try:
             return self._open_url(byte_range)
-        except ProviderError:
-            if not renewable:
+        except ProviderError as error:
+            if not renewable or isinstance(error, TooSlow):
                 raise
             self._locate()
             return self._open_url(byte_range)

@@ -6,6 +6,9 @@ class TelephonySettingsMixin(models.AbstractModel):
     _name = 'telephony.settings.mixin'
     _description = "Settings of a PBX"
 
+    # What the cached values are made of, where a model has much else: forgetting costs every worker all it knows.
+    _cached_fields = None
+
     @api.model_create_multi
     def create(self, vals_list):
         records = super().create(vals_list)
@@ -13,8 +16,11 @@ class TelephonySettingsMixin(models.AbstractModel):
         return records
 
     def write(self, vals):
+        names = None if self._cached_fields is None else sorted(self._cached_fields.intersection(vals))
+        before = names and [[record[name] for name in names] for record in self]
         result = super().write(vals)
-        self._forget_settings()
+        if names is None or before and before != [[record[name] for name in names] for record in self]:
+            self._forget_settings()
         return result
 
     def unlink(self):

@@ -5,10 +5,11 @@ who entered a bridge. What follows from it is the adapter's business.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from . import numbers
 from .base import Account, Stored, _, believed, text_of, unfit
 
 # Channel variables that are used, without the underscores of inheritance.
@@ -21,7 +22,7 @@ HEADERS = (
     'Cause', 'TechCause', 'Queue', 'New', 'Variable', 'Value', 'Response', 'UniqueID', 'Disposition', 'RecordingFile',
     'Result', 'DestType', 'Application', 'BridgeId', 'Duration', 'BridgeUniqueid', 'DestBridgeUniqueid',
     'OrigTransfererLinkedid', 'SecondTransfererLinkedid', 'TransfereeUniqueid', 'TransfereeChannel',
-    'TransferTargetUniqueid', 'TransferTargetChannel',
+    'TransferTargetUniqueid', 'TransferTargetChannel', 'BridgeTechnology', 'Conference', 'Meetme',
 )
 NOTHING = frozenset({'<unknown>', '<null>', '<none>'})
 # Our own header: which of its two calls an AttendedTransfer is kept for.
@@ -30,8 +31,19 @@ KEPT_FOR = 'KeptForLinkedid'
 CALL_REF = {
     'AttendedTransfer': (KEPT_FOR, 'OrigTransfererLinkedid'),
     'OriginateResponse': ('Uniqueid',),
+    'UnParkedCall': ('ParkeeLinkedid',),
     'Cdr': ('LinkedID', 'UniqueID'),
 }
+
+# Who enters a room can be heard by all who are in it, and who leaves it no more. A room is a bridge or a conference.
+ENTER = frozenset({'BridgeEnter', 'ConfbridgeJoin', 'MeetmeJoin'})
+LEAVE = frozenset({'BridgeLeave', 'ConfbridgeLeave', 'MeetmeLeave'})
+MEETME = frozenset({'MeetmeJoin', 'MeetmeLeave'})
+# Where callers and agents wait without hearing each other: a parking lot, a pool of agents.
+HOLDING = 'holding_bridge'
+
+# Digits at the end that make two spellings of a number the same.
+SAME = 7
 
 # The application of a channel that was dialled, as the list of live channels names it.
 DIALLED = frozenset({'AppDial', 'AppDial2', 'AppQueue'})
@@ -87,11 +99,71 @@ def call_ref(payload: Mapping) -> str:
     return next((ref for name in names if (ref := text_at(payload, name))), '')
 
 
+def leg_ref(payload: Mapping) -> str:
+    """The leg of which an event tells, where it is another than the call's first: '' otherwise. It may have been a call of
+    its own before it was bridged with an older one.
+
+    Who meets in a conference of MeetMe keeps his Linkedid: the conference of that day is what their calls have in common.
+    """
+    if payload['Event'] in MEETME:
+        at = _time(payload)
+        return f"meetme:{text_at(payload, 'Meetme')}:{at:%Y-%m-%d}" if at else ''
+    if payload['Event'] == 'UnParkedCall':
+        return text_at(payload, 'RetrieverUniqueid')
+    if payload['Event'] in CALL_REF:
+        return ''
+    ref, dest_ref = call_ref(payload), text_at(payload, 'DestLinkedid')
+    leg = text_at(payload, 'DestUniqueid' if dest_ref not in ('', ref) else 'Uniqueid')
+    return leg if ref and leg != ref else ''
+
+
+def legs_told(new: Iterable[Mapping], known: Iterable[Mapping]) -> set[str]:
+    """The legs of which new events tell, and those in the rooms of which they tell, also behind Local channels."""
+    entries = entries_of(known)
+    legs = {text_at(payload, name) for payload in new for name in ('Uniqueid', 'DestUniqueid', 'ParkeeUniqueid')} - {''}
+    rooms = {place for payload in new if (place := room(payload))}
+    rooms |= {place for leg, _pair, place in entries if leg in {
+        text_at(payload, 'Uniqueid') for payload in new if payload['Event'] == 'Hangup'}}
+    rooms, _legs = connected(rooms, set(), entries)
+    return legs | {leg_ref(payload) for payload in new} | {leg for leg, _pair, place in entries if place in rooms}
+
+
+def entries_of(payloads: Iterable[Mapping]) -> list[tuple[str, str, str]]:
+    """Who was in which room: the leg, the Local channel of which it is a half, and the room."""
+    return [(text_at(payload, 'Uniqueid'), pair(text_at(payload, 'Channel')), place)
+            for payload in payloads if (place := room(payload))]
+
+
+def connected(rooms: set[str], legs: set[str], entries: Sequence[tuple[str, str, str]]) -> tuple[set[str], set[str]]:
+    """The rooms that can be heard in these or by these legs, and the legs and Local channels through which."""
+    before = -1
+    while before != (before := len(legs) + len(rooms)):
+        rooms = rooms | {place for leg, pair, place in entries if leg in legs or pair in legs}
+        legs = legs | {pair for _leg, pair, place in entries if pair and place in rooms}
+    return rooms, legs
+
+
+def room(payload: Mapping) -> str:
+    """The bridge or conference of which an event tells, '' for none and for one in which nobody hears the others."""
+    if payload['Event'] not in ENTER | LEAVE or payload.get('BridgeTechnology') == HOLDING:
+        return ''
+    return next((f'{name}:{text}' for name in ('BridgeUniqueid', 'Conference', 'Meetme') if (text := payload.get(name))), '')
+
+
 # --- the facts of a call -----------------------------------------------------------------------------------------
 
 @dataclass(eq=False)
+class Stay:
+    """A channel in a room. Who is only heard to leave has come before; who does not leave stays until he hangs up."""
+    room: str
+    since: datetime | None
+    until: datetime | None = None
+
+
+@dataclass(eq=False)
 class Channel:
-    """One leg, as it was first told of: a pick-up changes its name, the dialplan its context and its number."""
+    """One leg, as it was first told of: a pick-up changes its name, the dialplan its context and its number. The number is
+    the first that is known, for an analogue line tells it some rings later."""
     uid: str
     name: str
     context: str = ''
@@ -103,10 +175,13 @@ class Channel:
     cause: str = ''
     tech_cause: str = ''
     bridged: datetime | None = None
+    stays: list[Stay] = field(default_factory=list)
+    carries: str = ''           # the number that was dialled through it, where that is not its own name
+    is_trunk: bool | None = None        # what it does, see asterisk.py; None where that tells nothing
 
     @property
     def is_plumbing(self) -> bool:
-        return self.name.partition('/')[0] in PLUMBING
+        return is_plumbing(self.name)
 
 
 @dataclass(eq=False)
@@ -171,36 +246,84 @@ class Call:
         found = [self.tries[one.uid] for one in self.reach(start, without)[1:] if one.uid in self.tries]
         return sorted((one for one in found if not one.dest.is_plumbing), key=lambda one: one.order)
 
+    def company(self, start: Channel, since: datetime | None = None, until: datetime | None = None,
+                seen: frozenset[str] = frozenset()) -> list[tuple[Channel, datetime, datetime | None]]:
+        """Who was in a room together with `start`, also behind Local channels, and from when until when."""
+        found, seen = [], seen | {start.uid}
+        for stay in start.stays:
+            for other in self.channels.values():
+                for its in other.stays if other.uid not in seen else ():
+                    begun = max(filter(None, (since, stay.since, its.since)), default=None)
+                    over = min(filter(None, (until, stay.until, its.until, start.ended, other.ended)), default=None)
+                    if its.room != stay.room or not begun or over and over <= begun:
+                        continue
+                    if not other.is_plumbing:
+                        found.append((other, begun, over))
+                    elif twin := self.twin(other):
+                        found += self.company(twin, begun, over, seen | {other.uid})
+        return found
 
-def gather(ref: str, events: list[Event], account: Account, phone: Callable[[Channel], str]) -> Call:
+
+def gather(ref: str, events: list[Event], others: list[Event], account: Account, phone: Callable[[Channel], str]) -> Call:
+    """:param others: events of other calls which tell of the rooms that this one's first channel was in"""
     call = Call(ref, events, account, phone)
-    for event in events:
+    for event in sorted([*events, *others], key=lambda event: event.order) if others else events:
         kind = event['Event']
         if kind in CALL_REF:
             continue        # it tells of no single channel, or not by its Uniqueid
         channel = _channel(call, event['Uniqueid'], event['Channel'], event['Context'], event['CallerIDNum'])
         dest = _channel(call, event['DestUniqueid'], event['DestChannel'], event['DestContext'])
-        if kind == 'Newchannel' and not channel.born:
+        if kind in ('DialBegin', 'DialEnd'):
+            dest.originated = True
+            _note(call.tries.setdefault(dest.uid, Try(dest)), event)
+        elif not channel:
+            continue
+        elif kind == 'Newchannel' and not channel.born:
             channel.born, channel.exten = event.at, event['Exten']
             channel.originated = channel.originated or event['ChannelStateDesc'] == 'Down'
-        elif kind == 'BridgeEnter':
+        elif kind in ENTER:
             channel.bridged = channel.bridged or event.at
+            _enter(channel, room(event.headers), event.at)
+        elif kind in LEAVE:
+            _leave(channel, room(event.headers), event.at)
         elif kind == 'CoreShowChannel':
             _note_alive(call, channel, event)
         elif kind == 'Hangup':
             channel.ended, channel.cause, channel.tech_cause = event.at, event['Cause'], event['TechCause']
-        elif kind in ('DialBegin', 'DialEnd'):
-            dest.originated = True
-            _note(call.tries.setdefault(dest.uid, Try(dest)), event)
+    dialled = {channel.exten[-SAME:] for channel in call.channels.values()}
     for attempt in call.tries.values():
         _fill_gaps(call, attempt)
+        number = asked_for(attempt.string)
+        # behind sip: may stand what a phone calls itself at random
+        if number.lstrip('+').isdigit() and number != endpoint(attempt.dest.name) and (
+                'sip:' not in attempt.string or number[-SAME:] in dialled):
+            attempt.dest.carries = number
     return call
+
+
+def _enter(channel: Channel, place: str, at: datetime) -> None:
+    present = next((stay for stay in channel.stays if not stay.until), None)
+    if present and present.room != place:
+        present.until, present = at, None       # nobody is in two rooms
+    if place and not present:
+        channel.stays.append(Stay(place, at))
+
+
+def _leave(channel: Channel, place: str, at: datetime) -> None:
+    present = next((stay for stay in channel.stays if not stay.until and stay.room == place), None)
+    if present:
+        present.until = at
+    elif place and not any(stay.room == place for stay in channel.stays):
+        channel.stays.append(Stay(place, None, at))
 
 
 def _channel(call: Call, uid: str, name: str, context: str, number: str = '') -> Channel | None:
     if not uid or not name:
         return None
-    return call.channels.setdefault(uid, Channel(uid, name, context, number))
+    channel = call.channels.setdefault(uid, Channel(uid, name, context, number))
+    if not numbers.clean(channel.number):
+        channel.number = number or channel.number
+    return channel
 
 
 def _note(attempt: Try, event: Event) -> None:
@@ -219,6 +342,7 @@ def _note_alive(call: Call, channel: Channel, event: Event) -> None:
         channel.born, channel.exten = event.at - _duration(event['Duration']), event['Exten']
     if event['BridgeId']:
         channel.bridged = channel.bridged or event.at
+        _enter(channel, f"BridgeUniqueid:{event['BridgeId']}", event.at)
     if event['Application'] in DIALLED:
         channel.originated = True
         attempt = call.tries.setdefault(channel.uid, Try(channel, is_found=True))
@@ -235,10 +359,30 @@ def _fill_gaps(call: Call, attempt: Try) -> None:
 
 def _duration(text: str) -> timedelta:
     """01:02:03"""
-    parts = [int(part) for part in text.split(':') if part.isdigit() and len(part) < 6]
+    parts = [int(part) for part in text.split(':') if part.isdecimal() and len(part) < 6]
     return timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2]) if len(parts) == 3 else timedelta()
 
 
+def pair(name: str) -> str:
+    """The Local channel of which this is a half, '' for any other channel."""
+    return name[:-2] if name.endswith((';1', ';2')) else ''
+
+
+def is_plumbing(name: str) -> bool:
+    return name.partition('/')[0] in PLUMBING
+
+
 def endpoint(name: str) -> str:
-    """PJSIP/my-trunk-0000001b: my-trunk"""
-    return name.rpartition('/')[2].rpartition('-')[0]
+    """PJSIP/my-trunk-0000001b: my-trunk. DAHDI/i1/5550199-7, a digital line: i1"""
+    parts = name.split('/')
+    return parts[1] if len(parts) > 2 and parts[0] == 'DAHDI' else parts[-1].rpartition('-')[0]
+
+
+def technology(name: str) -> str:
+    """The endpoint with its technology, as it stands in a dialplan: PJSIP/my-trunk"""
+    return f"{name.partition('/')[0]}/{endpoint(name)}"
+
+
+def asked_for(dial_string: str) -> str:
+    """101, PJSIP/101, 02079460151@trunk, trunk/02079460151, trunk/sip:02079460151@host: whom the channel was to reach"""
+    return dial_string.rpartition('/')[2].partition('@')[0].rpartition(':')[2]

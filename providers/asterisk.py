@@ -1,8 +1,11 @@
 """Asterisk: the bridge beside the PBX posts AMI events as they are, and everything is decided here.
 
-The story of a call is read off the facts that :mod:`ami` gathers. Three ideas carry it:
+The story of a call is read off the facts that :mod:`ami` gathers. Four ideas carry it:
 
 * The first channel (Uniqueid == Linkedid) is the caller: a trunk calls in, a phone calls out or a colleague.
+* A channel that is bridged with an older one takes its Linkedid. The caller's call goes on: with what other calls' events tell
+  of his channel and of the rooms in which it was. Whoever of us hears him there has a leg: who takes him from a parking
+  lot or a pool of agents, who joins a conference.
 * Local channels are plumbing. What counts is whom the caller reaches along the dials, through any Local pair. Who is
   in the Linkedid but not reached belongs to a consultation, until an AttendedTransfer lets him join.
 * A person answered when the attempt to reach him ended with ANSWER and his channel entered a bridge. A line that is
@@ -11,7 +14,7 @@ The story of a call is read off the facts that :mod:`ami` gathers. Three ideas c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -29,6 +32,7 @@ from .base import (
     Reply,
     SetupFile,
     Stored,
+    Stranger,
     WebhookRequest,
     _,
     digest,
@@ -42,7 +46,7 @@ NOISE = frozenset({
     'RTCPSent', 'RTCPReceived', 'TestEvent', 'Newexten', 'DeviceStateChange', 'ExtensionStatus', 'PresenceStateChange',
     'PeerStatus', 'Registry', 'ContactStatus', 'ContactStatusDetail', 'QueueMemberStatus', 'SuccessfulAuth',
     'ChallengeSent', 'ChallengeResponseFailed', 'InvalidPassword', 'DTMFBegin', 'DTMFEnd', 'NewConnectedLine',
-    'NewCallerid', 'ChannelTalkingStart', 'ChannelTalkingStop', 'BridgeCreate', 'BridgeDestroy', 'FullyBooted',
+    'ChannelTalkingStart', 'ChannelTalkingStop', 'BridgeCreate', 'BridgeDestroy', 'FullyBooted',
     'Reload',
 })
 # Events that are used, with the headers they cannot do without.
@@ -53,7 +57,8 @@ USED = {
     'QueueCallerJoin': (*_LEG, 'Queue'), 'QueueCallerAbandon': _LEG,
     'AttendedTransfer': ('OrigTransfererLinkedid', 'SecondTransfererLinkedid'),
     'CoreShowChannel': _LEG,    # live after a gap, see bridge/
-    'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (),
+    'MessageWaiting': (), 'OriginateResponse': (), 'VarSet': (), 'Cdr': (), 'NewCallerid': (), 'AgentConnect': (),
+    'UnParkedCall': (), 'BridgeLeave': (), 'ConfbridgeJoin': (), 'ConfbridgeLeave': (), 'MeetmeJoin': (), 'MeetmeLeave': (),
 }
 # The bridge's settings; see bridge/crm-telephony-bridge.ini for all of them.
 BRIDGE_SETTINGS = """; Copy to /etc/crm-telephony-bridge.ini, readable by root only (chmod 600).
@@ -67,7 +72,9 @@ secret =
 url = {url}
 secret = {secret}
 """
-TRUNK_CONTEXTS = ('from-trunk', 'from-pstn', 'from-did')
+# How the contexts begin that are by custom those of trunks, of analogue and digital lines, and of phones.
+TRUNK_CONTEXTS = (
+    'from-trunk', 'from-pstn', 'from-did', 'from-analog', 'from-digital', 'from-zaptel', 'from-dahdi', 'from-sip-external')
 PHONE_CONTEXTS = ('internal', 'from-internal')
 
 BUSY, REJECTED, UNREACHED, DECLINED = '17', '21', ('18', '19', '20'), '603'
@@ -87,12 +94,15 @@ class Asterisk(Provider):
     api_key_label = _("Control user (the same name in ARI and AMI)")
     api_secret_label = _("Password of the control user, also signs what the bridge posts")
     stands_inside = True
+    shares_legs = True
+    names_trunks = True
     setup_steps = (
         _("In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan "
           "and write = reporting."),
         _("Set up the bridge beside the PBX, as bridge/README.md in the addon's folder tells. The set-up file of this form is "
           "its /etc/crm-telephony-bridge.ini with the webhook address and the secret in it: add the manager user's password."),
-        _("Enter the phones as extensions of this account: their endpoint names tell phones from trunks."),
+        _("Enter the phones as extensions of this account. Endpoints that nobody has entered are judged by what they do; this "
+          "form shows them under Extensions, to say with one click which are trunks."),
         _("To call, hang up and pass calls on from Odoo, give the control user above the same password in ari.conf and in "
           "manager.conf, there with write = originate,call,reporting. Set webenabled = yes in manager.conf and enabled = yes "
           "in http.conf, let only Odoo's address in, and enter the address of this HTTP server above."),
@@ -151,25 +161,52 @@ class Asterisk(Provider):
             raise missing('Linkedid')
         ami.read(Stored(payload, datetime.now(timezone.utc)))
         return Identity(
-            kind=kind, call_ref=ref, key=key, ignored='' if ref else _("This %(kind)s belongs to no call.", kind=kind))
+            kind=kind, call_ref=ref, leg_ref=ami.leg_ref(payload), key=key,
+            ignored='' if ref else _("This %(kind)s belongs to no call.", kind=kind))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
         if not stored:
             return []
-        events = sorted(map(ami.read, stored), key=lambda event: event.order)
-        return _tell(ami.gather(ami.call_ref(stored[0].payload), events, account, partial(self.phone, account=account)))
+        return _tell(self._gather(stored, account))
+
+    def _gather(self, stored: Sequence[Stored], account: Account) -> Call:
+        ref = ami.call_ref(stored[0].payload)
+        own, others = [], []
+        for one in stored:
+            (own if ref in (ami.call_ref(one.payload), ami.leg_ref(one.payload)) else others).append(one)
+        others = _of_rooms(ref, own, others)
+        events = sorted(map(ami.read, own), key=lambda event: event.order)
+        call = ami.gather(ref, events, list(map(ami.read, others)), account, partial(self.phone, account=account))
+        for channel in sorted(call.channels.values(), key=lambda channel: channel.originated):
+            channel.is_trunk = _does_what_a_trunk_does(call, channel)
+        return call
+
+    def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
+        found = {}
+        for stored in calls:
+            for channel in self._gather(stored, account).channels.values():
+                extension, name = ami.endpoint(channel.name), ami.technology(channel.name)
+                if extension and not channel.is_plumbing and not _is_trunk_by_name(channel, account) and (
+                        self.phone(channel, account) or extension) not in account.extensions:
+                    found[name] = Stranger(name, extension, not self.phone(channel, account))
+        return [found[name] for name in sorted(found)]
+
+    def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
+        return ami.legs_told([one.payload for one in new], [one.payload for one in known])
 
     def phone(self, channel: Channel, account: Account) -> str:
         """The extension behind a channel, '' for a trunk and for plumbing.
 
-        A phone that the admin has not entered is known by its context or its short name.
+        What the admin has entered counts. Else the context tells, then what the channel does, and at last its short name.
         """
         endpoint = '' if channel.is_plumbing else ami.endpoint(channel.name)
-        if not endpoint or endpoint in account.extensions:
-            return endpoint
-        if channel.context.startswith(TRUNK_CONTEXTS) or _is_own(channel.exten, account):
+        if not endpoint or _is_trunk_by_name(channel, account):
             return ''
-        return endpoint if channel.context in PHONE_CONTEXTS or _is_short(endpoint) else ''
+        if endpoint in account.extensions:
+            return endpoint
+        if channel.context.startswith(TRUNK_CONTEXTS) or channel.is_trunk:
+            return ''
+        return endpoint if channel.context.startswith(PHONE_CONTEXTS) or _is_short(endpoint) else ''
 
 
 def _is_lookup(request: WebhookRequest) -> bool:
@@ -180,6 +217,8 @@ def _is_noise(event: Mapping) -> bool:
     kind, variable = event.get('Event'), event.get('Variable')
     if kind == 'VarSet':
         return isinstance(variable, str) and variable.lstrip('_') not in ami.VARIABLES
+    if kind == 'NewCallerid':      # whose number the dialplan sets; a caller's is told by his own channel
+        return event.get('Uniqueid') != event.get('Linkedid')
     return isinstance(kind, str) and kind in NOISE
 
 
@@ -196,6 +235,50 @@ def _is_short(text: str) -> bool:
 
 def _is_own(number: str, account: Account) -> bool:
     return numbers.to_e164(number, account.country) in account.own_numbers
+
+
+def _is_trunk_by_name(channel: Channel, account: Account) -> bool:
+    return bool(account.trunks & {ami.endpoint(channel.name), ami.technology(channel.name), channel.context})
+
+
+def _is_outside(number: str, account: Account) -> bool:
+    return bool(numbers.to_e164(number, account.country)) and not _is_own(number, account)
+
+
+def _of_rooms(ref: str, own: Sequence[Stored], others: Sequence[Stored]) -> list[Stored]:
+    """Of other calls' events those that tell who was in a room with this call's first channel, also behind Local channels, and
+    when he hung up."""
+    entries = ami.entries_of(one.payload for one in (*own, *others))
+    rooms, _legs = ami.connected(set(), {ref}, entries)
+    there = {leg for leg, _pair, place in entries if place in rooms} | {
+        ami.text_at(one.payload, 'DestUniqueid') for one in own}
+    return [one for one in others if ami.text_at(one.payload, 'Uniqueid') in there
+            and (one.payload['Event'] == 'Hangup' or ami.room(one.payload) in rooms)]
+
+
+def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
+    """Whether a channel whose endpoint nobody has entered carries what comes from outside or goes there."""
+    account, is_at_phones = call.account, channel.context.startswith(PHONE_CONTEXTS)
+    if channel.carries:
+        return not is_at_phones or _is_outside(channel.carries, account)
+    if channel.originated or channel.is_plumbing:
+        return not is_at_phones and _leads_outside(call, channel)
+    if channel.exten.startswith(('*', '#')):
+        return False        # a service of the PBX
+    if not is_at_phones and _is_own(channel.exten, account):
+        return True
+    dials_out = _is_outside(channel.exten, account)
+    if _is_outside(channel.number, account):
+        # a phone may show its own number of the city; it calls out, through a trunk
+        return not dials_out or not is_at_phones and not any(one.dest.carries for one in call.tries_of(channel))
+    return not numbers.clean(channel.number) and not dials_out and (channel.exten == 's' or not is_at_phones)
+
+
+def _leads_outside(call: Call, channel: Channel) -> bool:
+    """An employee dialled an outside number and got this channel, which is not of his phone's kind."""
+    first, attempt = call.first, call.tries.get(channel.uid)
+    return bool(first and attempt and attempt.caller == first.uid and call.phone(first) and channel.context != first.context
+                and _is_outside(first.exten, call.account))
 
 
 # --- the story ---------------------------------------------------------------------------------------------------
@@ -224,6 +307,8 @@ def _tell(call: Call) -> list[CallEvent]:
     extension = call.phone(employee) if employee else ''
     placed_by = extension if direction == 'outbound' else ''
     joined, ended_at = _joined(call), _ended_at(call, direction, others)
+    known = {one.dest.uid for one in tries} | {channel.uid for _at, channel in joined} | {employee.uid if employee else ''}
+    company = _company(call, direction, others, known)
 
     called = _called(call, is_trunk, others)
     caller = first.number if direction == 'inbound' else _line(call, direction, others, called) or extension
@@ -240,12 +325,15 @@ def _tell(call: Call) -> list[CallEvent]:
         events += _leg(call, say, one)
     for at, channel in joined:
         events += _talk(say, call.phone(channel), at, channel.ended)
-    if any(one.answered for one in others):
+    for channel, since, until in company:
+        events += _talk(say, call.phone(channel), since, until)
+    if company or any(one.answered for one in others):
         talks = [(one.over, one.dest.ended) for one in {*others, *phones} if one.answered]
         talks += [(at, channel.ended) for at, channel in joined]
+        talks += [(since, until) for _channel, since, until in company]
         events += [say('recording', at=at, recording_ref=name) for at, name in _recordings(call, talks)]
     if ended_at:
-        events.append(say('ended', at=ended_at, outcome=_outcome(call, direction, others)))
+        events.append(say('ended', at=ended_at, outcome='answered' if company else _outcome(call, direction, others)))
     return events
 
 
@@ -274,11 +362,22 @@ def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
     if not first.originated:
         if first.exten in account.extensions:
             return 'internal'
-        if first.exten.lstrip('+').isdigit() and not _is_short(first.exten) and not _is_own(first.exten, account):
-            return 'outbound'
+        dials_out = first.exten.lstrip('+').isdigit() and not _is_short(first.exten) and not _is_own(first.exten, account)
+        if dials_out and not tries:
+            return 'internal' if _stays_inside(call) else 'outbound'
+        # a colleague may be called by his mobile number: who was reached decides, not the digits
+        if dials_out and tries:
+            reached = [one for one in tries if one.answered][:1] or tries
+            return 'internal' if all(call.phone(one.dest) for one in reached) else 'outbound'
     if not tries:
         return ''
     return 'internal' if call.phone(tries[0].dest) else 'outbound'
+
+
+def _stays_inside(call: Call) -> bool:
+    """Whether the first channel came to a queue, a mailbox or colleagues of ours, though nobody was dialled."""
+    return bool(call.named('QueueCallerJoin') or any(ami.MAILBOX in event.variables for event in call.events)
+                or any(call.phone(channel) for channel, _since, _until in call.company(call.first)))
 
 
 def _who(tries: Sequence[Try]) -> Channel | None:
@@ -294,8 +393,7 @@ def _called(call: Call, is_trunk: bool, others: Sequence[Try]) -> str:
     if is_trunk and not first.originated:
         return next((value for event in call.events for name in ami.DIDS if (value := event.variables.get(name))), '')
     asked = [event['Exten'] for event in call.named('OriginateResponse')] if not is_trunk else []
-    # DialString: 101, PJSIP/101, 02079460151@trunk, trunk/02079460151, trunk/sip:02079460151@host
-    asked += [one.string.partition('@')[0].rpartition('/')[2].rpartition(':')[2] for one in others]
+    asked += [ami.asked_for(one.string) for one in others]
     return next(filter(None, asked), '')
 
 
@@ -344,6 +442,19 @@ def _joined(call: Call) -> list[tuple[datetime, Channel]]:
     return found
 
 
+def _company(
+    call: Call, direction: str, others: Sequence[Try], known: set[str],
+) -> list[tuple[Channel, datetime, datetime | None]]:
+    """Phones of ours that nobody dialled and that the customer heard all the same, and from when until when."""
+    heard = [one.dest for one in others if one.answered]
+    if direction == 'inbound' or not others:
+        heard = [call.first]
+    elif direction == 'internal':
+        heard = []
+    return [(channel, since, until) for one in heard for channel, since, until in call.company(one)
+            if channel.uid not in known and call.phone(channel)]
+
+
 def _entry(call: Call, transfer: Event) -> Event | None:
     """The target, where Asterisk does not name him: he had left the consultation already, for the other bridge."""
     entries = [event for event in call.named('BridgeEnter')
@@ -367,6 +478,8 @@ def _absorbed(call: Call, transfer: Event) -> bool:
 
 def _ended_at(call: Call, direction: str, others: Sequence[Try]) -> datetime | None:
     """The customer's leg ends the call; between colleagues, and where none was reached, the last leg does."""
+    if direction == 'inbound' and call.first.ended:
+        return call.first.ended
     if absorbed := [event.at for event in _transfers(call) if _absorbed(call, event)]:
         return absorbed[0]
     legs = list(call.channels.values())
@@ -385,7 +498,7 @@ def _outcome(call: Call, direction: str, others: Sequence[Try]) -> str:
     refusals = [_refusal(one) for one in others]
     if direction != 'inbound':
         # the last attempt decides: a trunk that fails is followed by another one
-        last = refusals[-1] if refusals else 'failed'
+        last = refusals[-1] if refusals else 'no_answer' if direction == 'internal' and _stays_inside(call) else 'failed'
         return ('busy' if others[-1].dest.tech_cause == DECLINED else 'failed') if last == 'rejected' else last
     if call.named('QueueCallerAbandon') or (not others and _left_menu(call)):
         return 'abandoned'

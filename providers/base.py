@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 # A text of an adapter: it stays English here, whoever shows it puts it into the reader's words.
 from ..tools.words import _lt as _
 from ..tools.words import storable
+from .numbers import plain
 
 DIRECTIONS = ('inbound', 'outbound', 'internal')
 OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned')
@@ -141,6 +142,7 @@ class Account:
     country: str = ''
     outside_codes: tuple[str, ...] = ()     # dialled for an outside line
     extensions: frozenset[str] = frozenset()
+    trunks: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
 
     def to_utc(self, local: datetime) -> datetime:
@@ -162,16 +164,27 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Stranger:
+    """An endpoint that nobody has entered, what it would be called as a phone, and what it is taken for by what it does."""
+    name: str
+    extension: str
+    is_trunk: bool
+
+
+@dataclass(frozen=True)
 class Identity:
     """Which event a payload is.
 
     `key` is equal for repeats of one event and different otherwise, `call_ref` is the PBX's id of the whole call. An
     event that belongs to no call (an SMS, a keep-alive) has no `call_ref`, and `ignored` says what it is.
+
+    `leg_ref` is the id of a leg that may have begun as a call of its own: then this event is of that call too.
     """
     kind: str
     call_ref: str
     key: str
     ignored: str = ''
+    leg_ref: str = ''
 
 
 @dataclass(frozen=True)
@@ -331,6 +344,10 @@ class Provider:
     tells_outgoing_answer = True
     # whether its deliveries are authenticated by more than the address: a link of one that are not leads nobody elsewhere
     signs = True
+    # whether its events name trunks like phones, so that somebody has to know which is which
+    names_trunks = False
+    # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
+    shares_legs = False
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
     recording_hosts: tuple[str, ...] = ()
 
@@ -366,8 +383,17 @@ class Provider:
         raise NotImplementedError
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        """All payloads of one call, in order of arrival, in our words."""
+        """All payloads of one call, in order of arrival, in our words. The call is that of the first one; after its own may
+        come those of calls with which it shares a leg, see :class:`Identity`."""
         raise NotImplementedError
+
+    def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
+        """The legs of which new events tell; `known` are all events of their calls."""
+        return set()
+
+    def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
+        """The endpoints in these calls that nobody has entered, neither as an extension nor as a trunk."""
+        return []
 
     def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
         """How the client's commands name this running call, where that is not the PBX's id of the call: then ''."""
@@ -444,6 +470,17 @@ def moment_or(told: datetime | None, received_at: datetime) -> datetime:
 
 # --- helpers that adapters share ---------------------------------------------------------------------------------
 
+def in_calls(identities: Iterable[tuple[Identity, Stored]]) -> dict[str, list[Stored]]:
+    """What :meth:`Provider.translate` takes for each call: its own events, then those of calls with which it has a leg in
+    common."""
+    own, legs = {}, {}
+    for identity, stored in identities:
+        own.setdefault(identity.call_ref, []).append(stored)
+        legs.setdefault(identity.call_ref, {identity.call_ref}).update({identity.leg_ref} - {''})
+    return {ref: [*stored, *(one for other in own if other != ref and legs[ref] & legs[other] for one in own[other])]
+            for ref, stored in own.items()}
+
+
 def missing(name: str) -> ProviderError:
     return ProviderError(_("The field %(field)s is missing.", field=name))
 
@@ -498,7 +535,7 @@ def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
 
 
 def text_of(payload: Mapping, name: str, required: bool = False) -> str:
-    """A field as stripped, storable text; numbers are accepted as text.
+    """A field as stripped, plain and storable text; numbers are accepted as text.
 
     :raise ProviderError: it is a list or an object, longer than LONGEST_TEXT, or required and empty
     """
@@ -509,7 +546,7 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise unfit(name, _("a text"), str(value)[:100])
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
-    value = storable(value).strip()
+    value = plain(storable(value)).strip()
     if len(value) > LONGEST_TEXT:
         raise ProviderError(_(
             "The field %(field)s is longer than %(most)s characters: %(text)s…",

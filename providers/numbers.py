@@ -3,6 +3,7 @@
 The one place where numbers are parsed. Rules that the library does not have, and their reasons, are in :func:`to_e164`.
 """
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -28,8 +29,6 @@ USUAL_CODES = ('99', '9', '0')
 _NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*(?:;.*)?$', re.DOTALL)     # "Ann" <sip:+77771234567@pbx>;tag=1
 _NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')     # Ann (77771234567)
 _SIP = re.compile(r'^(?:sips?|tel):', re.IGNORECASE)
-# Marks of writing direction, which telephones' address books copy along with a number.
-_INVISIBLE = re.compile('[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]')
 # *67, *31#: a service of the network, dialled before the number; # after it only ends the dialling.
 _SERVICE = re.compile(r'^(?:\*\d{2,3}#|#\d{2,3}#|\*\d{2})+(?=\s*[\d+])|#+$')
 _PAUSE = re.compile(r'[,wp]+', re.IGNORECASE)       # 9w87011234567: dialled after a pause
@@ -38,13 +37,32 @@ _FLOAT = re.compile(r'^(\+?\d{7,15})\.0+$')         # what a spreadsheet makes o
 _AND = re.compile(r'\s(?:и|или|және|and|or)\s')
 _BETWEEN = re.compile(r'[;,|\n\r]')
 _PIECE = re.compile(r'[^/;,|\n\r]+')
+# Marks of writing direction and the like, which telephones' address books copy along with a number.
+_MARKS = re.compile('[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]')
+# Those that shape a word of some scripts or end its line, too.
+_INVISIBLE = re.compile('[\u00ad\u200c\u200d]')
+_WIDE_SIGNS = str.maketrans('＋－（）．／', '+-()./')
 _NUMBER = re.compile(r'^\+?[\d\s().\-/\u00a0\u2010-\u2015]+$')
+
+
+def plain(text: str) -> str:
+    """A text as machines write it: any space of Unicode is an ordinary one (before AM stands U+202F these days), any script's
+    digits are 0 to 9, and marks of writing direction are gone."""
+    if text.isascii():
+        return text
+    return ''.join(map(_plain, _MARKS.sub('', text)))
+
+
+def _plain(char: str) -> str:
+    if char.isascii():
+        return char
+    return ' ' if char.isspace() else str(unicodedata.decimal(char, char))
 
 
 def clean(raw: str | None) -> str:
     """What was delivered without its wrapping: the user part of a SIP address, the number behind a display name, no
     parameters. Hidden callers give ''. The result may still be an extension, a SIP name or nonsense."""
-    text = _INVISIBLE.sub('', str(raw or '')).strip().strip('"\'').strip()
+    text = _INVISIBLE.sub('', plain(str(raw or ''))).translate(_WIDE_SIGNS).strip().strip('"\'').strip()
     if match := _NAME_AND_NUMBER.match(text) or _NAME_AND_BRACKETS.match(text):
         text = match[1].strip()
     if _SIP.match(text):
@@ -130,7 +148,7 @@ def _begins_at_home(digits: str, country: str) -> bool:
 def numbers_in(text: str | None, country: str = '') -> tuple[str, ...]:
     """All outside numbers of a field that a person filled in, as E.164 in their order: two in one field, with a name or a note
     beside them, in any spelling."""
-    text = _AND.sub(lambda match: ';' * len(match[0]), str(text or ''))
+    text = _AND.sub(lambda match: ';' * len(match[0]), plain(str(text or '')))
     if not _BETWEEN.search(text) and (whole := to_e164(text, country)):
         return (whole,)
     told = [(match.start, match.end, phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))

@@ -77,7 +77,8 @@ KEPT_FOR = 'kept_for'
 _VARIABLE = re.compile(r'\[.*\]', re.DOTALL)
 _SPAN = re.compile(r'(?:(\d+)\.)?(\d+):(\d\d):(\d\d)(?:[.,]\d+)?')
 _ISO = re.compile(r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?', re.IGNORECASE)
-_AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}) (\d\d?:\d\d:\d\d)')
+# Small letters stand behind the time where the day is written first, as in Australia: that is no American time.
+_AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}),? +(\d\d?:\d\d:\d\d)(?: *([AP]M))?')
 
 
 class ThreeCX(Provider):
@@ -268,8 +269,8 @@ def _text(payload: Mapping, name: str) -> str:
 
 
 def _moment(payload: Mapping, name: str) -> datetime | None:
-    """3CX: ISO in UTC as the template writes it, or MM/DD/YYYY HH:mm:ss, of the UTC variable too. .NET's year 1 is no
-    time. Whole seconds.
+    """3CX: ISO in UTC as the template writes it, or MM/DD/YYYY HH:mm:ss on the clock of 24 or 12 hours, of the UTC variable
+    too. .NET's year 1 is no time. Whole seconds.
 
     :raise ProviderError: it is another form
     """
@@ -280,7 +281,9 @@ def _moment(payload: Mapping, name: str) -> datetime | None:
             zone = zone if ':' in zone else f'{zone[:3]}:{zone[3:]}'
             moment = datetime.fromisoformat(f'{match[1]}T{match[2]}{zone}')
         elif match := _AMERICAN.fullmatch(text):
-            moment = datetime.strptime(f'{match[3]}-{match[1]}-{match[2]} {match[4]} +0000', '%Y-%m-%d %H:%M:%S %z')
+            clock = '%I:%M:%S%p' if match[5] else '%H:%M:%S'
+            moment = datetime.strptime(
+                f'{match[3]}-{match[1]}-{match[2]} {match[4]}{match[5] or ""} +0000', f'%Y-%m-%d {clock} %z')
         elif text:
             raise ValueError
         else:

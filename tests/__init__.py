@@ -1,5 +1,8 @@
 from . import test_account_form
+from . import test_account_state
 from . import test_architecture
+from . import test_asterisk_inbox
+from . import test_asterisk_legs
 from . import test_asterisk_live
 from . import test_bridge
 from . import test_call_card
@@ -27,6 +30,7 @@ from . import test_live
 from . import test_manual_call
 from . import test_match_score
 from . import test_matcher
+from . import test_nasty_requests
 from . import test_numbers
 from . import test_pop_tours
 from . import test_provider_asterisk

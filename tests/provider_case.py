@@ -16,6 +16,7 @@ A payload file is one scenario:
 import itertools
 import json
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
@@ -35,6 +36,7 @@ from odoo.addons.crm_telephony.providers.base import (
     Stored,
     WebhookRequest,
     dump,
+    in_calls,
 )
 from odoo.addons.crm_telephony.providers.reading import read_call
 
@@ -65,11 +67,23 @@ def form_request(form: dict, headers: dict | None = None) -> WebhookRequest:
     )
 
 
+def typeset(value):
+    """A payload whose times and numbers have narrow no-break spaces, full-width digits and a mark of writing direction."""
+    if isinstance(value, dict):
+        return {name: typeset(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [typeset(one) for one in value]
+    if not isinstance(value, str) or not re.search('[0-9]', value) or re.search('[A-Za-z/]', value):
+        return value
+    return '\u200e' + value.translate({ord(' '): '\u202f', **{ord(str(digit)): 0xFF10 + digit for digit in range(10)}})
+
+
 @dataclass
 class Inbox:
     """What a sequence of requests left behind."""
 
     stored: dict = field(default_factory=dict)  # (call_ref, key): Stored
+    identities: dict = field(default_factory=dict)  # (call_ref, key): Identity
     ignored: list = field(default_factory=list)
     failed: list = field(default_factory=list)
 
@@ -109,12 +123,11 @@ class ProviderCase(BaseCase):
                     inbox.ignored.append(identity)
                 else:
                     inbox.stored.setdefault((identity.call_ref, identity.key), Stored(kept, received_at))
+                    inbox.identities[identity.call_ref, identity.key] = identity
         return inbox
 
     def records(self, inbox: Inbox, account: Account) -> list[CallRecord]:
-        calls = {}
-        for (call_ref, _key), stored in inbox.stored.items():
-            calls.setdefault(call_ref, []).append(stored)
+        calls = in_calls((inbox.identities[key], stored) for key, stored in inbox.stored.items())
         found = [read_call(self.provider, stored, account)[0] for stored in calls.values()]
         return [record for record in found if record]
 
@@ -152,6 +165,14 @@ class ProviderCase(BaseCase):
                 else:
                     self.assertEqual(len(records), 1)
                     self.check_record(records[0], scenario['expected'])
+
+    def check_typography(self):
+        """Times and numbers that were set for people's eyes say the same."""
+        for name, scenario in scenarios(self.code):
+            if scenario['expected'] is not None:
+                with self.subTest(name):
+                    inbox, records = self.play({**scenario, 'deliveries': typeset(scenario['deliveries'])})
+                    self.assertEqual((inbox.failed, records), ([], self.play(scenario)[1]))
 
     def check_disorder(self):
         """Repeats add nothing; another order of arrival changes nothing but what only arrival tells."""

@@ -69,7 +69,7 @@ class TestCommands(TelephonyCase):
     def test_what_the_pbx_says_stands_on_its_form(self):
         action = self.account.action_check()
         self.assertEqual(action['params']['type'], 'success')
-        self.assertRecordValues(self.account, [{'state': 'connected', 'state_message': "logged in as the test"}])
+        self.assertRecordValues(self.account, [{'state': 'draft', 'state_message': "logged in as the test"}])
         self.pbx.complaint_text = "the key has run out"
         action = self.account.action_check()
         self.assertEqual(action['params']['type'], 'danger')

@@ -128,6 +128,18 @@ class TestNumbers(BaseCase):
             '+7/777/1234567',
         )
 
+    def test_spaces_marks_and_digits_of_unicode(self):
+        self.same(
+            MOBILE,
+            '+7\u202f777\u2009123\u202f45\u300067',
+            '\u200e+7 777 123 45 67\u200f',
+            '\u061c8 777 123\u00ad45\u200d67',
+            '＋７（７７７）１２３－４５－６７',
+            '٠٠٧٧٧٧١٢٣٤٥٦٧',
+            '８７７７１２３４５６７',
+        )
+        self.assertEqual(normalise('\u200e１０１\u202f', 'KZ'), '101')
+
     def test_masked_and_impossible(self):
         self.same(
             '',

@@ -30,6 +30,9 @@ class TestProviderFreePBX(ProviderCase):
     def test_repeats_and_disorder(self):
         self.check_disorder()
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_same_events_without_time(self):
         """The bridge adds ReceivedAt where the PBX sends no Timestamp; Timestamp counts where both are there."""
         for name, scenario in scenarios(self.code):

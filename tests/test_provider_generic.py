@@ -59,6 +59,9 @@ class TestProviderGeneric(ProviderCase):
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call('call_id', 'event', 'event_id')
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_every_event_and_outcome_has_a_sample(self):
         seen, outcomes = set(), set()
         for _name, scenario in scenarios(self.code):

@@ -100,6 +100,9 @@ class TestProviderMangoOffice(ProviderCase):
             'recording_id', 'recording_state', 'entry_id',
             but=('addresses_of_their_own', 'click_to_call_employee_picked_up', 'routed_by_command_alone'))
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_every_event_has_a_sample(self):
         seen = {one.get('path', '') for _name, scenario in scenarios(self.code) for one in scenario['deliveries']}
         self.assertLessEqual({

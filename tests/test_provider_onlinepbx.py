@@ -56,6 +56,9 @@ class TestProviderOnlinePbx(ProviderCase):
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call('event', 'uuid')
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_every_event_has_a_sample(self):
         seen = {event.get('event') for _name, scenario in scenarios(self.code) for delivery in scenario['deliveries']
                 for event in [delivery.get('json') or delivery.get('form')]}

@@ -71,6 +71,9 @@ class TestProviderThreeCX(ProviderCase):
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call()
 
+    def test_typography(self):
+        self.check_typography()
+
     # --- one call or several -----------------------------------------------------------------------------------------
 
     def test_a_ring_group_at_any_second(self):
@@ -242,11 +245,17 @@ class TestProviderThreeCX(ProviderCase):
     def test_times(self):
         for told in ('2026-03-02T05:15:00Z', '2026-03-02 05:15:00', '2026-03-02T05:15:00', '2026-03-02t05:15:00z',
                      '2026-03-02T05:15:00.1234567Z', '2026-03-02T10:15:00+05:00', '2026-03-02T10:15:00+0500',
-                     '03/02/2026 05:15:00', '3/2/2026 5:15:00', '"2026-03-02T05:15:00Z"'):
+                     '03/02/2026 05:15:00', '3/2/2026 5:15:00', '"2026-03-02T05:15:00Z"',
+                     '3/2/2026 5:15:00 AM', '3/2/2026 5:15:00\u202fAM', '\u200e03/02/2026, 05:15:00\u00a0AM',
+                     '2026-03-02\u202f05:15:00'):
             [call] = self.calls({**INBOUND, 'started_at': told}, timezone='Asia/Almaty')
-            self.assertEqual(call.start_at, START, told)
+            self.assertEqual(call.start_at, START, ascii(told))
+        for told, hour in (('12:15:00\u202fAM', 0), ('11:15:00\u202fAM', 11), ('12:15:00\u202fPM', 12), ('1:15:00 PM', 13)):
+            [call] = self.calls({**INBOUND, 'started_at': f'3/1/2026 {told}', 'established_at': '', 'ended_at': ''})
+            self.assertEqual((call.start_at.hour, call.start_at.minute), (hour, 15), told)
         for wrong in ('2 March 2026', '02.03.2026 05:15:00', '2026-13-02T05:15:00Z', '2026-03-02', '1772428500',
-                      '13/32/2026 05:15:00', '2026-03-02T05:15:00+99:99', '\0'):
+                      '13/32/2026 05:15:00', '2026-03-02T05:15:00+99:99', '\0',
+                      '3/2/2026 13:15:00 PM', '3/2/2026 0:15:00 AM', '2/03/2026 5:15:00 am'):
             for name in ('started_at', 'established_at', 'ended_at'):
                 with self.subTest(name=name, value=wrong):
                     self.assertIn(name, self.reason({**INBOUND, name: wrong}))

@@ -94,6 +94,9 @@ class TestProviderTwilio(ProviderCase):
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call('RecordingSid', 'RecordingUrl', 'CallSid', 'ParentCallSid')
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_two_calls_at_once(self):
         """The same numbers, two CallSids: two calls."""
         other = {**END, 'CallSid': 'CA00000000000000000000000000000009'}

@@ -87,6 +87,9 @@ class TestProviderUis(ProviderCase):
         self.check_nothing_hides_a_call(
             'call_session_id', 'call_info', but=('untyped', 'untyped_lost', 'timestamp_is_none'))
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_every_event_has_a_sample(self):
         seen = {one.get('path', '') for _name, scenario in scenarios(self.code) for one in scenario['deliveries']}
         self.assertLessEqual({*EVENTS, 'outbound', 'talk_finished'}, seen)

@@ -118,6 +118,9 @@ class TestProviderZadarma(ProviderCase):
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call('call_id_with_rec', 'event', 'pbx_call_id')
 
+    def test_typography(self):
+        self.check_typography()
+
     def test_every_event_has_a_sample(self):
         seen = {
             delivery['form']['event'] for _name, scenario in scenarios(self.code) for delivery in scenario['deliveries']

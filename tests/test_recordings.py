@@ -1,14 +1,25 @@
 """Recordings: who may listen, in parts, and from where alone they are fetched."""
 import http.server
+import itertools
+import shutil
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from unittest.mock import patch
 
 from odoo.tests import BaseCase, tagged
+from odoo.tools import config
 
+from ..models import telephony_recording
 from ..providers import fetch
 from ..providers.base import ProviderError
+from ..tools import seats
+from ..tools.seats import Full, seated
 from .common import TelephonyHttpCase
 from .fakes.twilio import SOUND as TWILIO_SOUND
 from .fakes.twilio import FakeTwilio
@@ -115,10 +126,11 @@ class TestFetch(BaseCase):
             fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
         # public at the first answer, private at the second: the connection must go to the first
         with patch.object(socket, 'getaddrinfo', side_effect=[resolve('203.0.114.1'), resolve('127.0.0.1')]) as asked, \
-                patch('requests.Session.get', side_effect=ConnectionError) as get, self.assertRaises(ConnectionError):
+                patch.object(socket, 'create_connection', side_effect=ConnectionError) as connect, \
+                self.assertRaisesRegex(ProviderError, "does not answer"):
             fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
         self.assertEqual(asked.call_count, 1)
-        self.assertEqual(get.call_args.args[0], 'https://203.0.114.1:443/a.mp3')
+        self.assertEqual(connect.call_args.args[0], ('203.0.114.1', 443))
 
     def test_redirects_are_checked_like_the_first_address(self):
         with storage() as here, as_public():
@@ -134,10 +146,174 @@ class TestFetch(BaseCase):
             for path, reason in [('/page.mp3', "text/html"), ('/gone.mp3', "404")]:
                 with self.subTest(path), self.assertRaisesRegex(ProviderError, reason):
                     fetch.open_sound(here + path, ['127.0.0.1'])
-            with patch.object(fetch, 'MAX_BYTES', 100):
-                self.assertEqual(b''.join(fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).chunks), b'')
+            with patch.object(fetch, 'MAX_BYTES', 100), self.assertRaisesRegex(ProviderError, "no recording is so long"):
+                fetch.open_sound(f'{here}/a.wav', ['127.0.0.1'])
             self.assertEqual(fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).headers['Content-Type'], 'audio/wav')
             self.assertNotIn('Authorization', PbxStorage.seen[-1][1])
+
+
+def drip(pause, *pieces, endless=b''):
+    """What a slow server sends: one piece after another, then the last for ever."""
+    def serve(client):
+        client.recv(65536)
+        for piece in itertools.chain(pieces, itertools.repeat(endless) if endless else ()):
+            client.sendall(piece)
+            time.sleep(pause)
+    return serve
+
+
+@contextmanager
+def slow_server(serve):
+    """The address of a server that handles each connection so."""
+    listener = socket.create_server(('127.0.0.1', 0))
+
+    def handle(client):
+        with client, suppress(OSError):
+            serve(client)
+
+    def accept():
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=handle, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f'http://127.0.0.1:{listener.getsockname()[1]}/a.mp3'
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+HEAD = b'HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n'
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestSlowServers(BaseCase):
+    """A recording's server takes little of our time, however it spends it."""
+
+    def setUp(self):
+        super().setUp()
+        for name, seconds in (('ANSWER_SECONDS', 0.6), ('PACE_SECONDS', 0.6), ('TOTAL_SECONDS', 1.5), ('LEAST_PACE', 8192)):
+            self.startPatcher(patch.object(fetch, name, seconds))
+
+    def fetch(self, serve, error=None, reason="too slow"):
+        with slow_server(serve) as url, as_public():
+            begin = time.monotonic()
+            try:
+                if not error:
+                    return b''.join(fetch.open_sound(url, ['127.0.0.1']).chunks)
+                with self.assertRaisesRegex(error, reason):
+                    fetch.open_sound(url, ['127.0.0.1'])
+            finally:
+                self.assertLess(time.monotonic() - begin, 2.5)
+
+    def test_never_answers(self):
+        self.fetch(lambda client: time.sleep(4), fetch.TooSlow)
+
+    def test_answers_byte_by_byte(self):
+        self.fetch(drip(0.1, *(HEAD[at:at + 1] for at in range(len(HEAD)))), fetch.TooSlow)
+        self.fetch(drip(0.1, HEAD, endless=b'X-More: 1\r\n'), fetch.TooSlow)
+
+    def test_leads_on_and_on(self):
+        self.fetch(drip(0.4, b'', b'HTTP/1.1 302 Found\r\nLocation: /b.mp3\r\nContent-Length: 0\r\n\r\n'), fetch.TooSlow)
+
+    def test_sends_byte_by_byte(self):
+        self.fetch(drip(0.1, HEAD + b'Content-Length: 100000\r\n\r\n', endless=b'x'), fetch.TooSlow)
+        self.fetch(drip(0.1, HEAD + b'Transfer-Encoding: chunked\r\n\r\n', endless=b'1\r\nx\r\n'), fetch.TooSlow)
+        self.fetch(drip(0.1, HEAD + b'\r\n', endless=b'x'), fetch.TooSlow)
+
+    def test_sends_and_stops(self):
+        def serve(client):
+            drip(0, HEAD + b'Content-Length: 100000\r\n\r\n', b'x' * 50000)(client)
+            time.sleep(4)
+        self.fetch(serve, fetch.TooSlow)
+
+    def test_never_ends(self):
+        self.fetch(drip(0.05, HEAD + b'\r\n', endless=b'x' * 4096), fetch.TooSlow)
+        with patch.object(fetch, 'MAX_BYTES', 10 ** 6):
+            self.fetch(drip(0, HEAD + b'\r\n', endless=b'x' * 65536), ProviderError, "no recording is so long")
+
+    def test_breaks_off(self):
+        self.fetch(drip(0, HEAD + b'Content-Length: 1000\r\n\r\n', b'x' * 999), ProviderError, "broke off")
+        self.fetch(drip(0, HEAD + b'Transfer-Encoding: chunked\r\n\r\n3\r\nab'), ProviderError, "broke off")
+        self.fetch(drip(0, b'nonsense\r\n'), ProviderError, "does not answer")
+
+    def test_slow_but_steady(self):
+        self.assertEqual(self.fetch(drip(0.1, HEAD, b'\r\n', *[b'x' * 2000] * 8)), b'x' * 16000)
+        chunked = HEAD + b'Transfer-Encoding: chunked\r\n\r\n', b'3\r\nabc\r\n', b'0\r\n\r\n'
+        self.assertEqual(self.fetch(drip(0.1, *chunked)), b'abc')
+
+    def test_a_player_gets_parts(self):
+        with storage() as here, as_public(), patch.object(fetch, 'PART', 1000):
+            for asked, first, last in (('bytes=0-', 0, 1000), ('bytes=5000-', 5000, 6000), ('bytes=5-9', 5, 10),
+                                       ('bytes=0-99999', 0, 1000), ('bytes=10000-', 10000, 10240)):
+                sound = fetch.open_sound(f'{here}/a.mp3', ['127.0.0.1'], asked)
+                self.assertEqual((sound.status, b''.join(sound.chunks)), (206, SOUND[first:last]), asked)
+                self.assertEqual(sound.headers['Content-Range'], f'bytes {first}-{last - 1}/{len(SOUND)}')
+            for asked in ('', 'bytes=0-1,5-9', 'lines=1-', 'bytes=x-', 'bytes=-5', 'bytes=\u0661-'):
+                sound = fetch.open_sound(f'{here}/a.mp3', ['127.0.0.1'], asked)
+                self.assertEqual((sound.status, b''.join(sound.chunks)), (200, SOUND), asked)
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestSeats(BaseCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def seated(self, rows, waiting=1, patience=0):
+        return seated(self.folder, rows, {'waiting': waiting}, patience)
+
+    def test_so_many_and_no_more(self):
+        with self.seated({'a': 2}), self.seated({'a': 2, 'b': 1}):
+            for rows in ({'a': 2}, {'b': 1}, {'c': 1, 'b': 1}):
+                with self.assertRaises(Full), self.seated(rows):
+                    pass
+            with self.seated({'c': 1}):
+                pass
+        with self.assertRaises(KeyError), self.seated({'a': 1, 'b': 1}):
+            raise KeyError
+        with self.seated({'a': 1, 'b': 1}):
+            pass
+
+    def test_so_many_wait_and_no_more(self):
+        tried, freed = threading.Event(), []
+
+        def wait():
+            tried.set()
+            with self.seated({'a': 1}, patience=20):
+                freed.append('waited')
+
+        with self.seated({'a': 1}):
+            thread = threading.Thread(target=wait)
+            thread.start()
+            tried.wait(5)
+            time.sleep(0.5)
+            begin = time.monotonic()
+            with self.assertRaises(Full), self.seated({'a': 1}, patience=20):
+                pass
+            self.assertLess(time.monotonic() - begin, 5)
+            self.assertFalse(freed)
+        thread.join()
+        self.assertEqual(freed, ['waited'])
+
+    def test_other_processes_sit_too_and_a_killed_one_does_not(self):
+        code = f"""
+import runpy, sys, pathlib, time
+seated = runpy.run_path({seats.__file__!r})['seated']
+with seated(pathlib.Path({str(self.folder)!r}), {{'a': 1}}, {{}}):
+    print('sits', flush=True)
+    time.sleep(60)
+"""
+        with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE) as other:  # noqa: S603 - our own
+            self.assertEqual(other.stdout.readline().strip(), b'sits')
+            with self.assertRaises(Full), self.seated({'a': 1}):
+                pass
+            other.kill()
+            with self.seated({'a': 1}, patience=5):
+                pass
 
 
 class TestPlayer(TelephonyHttpCase):
@@ -185,6 +361,43 @@ class TestPlayer(TelephonyHttpCase):
         self.env.invalidate_all()
         self.assertEqual(recording.state, 'failed')
         self.assertIn('records.example.com', recording.error)
+
+    def test_who_finds_no_seat_is_told(self):
+        with storage() as here, as_public(), patch.multiple(telephony_recording, THREAD_SEATS=1, PATIENCE=0.1):
+            recording = self.record(f'{here}/a.mp3')
+            self.account.recording_hosts = '127.0.0.1'
+            self.authenticate('tel_anna', 'tel_anna')
+            with recording._seated():
+                response = self.get(recording)
+                self.assertEqual((response.status_code, PbxStorage.seen), (503, []))
+                self.assertEqual(self.post(self.event('ended', 'c2')).status_code, 200)
+            self.env.invalidate_all()
+            self.assertIn("Too many", response.text)
+            self.assertEqual((recording.with_user(self.anna).error, recording.state), (response.text, 'failed'))
+            self.assertEqual(self.get(recording).content, SOUND)
+            self.env.invalidate_all()
+            self.assertEqual((recording.error, recording.state), (False, 'ready'))
+
+    def test_a_slow_server_is_told_to_the_listener(self):
+        with slow_server(lambda client: time.sleep(4)) as url, as_public(), patch.object(fetch, 'ANSWER_SECONDS', 0.3):
+            recording = self.record(url)
+            self.account.recording_hosts = '127.0.0.1'
+            self.authenticate('tel_anna', 'tel_anna')
+            response = self.get(recording)
+            self.assertEqual(response.status_code, 502)
+            self.assertIn("127.0.0.1, where the recording lies, is too slow", response.text)
+            self.env.invalidate_all()
+            self.assertEqual(recording.error, response.text)
+
+    def test_workers_are_never_all_taken(self):
+        """One PBX gets a quarter of them, all together half, and who waits leaves one."""
+        recording = self.record('https://records.example.com/a.mp3')
+        for workers, own, of_all, waiting in ((1, 1, 1, 0), (2, 1, 1, 0), (4, 1, 2, 1), (9, 2, 4, 4)):
+            with patch.dict(config.options, workers=workers), patch.object(telephony_recording, 'seated') as sit:
+                recording._seated()
+            (_folder, rows, queue, _patience), _named = sit.call_args
+            self.assertEqual((*rows.values(), *queue.values()), (own, of_all, waiting), workers)
+            self.assertTrue(of_all + waiting < workers or workers == 1)
 
     def test_a_supervisor_may_open_it_at_the_pbx(self):
         """Where it cannot be played here: a PBX that wants its own people's login, as 3CX without its XAPI."""

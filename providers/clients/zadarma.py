@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from requests.adapters import HTTPAdapter
 
-from .. import signing
+from .. import numbers, signing
 from ..base import ProviderError, _, text_of
 from . import inputs
 from .base import PASSING, Client, Extension, Number
@@ -187,6 +187,6 @@ class ZadarmaClient(Client):
 
 def _local(value, default: datetime) -> datetime:
     try:
-        return datetime.strptime(str(value), PATTERN)
+        return datetime.strptime(numbers.plain(str(value)).strip(), PATTERN)
     except ValueError:
         return default

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
-import { click, manuallyDispatchProgrammaticEvent, queryAllAttributes, queryAllTexts, queryOne } from "@odoo/hoot-dom";
+import { click, manuallyDispatchProgrammaticEvent, queryAllAttributes, queryAllTexts, queryOne, resize } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame, mockDate } from "@odoo/hoot-mock";
 import { defineModels, fields, models, mountView, onRpc } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
@@ -205,6 +205,32 @@ test("in a list a button opens the player, without opening the call", async () =
     await animationFrame();
     expect(".o_popover audio").toHaveCount(1);
     expect(".o_list_view").toHaveCount(1);
+});
+
+test("columns of icons have a name for who does not see them", async () => {
+    await list(`
+        <field name="direction" widget="telephony_direction" nolabel="1"/>
+        <field name="recording_ids" string="Recording" widget="telephony_recording_button" nolabel="1"/>
+        <field name="outcome" nolabel="1"/>`);
+    expect(queryAllTexts("th[data-name] .visually-hidden")).toEqual(["Direction", "Recording"]);
+});
+
+test("to settle: in a narrow window other columns give way to the question", async () => {
+    const columns = () => queryAllAttributes("th[data-name]", "data-name");
+    await resize({ width: 1440 });
+    await mountView({
+        type: "list", resModel: "telephony.call",
+        arch: `<list js_class="telephony_settle_list"><field name="start_at"/><field name="outcome"/><field name="talk_seconds"/></list>`,
+    });
+    expect(columns()).toEqual(["start_at", "outcome", "talk_seconds"]);
+    await resize({ width: 1200 });
+    await animationFrame();
+    await animationFrame();
+    expect(columns()).toEqual(["start_at", "talk_seconds"]);
+    await resize({ width: 1024 });
+    await animationFrame();
+    await animationFrame();
+    expect(columns()).toEqual(["start_at"]);
 });
 
 test("due times are told from now", async () => {

@@ -225,9 +225,10 @@ test("who is away is not counted as free, nor missed among the free; what may be
 test("the wallboard fills the page and opens nothing", async () => {
     onRpc("telephony.call", "get_views", () => expect.step("opened"));
     await open();
+    expect(".o_telephony_live[role]").toHaveCount(0);
     await click(".o_telephony_wallboard_on");
     await animationFrame();
-    expect(".o_telephony_wallboard").toHaveCount(1);
+    expect(".o_telephony_wallboard[role=main]").toHaveCount(1);
     expect(".o_control_panel").toHaveCount(0);
     await press("Escape");
     await animationFrame();
