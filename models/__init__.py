@@ -23,6 +23,7 @@ from . import telephony_effect
 from . import telephony_callback_board
 from . import telephony_callback_clock
 from . import telephony_callback_reason
+from . import telephony_call_rights
 from . import telephony_effect_sms
 from . import telephony_event
 from . import telephony_route

@@ -20,9 +20,12 @@ class CrmLead(models.Model):
         return leads
 
     def write(self, vals):
+        calls = self.env['telephony.call'].sudo()
+        owners = calls.search([('lead_id', 'in', self.ids)])._owners() if 'user_id' in vals else {}
         result = super().write(vals)
         if OWNERSHIP & set(vals):
             self._bind_late()
+        calls._pass_on(owners, inherited=True)
         if vals.get('partner_id'):
             # a lead that became a customer's: his are the calls that made it
             self.env['telephony.call'].sudo().search([
@@ -44,8 +47,11 @@ class CrmLead(models.Model):
         """The calls and promises of merged deals go with them, and so does what was decided about their numbers. Numbers
         that the merged deal has no room for stay known by its contact, or else by a decision."""
         super()._merge_dependences(opportunities)
+        calls = self.env['telephony.call'].sudo()
+        owners = calls.search([('lead_id', 'in', opportunities.ids)])._owners()
         for model in ('telephony.call', 'telephony.callback', 'telephony.decision'):
             self.env[model].sudo().search([('lead_id', 'in', opportunities.ids)]).write({'lead_id': self.id})
+        calls._pass_on(owners, inherited=True)
         numbers = set(opportunities._telephony_numbers()) - set(self._telephony_numbers())
         if self.partner_id:
             self.env['telephony.contact.number'].sudo()._learn(self.partner_id, numbers)

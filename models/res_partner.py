@@ -31,9 +31,15 @@ class ResPartner(models.Model):
         return partners
 
     def write(self, vals):
+        owners, calls = {}, self.env['telephony.call'].sudo()
+        if 'user_id' in vals:
+            owners = calls.search([
+                '|', ('partner_id', 'in', self.ids), ('partner_id.commercial_partner_id', 'in', self.ids)])._owners()
         result = super().write(vals)
         if OWNERSHIP & set(vals):
             self._bind_late()
+        # anybody may change a contact: who is not its salesperson gives only what he may hear himself
+        calls._pass_on(owners)
         return result
 
     def _compute_phone_sanitized(self):

@@ -6,6 +6,8 @@ PREFERENCES = (
     'telephony_pop', 'telephony_sound', 'telephony_dnd', 'telephony_tab', 'telephony_extension_id')
 # What the browser knows of them, under names of its own.
 BROWSER_PREFERENCES = {'pop': 'telephony_pop', 'sound': 'telephony_sound', 'dnd': 'telephony_dnd', 'tab': 'telephony_tab'}
+# Each sees and changes his own; those of others are the business of who administers users.
+PERSONAL = 'base.group_erp_manager'
 PREFERENCES_MESSAGE = 'crm_telephony.preferences'
 
 
@@ -14,19 +16,22 @@ class ResUsers(models.Model):
     _inherit = 'res.users'
 
     telephony_pop = fields.Boolean(
-        string="Show Calls", default=True, help="A card on the screen when your phone rings.")
-    telephony_sound = fields.Boolean(string="Sound", help="The browser rings too, for who cannot hear the phone.")
+        string="Show Calls", default=True, groups=PERSONAL, help="A card on the screen when your phone rings.")
+    telephony_sound = fields.Boolean(
+        string="Sound", groups=PERSONAL, help="The browser rings too, for who cannot hear the phone.")
     telephony_dnd = fields.Boolean(
-        string="Do Not Disturb", help="No card and no sound for now. Your phone goes on ringing: that is the PBX's business.")
+        string="Do Not Disturb", groups=PERSONAL,
+        help="No card and no sound for now. Your phone goes on ringing: that is the PBX's business.")
     telephony_tab = fields.Selection(
         [('stay', "Stay where I am"), ('current', "Open it in this tab"), ('new', "Open it in a new tab")],
-        string="Deal or Contact, When I Answer", default='stay', required=True)
+        string="Deal or Contact, When I Answer", default='stay', required=True, groups=PERSONAL)
     telephony_extension_id = fields.Many2one(
         'telephony.extension', string="Call With", domain="[('id', 'in', telephony_extension_ids)]", ondelete='set null',
+        groups=PERSONAL,
         help="Which of your phones rings when you call from Odoo. Where the deal is another company's, a phone of that "
              "company's PBX is taken if you have one.")
     telephony_extension_ids = fields.Many2many(
-        'telephony.extension', string="Phones", compute='_compute_telephony_extension_ids')
+        'telephony.extension', string="Phones", compute='_compute_telephony_extension_ids', groups=PERSONAL)
 
     @property
     def SELF_READABLE_FIELDS(self):

@@ -2,6 +2,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
@@ -38,6 +39,9 @@ class TelephonyCall(models.Model):
     open_question = fields.Selection(
         [('choose', "To be chosen"), ('talked', "Who was this?"), ('untalked', "Not talked to")],
         compute='_compute_open_question', search='_search_open_question', help="What this call waits for a person to say.")
+    is_answerable = fields.Boolean(
+        compute='_compute_is_answerable', search='_search_is_answerable',
+        help="Whoever looks can say what this call waits for: his is the call, or one of the deals that it may be about.")
     waiting_count = fields.Integer(
         string="Calls", compute='_compute_waiting', aggregator=None, help="Calls of this number that wait to be settled.")
     is_latest_waiting = fields.Boolean(
@@ -63,6 +67,33 @@ class TelephonyCall(models.Model):
                 SQL("WHEN %s THEN %s", domain.optimize_full(self)._to_sql(self, alias, query), question)
                 for question, domain in QUESTIONS.items()))
         return super()._read_group_groupby(alias, groupby_spec, query)
+
+    @api.depends('open_question')
+    @api.depends_context('uid')
+    def _compute_is_answerable(self):
+        answerable = self.search([('id', 'in', self.ids), ('is_answerable', '=', True)])
+        for call in self:
+            call.is_answerable = call in answerable
+
+    def _search_is_answerable(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+        user = self.env.user
+        answerable = Domain.TRUE
+        if not user.has_group('crm_telephony.group_supervisor'):
+            leads, partners = self.env['crm.lead'], self.env['res.partner'].sudo()   # the deals that he may read
+            numbers = leads._search([('won_status', '=', 'pending'), ('phone_sanitized', '!=', False)])
+            more = leads._search([('won_status', '=', 'pending'), ('telephony_more_phones', '!=', False)]).subselect(
+                SQL("unnest(string_to_array(telephony_more_phones, ' '))"))
+            customers = leads._search([('won_status', '=', 'pending'), ('partner_id', '!=', False)]).subselect('partner_id')
+            firms = partners._search([('id', 'in', customers)]).subselect('commercial_partner_id')
+            answerable = (
+                Domain('user_id', '=', user.id) | Domain('listener_ids', 'in', user.ids)
+                | Domain('leg_ids', 'any!', [('user_id', '=', user.id), ('outcome', '=', 'answered')])
+                | Domain('outcome', '!=', 'answered') & Domain('leg_ids', 'any!', [('user_id', '=', user.id)])
+                | Domain('customer_number', 'in', numbers.subselect('phone_sanitized')) | Domain('customer_number', 'in', more)
+                | Domain('partner_id', 'in', partners._search([('commercial_partner_id', 'in', firms)])))
+        return answerable if True in value else ~answerable
 
     @api.depends('open_question', 'customer_number', 'company_id', 'start_at')
     def _compute_waiting(self):
@@ -99,7 +130,7 @@ class TelephonyCall(models.Model):
     def _compute_candidates(self):
         """For all calls at once, and only what the person who looks may read."""
         self.candidates = False
-        matches = self.sudo()._matches()
+        matches, is_supervisor = self.sudo()._matches(), self.env.user.has_group('crm_telephony.group_supervisor')
         readable = self.env['crm.lead'].union(*(
             candidate.lead for match in matches.values() for candidate in match.candidates)
         ).with_env(self.env)._filtered_access('read')
@@ -109,14 +140,24 @@ class TelephonyCall(models.Model):
         for call in self.filtered(lambda call: call.id in matches):
             match = matches[call.id]
             shown = [candidate for candidate in match.candidates if candidate.lead in readable]
+            hidden = [candidate.lead for candidate in match.candidates if candidate.lead not in readable]
             call.candidates = {
                 'deals': [call._candidate_values(candidate) for candidate in shown],
-                'hidden': len(match.candidates) - len(shown),
+                'hidden': len(hidden),
+                'hidden_deals': self._deals_of_others(hidden),
+                'can_ignore': is_supervisor or not match.candidates and not match.partners,
                 'contacts': [
                     {'id': partner.id, 'name': partner.display_name, 'picked': partner == call.partner_id}
                     for partner in contacts & self.env['res.partner'].union(*match.partners[:CONTACTS])],
                 'further_contacts': len(match.partners[CONTACTS:]),
             }
+
+    def _deals_of_others(self, leads):
+        """Whose deals these are which the person who looks may not read: who may answer instead."""
+        users = ", ".join(dict.fromkeys(lead.user_id.name for lead in leads if lead.user_id))
+        if len(leads) == 1:
+            return self.env._("One deal: %(users)s", users=users)
+        return self.env._("%(count)s deals: %(users)s", count=len(leads), users=users) if leads else ''
 
     def _candidate_values(self, candidate):
         lead, tells_points = candidate.lead.with_env(self.env), self._tells_points()
@@ -139,8 +180,9 @@ class TelephonyCall(models.Model):
         :return: dict with `state` (match_state), `reason`, `lead_id` and `partner_id` ({'id', 'name'} or False),
             `deals` (list of dicts, the best first: `id`, `name`, `score` (0 for who is no administrator), `reasons` (`code`,
             `text`, `weight`), `stage`, `amount`, `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may
-            not read), `contacts` (`id`, `name`, `picked`: the first of those who have this number), `further_contacts`
-            (how many more have it)
+            not read), `hidden_deals` (that, and whose they are, in words), `contacts` (`id`, `name`, `picked`: the first of
+            those who have this number), `further_contacts` (how many more have it), `can_ignore` (he may say that it is never
+            a customer's)
         """
         self.ensure_one()
         self.check_access('read')
@@ -148,7 +190,8 @@ class TelephonyCall(models.Model):
             'state': self.match_state, 'reason': str(self.match_reason or ''),
             **{name: self[name] and {'id': self[name].id, 'name': self[name].sudo().display_name}
                for name in ('lead_id', 'partner_id')},
-            **(self.candidates or {'deals': [], 'hidden': 0, 'contacts': [], 'further_contacts': 0}),
+            **(self.candidates or {
+                'deals': [], 'hidden': 0, 'hidden_deals': '', 'contacts': [], 'further_contacts': 0, 'can_ignore': True}),
         }
 
     def _matches(self):
@@ -216,22 +259,57 @@ class TelephonyCall(models.Model):
             calls.sudo()._attach_by_hand({'lead_id': lead.id, 'partner_id': lead.partner_id.id})
         return self.sudo()._say_settled()
 
-    def action_ignore_number(self):
-        """These numbers are never a customer's: nobody is to call them back."""
+    def action_ignore_number(self, confirmed=False):
+        """These numbers are never a customer's: nobody is to call them back. Where one is a contact's, or an open deal hangs
+        on it, only a supervisor may say so, who is asked once more; their salespersons are told.
+
+        :param confirmed: the supervisor was asked
+        :raise UserError: a number is a customer's
+        """
         self.check_access('write')
         calls = self.sudo().filtered('customer_number')
+        numbers = ", ".join(sorted(set(calls.mapped('customer_number')))[:5])
+        customers = {call: match for call_id, match in calls._matches().items()
+                     if (match.candidates or match.partners) and (call := calls.browse(call_id))}
+        if customers and not self.env.user.has_group('crm_telephony.group_supervisor'):
+            raise UserError(self.env._(
+                "%(number)s belongs to a contact or an open deal. Only a supervisor can say that it is never a customer's.",
+                number=next(iter(customers)).customer_number))
+        if customers and not confirmed:
+            return self._ask('ignore', self.env._("Never a Customer?"))
+        owners = calls._open_callbacks_of_number().user_id.union(*(
+            self._owners_of(match) for match in customers.values()))
         calls._lock_numbers()
         calls._decide('ignore')
         calls = calls.filtered(lambda call: call.match_state != 'manual')
         (calls | self.sudo()._others())._match_again()
-        numbers = ", ".join(sorted(set(self.filtered('customer_number').mapped('customer_number')))[:5])
+        self._tell_of_ignored(owners, numbers)
         return self._say(self.env._("Ignored from now on: %(numbers)s", numbers=numbers))
+
+    @api.model
+    def _owners_of(self, match):
+        """Whose customer has this number."""
+        partners = self.env['res.partner'].sudo().union(match.partner, *match.partners[:CONTACTS])
+        leads = self.env['crm.lead'].sudo().union(*(candidate.lead for candidate in match.candidates))
+        return leads.user_id | partners.user_id | partners.commercial_partner_id.user_id
+
+    def _tell_of_ignored(self, owners, numbers):
+        """Whoever had these customers knows who says that they are none, and can object."""
+        for user in owners.filtered('active') - self.env.user:
+            _ = self.with_context(lang=user.lang).env._
+            self.env['mail.thread'].sudo().message_notify(
+                partner_ids=user.partner_id.ids, author_id=self.env.user.partner_id.id,
+                subject=_("Never a customer: %(numbers)s", numbers=numbers),
+                body=_("%(user)s says that %(numbers)s is never a customer's number. Its calls have left their contact and "
+                       "deal, and nobody calls back. If that is wrong, ask for it to be taken back.",
+                       user=self.env.user.name, numbers=numbers))
 
     def action_forget_choice(self):
         """Take back what was decided about these calls and their numbers: the matcher decides again, and everything moves
-        back. What was decided before, if anything, holds again."""
-        self.check_access('write')
-        calls = self.sudo()
+        back. What was decided before, if anything, holds again. Whoever decided can always do that, though he may have lost
+        the call by it."""
+        self._not_decided_by(self.env.user).check_access('write')
+        calls = self.sudo().with_context(telephony_taken_back=True)
         calls._lock_numbers()
         calls |= calls._chosen_with()
         others = calls._others(leaving=calls)
@@ -242,15 +320,21 @@ class TelephonyCall(models.Model):
         new_leads.active = False    # the matcher is not to find them
         (calls | others)._match_again(always=calls)
         new_leads.unlink()
-        return self._say(self.env._("Taken back. %(reason)s", reason=self[:1].match_reason or ''), undo=False)
+        return self._say(self.env._("Taken back. %(reason)s", reason=self.sudo()[:1].match_reason or ''), undo=False)
+
+    def _not_decided_by(self, user):
+        """Those of the calls that he has not put where they are, and about whose numbers not he has decided."""
+        decisions = self.sudo()._decisions()
+        return self.browse(call.id for call in self.sudo() if user != (
+            call.settled_by_id or (key := call._number_key()) in decisions and decisions[key].user_id))
 
     def _say_settled(self):
-        numbers, places = set(self.mapped('customer_number')), {call._place() for call in self.sudo()}
+        numbers, places = set(self.sudo().mapped('customer_number')), {call._place() for call in self.sudo()}
         if len(numbers) > 1 or len(places) > 1 or not any(places):
             return self._say(self.env._("%(count)s calls are settled.", count=len(self)))
         return self._say(self.env._(
             "%(number)s is now with “%(name)s”. Its next calls go there by themselves.",
-            number=self[:1].who, name=places.pop().display_name))
+            number=self.sudo()[:1].who, name=places.pop().display_name))
 
     def _say(self, message, undo=True):
         """A notification, with a button that takes it back, after which the view shows how things are."""
@@ -494,7 +578,8 @@ class TelephonyCall(models.Model):
         moved = self.filtered(lambda call: call._place() != before[call])
         # a line that somebody has deleted does not come back, and old calls are no news
         told = moved.filtered(lambda call: call.follow_up == 'done' and (
-            call.message_id or (not before[call] and call.start_at >= recent)))
+            call.message_id or (not before[call] and (
+                call.start_at >= recent or self.env.context.get('telephony_taken_back')))))
         moved.message_id.sudo().unlink()
         for company, calls in told.grouped('company_id').items():
             calls.with_company(company)._log_in_chatter()

@@ -45,8 +45,9 @@ from . import test_provider_uis
 from . import test_provider_zadarma
 from . import test_recordings
 from . import test_rehearsal
-from . import test_rights
 from . import test_results
+from . import test_rights
+from . import test_rights_matrix
 from . import test_routing
 from . import test_rules
 from . import test_rules_at_once

@@ -189,8 +189,9 @@ class TestPlaceCall(CallControlCase):
         self.place('+77051234567', callback, user=self.boris if callback.with_user(self.boris).has_access('read') else None)
 
     def test_from_a_card_of_who_may_not_read_the_call(self):
-        """A lost call of an unknown caller, of which the number's responsible was told."""
+        """A lost call of an unknown caller, of which the number's responsible was told, and that nobody is to call back."""
         self.number.user_id, caller = self.anna, '+77019999999'
+        self.env['telephony.rule'].search([]).active = False
         self.play(self.event('ringing', caller=caller), self.event('ended', caller=caller, outcome='abandoned'))
         lost = self.call()
         self.assertFalse(lost.with_user(self.anna).has_access('read'))

@@ -2,7 +2,9 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
-from .common import TelephonyCase
+from .common import CUSTOMER, TelephonyCase
+
+STRANGER = '+77015550011'
 
 
 class TestRights(TelephonyCase):
@@ -105,13 +107,71 @@ class TestRights(TelephonyCase):
                 self.assertEqual(effects[0].with_user(user).has_access('read'), may)
 
     def test_decisions_are_made_by_settling_calls(self):
-        """Else anybody could have a colleague's customers sent to himself, in the name of somebody else."""
-        decision = self.env['telephony.decision'].create({'number': '+77010000001', 'partner_id': self.partner.id})
-        for user, rights in [(self.anna, 'r'), (self.supervisor, 'r'), (self.admin, 'rwcu'), (self.stranger, '')]:
+        """Else anybody could have a colleague's customers sent to himself, in the name of somebody else. What others have
+        decided is for supervisors to read."""
+        decision = self.env['telephony.decision'].create({
+            'number': '+77010000001', 'partner_id': self.partner.id, 'user_id': self.anna.id})
+        for user, rights in [(self.anna, 'r'), (self.boris, ''), (self.supervisor, 'r'), (self.admin, 'rwcu'),
+                             (self.stranger, '')]:
             with self.subTest(user=user.login):
                 self.assertEqual(''.join(
                     letter for letter, operation in zip('rwcu', ('read', 'write', 'create', 'unlink'), strict=True)
-                    if decision.with_user(user).has_access(operation)), rights)
+                    if decision.with_user(user).has_access(operation)), 'rwcu' if user == self.admin else rights)
+                self.assertEqual(bool(decision.with_user(user).search([('id', '=', decision.id)])), 'r' in rights)
+
+    def test_ones_preferences_are_ones_own(self):
+        self.boris.telephony_dnd = True
+        users = self.env['res.users'].with_user(self.anna)
+        for attempt in (
+            lambda: users.browse(self.boris.id).read(['telephony_dnd']),
+            lambda: users.search([('telephony_dnd', '=', True)]),
+            lambda: users.browse(self.boris.id).write({'telephony_dnd': False}),
+            lambda: users._read_group([], ['telephony_tab']),
+            lambda: users.with_user(self.supervisor).browse(self.boris.id).read(['telephony_extension_ids']),
+        ):
+            with self.assertRaises(AccessError):
+                attempt()
+        own = users.browse(self.anna.id)
+        own.write({'telephony_dnd': True, 'telephony_tab': 'new'})
+        self.assertEqual(own.read(['telephony_dnd', 'telephony_tab'])[0]['telephony_tab'], 'new')
+        self.assertIn('telephony_dnd', users.fields_get())
+
+    def test_a_colleagues_note_and_result_are_read_only(self):
+        result = self.env['telephony.disposition'].search([], limit=1)
+        self.play(self.event('ringing', extension='102'),
+                  self.event('ended', at=90, outcome='answered', extension='102', talk_seconds=60))
+        call = self.call()
+        call.with_user(self.boris).write({'note': "Flour", 'disposition_id': result.id})
+        theirs = call.with_user(self.anna)
+        self.assertTrue(theirs.has_access('read'))
+        self.assertFalse(theirs.can_note)
+        for attempt in (
+            lambda: theirs.write({'note': "Sugar"}), lambda: theirs.write({'disposition_id': False}),
+            lambda: theirs.save_result({'note': "Sugar"}), lambda: theirs.save_result({'disposition_id': False}),
+            lambda: theirs.save_result({'activity': False}),
+        ):
+            with self.assertRaisesRegex(AccessError, "Boris"):
+                attempt()
+        self.assertRecordValues(call, [{'note': "Flour", 'disposition_id': result.id, 'acw_seconds': 0}])
+        call.with_user(self.supervisor).note = "Flour, 2 t"
+        # nobody's call: whoever looks after it says what came of it
+        self.play(self.event('ended', 'c2', outcome='missed'))
+        self.call('c2').callback_id.user_id = False
+        self.call('c2').with_user(self.anna).note = "A wrong number"
+
+    def test_who_calls_back_reads_the_calls_of_the_callback(self):
+        """The customer hung up in the queue, and no phone rang."""
+        self.play(self.event('ended', 'first', caller='+77010000009', outcome='abandoned'),
+                  self.event('ended', 'second', 60, caller='+77010000009', outcome='abandoned'))
+        callback = self.callbacks('+77010000009')
+        callback.user_id = False
+        calls = self.call('first') | self.call('second')
+        self.assertFalse(self.seen(self.anna, calls))
+        callback.with_user(self.anna).action_take()
+        self.assertEqual(self.seen(self.anna, calls), {'first', 'second'})
+        self.assertEqual(callback.with_user(self.anna).call_ids, calls)
+        self.assertTrue(calls.with_user(self.anna).effect_ids.mapped('note'))
+        self.assertFalse(self.seen(self.boris, calls))
 
     def test_a_callback_is_given_to_deals_that_one_may_read(self):
         foreign = self.new_lead(user_id=self.boris.id, expected_revenue=7000, partner_id=False)
@@ -176,3 +236,152 @@ class TestRights(TelephonyCase):
         self.play(self.event('ended', outcome='missed'), account=self.other_account)
         self.assertEqual(self.call(account=self.other_account).number_id, same)
         self.assertEqual(self.call(account=self.other_account).company_id, self.other_company)
+
+
+class TestListening(TelephonyCase):
+    """Who may listen is settled when the call ends. Afterwards it grows by what others do, never by one's own act."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.carl = new_test_user(
+            cls.env, 'tel_carl', groups='base.group_user,base.group_partner_manager,crm_telephony.group_user', name="Carl")
+
+    def talk(self, call_id='c1', caller=CUSTOMER, extension='102'):
+        """Boris talks, by default."""
+        self.play(self.event('ringing', call_id, caller=caller, extension=extension),
+                  self.event('ended', call_id, 90, caller=caller, outcome='answered', extension=extension, talk_seconds=60),
+                  self.event('recording', call_id, 91, caller=caller, recording_url=f'https://records.example.com/{call_id}.mp3'))
+        return self.call(call_id)
+
+    def message(self, call_id='m1', caller=CUSTOMER):
+        """Somebody left a message in the queue."""
+        self.play(self.event('ended', call_id, caller=caller, outcome='voicemail'),
+                  self.event('recording', call_id, 5, caller=caller, recording_url=f'https://records.example.com/{call_id}.mp3'))
+        return self.call(call_id)
+
+    def assertListen(self, call, *users):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        heard = {user.name for user in (self.anna, self.boris, self.carl, self.supervisor)
+                 if call.recording_ids.with_user(user).has_access('read')
+                 and self.env['telephony.recording'].with_user(user).search([('call_id', '=', call.id)])}
+        self.assertEqual(heard, {user.name for user in (*users, self.supervisor)})
+
+    def bind_late(self):
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_bind_late').method_direct_trigger()
+        self.env.invalidate_all()
+
+    def test_the_salesperson_at_the_end_of_the_call(self):
+        self.assertListen(self.talk('nobodys'), self.boris)
+        self.partner.user_id = self.anna
+        self.assertListen(self.talk('of the contact'), self.boris, self.anna)
+        self.new_lead(user_id=self.carl.id)
+        self.assertListen(self.talk('of the deal'), self.boris, self.carl)
+        self.assertListen(self.call('nobodys'), self.boris)
+        self.assertListen(self.call('of the contact'), self.boris, self.anna)
+
+    def test_who_calls_back_hears_the_message(self):
+        self.number.user_id = self.anna
+        message = self.message(caller=STRANGER)
+        self.assertEqual(message.callback_id.user_id, self.anna)
+        self.assertListen(message, self.anna)
+        message.callback_id.with_user(self.anna).user_id = self.carl
+        self.assertListen(message, self.anna, self.carl)
+
+    def test_not_by_making_oneself_the_contacts_salesperson(self):
+        call = self.talk()
+        self.partner.with_user(self.carl).user_id = self.carl
+        self.assertListen(call, self.boris)
+
+    def test_not_by_putting_it_on_a_deal_of_ones_own(self):
+        call, mine = self.talk(), self.new_lead(user_id=self.carl.id, partner_id=False)
+        call.with_user(self.carl).write({'lead_id': mine.id})
+        self.assertEqual(call.lead_id, mine)
+        self.assertListen(call, self.boris)
+        call.with_user(self.carl).action_create_lead()
+        self.assertListen(call, self.boris)
+
+    def test_not_by_entering_whose_number_it_is(self):
+        call = self.talk(caller=STRANGER)
+        deal = self.env['crm.lead'].with_user(self.carl).create({
+            'name': "Mine", 'type': 'opportunity', 'phone': STRANGER, 'user_id': self.carl.id})
+        self.bind_late()
+        self.assertEqual(call.lead_id, deal)
+        self.assertListen(call, self.boris)
+        other = self.talk('c2', caller='+77019998877')
+        contact = self.env['res.partner'].with_user(self.carl).create({
+            'name': "Mine", 'phone': '+77019998877', 'user_id': self.carl.id})
+        self.bind_late()
+        self.assertEqual(other.partner_id, contact)
+        self.assertListen(other, self.boris)
+        other.follow_up = 'todo'
+        self.file_calls()
+        self.assertListen(other, self.boris)
+
+    def test_not_while_it_rings_at_a_colleagues_phone_too(self):
+        mine = self.new_lead(user_id=self.anna.id, partner_id=False)
+        self.play(self.event('ringing', extension='101'), self.event('ringing', extension='102'))
+        self.call().with_user(self.anna).link_caller(lead_id=mine.id)
+        self.assertListen(self.talk(), self.boris)
+
+    def test_not_by_a_way_round_over_a_colleague(self):
+        """What one may not hear oneself one cannot give, nor get back."""
+        call, mine = self.talk(), self.new_lead(user_id=self.carl.id, partner_id=False)
+        call.with_user(self.carl).write({'lead_id': mine.id})
+        mine.with_user(self.carl).user_id = self.anna
+        self.assertListen(call, self.boris)
+        mine.with_user(self.anna).user_id = self.carl
+        self.assertListen(call, self.boris)
+        self.partner.with_user(self.carl).user_id = self.anna
+        self.assertListen(call, self.boris)
+
+    def test_not_by_taking_the_callback(self):
+        self.number.user_id = False
+        message = self.message(caller=STRANGER)
+        message.callback_id.user_id = False
+        self.assertListen(message)
+        message.callback_id.with_user(self.carl).action_take()
+        self.assertListen(message)
+
+    def test_a_deal_is_handed_over(self):
+        deal = self.new_lead(user_id=self.anna.id)
+        call = self.talk()
+        self.assertListen(call, self.boris, self.anna)
+        deal.with_user(self.anna).user_id = self.carl
+        self.assertListen(call, self.boris, self.anna, self.carl)
+        deal.with_user(self.supervisor).sudo().user_id = self.boris
+        self.assertListen(call, self.boris, self.anna)
+        leader = new_test_user(self.env, 'tel_leader', groups='sales_team.group_sale_salesman_all_leads')
+        deal.user_id = self.anna
+        deal.with_user(leader).user_id = self.carl
+        self.assertListen(call, self.boris, self.anna, self.carl)
+
+    def test_a_contact_is_handed_over(self):
+        self.partner.user_id = self.anna
+        call = self.talk()
+        self.partner.with_user(self.carl).user_id = self.carl   # anybody may write contacts
+        self.assertListen(call, self.boris, self.anna)
+        self.partner.with_user(self.supervisor).sudo().user_id = self.anna
+        self.partner.with_user(self.anna).sudo().user_id = self.carl
+        self.assertListen(call, self.boris, self.anna, self.carl)
+
+    def test_a_supervisor_puts_a_call_where_it_belongs_and_takes_it_back(self):
+        self.new_lead(user_id=self.anna.id)
+        his = self.new_lead(user_id=self.carl.id, partner_id=False)
+        call = self.talk()
+        self.assertListen(call, self.boris, self.anna)
+        call.with_user(self.supervisor).sudo()._attach_by_hand({'lead_id': his.id})
+        self.assertListen(call, self.boris, self.carl)
+        call.with_user(self.supervisor).action_forget_choice()
+        self.assertListen(call, self.boris, self.anna)
+
+    def test_who_talked_gives_it_to_the_salesperson(self):
+        his = self.new_lead(user_id=self.carl.id, partner_id=False)
+        call = self.talk(caller=STRANGER)
+        call.with_user(self.boris).sudo()._attach_by_hand({'lead_id': his.id})
+        self.assertListen(call, self.boris, self.carl)
+        call.with_user(self.boris).action_forget_choice()
+        self.assertListen(call, self.boris)

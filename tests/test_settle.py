@@ -233,6 +233,57 @@ class TestStrangers(SettleCase):
         self.lost(caller=STRANGER).with_user(self.supervisor).action_pick_contact(self.partner.id)
         self.assertEqual(self.partner.telephony_number_ids.mapped('number'), [STRANGER])
 
+    def test_a_customers_number_is_not_ignored_by_just_anybody(self):
+        """It would be for the whole company. A supervisor may, is asked, and the owners are told."""
+        self.partner.user_id = self.boris
+        for number, make in ((CUSTOMER, lambda: None), (STRANGER, lambda: self.new_lead(
+                partner_id=False, phone=STRANGER, user_id=self.boris.id))):
+            with self.subTest(number=number):
+                call = self.lost(f'of {number}', caller=number)
+                make()
+                self.assertFalse(call.with_user(self.anna).get_candidates()['can_ignore'])
+                with self.assertRaisesRegex(UserError, "belongs to a contact or an open deal"):
+                    call.with_user(self.anna).action_ignore_number(confirmed=True)
+                self.assertTrue(call.with_user(self.supervisor).get_candidates()['can_ignore'])
+                question = call.with_user(self.supervisor).action_ignore_number()
+                self.assertEqual(question['res_model'], 'telephony.settle')
+                self.assertFalse(call.is_excluded)
+                wizard = self.env['telephony.settle'].with_user(self.supervisor).with_context(question['context']).create({})
+                self.assertTrue(wizard.owners)
+                wizard.action_apply()
+                self.assertTrue(call.is_excluded)
+                told = self.env['mail.message'].search([('partner_ids', 'in', self.boris.partner_id.ids)], order='id desc')[:1]
+                self.assertIn(number, told.subject)
+                self.assertIn("Saule", told.body)
+
+    def test_who_decided_takes_it_back_though_he_has_lost_the_call_by_it(self):
+        call = self.lost(caller=STRANGER)
+        self.play(self.event('ended', 'second', 60, caller=STRANGER, outcome='abandoned'))
+        for decide in (
+            lambda call: call.action_ignore_number(),
+            lambda call: call.action_pick_contact(self.partner.id),
+            lambda call: call.action_create_lead(),
+        ):
+            call.leg_ids.user_id = self.anna
+            decide(call.with_user(self.anna))
+            call.leg_ids.user_id = call.lead_id.user_id = self.boris
+            self.env.flush_all()
+            self.env.invalidate_all()
+            (call | self.call('second')).with_user(self.anna).action_forget_choice()
+            self.assertRecordValues(call | self.call('second'), [
+                {'lead_id': False, 'partner_id': False, 'match_state': 'none', 'is_excluded': False}] * 2)
+
+    def test_taking_back_brings_contact_and_lines_back(self):
+        self.new_lead(name="Flour"), self.new_lead(name="Sugar")
+        calls = self.lost('old', -86400 * 40) | self.lost('c1', -600) | self.lost('c2', -300)
+        self.assertEqual([len(self.lines(self.partner, call)) for call in calls], [1, 1, 1])
+        calls[2].with_user(self.supervisor).action_ignore_number(confirmed=True)
+        self.assertFalse(calls.partner_id)
+        calls[2].with_user(self.supervisor).action_forget_choice()
+        self.assertEqual(calls.partner_id, self.partner)
+        self.assertEqual(calls.mapped('match_state')[1:], ['ambiguous', 'ambiguous'])
+        self.assertEqual([len(self.lines(self.partner, call)) for call in calls], [1, 1, 1])
+
     def test_an_ignored_number_is_nobodys_customer(self):
         call = self.stranger()
         self.assertEqual(self.callbacks(STRANGER).state, 'open')
@@ -500,6 +551,23 @@ class TestTray(SettleCase):
         self.assertEqual(self.tray(self.anna), {'talked': {'annas'}})
         self.assertEqual(self.call('annas').with_user(self.anna).waiting_count, 1)
 
+    def test_a_salesperson_is_asked_what_she_can_answer(self):
+        """Of a contact that all may read, about deals that only their owners may read."""
+        self.new_lead(name="Flour", user_id=self.boris.id)
+        self.new_lead(name="Sugar", user_id=self.supervisor.id)
+        self.play(self.event('ended', 'queue', -900, outcome='abandoned'))
+        call = self.call('queue')
+        self.assertEqual(self.tray(), {'choose': {'queue'}})
+        self.assertEqual(self.tray(self.boris), {'choose': {'queue'}})
+        self.assertEqual(self.tray(self.anna), {})
+        self.assertTrue(call.with_user(self.anna).has_access('read'))
+        self.assertEqual((call.with_user(self.anna).is_answerable, call.with_user(self.boris).is_answerable), (False, True))
+        offered = call.with_user(self.anna).get_candidates()
+        self.assertEqual((offered['deals'], offered['hidden']), ([], 2))
+        self.assertRegex(offered['hidden_deals'], r"2 deals: (Boris, Saule|Saule, Boris)")
+        self.lost('rang')
+        self.assertEqual(self.tray(self.anna), {'choose': {'rang'}})
+
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAtOnce(BaseCase):
@@ -558,7 +626,7 @@ class TestAtOnce(BaseCase):
             return call.action_pick_contact(self.partner_ids[1])
 
         def ignore(call):
-            return call.action_ignore_number()
+            return call.action_ignore_number(confirmed=True)
 
         for begin, choices in enumerate([(one, two), (one, one), (ignore, two), (one, ignore), (ignore, ignore)]):
             with self.subTest(choices=[choice.__name__ for choice in choices]):

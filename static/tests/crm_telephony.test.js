@@ -27,6 +27,12 @@ class TelephonyCall extends models.Model {
     talk_seconds = fields.Integer({ aggregator: "sum" });
     leg_ids = fields.One2many({ relation: "telephony.call.leg", relation_field: "call_id" });
     recording_ids = fields.One2many({ relation: "telephony.recording", relation_field: "call_id" });
+    customer_number = fields.Char();
+    partner_id = fields.Many2one({ relation: "res.partner" });
+    match_state = fields.Selection({ selection: [["none", "Nobody"], ["ambiguous", "To be chosen"]] });
+    is_excluded = fields.Boolean();
+    settled_at = fields.Datetime();
+    candidates = fields.Json();
 }
 
 class TelephonyCallLeg extends models.Model {
@@ -253,4 +259,28 @@ test("due times are told from now", async () => {
     await advanceTime(12 * 60_000);
     await animationFrame();
     expect(".o_data_row:nth-child(1) .o_telephony_due").toHaveText("Today 12:10");
+});
+
+test("deals of colleagues are told in words, and what one may not say is not offered", async () => {
+    const none = { deals: [], contacts: [], hidden: 0, hidden_deals: "", further_contacts: 0, can_ignore: true };
+    const deal = { id: 9, name: "Flour", score: 50, reasons: [] };
+    TelephonyCall._records = [
+        { id: 1, customer_number: "+77771234567", match_state: "none", candidates: none },
+        {
+            id: 2, customer_number: "+77771234568", match_state: "ambiguous",
+            candidates: { ...none, hidden: 3, hidden_deals: "3 deals: Boris, Saule", can_ignore: false },
+        },
+        {
+            id: 3, customer_number: "+77771234569", match_state: "ambiguous",
+            candidates: { ...none, deals: [deal], hidden: 1, hidden_deals: "One deal: Boris", can_ignore: false },
+        },
+    ];
+    await mountView({
+        type: "list", resModel: "telephony.call",
+        arch: `<list><field name="candidates" widget="telephony_candidates"/></list>`,
+    });
+    expect(queryAllTexts(".o_telephony_hidden_deals")).toEqual(["3 deals: Boris, Saule"]);
+    expect(queryAllTexts(".o_telephony_offers")).toEqual(["Flour\n50\n+1"]);
+    expect(".o_data_row:first .o_telephony_ignore").toHaveCount(1);
+    expect(".o_telephony_ignore").toHaveCount(1);
 });

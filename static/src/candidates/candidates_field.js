@@ -26,7 +26,7 @@ export class CandidatesField extends Component {
     }
 
     get candidates() {
-        return this.data[this.props.name] || { deals: [], contacts: [], hidden: 0, further_contacts: 0 };
+        return this.data[this.props.name] || { deals: [], contacts: [], hidden: 0, further_contacts: 0, can_ignore: true };
     }
 
     get isUnsettled() {
@@ -51,7 +51,8 @@ export class CandidatesField extends Component {
     get more() {
         const { deals, contacts, hidden, further_contacts: further } = this.candidates;
         const people = this.data.partner_id ? 0 : contacts.length + further;
-        return deals.length + hidden + people - this.deals.length - this.contacts.length;
+        const unseen = this.hiddenDeals ? 0 : hidden;
+        return deals.length + unseen + people - this.deals.length - this.contacts.length;
     }
 
     get question() {
@@ -65,8 +66,14 @@ export class CandidatesField extends Component {
         return _t("and %s more: search above", this.candidates.further_contacts);
     }
 
+    /** That there are deals which one may not read, and whose: who may answer instead. */
     get hiddenDeals() {
-        return _t("%s more of other salespersons", this.candidates.hidden);
+        const { deals, hidden_deals: hidden } = this.candidates;
+        return this.props.isCompact && deals.length ? "" : hidden;
+    }
+
+    get canIgnore() {
+        return Boolean(this.data.customer_number && this.candidates.can_ignore);
     }
 
     why(deal) {
