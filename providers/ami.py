@@ -22,7 +22,8 @@ HEADERS = (
     'Cause', 'TechCause', 'Queue', 'New', 'Variable', 'Value', 'Response', 'UniqueID', 'Disposition', 'RecordingFile',
     'Result', 'DestType', 'Application', 'BridgeId', 'Duration', 'BridgeUniqueid', 'DestBridgeUniqueid',
     'OrigTransfererLinkedid', 'SecondTransfererLinkedid', 'TransfereeUniqueid', 'TransfereeChannel',
-    'TransferTargetUniqueid', 'TransferTargetChannel', 'BridgeTechnology', 'Conference', 'Meetme',
+    'TransferTargetUniqueid', 'TransferTargetChannel', 'BridgeTechnology', 'Conference', 'Meetme', 'DestLinkedid',
+    'ParkeeUniqueid', 'RetrieverUniqueid',
 )
 NOTHING = frozenset({'<unknown>', '<null>', '<none>'})
 # Our own header: which of its two calls an AttendedTransfer is kept for.

@@ -50,7 +50,7 @@ class TestCachedSettings(TelephonyCase):
         before = self.known()
         with patch.object(Registry, 'clear_cache') as forget:
             self.account.write({
-                'name': "Renamed", 'state': 'error', 'state_message': "no", 'refused_count': 7, 'history_message': "same",
+                'name': "Renamed", 'state': self.account.state, 'timezone': self.account.timezone, 'state_message': "no", 'refused_count': 7, 'history_message': "same",
                 'history_until': '2026-01-01 00:00:00', 'route_to_owner': False, 'recording_hosts': 'a.example.com'})
             self.play(self.event('ended', outcome='missed'))
             self.account.action_reset_refusals()
