@@ -46,11 +46,12 @@ class TestCachedSettings(TelephonyCase):
         self.assertNotEqual(self.known(), before)
 
     def test_what_is_not_cached_makes_no_worker_forget(self):
-        self.token = self.account.webhook_token
+        self.token, self.account.state = self.account.webhook_token, 'connected'
         before = self.known()
         with patch.object(Registry, 'clear_cache') as forget:
             self.account.write({
-                'name': "Renamed", 'state': self.account.state, 'timezone': self.account.timezone, 'state_message': "no", 'refused_count': 7, 'history_message': "same",
+                'name': "Renamed", 'state': 'connected', 'timezone': self.account.timezone, 'state_message': "no",
+                'refused_count': 7, 'history_message': "same",
                 'history_until': '2026-01-01 00:00:00', 'route_to_owner': False, 'recording_hosts': 'a.example.com'})
             self.play(self.event('ended', outcome='missed'))
             self.account.action_reset_refusals()
