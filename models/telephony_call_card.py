@@ -311,7 +311,7 @@ class TelephonyCall(models.Model):
             'partner': self._partner_values(partner),
             'people': self._people(match) if not partner or partner.is_company else [],
             'is_hidden': is_hidden,
-            'owners': self._owners(call.lead_id | call.lead_id.browse(candidates), leads, controls),
+            'owners': self._owners_of_customer(call.lead_id | call.lead_id.browse(candidates), leads, controls),
             'leads': [self._lead_values(one, candidates.get(one.id), lead) for one in leads],
             'match_state': call.match_state,
             'match_reason': '' if is_hidden else str(call.match_reason or ''),
@@ -347,7 +347,7 @@ class TelephonyCall(models.Model):
         people = self._readable(self.env['res.partner'].union(match.partners)) if match and match.partners else ()
         return [self._partner_values(one) for one in people if not one.is_company][:MOST_PEOPLE]
 
-    def _owners(self, deals, shown, controls):
+    def _owners_of_customer(self, deals, shown, controls):
         """Colleagues whose customer calls, and whether the call can be passed on to them. Who owns a customer is no secret to
         a colleague who answers; what it is about may be one. Nobody where it is the user's own customer, but for deals that the
         user does not see.
