@@ -226,14 +226,14 @@ class TelephonyCall(models.Model):
             call.is_reached = bool(talked) and (
                 call.disposition_id.counts_as_reached or bool(call.outcome) and not call.is_short)
 
-    @api.depends('direction', 'customer_number', 'caller_number', 'called_number')
+    @api.depends('direction', 'customer_phone', 'caller_number', 'called_number')
     def _compute_who(self):
         for call in self:
             if call.direction == 'internal':
                 call.who = f'{call.caller_number or ""} → {call.called_number or ""}'
             else:
                 outside = call.caller_number if call.direction == 'inbound' else call.called_number
-                call.who = call.customer_number or outside or self.env._("hidden number")
+                call.who = call.customer_phone or outside or self.env._("hidden number")
             call.number_search = call.who
 
     @api.model

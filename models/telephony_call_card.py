@@ -4,13 +4,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
-import phonenumbers
-
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
+from ..providers.numbers import pretty
 from .telephony_call import LIVE, LOST_OUTCOMES, label_of
 from .telephony_other_side import name_in
 from .words_field import told
@@ -33,14 +32,6 @@ MESSAGE_ICONS = {
 # What decides whether a user is told.
 TELLING_FIELDS = ('active', 'partner_id', 'telephony_pop', 'telephony_dnd')
 CALL_MESSAGE, LIVE_MESSAGE = 'crm_telephony.call', 'crm_telephony.live'
-
-
-def pretty(number):
-    """+77771234567 → '+7 777 123 4567'; what is no such number stays as it is."""
-    try:
-        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    except phonenumbers.NumberParseException:
-        return number
 
 
 class View(NamedTuple):

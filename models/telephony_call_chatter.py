@@ -3,8 +3,8 @@ from markupsafe import Markup
 from odoo import models
 from odoo.tools.mail import plaintext2html
 
+from ..providers.numbers import pretty
 from .telephony_call import clock, label_of
-from .telephony_call_card import pretty
 from .telephony_other_side import name_in
 
 

@@ -77,11 +77,11 @@ class TelephonyCallback(models.Model):
 
     # === COMPUTES === #
 
-    @api.depends('customer_number', 'customer_name')
+    @api.depends('customer_phone', 'customer_name')
     @api.depends_context('lang', 'uid')
     def _compute_display_name(self):
         for callback in self:
-            callback.display_name = self.env._("Call back %(who)s", who=callback.customer_name or callback.customer_number)
+            callback.display_name = self.env._("Call back %(who)s", who=callback.customer_name or callback.customer_phone)
 
     @api.depends('customer_number', 'lead_id', 'partner_id')
     def _compute_is_number_to_check(self):

@@ -467,7 +467,7 @@ class TelephonyCallback(models.Model):
         return {
             **self._count_mine(),
             'debts': [{
-                'id': callback.id, 'name': callback.customer_name or callback.customer_number,
+                'id': callback.id, 'name': callback.customer_name or callback.customer_phone,
                 'number': callback.customer_number, 'deal': (callback.lead_id & deals).display_name or '',
                 'due_at': fields.Datetime.to_string(callback.due_at), 'late_minutes': callback.late_minutes,
                 'priority': callback.priority,

@@ -11,10 +11,9 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..providers.numbers import numbers_in, to_e164
+from ..providers.numbers import numbers_in, pretty, to_e164
 from ..tools.words import _lt
 from .telephony_call import label_of
-from .telephony_call_card import pretty
 from .words_field import WordsField, in_words
 
 # Space of the advisory locks that let one user place one call at a time.

@@ -166,7 +166,7 @@ class TelephonyLive(models.AbstractModel):
             'open': count,
             'late': len(late) if len(late) < CALLBACKS else callback.search_count(is_open & Domain('due_at', '<', now)),
             'rows': [{
-                'id': one.id, 'who': one.customer_name or one.customer_number, 'user': one.user_id.name or '',
+                'id': one.id, 'who': one.customer_name or one.customer_phone, 'user': one.user_id.name or '',
                 'lead': one.lead_id.name or '', 'minutes': one.late_minutes,
             } for one in late],
         }

@@ -1,6 +1,9 @@
 from collections import defaultdict
 
 from odoo import api, fields, models
+from odoo.fields import Domain
+
+from ..providers.numbers import pretty
 
 
 def name_in(lead):
@@ -19,6 +22,14 @@ class TelephonyOtherSide(models.AbstractModel):
 
     customer_name = fields.Char(
         string="Customer", compute='_compute_customer_name', help="The contact, else whom the deal names.")
+
+    customer_phone = fields.Char(
+        string="Number", compute='_compute_customer_phone', help="The customer's number as people write it.")
+
+    @api.depends('customer_number')
+    def _compute_customer_phone(self):
+        for one in self:
+            one.customer_phone = pretty(one.customer_number) if one.customer_number else False
 
     @api.depends('company_id', 'customer_number', 'partner_id', 'lead_id')
     @api.depends_context('uid')
@@ -49,13 +60,14 @@ class TelephonyOtherSide(models.AbstractModel):
         numbers = set(self.mapped('customer_number'))
         if not numbers or not env['crm.lead'].has_access('read'):
             return {}
-        leads = env['crm.lead'].search_fetch([
-            ('phone_sanitized', 'in', list(numbers)), ('won_status', '=', 'pending'),
-            ('company_id', 'in', [False, *self.company_id.ids]),
-            '|', ('contact_name', '!=', False), ('partner_name', '!=', False),
-        ], ['phone_sanitized', 'company_id', 'contact_name', 'partner_name'], order='id desc')
+        named = Domain('contact_name', '!=', False) | Domain('partner_name', '!=', False)
+        leads = env['crm.lead'].search_fetch(
+            env['crm.lead']._telephony_number_domain(numbers) & named & Domain('won_status', '=', 'pending')
+            & Domain('company_id', 'in', [False, *self.company_id.ids]),
+            ['phone_sanitized', 'telephony_more_phones', 'company_id', 'contact_name', 'partner_name'], order='id desc')
         several = defaultdict(list)
         for lead in leads:
             for company in lead.company_id.sudo() or self.company_id:
-                several[company, lead.phone_sanitized].append(lead)
+                for number in numbers.intersection(lead._telephony_numbers()):
+                    several[company, number].append(lead)
         return {key: found[0] for key, found in several.items() if len({name_in(lead) for lead in found}) == 1}

@@ -170,6 +170,15 @@ def normalise(raw: str | None, country: str = '', codes: tuple[str, ...] = (), i
     return to_e164(raw, country, codes, is_dialled) or clean(raw)
 
 
+@lru_cache(maxsize=8192)
+def pretty(number: str) -> str:
+    """+77771234567 → '+7 777 123 4567'; what is no such number stays as it is."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return number
+
+
 def as_dialled(number: str, country: str = '') -> str:
     """An E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or 8104420… elsewhere. What cannot
     be parsed, or where no country is known, stays as it is."""

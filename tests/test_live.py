@@ -9,6 +9,8 @@ from odoo.exceptions import AccessError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
+from odoo.addons.crm_telephony.providers.numbers import pretty
+
 from .common import CUSTOMER, TelephonyCase
 
 
@@ -138,7 +140,7 @@ class TestLiveBoard(TelephonyCase):
                 'company_id': self.company.id, 'customer_number': number, 'due_at': now + timedelta(minutes=minutes),
                 'user_id': self.anna.id})
         board = self.board()
-        self.assertEqual([row['who'] for row in board['debts']['rows']], ['+77012223344', CUSTOMER])
+        self.assertEqual([row['who'] for row in board['debts']['rows']], ['+7 701 222 3344', pretty(CUSTOMER)])
         self.assertEqual((board['debts']['late'] - before['debts']['late'], board['debts']['open'] - before['debts']['open']),
                          (2, 3))
         self.play(self.event('ended', 'x', outcome='missed', extension='101'), self.event('ended', 'y', outcome='busy'),
@@ -170,7 +172,7 @@ class TestLiveBoard(TelephonyCase):
         self.play(self.event('ringing', 'here'))
         self.play(self.event('ringing', 'there', caller='+77012223344'), account=account)
         self.assertEqual(self.row()['who'], "Customer")
-        self.assertEqual(self.row(self.board(companies=other))['who'], '+77012223344')
+        self.assertEqual(self.row(self.board(companies=other))['who'], '+7 701 222 3344')
         both = self.board(companies=self.company | other)
         self.assertEqual({call['company'] for call in both['calls']}, {self.company.name, "Other"})
         stranger = new_test_user(

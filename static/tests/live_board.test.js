@@ -91,7 +91,7 @@ test("calls, people, callbacks and figures", async () => {
         "Talking 1:00", "Ringing 0:03", "Do not disturb", "Free 10:00",
     ]);
     expect(queryAllTexts(".o_telephony_live_person small")).toEqual(["Customer 1\nTalks today: 4"]);
-    expect(".o_telephony_live_debt:last").toHaveText(/^0 min\s+Forgotten$/);
+    expect(".o_telephony_live_debt:last").toHaveText(/^under a minute\s+Forgotten$/);
     expect(".o_telephony_live_debt:first").toHaveText(/^1 h 05 min\s+<b>Late<\/b>\s+Anna$/);
 });
 

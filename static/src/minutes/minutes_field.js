@@ -4,7 +4,7 @@ import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 /**
- * Minutes as people say them: 12 → "12 min", 185 → "3 h 05 min".
+ * Minutes as people say them: 0.2 → "under a minute", 12 → "12 min", 185 → "3 h 05 min".
  *
  * @param {number | false} minutes
  * @returns {string}
@@ -14,6 +14,9 @@ export function formatMinutes(minutes) {
         return "";
     }
     const whole = Math.round(minutes);
+    if (!whole) {
+        return _t("under a minute");
+    }
     if (whole < 60) {
         return _t("%s min", whole);
     }
