@@ -24,7 +24,7 @@ class TelephonyOtherSide(models.AbstractModel):
         string="Customer", compute='_compute_customer_name', help="The contact, else whom the deal names.")
 
     customer_phone = fields.Char(
-        string="Number", compute='_compute_customer_phone', help="The customer's number as people write it.")
+        string="Customer's Phone", compute='_compute_customer_phone', help="The customer's number as people write it.")
 
     @api.depends('customer_number')
     def _compute_customer_phone(self):
