@@ -687,6 +687,8 @@ class TestReasons(CardCase):
         self.assertEqual(self.reasons()[1], "Due today: Send the list (Boris)")
 
     def test_what_rules_have_planned_is_nothing_that_was_promised(self):
+        # as in a database of before, where it asks at once
+        self.env.ref('crm_telephony.rule_short').write({'active': True, 'result_wait': 0})
         self.play(self.event('ringing', 'short', at=-60, extension='101'),
                   self.event('answered', 'short', at=-50, extension='101'),
                   self.event('ended', 'short', at=-40, outcome='answered', talk_seconds=10),

@@ -247,7 +247,7 @@ class TestLiveBoard(TelephonyCase):
                 self.assertEqual({call['id'] for call in told['calls']}, {calls[ref].id for ref in shown})
                 self.assertEqual([person['name'] for person in told['people']], people)
                 self.assertEqual(([row['who'] for row in told['debts']['rows']], told['debts']['open']),
-                                 ([f'+7701999{team.id:04}'], 1))
+                                 ([pretty(f'+7701999{team.id:04}')], 1))
                 self.assertEqual(told['today'], {'inbound': 1, 'lost': 1})
                 self.assertLessEqual({"Flour", "Sugar"}, {one['name'] for one in told['teams']})
         self.assertGreaterEqual(len(board.get_board()['calls']), 5)

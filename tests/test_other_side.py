@@ -3,6 +3,8 @@ from datetime import timedelta
 
 from odoo import fields
 
+from odoo.addons.crm_telephony.providers.numbers import pretty
+
 from .common import TelephonyCase
 
 STRANGER = '+77785550158'
@@ -66,7 +68,7 @@ class TestOtherSide(TelephonyCase):
         self.lead.user_id = self.boris
         self.env.invalidate_all()
         self.assertFalse(call.customer_name)
-        self.assertEqual(call.display_name, f"Call from {STRANGER}")
+        self.assertEqual(call.display_name, f"Call from {pretty(STRANGER)}")
         self.assertEqual(call.sudo().customer_name, "Zeinep", "and that is not kept for the next who looks")
         self.assertFalse(call.customer_name)
 

@@ -7,6 +7,8 @@ import polib
 
 from odoo.tests import BaseCase, Form, new_test_user, tagged
 
+from odoo.addons.crm_telephony.providers.numbers import pretty
+
 from .common import CUSTOMER, DID, TelephonyCase
 
 # model: view types that its action offers
@@ -148,7 +150,7 @@ class TestCallSearch(TelephonyCase):
     def test_who(self):
         self.assertEqual(
             [call.who for call in (self.known, self.london, self.internal, self.hidden)],
-            [CUSTOMER, '+442079460111', '101 → 8123', "hidden number"])
+            [pretty(CUSTOMER), '+44 20 7946 0111', '101 → 8123', "hidden number"])
 
     def test_grouped_by_hour_of_the_persons_day(self):
         self.known.start_at = datetime(2026, 3, 10, 20, 30)

@@ -18,8 +18,8 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "take the unknown caller's",
-            trigger: `${LATE} .o_kanban_record:contains(+77010000002)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000002) .o_dropdown_kanban button`,
+            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0002)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0002) .o_dropdown_kanban button`,
         },
         {
             trigger: ".o-dropdown--menu .dropdown-item:contains(Take It)",
@@ -31,8 +31,8 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "cancel the third, with a reason",
-            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button`,
         },
         {
             trigger: ".o-dropdown--menu .dropdown-item:contains(Cancel)",
@@ -56,8 +56,8 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "lost by mistake: a supervisor opens it again",
-            trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+77010000003)",
-            run: "hover && click .o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button",
+            trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+7 701 000 0003)",
+            run: "hover && click .o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button",
         },
         {
             trigger: ".o-dropdown--menu .dropdown-item:contains(Reopen)",
@@ -65,8 +65,8 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "and closes it by hand, as she has talked on her mobile: nothing but a call says so",
-            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button`,
         },
         {
             trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
@@ -86,8 +86,8 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "another one was served in another way",
-            trigger: `${LATE} .o_kanban_record:contains(+77010000003)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+77010000003) .o_dropdown_kanban button`,
+            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0003)`,
+            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button`,
         },
         {
             trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
@@ -116,7 +116,7 @@ registry.category("web_tour.tours").add("telephony_board", {
             run: "click",
         },
         {
-            trigger: ".o_telephony_debts li:contains(+77010000002) .btn-primary:contains(Call)",
+            trigger: ".o_telephony_debts li:contains(+7 701 000 0002) .btn-primary:contains(Call)",
         },
         {
             trigger: ".o_telephony_debts .btn-link:contains(View all)",
@@ -124,14 +124,14 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "only mine are left",
-            trigger: `${LATE}:has(.o_telephony_count:contains(1)) .o_kanban_record:contains(+77010000002)`,
+            trigger: `${LATE}:has(.o_telephony_count:contains(1)) .o_kanban_record:contains(+7 701 000 0002)`,
         },
         {
             trigger: ".o_switch_view.o_list",
             run: "click",
         },
         {
-            trigger: ".o_data_row:contains(+77010000002):contains(Late)",
+            trigger: ".o_data_row:contains(+7 701 000 0002):contains(Late)",
         },
     ],
 });
@@ -153,7 +153,7 @@ async function saveResult(name) {
     await orm.call("telephony.call", "save_result", [[call.id], { disposition_id: result.id }]);
 }
 
-const CUSTOMER = ".o_kanban_record:contains(+77771234567)";
+const CUSTOMER = ".o_kanban_record:contains(+7 777 123 4567)";
 
 registry.category("web_tour.tours").add("telephony_board_live", {
     steps: () => [

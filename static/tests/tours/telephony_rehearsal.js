@@ -30,14 +30,14 @@ registry.category("web_tour.tours").add("telephony_rehearsal", {
             run: "click",
         },
         {
-            trigger: ".o_field_widget[name=line_ids] .o_data_row:contains(+77010000002):contains(Opens a callback)",
+            trigger: ".o_field_widget[name=line_ids] .o_data_row:contains(+7 701 000 0002):contains(Opens a callback)",
         },
         {
             trigger: ".oe_stat_button[name=action_view_lines]",
             run: "click",
         },
         {
-            trigger: ".o_list_view .o_data_row:contains(+77010000001)",
+            trigger: ".o_list_view .o_data_row:contains(+7 701 000 0001)",
         },
     ],
 });

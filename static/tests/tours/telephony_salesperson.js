@@ -13,7 +13,7 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
         },
         {
             content: "open the lost call",
-            trigger: ".o_data_row:contains('+77771234567'):has(.o_telephony_outcome:contains(Missed)) td[name=who]",
+            trigger: ".o_data_row:contains('+7 777 123 4567'):has(.o_telephony_outcome:contains(Missed)) td[name=who]",
             run: "click",
         },
         {
@@ -50,7 +50,7 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
         {
             content: "it stands in the late column, with its deal",
             trigger:
-                ".o_telephony_board .o_kanban_group:contains(Late) .o_kanban_record:contains('+77771234567'):contains(Deal):has(.o_telephony_due.text-danger)",
+                ".o_telephony_board .o_kanban_group:contains(Late) .o_kanban_record:contains('+7 777 123 4567'):contains(Deal):has(.o_telephony_due.text-danger)",
         },
         {
             content: "the systray tells that it is late",
@@ -61,7 +61,7 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
             run: "click",
         },
         {
-            trigger: ".o_data_row:contains('+77771234567') button[name=action_open_done]",
+            trigger: ".o_data_row:contains('+7 777 123 4567') button[name=action_open_done]",
             run: "click",
         },
         {
@@ -75,7 +75,7 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
         },
         {
             content: "it is no longer to be called",
-            trigger: ".o_data_row:contains('+77771234567') .badge:contains(Saved)",
+            trigger: ".o_data_row:contains('+7 777 123 4567') .badge:contains(Saved)",
         },
         {
             content: "and no longer in the systray",

@@ -1,6 +1,6 @@
 import { registry } from "@web/core/registry";
 
-const ROW = ".o_data_row:contains('+77771234567')";
+const ROW = ".o_data_row:contains('+7 777 123 4567')";
 const CHIP = ".o_telephony_candidates button";
 
 registry.category("web_tour.tours").add("telephony_settle", {
@@ -84,11 +84,11 @@ registry.category("web_tour.tours").add("telephony_settle_many", {
     steps: () => [
         {
             content: "two calls of a number are one row",
-            trigger: ".o_data_row:contains('+77015550013') td[name=waiting_count]:contains(2)",
+            trigger: ".o_data_row:contains('+7 701 555 0013') td[name=waiting_count]:contains(2)",
         },
         {
             content: "the courier",
-            trigger: ".o_data_row:contains('+77015550013') .o_telephony_ignore",
+            trigger: ".o_data_row:contains('+7 701 555 0013') .o_telephony_ignore",
             run: "click",
         },
         {
@@ -97,7 +97,7 @@ registry.category("web_tour.tours").add("telephony_settle_many", {
         {
             content: "somebody whom she knows",
             trigger:
-                ".o_list_view:not(:has(.o_data_row:contains('+77015550013'))) .o_data_row:contains('+77015550014') .o_telephony_whose",
+                ".o_list_view:not(:has(.o_data_row:contains('+7 701 555 0013'))) .o_data_row:contains('+7 701 555 0014') .o_telephony_whose",
             run: "click",
         },
         {
@@ -115,7 +115,7 @@ registry.category("web_tour.tours").add("telephony_settle_many", {
         {
             content: "all further strangers of the day at once",
             trigger:
-                ".o_list_view:not(:has(.o_data_row:contains('+77015550014'))) .o_data_row:contains('+77015550011')",
+                ".o_list_view:not(:has(.o_data_row:contains('+7 701 555 0014'))) .o_data_row:contains('+7 701 555 0011')",
         },
         {
             trigger: "thead .o_list_record_selector input",
@@ -126,7 +126,7 @@ registry.category("web_tour.tours").add("telephony_settle_many", {
             run: "click",
         },
         {
-            trigger: ".modal .o_field_widget[name=numbers]:contains('+77015550011'):contains('+77015550012')",
+            trigger: ".modal .o_field_widget[name=numbers]:contains('+7 701 555 0011'):contains('+7 701 555 0012')",
         },
         {
             trigger: ".modal .o_field_widget[name=partner_id] input",
