@@ -28,7 +28,7 @@ class ResCompany(models.Model):
     _inherit = 'res.company'
 
     telephony_short_seconds = fields.Integer(
-        string="Short Talk (s)", default=10,
+        string="Short Talk (s)", default=30,
         help="An answered call with less talk is no full contact, unless its result says so. "
              "A new threshold does not rewrite past calls.")
     telephony_effect_hours = fields.Integer(
