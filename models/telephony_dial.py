@@ -27,6 +27,8 @@ LINK_BEFORE = timedelta(minutes=10)
 LINK_AFTER = timedelta(minutes=2)
 # So many last digits make two spellings the same number.
 SAME_DIGITS = 7
+# No number that a device can call is longer, nor is any worth trying its readings.
+LONGEST_NUMBER = 50
 # The telephone menu: from so many characters on it looks people up, an index of trigrams needs them; and how many it shows.
 SEARCH_CHARACTERS, FOUND_CONTACTS, FOUND_DEALS, RECENT_CALLS = 3, 5, 4, 10
 # So old may a call be that rang at the user's phone in vain, to stand among the recent ones.
@@ -236,7 +238,7 @@ class TelephonyDial(models.Model):
             raise UserError(self.env._("There is no number to call."))
         wanted = own and numbers_in(number, own.code or '') or numbers_in(number, country.code or '')
         wanted = next(iter(wanted), '')
-        if not wanted and not is_pbx and re.fullmatch(r'[+*#\d\s().-]*\d[*#\d\s().-]*', number):
+        if not wanted and not is_pbx and len(number) <= LONGEST_NUMBER and re.fullmatch(r'[+*#\d\s().-]*\d[*#\d\s().-]*', number):
             wanted = re.sub(r'[^+*#\d]', '', number)
         if not wanted:
             raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))

@@ -23,14 +23,17 @@ SHORT = 6
 # up in a small country (+683 is Niue).
 INTERNATIONAL = 9
 
+# No field that a person fills in has more to say; what is pasted beyond it is not read, for the search tries many readings.
+LONGEST_FIELD = 500
+
 # What companies have people dial for an outside line, longest first, where an account does not say.
 USUAL_CODES = ('99', '9', '0')
 
 _NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*(?:;.*)?$', re.DOTALL)     # "Ann" <sip:+77771234567@pbx>;tag=1
 _NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')     # Ann (77771234567)
 _SIP = re.compile(r'^(?:sips?|tel):', re.IGNORECASE)
-# *67, *31#: a service of the network, dialled before the number; # after it only ends the dialling.
-_SERVICE = re.compile(r'^(?:\*\d{2,3}#|#\d{2,3}#|\*\d{2})+(?=\s*[\d+])|#+$')
+# *67, *31#: a service of the network, dialled before the number
+_SERVICE = re.compile(r'^(?:\*\d{2,3}#|#\d{2,3}#|\*\d{2})+(?=\s*[\d+])')
 _PAUSE = re.compile(r'[,wp]+', re.IGNORECASE)       # 9w87011234567: dialled after a pause
 _FLOAT = re.compile(r'^(\+?\d{7,15})\.0+$')         # what a spreadsheet makes of a number
 # What stands between the numbers of one field; a slash may be within one.
@@ -86,7 +89,8 @@ def to_e164(raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_
     :param codes: what employees dial before a number for an outside line; it is no part of the number
     :param is_dialled: an employee dialled it, so that a code may stand before it, also one that nobody has entered
     """
-    parts = _PAUSE.split(_SERVICE.sub('', clean(raw)).strip())
+    # a # at the end only ends the dialling; a pattern for it would look at each of many
+    parts = _PAUSE.split(_SERVICE.sub('', clean(raw).rstrip('#')).strip())
     # phonenumbers would read 101 as +7101 and find a customer
     text = next((part for part in parts if len(re.sub(r'\D', '', part)) > SHORT), '')
     text = _FLOAT.sub(r'\1', text)
@@ -148,7 +152,10 @@ def _begins_at_home(digits: str, country: str) -> bool:
 def numbers_in(text: str | None, country: str = '') -> tuple[str, ...]:
     """All outside numbers of a field that a person filled in, as E.164 in their order: two in one field, with a name or a note
     beside them, in any spelling."""
-    text = _AND.sub(lambda match: ';' * len(match[0]), plain(str(text or '')))
+    text = str(text or '')
+    if len(text) > LONGEST_FIELD:
+        text = text[:LONGEST_FIELD].rstrip('+0123456789-/(). ')     # half a number may be another one
+    text = _AND.sub(lambda match: ';' * len(match[0]), plain(text))
     if not _BETWEEN.search(text) and (whole := to_e164(text, country)):
         return (whole,)
     told = [(match.start, match.end, phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))

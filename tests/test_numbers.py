@@ -277,6 +277,15 @@ class TestNumbers(BaseCase):
         self.assertEqual(numbers_in('020 7946 0188 / 07911 123456', 'GB'), ('+442079460188', '+447911123456'))
         self.assertEqual(numbers_in('0171/1234567 Anna', 'DE'), ('+491711234567',))
 
+    def test_endless_fields_get_an_answer(self):
+        """Anybody may paste anything into a form of a website: it is looked at, and nothing waits for it."""
+        for text in ('#' * 10 ** 6 + 'x', '1 ' * 10 ** 5, 'aa ' * 10 ** 5, '<> ' * 10 ** 5, '701 ' * 10 ** 5):
+            with self.subTest(text[:6]):
+                self.assertEqual((to_e164(text, 'KZ'), numbers_in(text, 'KZ')), ('', ()))
+        self.assertEqual(numbers_in('8 777 123 45 67, ' + 'see below ' * 10 ** 5, 'KZ'), (MOBILE,))
+        self.assertEqual(numbers_in('x' * 490 + ' 8 777 123 45 67', 'KZ'), (), "no half of a number")
+        self.assertEqual(to_e164('8 777 123 45 67##', 'KZ'), MOBILE)
+
     # --- anything ----------------------------------------------------------------------------------------------------
 
     countries = st.sampled_from(('KZ', 'RU', 'US', 'DE', 'NU', '', 'XX'))
