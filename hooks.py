@@ -11,12 +11,21 @@ def pre_init_hook(env):
 
 
 def post_init_hook(env):
-    """Read what people typed into *Phone* and Odoo did not understand."""
+    """Read what people typed into *Phone* and Odoo did not understand. Where no country stands beside it, it is of a company's:
+    the record's own, or else one from whose country the number is that Odoo knew, for whoever typed it may have worked there."""
+    companies = {str(company.country_id.phone_code): company.id for company in env['res.company'].search([], order='id desc')}
     for model, table in TABLES.items():
-        env.cr.execute(f"SELECT id FROM {table} WHERE {UNREAD} ORDER BY id")  # noqa: S608
-        ids = [row[0] for row in env.cr.fetchall()]
-        for start in range(0, len(ids), BATCH):
-            records = env[model].with_context(active_test=False).browse(ids[start:start + BATCH])
-            env.add_to_compute(records._fields['phone_sanitized'], records)
-            records.flush_recordset(['phone_sanitized', 'telephony_more_phones'])
-            records.invalidate_recordset()
+        env.cr.execute(f"SELECT id, company_id, country_id, phone_sanitized FROM {table} WHERE {UNREAD} ORDER BY id")  # noqa: S608
+        ids = {}
+        for record_id, company_id, country_id, known in env.cr.fetchall():
+            if known and not company_id and not country_id:
+                company_id = next((company for code, company in companies.items() if known.startswith(f'+{code}')), None)
+                if not company_id:
+                    continue
+            ids.setdefault(company_id, []).append(record_id)
+        for company_id, its in ids.items():
+            for start in range(0, len(its), BATCH):
+                records = env[model].with_company(company_id).with_context(active_test=False).browse(its[start:start + BATCH])
+                env.add_to_compute(records._fields['phone_sanitized'], records)
+                records.flush_recordset(['phone_sanitized', 'telephony_more_phones'])
+                records.invalidate_recordset()

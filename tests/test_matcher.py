@@ -68,6 +68,20 @@ class TestMatcher(TelephonyCase):
         self.assertEqual(self.match('+77023330102').partner, partner)
         self.assertEqual(self.match('+77013330201').partner, plain)
 
+    def test_installing_forgets_no_number_of_another_company(self):
+        """Whoever installs works in one company; a number without a country code is of the contact's own, or else of that
+        from whose country the number is that Odoo knew."""
+        kazakh, american = self.env.company, self.env['res.company'].create({
+            'name': "US", 'country_id': self.env.ref('base.us').id})
+        contacts = self.env['res.partner'].create([
+            {'name': "Theirs", 'phone': "8 (701) 333-01-01 Anna", 'company_id': kazakh.id},
+            {'name': "Everybody's", 'phone': "8 (701) 333-02-02, 8 (702) 333-03-03"}])
+        self.assertEqual(contacts.mapped('phone_sanitized'), ['+77013330101', '+77013330202'])
+        self.env.flush_all()
+        post_init_hook(self.env(context={'allowed_company_ids': american.ids}))
+        self.assertEqual(
+            [contact._telephony_numbers() for contact in contacts], [['+77013330101'], ['+77013330202', '+77023330303']])
+
     def test_nobody(self):
         match = self.match('+77012223344')
         self.assertEqual((match.state, match.partner.ids, match.lead.ids), ('none', [], []))
