@@ -400,8 +400,11 @@ class TelephonyEvent(models.Model):
         calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)
         for ref, own in events.grouped(lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref).items():
             # what tells of a leg that is a call of its own stays with that call, also while only the other one is filed
-            own = own.filtered(
-                lambda event, ref=ref: event.leg_ref in (False, ref) or event.call_id.external_id != event.leg_ref)
+            theirs = own.filtered(
+                lambda event, ref=ref: event.leg_ref not in (False, ref) and event.call_id.external_id == event.leg_ref)
+            own -= theirs
+            # of that call nothing else may be left to file it by: then this would be looked at for ever
+            theirs.filtered(lambda event: event.state == 'pending').write({'state': 'done', 'error': False, 'next_try_at': False})
             values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
                 'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,

@@ -75,6 +75,24 @@ class TestAsteriskInbox(TelephonyCase):
             told, _inbox = self.told(wire, [wire.events])
         self.assertEqual(told, straight)
 
+    def test_a_late_replay_of_a_leg_whose_own_events_are_gone(self):
+        """Past the retention only the younger events of a leg may be left: read again, they are done with, once and for all."""
+        account = self.new_account(self.company, provider='asterisk', timezone='UTC')
+        body = json.dumps({'events': agent().events}).encode()
+        account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+        self.file_calls(account, follow_up=False)
+        events = self.events(account)
+        legs = events.filtered(lambda event: event.leg_ref and event.call_id.external_id == event.leg_ref)
+        calls = legs.call_id
+        self.assertTrue(calls)
+        events.filtered(lambda event: event.call_ref in calls.mapped('external_id')).unlink()
+        calls.is_sealed = True
+        legs.action_replay()
+        inbox = self.env['telephony.event'].sudo()
+        inbox._file(account, *inbox._with_sharers(account, inbox._events_of(account, legs.mapped('call_ref'))))
+        self.assertEqual(set(legs.mapped('state')), {'done'})
+        self.assertEqual(legs.call_id, calls)
+
     def poisoned_once(self):
         """The batch as a whole fails once: each call is then filed alone."""
         real, left = TelephonyEvent._file, [True]
