@@ -25,7 +25,7 @@ def read_call(
         told = provider.translate(stored, account)
         arrivals = [one.received_at for one in stored]
         if arrivals:
-            told = _in_the_past(told, max(arrivals))
+            told = _in_the_past(told, _ahead(provider, stored, account, told), max(arrivals))
         told += more
         record = fold(told)
         if record and arrivals and not record.start_at:
@@ -36,18 +36,34 @@ def read_call(
     return record, void_reason(told)
 
 
-def _in_the_past(events: list[CallEvent], heard_at: datetime) -> list[CallEvent]:
+def _ahead(provider: Provider, stored: Sequence[Stored], account: Account, told: Iterable[CallEvent]) -> timedelta:
+    """How far the PBX's clock is ahead: by as much as the first delivery lay in the future. What comes later, when that moment
+    has passed, tells it no more, and changes nothing."""
+    heard_at, times = stored[0].received_at, _times(told)
+    if not times or min(times) <= heard_at + SLACK:
+        return timedelta()      # one of them can be believed
+    with doubting():
+        first = _times(provider.translate([one for one in stored if one.received_at == heard_at], account))
+    if not first:
+        first, heard_at = times, max(one.received_at for one in stored)
+    return max(first) - heard_at if min(first) > heard_at + SLACK else timedelta()
+
+
+def _in_the_past(events: list[CallEvent], ahead: timedelta, heard_at: datetime) -> list[CallEvent]:
     """No event can tell a time to come. A clock that is ahead is ahead in all events: they are moved back together, so that
     wait and talk stay as they were. A single time that lies ahead of the others is the moment when we heard of it."""
     latest = heard_at + SLACK
-    times = [moment for event in events for moment in (event.at, event.started_at) if moment]
-    if not any(moment > latest for moment in times):
+    times = [moment - ahead for moment in _times(events)]
+    if not ahead and not any(moment > latest for moment in times):
         return events
     doubt('time')
-    ahead = max(times) - heard_at if min(times) > latest else timedelta()
     last = max([heard_at, *(moment for moment in times if moment <= latest)])
 
     def mended(moment: datetime | None) -> datetime | None:
         return moment and min(moment - ahead, last)
 
     return [replace(event, at=mended(event.at), started_at=mended(event.started_at)) for event in events]
+
+
+def _times(events: Iterable[CallEvent]) -> list[datetime]:
+    return [moment for event in events for moment in (event.at, event.started_at) if moment]

@@ -2,14 +2,15 @@ import hashlib
 import hmac
 import itertools
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.base import ProviderError, Refused, WebhookRequest, dump
+from odoo.addons.crm_telephony.providers.base import ProviderError, Refused, Stored, WebhookRequest, dump
+from odoo.addons.crm_telephony.providers.reading import read_call
 
 from .provider_case import PROPERTY, ProviderCase, scenarios
 
@@ -47,6 +48,31 @@ class TestProviderGeneric(ProviderCase):
 
     def identify(self, payload):
         return self.provider.identify(payload, self.account())
+
+    # --- clocks ------------------------------------------------------------------------------------------------------
+
+    def heard(self, *events, ahead):
+        """The record of a call whose events are heard so many seconds after its start, from a clock that is ahead."""
+        def moment(seconds):
+            return datetime(2026, 3, 2, 5, 0, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+        stored = [Stored({
+            'call_id': 'c-1', 'event': event, 'at': moment(at + ahead).isoformat(), 'direction': 'inbound',
+            'caller': '+77011112233', 'extension': '101', **more}, moment(heard_at)) for event, at, heard_at, more in events]
+        record, _reason = read_call(self.provider, stored, self.account())
+        return (record.start_at - moment(0)).total_seconds(), record.wait_seconds, record.talk_seconds, record.doubts
+
+    def test_a_clock_that_is_ahead(self):
+        """The call is as long as it was, also where its first times have passed by now, and stays where it was when something is
+        told of it long afterwards."""
+        for ahead in (600, 3600, 86400):
+            for talk in (60, 1200, 7200):
+                ring, answer, end = ('ringing', 0, 0, {}), ('answered', 5, 5, {}), ('ended', 5 + talk, 5 + talk, {})
+                late = ('recording', 5 + talk, 2 * 86400, {'recording_url': 'https://pbx.example/1.mp3'})
+                with self.subTest(ahead=ahead, talk=talk):
+                    self.assertEqual(self.heard(ring, answer, ahead=ahead), (0, 5, 0, ('time',)))
+                    self.assertEqual(self.heard(ring, answer, end, ahead=ahead), (0, 5, talk, ('time',)))
+                    self.assertEqual(self.heard(ring, answer, end, late, ahead=ahead), (0, 5, talk, ('time',)))
+        self.assertEqual(self.heard(ring, answer, end, late, ahead=120), (120, 5, talk, ()))
 
     # --- scenarios ---------------------------------------------------------------------------------------------------
 
