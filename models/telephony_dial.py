@@ -238,7 +238,8 @@ class TelephonyDial(models.Model):
             raise UserError(self.env._("There is no number to call."))
         wanted = own and numbers_in(number, own.code or '') or numbers_in(number, country.code or '')
         wanted = next(iter(wanted), '')
-        if not wanted and not is_pbx and len(number) <= LONGEST_NUMBER and re.fullmatch(r'[+*#\d\s().-]*\d[*#\d\s().-]*', number):
+        if not wanted and not is_pbx and len(number) <= LONGEST_NUMBER and re.fullmatch(
+                r'[+*#\d\s().-]*\d[*#\d\s().-]*', number):
             wanted = re.sub(r'[^+*#\d]', '', number)
         if not wanted:
             raise UserError(self.env._("%(number)s is not a number that can be called.", number=number))

@@ -297,13 +297,18 @@ class TelephonyEvent(models.Model):
 
         :return: list of (reference, reference of the other call, the leg)
         """
-        return self.env.execute_query(SQL(
-            """ SELECT DISTINCT mine.call_ref, other.call_ref,
-                       CASE WHEN other.leg_ref IN (mine.call_ref, mine.leg_ref) THEN other.leg_ref ELSE other.call_ref END
-                  FROM telephony_event mine
-                  JOIN telephony_event other ON other.account_id = mine.account_id AND other.call_ref != mine.call_ref
-                       AND (other.leg_ref IN (mine.call_ref, mine.leg_ref) OR other.call_ref = mine.leg_ref)
-                 WHERE mine.account_id = %s AND mine.call_ref IN %s """, account.id, tuple(refs)))
+        def told(which):
+            return self.env.execute_query(SQL(
+                "SELECT DISTINCT call_ref, leg_ref FROM telephony_event WHERE account_id = %s AND %s", account.id, which))
+
+        # joined here: of a PBX that PostgreSQL has no statistics of yet it would compare each event with each
+        by_leg = {ref: {ref} for ref in refs}
+        for ref, leg in told(SQL("call_ref IN %s AND leg_ref IS NOT NULL", tuple(refs))):
+            by_leg.setdefault(leg, set()).add(ref)
+        legs = tuple(by_leg)
+        others = {
+            *told(SQL("leg_ref IN %s", legs)), *((ref, ref) for ref, _leg in told(SQL("call_ref IN %s", legs)))}
+        return [(ref, other, leg) for other, leg in others for ref in by_leg[leg] if ref != other]
 
     def _with_sharers(self, account, events):
         """Add the events of calls of which the pending ones tell too, as they have a leg in common.
@@ -404,7 +409,8 @@ class TelephonyEvent(models.Model):
                 lambda event, ref=ref: event.leg_ref not in (False, ref) and event.call_id.external_id == event.leg_ref)
             own -= theirs
             # of that call nothing else may be left to file it by: then this would be looked at for ever
-            theirs.filtered(lambda event: event.state == 'pending').write({'state': 'done', 'error': False, 'next_try_at': False})
+            theirs.filtered(lambda event: event.state == 'pending').write(
+                {'state': 'done', 'error': False, 'next_try_at': False})
             values = {
                 'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
                 'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,

@@ -123,8 +123,8 @@ def legs_told(new: Iterable[Mapping], known: Iterable[Mapping]) -> set[str]:
     entries = entries_of(known)
     legs = {text_at(payload, name) for payload in new for name in ('Uniqueid', 'DestUniqueid', 'ParkeeUniqueid')} - {''}
     rooms = {place for payload in new if (place := room(payload))}
-    rooms |= {place for leg, _pair, place in entries if leg in {
-        text_at(payload, 'Uniqueid') for payload in new if payload['Event'] == 'Hangup'}}
+    gone = {text_at(payload, 'Uniqueid') for payload in new if payload['Event'] == 'Hangup'}
+    rooms |= {place for leg, _pair, place in entries if leg in gone}
     rooms, _legs = connected(rooms, set(), entries)
     return legs | {leg_ref(payload) for payload in new} | {leg for leg, _pair, place in entries if place in rooms}
 

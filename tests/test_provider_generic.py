@@ -62,8 +62,8 @@ class TestProviderGeneric(ProviderCase):
         return (record.start_at - moment(0)).total_seconds(), record.wait_seconds, record.talk_seconds, record.doubts
 
     def test_a_clock_that_is_ahead(self):
-        """The call is as long as it was, also where its first times have passed by now, and stays where it was when something is
-        told of it long afterwards."""
+        """The call is as long as it was, also where its first times have passed by now, and stays where it was when something
+        is told of it long afterwards."""
         for ahead in (600, 3600, 86400):
             for talk in (60, 1200, 7200):
                 ring, answer, end = ('ringing', 0, 0, {}), ('answered', 5, 5, {}), ('ended', 5 + talk, 5 + talk, {})
