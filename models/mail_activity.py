@@ -1,5 +1,5 @@
 from odoo import models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from ..tools.words import _lt
 
@@ -34,12 +34,15 @@ class MailActivity(models.Model):
         return next((customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)), False)
 
     def write(self, vals):
+        if moves := bool({'date_deadline', 'user_id'} & set(vals)):
+            self._check_callbacks()
         result = super().write(vals)
-        if {'date_deadline', 'user_id'} & set(vals):
+        if moves:
             self._open_callbacks()._follow_activity()
         return result
 
     def _action_done(self, feedback=False, attachment_ids=None):
+        self._check_callbacks()
         callbacks = self._open_callbacks()
         result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
         for callback in callbacks:
@@ -62,7 +65,23 @@ class MailActivity(models.Model):
     def _cancel_callbacks(self):
         if callbacks := self._open_callbacks():
             self.check_access('unlink')
+            self._check_callbacks()
             callbacks._close('cancelled', _lt("The activity was cancelled by %(user)s", user=self.env.user.name))
+
+    def _check_callbacks(self):
+        """A contact is everybody's, a colleague's promise to it is not: whoever could not change the callback cannot do it by
+        its activity either, but for who manages sales.
+
+        :raise AccessError: it is a colleague's callback
+        """
+        user = self.env.user
+        if self.env.su or user.has_group('sales_team.group_sale_manager'):
+            return
+        self.check_access('read')
+        for callback in self._open_callbacks():
+            own = callback.sudo(False).with_context(allowed_company_ids=list(user._get_company_ids()))
+            if callback.user_id not in (user, user.browse()) and not own.has_access('write'):
+                raise AccessError(self.env._("This callback is the business of %(user)s.", user=callback.user_id.name))
 
     def _open_callbacks(self):
         return self.env['telephony.callback'].sudo().search([('activity_id', 'in', self.ids), ('state', '=', 'open')])

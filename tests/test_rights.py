@@ -96,6 +96,35 @@ class TestRights(TelephonyCase):
         callback.with_user(self.boris).write({'due_at': '2030-01-01 10:00:00', 'user_id': self.anna.id})
         self.assertEqual(lead.activity_ids.user_id, self.anna)
 
+    def test_a_colleagues_callback_is_not_changed_by_its_activity(self):
+        """Whoever may change a contact may change its activities: the promise of a colleague is not among them."""
+        self.partner.user_id = self.boris
+        self.play(self.event('ended', outcome='missed'))
+        callback = self.callbacks()
+        activity = callback.activity_id.with_user(self.anna)
+        self.assertTrue(activity.has_access('write'))
+        for attempt in (
+            lambda: activity.write({'user_id': self.anna.id}), lambda: activity.write({'date_deadline': '2030-01-01'}),
+            lambda: activity.action_feedback(feedback="Done"), activity.action_cancel, activity.unlink,
+        ):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                attempt()
+        self.assertEqual((callback.state, callback.user_id), ('open', self.boris))
+        activity.write({'summary': "Ask for the invoice"})
+        activity.with_user(self.boris).action_feedback(feedback="Done")
+        self.assertEqual(callback.state, 'done')
+
+    def test_nobody_gets_at_a_colleagues_call_as_the_salesperson_of_its_contact(self):
+        """Anybody may make himself that. The callback of a colleague's deal, and with it the call, stays out of reach."""
+        self.new_lead(user_id=self.boris.id)
+        self.play(self.event('ended', outcome='missed'))
+        call, callback = self.call(), self.callbacks()
+        self.assertFalse(call.with_user(self.anna).has_access('read'))
+        self.partner.with_user(self.anna).user_id = self.anna
+        with self.assertRaises(AccessError):
+            callback.with_user(self.anna).write({'user_id': self.anna.id})
+        self.assertFalse(call.with_user(self.anna).has_access('read'))
+
     def test_what_followed_is_read_by_who_may_read_the_call(self):
         self.new_lead(user_id=self.boris.id)
         self.play(self.event('ended', outcome='missed'))
