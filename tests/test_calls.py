@@ -120,6 +120,17 @@ class TestCalls(TelephonyCase):
         self.play(self.event('ended', 'c10'))
         self.assertFalse(self.call('c10').doubt_text)
 
+    def test_how_long_a_call_may_go_on_is_one_setting(self):
+        """The schedule that closes it and the screens that show it ask the same."""
+        self.play(self.event('ringing', at=-3 * 3600, extension='101'))
+        card = self.env['telephony.call'].with_user(self.anna)
+        self.assertTrue(card.ringing_now())
+        self.env['ir.config_parameter'].set_param('crm_telephony.lost_call_hours', '2')
+        self.assertFalse(card.ringing_now())
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
+        self.assertTrue(self.call().end_unknown)
+
     def test_a_time_to_come_is_none(self):
         """The call is closed and its callback is due as if the PBX's clock were right."""
         self.play(self.event('ringing', at=5 * 86400), self.event('ended', at=5 * 86400 + 20))
