@@ -590,6 +590,8 @@ class TelephonyCall(models.Model):
         for call_id, recordings in recordings_by_call.items():
             for recording in recordings:
                 row = have.get((call_id, recording.ref)) or have.get((call_id, recording.url))
+                if not row and not self.env['telephony.recording']._is_believed(self.browse(call_id).account_id, recording.url):
+                    continue
                 values = {
                     'url': recording.url or False, 'ref': recording.ref or False, 'duration': recording.seconds,
                     **self.env['telephony.recording']._where(self.browse(call_id).account_id, recording.url),
