@@ -32,6 +32,8 @@ class ResPartner(models.Model):
 
     def write(self, vals):
         owners, calls = {}, self.env['telephony.call'].sudo()
+        if 'name' in vals and self.sudo().with_context(active_test=False).user_ids:
+            self.env['telephony.account']._forget_settings()    # the matcher has their names at hand
         if 'user_id' in vals:
             owners = calls.search([
                 '|', ('partner_id', 'in', self.ids), ('partner_id.commercial_partner_id', 'in', self.ids)])._owners()

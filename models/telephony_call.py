@@ -10,6 +10,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..providers.numbers import normalise, to_e164
+from ..tools.settings import setting
 from ..tools.words import _lt
 from .telephony_matcher import Caller
 from .words_field import WordsField, told
@@ -24,8 +25,6 @@ OUTCOMES = [
     ('abandoned', "Abandoned"),
 ]
 LOST_OUTCOMES = ('missed', 'abandoned')
-# A call that goes on longer has lost its end on the way: nobody talks that long.
-LIVE = timedelta(hours=4)
 # Of calls that are closed together the latest ones may still stand on somebody's screen.
 MOST_ON_SCREEN = 100
 # Pauses before what failed by our own fault is tried again; after the last one only a person can.
@@ -372,14 +371,6 @@ class TelephonyCall(models.Model):
 
     # === ACTIONS === #
 
-    def action_open_lead(self):
-        self.ensure_one()
-        return self.lead_id._get_records_action()
-
-    def action_open_partner(self):
-        self.ensure_one()
-        return self.partner_id._get_records_action()
-
     def action_open_callback(self):
         self.ensure_one()
         return self.callback_id._get_records_action()
@@ -599,6 +590,8 @@ class TelephonyCall(models.Model):
         for call_id, recordings in recordings_by_call.items():
             for recording in recordings:
                 row = have.get((call_id, recording.ref)) or have.get((call_id, recording.url))
+                if not row and not self.env['telephony.recording']._is_believed(self.browse(call_id).account_id, recording.url):
+                    continue
                 values = {
                     'url': recording.url or False, 'ref': recording.ref or False, 'duration': recording.seconds,
                     **self.env['telephony.recording']._where(self.browse(call_id).account_id, recording.url),
@@ -674,7 +667,12 @@ class TelephonyCall(models.Model):
     @api.model
     def _live_domain(self):
         """Of the calls that go on."""
-        return Domain('state', '!=', 'ended') & Domain('start_at', '>', fields.Datetime.now() - LIVE)
+        return Domain('state', '!=', 'ended') & Domain('start_at', '>', self._live_since())
+
+    @api.model
+    def _live_since(self):
+        """A call that goes on since before then has lost its end on the way."""
+        return fields.Datetime.now() - timedelta(hours=setting(self.env, 'lost_call_hours'))
 
     def _moment(self):
         """When the call was over, as far as the PBX tells."""

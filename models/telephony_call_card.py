@@ -10,7 +10,7 @@ from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
 from ..providers.numbers import pretty
-from .telephony_call import LIVE, LOST_OUTCOMES, label_of
+from .telephony_call import LOST_OUTCOMES, label_of
 from .telephony_other_side import name_in
 from .words_field import told
 
@@ -188,7 +188,7 @@ class TelephonyCall(models.Model):
     def _is_current(self, now):
         if self.state == 'ended':
             return bool(self.ended_at) and self.outcome == 'answered' and now - self.ended_at < timedelta(seconds=LATE_SECONDS)
-        return not self.start_at or now - self.start_at < LIVE
+        return not self.start_at or self.start_at > self._live_since()
 
     def _is_told(self, user):
         """An employee who may use telephony, works for this company and wants to be told."""
@@ -230,7 +230,7 @@ class TelephonyCall(models.Model):
         if not user.has_group('crm_telephony.group_user'):
             return []
         mine, rung = Domain('user_id', '=', user.id), Domain('leg_ids.user_id', '=', user.id)
-        just_ended = Domain('state', '=', 'ended') & Domain('start_at', '>', now - LIVE) & Domain(
+        just_ended = Domain('state', '=', 'ended') & Domain('start_at', '>', self._live_since()) & Domain(
             'ended_at', '>', now - timedelta(seconds=UNNOTED_SECONDS))
         calls = self.sudo().search(
             Domain('company_id', 'in', user._get_company_ids()) & Domain('direction', '!=', 'internal')

@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..tools.settings import setting
 from ..tools.words import _lt
 from .telephony_call import changes
 from .telephony_matcher import Caller
@@ -24,8 +25,6 @@ QUESTIONS = {
     'talked': WAITING & Domain('match_state', '=', 'none') & Domain('outcome', '=', 'answered'),
     'untalked': WAITING & Domain('match_state', '=', 'none') & Domain('outcome', '!=', 'answered'),
 }
-# Days back in which unsettled calls are looked at again, days back in which they get a deal too, calls a number.
-LATE_LIMITS = {'late_days': 365, 'late_deal_days': 30, 'late_count': 200}
 
 
 class TelephonyCall(models.Model):
@@ -406,7 +405,7 @@ class TelephonyCall(models.Model):
 
         :param leaving: calls whose present place the others leave too
         """
-        since = fields.Datetime.now() - timedelta(days=self._late_limit('late_days'))
+        since = fields.Datetime.now() - timedelta(days=setting(self.env, 'late_days'))
         concerned = Domain('match_state', 'in', ('none', 'ambiguous'))
         if leaving:
             concerned |= Domain('lead_id', 'in', leaving.lead_id.ids)
@@ -533,7 +532,7 @@ class TelephonyCall(models.Model):
         :param matches: what :meth:`_matches` has told already
         :param always: those of the calls that get what the matcher says, however old they are
         """
-        recent = fields.Datetime.now() - timedelta(days=self._late_limit('late_deal_days'))
+        recent = fields.Datetime.now() - timedelta(days=setting(self.env, 'late_deal_days'))
         matches, groups = self._matches() if matches is None else matches, {}
         for call in self:
             if match := matches.get(call.id):
@@ -570,7 +569,7 @@ class TelephonyCall(models.Model):
         """Whatever changes contact and deal of these calls inside, their chatter lines and open callbacks (with
         activity, and the owner where he came from contact or deal) go to where the calls are then."""
         Callback = self.env['telephony.callback'].sudo()
-        recent = fields.Datetime.now() - timedelta(days=self._late_limit('late_deal_days'))
+        recent = fields.Datetime.now() - timedelta(days=setting(self.env, 'late_deal_days'))
         before, excluded = {call: call._place() for call in self}, self.filtered('is_excluded')
         callbacks = Callback.search([('state', '=', 'open'), ('origin_call_id', 'in', self.ids)])
         owners = {callback: Callback._responsible(callback.origin_call_id) for callback in callbacks}
@@ -597,8 +596,3 @@ class TelephonyCall(models.Model):
     def _place(self):
         """The record that bears the call's chatter line."""
         return self.lead_id or self.partner_id
-
-    @api.model
-    def _late_limit(self, name):
-        """A limit of what is done about past calls."""
-        return int(self.env['ir.config_parameter'].sudo().get_param(f'crm_telephony.{name}', LATE_LIMITS[name]))

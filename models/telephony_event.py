@@ -14,6 +14,7 @@ from odoo.tools import SQL
 from ..providers.base import CallEvent, ProviderError, Refused, Stored, WebhookRequest, digest, dump, storable
 from ..providers.reading import read_call
 from ..tools import words
+from ..tools.settings import setting
 from ..tools.words import _lt
 from .telephony_call import CONCURRENCY_ERRORS, changes, next_try
 from .words_field import WordsField, in_words
@@ -447,10 +448,8 @@ class TelephonyEvent(models.Model):
     def _cron_close_lost(self):
         """Close calls whose end never came. Our word for it is an event like any other, so a true end that is found
         later still wins."""
-        hours = int(self.env['ir.config_parameter'].sudo().get_param('crm_telephony.lost_call_hours', 4))
-        calls = self.env['telephony.call'].search([
-            ('state', '!=', 'ended'), ('start_at', '<', fields.Datetime.now() - timedelta(hours=hours)),
-        ], limit=10000)
+        calls = self.env['telephony.call']
+        calls = calls.search([('state', '!=', 'ended'), ('start_at', '<', calls._live_since())], limit=10000)
         closed = 0
         for account, lost in calls.grouped('account_id').items():
             if self._lock(account):     # whoever files its calls now may be ending some of them: the next turn
@@ -509,8 +508,8 @@ class TelephonyEvent(models.Model):
     def _gc_events(self):
         """Delete events past the retention period. Their calls stay as they are: they are sealed, for a late event alone
         must not be taken for the whole call."""
-        days = int(self.env['ir.config_parameter'].sudo().get_param('crm_telephony.event_retention_days', 90))
-        past = Domain('received_at', '<', fields.Datetime.now() - timedelta(days=days)) & Domain('state', '!=', 'pending')
+        oldest = fields.Datetime.now() - timedelta(days=setting(self.env, 'event_retention_days'))
+        past = Domain('received_at', '<', oldest) & Domain('state', '!=', 'pending')
         old = self.search(past, limit=10000, order='id')
         old.call_id.filtered(lambda call: not call.is_sealed).is_sealed = True
         old.unlink()

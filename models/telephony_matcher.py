@@ -491,7 +491,7 @@ class TelephonyMatcher(models.AbstractModel):
     @api.model
     @tools.ormcache('user_id')
     def _user_names(self, user_id):
-        """A user's name for a line that is written once: who is renamed is called so from the next restart on."""
+        """A user's name, at hand for the lines that tell whose a deal is; it is forgotten when they are renamed."""
         return self.env['res.users'].browse(user_id).name
 
 

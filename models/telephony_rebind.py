@@ -5,6 +5,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
 
+from ..tools.settings import setting
 from .telephony_call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class TelephonyRebind(models.Model):
     @api.model
     def _open_condition(self):
         """Of a `call` that may still get a contact or a deal: ended, not too old, on no deal, and not set by hand."""
-        days = self.env['telephony.call']._late_limit('late_days')
+        days = setting(self.env, 'late_days')
         return SQL(
             "call.match_state != 'manual' AND call.lead_id IS NULL AND call.state = 'ended' AND call.start_at >= %s",
             fields.Datetime.now() - timedelta(days=days))
@@ -92,7 +93,7 @@ class TelephonyRebind(models.Model):
                     SELECT call.id FROM telephony_call AS call
                      WHERE call.customer_number = numbers.number AND %s
                   ORDER BY call.start_at DESC LIMIT %s) AS calls """,
-            list(numbers), self._open_condition(), self.env['telephony.call']._late_limit('late_count')))]
+            list(numbers), self._open_condition(), setting(self.env, 'late_count')))]
 
     @api.model
     def _bind(self, calls):

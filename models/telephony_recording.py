@@ -204,6 +204,16 @@ class TelephonyRecording(models.Model):
         return self.call_id.account_id._recording_hosts()
 
     @api.model
+    def _is_believed(self, account, url):
+        """Whether a recording at this address (or '' for none) is taken into the log. A PBX that signs nothing may not have
+        said it: such a link counts only where its host is one of the PBX's or was entered; then the events can be replayed."""
+        if not url or account._adapter().signs or host_allowed(_host(url), account._recording_hosts()):
+            return True
+        _logger.warning(
+            "telephony account %s: a recording at %s is left out, as its host is not among the Recording Hosts of the PBX's "
+            "form. If it is right, enter it there and replay the event.", account.id, _host(url))
+        return False
+
     def _where(self, account, url):
         """The state of a recording of which this address (or '') is known, as field values: an address that may not be
         fetched says so at once, and what to do, and is played all the same once its host is entered."""

@@ -179,7 +179,7 @@ class Hook:
 
 def _link(payload: Mapping) -> str:
     """OnlinePBX: may be http on a host that has https."""
-    return link_of(text_of(payload, 'download_url'))
+    return link_of(text_of(payload, 'download_url'), has_https=True)
 
 
 @dataclass(frozen=True)

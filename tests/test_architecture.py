@@ -11,7 +11,7 @@ from odoo.addons.crm_telephony.providers import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 # Where no PBX may be known by name.
-NEUTRAL = ('models', 'controllers', 'views', 'static/src', 'security', 'data', 'wizards', 'report')
+NEUTRAL = ('models', 'controllers', 'views', 'static/src', 'security', 'data', 'wizards')
 CODES = ('zadarma', 'mango_office', 'uis', 'onlinepbx', 'twilio', 'asterisk', 'freepbx', 'threecx')
 TEXTS = {'.py', '.xml', '.js', '.scss', '.css', '.csv', '.sql', '.html', '.json'}
 

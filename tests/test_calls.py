@@ -2,9 +2,13 @@
 import itertools
 import random
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
+from odoo.tools import mute_logger
+
+from odoo.addons.crm_telephony.providers import registry
 
 from .common import CUSTOMER, DID, TelephonyCase
 
@@ -119,6 +123,32 @@ class TestCalls(TelephonyCase):
             self.assertIn(word, call.doubt_text)
         self.play(self.event('ended', 'c10'))
         self.assertFalse(self.call('c10').doubt_text)
+
+    @mute_logger('odoo.addons.crm_telephony.models.telephony_recording')
+    def test_a_link_that_an_unsigned_event_tells(self):
+        """Whoever knows the address of a PBX that signs nothing could send one: it leads nobody to a stranger's host. Its event
+        stands, and so does the recording once the administrator has entered the host and replays the event."""
+        with patch.object(type(registry['generic']), 'signs', False):
+            self.play(self.event('ended', at=-60, outcome='answered', talk_seconds=50, extension='101'),
+                      self.event('recording', recording_url='https://elsewhere.example.com/a.mp3'))
+            self.assertEqual((self.call().outcome, self.call().recording_ids.ids), ('answered', []))
+            self.assertEqual(set(self.events().mapped('state')), {'done'})
+            self.account.recording_hosts = 'elsewhere.example.com'
+            for event in self.events():
+                event._reread()
+            self.file_calls()
+            self.assertEqual(self.call().recording_ids.state, 'ready')
+
+    def test_how_long_a_call_may_go_on_is_one_setting(self):
+        """The schedule that closes it and the screens that show it ask the same."""
+        self.play(self.event('ringing', at=-3 * 3600, extension='101'))
+        card = self.env['telephony.call'].with_user(self.anna)
+        self.assertTrue(card.ringing_now())
+        self.env['ir.config_parameter'].set_param('crm_telephony.lost_call_hours', '2')
+        self.assertFalse(card.ringing_now())
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
+        self.assertTrue(self.call().end_unknown)
 
     def test_a_time_to_come_is_none(self):
         """The call is closed and its callback is due as if the PBX's clock were right."""

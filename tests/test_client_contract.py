@@ -9,11 +9,11 @@ from odoo.addons.crm_telephony.providers.clients.base import Client
 
 # What each PBX's document says that it offers.
 OFFERED = {code: set(offered.split()) for code, offered in {
-    'zadarma': 'check history recording_url extensions numbers dial send_sms set_webhooks',
-    'mango_office': 'check history recording_url extensions numbers dial hang_up transfer route send_sms',
+    'zadarma': 'check history recording_url extensions numbers dial set_webhooks',
+    'mango_office': 'check history recording_url extensions numbers dial hang_up transfer route',
     'uis': 'check history recording_url extensions numbers dial hang_up transfer',
     'onlinepbx': 'check history recording_url extensions numbers dial',
-    'twilio': 'check history recording_url open_sound numbers dial hang_up transfer send_sms set_webhooks',
+    'twilio': 'check history recording_url open_sound numbers dial hang_up transfer set_webhooks',
     'threecx': 'check history recording_url open_sound extensions dial hang_up transfer',
     'asterisk': 'check extensions dial hang_up transfer',
     'freepbx': 'check extensions dial hang_up transfer',

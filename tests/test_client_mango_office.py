@@ -249,24 +249,11 @@ class TestClientMangoOffice(ClientCase):
         self.assertEqual({**self.sent(), 'command_id': ''}, {'command_id': '', 'call_id': 'leg-7001-a', 'to_number': '102'})
         self.assert_error("no extension", False, self.client().route, 'leg-7001-a', '74951112233')
 
-    def test_sms(self):
-        self.client().send_sms('+74951112233', "Привет; \"и\" пока", '')
-        self.assertEqual(
-            {**self.sent(), 'command_id': ''},
-            {'command_id': '', 'text': "Привет; \"и\" пока", 'from_extension': '101', 'to_number': '74951112233'},
-        )
-        self.client().send_sms('+74951112233', "Hello", '102')
-        self.assertEqual(self.sent()['from_extension'], '102')
-        self.client().send_sms('+74951112233', "Hello", 'Firm')
-        self.assertEqual((self.sent()['from_extension'], self.sent()['sms_sender']), ('101', 'Firm'))
-        self.assert_error("enter an extension", False, self.client(extensions=()).send_sms, '+74951112233', "Hello", '')
-
     def test_bad_input_is_not_sent(self):
         client = self.client()
         self.assert_error("no extension", False, client.dial, '777', '+74951112233')
         self.assert_error("no phone number", False, client.dial, '101', 'sip:agent@evil.example')
         self.assert_error("no extension", False, client.transfer, 'leg 101', '+74951112233', False)
-        self.assert_error("no phone number", False, client.send_sms, '"', "Hello")
         self.assertEqual(self.fake.requests, [])
 
     def test_recording(self):

@@ -151,7 +151,6 @@ class TestClientTwilio(ClientCase):
         self.assert_error("no extension of this PBX", False, client.dial, 'eve', CUSTOMER, '')
         for number in ('', 'anonymous', '+44207946</Number>', 'client:anna', 'sip:a@b'):
             self.assert_error("no phone number", False, client.dial, 'anna', number, '')
-            self.assert_error("no phone number", False, client.send_sms, number, "Hello", '')
         for ref in ('', 'x', '../Calls', CALL + '/..', 'CA1'):
             self.assert_error("no call of this name", False, client.hang_up, ref)
             self.assert_error("no call of this name", False, client.transfer, ref, 'anna', False)
@@ -180,16 +179,6 @@ class TestClientTwilio(ClientCase):
         self.fake.calls = [row(direction='outbound-api', to='client:anna', status='in-progress')]
         self.assert_error("customer is not in this call", False, self.client().transfer, CALL, 'anna', False)
         self.assert_error("without asking", False, self.client().transfer, CALL, 'anna', True)
-
-    def test_sms(self):
-        client = self.client()
-        client.send_sms(CUSTOMER, "Hello & bye", '')
-        self.assertEqual(self.posted('/Messages.json'), {'To': CUSTOMER, 'From': '+442079460002', 'Body': 'Hello & bye'})
-        client.send_sms(CUSTOMER, "Hello", 'Firm')
-        self.assertEqual(self.posted('/Messages.json')['From'], 'Firm')
-        client.send_sms(CUSTOMER, "Hello", 'MG' + 'a' * 32)
-        self.assertEqual(self.posted('/Messages.json')['MessagingServiceSid'], 'MG' + 'a' * 32)
-        self.assert_error("empty", False, client.send_sms, CUSTOMER, " ", '')
 
     def test_recording(self):
         self.fake.recordings = [{'sid': RECORDING, 'status': 'processing'}]

@@ -91,10 +91,9 @@ class TestClientZadarma(ClientCase):
 
     def test_every_method_is_signed_as_the_vendor_checks_it(self):
         client = self.client()
-        client.send_sms('+74951112244', "Привет ~ и 100% & больше", sender='Firm')
         client.dial('101', '+74951112244', 'odoo-1')
         client.set_webhooks()
-        self.assertEqual([request.method for request in self.fake.requests], ['POST', 'GET', 'POST', 'POST'])
+        self.assertEqual([request.method for request in self.fake.requests], ['GET', 'POST', 'POST'])
 
     def test_no_request_without_keys(self):
         self.assert_error("not complete", False, self.client(api_secret='').check)
@@ -186,16 +185,7 @@ class TestClientZadarma(ClientCase):
         self.assert_error("no extension of this PBX", False, client.dial, '777', '+74951112244', '')
         for number in ('', 'anonymous', '+7495111&from=1', '7495 111', '+' * 5, '1' * 40):
             self.assert_error("no phone number", False, client.dial, '101', number, '')
-            self.assert_error("no phone number", False, client.send_sms, number, "Hello", '')
-        self.assert_error("empty", False, client.send_sms, '+74951112244', " ", '')
         self.assertEqual(self.fake.requests, [])
-
-    def test_sms(self):
-        self.client().send_sms('+74951112244', "Hello", '')
-        self.assertEqual(self.fake.requests[0].form, {'format': 'json', 'number': '74951112244', 'message': 'Hello'})
-        self.fake.denied = [{'number': '74951112244', 'message': 'Number 74951112244 is denied'}]
-        error = self.assert_error("is denied", False, self.client().send_sms, '+74951112244', "Hello", '')
-        self.assertNotIn('74951112244', str(error))
 
     def test_recording(self):
         self.fake.recordings = {

@@ -5,8 +5,8 @@ from unittest.mock import patch
 
 from odoo import fields
 
-from odoo.addons.crm_telephony.models.telephony_call_settle import LATE_LIMITS
 from odoo.addons.crm_telephony.models.telephony_rebind import BATCH, LONGEST_PAUSE, NUMBERS
+from odoo.addons.crm_telephony.tools.settings import DEFAULTS
 
 from .common import CUSTOMER
 from .test_settle import STRANGER, SettleCase
@@ -153,7 +153,7 @@ class TestLateBinding(SettleCase):
 
     def test_some_numbers_are_done_before_odoo_ends_a_scheduled_action(self):
         """One that is ended begins again with the same numbers, while PBXs deliver for ever."""
-        batches = NUMBERS * LATE_LIMITS['late_count'] / BATCH
+        batches = NUMBERS * DEFAULTS['late_count'] / BATCH
         self.assertLess(batches * LONGEST_PAUSE, 120 - 10)
 
     def test_numbers_that_never_called_are_not_queued(self):

@@ -310,6 +310,14 @@ class TestMatcher(TelephonyCase):
                   for without in ((), call.ids)]
         self.assertEqual([len(one) for one in scores], [2, 1])
 
+    def test_a_renamed_salesperson(self):
+        """The names that explanations use are kept at hand, but not those of before."""
+        self.env['telephony.decision'].create({
+            'number': CUSTOMER, 'kind': 'ignore', 'user_id': self.boris.id, 'company_id': self.company.id})
+        self.assertIn("Boris said", self.match().reason)
+        self.boris.name = "Bella"
+        self.assertIn("Bella said", self.match().reason)
+
     def test_names_of_any_script(self):
         self.partner.name = "שלום 😀 %(name)s {x}"
         self.new_lead(name="עסקה 🧾")

@@ -12,6 +12,7 @@ from odoo.tools import convert_file, file_path
 
 from ..providers.base import ProviderError
 from ..providers.clients import base as clients_base
+from ..providers.numbers import pretty
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
 # a Wednesday, 15:00 in Almaty (UTC+5); the Friday after it is a holiday
@@ -913,7 +914,7 @@ class TestConditions(RulesCase):
         self.work_off(WEDNESDAY + timedelta(minutes=10))
         self.assertEqual(self.told(self.anna)[-1:], ["The rule: Customer"])
         stranger = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 's', caller=STRANGER)
-        self.assertRecordValues(self.effects(stranger)['lead'], [{'state': 'done', 'note': f'Call from {STRANGER}'}])
+        self.assertRecordValues(self.effects(stranger)['lead'], [{'state': 'done', 'note': f'Call from {pretty(STRANGER)}'}])
         self.assertEqual(stranger.lead_id.phone, STRANGER)
         self.assertEqual(self.effects(stranger)['tag'].state, 'done')
         self.assertEqual(rule.effect_count, 8)

@@ -157,6 +157,7 @@ class TelephonyRehearsalLine(models.TransientModel):
     call_id = fields.Many2one('telephony.call', string="Phone Call", readonly=True, ondelete='cascade')
     start_at = fields.Datetime(related='call_id.start_at', string="Time of the Call")
     customer_number = fields.Char(related='call_id.customer_number')
+    customer_phone = fields.Char(related='call_id.customer_phone', string="Number")
     partner_id = fields.Many2one(related='call_id.partner_id')
     lead_id = fields.Many2one(related='call_id.lead_id')
     rule_id = fields.Many2one('telephony.rule', readonly=True, ondelete='cascade')

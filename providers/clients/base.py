@@ -32,7 +32,6 @@ CAPABILITIES = MappingProxyType({
     'hang_up': "(call_ref, extension='') -> None: of whoever hangs up; two others who talk by then go on talking",
     'transfer': "(call_ref, extension, attended) -> None",
     'route': "(route_ref, extension) -> None: send a caller who still waits, as the adapter's route_ref names him, to a phone",
-    'send_sms': "(number, text, sender) -> None",
     'set_webhooks': "() -> str: make the PBX post to Account.webhook_url; what was set",
 })
 TIMEOUT = 15

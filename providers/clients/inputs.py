@@ -37,16 +37,6 @@ def own_extension(account: Account, extension: str) -> str:
     return extension
 
 
-def message(text: str) -> str:
-    """The text of an SMS.
-
-    :raise ProviderError: it is empty
-    """
-    if not text.strip():
-        raise ProviderError(_("The message is empty: write a text first."))
-    return text
-
-
 def windows(start: datetime, end: datetime, span: timedelta) -> Iterator[tuple[datetime, datetime]]:
     """A period in parts no longer than `span`, in order of time; each begins where the last one ended, so that nothing
     falls between two.

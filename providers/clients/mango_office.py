@@ -183,17 +183,6 @@ class MangoOfficeClient(Client):
         self._ask('/commands/route', {
             'command_id': _command_id(), 'call_id': route_ref, 'to_number': inputs.own_extension(self.account, extension)})
 
-    def send_sms(self, number: str, text: str, sender: str = '') -> None:
-        """Mango: an SMS is sent by an employee. `sender` is one, or a name that Mango has approved; then the first
-        employee stands for it [assumed]."""
-        known = sorted(self.account.extensions)
-        if not known:
-            raise ProviderError(_("Mango Office sends SMS in an employee's name: enter an extension on its form first."))
-        employee = sender if sender in known else known[0]
-        self._ask('/commands/sms', {
-            'command_id': _command_id(), 'text': inputs.message(text), 'from_extension': employee,
-            'to_number': inputs.digits(number), **({'sms_sender': sender} if sender and sender != employee else {})})
-
 
 def _command_id(reference: str = '') -> str:
     """Mango: at most 128 bytes."""

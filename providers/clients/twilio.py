@@ -152,17 +152,15 @@ class TwilioClient(Client):
         rows = [(text_of(row, 'phone_number'), text_of(row, 'friendly_name')) for row in self._own_numbers()]
         return [Number(number, name if any(char.isalpha() for char in name) else '') for number, name in rows]
 
-    def _sender(self, capability: str) -> str:
-        """A number of the account that can do this: the first that Odoo knows as the company's, else the first.
+    def _sender(self) -> str:
+        """A number of the account that can call: the first that Odoo knows as the company's, else the first.
 
         :raise ProviderError: there is none
         """
-        able = [text_of(row, 'phone_number') for row in self._own_numbers() if _is_able(row, capability)]
+        able = [text_of(row, 'phone_number') for row in self._own_numbers() if _is_able(row)]
         found = next((one for one in able if one in self.account.own_numbers), '') or next(iter(able), '')
         if not found:
-            raise ProviderError(_(
-                "The Twilio account has no number with SMS. Buy one, or switch it on for a number you have.")
-                if capability == 'sms' else _("The Twilio account has no number that can call. Buy one in Twilio's console."))
+            raise ProviderError(_("The Twilio account has no number that can call. Buy one in Twilio's console."))
         return found
 
     def set_webhooks(self) -> str:
@@ -194,7 +192,7 @@ class TwilioClient(Client):
     def dial(self, extension: str, number: str, reference: str = '') -> str:
         """The employee's leg is the parent of the customer's."""
         kind, address = noun(inputs.own_extension(self.account, extension))
-        sender, customer = self._sender('voice'), inputs.phone(number)
+        sender, customer = self._sender(), inputs.phone(number)
         answer = self._ask(
             'POST', '/Calls.json', To=f'client:{address}' if kind == 'Client' else address, From=sender,
             Twiml=call_twiml(customer, sender, self.account), StatusCallback=status_address(self.account),
@@ -221,12 +219,6 @@ class TwilioClient(Client):
                 return _call(text_of(row, 'sid'))
         raise ProviderError(_("The customer is not in this call any more, so it cannot be passed on."))
 
-    def send_sms(self, number: str, text: str, sender: str = '') -> None:
-        """`sender`: a number or name of the account, or the SID of a messaging service; else a number that can send."""
-        service = {'MessagingServiceSid': sender} if sender.startswith('MG') and len(sender) == 34 else {
-            'From': sender or self._sender('sms')}
-        self._ask('POST', '/Messages.json', To=inputs.phone(number), Body=inputs.message(text), **service)
-
 
 def _call(call_ref: str) -> str:
     if not _CALL_SID.fullmatch(call_ref):
@@ -243,7 +235,7 @@ def _begun(row: dict) -> datetime | None:
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc)
 
 
-def _is_able(row: dict, capability: str) -> bool:
-    """What is not told is assumed to be there."""
+def _is_able(row: dict) -> bool:
+    """Whether a number can call; what is not told is assumed to be so."""
     told = row.get('capabilities')
-    return bool(told.get(capability, True)) if isinstance(told, dict) else True
+    return bool(told.get('voice', True)) if isinstance(told, dict) else True

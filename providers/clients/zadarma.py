@@ -166,17 +166,6 @@ class ZadarmaClient(Client):
         self._ask('GET', '/v1/request/callback/', **{'from': extension, 'to': inputs.phone(number), 'sip': extension})
         return ''
 
-    def send_sms(self, number: str, text: str, sender: str = '') -> None:
-        params = {'sender': sender} if sender else {}
-        answer = self._ask(
-            'POST', '/v1/sms/send/', number=inputs.digits(number), message=inputs.message(text), **params)
-        if denied := answer.get('denied_numbers'):
-            first = denied[0] if isinstance(denied, list) else denied
-            words = first.get('message') if isinstance(first, dict) else ''
-            raise ProviderError(self._masked(
-                _("Zadarma did not send the SMS: %(words)s", words=str(words)) if words else
-                _("Zadarma did not send the SMS: it refuses this number.")))
-
     def set_webhooks(self) -> str:
         """Zadarma asks the address at once (zd_echo). Nothing can be set for NOTIFY_RECORD."""
         self._ask('POST', '/v1/pbx/callinfo/url/', url=self.account.webhook_url)

@@ -64,7 +64,6 @@ class FakeMangoOffice(FakePbx):
             'commands/call/hangup': lambda _: {'result': 1000},
             'commands/transfer': lambda _: {'result': 1000},
             'commands/route': lambda _: {'result': 1000},
-            'commands/sms': lambda _: {'result': 1000},
             'stats/request': self._request,
             'stats/result': self._result,
             'queries/recording/post': self._recording,

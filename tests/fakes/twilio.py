@@ -53,8 +53,6 @@ class FakeTwilio(FakePbx):
             return Answer(call)
         if path.startswith('/IncomingPhoneNumbers/'):
             return Answer({'sid': sid})
-        if path == '/Messages.json':
-            return Answer({'sid': 'SM' + 'a' * 32, 'status': 'queued'}, 201)
         return self.error(404, 20404, 'not found')
 
     def _media(self, request):

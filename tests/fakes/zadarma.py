@@ -21,7 +21,6 @@ class FakeZadarma(FakePbx):
         self.earliest = None  # nothing before it is told, and the answer says so
         self.recordings = {}  # call_id or pbx_call_id: address
         self.callinfo = {'url': '', 'notifications': {}}
-        self.denied = []
 
     def answer(self, request):
         params = request.query if request.method == 'GET' else request.form
@@ -39,12 +38,6 @@ class FakeZadarma(FakePbx):
                     {'number': '74957778899', 'status': 'on', 'description': 'Moscow', 'number_name': None},
                     {'number': '74957778800', 'status': 'checking', 'description': 'Moscow'},
                 ]
-            },
-            ('POST', '/v1/sms/send/'): lambda: {
-                'messages': 1,
-                'cost': 0.2,
-                'currency': 'USD',
-                'denied_numbers': self.denied,
             },
             ('POST', '/v1/pbx/callinfo/url/'): lambda: self._set(url=params['url']),
             ('POST', '/v1/pbx/callinfo/notifications/'): lambda: self._set(
