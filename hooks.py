@@ -12,10 +12,10 @@ def pre_init_hook(env):
 
 def post_init_hook(env):
     """Read what people typed into *Phone* and Odoo did not understand. Where no country stands beside it, it is of a company's:
-    the record's own, or else one from whose country the number is that Odoo knew, for whoever typed it may have worked there."""
+    the record's own, or else one from whose country the number is that Odoo knew: whoever typed it may have worked there."""
     companies = {str(company.country_id.phone_code): company.id for company in env['res.company'].search([], order='id desc')}
     for model, table in TABLES.items():
-        query = f"SELECT id, company_id, country_id, phone_sanitized FROM {table} WHERE {UNREAD}"  # noqa: S608
+        query = f"SELECT id, company_id, country_id, phone_sanitized FROM {table} WHERE {UNREAD} ORDER BY id"  # noqa: S608
         env.cr.execute(query)
         ids = {}
         for record_id, company_id, country_id, known in env.cr.fetchall():
