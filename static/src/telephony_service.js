@@ -328,11 +328,21 @@ export const telephonyService = {
                 drafts.set(call.id, Object.fromEntries(DRAFT.map((name) => [name, call[name]])));
             },
             reload: load,
-            /** Before a dialog: cards stand above it, and on a narrow screen hide it. */
+            /**
+             * Before a dialog: cards stand above it, and on a narrow screen hide it.
+             *
+             * @returns {() => void} for after the dialog: opens again what was open, unless another card is open by then
+             */
             foldAll() {
+                const unfolded = state.calls.find((call) => !call.isFolded);
                 for (const call of state.calls) {
                     call.isFolded = true;
                 }
+                return () => {
+                    if (unfolded && state.calls.every((call) => call.isFolded)) {
+                        unfolded.isFolded = false;
+                    }
+                };
             },
             /** Whether it is this tab that rings: of many one does. */
             async maySound() {
