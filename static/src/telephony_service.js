@@ -229,7 +229,9 @@ export const telephonyService = {
                 const draft = drafts.get(id);
                 state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false, isTouched: Boolean(draft), ...draft });
                 call = find(id);
-                unfold(findWritten() || state.calls.find((other) => other.phase === "talking") || call);
+                const isIn = (...phases) => state.calls.find((other) => phases.includes(other.phase));
+                // what is over, as a page that was loaded anew hears of, does not hide what rings
+                unfold(findWritten() || isIn("talking") || (phase === "ended" && isIn("ringing")) || call);
             }
             const { is_shared: isShared } = facts;
             const isAnswered =
