@@ -20,7 +20,8 @@ class TelephonyCall(models.Model):
         """One line on the deal, or else the contact, of each call; corrected where the call has changed since."""
         told = self.filtered('message_id')
         told._correct_in_chatter()
-        waiting = (self - told).filtered(lambda call: call._place())
+        # in the order in which they are read
+        waiting = (self - told).filtered(lambda call: call._place()).sorted(lambda call: (call.start_at, call.id))
         values = [call._message_values() for call in waiting]
         self._add_senders(values)
         thread = self.env['mail.thread'].sudo()

@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..providers.numbers import pretty
 from ..tools.settings import setting
 from ..tools.words import _lt
 from .telephony_call import changes
@@ -267,13 +268,13 @@ class TelephonyCall(models.Model):
         """
         self.check_access('write')
         calls = self.sudo().filtered('customer_number')
-        numbers = ", ".join(sorted(set(calls.mapped('customer_number')))[:5])
+        numbers = ", ".join(pretty(number) for number in sorted(set(calls.mapped('customer_number')))[:5])
         customers = {call: match for call_id, match in calls._matches().items()
                      if (match.candidates or match.partners) and (call := calls.browse(call_id))}
         if customers and not self.env.user.has_group('crm_telephony.group_supervisor'):
             raise UserError(self.env._(
                 "%(number)s belongs to a contact or an open deal. Only a supervisor can say that it is never a customer's.",
-                number=next(iter(customers)).customer_number))
+                number=pretty(next(iter(customers)).customer_number)))
         if customers and not confirmed:
             return self._ask('ignore', self.env._("Never a Customer?"))
         owners = calls._open_callbacks_of_number().user_id.union(*(

@@ -456,8 +456,8 @@ class TelephonyCallback(models.Model):
     def get_my_debts(self):
         """What the systray shows.
 
-        :return: ``{'open': int, 'late': int, 'debts': [{'id', 'name', 'number', 'deal', 'due_at', 'late_minutes',
-            'priority'}, …]}``, late ones first; `due_at` is UTC, the minutes are working ones
+        :return: ``{'open': int, 'late': int, 'debts': [{'id', 'name', 'number', 'display', 'deal', 'due_at',
+            'late_minutes', 'priority'}, …]}``, late ones first; `due_at` is UTC, the minutes are working ones
         """
         mine = self.search([
             ('user_id', '=', self.env.uid), ('state', '=', 'open'), ('company_id', 'in', self.env.companies.ids),
@@ -468,7 +468,8 @@ class TelephonyCallback(models.Model):
             **self._count_mine(),
             'debts': [{
                 'id': callback.id, 'name': callback.customer_name or callback.customer_phone,
-                'number': callback.customer_number, 'deal': (callback.lead_id & deals).display_name or '',
+                'number': callback.customer_number, 'display': callback.customer_phone,
+                'deal': (callback.lead_id & deals).display_name or '',
                 'due_at': fields.Datetime.to_string(callback.due_at), 'late_minutes': callback.late_minutes,
                 'priority': callback.priority,
             } for callback in mine],

@@ -130,10 +130,12 @@ class Odoo:
         return found['demo_company']
 
     def move_in(self) -> None:
-        """The administrator opens the wholesaler first, on its clock; its people read Russian where it is loaded."""
+        """The administrator opens the wholesaler first, on its clock; it and its people read Russian where it is loaded."""
         self.call('res.users', 'write', [self.uid], {'company_id': self.company, 'tz': 'Asia/Almaty'})
         if self.call('res.lang', 'search_count', [('code', '=', LANGUAGE)]):
             self.call('res.users', 'write', list(self.named('res.users', 'demo_').values()), {'lang': LANGUAGE})
+            [company] = self.read('res.company', [self.company], 'partner_id')
+            self.call('res.partner', 'write', [company['partner_id']], {'lang': LANGUAGE})
 
     def accounts(self) -> dict[str, Account]:
         """The demo PBXs by provider; one without credentials gets some."""

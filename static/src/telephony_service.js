@@ -229,7 +229,9 @@ export const telephonyService = {
                 const draft = drafts.get(id);
                 state.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false, isTouched: Boolean(draft), ...draft });
                 call = find(id);
-                unfold(findWritten() || state.calls.find((other) => other.phase === "talking") || call);
+                const isIn = (...phases) => state.calls.find((other) => phases.includes(other.phase));
+                // what is over, as a page that was loaded anew hears of, does not hide what rings
+                unfold(findWritten() || isIn("talking") || (phase === "ended" && isIn("ringing")) || call);
             }
             const { is_shared: isShared } = facts;
             const isAnswered =
@@ -328,11 +330,21 @@ export const telephonyService = {
                 drafts.set(call.id, Object.fromEntries(DRAFT.map((name) => [name, call[name]])));
             },
             reload: load,
-            /** Before a dialog: cards stand above it, and on a narrow screen hide it. */
+            /**
+             * Before a dialog: cards stand above it, and on a narrow screen hide it.
+             *
+             * @returns {() => void} for after the dialog: opens again what was open, unless another card is open by then
+             */
             foldAll() {
+                const unfolded = state.calls.find((call) => !call.isFolded);
                 for (const call of state.calls) {
                     call.isFolded = true;
                 }
+                return () => {
+                    if (unfolded && state.calls.every((call) => call.isFolded)) {
+                        unfolded.isFolded = false;
+                    }
+                };
             },
             /** Whether it is this tab that rings: of many one does. */
             async maySound() {

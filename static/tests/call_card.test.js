@@ -481,6 +481,21 @@ test("while one talks the next call is told in short; a talk opens its card", as
     expect(".o_telephony_card[data-call='7'] .o_telephony_card_body").toHaveCount(0);
 });
 
+test("a page that is loaded while it rings shows what rings before what is over", async () => {
+    const told = { direction: "inbound", number: "+77771234567", display: "+7 777 123 4567", extension: "101", outcome: "" };
+    ringing = [
+        { ...told, id: 8, phase: "ringing", seconds: 1, talk_seconds: 0 },
+        { ...told, id: 7, phase: "ended", outcome: "answered", seconds: 60, talk_seconds: 42 },
+    ];
+    await makeMockEnv();
+    await mountWithCleanup(CallCards, { noMainContainer: true });
+    for (let frame = 0; frame < 3; frame++) {
+        await animationFrame();
+    }
+    expect(".o_telephony_card").toHaveCount(2);
+    expect(".o_telephony_card_unfolded").toHaveAttribute("data-phase", "ringing");
+});
+
 test("what was closed stays closed until something new happens", async () => {
     onRpc("telephony.call", "save_result", () => true);
     await open();

@@ -174,6 +174,9 @@ test("what the server wants confirmed is asked, and said back", async () => {
     });
     await contains(".modal-footer .btn-secondary").click();
     expect(".modal").toHaveCount(0);
+    expect(getService("telephony").state.calls.map((call) => call.isFolded)).toEqual([false, true], {
+        message: "one is open again",
+    });
     await contains(".o_telephony_call").click();
     await contains(".modal-footer .btn-primary").click();
     expect(".o_notification:contains(Your phone 101 is ringing)").toHaveCount(1);

@@ -58,7 +58,7 @@ registry.category("actions").add("crm_telephony.own_device", (env, { params }) =
 
 /** The server has something to say before it calls: he asked not to be called, a colleague talks to him. */
 registry.category("actions").add("crm_telephony.confirm_call", (env, { params }) => {
-    env.services.telephony.foldAll();
+    const onClose = env.services.telephony.foldAll();
     env.services.dialog.add(ConfirmationDialog, {
         title: _t("Call anyway?"),
         body: params.warnings.join("\n"),
@@ -71,5 +71,5 @@ registry.category("actions").add("crm_telephony.confirm_call", (env, { params })
             await env.services.action.doAction(next);
         },
         cancel: () => {},
-    });
+    }, { onClose });
 });

@@ -64,6 +64,6 @@ export class TransferDialog extends Component {
 }
 
 registry.category("actions").add("crm_telephony.transfer", (env, { params }) => {
-    env.services.telephony.foldAll();
-    env.services.dialog.add(TransferDialog, { callId: params.call_id });
+    const onClose = env.services.telephony.foldAll();
+    env.services.dialog.add(TransferDialog, { callId: params.call_id }, { onClose });
 });

@@ -1,6 +1,6 @@
 import { Component, onWillUnmount, useState, xml } from "@odoo/owl";
 import { browser } from "@web/core/browser/browser";
-import { formatDateTime } from "@web/core/l10n/dates";
+import { formatDateTime, toLocaleDateTimeString } from "@web/core/l10n/dates";
 import { is24HourFormat } from "@web/core/l10n/time";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
@@ -65,7 +65,7 @@ export class CallbackDueField extends Component {
     }
 
     get text() {
-        return this.isRunning ? dueText(this.due, this.state.now) : this.exact;
+        return this.isRunning ? dueText(this.due, this.state.now) : toLocaleDateTimeString(this.due);
     }
 
     get decoration() {

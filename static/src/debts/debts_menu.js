@@ -134,7 +134,7 @@ export class DebtsMenu extends Component {
     }
 
     about(debt) {
-        return debt.deal || (debt.name === debt.number ? _t("Unknown caller") : debt.number);
+        return debt.deal || (debt.name === debt.display ? _t("Unknown caller") : debt.display);
     }
 
     dueClass(debt) {

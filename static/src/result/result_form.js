@@ -148,7 +148,7 @@ export class ResultForm extends Component {
         } finally {
             this.state.isSaving = false;
         }
-        this.notification.add(_t("Saved"), { type: "success" });
+        this.notification.add(_t("Result saved"), { type: "success" });
         this.env.bus.trigger(RESULT_SAVED);
         this.props.onClose();
     }
