@@ -135,10 +135,10 @@ class TestSending(TelephonyHttpCase):
         ])
         cls.lead = cls.new_lead(user_id=cls.boris.id)
         cls.startClassPatcher(patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True))
-        # what the thread does, at once
-        cls.startClassPatcher(patch.object(
-            router, 'wake', lambda database, account_id, callers: [
-                telephony_route._send(database, account_id, caller) for caller in callers]))
+        # what the thread does, as soon as filing is over
+        cls.waiting = []
+        cls.startClassPatcher(patch.object(router, 'wake', lambda database, account_id, callers: cls.waiting.extend(
+            (database, account_id, caller) for caller in callers)))
 
     def setUp(self):
         super().setUp()
@@ -154,6 +154,9 @@ class TestSending(TelephonyHttpCase):
                 'to': {'number': DID[1:], 'line_number': DID[1:]}, **more}
             self.deliver(path, event)
         self.file_calls(self.pbx)
+        while self.waiting:
+            telephony_route._send(*self.waiting.pop(0))
+        self.env.invalidate_all()
 
     def deliver(self, path, event):
         text = json.dumps(event, separators=(',', ':'))
