@@ -28,7 +28,7 @@ class TelephonyWebhook(http.Controller):
             return request.make_response(str(refusal), status=refusal.status)
         response = request.make_response(
             reply.body, headers=[('Content-Type', reply.content_type)], status=reply.status)
-        response.call_on_close(partial(filer.wake, account))
+        response.call_on_close(partial(filer.wake, account.env.cr.dbname, account.id))
         return response
 
     def _delivery(self, suffix):

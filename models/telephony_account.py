@@ -13,6 +13,7 @@ from psycopg2.errors import QueryCanceled
 
 from odoo import SUPERUSER_ID, api, fields, models, tools
 from odoo.fields import Domain
+from odoo.modules.registry import Registry
 from odoo.tools import SQL
 
 from odoo.addons.base.models.res_partner import _tz_get
@@ -502,12 +503,13 @@ class TelephonyAccount(models.Model):
             'company_id': self.company_id.id,
         })
 
-    def _file_in_new_transaction(self):
-        """Make calls of what is pending in the inbox. Whatever goes wrong here, the events are safe and the scheduled
-        action finds them."""
-        with self.pool.cursor() as cr:
+    @staticmethod
+    def _file_in_new_transaction(database, account_id):
+        """Make calls of what is pending in the inbox of an account. Whatever goes wrong here, the events are safe and the
+        scheduled action finds them."""
+        with Registry(database).cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
-            env['telephony.event']._process(env['telephony.account'].browse(self.ids))
+            env['telephony.event']._process(env['telephony.account'].browse(account_id))
 
     def _count_refusal(self, reason):
         if count := _refusals.add((self.env.cr.dbname, self.id)):

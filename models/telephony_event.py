@@ -2,6 +2,7 @@ import json
 import logging
 import time
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import NamedTuple
 
 from psycopg2.errors import SerializationFailure
@@ -116,7 +117,8 @@ class TelephonyEvent(models.Model):
         self.check_access('write')
         for event in self.sudo():
             event._reread()
-        self.env.cr.postcommit.add(self.sudo().account_id._file_in_new_transaction)
+        for account in self.sudo().account_id:
+            self.env.cr.postcommit.add(partial(account._file_in_new_transaction, self.env.cr.dbname, account.id))
         return {'type': 'ir.actions.client', 'tag': 'crm_telephony.replayed', 'params': {'event_ids': self.ids}}
 
     def _reread(self):

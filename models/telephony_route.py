@@ -1,7 +1,5 @@
 import logging
-import threading
 import time
-from collections import deque
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ from odoo.modules.registry import Registry
 from ..providers.base import ProviderError, Question, dump
 from ..providers.clients import clients
 from ..tools.words import _lt
+from ..tools.worker import Worker
 from .telephony_event import ROUTED, EventRow
 
 _logger = logging.getLogger(__name__)
@@ -29,52 +28,14 @@ class Caller(NamedTuple):
     deadline: float
 
 
-class Router:
-    """Sends waiting callers behind filing: in a thread for each account, which lives while there are some, for a vendor
-    may take seconds to answer and may limit how often it is told.
-
-    Not a scheduled action, though those survive a killed process: their workers may be busy for minutes, and a caller
-    waits for seconds. What a killed process had not sent yet stays where the PBX has put it.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._waiting = {}      # (database, account id) of each running thread → the callers it has to send
-
-    def wake(self, account, callers):
-        key = account.env.cr.dbname, account.id
-        with self._lock:
-            running = key in self._waiting
-            self._waiting.setdefault(key, deque()).extend(callers)
-        if not running:
-            try:
-                threading.Thread(target=self._run, args=key, name=f'telephony.router.{account.id}').start()
-            except RuntimeError:
-                _logger.warning("no thread to send the callers of telephony account %s", account.id)
-                with self._lock:
-                    self._waiting.pop(key, None)
-
-    def _run(self, database, account_id):
-        threading.current_thread().dbname = database    # for the log
-        while caller := self._next((database, account_id)):
-            pause = 0
-            try:
-                with Registry(database).cursor() as cr:
-                    account = api.Environment(cr, SUPERUSER_ID, {})['telephony.account'].browse(account_id)
-                    pause = account._route(caller)
-            except Exception:   # the next caller needs this thread
-                _logger.exception("telephony account %s: the caller of %s was not sent", account_id, caller.call_ref)
-            time.sleep(pause)
-
-    def _next(self, key):
-        with self._lock:
-            if self._waiting[key]:
-                return self._waiting[key].popleft()
-            del self._waiting[key]
-            return None
+def _send(database, account_id, caller):
+    """Send a waiting caller behind filing: a vendor may take seconds to answer and may limit how often it is told. What a
+    killed process had not sent yet stays where the PBX has put it."""
+    with Registry(database).cursor() as cr:
+        return api.Environment(cr, SUPERUSER_ID, {})['telephony.account'].browse(account_id)._route(caller)
 
 
-router = Router()
+router = Worker('telephony.router', _send)
 
 
 class TelephonyAccount(models.Model):
@@ -102,7 +63,8 @@ class TelephonyAccount(models.Model):
         """
         if waiting and self.route_to_owner and not self._missing():
             deadline = time.monotonic() + LONGEST_WAIT
-            router.wake(self, [Caller(ref, route_ref, deadline) for ref, route_ref in waiting.items()])
+            router.wake(self.env.cr.dbname, self.id, [
+                Caller(ref, route_ref, deadline) for ref, route_ref in waiting.items()])
 
     def _route(self, caller):
         """Send a caller to his salesperson, if he has one who is at work: once a call. Commits.

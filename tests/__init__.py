@@ -21,7 +21,6 @@ from . import test_client_zadarma
 from . import test_commands
 from . import test_debts
 from . import test_demo_pbx
-from . import test_filer
 from . import test_fold
 from . import test_golden_callers
 from . import test_inbox
@@ -59,3 +58,4 @@ from . import test_tours
 from . import test_views
 from . import test_webhook
 from . import test_words
+from . import test_worker

@@ -142,7 +142,7 @@ class TelephonyCase(TelephonyData, TransactionCase):
     def file_calls(self, account=None, follow_up=True):
         self.env.flush_all()
         with self.enter_registry_test_mode():
-            (account or self.account)._file_in_new_transaction()
+            self.account._file_in_new_transaction(self.env.cr.dbname, (account or self.account).id)
             if follow_up:
                 self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
         self.env.invalidate_all()
@@ -161,7 +161,8 @@ class TelephonyHttpCase(TelephonyData, HttpCase):
         model = type(cls.env['telephony.account'])
         cls._file_now = staticmethod(model._file_in_new_transaction)
         cls.asked_to_file = threading.Event()
-        cls.startClassPatcher(patch.object(model, '_file_in_new_transaction', lambda self: cls.asked_to_file.set()))
+        cls.startClassPatcher(patch.object(
+            model, '_file_in_new_transaction', staticmethod(lambda database, account_id: cls.asked_to_file.set())))
 
     def path(self, account=None, provider='generic', suffix=''):
         token = (account or self.account).webhook_token
@@ -176,7 +177,7 @@ class TelephonyHttpCase(TelephonyData, HttpCase):
 
     def file_calls(self, account=None, follow_up=True):
         self.env.flush_all()
-        self._file_now(account or self.account)
+        self._file_now(self.env.cr.dbname, (account or self.account).id)
         if follow_up:
             self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
         self.env.invalidate_all()

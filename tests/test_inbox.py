@@ -280,7 +280,7 @@ class TestAnyBody(TelephonyCase):
         self.account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
         self.env.flush_all()
         with self.enter_registry_test_mode():
-            self.account._file_in_new_transaction()
+            self.account._file_in_new_transaction(self.env.cr.dbname, self.account.id)
         self.env.invalidate_all()
         for event in self.events():
             self.assertIn(event.state, ('done', 'ignored', 'failed'))

@@ -19,9 +19,9 @@ class TestPopTours(TelephonyHttpCase):
     @staticmethod
     def wait_for_filer():
         until = time.monotonic() + 20
-        while filer._woken and time.monotonic() < until:
+        while not filer.is_idle() and time.monotonic() < until:
             time.sleep(0.05)
-        assert not filer._woken, "the filer is still at work"
+        assert filer.is_idle(), "the filer is still at work"
 
     def tour(self, name, **events):
         """Run a tour that lets the PBX tell these events."""
@@ -31,7 +31,7 @@ class TestPopTours(TelephonyHttpCase):
             prepared[key] = {'body': body, 'signature': sign(body.encode())}
         pbx = json.dumps({'address': self.path(), 'events': prepared})
         # the filer's own thread files, as in production: while the browser runs, the test's thread touches no cursor
-        with patch.object(type(self.account), '_file_in_new_transaction', self._file_now):
+        with patch.object(type(self.account), '_file_in_new_transaction', staticmethod(self._file_now)):
             try:
                 self.start_tour('/odoo/telephony-calls', name, login='tel_anna', timeout=120, code=(
                     f"window.telephonyPbx = {pbx}; "

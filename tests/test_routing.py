@@ -3,15 +3,11 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from unittest.mock import patch
 
-from odoo.tests import BaseCase, tagged
-from odoo.tools import mute_logger
-
 from odoo.addons.crm_telephony.models import telephony_route
-from odoo.addons.crm_telephony.models.telephony_route import LONGEST_WAIT, ROUTED, Caller, Router, router
+from odoo.addons.crm_telephony.models.telephony_route import LONGEST_WAIT, ROUTED, Caller, router
 
 from .common import CUSTOMER, DID, SECRET, TelephonyHttpCase
 from .fakes.mango_office import FakeMangoOffice
@@ -139,9 +135,10 @@ class TestSending(TelephonyHttpCase):
         ])
         cls.lead = cls.new_lead(user_id=cls.boris.id)
         cls.startClassPatcher(patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True))
-        # what the thread does, at once
-        cls.startClassPatcher(patch.object(
-            router, 'wake', lambda account, callers: [account._route(caller) for caller in callers]))
+        # what the thread does, as soon as filing is over
+        cls.waiting = []
+        cls.startClassPatcher(patch.object(router, 'wake', lambda database, account_id, callers: cls.waiting.extend(
+            (database, account_id, caller) for caller in callers)))
 
     def setUp(self):
         super().setUp()
@@ -157,6 +154,9 @@ class TestSending(TelephonyHttpCase):
                 'to': {'number': DID[1:], 'line_number': DID[1:]}, **more}
             self.deliver(path, event)
         self.file_calls(self.pbx)
+        while self.waiting:
+            telephony_route._send(*self.waiting.pop(0))
+        self.env.invalidate_all()
 
     def deliver(self, path, event):
         text = json.dumps(event, separators=(',', ':'))
@@ -256,52 +256,3 @@ class TestSending(TelephonyHttpCase):
     def test_the_verdict_that_comes_later_is_told(self):
         self.deliver('result/route', {'command_id': 'odoo-1', 'result': 4101})
         self.assertEqual(self.events(self.pbx).error, "The result of a command. Its code: 4101")
-
-
-@tagged('post_install', '-at_install', 'crm_telephony')
-class TestRouter(BaseCase):
-    """The thread that sends callers."""
-
-    def setUp(self):
-        super().setUp()
-        self.router, self.sent, self.gate = Router(), [], threading.Semaphore(0)
-        registry = self.startPatcher(patch.object(telephony_route, 'Registry'))
-        environment = self.startPatcher(patch.object(telephony_route.api, 'Environment'))
-        self.cursor = registry.return_value.cursor.return_value
-        self.account = environment.return_value.__getitem__.return_value.browse.return_value
-        self.account._route.side_effect = self.route
-        self.account.id, self.account.env.cr.dbname = 7, 'any'
-
-    def route(self, caller):
-        self.gate.acquire(timeout=5)
-        self.sent.append(caller)
-        if caller == 'bad':
-            raise ZeroDivisionError
-        return 0
-
-    def wait_quiet(self):
-        deadline = time.monotonic() + 5
-        while self.router._waiting and time.monotonic() < deadline:
-            time.sleep(0.01)
-        self.assertFalse(self.router._waiting, "the thread must end when nobody waits any more")
-
-    def test_one_after_the_other_and_a_bad_one_stops_nobody(self):
-        with mute_logger('odoo.addons.crm_telephony.models.telephony_route'):
-            bad = type('Bad', (str,), {'call_ref': 'x'})('bad')
-            self.router.wake(self.account, ['first', bad])
-            self.router.wake(self.account, ['second'])
-            self.assertEqual(len([one for one in threading.enumerate() if one.name == 'telephony.router.7']), 1)
-            for _caller in range(3):
-                self.gate.release()
-            self.wait_quiet()
-        self.assertEqual(self.sent, ['first', 'bad', 'second'])
-        self.gate.release()
-        self.router.wake(self.account, ['third'])
-        self.wait_quiet()
-        self.assertEqual(self.sent[-1], 'third')
-
-    def test_a_machine_without_threads(self):
-        with patch.object(threading.Thread, 'start', side_effect=RuntimeError), \
-                self.assertLogs('odoo.addons.crm_telephony.models.telephony_route', 'WARNING'):
-            self.router.wake(self.account, ['first'])
-        self.assertFalse(self.router._waiting)
