@@ -15,6 +15,7 @@ from odoo.tools import mute_logger
 
 from odoo.addons.crm_telephony.models.telephony_call import CONCURRENCY_ERRORS
 
+from ..providers.numbers import pretty
 from .common import CUSTOMER, DID, TelephonyCase
 
 STRANGER = '+77015550011'
@@ -253,7 +254,7 @@ class TestStrangers(SettleCase):
                 wizard.action_apply()
                 self.assertTrue(call.is_excluded)
                 told = self.env['mail.message'].search([('partner_ids', 'in', self.boris.partner_id.ids)], order='id desc')[:1]
-                self.assertIn(number, told.subject)
+                self.assertIn(pretty(number), told.subject)
                 self.assertIn("Saule", told.body)
 
     def test_who_decided_takes_it_back_though_he_has_lost_the_call_by_it(self):
