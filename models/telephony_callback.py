@@ -443,7 +443,7 @@ class TelephonyCallback(models.Model):
                 'user_id': user.id,
                 'date_deadline': local_due.date(),
                 'summary': callback._in_owners_language().env._(
-                    "Call back %(number)s by %(time)s", number=callback.customer_number, time=local_due.strftime('%H:%M')),
+                    "Call back %(number)s by %(time)s", number=callback.customer_phone, time=local_due.strftime('%H:%M')),
             }
             if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
                 if changed := changes(activity, values):

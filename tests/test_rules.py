@@ -978,7 +978,7 @@ class TestWorkingHours(RulesCase):
                 self.lost('missed', at, f'c{owner.id}')
                 activity = self.callbacks()[-1].activity_id
                 self.assertRecordValues(activity, [{
-                    'summary': f"Call back {CUSTOMER} by 00:45", 'date_deadline': datetime(2026, 11, 5).date()}])
+                    'summary': f"Call back {pretty(CUSTOMER)} by 00:45", 'date_deadline': datetime(2026, 11, 5).date()}])
                 self.callbacks()[-1].action_done()
         self.assertEqual(self.lead.activity_ids.filtered(lambda one: one.summary == "Look at it").mapped('date_deadline'),
                          [datetime(2026, 11, 5).date()])

@@ -70,7 +70,8 @@ export class CallCard extends Component {
     }
 
     get icon() {
-        return ICONS[this.call.phase];
+        // a check is for who was reached
+        return this.call.phase === "ended" && !this.call.talkSeconds ? "fa-phone" : ICONS[this.call.phase];
     }
 
     /** How long it rings or was talked; after the end how long it took. */
