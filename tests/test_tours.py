@@ -101,7 +101,7 @@ class TestLiveTour(TelephonyHttpCase):
         def receive_and_file(account, request):
             reply = receive(account, request)
             account.env.flush_all()
-            file_now(account)
+            file_now(account.env.cr.dbname, account.id)
             # what follows by scheduled action: of a result that was saved since, too
             account.env['telephony.call'].search([('follow_up', '=', 'todo')])._follow_up_batch()
             return reply

@@ -12,7 +12,7 @@ registry.category("web_tour.tours").add("telephony_call_control", {
         },
         {
             content: "the planned call has a button, too; he asked not to be called",
-            trigger: ".o-mail-Activity:contains('+77051112233') .o_telephony_activity_call",
+            trigger: ".o-mail-Activity:contains('+7 705 111 2233') .o_telephony_activity_call",
             run: "click",
         },
         {
