@@ -2,6 +2,14 @@ import { registry } from "@web/core/registry";
 
 const LATE = ".o_telephony_board .o_kanban_group:contains(Late)";
 
+/** Steps that choose an item of a card's menu. */
+function choose(content, card, item) {
+    return [
+        { content, trigger: card, run: `hover && click ${card} .o_dropdown_kanban button` },
+        { trigger: `.o-dropdown--menu .dropdown-item:contains(${item})`, run: "click" },
+    ];
+}
+
 registry.category("web_tour.tours").add("telephony_board", {
     steps: () => [
         {
@@ -16,28 +24,12 @@ registry.category("web_tour.tours").add("telephony_board", {
             content: "the one with high priority stands first, with who owes it and how late it is",
             trigger: `${LATE} .o_kanban_record:first:contains(Big customer):contains(Twenty tons):contains(Late by)`,
         },
-        {
-            content: "take the unknown caller's",
-            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0002)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0002) .o_dropdown_kanban button`,
-        },
-        {
-            trigger: ".o-dropdown--menu .dropdown-item:contains(Take It)",
-            run: "click",
-        },
+        ...choose("take the unknown caller's", `${LATE} .o_kanban_record:contains(+7 701 000 0002)`, "Take It"),
         {
             content: "it is mine, says the systray",
             trigger: ".o_telephony_debts_toggle .text-bg-danger:contains(1)",
         },
-        {
-            content: "cancel the third, with a reason",
-            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0003)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button`,
-        },
-        {
-            trigger: ".o-dropdown--menu .dropdown-item:contains(Cancel)",
-            run: "click",
-        },
+        ...choose("cancel the third, with a reason", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Cancel"),
         {
             trigger: ".modal .o_selection_badge:contains(Bought elsewhere)",
             run: "click",
@@ -54,24 +46,8 @@ registry.category("web_tour.tours").add("telephony_board", {
             content: "it is lost, and the board says why",
             trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(Bought elsewhere)",
         },
-        {
-            content: "lost by mistake: a supervisor opens it again",
-            trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+7 701 000 0003)",
-            run: "hover && click .o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button",
-        },
-        {
-            trigger: ".o-dropdown--menu .dropdown-item:contains(Reopen)",
-            run: "click",
-        },
-        {
-            content: "and closes it by hand, as she has talked on her mobile: nothing but a call says so",
-            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0003)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button`,
-        },
-        {
-            trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
-            run: "click",
-        },
+        ...choose("lost by mistake: a supervisor opens it again", ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+7 701 000 0003)", "Reopen"),
+        ...choose("and closes it by hand, as she has talked on her mobile: nothing but a call says so", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Done"),
         {
             trigger: ".modal .modal-footer button:contains(Log the Call)",
             run: "click",
@@ -84,15 +60,7 @@ registry.category("web_tour.tours").add("telephony_board", {
             trigger: ".modal .btn-secondary:contains(Discard)",
             run: "click",
         },
-        {
-            content: "another one was served in another way",
-            trigger: `${LATE} .o_kanban_record:contains(+7 701 000 0003)`,
-            run: `hover && click ${LATE} .o_kanban_record:contains(+7 701 000 0003) .o_dropdown_kanban button`,
-        },
-        {
-            trigger: ".o-dropdown--menu .dropdown-item:contains(Done)",
-            run: "click",
-        },
+        ...choose("another one was served in another way", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Done"),
         {
             trigger: ".modal .o_radio_item:contains(In another way) input",
             run: "click",
