@@ -85,8 +85,8 @@ class TelephonyRecording(models.Model):
         for recording in self:
             url = is_supervisor and recording.url or ''
             account = recording.sudo().call_id.account_id
-            trusted = account and (account._adapter().signs or host_allowed(_host(url), account._recording_hosts()))
-            recording.source_url = url if url.startswith(('https://', 'http://')) and trusted else False
+            recording.source_url = url if url.startswith(('https://', 'http://')) and account and self._is_trusted(
+                account, url) else False
 
     # === WHERE IT IS === #
 
@@ -204,10 +204,15 @@ class TelephonyRecording(models.Model):
         return self.call_id.account_id._recording_hosts()
 
     @api.model
+    def _is_trusted(self, account, url):
+        """Whether the PBX itself told this address: its deliveries are signed, or the host is its own or was entered."""
+        return account._adapter().signs or host_allowed(_host(url), account._recording_hosts())
+
+    @api.model
     def _is_believed(self, account, url):
         """Whether a recording at this address (or '' for none) is taken into the log. A PBX that signs nothing may not have
         said it: such a link counts only where its host is one of the PBX's or was entered; then the events can be replayed."""
-        if not url or account._adapter().signs or host_allowed(_host(url), account._recording_hosts()):
+        if not url or self._is_trusted(account, url):
             return True
         _logger.warning(
             "telephony account %s: a recording at %s is left out, as its host is not among the Recording Hosts of the PBX's "

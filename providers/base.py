@@ -194,6 +194,10 @@ class Stored:
     received_at: datetime
 
 
+# The arrival of an event that is looked at alone, only to see whether it can be understood.
+UNKNOWN_ARRIVAL = datetime.max.replace(tzinfo=timezone.utc)
+
+
 @dataclass(frozen=True)
 class Reply:
     """The answer that this PBX expects."""

@@ -8,6 +8,7 @@ from . import numbers, signing
 from .base import (
     DIRECTIONS,
     OUTCOMES,
+    UNKNOWN_ARRIVAL,
     Account,
     CallEvent,
     Identity,
@@ -93,7 +94,7 @@ class Generic(Provider):
             raise ProviderError(_(
                 "Each element of the batch should be a JSON object, this one is: %(text)s",
                 text=str(payload['not_an_object'])[:100]))
-        event = _event(Stored(payload, _UNKNOWN))
+        event = _event(Stored(payload, UNKNOWN_ARRIVAL))
         event_id = text_of(payload, 'event_id')
         return Identity(
             kind=event.kind,
@@ -103,10 +104,6 @@ class Generic(Provider):
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
         return _directed([_event(one) for one in stored], account)
-
-
-# The arrival of an event that is looked at alone, only to see whether it can be understood.
-_UNKNOWN = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def _event(stored: Stored) -> CallEvent:

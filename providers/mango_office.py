@@ -9,11 +9,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from . import signing
 from .base import (
+    UNKNOWN_ARRIVAL,
     Account,
     CallEvent,
     Identity,
@@ -92,7 +93,6 @@ FINAL = {'inbound': ('1110', '1170'), 'outbound': ('1120',), 'internal': ('1110'
 # The official document calls its times UTC, a digest of the newer one UTC+3. No event can tell a time to come: whose
 # times lie this far ahead of their arrival has them in UTC+3.
 SHIFT, SLACK = timedelta(hours=3), timedelta(minutes=20)
-_UNKNOWN = datetime.max.replace(tzinfo=timezone.utc)
 
 
 class MangoOffice(Provider):
@@ -143,7 +143,7 @@ class MangoOffice(Provider):
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
         if _is_history(payload):
-            self.translate([Stored(payload, _UNKNOWN)], account)
+            self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
             return Identity(kind='history', call_ref=_legs_of(payload)[0].ref, key=digest(payload))
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
@@ -152,7 +152,7 @@ class MangoOffice(Provider):
                 "%(what)s Its code: %(result)s", what=IGNORED[kind], result=result[:20])
             return Identity(kind=kind, call_ref='', key=key, ignored=ignored)
         call_ref = text_of(_body(payload), 'entry_id', required=True)
-        self.translate([Stored(payload, _UNKNOWN)], account)
+        self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
         return Identity(kind=kind, call_ref=call_ref, key=key)
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:

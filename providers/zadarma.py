@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from . import numbers, signing
 from .base import (
+    UNKNOWN_ARRIVAL,
     Account,
     Answer,
     CallEvent,
@@ -153,14 +154,14 @@ class Zadarma(Provider):
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
         if _is_history(payload):
-            self.translate([Stored(payload, _UNKNOWN)], account)
+            self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
             return Identity(kind='history', call_ref=_rows(payload)[0].ref, key=digest(payload))
         event = text_of(payload, 'event', required=True)
         if event in IGNORED:
             return Identity(kind=event, call_ref='', key=digest(payload), ignored=IGNORED[event])
         if event not in KIND:
             raise unknown_event(event[:100])
-        [translated] = self.translate([Stored(payload, _UNKNOWN)], account)
+        [translated] = self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
         return Identity(kind=event, call_ref=translated.external_id, key=digest(payload))
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
@@ -183,10 +184,6 @@ class Zadarma(Provider):
         if answer and _STEERABLE.fullmatch(answer.manager):
             steer.update(redirect=answer.manager, return_timeout=RING_SECONDS)
         return Reply(json.dumps(steer, ensure_ascii=False), content_type='application/json') if steer else Reply()
-
-
-# The arrival of an event that is looked at alone, only to see whether it can be understood.
-_UNKNOWN = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -400,7 +397,7 @@ def _unheard(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> l
     start = next((text for payload in payloads if (text := text_of(payload, 'call_start'))), rows[0].start)
     common = {'pbx_call_id': rows[0].ref, 'call_start': start}
     recordings = [
-        ({'event': 'NOTIFY_RECORD', 'call_id_with_rec': row.recording}, _UNKNOWN) for row in rows if row.recording]
+        ({'event': 'NOTIFY_RECORD', 'call_id_with_rec': row.recording}, UNKNOWN_ARRIVAL) for row in rows if row.recording]
     return [Stored({**common, **payload}, at) for payload, at in told + recordings]
 
 
@@ -411,13 +408,13 @@ def _unheard_outgoing(names: set[str], rows: Sequence[Row], account: Account) ->
     told = {'internal': last.sip, 'destination': last.destination}
     events = []
     if 'NOTIFY_OUT_START' not in names:
-        events.append(({'event': 'NOTIFY_OUT_START', **told}, _UNKNOWN))
+        events.append(({'event': 'NOTIFY_OUT_START', **told}, UNKNOWN_ARRIVAL))
     if 'NOTIFY_OUT_END' not in names:
         line = '' if _is_inside(last.clid, account) or not last.clid.lstrip('+').isdecimal() else last.clid
         talk = sum(row.seconds for row in own if row.is_answered)
         events.append(({
             'event': 'NOTIFY_OUT_END', **told, 'caller_id': line, 'disposition': last.disposition, 'duration': talk,
-        }, _UNKNOWN))
+        }, UNKNOWN_ARRIVAL))
     return events
 
 
@@ -445,21 +442,21 @@ def _unheard_incoming(
     told = {'caller_id': caller, 'called_did': called}
     events = []
     if 'NOTIFY_START' not in names:
-        events.append(({'event': 'NOTIFY_START', **told}, _UNKNOWN))
+        events.append(({'event': 'NOTIFY_START', **told}, UNKNOWN_ARRIVAL))
     for row in phones:
         if row.destination not in known:
-            begins = local_time_of({'callstart': row.start}, 'callstart', account) or _UNKNOWN
+            begins = local_time_of({'callstart': row.start}, 'callstart', account) or UNKNOWN_ARRIVAL
             events.append(({'event': 'NOTIFY_INTERNAL', 'internal': row.destination, **told}, begins))
     takers = [row for row in phones if row.is_answered]
     by_person = takers or [row for row in rows if row.is_answered and row.destination == called]
     if by_person and 'NOTIFY_ANSWER' not in names and 'NOTIFY_END' not in names:
         taker = takers[0].destination if takers else ''
-        events.append(({'event': 'NOTIFY_ANSWER', 'internal': taker, 'caller_id': caller}, _UNKNOWN))
+        events.append(({'event': 'NOTIFY_ANSWER', 'internal': taker, 'caller_id': caller}, UNKNOWN_ARRIVAL))
     if 'NOTIFY_END' not in names:
         last = next(iter(by_person), None) or next((row for row in rows if row.is_answered), rows[-1])
         talk = sum(row.seconds for row in by_person)
         answers = [one.received_at for one in live if text_of(one.payload, 'event') == 'NOTIFY_ANSWER']
-        ended_at = min(answers) + timedelta(seconds=talk) if answers and talk else _UNKNOWN
+        ended_at = min(answers) + timedelta(seconds=talk) if answers and talk else UNKNOWN_ARRIVAL
         events.append(({
             'event': 'NOTIFY_END', **told, 'internal': by_person[-1].destination if takers else '',
             'disposition': last.disposition, 'duration': talk,
