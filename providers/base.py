@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -595,6 +595,14 @@ def unix_time_of(payload: Mapping, name: str) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         doubt('time')
         return None
+
+
+def later(moment: datetime, seconds: float) -> datetime:
+    """So many seconds later, earlier where they are negative; the moment itself where the calendar ends before."""
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return moment
 
 
 def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = False) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from . import numbers
 from .base import (
@@ -23,6 +23,7 @@ from .base import (
     _,
     digest,
     doubt,
+    later,
     missing,
     moment_or,
     seconds_of,
@@ -209,7 +210,7 @@ class Call:
             line=next(ours, '') or next(iter(gateways), ''),
             answered=any(one.name == 'call_answered' for one in read),
             dated_by_start=bool(late),
-            answered_at=max((_later(one.date, one.duration - one.talk) for one in late if one.talk), default=None),
+            answered_at=max((later(one.date, one.duration - one.talk) for one in late if one.talk), default=None),
         )
 
 
@@ -238,7 +239,7 @@ def _tell(one: Hook, call: Call, account: Account) -> list[CallEvent]:
     if kind == 'answered':
         return [CallEvent(kind, at=call.answered_at if call.dated_by_start else at, extension=phone, **common)]
     if call.dated_by_start:
-        at = _later(at, one.duration or 0)
+        at = later(at, one.duration or 0)
     talked = bool(one.talk)
     events = []
     if one.direction == 'inbound' and not talked and phone in account.extensions:
@@ -250,7 +251,7 @@ def _tell(one: Hook, call: Call, account: Account) -> list[CallEvent]:
         extension=phone if talked or one.direction != 'inbound' else '',
         outcome='answered' if talked else _outcome(one, call),
         talk_seconds=one.talk,
-        started_at=call.started_at or (_later(at, -one.duration) if one.duration is not None else None),
+        started_at=call.started_at or (later(at, -one.duration) if one.duration is not None else None),
         recording_url=one.link,
         recording_ref=one.ref if one.link else '',      # links differ from time to time, the history knows it by this
         order=int(one.name == 'call_end'),      # of both the more exact one
@@ -288,13 +289,6 @@ def _outcome(one: Hook, call: Call) -> str:
     if one.direction == 'inbound':
         return 'missed' if one.name == 'call_missed' else inbound
     return other
-
-
-def _later(moment: datetime, seconds: float) -> datetime:
-    try:
-        return moment + timedelta(seconds=seconds)
-    except OverflowError:
-        return moment
 
 
 # --- history: a row of the search, which knows queues and who was rung -----------------------------------------------
@@ -340,7 +334,7 @@ class Row:
         started_at = unix_time_of(row, 'start_stamp')
         if not started_at:
             raise missing('start_stamp')
-        ended_at = unix_time_of(row, 'end_stamp') or _later(started_at, seconds_of(row, 'duration') or 0)
+        ended_at = unix_time_of(row, 'end_stamp') or later(started_at, seconds_of(row, 'duration') or 0)
         # their order is not that of time
         events = sorted(events, key=lambda event: (unix_time_of(event, 'timestamp') or started_at, repr(event)))
         rings = [Ring(
@@ -388,7 +382,7 @@ def _unheard(heard: Sequence[Hook], row: Row) -> list[Hook]:
         cause='', link='')
     hooks = [] if 'call_start' in names else [hook]
     if row.talk and 'call_answered' not in names and not (inbound and not row.answer):
-        answered_at = row.answer.answered_at if row.answer else _later(row.ended_at, -row.talk)
+        answered_at = row.answer.answered_at if row.answer else later(row.ended_at, -row.talk)
         hooks.append(replace(hook, name='call_answered', date=answered_at, callee=callee))
     if not names & {'call_end', 'call_missed'}:
         hooks.append(replace(

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from . import numbers
 from .base import (
@@ -30,6 +30,7 @@ from .base import (
     believed,
     digest,
     doubt,
+    later,
     local_time_of,
     missing,
     moment_or,
@@ -390,7 +391,7 @@ def _finished(one: Notification, event: CallEvent) -> CallEvent:
     ended_at = event.at
     if one.started_at and one.total is not None:
         # a notification may be late, the call's own times are not
-        ended_at = _later(one.started_at, one.total)
+        ended_at = later(one.started_at, one.total)
     return replace(
         event, at=ended_at, outcome=outcome, talk_seconds=one.talk, wait_seconds=one.wait,
         extension=event.extension if mine else '',
@@ -404,14 +405,7 @@ def _lost(one: Notification, event: CallEvent) -> list[CallEvent]:
 
 
 def _ago(moment: datetime, seconds: float | None) -> datetime | None:
-    return _later(moment, -seconds) if seconds is not None else None
-
-
-def _later(moment: datetime, seconds: float) -> datetime:
-    try:
-        return moment + timedelta(seconds=seconds)
-    except OverflowError:
-        return moment
+    return later(moment, -seconds) if seconds is not None else None
 
 
 # --- history: a row of the report, which knows why a call ended ------------------------------------------------------
@@ -476,7 +470,7 @@ class Session:
         return cls(
             ref=_text(row, 'id', required=True),
             started_at=start,
-            ended_at=_local_time(row, 'finish_time', account) or _later(start, total or 0),
+            ended_at=_local_time(row, 'finish_time', account) or later(start, total or 0),
             direction=word_of({'direction': _text(row, 'direction', required=True)}, 'direction', DIRECTION),
             contact=_text(row, 'contact_phone_number'),
             line=_text(row, 'virtual_phone_number'),
@@ -516,7 +510,7 @@ def _completed(heard: Sequence[Notification], session: Session) -> list[CallEven
     out = session.direction == 'out'
     if session.talk and 'talk_started' not in names:
         # who passed the call on is told, but not when
-        answered_at = _later(session.started_at, session.wait or 0)
+        answered_at = later(session.started_at, session.wait or 0)
         read.append(session.notification('talk_started', answered_at, employee=session.first))
     if 'call_finished' not in names:
         employee = (session.first if out else session.last) or (next(iter(session.vain), '') if out else '')
