@@ -2,7 +2,7 @@ import time
 
 from odoo.modules.registry import Registry
 
-from ..models.telephony_event import pause_after
+from ..models.inbox.event import pause_after
 from ..tools.worker import Worker
 
 

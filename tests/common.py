@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
-from odoo.addons.crm_telephony.models.telephony_route import router
+from odoo.addons.crm_telephony.models.pbx.routing import router
 from odoo.addons.crm_telephony.providers.base import WebhookRequest
 
 SECRET = 'a-secret-that-nobody-guesses'

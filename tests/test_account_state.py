@@ -7,7 +7,7 @@ from odoo import fields
 from odoo.orm.registry import Registry
 from odoo.tests import Form
 
-from ..models.telephony_account import _refusals
+from ..models.pbx.account import _refusals
 from ..providers.base import Refused, WebhookRequest
 from ..providers.clients import base as clients_base
 from .common import TelephonyCase

@@ -3,7 +3,7 @@ import json
 import random
 from unittest.mock import patch
 
-from odoo.addons.crm_telephony.models.telephony_event import TelephonyEvent
+from odoo.addons.crm_telephony.models.inbox.event import TelephonyEvent
 from odoo.addons.crm_telephony.providers.base import WebhookRequest
 
 from .common import TelephonyCase, sign

@@ -9,7 +9,7 @@ from odoo.orm.model_classes import add_to_registry
 from odoo.tests import new_test_user
 
 from odoo.addons.bus.models.bus import BusBus
-from odoo.addons.crm_telephony.models.telephony_call_reason import Reason
+from odoo.addons.crm_telephony.models.screen.call_reason import Reason
 
 from ..providers.clients import base as clients_base
 from .common import CUSTOMER, DID, TelephonyCase

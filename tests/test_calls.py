@@ -124,7 +124,7 @@ class TestCalls(TelephonyCase):
         self.play(self.event('ended', 'c10'))
         self.assertFalse(self.call('c10').doubt_text)
 
-    @mute_logger('odoo.addons.crm_telephony.models.telephony_recording')
+    @mute_logger('odoo.addons.crm_telephony.models.calls.recording')
     def test_a_link_that_an_unsigned_event_tells(self):
         """Whoever knows the address of a PBX that signs nothing could send one: it leads nobody to a stranger's host. Its event
         stands, and so does the recording once the administrator has entered the host and replays the event."""

@@ -8,7 +8,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, new_test_user
 
-from ..models.telephony_dial import DialResult
+from ..models.screen.dial import DialResult
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
 # a Wednesday, 15:00 in Almaty (UTC+5), working hours 9 to 18
@@ -453,7 +453,7 @@ class TestActivities(Debts, TelephonyCase):
                 raise ZeroDivisionError("a broken type of activity")
             return right(callbacks)
         self.patch(model, '_plan_activity', plan)
-        with self.assertLogs('odoo.addons.crm_telephony.models.telephony_callback', 'ERROR'):
+        with self.assertLogs('odoo.addons.crm_telephony.models.callbacks.callback', 'ERROR'):
             self.lost('m3', caller='+77010000002')
         self.assertTrue(good.activity_id)
         self.assertTrue(self.callbacks('+77010000002'))
@@ -688,7 +688,7 @@ class TestClock(Debts, TelephonyCase):
                 raise ZeroDivisionError("a broken setting")
             return right(callback)
         self.patch(model, '_escalation_steps', steps)
-        with self.assertLogs('odoo.addons.crm_telephony.models.telephony_callback_clock', 'ERROR'):
+        with self.assertLogs('odoo.addons.crm_telephony.models.callbacks.clock', 'ERROR'):
             self.clock(NOON + timedelta(minutes=25))
         self.assertEqual((good.status, good.escalation), ('late', '1'))
         self.assertEqual(bad.check_at, NOON + timedelta(minutes=25, hours=1))

@@ -8,7 +8,7 @@ from unittest.mock import patch
 from odoo.tests import new_test_user
 from odoo.tools import SQL
 
-from odoo.addons.crm_telephony.models.telephony_matcher import Caller
+from odoo.addons.crm_telephony.models.matching.matcher import Caller
 
 from .common import TelephonyCase
 

@@ -13,7 +13,7 @@ from odoo.sql_db import db_connect
 from odoo.tests import BaseCase, get_db_name, tagged
 from odoo.tools import mute_logger
 
-from ..models.telephony_call import RETRY_MINUTES
+from ..models.calls.call import RETRY_MINUTES
 from ..providers.base import ProviderError, WebhookRequest
 from ..providers.generic import Generic
 from .common import CUSTOMER, DID, SECRET, TelephonyCase, sign
@@ -42,7 +42,7 @@ class TestInbox(TelephonyCase):
         self.assertEqual(self.events().state, 'done')
         self.assertEqual(self.call().outcome, 'missed')
 
-    @mute_logger('odoo.addons.crm_telephony.models.telephony_event')
+    @mute_logger('odoo.addons.crm_telephony.models.inbox.event')
     def test_a_poison_event_between_good_ones_harms_none(self):
         with self.poisoned():
             self.play(
@@ -55,7 +55,7 @@ class TestInbox(TelephonyCase):
         self.assertIn("a bug in the adapter", bad.error)
         self.assertEqual(set((self.events() - bad).mapped('state')), {'done'})
 
-    @mute_logger('odoo.addons.crm_telephony.models.telephony_event')
+    @mute_logger('odoo.addons.crm_telephony.models.inbox.event')
     def test_our_own_failure_is_tried_again_with_growing_pauses_and_an_end(self):
         cron = self.env.ref('crm_telephony.ir_cron_process_events')
         pauses = []
@@ -191,7 +191,7 @@ class TestInbox(TelephonyCase):
         self.assertTrue(self.call() and self.call(account=other))
         self.assertEqual(len({one['webhook_url'] for one in (self.account | other).read(['webhook_url'])}), 2)
 
-    @mute_logger('odoo.addons.crm_telephony.models.telephony_event', 'odoo.sql_db')
+    @mute_logger('odoo.addons.crm_telephony.models.inbox.event', 'odoo.sql_db')
     def test_what_the_database_refuses_holds_up_nobody(self):
         model = type(self.env['telephony.call'])
 
@@ -208,7 +208,7 @@ class TestInbox(TelephonyCase):
         self.play(self.event('ended', 'long', outcome='answered', talk_seconds=60, extension='長' * 1900, queue='я' * 1900))
         self.assertEqual(self.call('long').outcome, 'answered')
 
-    @mute_logger('odoo.addons.crm_telephony.models.telephony_event')
+    @mute_logger('odoo.addons.crm_telephony.models.inbox.event')
     def test_a_bug_at_the_door_loses_nothing(self):
         def identify(adapter, payload, account, right=Generic.identify):
             if payload['call_id'] == POISON:

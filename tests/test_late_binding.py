@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 from odoo import fields
 
-from odoo.addons.crm_telephony.models.telephony_rebind import BATCH, LONGEST_PAUSE, NUMBERS
+from odoo.addons.crm_telephony.models.matching.late_match import BATCH, LONGEST_PAUSE, NUMBERS
 from odoo.addons.crm_telephony.tools.settings import DEFAULTS
 
 from .common import CUSTOMER
@@ -229,7 +229,7 @@ class TestLateBinding(SettleCase):
                 raise ValueError("bad call")
             return chatter(these)
         with patch.object(model, '_log_in_chatter', broken), self.assertLogs(
-                'odoo.addons.crm_telephony.models.telephony_rebind', 'ERROR'):
+                'odoo.addons.crm_telephony.models.matching.late_match', 'ERROR'):
             self.bind_late()
         self.assertEqual([call.partner_id == partner for call in calls], [True, False, True])
         self.assertFalse(self.queue())

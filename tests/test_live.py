@@ -292,7 +292,7 @@ class TestLiveBoard(TelephonyCase):
         few, calls = queries()
         self.assertEqual(calls, 5)
         begin(5, 205)
-        with patch('odoo.addons.crm_telephony.models.telephony_live.CALLS', 205):
+        with patch('odoo.addons.crm_telephony.models.screen.live.CALLS', 205):
             many, calls = queries()
         self.assertEqual(calls, 205)
         self.assertLessEqual(many, few + 2, "those that are counted because not all are shown")

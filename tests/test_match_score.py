@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from odoo.tests import BaseCase, tagged
 
-from odoo.addons.crm_telephony.models.telephony_match_score import NEARNESS, Asked, Called, Deal, nearness, rank, winner
+from odoo.addons.crm_telephony.models.matching.score import NEARNESS, Asked, Called, Deal, nearness, rank, winner
 
 NOW = datetime(2026, 3, 10, 12)
 CODES = (*NEARNESS, 'choice', 'owner', 'campaign', 'source', 'team', 'planned', 'recent', 'quotation', 'probability', 'amount')

@@ -8,7 +8,7 @@ from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
 from odoo.addons.crm_telephony.hooks import post_init_hook, pre_init_hook
-from odoo.addons.crm_telephony.models.telephony_matcher import Caller
+from odoo.addons.crm_telephony.models.matching.matcher import Caller
 
 from .common import CUSTOMER, DID, TelephonyCase
 

@@ -15,7 +15,7 @@ from unittest.mock import patch
 from odoo.tests import BaseCase, tagged
 from odoo.tools import config
 
-from ..models import telephony_recording
+from ..models.calls import recording as telephony_recording
 from ..providers import fetch
 from ..providers.base import ProviderError
 from ..tools import seats

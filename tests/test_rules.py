@@ -398,7 +398,7 @@ class TestEffects(RulesCase):
         template = self.env.ref('crm_telephony.sms_template_missed')
         right, rule = template.body, self.env.ref('crm_telephony.rule_missed')
         template.body = "We call {{ object.who_knows_what() }}"
-        with self.assertLogs('odoo.addons.crm_telephony.models.telephony_rule', 'ERROR'):
+        with self.assertLogs('odoo.addons.crm_telephony.models.rules.rule', 'ERROR'):
             call = self.lost('missed')
         self.assertEqual(self.callbacks().state, 'open')
         self.assertEqual(self.effects(call)['sms'].state, 'error')
@@ -423,7 +423,7 @@ class TestEffects(RulesCase):
             if rule == self.env.ref('crm_telephony.rule_abandoned_long'):
                 raise ZeroDivisionError("a broken condition")
             return right(rule, facts)
-        with patch.object(model, '_fits', fits), self.assertLogs('odoo.addons.crm_telephony.models.telephony_rule', 'ERROR'):
+        with patch.object(model, '_fits', fits), self.assertLogs('odoo.addons.crm_telephony.models.rules.rule', 'ERROR'):
             self.lost('missed')
         self.assertEqual((self.callbacks().state, len(self.texts())), ('open', 1))
         self.assertIn("a broken condition", self.env.ref('crm_telephony.rule_abandoned_long').error)

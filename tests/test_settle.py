@@ -13,7 +13,7 @@ from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tests.common import get_db_name
 from odoo.tools import mute_logger
 
-from odoo.addons.crm_telephony.models.telephony_call import CONCURRENCY_ERRORS
+from odoo.addons.crm_telephony.models.calls.call import CONCURRENCY_ERRORS
 
 from ..providers.numbers import pretty
 from .common import CUSTOMER, DID, TelephonyCase
@@ -26,7 +26,7 @@ class SettleCase(TelephonyCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.startClassPatcher(patch('odoo.addons.crm_telephony.models.telephony_rebind.LONGEST_PAUSE', 0))
+        cls.startClassPatcher(patch('odoo.addons.crm_telephony.models.matching.late_match.LONGEST_PAUSE', 0))
 
     def lost(self, call_id='c1', at=0, **more):
         """A missed call that rang at Anna's phone."""

@@ -7,7 +7,7 @@ from odoo.exceptions import ConcurrencyError
 from odoo.tools import mute_logger
 
 from ..controllers.log_mask import TokenMask
-from ..models import telephony_account
+from ..models.pbx import account as telephony_account
 from ..providers import registry
 from .common import DID, SECRET, TelephonyHttpCase, sign
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from odoo.fields import Domain
 
-from ..models.telephony_rule import Planner
-from ..models.telephony_rule_action import PROMISES
+from ..models.rules.rule import Planner
+from ..models.rules.rule_action import PROMISES
 from ..providers.numbers import is_mobile
 
 BATCH = 500

@@ -7,8 +7,8 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 
-from ..models.telephony_rule_action import KINDS
-from ..models.words_field import in_words, told
+from ..models.core.words_field import in_words, told
+from ..models.rules.rule_action import KINDS
 from .rehearsal_play import Rehearsal
 
 RESULTS = [

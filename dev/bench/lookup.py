@@ -47,7 +47,7 @@ class _Side:
     nobody; and `several`: those of contacts with several deals, whose reasons have to be weighed."""
 
     def __init__(self, env):
-        from odoo.addons.crm_telephony.models.telephony_matcher import Caller
+        from odoo.addons.crm_telephony.models.matching.matcher import Caller
         self.env, self.company, self.caller = env, env.company, Caller
         rows = self.select(
             """ SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' AND id %% 7 = 3

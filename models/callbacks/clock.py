@@ -1,0 +1,251 @@
+import logging
+from collections import defaultdict
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL, format_datetime
+
+from ...tools.turns import wake_cron
+from ..calls.call import CONCURRENCY_ERRORS
+
+_logger = logging.getLogger(__name__)
+
+
+class TelephonyCallback(models.Model):
+    """The clock of the debts: late ones change their column and are told to whom they are a matter, once each; what
+    belongs to somebody who is away goes to somebody who is there; a number that is no customer's any more is not called."""
+    _inherit = 'telephony.callback'
+
+    check_at = fields.Datetime(readonly=True, help="When the clock looks at it next.")
+    escalation = fields.Selection(
+        [('0', "Nobody told"), ('1', "Team leader told"), ('2', "Supervisor told")],
+        string="Escalated", readonly=True, default='0', required=True)
+    told_user_ids = fields.Many2many(
+        'res.users', 'telephony_callback_told_user_rel', string="Told", readonly=True,
+        help="Who was told that it is late, once each.")
+    absent_user_id = fields.Many2one(
+        'res.users', string="Instead Of", readonly=True, ondelete='set null', help="Whose it was, but who is away.")
+
+    _check_idx = models.Index("(check_at) WHERE check_at IS NOT NULL")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        # known at once, mostly: no second statement for each
+        callbacks = super().create([{'check_at': vals.get('state', 'open') == 'open' and vals.get('due_at'), **vals}
+                                    for vals in vals_list])
+        callbacks._start_clock()
+        return callbacks
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {'due_at', 'state'} & set(vals):
+            self._start_clock()
+        return result
+
+    def _start_clock(self):
+        """The clock looks at a promise when it falls due, and no more at what is closed."""
+        clock = self.sudo()
+        for callback in clock:
+            check_at = callback.due_at if callback.state == 'open' else False
+            if callback.check_at != check_at:
+                callback.check_at = check_at
+        clock._wake_clock()
+
+    def _wake_clock(self):
+        """Ask for the scheduled action at the moments that these callbacks wait for."""
+        wake_cron(self.env, 'crm_telephony.ir_cron_callback_clock', self.filtered('check_at').mapped('check_at'))
+
+    # === SCHEDULED ACTION === #
+
+    @api.model
+    def _cron_clock(self, batch_size=100):
+        """Late columns, escalation and absent owners, in batches; one bad record never stops the rest."""
+        try:
+            self._cancel_colleagues()
+            self._reassign_absent()
+        except CONCURRENCY_ERRORS:  # the next turn
+            self.env.cr.rollback()
+        self.env['ir.cron']._commit_progress()
+        domain = Domain('check_at', '<=', fields.Datetime.now())
+        while callbacks := self.search(domain, limit=batch_size, order='check_at, id'):
+            try:
+                with self.env.cr.savepoint():
+                    callbacks._tick()
+            except CONCURRENCY_ERRORS:  # somebody works on one of them: the next turn
+                self.env.cr.rollback()
+                self.env.ref('crm_telephony.ir_cron_callback_clock')._trigger(
+                    fields.Datetime.now() + timedelta(minutes=1))
+                self.env.cr.commit()    # pylint: disable=invalid-commit
+                return
+            except Exception:   # noqa: BLE001 - find the one that is bad
+                for callback in callbacks:
+                    callback._tick_alone()
+            if not self.env['ir.cron']._commit_progress(len(callbacks), remaining=self.search_count(domain)):
+                break
+
+    def _tick_alone(self):
+        try:
+            with self.env.cr.savepoint():
+                self._tick()
+        except CONCURRENCY_ERRORS:
+            raise
+        except Exception:
+            _logger.exception("the clock of callback %s failed", self.id)
+            self.check_at = fields.Datetime.now() + timedelta(hours=1)
+
+    def _tick(self):
+        """It is time to look at these. Nobody is told twice, and nobody out of working hours."""
+        now = fields.Datetime.now()
+        self.modified(['due_at'])   # time has gone on: open ones are late now
+        letters = defaultdict(self.browse)
+        for callback, hours in self._working_hours():
+            if callback.state != 'open' or callback.due_at > now:
+                callback._start_clock()
+                continue
+            callback.check_at = False
+            opening = hours.after(now, 0)
+            for level, minutes in callback._escalation_steps():
+                moment = max(hours.after(callback.due_at, minutes), opening)
+                if moment > now:
+                    callback.check_at = moment
+                    break
+                users = callback._escalate_to(level)
+                callback.write({'escalation': level, 'told_user_ids': [fields.Command.link(user.id) for user in users]})
+                for user in users:
+                    letters[user] |= callback
+        self._wake_clock()
+        self._tell_owners()
+        for user, callbacks in letters.items():
+            callbacks._send_letter(user, 'late')
+
+    def _escalation_steps(self):
+        """What is still to be told: [(level, working minutes after the due time), …]."""
+        company = self.company_id
+        steps = [('1', company.telephony_escalate_minutes), ('2', company.telephony_escalate_again_minutes)]
+        return [(level, minutes) for level, minutes in steps if level > self.escalation and minutes >= 0]
+
+    def _escalate_to(self, level):
+        """Whose matter a late callback is: first the team leader's, where there is one, then the supervisors'."""
+        leader = self._available(self.team_id.filtered('active').user_id.filtered(
+            lambda user: user._is_telephonist())) - self.user_id if level == '1' else False
+        return (leader or self.company_id._telephony_supervisors() - self.user_id) - self.told_user_ids
+
+    @api.model
+    def _cancel_colleagues(self):
+        """Nobody calls back a contact who has become a colleague, or a number that has become ours or is to be ignored; unless
+        a person said whose call it is."""
+        is_open = Domain('state', '=', 'open')
+        for company, numbers in self._read_group(is_open, ['company_id'], ['customer_number:array_agg']):
+            reasons = self.env['telephony.matcher']._no_customers(company, numbers)
+            callbacks = self.search(
+                is_open & Domain('company_id', '=', company.id) & Domain('customer_number', 'in', list(reasons)), order='id')
+            for callback in callbacks.filtered(lambda callback: callback.origin_call_id.match_state != 'manual'):
+                try:
+                    with self.env.cr.savepoint():
+                        callback._close('cancelled', reasons[callback.customer_number])
+                except CONCURRENCY_ERRORS:
+                    raise
+                except Exception:
+                    _logger.exception("callback %s could not be cancelled", callback.id)
+
+    # === OWNERS WHO ARE AWAY === #
+
+    @api.model
+    def _away(self, users, moment):
+        """Those of the users who are on leave then (naive UTC), by the working calendar of their resource."""
+        resources = users.sudo().resource_ids
+        leaves = self.env['resource.calendar.leaves'].sudo().search([
+            ('resource_id', 'in', resources.ids), ('time_type', '=', 'leave'),
+            ('date_from', '<=', moment), ('date_to', '>=', moment),
+        ]) if resources else self.env['resource.calendar.leaves'].sudo()
+        return users & leaves.resource_id.user_id
+
+    def _available(self, users):
+        """Those of the users who can call back in time."""
+        there = users.filtered(lambda user: user.active and self.company_id in user.company_ids)
+        return there - self._away(there, max(self.due_at, fields.Datetime.now()))
+
+    def _successors(self):
+        """Who is responsible after the owner, the nearest first."""
+        call = self.origin_call_id
+        return self._chain(
+            self.company_id, self.lead_id, self.partner_id, call.number_id, call.user_id | call.leg_ids.user_id,
+        ) | self.team_id.user_id
+
+    @api.model
+    def _reassign_absent(self):
+        """What its owner cannot do in time, because he is on leave or gone, goes to the next who is responsible. Who took it
+        or was given it during his leave keeps it."""
+        self.flush_model()
+        now = fields.Datetime.now()
+        rows = self.env.execute_query(SQL(
+            """ SELECT callback.id FROM telephony_callback callback
+                  JOIN res_users owner ON owner.id = callback.user_id
+                 WHERE callback.state = 'open' AND (NOT owner.active OR NOT EXISTS (
+                       SELECT 1 FROM res_company_users_rel member
+                        WHERE member.user_id = owner.id AND member.cid = callback.company_id
+                       ) OR EXISTS (
+                       SELECT 1 FROM resource_calendar_leaves leave
+                         JOIN resource_resource resource ON resource.id = leave.resource_id
+                        WHERE resource.user_id = owner.id AND leave.time_type = 'leave'
+                          AND (callback.taken_at IS NULL OR callback.taken_at < leave.date_from)
+                          AND GREATEST(callback.due_at, %s) BETWEEN leave.date_from AND leave.date_to))
+              ORDER BY callback.id """, now))
+        letters = defaultdict(self.browse)
+        for callback in self.browse(row[0] for row in rows):
+            try:
+                with self.env.cr.savepoint():
+                    if callback._reassign():
+                        letters[callback.user_id] |= callback
+            except CONCURRENCY_ERRORS:
+                raise
+            except Exception:
+                _logger.exception("callback %s could not be given to somebody else", callback.id)
+        for user, callbacks in letters.items():
+            callbacks._send_letter(user, 'reassigned')
+
+    def _reassign(self):
+        """To the next who is responsible and there, if there is one."""
+        absent = self.user_id
+        stand_in = self._available(self._successors() - absent)[:1]
+        if not stand_in:
+            return False
+        self.write({'user_id': stand_in.id, 'absent_user_id': absent.id, 'taken_at': False})
+        _ = self.with_context(lang=self.company_id._telephony_lang()).env._
+        self._message_log(body=_(
+            "%(absent)s is away: %(user)s calls back.", absent=absent.name, user=stand_in.name))
+        return True
+
+    # === LETTERS === #
+
+    def _send_letter(self, user, kind):
+        """One notification about all of these, in Odoo's inbox or by e-mail as the user likes it, in his language.
+
+        :param str kind: `late` or `reassigned`
+        """
+        callbacks = self.with_context(lang=user.lang or self.env.lang, tz=user.tz).sorted()
+        _ = callbacks.env._
+        count = len(callbacks)
+        if kind == 'late':
+            subject = _("Late: %(what)s", what=callbacks.display_name) if count == 1 else \
+                _("%(count)s customers wait for a late call", count=count)
+        else:
+            subject = _("Now yours: %(what)s", what=callbacks.display_name) if count == 1 else \
+                _("%(count)s callbacks are yours now", count=count)
+        body = callbacks.env['ir.qweb']._render(
+            'crm_telephony.telephony_callback_letter', {'callbacks': callbacks, 'kind': kind}, minimal_qcontext=True)
+        thread = callbacks if count == 1 else callbacks.browse()
+        thread.message_notify(
+            partner_ids=user.partner_id.ids, subject=subject, body=body, force_send=False,
+            author_id=self.env.ref('base.partner_root').id, model_description=_("Callback"),
+            email_layout_xmlid='mail.mail_notification_light')
+
+    def _letter_line(self, kind):
+        """What a letter says of this one, in the language and zone of the environment."""
+        if kind == 'late':
+            return self.env._(
+                "Late by %(minutes)s working minutes, responsible: %(user)s.", minutes=self.late_minutes,
+                user=self.user_id.name or self.env._("nobody"))
+        due = format_datetime(self.env, self.due_at, dt_format='short')
+        return self.env._("To be called before %(time)s, instead of %(user)s.", time=due, user=self.absent_user_id.name)

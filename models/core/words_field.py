@@ -1,0 +1,98 @@
+from odoo import fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Date
+from odoo.tools import format_date, format_datetime
+from odoo.tools.translate import get_translation
+
+from ...providers.base import ProviderError
+from ...tools.words import Label, Name, Reader, Words, _lt, dump, load, render
+
+
+class UserReader(Reader):
+    """Puts facts into the words of whoever an environment belongs to: his language and his time zone.
+
+    :param env: the environment of the reader
+    :param tz: another time zone than his own, an IANA name
+    """
+
+    def __init__(self, env, tz=None):
+        self.env, self.tz = env, tz or env.context.get('tz')
+
+    def sentence(self, msgid, values):
+        return get_translation('crm_telephony', self.env.lang or 'en_US', msgid, values)
+
+    def moment(self, moment):
+        return format_datetime(self.env, moment, tz=self.tz, dt_format='short')
+
+    def day(self, day):
+        return format_date(self.env, Date.to_date(day))
+
+    def label(self, label: Label):
+        field = self.env[label.model]._fields[label.field] if label.model in self.env else None
+        return dict(field._description_selection(self.env)).get(label.key, label.key) if field else label.key
+
+    def name(self, name: Name):
+        record = self.env[name.model].sudo().browse(name.id).exists() if name.model in self.env else None
+        return record.display_name if record else name.text
+
+
+def told(env, text, tz=None):
+    """A text in the words of whoever `env` belongs to; '' for none."""
+    return str(render(text, UserReader(env, tz))) if text else ''
+
+
+def in_words(error):
+    """What is kept of an exception: its text, which may be a fact, and never the name of a class. Of what a user is told of a
+    PBX's refusal, the refusal."""
+    if isinstance(error.__cause__, ProviderError):
+        error = error.__cause__
+    text = error.args[0] if error.args and isinstance(error.args[0], Words) else str(error)[:500].strip()
+    if isinstance(error, (UserError, ProviderError)) and text:
+        return text
+    if not text:
+        return _lt("An unforeseen error. The server's log of this time tells what it was.")
+    return _lt("An unforeseen error, which the server's log tells in full: %(error)s", error=text)
+
+
+class WordsField(fields.Char):
+    """A line for people that is stored as a fact (see tools/words.py) and read in the language and time zone of the reader.
+
+    It takes :class:`Words`, or plain text that stays as it is, and gives back the same fact in the words of the record's
+    environment. Facts that are equal are equal in the column, so nothing is written twice. Searches see the English pattern
+    and the values.
+    """
+
+    def convert_to_column(self, value, record, values=None, validate=True):
+        """What is searched for (it is not validated) may be what is stored, as the domain of a group has it."""
+        if not value:
+            return None
+        return dump(value) if validate or isinstance(value, Words) else value
+
+    def convert_to_cache(self, value, record, validate=True):
+        return dump(value) if value else None
+
+    def get_column_update(self, record):
+        return record.env.transaction.field_data[self][record.id]   # as stored already: no plain text to be packed
+
+    def convert_to_record(self, value, record):
+        return render(load(value), UserReader(record.env)) if value else False
+
+    def differs(self, record, value):
+        """Whether a value is another one than the record has: not in other words, but another fact."""
+        return self.convert_to_cache(record[self.name], record) != self.convert_to_cache(value, record)
+
+    def convert_to_read(self, value, record, use_display_name=True):
+        return str(value) if value else False
+
+    def convert_to_export(self, value, record):
+        return str(value) if value else ''
+
+
+class Base(models.AbstractModel):
+    _inherit = 'base'
+
+    def _web_read_group_groupby_formatter(self, groupby_spec, values):
+        """Groups of facts are called as the reader would say it."""
+        if isinstance(self._fields.get(groupby_spec), WordsField):
+            return lambda value: (value and told(self.env, load(value)), [(groupby_spec, '=', value)])
+        return super()._web_read_group_groupby_formatter(groupby_spec, values)

@@ -1,0 +1,269 @@
+import logging
+import secrets
+from datetime import timedelta, timezone
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+
+from ...providers.base import ProviderError
+from ...providers.clients import clients
+from ...providers.numbers import normalise
+from ...tools.words import _lt
+from ..core.words_field import WordsField, in_words, told
+
+_logger = logging.getLogger(__name__)
+
+# What is read back each night reaches so far back beyond the last time: PBXs file long calls late.
+HISTORY_OVERLAP = timedelta(hours=6)
+# Calls of the last minutes are still being told by events.
+HISTORY_DELAY = timedelta(minutes=10)
+
+
+class TelephonyAccount(models.Model):
+    """What a PBX can be asked and told. The one door for commands: whoever wants something of a PBX calls a method here."""
+    _inherit = 'telephony.account'
+
+    can_check = fields.Boolean(compute='_compute_capabilities')
+    can_import = fields.Boolean(compute='_compute_capabilities')
+    can_set_webhooks = fields.Boolean(compute='_compute_capabilities')
+    can_fetch_history = fields.Boolean(compute='_compute_capabilities')
+    state_message = WordsField(string="What the PBX Said", readonly=True, copy=False)
+    error_in = fields.Char(readonly=True, copy=False, help="The capability that has failed, while the state is an error.")
+    answered_at = fields.Datetime(
+        string="API Answered", readonly=True, copy=False, help="The last good check, import or comparison.")
+    api_state = fields.Selection(
+        [('unchecked', "API not checked"), ('answers', "API answers"), ('error', "API error")],
+        string="API of the PBX", compute='_compute_api_state', help="Whether what Odoo asks of the PBX is answered.")
+    history_until = fields.Datetime(
+        string="Compared Until", readonly=True, copy=False,
+        help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.")
+    history_message = WordsField(string="Comparison", readonly=True, copy=False)
+
+    @api.depends('provider')
+    def _compute_capabilities(self):
+        for account in self:
+            account.can_check = account._can('check')
+            account.can_import = account._can('extensions') or account._can('numbers')
+            account.can_set_webhooks = account._can('set_webhooks')
+            account.can_fetch_history = account._can('history')
+
+    @api.depends('provider', 'state', 'answered_at')
+    def _compute_api_state(self):
+        for account in self:
+            account.api_state = account.can_check and (
+                'error' if account.state == 'error' else 'answers' if account.answered_at else 'unchecked')
+
+    def _is_waiting_for_events(self):
+        """Whether an event, and nothing else, shows that all is well: the first one, or one that comes though the PBX would
+        not be told where to send it."""
+        return self.state == 'draft' or (self.state == 'error' and self.error_in == 'set_webhooks')
+
+    def _answered(self):
+        """The values of an account whose API has just answered: what it had refused is over. Whether events come is another
+        matter."""
+        return {
+            'state': 'connected' if self.last_event_at else 'draft', 'error_in': False, 'answered_at': fields.Datetime.now()}
+
+    def _can(self, capability):
+        return self.provider in clients and clients[self.provider].can(capability)
+
+    def _missing(self):
+        """What has to be entered before this PBX's API can be used, as people call it: "API key"; '' where nothing is
+        missing or where the PBX has no API."""
+        return clients[self.provider].missing(self._settings()) if self.provider in clients else ''
+
+    def _is_ready(self, capability):
+        """Whether the PBX can do this now: its API offers it, and the credentials are entered. What is not ready has no
+        button."""
+        self.ensure_one()
+        return self._can(capability) and not self._missing()
+
+    def _client(self, capability):
+        """A conversation with the PBX.
+
+        :raise UserError: this PBX cannot do that
+        """
+        self.ensure_one()
+        if not self._can(capability):
+            raise UserError(self.env._("%(pbx)s cannot do this over its API.", pbx=self.name))
+        return clients[self.provider](self._settings())
+
+    # === BUTTONS === #
+
+    def action_check(self):
+        """Log in and say what answered."""
+        return self._told('check', lambda client: client.check())
+
+    def action_set_webhooks(self):
+        """Let the PBX know our address."""
+        return self._told('set_webhooks', lambda client: client.set_webhooks())
+
+    def action_import(self):
+        """Take over the extensions and numbers that the PBX has and we do not."""
+        self.check_access('write')
+        capability = 'extensions' if self._can('extensions') else 'numbers'
+        return self._told(capability, self._import)
+
+    def action_fetch_history(self):
+        """Do now what is done every night."""
+        self.check_access('write')
+        self.env.ref('crm_telephony.ir_cron_fetch_history').sudo()._trigger()
+        return {
+            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'params': {'message': self.env._("The comparison starts now; its result will stand on this form."), 'type': 'info'},
+        }
+
+    def _import(self, client):
+        new_extensions, new_numbers = [], []
+        if client.can('extensions'):
+            have = {*self.extension_ids.mapped('number'), *self._settings().trunks, *(
+                one.extension for one in self._strangers() if one.is_trunk)}
+            users = {user.name.casefold(): user.id for user in self.env['res.users'].search([('share', '=', False)])}
+            new_extensions = [{
+                'account_id': self.id, 'number': one.number, 'user_id': users.get(one.name.casefold()) if one.name else False,
+            } for one in client.extensions() if one.number not in have]
+        if client.can('numbers'):
+            have = set(self.number_ids.mapped('name'))     # another PBX of the company may have the same number
+            new_numbers = [{
+                'account_id': self.id, 'name': one.number, 'label': one.label or False,
+            } for one in client.numbers() if normalise(one.number, self._settings().country) not in have]
+        self.env['telephony.extension'].create(new_extensions)
+        self.env['telephony.number'].create(new_numbers)
+        return _lt("%(extensions)s new extensions, %(numbers)s new numbers",
+                   extensions=len(new_extensions), numbers=len(new_numbers))
+
+    def _told(self, capability, talk):
+        """Talk to the PBX; what it said, good or bad, stands on the account and is shown."""
+        self.check_access('write')
+        client = self._client(capability)
+        try:
+            message, kind = talk(client), 'success'
+            self.write({**self._answered(), 'state_message': message})
+        except ProviderError as error:
+            message, kind = in_words(error), 'danger'
+            self.write({'state': 'error', 'error_in': capability, 'state_message': message})
+        return {
+            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'params': {'message': told(self.env, message), 'type': kind, 'sticky': kind == 'danger',
+                       'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'}},
+        }
+
+    # === HISTORY: WHAT WAS LOST ON THE WAY IS FOUND AGAIN === #
+
+    @api.model
+    def _cron_fetch_history(self):
+        """Compare each PBX's own statistics with the log. Its rows enter as events like any other."""
+        accounts = self.search([]).filtered(lambda account: account._is_ready('history'))
+        self.env['ir.cron']._commit_progress(remaining=len(accounts))
+        for account in accounts:
+            end = fields.Datetime.now() - HISTORY_DELAY
+            start = (account.history_until or end - timedelta(days=1)) - HISTORY_OVERLAP
+            account._fetch_history(start, end)
+            if not self.env['ir.cron']._commit_progress(1):
+                return
+
+    def _fetch_history(self, start, end):
+        """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
+        self.ensure_one()
+        event_model, rows, error = self.env['telephony.event'], [], None
+        try:
+            for payload in self._client('history').history(
+                start.replace(tzinfo=timezone.utc), end.replace(tzinfo=timezone.utc),
+            ):
+                rows.append(event_model._row(self, payload))    # what came before an error is kept
+        except Exception as complaint:
+            if not isinstance(complaint, (ProviderError, UserError)):
+                _logger.exception("telephony account %s: its history cannot be read", self.id)
+            error = complaint
+        # the conversation took minutes: what follows needs a fresh view of the database
+        self.env['ir.cron']._commit_progress()
+        self.env.invalidate_all()
+        refs = {row.call_ref for row in rows if row.call_ref}
+        known = self.env['telephony.call'].search_count([('account_id', '=', self.id), ('external_id', 'in', list(refs))])
+        event_model._store(self, rows, fields.Datetime.now())
+        message = _lt(
+            "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known)
+        values = {'history_message': _lt(
+            "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)) if error else message}
+        if not error:
+            values['history_until'] = max(end, self.history_until or end)
+            values.update(self._answered(), **({'state_message': False} if self.state == 'error' else {}))
+        elif not getattr(error, 'retryable', False):
+            values.update(state='error', error_in='history', state_message=in_words(error))
+        self.write(values)
+        self.env['ir.cron']._commit_progress()
+        event_model._process(self)
+
+    # === COMMANDS: WHAT THE PBX IS TOLD === #
+
+    @api.model
+    def place_call(self, number, res_model=None, res_id=None, confirmed=()):
+        """The former name of `telephony.dial.place_call`, for integrations that use it over Odoo's external API."""
+        return self.env['telephony.dial'].place_call(number, res_model, res_id, confirmed)
+
+    def _dial(self, extension, number):
+        """Ring a phone (telephony.extension) and then an E.164 number.
+
+        :return: the PBX's id of the call, or '' where it tells none
+        :raise UserError: it cannot be done, with the reason
+        """
+        return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
+
+    def _hang_up(self, call):
+        phone = self.env.user._telephony_phones().filtered(lambda one: one.account_id == self)[:1]
+        return self._command('hang_up', self._command_ref(call), phone.number or '')
+
+    def _transfer(self, call, extension, attended=False):
+        return self._command('transfer', self._command_ref(call), extension.number, attended)
+
+    def _transfer_kinds(self):
+        """How calls can be passed on: some of 'blind' and 'attended'."""
+        self.ensure_one()
+        if not self._is_ready('transfer'):
+            return []
+        return ['blind', 'attended'] if clients[self.provider].asks_first else ['blind']
+
+    def _phone_states(self):
+        """Phone → 'talking' or 'ringing', of the phones of this PBX that are not free."""
+        self.ensure_one()
+        calls = self.env['telephony.call'].sudo()
+        calls = calls.search(calls._live_domain() & Domain('account_id', '=', self.id))
+        states = {}
+        for call in calls:
+            legs = call.leg_ids._running()
+            phones = {leg.extension: leg.answered_at for leg in legs}
+            if call.direction != 'inbound' and call.extension and not legs.filtered('answered_at'):
+                phones[call.extension] = call.answered_at
+            for phone, talks in phones.items():
+                if talks or phone not in states:
+                    states[phone] = 'talking' if talks else 'ringing'
+        return states
+
+    def _command_ref(self, call):
+        """What the PBX's commands call this running call."""
+        stored = self.env['telephony.event'].sudo()._stored(call.sudo().event_ids.sorted('id'))
+        return self._adapter().command_ref(stored, self._settings()) or call.external_id
+
+    def _command(self, capability, *args):
+        client = self._client(capability)
+        if why := self._why_not_yet(capability):
+            raise UserError(why)
+        try:
+            return getattr(client, capability)(*args)
+        except ProviderError as error:
+            raise UserError(self.env._(
+                "%(pbx)s: %(complaint)s", pbx=self.name, complaint=told(self.env, in_words(error)))) from error
+
+    def _why_not_yet(self, capability):
+        """The sentence that tells a person why this PBX cannot do it yet, and who can change that; '' where it can."""
+        missing = self._missing()
+        if not missing:
+            return ''
+        _ = self.env._
+        values = {'pbx': self.name, 'field': _(missing)}
+        if capability == 'dial':
+            return _(
+                "%(pbx)s cannot place calls yet: its %(field)s is not entered. Ask your telephony administrator.", **values)
+        return _(
+            "%(pbx)s cannot be told anything yet: its %(field)s is not entered. Ask your telephony administrator.", **values)

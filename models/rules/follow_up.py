@@ -1,0 +1,218 @@
+import logging
+from datetime import timedelta
+
+import pytz
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import format_datetime
+
+from ...providers.numbers import zones_of
+from ...tools.words import _lt
+from ..calls.call import CONCURRENCY_ERRORS, clock, label_of, next_try
+from ..core.words_field import in_words
+from .rule import Planner
+from .rule_action import PROMISES
+
+_logger = logging.getLogger(__name__)
+
+
+class TelephonyCall(models.Model):
+    """What an ended call leads to: a line in the chatter, and what the rules make of it. Done by scheduled action, never
+    in the webhook."""
+    _inherit = 'telephony.call'
+
+    promised_time = fields.Char(
+        compute='_compute_promised_time', help="When the customer is called back, in his own time: for texts to him.")
+    effect_ids = fields.One2many('telephony.effect', 'call_id', string="What Followed", readonly=True)
+
+    @api.model
+    def _cron_follow_up(self, batch_size=100):
+        """Work off the ended calls in batches; one bad record never stops the rest."""
+        domain = Domain('follow_up', '=', 'todo')
+        try:
+            again = self.search([('follow_up_next_at', '<=', fields.Datetime.now())], limit=1000)
+            again.write({'follow_up': 'todo', 'follow_up_next_at': False})
+            self.env['telephony.callback']._plan_lost_activities()
+            self.env['ir.cron']._commit_progress()
+            while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
+                # another scheduler may be at some of them: it does them, and whoever comes later finds nothing left
+                calls = calls.try_lock_for_update(allow_referencing=True).filtered_domain(domain)
+                if not calls:
+                    self._follow_up_later()
+                    return
+                calls._follow_up_batch()
+                if not self.env['ir.cron']._commit_progress(len(calls), remaining=self.search_count(domain)):
+                    break
+                # nothing of a batch is needed by the next one: memory stays flat
+                self.env.invalidate_all()
+        except CONCURRENCY_ERRORS:  # a webhook writes one of them, or has since we looked: the next turn
+            self.env.cr.rollback()
+            self._follow_up_later()
+            self.env.cr.commit()    # pylint: disable=invalid-commit
+
+    def _follow_up_batch(self):
+        try:
+            with self.env.cr.savepoint():
+                self._follow_up()
+        except CONCURRENCY_ERRORS:
+            raise
+        except Exception:   # noqa: BLE001 - find the one that is bad
+            for call in self:
+                call._follow_up_alone()
+
+    @api.model
+    def _follow_up_later(self):
+        self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(fields.Datetime.now() + timedelta(minutes=1))
+
+    def _follow_up_alone(self):
+        """One call, and each of its effects by itself: what fails is said and tried again, the others are done."""
+        try:
+            with self.env.cr.savepoint():
+                self._follow_up(careful=True)
+            failed = self.effect_ids.filtered(lambda effect: effect._is_to_be_repeated())
+            if failed:
+                self._follow_up_failed(failed[0].note)
+        except CONCURRENCY_ERRORS:
+            raise
+        except Exception as error:
+            _logger.exception("follow-up of call %s failed", self.id)
+            self._follow_up_failed(in_words(error))
+
+    def _follow_up_failed(self, error):
+        attempts = self.follow_up_attempts + 1
+        self.write({
+            'follow_up': 'error', 'follow_up_error': error,
+            'follow_up_attempts': attempts, 'follow_up_next_at': next_try(attempts),
+        })
+
+    def action_follow_up_again(self):
+        """After the cause was mended."""
+        self.check_access('unlink')     # an administrator's business
+        self.sudo().write({'follow_up': 'todo', 'follow_up_attempts': 0, 'follow_up_next_at': False})
+        self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
+        return True
+
+    def _follow_up(self, careful=False):
+        """:param careful: an effect that fails is noted as failed, instead of raising"""
+        # attempts and what was called back are the company's, filed by one filer an account: only here does one process see
+        # them all
+        self._recount_customers()
+        for company, calls in self.grouped('company_id').items():
+            calls = calls.with_company(company).with_context(lang=company._telephony_lang())
+            calls._log_in_chatter()
+            calls._apply_rules(careful)
+            # of past calls too, which no rule is asked about any more
+            calls.effect_ids.filtered(lambda effect: effect._is_answered() and effect._is_still_asked())._take_back(
+                _lt("The result was saved"))
+        self.write({'follow_up': 'done', 'follow_up_error': False} if careful else {
+            'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0})
+
+    # === RULES === #
+
+    def _apply_rules(self, careful=False):
+        """Do what the rules make of these calls of one company, in the order in which they ended.
+
+        :param careful: an effect that fails is noted as failed, instead of raising
+        """
+        judged = self.filtered(lambda call: not call._is_past())
+        planner = Planner(self.env['telephony.rule']._of(self.company_id), judged)
+        self = self.with_context(telephony_openings=planner.openings)   # callbacks count in the same hours
+        callback_model, effect_model = self.env['telephony.callback'], self.env['telephony.effect']
+        calls = self
+        while calls:    # one call of a customer at a time: the next one finds what has become of it
+            turn = self.browse(same[:1].id for same in calls.grouped(lambda call: call.customer_number or call.id).values())
+            callback_model._reopen_after(turn)
+            open_ones = callback_model._open_of(turn)
+            plans = turn._plans(planner, judged, open_ones)
+            promises = {
+                call: promise for call, plan in plans.items()
+                if not call.is_reached
+                and (promise := next((one for one in plan if one.action.kind in PROMISES), None))}
+            for promise in promises.values():
+                if promise.error and not careful:
+                    raise promise.error
+            good = {call: promise for call, promise in promises.items() if not promise.error}
+            broken = self.browse(call.id for call in promises.keys() - good.keys())
+            effects = callback_model._after_calls(turn, open_ones, good, judged - broken)
+            turn._clear_checked_numbers()
+            effect_model._follow({call: (plan, effects.get(call, {})) for call, plan in plans.items()}, careful)
+            calls -= turn
+        for rule, error in planner.failures.items():
+            rule._failed(error)
+
+    def _plans(self, planner, judged, open_ones):
+        """{call: list of :class:`Planned`} of calls about which rules are asked. A promise has attempts of its own: a new
+        loss after many vain tries deserves new ones.
+
+        :param dict open_ones: {call: open callback of its customer}
+        """
+        outbound = self.filtered(lambda call: call.direction == 'outbound' and call in open_ones)
+        starts = self.env['telephony.callback'].union(*(open_ones[call] for call in outbound))._count_attempts()
+        return {call: planner.plan(call, (
+            sum(start <= call.start_at for start in starts[open_ones[call]]) + (call.outcome == 'failed')
+            if call in outbound else None
+        )) for call in self if call in judged}
+
+    def _clear_checked_numbers(self):
+        """Whoever talked to us from a number that was marked as to be checked has shown that it is right."""
+        for call in self.filtered(lambda call: call.is_reached):
+            for record in (call.lead_id, call.partner_id):
+                if record.telephony_check_number and record.telephony_check_number == call.customer_number:
+                    record.telephony_check_number = False
+
+    def _is_past(self):
+        """Ended too long ago for anything to follow but its line in the chatter: imported, replayed, fetched late."""
+        hours = self.company_id.telephony_effect_hours
+        return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
+
+    # === WHAT RULES AND THEIR EFFECTS ASK ABOUT A CALL === #
+
+    def _owner(self):
+        """The customer's salesperson: the deal's, or else the contact's or its company's."""
+        return self.lead_id.user_id or self.partner_id.user_id or self.partner_id.commercial_partner_id.user_id
+
+    def _open_callback(self):
+        return self.env['telephony.callback']._open_of(self).get(self, self.env['telephony.callback'])
+
+    @api.model
+    def _busy(self, company, number, user):
+        """Who cannot be called now, in words: the customer or the employee, who talk or whose phone rings; '' for nobody."""
+        live = self.search(self._live_domain() & Domain('company_id', '=', company.id) & (
+            Domain('customer_number', '=', number) | Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id)))
+        if with_us := live.filtered(lambda call: call.customer_number == number)[:1]:
+            return _lt("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
+        # his phone may have rung for a colleague, or have handed the call on; the call itself tells where no phone of his does
+        busy = live.filtered(lambda call: user in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id)
+        return _lt("%(user)s is on the phone", user=user.name) if busy else ''
+
+    def _customer_lang(self):
+        """The customer's language, the company's for strangers."""
+        lang = self.partner_id.lang or self.lead_id.lang_code or self.company_id._telephony_lang()
+        return lang if lang and self.env['res.lang']._lang_get(lang) else self.env.lang or 'en_US'
+
+    def _customer_zone(self):
+        """The time zone where the customer is: where his number is, if that is one, else his contact's, else the company's."""
+        zones = zones_of(self.customer_number)
+        if len(zones) == 1 and zones[0] in pytz.all_timezones_set:
+            return pytz.timezone(zones[0])
+        return self.company_id._telephony_zone(self.partner_id)
+
+    @api.depends_context('lang')
+    def _compute_promised_time(self):
+        open_ones, now = self.env['telephony.callback']._open_of(self), fields.Datetime.now()
+        for call in self:
+            if call not in open_ones:
+                call.promised_time = False
+                continue
+            zone = call._customer_zone()
+            due, today = (pytz.utc.localize(moment).astimezone(zone).date() for moment in (open_ones[call].due_at, now))
+            call.promised_time = format_datetime(
+                self.env, open_ones[call].due_at, tz=zone.zone, dt_format='HH:mm' if due == today else 'EEEE, d MMMM, HH:mm')
+
+    def _question(self):
+        """What whoever has to look after this call is asked."""
+        who = self.customer_name or self.customer_number
+        if self.is_short:
+            return self.env._("Only %(clock)s with %(who)s: what was it about?", clock=clock(self.talk_seconds), who=who)
+        return f"{label_of(self, 'outcome')}: {who}"
