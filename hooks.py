@@ -1,5 +1,7 @@
 """What Odoo calls when the addon is installed."""
-# Of a million contacts Odoo would read every phone again to fill the new column: only these have more in it than Odoo knew.
+
+# Of a million contacts Odoo would read every phone again to fill the new column: only these have
+# more in it than Odoo knew.
 UNREAD = r"phone IS NOT NULL AND (phone_sanitized IS NULL OR phone !~ '^[-+0-9 ().]+$')"
 TABLES = {'res.partner': 'res_partner', 'crm.lead': 'crm_lead'}
 BATCH = 10000
@@ -7,26 +9,44 @@ BATCH = 10000
 
 def pre_init_hook(env):
     for table in TABLES.values():
-        env.cr.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS telephony_more_phones VARCHAR")
+        env.cr.execute(
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS telephony_more_phones VARCHAR"
+        )
 
 
 def post_init_hook(env):
-    """Read what people typed into *Phone* and Odoo did not understand. Where no country stands beside it, it is of a company's:
-    the record's own, or else one from whose country the number is that Odoo knew: whoever typed it may have worked there."""
-    companies = {str(company.country_id.phone_code): company.id for company in env['res.company'].search([], order='id desc')}
+    """Read what people typed into *Phone* and Odoo did not understand. Where no country stands
+    beside it, it is of a company's: the record's own, or else one from whose country the number is
+    that Odoo knew: whoever typed it may have worked there."""
+    companies = {
+        str(company.country_id.phone_code): company.id
+        for company in env['res.company'].search([], order='id desc')
+    }
     for model, table in TABLES.items():
         query = f"SELECT id, company_id, country_id, phone_sanitized FROM {table} WHERE {UNREAD} ORDER BY id"  # noqa: S608
         env.cr.execute(query)
         ids = {}
         for record_id, company_id, country_id, known in env.cr.fetchall():
             if known and not company_id and not country_id:
-                company_id = next((company for code, company in companies.items() if known.startswith(f'+{code}')), None)
+                company_id = next(
+                    (
+                        company
+                        for code, company in companies.items()
+                        if known.startswith(f'+{code}')
+                    ),
+                    None,
+                )
                 if not company_id:
                     continue
             ids.setdefault(company_id, []).append(record_id)
         for company_id, its in ids.items():
             for start in range(0, len(its), BATCH):
-                records = env[model].with_company(company_id).with_context(active_test=False).browse(its[start:start + BATCH])
+                records = (
+                    env[model]
+                    .with_company(company_id)
+                    .with_context(active_test=False)
+                    .browse(its[start : start + BATCH])
+                )
                 env.add_to_compute(records._fields['phone_sanitized'], records)
                 records.flush_recordset(['phone_sanitized', 'telephony_more_phones'])
                 records.invalidate_recordset()

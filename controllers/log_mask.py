@@ -9,7 +9,9 @@ class TokenMask(logging.Filter):
 
     def filter(self, record):
         if isinstance(record.args, tuple):
-            record.args = tuple(_TOKEN.sub(r'\1***', one) if isinstance(one, str) else one for one in record.args)
+            record.args = tuple(
+                _TOKEN.sub(r'\1***', one) if isinstance(one, str) else one for one in record.args
+            )
         if isinstance(record.msg, str):
             record.msg = _TOKEN.sub(r'\1***', record.msg)
         return True

@@ -3,7 +3,6 @@ from odoo.http import request
 
 
 class TelephonyRecordingController(http.Controller):
-
     @http.route('/telephony/recording/<int:recording_id>', type='http', auth='user')
     def recording(self, recording_id, **_params):
         """The sound of a call, with Range, for whoever may listen to it."""

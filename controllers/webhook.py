@@ -10,15 +10,24 @@ MAX_BODY = 1024 * 1024
 
 
 class TelephonyWebhook(http.Controller):
-
     @http.route(
-        ['/telephony/webhook/<string:provider>/<string:token>',
-         '/telephony/webhook/<string:provider>/<string:token>/<path:suffix>'],
-        type='http', auth='none', readonly=False, csrf=False, save_session=False,
-        max_content_length=MAX_BODY, keep_body=True)
+        [
+            '/telephony/webhook/<string:provider>/<string:token>',
+            '/telephony/webhook/<string:provider>/<string:token>/<path:suffix>',
+        ],
+        type='http',
+        auth='none',
+        readonly=False,
+        csrf=False,
+        save_session=False,
+        max_content_length=MAX_BODY,
+        keep_body=True,
+    )
     def webhook(self, provider, token, suffix='', **_params):
-        """Whatever a PBX sends. Answers once the events are in the inbox; files the calls after the answer is out."""
-        request.update_env(user=SUPERUSER_ID)   # auth='none' spares forged deliveries the query for the public user
+        """Whatever a PBX sends. Answers once the events are in the inbox; files the calls after the
+        answer is out."""
+        # auth='none' spares forged deliveries the query for the public user
+        request.update_env(user=SUPERUSER_ID)
         account = request.env['telephony.account']._from_webhook(provider, token)
         if not account:
             return request.make_response("no such address", status=404)
@@ -27,7 +36,8 @@ class TelephonyWebhook(http.Controller):
         except Refused as refusal:
             return request.make_response(str(refusal), status=refusal.status)
         response = request.make_response(
-            reply.body, headers=[('Content-Type', reply.content_type)], status=reply.status)
+            reply.body, headers=[('Content-Type', reply.content_type)], status=reply.status
+        )
         response.call_on_close(partial(filer.wake, account.env.cr.dbname, account.id))
         return response
 
@@ -43,4 +53,3 @@ class TelephonyWebhook(http.Controller):
             body=httprequest.get_data(cache=True),
             remote_addr=httprequest.remote_addr or '',
         )
-

@@ -4,6 +4,7 @@
 
 With --pid it also tells how much the server's memory grew from the first tenth to the end.
 """
+
 import argparse
 import hashlib
 import hmac
@@ -17,44 +18,86 @@ from urllib.parse import urlsplit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-WORDS = ['call_id', 'event', 'at', 'direction', 'caller', 'called', 'extension', 'queue', 'outcome', 'talk_seconds',
-         'wait_seconds', 'recording_url', 'event_id']
+WORDS = [
+    'call_id',
+    'event',
+    'at',
+    'direction',
+    'caller',
+    'called',
+    'extension',
+    'queue',
+    'outcome',
+    'talk_seconds',
+    'wait_seconds',
+    'recording_url',
+    'event_id',
+]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=9), inner),
-    max_leaves=20)
+    lambda inner: st.lists(inner, max_size=5)
+    | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=9), inner),
+    max_leaves=20,
+)
 RIGHT = {
     'call_id': st.text(min_size=1, max_size=12),
     'event': st.sampled_from(['ringing', 'answered', 'ended', 'recording', 'transferred']),
     'at': st.datetimes().map(lambda moment: moment.isoformat() + '+05:00'),
     'direction': st.sampled_from(['inbound', 'outbound', 'internal']),
 }
-NEARLY_RIGHT = st.fixed_dictionaries({}, optional={
-    **{name: right | ANYTHING for name, right in RIGHT.items()},
-    'caller': st.from_regex(r'\+?[78]?[ (]?7[0-9 ()-]{9,14}') | ANYTHING,
-    'called': st.from_regex(r'\+7727[0-9]{7}') | ANYTHING,
-    'extension': st.text(max_size=5) | ANYTHING,
-    'outcome': st.sampled_from(['answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned']) | ANYTHING,
-    'talk_seconds': st.integers() | ANYTHING, 'wait_seconds': st.floats() | ANYTHING,
-    'recording_url': st.text(max_size=60) | ANYTHING, 'event_id': st.text(max_size=9) | ANYTHING,
-})
-UNUSUAL = st.fixed_dictionaries(RIGHT, optional={
-    'caller': st.text(max_size=20), 'called': st.text(max_size=20), 'extension': st.text(max_size=5),
-    'outcome': st.sampled_from(['answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned']),
-    'queue': st.text(max_size=9), 'talk_seconds': st.integers(0, 9999), 'recording_url': st.text(max_size=60)})
-VALUES = ANYTHING | NEARLY_RIGHT | UNUSUAL | st.lists(UNUSUAL, max_size=6) | st.lists(NEARLY_RIGHT, max_size=6)
+NEARLY_RIGHT = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: right | ANYTHING for name, right in RIGHT.items()},
+        'caller': st.from_regex(r'\+?[78]?[ (]?7[0-9 ()-]{9,14}') | ANYTHING,
+        'called': st.from_regex(r'\+7727[0-9]{7}') | ANYTHING,
+        'extension': st.text(max_size=5) | ANYTHING,
+        'outcome': st.sampled_from(
+            ['answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned']
+        )
+        | ANYTHING,
+        'talk_seconds': st.integers() | ANYTHING,
+        'wait_seconds': st.floats() | ANYTHING,
+        'recording_url': st.text(max_size=60) | ANYTHING,
+        'event_id': st.text(max_size=9) | ANYTHING,
+    },
+)
+UNUSUAL = st.fixed_dictionaries(
+    RIGHT,
+    optional={
+        'caller': st.text(max_size=20),
+        'called': st.text(max_size=20),
+        'extension': st.text(max_size=5),
+        'outcome': st.sampled_from(
+            ['answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned']
+        ),
+        'queue': st.text(max_size=9),
+        'talk_seconds': st.integers(0, 9999),
+        'recording_url': st.text(max_size=60),
+    },
+)
+VALUES = (
+    ANYTHING
+    | NEARLY_RIGHT
+    | UNUSUAL
+    | st.lists(UNUSUAL, max_size=6)
+    | st.lists(NEARLY_RIGHT, max_size=6)
+)
 BODIES = st.binary(max_size=400) | VALUES.map(lambda value: json.dumps(value).encode())
 
 
 def memory(pid: int) -> int:
     """Resident memory in MB."""
     pages = int(Path(f'/proc/{pid}/statm').read_text('ascii').split()[1])
-    return pages * 4096 // 2 ** 20
+    return pages * 4096 // 2**20
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='python -m dev.fuzz', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog='python -m dev.fuzz',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('--url', required=True)
     parser.add_argument('--secret', required=True)
     parser.add_argument('--count', type=int, default=10_000)
@@ -65,8 +108,12 @@ def main() -> int:
     def post(body: bytes) -> None:
         connection = http.client.HTTPConnection(where.hostname, where.port or 80, timeout=60)
         signature = hmac.new(given_options.secret.encode(), body, hashlib.sha256).hexdigest()
-        connection.request('POST', where.path, body, {
-            'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}'})
+        connection.request(
+            'POST',
+            where.path,
+            body,
+            {'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}'},
+        )
         status = connection.getresponse().status
         connection.close()
         answers[status] += 1
@@ -75,13 +122,21 @@ def main() -> int:
         if status >= 500:
             print(status, body[:300], file=sys.stderr)
 
-    @settings(max_examples=given_options.count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=given_options.count,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(BODIES)
     def every_body(body):
         post(body)
 
     every_body()
-    print(f"{sum(answers.values())} bodies: " + ', '.join(f'{count} × {status}' for status, count in sorted(answers.items())))
+    print(
+        f"{sum(answers.values())} bodies: "
+        + ', '.join(f'{count} × {status}' for status, count in sorted(answers.items()))
+    )
     if sizes:
         print(f"memory of the server after each tenth: {sizes} MB")
     return any(status >= 500 for status in answers)

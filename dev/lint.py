@@ -1,4 +1,6 @@
-"""`make lint`: ruff, pylint with pylint-odoo, well-formed XML, and no test file that Odoo's own runner would miss."""
+"""`make lint`: ruff, pylint with pylint-odoo, well-formed XML, and no test file that Odoo's own
+runner would miss."""
+
 import ast
 import os
 import subprocess
@@ -18,7 +20,12 @@ def check() -> bool:
     """All checks, even after one has found something; True if there is nothing to find."""
     link_addon()
     clean = True
-    for title, find in (('ruff', _ruff), ('pylint-odoo', _pylint), ('XML', _xml), ('test imports', _test_imports)):
+    for title, find in (
+        ('ruff', _ruff),
+        ('pylint-odoo', _pylint),
+        ('XML', _xml),
+        ('test imports', _test_imports),
+    ):
         with phase(f'Lint: {title}'):
             clean &= find()
     say('Lint: nothing to complain about' if clean else 'Lint: see above')
@@ -26,17 +33,27 @@ def check() -> bool:
 
 
 def _tool(*command: str | Path) -> bool:
-    environment = {**os.environ, 'RUFF_CACHE_DIR': str(CACHE / 'ruff'), 'PYLINTHOME': str(CACHE / 'pylint')}
-    return subprocess.call([sys.executable, '-m', *map(str, command)], cwd=paths.REPO, env=environment) == 0
+    environment = {
+        **os.environ,
+        'RUFF_CACHE_DIR': str(CACHE / 'ruff'),
+        'PYLINTHOME': str(CACHE / 'pylint'),
+    }
+    return (
+        subprocess.call([sys.executable, '-m', *map(str, command)], cwd=paths.REPO, env=environment)
+        == 0
+    )
 
 
 def _ruff() -> bool:
-    return _tool('ruff', 'check', '--quiet', '.')
+    checked = _tool('ruff', 'check', '--quiet', '.')
+    return _tool('ruff', 'format', '--check', '--quiet', '.') and checked
 
 
 def _pylint() -> bool:
     """Through the addon's proper name: pylint-odoo judges by the directory's."""
-    return _tool('pylint', '--rcfile', paths.REPO / 'pyproject.toml', paths.ADDONS_DIR / paths.ADDON)
+    return _tool(
+        'pylint', '--rcfile', paths.REPO / 'pyproject.toml', paths.ADDONS_DIR / paths.ADDON
+    )
 
 
 def _xml() -> bool:
@@ -54,7 +71,12 @@ def _test_imports() -> bool:
     """pytest collects every test file, Odoo's runner only those that tests/__init__.py imports."""
     package = paths.REPO / 'tests' / '__init__.py'
     tree = ast.parse(package.read_text() if package.exists() else '')
-    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
+    imported = {
+        name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
     missing = {file.stem for file in package.parent.glob('test_*.py')} - imported
     for name in sorted(missing):
         print(f'tests/__init__.py does not import {name}')
@@ -62,8 +84,18 @@ def _test_imports() -> bool:
 
 
 def _files(pattern: str) -> list[Path]:
-    """What is tracked or would be, not what git ignores; all there is where git does not know the directory."""
-    question = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', pattern]
+    """What is tracked or would be, not what git ignores; all there is where git does not know the
+    directory."""
+    question = [
+        'git',
+        'ls-files',
+        '-z',
+        '--cached',
+        '--others',
+        '--exclude-standard',
+        '--',
+        pattern,
+    ]
     listed = call(question, cwd=paths.REPO)
     if listed is None:
         return sorted(paths.REPO.rglob(pattern))

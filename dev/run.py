@@ -1,4 +1,5 @@
-"""`make run`: Odoo with the addon in the foreground, a day of calls played through its real webhooks.
+"""`make run`: Odoo with the addon in the foreground, a day of calls played through its real
+webhooks.
 
     PORT=8069            the next free one if it is taken
     HOST=127.0.0.1       0.0.0.0 lets other machines in
@@ -6,8 +7,10 @@
     DEMO=0               a database without demo data and without calls
     LIVE=1               a slow trickle of calls goes on
 
-While it runs the demo company's PBXs answer (dev/simulate/pbx.py), so that people can be called from Odoo.
+While it runs the demo company's PBXs answer (dev/simulate/pbx.py), so that people can be called
+from Odoo.
 """
+
 import os
 import signal
 import socket
@@ -52,7 +55,10 @@ def main() -> None:
             simulate = [sys.executable, '-m', SIMULATOR, '--url', url, '--db', database]
             if demo and not databases.memory(database).get('day_played'):
                 _play_a_day(simulate, environment, databases, database)
-            with _demo_pbx(url, database, live) if demo else nullcontext(), suppress(KeyboardInterrupt):
+            with (
+                _demo_pbx(url, database, live) if demo else nullcontext(),
+                suppress(KeyboardInterrupt),
+            ):
                 _tell(url, database, demo, live, log)
                 server.wait()
                 _fail_with(log, 'Odoo has ended by itself')
@@ -70,7 +76,8 @@ def _interrupt(_signal, _frame):
 def _prepare(databases: Databases, name: str, demo: bool) -> None:
     """The database as it was left, updated if the code changed.
 
-    Where the one of that name is of the other kind (with or without demo data) the two change places: nothing is lost.
+    Where the one of that name is of the other kind (with or without demo data) the two change
+    places: nothing is lost.
     """
     kept = {True: f'{name}_with_demo', False: f'{name}_without_demo'}
     if databases.exists(name) and databases.memory(name).get('demo', demo) != demo:
@@ -97,16 +104,30 @@ def _free_port(host: str, first: int) -> int:
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str], cwd: Path, log: Path, inherit: int | None = None):
-    """A child in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+def _process(
+    command: list[str],
+    environment: dict[str, str],
+    cwd: Path,
+    log: Path,
+    inherit: int | None = None,
+):
+    """A child in a process group of its own, so that Ctrl-C reaches us alone and we stop it in
+    order.
 
     It may inherit the lock of its database: a server that outlives us keeps others away.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('wb') as output:
         process = subprocess.Popen(
-            command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=[inherit] if inherit else [])
+            command,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[inherit] if inherit else [],
+        )
     try:
         yield process
     finally:
@@ -122,7 +143,10 @@ def _process(command: list[str], environment: dict[str, str], cwd: Path, log: Pa
 def _wait_until_it_answers(server: subprocess.Popen, url: str, log: Path) -> None:
     until = time.monotonic() + ANSWER_SECONDS
     while server.poll() is None and time.monotonic() < until:
-        with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(url, timeout=30):
+        with (
+            suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+            urllib.request.urlopen(url, timeout=30),
+        ):
             return
         time.sleep(0.3)
     _fail_with(log, f'Odoo does not answer on {url}')
@@ -132,13 +156,17 @@ def _fail_with(log: Path, what: str) -> NoReturn:
     fail(f'{tail(log.read_text(errors="replace"))}\n\n{what} (the lines above are from {log})')
 
 
-def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Databases, database: str) -> None:
+def _play_a_day(
+    simulate: list[str], environment: dict[str, str], databases: Databases, database: str
+) -> None:
     try:
         with phase('Playing a day of calls through the webhooks'):
             day = [*simulate, 'day']
-            if status := subprocess.call(day, env=environment, cwd=paths.REPO, stdin=subprocess.DEVNULL):
+            if status := subprocess.call(
+                day, env=environment, cwd=paths.REPO, stdin=subprocess.DEVNULL
+            ):
                 fail(f'the simulator ended with status {status}')
-    except Failure as failure:      # the server is there to be looked at all the same
+    except Failure as failure:  # the server is there to be looked at all the same
         say(f'{failure}; it will be tried again at the next start')
     else:
         databases.remember(database, day_played=True)
@@ -146,28 +174,44 @@ def _play_a_day(simulate: list[str], environment: dict[str, str], databases: Dat
 
 @contextmanager
 def _demo_pbx(url: str, database: str, live: bool):
-    """The demo's PBXs answer, so that Call, Transfer and Hang Up work; what they have to say goes into a log of its own."""
+    """The demo's PBXs answer, so that Call, Transfer and Hang Up work; what they have to say goes
+    into a log of its own."""
     log = paths.LOGS / f'pbx-{database}.log'
     with log.open('w', encoding='utf-8', buffering=1) as output, ExitStack() as stack:
         try:
             odoo = Odoo(url, database, login='admin', password='admin')
             odoo.open_now(datetime.now(timezone.utc))
-            stack.enter_context(answering(odoo, is_live=live, tell=lambda text: print(text, file=output)))
-        except NotReady as problem:     # as where the password is another: Odoo can be looked at all the same
+            stack.enter_context(
+                answering(odoo, is_live=live, tell=lambda text: print(text, file=output))
+            )
+        # as where the password is another: Odoo can be looked at all the same
+        except NotReady as problem:
             say(f'Call, Transfer and Hang Up will not work, the demo PBX cannot start: {problem}')
         yield
 
 
 def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
-    print(f'\n  Odoo answers on {url}   (database {database})\n\n' + (_tour(url, live) if demo else (
-        '  Log in as admin / admin. The database is empty: connect a PBX on\n'
-        f'  {url}/odoo/telephony-pbx')) + f'\n\n  Log: {log}   Ctrl-C stops the server; the database stays.\n', flush=True)
+    print(
+        f'\n  Odoo answers on {url}   (database {database})\n\n'
+        + (
+            _tour(url, live)
+            if demo
+            else (
+                '  Log in as admin / admin. The database is empty: connect a PBX on\n'
+                f'  {url}/odoo/telephony-pbx'
+            )
+        )
+        + f'\n\n  Log: {log}   Ctrl-C stops the server; the database stays.\n',
+        flush=True,
+    )
 
 
 def _tour(url: str, live: bool) -> str:
     calls = (
-        'Calls come in by themselves, a few a minute; those at phone 101 show their card.' if live else
-        '`make call` in a second terminal: a customer calls phone 101, and its card comes up.')
+        'Calls come in by themselves, a few a minute; those at phone 101 show their card.'
+        if live
+        else '`make call` in a second terminal: a customer calls phone 101, and its card comes up.'
+    )
     return f"""\
   Log in as (name and password are the same)
     admin      the administrator; shares phone 101             reads English

@@ -1,10 +1,12 @@
-"""`make test`: lint, a clean install into a fresh database, every test with its HTTP server and browser, then whether each
-bench still works.
+"""`make test`: lint, a clean install into a fresh database, every test with its HTTP server and
+browser, then whether each bench still works.
 
-    DB=name     another database than this checkout's own: several people can test one checkout at once
-    KEEP=1      go on with that database (the addon is updated if its code changed), without lint and benches: for seconds
-    ARGS=...    go to pytest, without benches; a path below tests/ takes the place of all tests
+    DB=name     another database than this checkout's own: several people can test one checkout at
+    once KEEP=1      go on with that database (the addon is updated if its code changed), without
+    lint and benches: for seconds ARGS=...    go to pytest, without benches; a path below tests/
+    takes the place of all tests
 """
+
 import os
 import subprocess
 import sys
@@ -27,19 +29,31 @@ def main(arguments: list[str]) -> int:
         else:
             place.databases.create(database, demo=False)
         say(f'Tests in {database}')
-        failed = subprocess.call(_pytest(arguments), cwd=paths.CHECKOUT, env={
-            **place.environment(), 'ODOO_RC': str(place.odoo.conf(database)),
-            'HYPOTHESIS_STORAGE_DIRECTORY': str(paths.CHECKOUT / 'hypothesis')})
+        failed = subprocess.call(
+            _pytest(arguments),
+            cwd=paths.CHECKOUT,
+            env={
+                **place.environment(),
+                'ODOO_RC': str(place.odoo.conf(database)),
+                'HYPOTHESIS_STORAGE_DIRECTORY': str(paths.CHECKOUT / 'hypothesis'),
+            },
+        )
     if failed or keep or arguments:
         return failed
-    say('Benches: whether each still works')     # they guard the speed, and one was broken for a release unnoticed
-    return subprocess.call([sys.executable, '-m', 'dev.bench', '--smoke'], cwd=paths.REPO, env=place.environment())
+    # they guard the speed, and one was broken for a release unnoticed
+    say('Benches: whether each still works')
+    return subprocess.call(
+        [sys.executable, '-m', 'dev.bench', '--smoke'], cwd=paths.REPO, env=place.environment()
+    )
 
 
 def _pytest(arguments: list[str]) -> list[str]:
-    """From outside the checkout and through the symlink, else the checkout's directory passes for the addon's name."""
+    """From outside the checkout and through the symlink, else the checkout's directory passes for
+    the addon's name."""
     addon = paths.ADDONS_DIR / paths.ADDON
-    chosen = [str(addon / argument) if _is_test_path(argument) else argument for argument in arguments]
+    chosen = [
+        str(addon / argument) if _is_test_path(argument) else argument for argument in arguments
+    ]
     everything = [str(addon / 'tests')] if chosen == arguments else []
     cache = f'cache_dir={paths.CHECKOUT / "pytest"}'
     return [sys.executable, '-m', 'pytest', '--odoo-http', '-o', cache, *chosen, *everything]

@@ -2,6 +2,7 @@
 
 Every module beside this one is imported, and an adapter registers itself: a new PBX is one file.
 """
+
 import importlib
 import pkgutil
 

@@ -1,9 +1,13 @@
 """What every PBX adapter is made of.
 
-An adapter translates: a raw webhook request becomes payloads, payloads become :class:`CallEvent`, and
-:func:`fold.fold` makes one :class:`CallRecord` of all the events of a call. Everything here is plain data and
-pure functions; nothing in this package knows Odoo, opens a database or decides whom a call belongs to.
+An adapter translates: a raw webhook request becomes payloads, payloads become :class:`CallEvent`,
+and
+:func:`fold.fold` makes one :class:`CallRecord` of all the events of a call. Everything here is
+    plain data and
+pure functions; nothing in this package knows Odoo, opens a database or decides whom a call belongs
+to.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -28,22 +32,24 @@ OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'a
 
 # What a CallEvent can say, in the order in which things happen when two events bear the same time.
 KINDS = (
-    'ringing',      # a call came in or a phone started to ring (`extension`: that phone)
-    'answered',     # a person took it (`extension`: that phone)
+    'ringing',  # a call came in or a phone started to ring (`extension`: that phone)
+    'answered',  # a person took it (`extension`: that phone)
     'transferred',  # the call was passed on (`extension`: the phone it went to)
-    'leg_ended',    # one phone stopped ringing or talking (`extension`, `outcome` seen from that phone)
-    'ended',        # the call is over
-    'recording',    # a recording exists or will exist (`recording_url` and/or `recording_ref`)
-    'lost',         # nothing was heard of the call for too long: over, but nobody knows how
-    'void',         # no call with a customer took place, `note` says why
+    # one phone stopped ringing or talking (`extension`, `outcome` seen from that phone)
+    'leg_ended',
+    'ended',  # the call is over
+    'recording',  # a recording exists or will exist (`recording_url` and/or `recording_ref`)
+    'lost',  # nothing was heard of the call for too long: over, but nobody knows how
+    'void',  # no call with a customer took place, `note` says why
 )
 
 
 class ProviderError(Exception):
     """What came from a PBX, or what the PBX answered, cannot be used.
 
-    :param message: a sentence for people, marked with :func:`_`, which says what to do where somebody can; it is kept as the
-        fact that it is and shown in the reader's language. Never empty, nor an exception's name
+    :param message: a sentence for people, marked with :func:`_`, which says what to do where
+        somebody can; it is kept as the fact that it is and shown in the reader's language. Never
+        empty, nor an exception's name
     :param retryable: the same thing may succeed later (a time-out, a rate limit)
     """
 
@@ -64,9 +70,10 @@ class Refused(ProviderError):
 class WebhookRequest:
     """One HTTP request as the PBX sent it.
 
-    `headers` have lower-case names; `query` and `form` map a name to all its values; `body` is the raw body, of
-    form posts too; `suffix` is the path after the token.
+    `headers` have lower-case names; `query` and `form` map a name to all its values; `body` is the
+    raw body, of form posts too; `suffix` is the path after the token.
     """
+
     method: str = 'POST'
     suffix: str = ''
     url: str = ''
@@ -93,8 +100,9 @@ class WebhookRequest:
         return parse_json(self.body, _("the body"))
 
     def content(self) -> dict:
-        """What was sent, of PBXs that send it in more than one form: the body where it is a JSON object, whatever its
-        content type says, else the form, else the query. A field that came twice counts as it came first.
+        """What was sent, of PBXs that send it in more than one form: the body where it is a JSON
+        object, whatever its content type says, else the form, else the query. A field that came
+        twice counts as it came first.
 
         :raise ProviderError: the body is none of these
         """
@@ -103,7 +111,11 @@ class WebhookRequest:
         fields = self.form or self.query
         if sent and not self.form and not looks_like_json:
             # a form that is called something else
-            fields = parse_qs(sent.decode('utf-8', 'replace'), keep_blank_values=True) if b'=' in sent else {}
+            fields = (
+                parse_qs(sent.decode('utf-8', 'replace'), keep_blank_values=True)
+                if b'=' in sent
+                else {}
+            )
         if looks_like_json or sent and not fields:
             body = self.json()
             if not isinstance(body, dict):
@@ -112,14 +124,22 @@ class WebhookRequest:
         return {name: values[0] for name, values in fields.items() if values}
 
     def to_payload(self) -> dict:
-        """A request that was not understood, in a form that can be stored and replayed byte by byte.
+        """A request that was not understood, in a form that can be stored and replayed byte by
+        byte.
 
-        Headers are left out: a signature is checked once, at the door, and its value is nobody's business later.
+        Headers are left out: a signature is checked once, at the door, and its value is nobody's
+        business later.
         """
-        return {'unread': {
-            **{name: value for name, value in asdict(self).items() if name not in ('headers', 'remote_addr', 'body', 'url')},
-            'body': self.body.decode('utf-8', 'surrogateescape'),
-        }}
+        return {
+            'unread': {
+                **{
+                    name: value
+                    for name, value in asdict(self).items()
+                    if name not in ('headers', 'remote_addr', 'body', 'url')
+                },
+                'body': self.body.decode('utf-8', 'surrogateescape'),
+            }
+        }
 
     @classmethod
     def from_payload(cls, payload: dict) -> WebhookRequest | None:
@@ -132,26 +152,32 @@ class WebhookRequest:
 
 @dataclass(frozen=True)
 class Account:
-    """What an adapter may know about the connected PBX. `extensions` are the phones that the admin has entered,
-    `webhook_url` is the public address under which the PBX knows us."""
+    """What an adapter may know about the connected PBX. `extensions` are the phones that the admin
+    has entered, `webhook_url` is the public address under which the PBX knows us."""
+
     api_key: str = field(default='', repr=False)
     api_secret: str = field(default='', repr=False)
     api_url: str = ''
     webhook_url: str = field(default='', repr=False)
     timezone: str = 'UTC'
     country: str = ''
-    outside_codes: tuple[str, ...] = ()     # dialled for an outside line
+    outside_codes: tuple[str, ...] = ()  # dialled for an outside line
     extensions: frozenset[str] = frozenset()
     trunks: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
 
     def to_utc(self, local: datetime) -> datetime:
-        """A naive time on the PBX's own clock as aware UTC, with the offset that was in force on that day."""
+        """A naive time on the PBX's own clock as aware UTC, with the offset that was in force on
+        that day."""
         try:
             zone = ZoneInfo(self.timezone or 'UTC')
         except (ZoneInfoNotFoundError, ValueError):
-            raise ProviderError(_(
-                "The time zone %(zone)s is not known. Choose another one on the PBX's form.", zone=self.timezone)) from None
+            raise ProviderError(
+                _(
+                    "The time zone %(zone)s is not known. Choose another one on the PBX's form.",
+                    zone=self.timezone,
+                )
+            ) from None
         return local.replace(tzinfo=zone).astimezone(timezone.utc)
 
     def to_local(self, moment: datetime) -> datetime:
@@ -159,13 +185,19 @@ class Account:
         try:
             return moment.astimezone(ZoneInfo(self.timezone or 'UTC')).replace(tzinfo=None)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ProviderError(_(
-                "The time zone %(zone)s is not known. Choose another one on the PBX's form.", zone=self.timezone)) from None
+            raise ProviderError(
+                _(
+                    "The time zone %(zone)s is not known. Choose another one on the PBX's form.",
+                    zone=self.timezone,
+                )
+            ) from None
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """An endpoint that nobody has entered, what it would be called as a phone, and what it is taken for by what it does."""
+    """An endpoint that nobody has entered, what it would be called as a phone, and what it is taken
+    for by what it does."""
+
     name: str
     extension: str
     is_trunk: bool
@@ -175,11 +207,14 @@ class Stranger:
 class Identity:
     """Which event a payload is.
 
-    `key` is equal for repeats of one event and different otherwise, `call_ref` is the PBX's id of the whole call. An
-    event that belongs to no call (an SMS, a keep-alive) has no `call_ref`, and `ignored` says what it is.
+    `key` is equal for repeats of one event and different otherwise, `call_ref` is the PBX's id of
+    the whole call. An event that belongs to no call (an SMS, a keep-alive) has no `call_ref`, and
+    `ignored` says what it is.
 
-    `leg_ref` is the id of a leg that may have begun as a call of its own: then this event is of that call too.
+    `leg_ref` is the id of a leg that may have begun as a call of its own: then this event is of
+    that call too.
     """
+
     kind: str
     call_ref: str
     key: str
@@ -189,7 +224,9 @@ class Identity:
 
 @dataclass(frozen=True)
 class Stored:
-    """A payload as it lies in the inbox. `received_at` (aware UTC) stands in where a PBX sends no time of its own."""
+    """A payload as it lies in the inbox. `received_at` (aware UTC) stands in where a PBX sends no
+    time of its own."""
+
     payload: Mapping
     received_at: datetime
 
@@ -201,6 +238,7 @@ UNKNOWN_ARRIVAL = datetime.max.replace(tzinfo=timezone.utc)
 @dataclass(frozen=True)
 class Reply:
     """The answer that this PBX expects."""
+
     body: str = ''
     status: int = 200
     content_type: str = 'text/plain; charset=utf-8'
@@ -209,6 +247,7 @@ class Reply:
 @dataclass(frozen=True)
 class SetupFile:
     """What the admin loads or copies into the PBX. It may hold the account's secrets."""
+
     name: str
     content: str
     content_type: str = 'text/plain; charset=utf-8'
@@ -216,8 +255,10 @@ class SetupFile:
 
 @dataclass(frozen=True)
 class SetupBody:
-    """One notification that the admin enters in the PBX by hand: for which event, what follows the webhook address, and the
-    body to paste. The title is what the PBX's own settings call the event."""
+    """One notification that the admin enters in the PBX by hand: for which event, what follows the
+    webhook address, and the body to paste. The title is what the PBX's own settings call the
+    event."""
+
     title: str
     suffix: str
     body: str
@@ -225,8 +266,10 @@ class SetupBody:
 
 @dataclass(frozen=True)
 class Question:
-    """What a PBX wants to know while it handles a call: who calls (`lookup`), that he be entered as a new contact
-    (`create`, with what it knows in `contact`), or who should get the call (`route`). Numbers as delivered."""
+    """What a PBX wants to know while it handles a call: who calls (`lookup`), that he be entered as
+    a new contact (`create`, with what it knows in `contact`), or who should get the call (`route`).
+    Numbers as delivered."""
+
     kind: str
     number: str
     called: str = ''
@@ -236,6 +279,7 @@ class Question:
 @dataclass(frozen=True)
 class Contact:
     """A person or firm as PBXs show it. `url` opens the record in Odoo."""
+
     id: int = 0
     first_name: str = ''
     last_name: str = ''
@@ -248,8 +292,10 @@ class Contact:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Odoo knows. `manager` is the extension of the deal's or contact's owner if he is working now, `team` are the
-    extensions of the called number's team; all empty when nothing is known in time."""
+    """What Odoo knows. `manager` is the extension of the deal's or contact's owner if he is working
+    now, `team` are the extensions of the called number's team; all empty when nothing is known in
+    time."""
+
     contacts: tuple[Contact, ...] = ()
     caller_name: str = ''
     manager: str = ''
@@ -258,12 +304,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class CallEvent:
-    """One thing that happened in a call, in our words. Times are aware UTC, durations seconds, numbers as delivered.
+    """One thing that happened in a call, in our words. Times are aware UTC, durations seconds,
+    numbers as delivered.
 
-    `started_at` is told by PBXs that repeat the start of the call in each event. `order` is the place among events of the
-    same or of no time, where the PBX numbers its events or only their arrival tells. An empty field says nothing: it never
-    overrules another event. Hashable, so that repeats fall out of a set.
+    `started_at` is told by PBXs that repeat the start of the call in each event. `order` is the
+    place among events of the same or of no time, where the PBX numbers its events or only their
+    arrival tells. An empty field says nothing: it never overrules another event. Hashable, so that
+    repeats fall out of a set.
     """
+
     kind: str
     external_id: str
     at: datetime | None = None
@@ -285,7 +334,9 @@ class CallEvent:
 
 @dataclass(frozen=True)
 class LegRecord:
-    """One phone that rang in a call. `outcome` is one of the seven words, seen from that phone; empty while it rings."""
+    """One phone that rang in a call. `outcome` is one of the seven words, seen from that phone;
+    empty while it rings."""
+
     extension: str
     start_at: datetime | None = None
     answered_at: datetime | None = None
@@ -297,6 +348,7 @@ class LegRecord:
 @dataclass(frozen=True)
 class RecordingRecord:
     """Where the sound of a call is: an address, or the PBX's own name of the file."""
+
     url: str = ''
     ref: str = ''
     seconds: int = 0
@@ -304,7 +356,9 @@ class RecordingRecord:
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One call: what :func:`fold.fold` makes of its events. `talk_known` is False where the PBX did not tell the talk."""
+    """One call: what :func:`fold.fold` makes of its events. `talk_known` is False where the PBX did
+    not tell the talk."""
+
     external_id: str
     direction: str
     caller: str = ''
@@ -322,14 +376,16 @@ class CallRecord:
     end_unknown: bool = False
     legs: tuple[LegRecord, ...] = ()
     recordings: tuple[RecordingRecord, ...] = ()
-    doubts: tuple[str, ...] = ()    # of DOUBTS: what was not told, or not believed, so that something near it stands here
+    # of DOUBTS: what was not told, or not believed, so that something near it stands here
+    doubts: tuple[str, ...] = ()
 
 
 class Provider:
     """A PBX's dialect. Subclassing registers it; instances hold no state.
 
-    An adapter says how a request is authenticated (`verify`), which events it carries (`split`, `identify`), what they
-    mean (`translate`) and what to answer (`handshake`, `reply`); some PBXs also ask (`question`).
+    An adapter says how a request is authenticated (`verify`), which events it carries (`split`,
+    `identify`), what they mean (`translate`) and what to answer (`handshake`, `reply`); some PBXs
+    also ask (`question`).
     """
 
     code = ''
@@ -338,21 +394,26 @@ class Provider:
     api_key_label = ''
     api_secret_label = _("API secret")
     default_api_url = ''
-    # what the admin does with the webhook address, one step a line; plain text. Labels and steps are marked with _()
+    # what the admin does with the webhook address, one step a line; plain text. Labels and steps
+    # are marked with _()
     setup_steps: tuple[str, ...] = ()
     # notifications that the admin enters one by one, where the PBX cannot be told them at once
     setup_bodies: tuple[SetupBody, ...] = ()
-    # whether the PBX usually stands in the company's own network, so that it may reach an address that the internet does not
+    # whether the PBX usually stands in the company's own network, so that it may reach an address
+    # that the internet does not
     stands_inside = False
-    # whether it tells that an outgoing call was answered when that happens, not when the call has ended
+    # whether it tells that an outgoing call was answered when that happens, not when the call has
+    # ended
     tells_outgoing_answer = True
-    # whether its deliveries are authenticated by more than the address: a link of one that are not leads nobody elsewhere
+    # whether its deliveries are authenticated by more than the address: a link of one that are not
+    # leads nobody elsewhere
     signs = True
     # whether its events name trunks like phones, so that somebody has to know which is which
     names_trunks = False
     # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
     shares_legs = False
-    # hosts that serve this PBX's recordings without credentials; a leading dot takes every sub-domain
+    # hosts that serve this PBX's recordings without credentials; a leading dot takes every
+    # sub-domain
     recording_hosts: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
@@ -380,15 +441,17 @@ class Provider:
         raise NotImplementedError
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
-        """Which event this payload is. Whatever could make :meth:`translate` fail on it is found here.
+        """Which event this payload is. Whatever could make :meth:`translate` fail on it is found
+        here.
 
         :raise ProviderError: the event is not understood; it is kept as failed with this reason
         """
         raise NotImplementedError
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        """All payloads of one call, in order of arrival, in our words. The call is that of the first one; after its own may
-        come those of calls with which it shares a leg, see :class:`Identity`."""
+        """All payloads of one call, in order of arrival, in our words. The call is that of the
+        first one; after its own may come those of calls with which it shares a leg, see
+        :class:`Identity`."""
         raise NotImplementedError
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
@@ -396,20 +459,23 @@ class Provider:
         return set()
 
     def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
-        """The endpoints in these calls that nobody has entered, neither as an extension nor as a trunk."""
+        """The endpoints in these calls that nobody has entered, neither as an extension nor as a
+        trunk."""
         return []
 
     def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
-        """How the client's commands name this running call, where that is not the PBX's id of the call: then ''."""
+        """How the client's commands name this running call, where that is not the PBX's id of the
+        call: then ''."""
         return ''
 
     def route_ref(self, stored: Sequence[Stored], account: Account) -> str:
-        """How the client's `route` names a caller from outside who waits in a menu or queue now, before any phone has rung;
-        '' where there is none, or the PBX cannot be told."""
+        """How the client's `route` names a caller from outside who waits in a menu or queue now,
+        before any phone has rung; '' where there is none, or the PBX cannot be told."""
         return ''
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
-        """What the PBX asks with this (authenticated) request, besides the events that it may carry.
+        """What the PBX asks with this (authenticated) request, besides the events that it may
+        carry.
 
         :raise ProviderError: it asks something that cannot be understood
         """
@@ -430,10 +496,11 @@ registry: Mapping[str, Provider] = MappingProxyType(_registry)
 
 # --- what can be believed ----------------------------------------------------------------------------------------
 
-# What a PBX may leave out or get wrong without its call being lost: something near the truth stands in, and the call is
-# marked with the word.
+# What a PBX may leave out or get wrong without its call being lost: something near the truth stands
+# in, and the call is marked with the word.
 DOUBTS = ('time', 'duration', 'direction')
-# Years of a clock that was set, and of a time that is one: .NET's year 1, Unix' 1970 and 9999 all mean that nobody knew.
+# Years of a clock that was set, and of a time that is one: .NET's year 1, Unix' 1970 and 9999 all
+# mean that nobody knew.
 YEARS = range(2000, 2100)
 # No call lasts longer; a counter that was never started tells more.
 LONGEST_CALL = 48 * 3600
@@ -474,15 +541,26 @@ def moment_or(told: datetime | None, received_at: datetime) -> datetime:
 
 # --- helpers that adapters share ---------------------------------------------------------------------------------
 
+
 def in_calls(identities: Iterable[tuple[Identity, Stored]]) -> dict[str, list[Stored]]:
-    """What :meth:`Provider.translate` takes for each call: its own events, then those of calls with which it has a leg in
-    common."""
+    """What :meth:`Provider.translate` takes for each call: its own events, then those of calls with
+    which it has a leg in common."""
     own, legs = {}, {}
     for identity, stored in identities:
         own.setdefault(identity.call_ref, []).append(stored)
         legs.setdefault(identity.call_ref, {identity.call_ref}).update({identity.leg_ref} - {''})
-    return {ref: [*stored, *(one for other in own if other != ref and legs[ref] & legs[other] for one in own[other])]
-            for ref, stored in own.items()}
+    return {
+        ref: [
+            *stored,
+            *(
+                one
+                for other in own
+                if other != ref and legs[ref] & legs[other]
+                for one in own[other]
+            ),
+        ]
+        for ref, stored in own.items()
+    }
 
 
 def missing(name: str) -> ProviderError:
@@ -491,15 +569,26 @@ def missing(name: str) -> ProviderError:
 
 def unfit(name: str, what: str, text: str) -> ProviderError:
     """:param what: what the field should hold, marked with _(): a noun with its article"""
-    return ProviderError(_("The field %(field)s should hold %(what)s, but holds: %(text)s", field=name, what=what, text=text))
+    return ProviderError(
+        _(
+            "The field %(field)s should hold %(what)s, but holds: %(text)s",
+            field=name,
+            what=what,
+            text=text,
+        )
+    )
 
 
 def unknown(name: str, text: str) -> ProviderError:
-    return ProviderError(_("The word in the field %(field)s is unknown: %(text)s", field=name, text=text))
+    return ProviderError(
+        _("The word in the field %(field)s is unknown: %(text)s", field=name, text=text)
+    )
 
 
 def unknown_event(text: str) -> ProviderError:
-    return ProviderError(_("This is an unknown event: %(event)s. Is the right kind of PBX chosen?", event=text))
+    return ProviderError(
+        _("This is an unknown event: %(event)s. Is the right kind of PBX chosen?", event=text)
+    )
 
 
 # Deeper nesting is no event, and would overflow the stack of whoever reads it after us.
@@ -515,20 +604,29 @@ def parse_json(text: str | bytes, what: str):
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ProviderError(_("What came is not JSON (%(what)s): %(error)s", what=what, error=str(error)[:200])) from None
+        raise ProviderError(
+            _("What came is not JSON (%(what)s): %(error)s", what=what, error=str(error)[:200])
+        ) from None
     level = [value]
     for _depth in range(MAX_DEPTH):
-        level = [child for one in level if isinstance(one, (dict, list))
-                 for child in (one.values() if isinstance(one, dict) else one)]
+        level = [
+            child
+            for one in level
+            if isinstance(one, (dict, list))
+            for child in (one.values() if isinstance(one, dict) else one)
+        ]
         if not level:
             return value
     raise ProviderError(_("What came is nested too deeply to be an event (%(what)s).", what=what))
 
 
 def dump(payload: Mapping) -> str:
-    """A payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as escapes, and
+    """A payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as escapes,
+    and
     :func:`json.loads` gives back exactly what came."""
-    return _SURROGATE.sub(lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False))
+    return _SURROGATE.sub(
+        lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False)
+    )
 
 
 def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
@@ -552,17 +650,22 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
         value = f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
     value = plain(storable(value)).strip()
     if len(value) > LONGEST_TEXT:
-        raise ProviderError(_(
-            "The field %(field)s is longer than %(most)s characters: %(text)s…",
-            field=name, most=LONGEST_TEXT, text=value[:50]))
+        raise ProviderError(
+            _(
+                "The field %(field)s is longer than %(most)s characters: %(text)s…",
+                field=name,
+                most=LONGEST_TEXT,
+                text=value[:50],
+            )
+        )
     if required and not value:
         raise missing(name)
     return value
 
 
 def seconds_of(payload: Mapping, name: str) -> float | None:
-    """A duration in seconds, given as a number or as its text; None when it is absent, empty, negative or longer than any
-    call.
+    """A duration in seconds, given as a number or as its text; None when it is absent, empty,
+    negative or longer than any call.
 
     :raise ProviderError: it is no number
     """
@@ -580,8 +683,8 @@ def seconds_of(payload: Mapping, name: str) -> float | None:
 
 
 def unix_time_of(payload: Mapping, name: str) -> datetime | None:
-    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is absent, empty, 0 or of no year
-    in which anybody called.
+    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is
+    absent, empty, 0 or of no year in which anybody called.
 
     :raise ProviderError: it is no number
     """
@@ -598,7 +701,8 @@ def unix_time_of(payload: Mapping, name: str) -> datetime | None:
 
 
 def later(moment: datetime, seconds: float) -> datetime:
-    """So many seconds later, earlier where they are negative; the moment itself where the calendar ends before."""
+    """So many seconds later, earlier where they are negative; the moment itself where the calendar
+    ends before."""
     try:
         return moment + timedelta(seconds=seconds)
     except OverflowError:
@@ -617,10 +721,13 @@ def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = 
 
 
 def local_time_of(
-    payload: Mapping, name: str, account: Account, pattern: str = '%Y-%m-%d %H:%M:%S',
+    payload: Mapping,
+    name: str,
+    account: Account,
+    pattern: str = '%Y-%m-%d %H:%M:%S',
 ) -> datetime | None:
-    """A time on the PBX's own clock, as aware UTC; None when it is absent, empty, all zeros or of no year in which anybody
-    called.
+    """A time on the PBX's own clock, as aware UTC; None when it is absent, empty, all zeros or of
+    no year in which anybody called.
 
     :raise ProviderError: it is no time
     """

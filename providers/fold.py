@@ -1,8 +1,10 @@
 """All events of one call become one record.
 
-The result depends on the set of events alone: not on their order of arrival, their repeats or the deliveries that
-brought them. A call is therefore never edited step by step; it is computed again whenever an event comes.
+The result depends on the set of events alone: not on their order of arrival, their repeats or the
+deliveries that brought them. A call is therefore never edited step by step; it is computed again
+whenever an event comes.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -19,18 +21,21 @@ _AT_IT = frozenset({'ringing', 'answered', 'transferred'})
 # How an unanswered call is called where nobody told the outcome.
 _UNANSWERED = {'inbound': 'missed', 'outbound': 'no_answer', 'internal': 'no_answer'}
 _OTHER_WORDS = {
-    ('inbound', 'no_answer'): 'missed', ('outbound', 'missed'): 'no_answer', ('outbound', 'abandoned'): 'no_answer',
+    ('inbound', 'no_answer'): 'missed',
+    ('outbound', 'missed'): 'no_answer',
+    ('outbound', 'abandoned'): 'no_answer',
 }
 # More seconds than any call has; clocks that were never set make such calls.
-_MOST = 10 ** 7
+_MOST = 10**7
 
 
 def fold(events: Iterable[CallEvent]) -> CallRecord | None:
-    """The call that these events tell of, or None while they tell of none (see :func:`void_reason`).
+    """The call that these events tell of, or None while they tell of none (see
+    :func:`void_reason`).
 
     Rules: talk counts from the first answer by a person to the end; a call with no talk is
-    not `answered`; who answered first is the call's extension; `wait` is from the start to the answer or to the end.
-    Where two events contradict each other, the later one wins.
+    not `answered`; who answered first is the call's extension; `wait` is from the start to the
+    answer or to the end. Where two events contradict each other, the later one wins.
     """
     events = sorted(set(events), key=_order)
     life = [event for event in events if event.kind in _LIFE]
@@ -96,7 +101,8 @@ def void_reason(events: Iterable[CallEvent]) -> str:
 
 
 def _order(event: CallEvent):
-    """By time, as the adapter says, by what can only follow, by content: a total order that no arrival can change."""
+    """By time, as the adapter says, by what can only follow, by content: a total order that no
+    arrival can change."""
     return event.at or _FIRST, event.order, KINDS.index(event.kind), repr(event)
 
 
@@ -110,7 +116,8 @@ def _last(events: Sequence[CallEvent], name: str):
 
 
 def _before(moment: datetime, seconds: float) -> datetime:
-    """So long ago; some PBXs say the year 1 where they know no time, and nothing was before that."""
+    """So long ago; some PBXs say the year 1 where they know no time, and nothing was before
+    that."""
     return moment - min(timedelta(seconds=seconds), moment - _FIRST)
 
 
@@ -118,8 +125,11 @@ def _whole(seconds: float | None) -> int:
     return min(int((seconds or 0) + 0.5), _MOST)
 
 
-def _settle(outcome: str, direction: str, life: Sequence[CallEvent], was_answered: bool, talk: float | None) -> str:
-    """The outcome of an ended call: what was told, unless it claims an answer without talk; else what happened."""
+def _settle(
+    outcome: str, direction: str, life: Sequence[CallEvent], was_answered: bool, talk: float | None
+) -> str:
+    """The outcome of an ended call: what was told, unless it claims an answer without talk; else
+    what happened."""
     if outcome == 'answered' or (not outcome and was_answered):
         if talk is None or talk > 0:
             return 'answered'
@@ -127,15 +137,19 @@ def _settle(outcome: str, direction: str, life: Sequence[CallEvent], was_answere
     if outcome:
         # senders use the words of both sides for each other's calls
         return _OTHER_WORDS.get((direction, outcome), outcome)
-    if direction == 'inbound' and _first(life, 'queue') and not any(event.extension for event in life):
+    if (
+        direction == 'inbound'
+        and _first(life, 'queue')
+        and not any(event.extension for event in life)
+    ):
         # he left while waiting and no phone had rung
         return 'abandoned'
     return _UNANSWERED[direction]
 
 
 def _extension(direction, answered, life, answers, ends) -> str:
-    """Who took the call first; outbound: who placed it; internal: who took it, else whose phone rang. Nobody for a lost
-    inbound call."""
+    """Who took the call first; outbound: who placed it; internal: who took it, else whose phone
+    rang. Nobody for a lost inbound call."""
     if direction == 'outbound':
         return _first(life, 'extension')
     if answered:
@@ -143,16 +157,18 @@ def _extension(direction, answered, life, answers, ends) -> str:
     return '' if direction == 'inbound' else _first(life, 'extension')
 
 
-def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over) -> tuple[LegRecord, ...]:
-    """The phones of our side. An outbound call has legs only when it was passed on: the phone that placed it rang for
-    nobody."""
+def _legs(
+    direction, answered, life, call_answered_at, call_ended_at, talk, over
+) -> tuple[LegRecord, ...]:
+    """The phones of our side. An outbound call has legs only when it was passed on: the phone that
+    placed it rang for nobody."""
     phones = {}
     for event in life:
         if event.extension:
             phones.setdefault(event.extension, []).append(event)
     if direction == 'outbound' and len(phones) < 2:
         return ()
-    takes = {}      # extension: when its owner began to talk
+    takes = {}  # extension: when its owner began to talk
     quits = {extension: _quits(events) for extension, events in phones.items()}
     for extension, events in phones.items():
         took = [event.at for event in events if event.kind == 'answered']
@@ -172,36 +188,48 @@ def _legs(direction, answered, life, call_answered_at, call_ended_at, talk, over
         took = extension in takes
         answered_at = takes.get(extension)
         # a phone that tells no end of its own was quiet when the next one took the call
-        begun = answered_at or min((event.at for event in events if event.at and event.kind != 'ended'), default=None)
-        following = next((at for at in starts if begun and (at > begun or not took and at >= begun)), None)
+        begun = answered_at or min(
+            (event.at for event in events if event.at and event.kind != 'ended'), default=None
+        )
+        following = next(
+            (at for at in starts if begun and (at > begun or not took and at >= begun)), None
+        )
         ended_at = own_ends[-1].at if own_ends else following or call_ended_at
         told = _last(quits[extension], 'outcome')
         if took:
-            # a lone talker has all the talk that was told; who left earlier or shares it has it by the clock
+            # a lone talker has all the talk that was told; who left earlier or shares it has it by
+            # the clock
             alone = len(takes) == 1 and not own_ends
             span = (ended_at - answered_at).total_seconds() if answered_at and ended_at else 0
             leg_talk = talk if alone else _whole(max(span, 0))
         else:
             leg_talk = 0
-        legs.append(LegRecord(
-            extension=extension,
-            start_at=min((event.at for event in events if event.at and event.kind != 'ended'), default=answered_at),
-            answered_at=answered_at,
-            ended_at=ended_at,
-            talk_seconds=leg_talk,
-            outcome='answered' if took else told or ('no_answer' if ended_at or over else ''),
-        ))
+        legs.append(
+            LegRecord(
+                extension=extension,
+                start_at=min(
+                    (event.at for event in events if event.at and event.kind != 'ended'),
+                    default=answered_at,
+                ),
+                answered_at=answered_at,
+                ended_at=ended_at,
+                talk_seconds=leg_talk,
+                outcome='answered' if took else told or ('no_answer' if ended_at or over else ''),
+            )
+        )
     return tuple(sorted(legs, key=lambda leg: (leg.start_at or _FIRST, leg.extension)))
 
 
 def _quits(events: Sequence[CallEvent]) -> list[CallEvent]:
-    """The ends that a phone has told since it was last heard of: a queue rings it again and again."""
+    """The ends that a phone has told since it was last heard of: a queue rings it again and
+    again."""
     later = itertools.takewhile(lambda event: event.kind not in _AT_IT, reversed(events))
     return [event for event in reversed(list(later)) if event.kind == 'leg_ended']
 
 
 def _recordings(events: Sequence[CallEvent]) -> tuple[RecordingRecord, ...]:
-    """One for each address or file name; a file that is told twice, once with its address, is one."""
+    """One for each address or file name; a file that is told twice, once with its address, is
+    one."""
     found: dict[str, RecordingRecord] = {}
     for event in events:
         if event.recording_url or event.recording_ref:

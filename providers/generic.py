@@ -1,4 +1,5 @@
 """Any PBX through a middleware of one's own: one JSON object an event, signed with HMAC-SHA256."""
+
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -65,15 +66,23 @@ class Generic(Provider):
     setup_steps = (
         _("Choose a long random HMAC secret and save this form."),
         _("Let your middleware POST every call event as JSON to the webhook address."),
-        _("Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>."),
-        _("The set-up file of this form is a shell script that posts one answered call, signed: run it where the middleware "
-          "runs, and take it as the example. docs/webhook.md in the addon's folder lists all fields."),
+        _(
+            "Sign the raw body: X-Telephony-Signature: sha256=<hex HMAC-SHA256 with the HMAC secret>."
+        ),
+        _(
+            "The set-up file of this form is a shell script that posts one answered call, signed: run it where the middleware "
+            "runs, and take it as the example. docs/webhook.md in the addon's folder lists all fields."
+        ),
     )
 
     def setup_file(self, account: Account) -> SetupFile:
         """An example that works: it posts one call, signed with the account's secret."""
-        return SetupFile('post-a-call.sh', EXAMPLE.replace('@URL@', shlex.quote(account.webhook_url)).replace(
-            '@SECRET@', shlex.quote(account.api_secret)))
+        return SetupFile(
+            'post-a-call.sh',
+            EXAMPLE.replace('@URL@', shlex.quote(account.webhook_url)).replace(
+                '@SECRET@', shlex.quote(account.api_secret)
+            ),
+        )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
         signing.require_hmac(request, account.api_secret)
@@ -82,18 +91,26 @@ class Generic(Provider):
         body = request.json()
         items = body if isinstance(body, list) else [body]
         if len(items) > BATCH_LIMIT:
-            raise Refused(_(
-                "A batch holds at most %(most)s events, this one has %(count)s. Send it in parts.",
-                most=BATCH_LIMIT, count=len(items)), status=413)
+            raise Refused(
+                _(
+                    "A batch holds at most %(most)s events, this one has %(count)s. Send it in parts.",
+                    most=BATCH_LIMIT,
+                    count=len(items),
+                ),
+                status=413,
+            )
         if not isinstance(body, (list, dict)):
             raise ProviderError(_("The body should be a JSON object or a list of objects."))
         return [item if isinstance(item, dict) else {'not_an_object': item} for item in items]
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
         if 'not_an_object' in payload:
-            raise ProviderError(_(
-                "Each element of the batch should be a JSON object, this one is: %(text)s",
-                text=str(payload['not_an_object'])[:100]))
+            raise ProviderError(
+                _(
+                    "Each element of the batch should be a JSON object, this one is: %(text)s",
+                    text=str(payload['not_an_object'])[:100],
+                )
+            )
         event = _event(Stored(payload, UNKNOWN_ARRIVAL))
         event_id = text_of(payload, 'event_id')
         return Identity(
@@ -132,12 +149,19 @@ def _moment(payload: Mapping, name: str) -> datetime | None:
         return None
     try:
         # Python 3.10 knows neither the Z nor fractions of other than 3 or 6 digits
-        moment = datetime.fromisoformat(_six_digits(text[:-1] + '+00:00' if text[-1] in 'Zz' else text))
+        moment = datetime.fromisoformat(
+            _six_digits(text[:-1] + '+00:00' if text[-1] in 'Zz' else text)
+        )
     except ValueError:
         raise unfit(name, _("an ISO 8601 time"), text[:100]) from None
     if moment.tzinfo is None:
-        raise ProviderError(_(
-            "The time in the field %(field)s needs an offset from UTC, such as +05:00: %(text)s", field=name, text=text[:100]))
+        raise ProviderError(
+            _(
+                "The time in the field %(field)s needs an offset from UTC, such as +05:00: %(text)s",
+                field=name,
+                text=text[:100],
+            )
+        )
     try:
         return believed(moment.astimezone(timezone.utc))
     except OverflowError:
@@ -153,7 +177,8 @@ def _six_digits(text: str) -> str:
 
 
 def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
-    """Where no event of a call tells its direction, who called whom does: outbound is what a number or phone of ours calls."""
+    """Where no event of a call tells its direction, who called whom does: outbound is what a number
+    or phone of ours calls."""
     if any(event.direction for event in events):
         return events
     doubt('direction')
@@ -166,5 +191,11 @@ def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
 
     caller, called = first('caller'), first('called')
     ours = numbers.to_e164(caller, account.country) in account.own_numbers
-    direction = 'inbound' if not (ours or is_phone(caller)) else 'internal' if is_phone(called) else 'outbound'
+    direction = (
+        'inbound'
+        if not (ours or is_phone(caller))
+        else 'internal'
+        if is_phone(called)
+        else 'outbound'
+    )
     return [replace(event, direction=direction) for event in events]

@@ -1,7 +1,10 @@
-"""Phone numbers: every spelling that a PBX or a person uses becomes E.164; what is no outside number stays what it is.
+"""Phone numbers: every spelling that a PBX or a person uses becomes E.164; what is no outside
+number stays what it is.
 
-The one place where numbers are parsed. Rules that the library does not have, and their reasons, are in :func:`to_e164`.
+The one place where numbers are parsed. Rules that the library does not have, and their reasons, are
+in :func:`to_e164`.
 """
+
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -11,31 +14,56 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, timezone
 
 # Texts that PBXs send instead of a hidden or absent number.
-HIDDEN = frozenset({
-    '', 'anonymous', 'unknown', 'unavailable', 'private', 'restricted', 'withheld', 'hidden', 'none', 'null', 'false',
-    'asserted-identity', 's', 'anonim', 'private number', 'unknown number',
-    'номер скрыт', 'скрытый номер', 'скрыт', 'неизвестно', 'неизвестный номер', 'номер не определен',
-    'номер не определён', 'аноним',
-})
-# The longest thing that is dialled inside a company or as a short code; shorter than any subscriber's number.
+HIDDEN = frozenset(
+    {
+        '',
+        'anonymous',
+        'unknown',
+        'unavailable',
+        'private',
+        'restricted',
+        'withheld',
+        'hidden',
+        'none',
+        'null',
+        'false',
+        'asserted-identity',
+        's',
+        'anonim',
+        'private number',
+        'unknown number',
+        'номер скрыт',
+        'скрытый номер',
+        'скрыт',
+        'неизвестно',
+        'неизвестный номер',
+        'номер не определен',
+        'номер не определён',
+        'аноним',
+    }
+)
+# The longest thing that is dialled inside a company or as a short code; shorter than any
+# subscriber's number.
 SHORT = 6
-# The least that is read as an international number without its plus. Below it a local number (683-40-02) would turn
-# up in a small country (+683 is Niue).
+# The least that is read as an international number without its plus. Below it a local number
+# (683-40-02) would turn up in a small country (+683 is Niue).
 INTERNATIONAL = 9
 
-# No field that a person fills in has more to say; what is pasted beyond it is not read, for the search tries many readings.
+# No field that a person fills in has more to say; what is pasted beyond it is not read, for the
+# search tries many readings.
 LONGEST_FIELD = 500
 
 # What companies have people dial for an outside line, longest first, where an account does not say.
 USUAL_CODES = ('99', '9', '0')
 
-_NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*(?:;.*)?$', re.DOTALL)     # "Ann" <sip:+77771234567@pbx>;tag=1
-_NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')     # Ann (77771234567)
+# "Ann" <sip:+77771234567@pbx>;tag=1
+_NAME_AND_NUMBER = re.compile(r'^.*<([^<>]*)>\s*(?:;.*)?$', re.DOTALL)
+_NAME_AND_BRACKETS = re.compile(r'^[^\d+(]+\((\+?\d{7,15})\)$')  # Ann (77771234567)
 _SIP = re.compile(r'^(?:sips?|tel):', re.IGNORECASE)
 # *67, *31#: a service of the network, dialled before the number
 _SERVICE = re.compile(r'^(?:\*\d{2,3}#|#\d{2,3}#|\*\d{2})+(?=\s*[\d+])')
-_PAUSE = re.compile(r'[,wp]+', re.IGNORECASE)       # 9w87011234567: dialled after a pause
-_FLOAT = re.compile(r'^(\+?\d{7,15})\.0+$')         # what a spreadsheet makes of a number
+_PAUSE = re.compile(r'[,wp]+', re.IGNORECASE)  # 9w87011234567: dialled after a pause
+_FLOAT = re.compile(r'^(\+?\d{7,15})\.0+$')  # what a spreadsheet makes of a number
 # What stands between the numbers of one field; a slash may be within one.
 _AND = re.compile(r'\s(?:и|или|және|and|or)\s')
 _BETWEEN = re.compile(r'[;,|\n\r]')
@@ -49,8 +77,8 @@ _NUMBER = re.compile(r'^\+?[\d\s().\-/\u00a0\u2010-\u2015]+$')
 
 
 def plain(text: str) -> str:
-    """A text as machines write it: any space of Unicode is an ordinary one (before AM stands U+202F these days), any script's
-    digits are 0 to 9, and marks of writing direction are gone."""
+    """A text as machines write it: any space of Unicode is an ordinary one (before AM stands U+202F
+    these days), any script's digits are 0 to 9, and marks of writing direction are gone."""
     if text.isascii():
         return text
     return ''.join(map(_plain, _MARKS.sub('', text)))
@@ -63,9 +91,16 @@ def _plain(char: str) -> str:
 
 
 def clean(raw: str | None) -> str:
-    """What was delivered without its wrapping: the user part of a SIP address, the number behind a display name, no
-    parameters. Hidden callers give ''. The result may still be an extension, a SIP name or nonsense."""
-    text = _INVISIBLE.sub('', plain(str(raw or ''))).translate(_WIDE_SIGNS).strip().strip('"\'').strip()
+    """What was delivered without its wrapping: the user part of a SIP address, the number behind a
+    display name, no parameters. Hidden callers give ''. The result may still be an extension, a SIP
+    name or nonsense."""
+    text = (
+        _INVISIBLE.sub('', plain(str(raw or '')))
+        .translate(_WIDE_SIGNS)
+        .strip()
+        .strip('"\'')
+        .strip()
+    )
     if match := _NAME_AND_NUMBER.match(text) or _NAME_AND_BRACKETS.match(text):
         text = match[1].strip()
     if _SIP.match(text):
@@ -81,13 +116,19 @@ def clean(raw: str | None) -> str:
 
 
 @lru_cache(maxsize=8192)
-def to_e164(raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False) -> str:
-    """E.164 of an outside number, or '' for extensions, short codes, hidden callers, masked and impossible numbers.
+def to_e164(
+    raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False
+) -> str:
+    """E.164 of an outside number, or '' for extensions, short codes, hidden callers, masked and
+    impossible numbers.
 
     :param raw: the number as delivered
-    :param country: ISO code whose national spellings are understood ('KZ'), of the PBX, not of the caller
-    :param codes: what employees dial before a number for an outside line; it is no part of the number
-    :param is_dialled: an employee dialled it, so that a code may stand before it, also one that nobody has entered
+    :param country: ISO code whose national spellings are understood ('KZ'), of the PBX, not of the
+        caller
+    :param codes: what employees dial before a number for an outside line; it is no part of the
+        number
+    :param is_dialled: an employee dialled it, so that a code may stand before it, also one that
+        nobody has entered
     """
     # a # at the end only ends the dialling; a pattern for it would look at each of many
     parts = _PAUSE.split(_SERVICE.sub('', clean(raw).rstrip('#')).strip())
@@ -100,7 +141,9 @@ def to_e164(raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ''
 
 
-def _readings(text: str, country: str, codes: tuple[str, ...], is_dialled: bool) -> Iterator[PhoneNumber | None]:
+def _readings(
+    text: str, country: str, codes: tuple[str, ...], is_dialled: bool
+) -> Iterator[PhoneNumber | None]:
     """What a number may be, the likeliest first; None for a way in which it cannot be read."""
     digits = re.sub(r'\D', '', text)
     if text.startswith('+'):
@@ -111,7 +154,11 @@ def _readings(text: str, country: str, codes: tuple[str, ...], is_dialled: bool)
 
     def without(code: str) -> PhoneNumber | None:
         tail = digits.removeprefix(code) if digits.startswith(code) else ''
-        return _valid('+' + tail[2:] if tail.startswith('00') else tail, country) if len(tail) > SHORT else None
+        return (
+            _valid('+' + tail[2:] if tail.startswith('00') else tail, country)
+            if len(tail) > SHORT
+            else None
+        )
 
     entered = sorted(codes, key=len, reverse=True)
     if is_dialled:
@@ -123,8 +170,13 @@ def _readings(text: str, country: str, codes: tuple[str, ...], is_dialled: bool)
     if not is_dialled:
         yield from map(without, entered)
     elif not entered:
-        # 9 and 8 701… is no Iranian: with the prefix of the own country behind the code it is meant for that
-        yield from (without(code) for code in USUAL_CODES if _begins_at_home(digits.removeprefix(code), country))
+        # 9 and 8 701… is no Iranian: with the prefix of the own country behind the code it is meant
+        # for that
+        yield from (
+            without(code)
+            for code in USUAL_CODES
+            if _begins_at_home(digits.removeprefix(code), country)
+        )
     if len(digits) >= INTERNATIONAL:
         # PBXs send international numbers without the plus (442079460111 to a company in Kazakhstan)
         yield _valid('+' + digits, country)
@@ -141,39 +193,61 @@ def _valid(text: str, country: str) -> PhoneNumber | None:
 
 
 def _begins_at_home(digits: str, country: str) -> bool:
-    """Whether this is a whole number of the country, written with its trunk prefix or its code: 8 701… or 7 701…"""
+    """Whether this is a whole number of the country, written with its trunk prefix or its code: 8
+    701… or 7 701…"""
     home = PhoneMetadata.metadata_for_region(country, None) if country else None
-    if not home or not digits.startswith(tuple(filter(None, (home.national_prefix, str(home.country_code))))):
+    if not home or not digits.startswith(
+        tuple(filter(None, (home.national_prefix, str(home.country_code))))
+    ):
         return False
     number = _valid(digits, country)
-    return bool(number and number.country_code == home.country_code and len(digits) > len(str(number.national_number)))
+    return bool(
+        number
+        and number.country_code == home.country_code
+        and len(digits) > len(str(number.national_number))
+    )
 
 
 def numbers_in(text: str | None, country: str = '') -> tuple[str, ...]:
-    """All outside numbers of a field that a person filled in, as E.164 in their order: two in one field, with a name or a note
-    beside them, in any spelling."""
+    """All outside numbers of a field that a person filled in, as E.164 in their order: two in one
+    field, with a name or a note beside them, in any spelling."""
     text = str(text or '')
     if len(text) > LONGEST_FIELD:
-        text = text[:LONGEST_FIELD].rstrip('+0123456789-/(). ')     # half a number may be another one
+        # half a number may be another one
+        text = text[:LONGEST_FIELD].rstrip('+0123456789-/(). ')
     text = _AND.sub(lambda match: ';' * len(match[0]), plain(text))
     if not _BETWEEN.search(text) and (whole := to_e164(text, country)):
         return (whole,)
-    told = [(match.start, match.end, phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))
-            for match in phonenumbers.PhoneNumberMatcher(text, country or None)]
+    told = [
+        (
+            match.start,
+            match.end,
+            phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164),
+        )
+        for match in phonenumbers.PhoneNumberMatcher(text, country or None)
+    ]
     # spellings that only to_e164 knows
-    told += [(*piece.span(), number) for piece in _PIECE.finditer(text)
-             if not any(start < piece.end() and piece.start() < end for start, end, _number in told)
-             and (number := to_e164(piece[0], country))]
+    told += [
+        (*piece.span(), number)
+        for piece in _PIECE.finditer(text)
+        if not any(start < piece.end() and piece.start() < end for start, end, _number in told)
+        and (number := to_e164(piece[0], country))
+    ]
     if not told and (words := text.split()):
         # 8 701 123 45 67 8 702 765 43 21
-        halves = ((to_e164(' '.join(words[:place]), country), to_e164(' '.join(words[place:]), country))
-                  for place in range(1, len(words)))
+        halves = (
+            (to_e164(' '.join(words[:place]), country), to_e164(' '.join(words[place:]), country))
+            for place in range(1, len(words))
+        )
         return next(filter(all, halves), ())
     return tuple(dict.fromkeys(number for _start, _end, number in sorted(told)))
 
 
-def normalise(raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False) -> str:
-    """E.164 where the number can be parsed, see :func:`to_e164`; else what was delivered without its wrapping."""
+def normalise(
+    raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False
+) -> str:
+    """E.164 where the number can be parsed, see :func:`to_e164`; else what was delivered without
+    its wrapping."""
     return to_e164(raw, country, codes, is_dialled) or clean(raw)
 
 
@@ -181,14 +255,16 @@ def normalise(raw: str | None, country: str = '', codes: tuple[str, ...] = (), i
 def pretty(number: str) -> str:
     """+77771234567 → '+7 777 123 4567'; what is no such number stays as it is."""
     try:
-        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+        return phonenumbers.format_number(
+            phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL
+        )
     except phonenumbers.NumberParseException:
         return number
 
 
 def as_dialled(number: str, country: str = '') -> str:
-    """An E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or 8104420… elsewhere. What cannot
-    be parsed, or where no country is known, stays as it is."""
+    """An E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or
+    8104420… elsewhere. What cannot be parsed, or where no country is known, stays as it is."""
     try:
         parsed = phonenumbers.parse(number) if country else None
     except phonenumbers.NumberParseException:
@@ -200,12 +276,16 @@ def as_dialled(number: str, country: str = '') -> str:
 
 @lru_cache(maxsize=8192)
 def is_mobile(number: str) -> bool:
-    """Whether an E.164 number takes SMS: a mobile one, or of a country whose plan does not tell mobiles from landlines."""
+    """Whether an E.164 number takes SMS: a mobile one, or of a country whose plan does not tell
+    mobiles from landlines."""
     return phonenumbers.number_type(phonenumbers.parse(number)) in (
-        phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    )
 
 
 @lru_cache(maxsize=8192)
 def zones_of(number: str) -> tuple[str, ...]:
-    """IANA names of the time zones where an E.164 number may be: one for most landlines, many for a large country's mobiles."""
+    """IANA names of the time zones where an E.164 number may be: one for most landlines, many for a
+    large country's mobiles."""
     return timezone.time_zones_for_number(phonenumbers.parse(number))

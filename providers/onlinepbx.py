@@ -1,8 +1,9 @@
 """OnlinePBX: one post an event, as JSON or as a form. Nothing is signed; token and domain are all.
 
-The four events tell who called whom and how it ended, but not whom a queue or a group has rung, nor that the caller
-waited in one. Causes are FreeSWITCH's.
+The four events tell who called whom and how it ended, but not whom a queue or a group has rung, nor
+that the caller waited in one. Causes are FreeSWITCH's.
 """
+
 from __future__ import annotations
 
 import re
@@ -33,14 +34,20 @@ from .base import (
 )
 from .links import link_of
 
-KIND = {'call_start': 'ringing', 'call_answered': 'answered', 'call_end': 'ended', 'call_missed': 'ended'}
+KIND = {
+    'call_start': 'ringing',
+    'call_answered': 'answered',
+    'call_end': 'ended',
+    'call_missed': 'ended',
+}
 DIRECTION = {'inbound': 'inbound', 'outbound': 'outbound', 'local': 'internal'}
 
 # hangup_cause of a call without talk: outcome of an inbound call, of any other.
 OUTCOME = {
     'NORMAL_CLEARING': ('missed', 'no_answer'),
     'NORMAL_UNSPECIFIED': ('missed', 'no_answer'),
-    'ORIGINATOR_CANCEL': ('missed', 'no_answer'),       # in a queue it would be abandoned, but nobody tells of queues
+    # in a queue it would be abandoned, but nobody tells of queues
+    'ORIGINATOR_CANCEL': ('missed', 'no_answer'),
     'NO_ANSWER': ('missed', 'no_answer'),
     'NO_USER_RESPONSE': ('missed', 'no_answer'),
     'ALLOTTED_TIMEOUT': ('missed', 'no_answer'),
@@ -94,22 +101,33 @@ class OnlinePbx(Provider):
     signs = False
     recording_hosts = ('onlinepbx.ru', '.onlinepbx.ru', 'onpbx.ru', '.onpbx.ru')
     setup_steps = (
-        _("In the OnlinePBX panel open Integration → API and copy the key into this form. Add the domain of your PBX."),
-        _("Save this form, then open Profile → Webhooks in the panel and enter the webhook address."),
+        _(
+            "In the OnlinePBX panel open Integration → API and copy the key into this form. Add the domain of your PBX."
+        ),
+        _(
+            "Save this form, then open Profile → Webhooks in the panel and enter the webhook address."
+        ),
         _("Switch on all four events: call start, call answered, call end and missed call. Save."),
         _("The address needs a valid TLS certificate, else OnlinePBX sends nothing."),
-        _("Enter the extensions of your employees (101, 102…) here: that tells phones from queues and groups."),
+        _(
+            "Enter the extensions of your employees (101, 102…) here: that tells phones from queues and groups."
+        ),
     )
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
-        """OnlinePBX signs nothing. Who knows the address was let in; another PBX's domain is refused."""
+        """OnlinePBX signs nothing. Who knows the address was let in; another PBX's domain is
+        refused."""
         try:
             told = request.content().get('domain')
         except ProviderError:
-            return      # split will say what is wrong with it
+            return  # split will say what is wrong with it
         domain = _domain(told) if isinstance(told, str) else ''
         if domain and account.api_key and domain != _domain(account.api_key):
-            raise Refused(_("The field domain names another PBX. Correct the PBX domain, or the address in the other PBX."))
+            raise Refused(
+                _(
+                    "The field domain names another PBX. Correct the PBX domain, or the address in the other PBX."
+                )
+            )
 
     def split(self, request: WebhookRequest) -> list[dict]:
         body = request.content()
@@ -120,16 +138,23 @@ class OnlinePbx(Provider):
             self.translate([Stored(payload, datetime.now(timezone.utc))], account)
             return Identity(kind='history', call_ref=Row.of(payload).ref, key=digest(payload))
         event, key = text_of(payload, 'event'), digest(payload)
-        uuid, is_call = text_of(payload, 'uuid'), bool(text_of(payload, 'caller') or text_of(payload, 'callee'))
+        uuid, is_call = (
+            text_of(payload, 'uuid'),
+            bool(text_of(payload, 'caller') or text_of(payload, 'callee')),
+        )
         if not uuid and not is_call:
             # uuid is not the only thing that the panel's test lacks
-            return Identity(kind=event[:100], call_ref='', key=key, ignored=_("A test of the address."))
+            return Identity(
+                kind=event[:100], call_ref='', key=key, ignored=_("A test of the address.")
+            )
         text_of(payload, 'domain')
         self.translate([Stored(payload, datetime.now(timezone.utc))], account)
         return Identity(kind=event, call_ref=uuid, key=key)
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        read = [Hook.of(one.payload, one.received_at) for one in stored if not _is_history(one.payload)]
+        read = [
+            Hook.of(one.payload, one.received_at) for one in stored if not _is_history(one.payload)
+        ]
         rows = [Row.of(one.payload) for one in stored if _is_history(one.payload)]
         last = max(rows, key=lambda row: (row.ended_at, repr(row)), default=None)
         read += _unheard(read, last) if last else []
@@ -145,9 +170,11 @@ def _domain(text: str) -> str:
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True)
 class Hook:
     """One event as it was sent."""
+
     name: str
     ref: str
     date: datetime
@@ -186,22 +213,28 @@ def _link(payload: Mapping) -> str:
 @dataclass(frozen=True)
 class Call:
     """What only the events of a call together tell."""
-    started_at: datetime | None     # as call_start says
+
+    started_at: datetime | None  # as call_start says
     line: str
     answered: bool
     dated_by_start: bool
-    answered_at: datetime | None    # where no date tells it
+    answered_at: datetime | None  # where no date tells it
 
     @classmethod
     def of(cls, read: Sequence[Hook], account: Account) -> Call:
-        """OnlinePBX: `date` is the time of the event in all samples, but nobody says so. Where the end of a call that
-        lasted has the date of its start, all its dates are that.
+        """OnlinePBX: `date` is the time of the event in all samples, but nobody says so. Where the
+        end of a call that lasted has the date of its start, all its dates are that.
 
-        `gateway` is our number or the login of a trunk; then our number is what was called before distribution.
+        `gateway` is our number or the login of a trunk; then our number is what was called before
+        distribution.
         """
         starts = [one for one in read if one.name == 'call_start']
         started_at = min((one.date for one in starts), default=None)
-        late = [one for one in read if KIND[one.name] == 'ended' and one.date == started_at and one.duration]
+        late = [
+            one
+            for one in read
+            if KIND[one.name] == 'ended' and one.date == started_at and one.duration
+        ]
         gateways = sorted({one.gateway for one in read if one.gateway})
         called = sorted({one.callee for one in starts if one.direction == 'inbound'})
         ours = (line for line in gateways + called if numbers.to_e164(line, account.country))
@@ -210,52 +243,81 @@ class Call:
             line=next(ours, '') or next(iter(gateways), ''),
             answered=any(one.name == 'call_answered' for one in read),
             dated_by_start=bool(late),
-            answered_at=max((later(one.date, one.duration - one.talk) for one in late if one.talk), default=None),
+            answered_at=max(
+                (later(one.date, one.duration - one.talk) for one in late if one.talk), default=None
+            ),
         )
 
 
 def _with_direction(read: Sequence[Hook], account: Account) -> list[Hook]:
-    """Hooks that do not tell their direction have that of the others; where none tells, who called whom does."""
+    """Hooks that do not tell their direction have that of the others; where none tells, who called
+    whom does."""
     if all(one.direction for one in read):
         return list(read)
     direction = next((one.direction for one in read if one.direction), '')
     if not direction:
         doubt('direction')
-        inside = [_is_phone(next((value for one in read if (value := getattr(one, name))), ''), account)
-                  for name in ('caller', 'callee')]
-        direction = {(True, True): 'internal', (True, False): 'outbound'}.get(tuple(inside), 'inbound')
+        inside = [
+            _is_phone(next((value for one in read if (value := getattr(one, name))), ''), account)
+            for name in ('caller', 'callee')
+        ]
+        direction = {(True, True): 'internal', (True, False): 'outbound'}.get(
+            tuple(inside), 'inbound'
+        )
     return [replace(one, direction=one.direction or direction) for one in read]
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------
 
+
 def _tell(one: Hook, call: Call, account: Account) -> list[CallEvent]:
     caller, called = _numbers(one, call)
     kind, at, phone = KIND[one.name], one.date, _phone(one, account)
-    common = {'external_id': one.ref, 'direction': one.direction, 'caller': caller, 'called': called}
+    common = {
+        'external_id': one.ref,
+        'direction': one.direction,
+        'caller': caller,
+        'called': called,
+    }
     if kind == 'ringing':
         rings = one.direction != 'inbound' or phone in account.extensions
         return [CallEvent(kind, at=at, started_at=at, extension=phone if rings else '', **common)]
     if kind == 'answered':
-        return [CallEvent(kind, at=call.answered_at if call.dated_by_start else at, extension=phone, **common)]
+        return [
+            CallEvent(
+                kind, at=call.answered_at if call.dated_by_start else at, extension=phone, **common
+            )
+        ]
     if call.dated_by_start:
         at = later(at, one.duration or 0)
     talked = bool(one.talk)
     events = []
     if one.direction == 'inbound' and not talked and phone in account.extensions:
         # who was rung at last; nobody says since when
-        events.append(CallEvent(
-            'leg_ended', extension=phone, outcome='busy' if one.cause == 'USER_BUSY' else 'no_answer', **common))
-    events.append(CallEvent(
-        kind, at=at,
-        extension=phone if talked or one.direction != 'inbound' else '',
-        outcome='answered' if talked else _outcome(one, call),
-        talk_seconds=one.talk,
-        started_at=call.started_at or (later(at, -one.duration) if one.duration is not None else None),
-        recording_url=one.link,
-        recording_ref=one.ref if one.link else '',      # links differ from time to time, the history knows it by this
-        order=int(one.name == 'call_end'),      # of both the more exact one
-        **common))
+        events.append(
+            CallEvent(
+                'leg_ended',
+                extension=phone,
+                outcome='busy' if one.cause == 'USER_BUSY' else 'no_answer',
+                **common,
+            )
+        )
+    events.append(
+        CallEvent(
+            kind,
+            at=at,
+            extension=phone if talked or one.direction != 'inbound' else '',
+            outcome='answered' if talked else _outcome(one, call),
+            talk_seconds=one.talk,
+            started_at=call.started_at
+            or (later(at, -one.duration) if one.duration is not None else None),
+            recording_url=one.link,
+            # links differ from time to time, the history knows it by this
+            recording_ref=one.ref if one.link else '',
+            order=int(one.name == 'call_end'),  # of both the more exact one
+            **common,
+        )
+    )
     return events
 
 
@@ -268,8 +330,8 @@ def _numbers(one: Hook, call: Call) -> tuple[str, str]:
 
 
 def _phone(one: Hook, account: Account) -> str:
-    """The phone of our side. OnlinePBX: `callee` of an inbound call, before distribution our number, a queue or a
-    group; `caller` of an outbound one."""
+    """The phone of our side. OnlinePBX: `callee` of an inbound call, before distribution our
+    number, a queue or a group; `caller` of an outbound one."""
     number = one.caller if one.direction == 'outbound' else one.callee
     return number if _is_phone(number, account) else ''
 
@@ -279,13 +341,15 @@ def _is_phone(number: str, account: Account) -> bool:
 
 
 def _outcome(one: Hook, call: Call) -> str:
-    """The outcome of a call without talk; '' where no talk was told but an answer. OnlinePBX: call_missed is missed,
-    whatever the cause; it is sent for outbound calls too."""
+    """The outcome of a call without talk; '' where no talk was told but an answer. OnlinePBX:
+    call_missed is missed, whatever the cause; it is sent for outbound calls too."""
     if one.talk is None and call.answered:
         return ''
     if not one.cause:
         return ''
-    inbound, other = OUTCOME.get(one.cause, ('failed', 'failed') if one.cause.startswith(FAILED) else UNKNOWN_CAUSE)
+    inbound, other = OUTCOME.get(
+        one.cause, ('failed', 'failed') if one.cause.startswith(FAILED) else UNKNOWN_CAUSE
+    )
     if one.direction == 'inbound':
         return 'missed' if one.name == 'call_missed' else inbound
     return other
@@ -293,7 +357,8 @@ def _outcome(one: Hook, call: Call) -> str:
 
 # --- history: a row of the search, which knows queues and who was rung -----------------------------------------------
 
-# Events of a row that are no place where a caller waits. Names of queues and menus are not documented.
+# Events of a row that are no place where a caller waits. Names of queues and menus are not
+# documented.
 NO_PLACE = ('user', 'transfer', 'hold', 'unhold', 'dtmf')
 LEFT = ('ORIGINATOR_CANCEL', 'NORMAL_CLEARING')
 
@@ -301,6 +366,7 @@ LEFT = ('ORIGINATOR_CANCEL', 'NORMAL_CLEARING')
 @dataclass(frozen=True)
 class Ring:
     """A phone that rang."""
+
     phone: str
     at: datetime | None
     answered_at: datetime | None
@@ -309,8 +375,9 @@ class Ring:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of mongo_history/search. All rows that anybody has shown are of outbound calls: how those of others look,
-    and that `missed` as an account code is an inbound call, is assumed."""
+    """A row of mongo_history/search. All rows that anybody has shown are of outbound calls: how
+    those of others look, and that `missed` as an account code is an inbound call, is assumed."""
+
     ref: str
     direction: str
     started_at: datetime
@@ -321,7 +388,7 @@ class Row:
     talk: float
     cause: str
     rings: tuple[Ring, ...]
-    waited: tuple[tuple[datetime | None, str], ...]     # where: a queue or a menu
+    waited: tuple[tuple[datetime | None, str], ...]  # where: a queue or a menu
 
     @classmethod
     def of(cls, payload: Mapping) -> Row:
@@ -330,16 +397,29 @@ class Row:
         events = row.get('events') or []
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise ProviderError(_("The field events should hold a list of events."))
-        direction = DIRECTION.get(word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True), 'inbound')
+        direction = DIRECTION.get(
+            word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True), 'inbound'
+        )
         started_at = unix_time_of(row, 'start_stamp')
         if not started_at:
             raise missing('start_stamp')
-        ended_at = unix_time_of(row, 'end_stamp') or later(started_at, seconds_of(row, 'duration') or 0)
+        ended_at = unix_time_of(row, 'end_stamp') or later(
+            started_at, seconds_of(row, 'duration') or 0
+        )
         # their order is not that of time
-        events = sorted(events, key=lambda event: (unix_time_of(event, 'timestamp') or started_at, repr(event)))
-        rings = [Ring(
-            text_of(event, 'number'), unix_time_of(event, 'timestamp'), unix_time_of(event, 'answered_stamp'),
-            unix_time_of(event, 'end_stamp')) for event in events if text_of(event, 'type') == 'user']
+        events = sorted(
+            events, key=lambda event: (unix_time_of(event, 'timestamp') or started_at, repr(event))
+        )
+        rings = [
+            Ring(
+                text_of(event, 'number'),
+                unix_time_of(event, 'timestamp'),
+                unix_time_of(event, 'answered_stamp'),
+                unix_time_of(event, 'end_stamp'),
+            )
+            for event in events
+            if text_of(event, 'type') == 'user'
+        ]
         answered_at = min((ring.answered_at for ring in rings if ring.answered_at), default=None)
         name, number = text_of(row, 'caller_id_name'), text_of(row, 'caller_id_number')
         if direction == 'outbound':
@@ -354,11 +434,16 @@ class Row:
             called=text_of(row, 'destination_number'),
             gateway=text_of(row, 'gateway'),
             # user_talk_time leaves out what was on hold
-            talk=(ended_at - answered_at).total_seconds() if answered_at else seconds_of(row, 'user_talk_time') or 0.0,
+            talk=(ended_at - answered_at).total_seconds()
+            if answered_at
+            else seconds_of(row, 'user_talk_time') or 0.0,
             cause=text_of(row, 'hangup_cause').upper(),
             rings=tuple(rings),
-            waited=tuple((unix_time_of(event, 'timestamp'), text_of(event, 'number')) for event in events
-                         if text_of(event, 'type') not in NO_PLACE),
+            waited=tuple(
+                (unix_time_of(event, 'timestamp'), text_of(event, 'number'))
+                for event in events
+                if text_of(event, 'type') not in NO_PLACE
+            ),
         )
 
     @property
@@ -377,24 +462,46 @@ def _unheard(heard: Sequence[Hook], row: Row) -> list[Hook]:
     inbound = row.direction == 'inbound'
     callee = row.answer.phone if inbound and row.answer else row.called
     hook = Hook(
-        name='call_start', ref=row.ref, date=row.started_at, direction=row.direction, caller=row.caller,
-        callee=row.gateway or row.called if inbound else row.called, gateway=row.gateway, duration=None, talk=None,
-        cause='', link='')
+        name='call_start',
+        ref=row.ref,
+        date=row.started_at,
+        direction=row.direction,
+        caller=row.caller,
+        callee=row.gateway or row.called if inbound else row.called,
+        gateway=row.gateway,
+        duration=None,
+        talk=None,
+        cause='',
+        link='',
+    )
     hooks = [] if 'call_start' in names else [hook]
     if row.talk and 'call_answered' not in names and not (inbound and not row.answer):
         answered_at = row.answer.answered_at if row.answer else later(row.ended_at, -row.talk)
         hooks.append(replace(hook, name='call_answered', date=answered_at, callee=callee))
     if not names & {'call_end', 'call_missed'}:
-        hooks.append(replace(
-            hook, name='call_end', date=row.ended_at, callee=callee, talk=row.talk, cause=row.cause,
-            duration=(row.ended_at - row.started_at).total_seconds()))
+        hooks.append(
+            replace(
+                hook,
+                name='call_end',
+                date=row.ended_at,
+                callee=callee,
+                talk=row.talk,
+                cause=row.cause,
+                duration=(row.ended_at - row.started_at).total_seconds(),
+            )
+        )
     return hooks
 
 
 def _told_by_history(events: Sequence[CallEvent], row: Row) -> list[CallEvent]:
     """Phones of which nobody else tells, the queue, and that the caller left it."""
     first = events[0]
-    common = {'external_id': row.ref, 'direction': first.direction, 'caller': first.caller, 'called': first.called}
+    common = {
+        'external_id': row.ref,
+        'direction': first.direction,
+        'caller': first.caller,
+        'called': first.called,
+    }
     known = {event.extension for event in events}
     told = []
     if row.direction == 'inbound':
@@ -402,13 +509,32 @@ def _told_by_history(events: Sequence[CallEvent], row: Row) -> list[CallEvent]:
             if ring.phone and ring.phone not in known:
                 told.append(CallEvent('ringing', at=ring.at, extension=ring.phone, **common))
                 if ring.answered_at:
-                    told.append(CallEvent('answered', at=ring.answered_at, extension=ring.phone, **common))
+                    told.append(
+                        CallEvent('answered', at=ring.answered_at, extension=ring.phone, **common)
+                    )
                 outcome = '' if ring.answered_at else 'no_answer'
-                told.append(CallEvent('leg_ended', at=ring.ended_at, extension=ring.phone, outcome=outcome, **common))
-        told += [CallEvent('ringing', at=at, queue=number, **common) for at, number in row.waited if number]
+                told.append(
+                    CallEvent(
+                        'leg_ended',
+                        at=ring.ended_at,
+                        extension=ring.phone,
+                        outcome=outcome,
+                        **common,
+                    )
+                )
+        told += [
+            CallEvent('ringing', at=at, queue=number, **common)
+            for at, number in row.waited
+            if number
+        ]
     ends = [event for event in events if event.kind == 'ended']
-    if row.direction == 'inbound' and row.waited and not row.rings and row.cause in LEFT and not any(
-            event.talk_seconds for event in ends):
+    if (
+        row.direction == 'inbound'
+        and row.waited
+        and not row.rings
+        and row.cause in LEFT
+        and not any(event.talk_seconds for event in ends)
+    ):
         last = max((event.at for event in ends if event.at), default=row.ended_at)
         told.append(CallEvent('ended', at=last, outcome='abandoned', order=2, **common))
     return told

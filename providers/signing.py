@@ -1,4 +1,6 @@
-"""Signatures, as pure functions of what was sent and the secret. Comparison is always in constant time."""
+"""Signatures, as pure functions of what was sent and the secret. Comparison is always in constant
+time."""
+
 import base64
 import hashlib
 import hmac
@@ -7,12 +9,16 @@ from .base import Refused, WebhookRequest, _
 
 HEADER = 'x-telephony-signature'
 # What people read of refusals that several PBXs have.
-NO_SECRET = _("There is no secret on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX.")
+NO_SECRET = _(
+    "There is no secret on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX."
+)
 WRONG_SIGNATURE = _("The signature is wrong. Enter the same secret here and in the PBX.")
 
 
 def no_header(name: str) -> Refused:
-    return Refused(_("The header %(header)s is missing. Does the sender sign what it sends?", header=name))
+    return Refused(
+        _("The header %(header)s is missing. Does the sender sign what it sends?", header=name)
+    )
 
 
 def same(given: str, expected: str) -> bool:
@@ -48,13 +54,20 @@ def require_login(request: WebhookRequest, user: str, password: str) -> None:
         raise Refused(NO_SECRET)
     given = request.headers.get('authorization', '').strip()
     if not given.lower().startswith('basic '):
-        raise Refused(_("The login (HTTP basic authentication) is missing. Enter user and password in the PBX."))
+        raise Refused(
+            _(
+                "The login (HTTP basic authentication) is missing. Enter user and password in the PBX."
+            )
+        )
     if not same(given[6:].strip(), base64_text(f'{user}:{password}'.encode())):
-        raise Refused(_("The login is wrong. Enter the same user and password here and in the PBX."))
+        raise Refused(
+            _("The login is wrong. Enter the same user and password here and in the PBX.")
+        )
 
 
 def require_hmac(request: WebhookRequest, secret: str) -> None:
-    """Our own scheme, of senders that sign for us: `X-Telephony-Signature: sha256=<hex HMAC-SHA256 of the raw body>`.
+    """Our own scheme, of senders that sign for us: `X-Telephony-Signature: sha256=<hex HMAC-SHA256
+    of the raw body>`.
 
     :raise Refused: the header is missing or wrong, or there is no secret to check it with
     """

@@ -1,4 +1,5 @@
-"""Drives a client against its vendor's stand-in, and what it fetched through the adapter, as the inbox does."""
+"""Drives a client against its vendor's stand-in, and what it fetched through the adapter, as the
+inbox does."""
 
 import json
 from datetime import datetime, timezone
@@ -32,14 +33,22 @@ class ClientCase(BaseCase):
     def account(self, **values) -> Account:
         values = {'api_url': self.fake.url, 'extensions': ('101', '102'), **self.settings, **values}
         return Account(
-            **{**values, **{name: frozenset(values[name]) for name in ('extensions', 'own_numbers') if name in values}}
+            **{
+                **values,
+                **{
+                    name: frozenset(values[name])
+                    for name in ('extensions', 'own_numbers')
+                    if name in values
+                },
+            }
         )
 
     def client(self, **values):
         return clients[self.code](self.account(**values))
 
     def assert_error(self, words: str, retryable: bool, talk, *args):
-        """The call fails with these words: a sentence for people, translatable, that tells no secret and no class."""
+        """The call fails with these words: a sentence for people, translatable, that tells no
+        secret and no class."""
         with self.assertRaisesRegex(ProviderError, words) as caught:
             result = talk(*args)
             if hasattr(result, '__next__'):
@@ -59,15 +68,21 @@ class ClientCase(BaseCase):
         return opened.status, opened.headers['Content-Type'], b''.join(opened.chunks)
 
     def record(self, payloads, *deliveries, received_at=None, **account):
-        """What comes of live deliveries (payload, moment of arrival) and of payloads of the history, as one call."""
+        """What comes of live deliveries (payload, moment of arrival) and of payloads of the
+        history, as one call."""
         settings = self.account(**account)
         stored = [Stored(payload, at) for payload, at in deliveries]
         stored += [Stored(payload, received_at or utc(2026, 3, 9)) for payload in payloads]
-        refs = {self.provider.identify(json.loads(dump(one.payload)), settings).call_ref for one in stored}
+        refs = {
+            self.provider.identify(json.loads(dump(one.payload)), settings).call_ref
+            for one in stored
+        }
         self.assertEqual(len(refs), 1, "history and events name the call differently")
         record = fold(self.provider.translate(stored, settings))
         first = stored[len(deliveries) :] + stored[: len(deliveries)]
         self.assertEqual(
-            fold(self.provider.translate(first + first, settings)), record, "as if history came first, twice"
+            fold(self.provider.translate(first + first, settings)),
+            record,
+            "as if history came first, twice",
         )
         return record

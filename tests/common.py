@@ -1,4 +1,6 @@
-"""What the behaviour tests share: a company in Almaty with a connected PBX, and ways to let the PBX speak."""
+"""What the behaviour tests share: a company in Almaty with a connected PBX, and ways to let the PBX
+speak."""
+
 import base64
 import hashlib
 import hmac
@@ -30,50 +32,89 @@ class TelephonyData:
     def set_up_data(cls):
         env = cls.env
         cls.company = env.company
-        cls.calendar = env['resource.calendar'].create({
-            'name': "Almaty, Monday to Friday 9 to 18", 'tz': 'Asia/Almaty', 'company_id': cls.company.id,
-            'attendance_ids': cls.week(),
-        })
-        cls.company.write({
-            'country_id': env.ref('base.kz').id, 'resource_calendar_id': cls.calendar.id, 'telephony_short_seconds': 30,
-            'telephony_effect_hours': 0,    # the tests' calls are of any time
-        })
+        cls.calendar = env['resource.calendar'].create(
+            {
+                'name': "Almaty, Monday to Friday 9 to 18",
+                'tz': 'Asia/Almaty',
+                'company_id': cls.company.id,
+                'attendance_ids': cls.week(),
+            }
+        )
+        cls.company.write(
+            {
+                'country_id': env.ref('base.kz').id,
+                'resource_calendar_id': cls.calendar.id,
+                'telephony_short_seconds': 30,
+                'telephony_effect_hours': 0,  # the tests' calls are of any time
+            }
+        )
         groups = 'base.group_user,sales_team.group_sale_salesman,crm_telephony.group_user'
         cls.anna = new_test_user(env, 'tel_anna', groups=groups, name="Anna", tz='Asia/Almaty')
         cls.boris = new_test_user(env, 'tel_boris', groups=groups, name="Boris", tz='Asia/Almaty')
         cls.supervisor = new_test_user(
-            env, 'tel_super', groups='base.group_user,crm_telephony.group_supervisor', name="Saule")
+            env, 'tel_super', groups='base.group_user,crm_telephony.group_supervisor', name="Saule"
+        )
         cls.account = cls.new_account(cls.company)
-        cls.number = env['telephony.number'].create({'name': '8 (727) 250-76-12', 'account_id': cls.account.id})
-        env['telephony.extension'].create([
-            {'number': '101', 'account_id': cls.account.id, 'user_id': cls.anna.id},
-            {'number': '102', 'account_id': cls.account.id, 'user_id': cls.boris.id},
-            {'number': '103', 'account_id': cls.account.id},
-        ])
-        cls.partner = env['res.partner'].create({
-            'name': "Customer", 'phone': '8 (777) 123-45-67', 'country_id': env.ref('base.kz').id})
+        cls.number = env['telephony.number'].create(
+            {'name': '8 (727) 250-76-12', 'account_id': cls.account.id}
+        )
+        env['telephony.extension'].create(
+            [
+                {'number': '101', 'account_id': cls.account.id, 'user_id': cls.anna.id},
+                {'number': '102', 'account_id': cls.account.id, 'user_id': cls.boris.id},
+                {'number': '103', 'account_id': cls.account.id},
+            ]
+        )
+        cls.partner = env['res.partner'].create(
+            {'name': "Customer", 'phone': '8 (777) 123-45-67', 'country_id': env.ref('base.kz').id}
+        )
 
     @classmethod
     def new_account(cls, company, **values):
-        return cls.env['telephony.account'].create({
-            'name': "Middleware", 'provider': 'generic', 'api_secret': SECRET, 'timezone': 'Asia/Almaty',
-            'company_id': company.id, 'country_id': cls.env.ref('base.kz').id, **values,
-        })
+        return cls.env['telephony.account'].create(
+            {
+                'name': "Middleware",
+                'provider': 'generic',
+                'api_secret': SECRET,
+                'timezone': 'Asia/Almaty',
+                'company_id': company.id,
+                'country_id': cls.env.ref('base.kz').id,
+                **values,
+            }
+        )
 
     @staticmethod
     def week(days=5, first=9, last=18):
         """Commands that make a calendar open on so many days from Monday on."""
-        return [(5, 0, 0)] + [(0, 0, {
-            'name': str(day), 'dayofweek': str(day), 'hour_from': first, 'hour_to': last, 'day_period': 'morning',
-        }) for day in range(days)]
+        return [(5, 0, 0)] + [
+            (
+                0,
+                0,
+                {
+                    'name': str(day),
+                    'dayofweek': str(day),
+                    'hour_from': first,
+                    'hour_to': last,
+                    'day_period': 'morning',
+                },
+            )
+            for day in range(days)
+        ]
 
     def work_around_the_clock(self):
         self.calendar.attendance_ids = self.week(7, 0, 24)
 
     @classmethod
     def new_lead(cls, **values):
-        return cls.env['crm.lead'].create({
-            'name': "Deal", 'type': 'opportunity', 'partner_id': cls.partner.id, 'user_id': cls.anna.id, **values})
+        return cls.env['crm.lead'].create(
+            {
+                'name': "Deal",
+                'type': 'opportunity',
+                'partner_id': cls.partner.id,
+                'user_id': cls.anna.id,
+                **values,
+            }
+        )
 
     # --- events of the generic scheme -------------------------------------------------------------------------
 
@@ -85,58 +126,97 @@ class TelephonyData:
     def event(self, event, call_id='c1', at=0, **more):
         """One event object: of an inbound call of the customer, unless said otherwise."""
         return {
-            'event': event, 'call_id': call_id, 'at': self.at(at) if isinstance(at, (int, float)) else at,
-            'direction': 'inbound', 'caller': CUSTOMER, 'called': DID, **more,
+            'event': event,
+            'call_id': call_id,
+            'at': self.at(at) if isinstance(at, (int, float)) else at,
+            'direction': 'inbound',
+            'caller': CUSTOMER,
+            'called': DID,
+            **more,
         }
 
     def outbound(self, event, call_id='o1', at=0, **more):
         return self.event(
-            event, call_id, at, **{'direction': 'outbound', 'caller': '101', 'called': CUSTOMER, 'extension': '101', **more})
+            event,
+            call_id,
+            at,
+            **{
+                'direction': 'outbound',
+                'caller': '101',
+                'called': CUSTOMER,
+                'extension': '101',
+                **more,
+            },
+        )
 
     @classmethod
     def new_account_without_answers(cls):
-        """A PBX that tells of outgoing calls when they begin and when they have ended, and Anna's phone 101 of it."""
+        """A PBX that tells of outgoing calls when they begin and when they have ended, and Anna's
+        phone 101 of it."""
         account = cls.new_account(cls.company, provider='zadarma', name="Cloud", api_key='key')
-        cls.env['telephony.extension'].create({'number': '101', 'account_id': account.id, 'user_id': cls.anna.id})
+        cls.env['telephony.extension'].create(
+            {'number': '101', 'account_id': account.id, 'user_id': cls.anna.id}
+        )
         return account
 
     def outgoing_without_answer(self, account, event, begin, **more):
-        """Deliver one event of an outgoing call of phone 101 to the customer that began then (aware)."""
-        fields = {'event': event, 'internal': '101', 'destination': CUSTOMER.lstrip('+'), 'pbx_call_id': 'out_1',
-                  'call_start': f'{begin.astimezone(ZoneInfo(account.timezone)):%Y-%m-%d %H:%M:%S}', **more}
-        mac = hmac.new(SECRET.encode(), (fields['internal'] + fields['destination'] + fields['call_start']).encode(),
-                       hashlib.sha1).hexdigest()
-        account._receive(WebhookRequest(
-            form={name: [value] for name, value in fields.items()},
-            headers={'signature': base64.b64encode(mac.encode()).decode()}))
+        """Deliver one event of an outgoing call of phone 101 to the customer that began then
+        (aware)."""
+        fields = {
+            'event': event,
+            'internal': '101',
+            'destination': CUSTOMER.lstrip('+'),
+            'pbx_call_id': 'out_1',
+            'call_start': f'{begin.astimezone(ZoneInfo(account.timezone)):%Y-%m-%d %H:%M:%S}',
+            **more,
+        }
+        mac = hmac.new(
+            SECRET.encode(),
+            (fields['internal'] + fields['destination'] + fields['call_start']).encode(),
+            hashlib.sha1,
+        ).hexdigest()
+        account._receive(
+            WebhookRequest(
+                form={name: [value] for name, value in fields.items()},
+                headers={'signature': base64.b64encode(mac.encode()).decode()},
+            )
+        )
 
     def call(self, call_id='c1', account=None):
-        return self.env['telephony.call'].search([
-            ('account_id', '=', (account or self.account).id), ('external_id', '=', call_id)])
+        return self.env['telephony.call'].search(
+            [('account_id', '=', (account or self.account).id), ('external_id', '=', call_id)]
+        )
 
     def callbacks(self, number=CUSTOMER):
         return self.env['telephony.callback'].search([('customer_number', '=', number)], order='id')
 
     def events(self, account=None):
-        return self.env['telephony.event'].search([('account_id', '=', (account or self.account).id)])
+        return self.env['telephony.event'].search(
+            [('account_id', '=', (account or self.account).id)]
+        )
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TelephonyCase(TelephonyData, TransactionCase):
-    """The house without the HTTP door: events are appended and filed in the test's own transaction."""
+    """The house without the HTTP door: events are appended and filed in the test's own
+    transaction."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.startClassPatcher(patch.object(router, 'wake'))     # no threads, no PBX on the other side
+        # no threads, no PBX on the other side
+        cls.startClassPatcher(patch.object(router, 'wake'))
         cls.set_up_data()
 
     def play(self, *events, account=None, follow_up=True):
-        """Let the PBX tell these events, one delivery each, and let everything happen that follows from them."""
+        """Let the PBX tell these events, one delivery each, and let everything happen that follows
+        from them."""
         account = account or self.account
         for event in events:
             body = json.dumps(event).encode()
-            account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+            account._receive(
+                WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)})
+            )
         self.file_calls(account, follow_up)
 
     def file_calls(self, account=None, follow_up=True):
@@ -150,8 +230,8 @@ class TelephonyCase(TelephonyData, TransactionCase):
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TelephonyHttpCase(TelephonyData, HttpCase):
-    """The house with its real door. Filing, which in production follows the answer, is asked for by the test: the
-    test's one transaction cannot be used by two threads at once."""
+    """The house with its real door. Filing, which in production follows the answer, is asked for by
+    the test: the test's one transaction cannot be used by two threads at once."""
 
     @classmethod
     def setUpClass(cls):
@@ -161,8 +241,13 @@ class TelephonyHttpCase(TelephonyData, HttpCase):
         model = type(cls.env['telephony.account'])
         cls._file_now = staticmethod(model._file_in_new_transaction)
         cls.asked_to_file = threading.Event()
-        cls.startClassPatcher(patch.object(
-            model, '_file_in_new_transaction', staticmethod(lambda database, account_id: cls.asked_to_file.set())))
+        cls.startClassPatcher(
+            patch.object(
+                model,
+                '_file_in_new_transaction',
+                staticmethod(lambda database, account_id: cls.asked_to_file.set()),
+            )
+        )
 
     def path(self, account=None, provider='generic', suffix=''):
         token = (account or self.account).webhook_token
@@ -172,8 +257,11 @@ class TelephonyHttpCase(TelephonyData, HttpCase):
         """One delivery through the real webhook; the HTTP response."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         signature = {'X-Telephony-Signature': sign(body, secret)} if secret else {}
-        return self.url_open(path or self.path(account), data=body, headers={
-            'Content-Type': 'application/json', **signature, **headers})
+        return self.url_open(
+            path or self.path(account),
+            data=body,
+            headers={'Content-Type': 'application/json', **signature, **headers},
+        )
 
     def file_calls(self, account=None, follow_up=True):
         self.env.flush_all()

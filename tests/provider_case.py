@@ -1,16 +1,17 @@
-"""Drives an adapter as the inbox does: verify, split, identify, translate, fold. No database, no HTTP.
+"""Drives an adapter as the inbox does: verify, split, identify, translate, fold. No database, no
+HTTP.
 
 A payload file is one scenario:
 
     about           what it shows
     account         settings of the account, see Account; `extensions` is a list
     started_at      the moment from which received_after counts
-    deliveries      requests in order of arrival, each {"form": {...}} or {"json": ...}, with received_after in seconds
-    expected        the fields of the one call that must come of it, in our names; null when no call comes of it
-    ignored         true where the event belongs to no call
-    failed          what the reason says of an event that is not understood
-    events          how many rows of the inbox there are, where it is not one for each event
-    order_matters   true where only the order of arrival tells who was first
+    deliveries      requests in order of arrival, each {"form": {...}} or {"json": ...}, with
+    received_after in seconds expected        the fields of the one call that must come of it, in
+    our names; null when no call comes of it ignored         true where the event belongs to no call
+    failed          what the reason says of an event that is not understood events          how many
+    rows of the inbox there are, where it is not one for each event order_matters   true where only
+    the order of arrival tells who was first
 """
 
 import itertools
@@ -45,13 +46,20 @@ WRAPPING = {'received_after', 'json', 'form', 'raw', 'query', 'path', 'suffix', 
 PAYLOADS = Path(__file__).parent / 'payloads'
 # Property tests find the same on every machine and leave nothing behind.
 PROPERTY = settings(
-    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
 def scenarios(code: str) -> list[tuple[str, dict]]:
     """The payload files of a provider."""
-    return [(path.stem, json.loads(path.read_text('utf-8'))) for path in sorted((PAYLOADS / code).glob('*.json'))]
+    return [
+        (path.stem, json.loads(path.read_text('utf-8')))
+        for path in sorted((PAYLOADS / code).glob('*.json'))
+    ]
 
 
 def moment(text: str) -> datetime:
@@ -62,20 +70,26 @@ def form_request(form: dict, headers: dict | None = None) -> WebhookRequest:
     """A form post as Odoo hands it over."""
     return WebhookRequest(
         headers={'content-type': 'application/x-www-form-urlencoded', **(headers or {})},
-        form={name: tuple(value) if isinstance(value, list) else (value,) for name, value in form.items()},
+        form={
+            name: tuple(value) if isinstance(value, list) else (value,)
+            for name, value in form.items()
+        },
         body=urlencode(form, doseq=True).encode(),
     )
 
 
 def typeset(value):
-    """A payload whose times and numbers have narrow no-break spaces, full-width digits and a mark of writing direction."""
+    """A payload whose times and numbers have narrow no-break spaces, full-width digits and a mark
+    of writing direction."""
     if isinstance(value, dict):
         return {name: typeset(one) for name, one in value.items()}
     if isinstance(value, list):
         return [typeset(one) for one in value]
     if not isinstance(value, str) or not re.search('[0-9]', value) or re.search('[A-Za-z/]', value):
         return value
-    return '\u200e' + value.translate({ord(' '): '\u202f', **{ord(str(digit)): 0xFF10 + digit for digit in range(10)}})
+    return '\u200e' + value.translate(
+        {ord(' '): '\u202f', **{ord(str(digit)): 0xFF10 + digit for digit in range(10)}}
+    )
 
 
 @dataclass
@@ -99,7 +113,8 @@ class ProviderCase(BaseCase):
         self.provider = registry[self.code]
 
     def signed(self, delivery: dict, secret: str) -> WebhookRequest:
-        """The request that this PBX makes of a delivery. Written from its description, not from the adapter."""
+        """The request that this PBX makes of a delivery. Written from its description, not from the
+        adapter."""
         raise NotImplementedError
 
     def account(self, **values) -> Account:
@@ -122,7 +137,9 @@ class ProviderCase(BaseCase):
                 if identity.ignored:
                     inbox.ignored.append(identity)
                 else:
-                    inbox.stored.setdefault((identity.call_ref, identity.key), Stored(kept, received_at))
+                    inbox.stored.setdefault(
+                        (identity.call_ref, identity.key), Stored(kept, received_at)
+                    )
                     inbox.identities[identity.call_ref, identity.key] = identity
         return inbox
 
@@ -139,7 +156,10 @@ class ProviderCase(BaseCase):
     def arrivals(self, scenario: dict):
         start = moment(scenario.get('started_at', '2026-03-02T05:15:00Z'))
         return [
-            (self.signed(delivery, self.secret), start + timedelta(seconds=delivery.get('received_after', 0)))
+            (
+                self.signed(delivery, self.secret),
+                start + timedelta(seconds=delivery.get('received_after', 0)),
+            )
             for delivery in scenario['deliveries']
         ]
 
@@ -171,46 +191,71 @@ class ProviderCase(BaseCase):
         for name, scenario in scenarios(self.code):
             if scenario['expected'] is not None:
                 with self.subTest(name):
-                    inbox, records = self.play({**scenario, 'deliveries': typeset(scenario['deliveries'])})
+                    inbox, records = self.play(
+                        {**scenario, 'deliveries': typeset(scenario['deliveries'])}
+                    )
                     self.assertEqual((inbox.failed, records), ([], self.play(scenario)[1]))
 
     def check_disorder(self):
-        """Repeats add nothing; another order of arrival changes nothing but what only arrival tells."""
+        """Repeats add nothing; another order of arrival changes nothing but what only arrival
+        tells."""
         for name, scenario in scenarios(self.code):
             account = self.account(**scenario.get('account', {}))
             arrivals = self.arrivals(scenario)
             _inbox, straight = self.play(scenario)
             with self.subTest(name, way='doubled'):
-                inbox = self.receive([*itertools.chain(*zip(arrivals, arrivals)), *arrivals], account)
+                inbox = self.receive(
+                    [*itertools.chain(*zip(arrivals, arrivals)), *arrivals], account
+                )
                 self.assertEqual(self.records(inbox, account), straight)
             if scenario.get('order_matters'):
                 continue
-            shuffles = [arrivals[::-1], *(random.Random(seed).sample(arrivals, len(arrivals)) for seed in range(3))]
+            shuffles = [
+                arrivals[::-1],
+                *(random.Random(seed).sample(arrivals, len(arrivals)) for seed in range(3)),
+            ]
             for shuffled in shuffles:
                 with self.subTest(name, way='shuffled'):
                     # the moments of arrival stay in their order, the requests come otherwise
-                    late = [(request, at) for (request, _at), (_request, at) in zip(shuffled, arrivals)]
+                    late = [
+                        (request, at) for (request, _at), (_request, at) in zip(shuffled, arrivals)
+                    ]
                     records = self.records(self.receive(late, account), account)
                     self.assertEqual(
-                        [self.steady(record) for record in records], [self.steady(record) for record in straight]
+                        [self.steady(record) for record in records],
+                        [self.steady(record) for record in straight],
                     )
 
     def check_nothing_hides_a_call(self, *identity: str, but: Iterable[str] = ()):
         """Whatever field a PBX leaves out of all its events, the call is in the log.
 
-        :param identity: what says which event it is, or of which call: without it there is nothing to file
+        :param identity: what says which event it is, or of which call: without it there is nothing
+            to file
         :param but: scenarios of events that only one of many fields tells apart
         """
         for name, scenario in scenarios(self.code):
             if not scenario['expected'] or 'failed' in scenario or name in but:
                 continue
             account = self.account(**scenario.get('account', {}))
-            names = sorted({key for delivery in scenario['deliveries'] for key in _keys(delivery)} - {*identity} - WRAPPING)
+            names = sorted(
+                {key for delivery in scenario['deliveries'] for key in _keys(delivery)}
+                - {*identity}
+                - WRAPPING
+            )
             for left_out in names:
                 with self.subTest(name, left_out=left_out):
-                    arrivals = self.arrivals({**scenario, 'deliveries': [
-                        {**_without(delivery, left_out), 'received_after': delivery.get('received_after', 0)}
-                        for delivery in scenario['deliveries']]})
+                    arrivals = self.arrivals(
+                        {
+                            **scenario,
+                            'deliveries': [
+                                {
+                                    **_without(delivery, left_out),
+                                    'received_after': delivery.get('received_after', 0),
+                                }
+                                for delivery in scenario['deliveries']
+                            ],
+                        }
+                    )
                     inbox = self.receive(arrivals, account)
                     self.assertEqual(inbox.failed, [])
                     records = self.records(inbox, account)
@@ -276,4 +321,8 @@ def _keys(part) -> set[str]:
 def _without(part, name: str):
     if isinstance(part, list):
         return [_without(one, name) for one in part]
-    return {key: _without(value, name) for key, value in part.items() if key != name} if isinstance(part, dict) else part
+    return (
+        {key: _without(value, name) for key, value in part.items() if key != name}
+        if isinstance(part, dict)
+        else part
+    )

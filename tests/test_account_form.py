@@ -1,4 +1,6 @@
-"""The form on which an administrator connects a PBX: what it warns of, and what it offers to copy."""
+"""The form on which an administrator connects a PBX: what it warns of, and what it offers to
+copy."""
+
 from unittest.mock import patch
 
 from odoo.tests import Form, TransactionCase, new_test_user, tagged
@@ -8,24 +10,51 @@ from odoo.addons.crm_telephony.providers.base import Account
 from odoo.addons.crm_telephony.tools.reach import reach_of
 
 ADDRESSES = {
-    'machine': ('http://localhost:8069', 'http://127.0.0.1', 'https://127.5.5.5:8443', 'http://[::1]:8069', 'http://0.0.0.0:8069',
-                'http://odoo.localhost', 'http://LOCALHOST.'),
-    'network': ('http://192.168.1.5:8069', 'https://10.0.0.2', 'http://172.16.3.4', 'https://100.64.0.1', 'http://169.254.1.1',
-                'http://odoo:8069', 'https://crm.local', 'https://crm.firm.lan', 'http://[fd00::1]', 'https://crm.home.arpa'),
-    'world': ('https://crm.example.com', 'http://8.8.8.8', 'https://xn--80ak6aa92e.com', 'https://[2a00:1450::1]/odoo'),
+    'machine': (
+        'http://localhost:8069',
+        'http://127.0.0.1',
+        'https://127.5.5.5:8443',
+        'http://[::1]:8069',
+        'http://0.0.0.0:8069',
+        'http://odoo.localhost',
+        'http://LOCALHOST.',
+    ),
+    'network': (
+        'http://192.168.1.5:8069',
+        'https://10.0.0.2',
+        'http://172.16.3.4',
+        'https://100.64.0.1',
+        'http://169.254.1.1',
+        'http://odoo:8069',
+        'https://crm.local',
+        'https://crm.firm.lan',
+        'http://[fd00::1]',
+        'https://crm.home.arpa',
+    ),
+    'world': (
+        'https://crm.example.com',
+        'http://8.8.8.8',
+        'https://xn--80ak6aa92e.com',
+        'https://[2a00:1450::1]/odoo',
+    ),
     '': ('', 'https://', 'nonsense', 'http://[::1'),
 }
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAccountForm(TransactionCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.admin = new_test_user(cls.env, 'form_admin', groups='base.group_user,crm_telephony.group_admin')
-        cls.accounts = {code: cls.env['telephony.account'].create({
-            'name': code, 'provider': code, 'api_secret': "it's $ecret", 'timezone': 'UTC'}) for code in registry}
+        cls.admin = new_test_user(
+            cls.env, 'form_admin', groups='base.group_user,crm_telephony.group_admin'
+        )
+        cls.accounts = {
+            code: cls.env['telephony.account'].create(
+                {'name': code, 'provider': code, 'api_secret': "it's $ecret", 'timezone': 'UTC'}
+            )
+            for code in registry
+        }
 
     def warning(self, code, base_url):
         self.env['ir.config_parameter'].set_param('web.base.url', base_url)
@@ -60,27 +89,48 @@ class TestAccountForm(TransactionCase):
             self.assertTrue(row['url'].startswith(account.webhook_url + '/'), row)
             self.assertTrue(row['body'].startswith('{'), row)
         for code, other in self.accounts.items():
-            self.assertEqual(bool(other.with_user(self.admin).setup_bodies), bool(registry[code].setup_bodies), code)
+            self.assertEqual(
+                bool(other.with_user(self.admin).setup_bodies),
+                bool(registry[code].setup_bodies),
+                code,
+            )
 
     def test_the_addresses_are_the_administrators_alone(self):
-        supervisor = new_test_user(self.env, 'form_supervisor', groups='base.group_user,crm_telephony.group_supervisor')
+        supervisor = new_test_user(
+            self.env, 'form_supervisor', groups='base.group_user,crm_telephony.group_supervisor'
+        )
         fields = self.env['telephony.account'].with_user(supervisor).fields_get()
-        self.assertFalse({'setup_bodies', 'webhook_warning', 'webhook_url', 'api_secret'} & set(fields))
+        self.assertFalse(
+            {'setup_bodies', 'webhook_warning', 'webhook_url', 'api_secret'} & set(fields)
+        )
 
     def test_the_bridges_settings_are_read_as_they_were_written(self):
         """By the rules of the bridge itself, which is not on the path of Odoo."""
         import configparser
+
         for code in ('asterisk', 'freepbx'):
-            file = registry[code].setup_file(Account(api_secret='50%; # "x"', webhook_url='https://crm.example.com/t/abc'))
+            file = registry[code].setup_file(
+                Account(api_secret='50%; # "x"', webhook_url='https://crm.example.com/t/abc')
+            )
             parser = configparser.ConfigParser(interpolation=None)
             parser.read_string(file.content)
-            self.assertEqual(dict(parser['crm']), {'url': 'https://crm.example.com/t/abc', 'secret': '50%; # "x"'})
+            self.assertEqual(
+                dict(parser['crm']),
+                {'url': 'https://crm.example.com/t/abc', 'secret': '50%; # "x"'},
+            )
             self.assertEqual(file.name, 'crm-telephony-bridge.ini')
 
     def test_an_empty_log_says_how_to_connect_a_pbx(self):
         calls = self.env['telephony.call']
-        salesperson = new_test_user(self.env, 'form_user', groups='sales_team.group_sale_salesman,crm_telephony.group_user')
+        salesperson = new_test_user(
+            self.env, 'form_user', groups='sales_team.group_sale_salesman,crm_telephony.group_user'
+        )
         self.assertEqual(calls.with_user(self.admin).get_empty_list_help(''), '')
-        with patch.object(type(self.env['telephony.account']), 'search_count', lambda *_args, **_options: 0):
-            self.assertIn('/odoo/telephony-pbx/new', calls.with_user(self.admin).get_empty_list_help('<p>x</p>'))
+        with patch.object(
+            type(self.env['telephony.account']), 'search_count', lambda *_args, **_options: 0
+        ):
+            self.assertIn(
+                '/odoo/telephony-pbx/new',
+                calls.with_user(self.admin).get_empty_list_help('<p>x</p>'),
+            )
             self.assertNotIn('href', calls.with_user(salesperson).get_empty_list_help(''))

@@ -1,4 +1,5 @@
 """What is known of a PBX's state, and what it costs to know it."""
+
 from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import patch
@@ -15,7 +16,6 @@ from .test_commands import Pbx
 
 
 class TestCachedSettings(TelephonyCase):
-
     def known(self):
         """All that is cached of the account."""
         try:
@@ -23,25 +23,40 @@ class TestCachedSettings(TelephonyCase):
         except LookupError:
             door = None
         account = self.account
-        return door, account._settings(), account._directory(), account._provider_code(), self.anna._telephony_can_call()
+        return (
+            door,
+            account._settings(),
+            account._directory(),
+            account._provider_code(),
+            self.anna._telephony_can_call(),
+        )
 
     def test_what_is_cached_is_never_old(self):
         self.token = self.account.webhook_token
         company = self.env['res.company'].create({'name': "Another"})
         for name, value in (
-            ('api_key', 'another'), ('api_secret', 'another'), ('api_url', 'https://pbx.example.com'),
-            ('timezone', 'Asia/Tokyo'), ('country_id', self.env.ref('base.de').id),
-            ('provider', 'zadarma'), ('webhook_token', 'x' * 43), ('active', False),
-            ('extension_ids', [(0, 0, {'number': '190'})]), ('number_ids', [(0, 0, {'name': '+77272507600'})]),
+            ('api_key', 'another'),
+            ('api_secret', 'another'),
+            ('api_url', 'https://pbx.example.com'),
+            ('timezone', 'Asia/Tokyo'),
+            ('country_id', self.env.ref('base.de').id),
+            ('provider', 'zadarma'),
+            ('webhook_token', 'x' * 43),
+            ('active', False),
+            ('extension_ids', [(0, 0, {'number': '190'})]),
+            ('number_ids', [(0, 0, {'name': '+77272507600'})]),
             ('extension_ids', [(1, self.account.extension_ids[0].id, {'user_id': self.boris.id})]),
         ):
             before = self.known()
             self.account.write({name: value})
             self.assertNotEqual(self.known(), before, name)
-        self.account.write({'number_ids': [(5, 0, 0)], 'extension_ids': [(5, 0, 0)], 'active': True})
+        self.account.write(
+            {'number_ids': [(5, 0, 0)], 'extension_ids': [(5, 0, 0)], 'active': True}
+        )
         before = self.known()
-        self.env['telephony.number'].create({
-            'name': '+77272507633', 'account_id': self.new_account(company, name="Theirs").id})
+        self.env['telephony.number'].create(
+            {'name': '+77272507633', 'account_id': self.new_account(company, name="Theirs").id}
+        )
         self.account.write({'company_id': company.id, 'country_id': self.env.ref('base.de').id})
         self.assertNotEqual(self.known(), before)
 
@@ -49,10 +64,19 @@ class TestCachedSettings(TelephonyCase):
         self.token, self.account.state = self.account.webhook_token, 'connected'
         before = self.known()
         with patch.object(Registry, 'clear_cache') as forget:
-            self.account.write({
-                'name': "Renamed", 'state': 'connected', 'timezone': self.account.timezone, 'state_message': "no",
-                'refused_count': 7, 'history_message': "same",
-                'history_until': '2026-01-01 00:00:00', 'route_to_owner': False, 'recording_hosts': 'a.example.com'})
+            self.account.write(
+                {
+                    'name': "Renamed",
+                    'state': 'connected',
+                    'timezone': self.account.timezone,
+                    'state_message': "no",
+                    'refused_count': 7,
+                    'history_message': "same",
+                    'history_until': '2026-01-01 00:00:00',
+                    'route_to_owner': False,
+                    'recording_hosts': 'a.example.com',
+                }
+            )
             self.play(self.event('ended', outcome='missed'))
             self.account.action_reset_refusals()
         forget.assert_not_called()
@@ -79,7 +103,9 @@ class TestLamps(TelephonyCase):
 
     def assert_lamps(self, api, events, state):
         self.env.invalidate_all()
-        self.assertRecordValues(self.account, [{'api_state': api, 'event_state': events, 'state': state}])
+        self.assertRecordValues(
+            self.account, [{'api_state': api, 'event_state': events, 'state': state}]
+        )
 
     def fails(self, action, complaint="the key has run out"):
         self.pbx.complaint_text = complaint
@@ -104,8 +130,11 @@ class TestLamps(TelephonyCase):
     def test_what_was_read_back_is_no_event_that_arrived(self):
         identify = type(self.account._adapter()).identify
         self.pbx.rows = [self.event('ended', 'lost on the way', outcome='missed')]
-        with patch.object(type(self.account._adapter()), 'identify',
-                          lambda *args: replace(identify(*args), kind='history')):
+        with patch.object(
+            type(self.account._adapter()),
+            'identify',
+            lambda *args: replace(identify(*args), kind='history'),
+        ):
             self.compare()
         self.assertTrue(self.call('lost on the way'))
         self.assert_lamps('answers', 'none', 'draft')
@@ -148,7 +177,7 @@ class TestLamps(TelephonyCase):
         self.assert_lamps('unchecked', 'arrive', 'connected')
 
     def test_a_pbx_without_an_api_has_one_lamp(self):
-        del clients_base._clients['generic']    # as it really is
+        del clients_base._clients['generic']  # as it really is
         self.assert_lamps(False, 'none', 'draft')
 
     def test_the_form_shows_both(self):

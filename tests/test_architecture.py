@@ -22,7 +22,10 @@ def imports(path: Path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from ('.' * node.level + '.'.join(filter(None, (node.module, alias.name))) for alias in node.names)
+            yield from (
+                '.' * node.level + '.'.join(filter(None, (node.module, alias.name)))
+                for alias in node.names
+            )
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
@@ -31,28 +34,53 @@ class TestArchitecture(BaseCase):
         """Nor does what it shares with the models."""
         files = sorted((ROOT / 'providers').rglob('*.py'))
         self.assertTrue(files)
-        self.assertFalse([name for name in imports(ROOT / 'tools/words.py') if name.startswith(('odoo', '.'))])
+        self.assertFalse(
+            [name for name in imports(ROOT / 'tools/words.py') if name.startswith(('odoo', '.'))]
+        )
         for path in files:
             for name in imports(path):
                 with self.subTest(path.name, imported=name):
                     self.assertFalse(name.split('.')[0] == 'odoo', "an adapter is plain Python")
                     dots = len(name) - len(name.lstrip('.'))
                     inside = len(path.relative_to(ROOT / 'providers').parts)
-                    if name.lstrip('.') not in ('tools.words._lt', 'tools.words.changed', 'tools.words.storable'):
-                        self.assertLessEqual(dots, inside, "an adapter reaches for nothing outside its package")
+                    if name.lstrip('.') not in (
+                        'tools.words._lt',
+                        'tools.words.changed',
+                        'tools.words.storable',
+                    ):
+                        self.assertLessEqual(
+                            dots, inside, "an adapter reaches for nothing outside its package"
+                        )
 
     def test_complaints_are_translatable(self):
-        """A complaint in plain English, or one that is put together of pieces, would be read in English by everybody."""
+        """A complaint in plain English, or one that is put together of pieces, would be read in
+        English by everybody."""
+
         def is_plain(node):
-            return isinstance(node, (ast.JoinedStr, ast.BinOp)) or isinstance(node, ast.Constant) and node.value or (
-                isinstance(node, ast.IfExp) and (is_plain(node.body) or is_plain(node.orelse)))
+            return (
+                isinstance(node, (ast.JoinedStr, ast.BinOp))
+                or isinstance(node, ast.Constant)
+                and node.value
+                or (isinstance(node, ast.IfExp) and (is_plain(node.body) or is_plain(node.orelse)))
+            )
+
         found = []
         for path in (ROOT / 'providers').rglob('*.py'):
             for node in ast.walk(ast.parse(path.read_text('utf-8'))):
-                if isinstance(node, ast.Call) and node.args and is_plain(node.args[0]) and (
-                        getattr(node.func, 'id', '') in ('ProviderError', 'Refused', 'LoginRefused')):
+                if (
+                    isinstance(node, ast.Call)
+                    and node.args
+                    and is_plain(node.args[0])
+                    and (
+                        getattr(node.func, 'id', '') in ('ProviderError', 'Refused', 'LoginRefused')
+                    )
+                ):
                     found.append(f'{path.name}:{node.lineno}')
-                if isinstance(node, ast.keyword) and node.arg in ('note', 'ignored') and is_plain(node.value):
+                if (
+                    isinstance(node, ast.keyword)
+                    and node.arg in ('note', 'ignored')
+                    and is_plain(node.value)
+                ):
                     found.append(f'{path.name}:{node.value.lineno}')
         self.assertEqual(found, [])
 
@@ -79,7 +107,9 @@ class TestArchitecture(BaseCase):
             with self.subTest(code):
                 files = sorted((ROOT / 'tests' / 'payloads' / code).glob('*.json'))
                 samples = [json.loads(path.read_text('utf-8')) for path in files]
-                self.assertTrue(any(isinstance(sample, dict) and sample.get('expected') for sample in samples))
+                self.assertTrue(
+                    any(isinstance(sample, dict) and sample.get('expected') for sample in samples)
+                )
 
     def test_every_adapter_explains_itself(self):
         for code, provider in registry.items():

@@ -1,7 +1,10 @@
-"""Real calls: SIPp telephones, a real Asterisk, the bridge, a real Odoo server; then a look at the call rows.
+"""Real calls: SIPp telephones, a real Asterisk, the bridge, a real Odoo server; then a look at the
+call rows.
 
-Runs where the root of `make asterisk` exists. FULL=1 keeps Odoo away for two minutes instead of twenty seconds.
+Runs where the root of `make asterisk` exists. FULL=1 keeps Odoo away for two minutes instead of
+twenty seconds.
 """
+
 import json
 import os
 import resource
@@ -25,11 +28,15 @@ try:
 except ImportError as error:
     MISSING = f"NOT TESTED: calls through a real Asterisk, there is no dev/ here: {error}"
 else:
-    MISSING = '' if root.exists() else "NOT TESTED: calls through a real Asterisk; make test-asterisk builds it"
+    MISSING = (
+        ''
+        if root.exists()
+        else "NOT TESTED: calls through a real Asterisk; make test-asterisk builds it"
+    )
 
 FULL = os.environ.get('FULL', '0') not in ('', '0')
 ODOO_AWAY = 120 if FULL else 20
-TOLERANCE = 1.5         # seconds, on a machine that has other things to do
+TOLERANCE = 1.5  # seconds, on a machine that has other things to do
 PATIENCE = 60
 CALLS = 50
 
@@ -37,7 +44,6 @@ CALLS = 50
 @unittest.skipIf(MISSING, MISSING)
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAsteriskLive(BaseCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -49,10 +55,14 @@ class TestAsteriskLive(BaseCase):
         return line
 
     def test_scenarios(self):
-        lines = {scenario.name: self.line(number) for number, scenario in enumerate(scenarios.SCENARIOS)}
+        lines = {
+            scenario.name: self.line(number) for number, scenario in enumerate(scenarios.SCENARIOS)
+        }
         with ThreadPoolExecutor(len(lines)) as pool:
-            played = {scenario.name: pool.submit(scenario.play, lines[scenario.name], self.stage.ami)
-                      for scenario in scenarios.SCENARIOS}
+            played = {
+                scenario.name: pool.submit(scenario.play, lines[scenario.name], self.stage.ami)
+                for scenario in scenarios.SCENARIOS
+            }
         for scenario in scenarios.SCENARIOS:
             with self.subTest(scenario.name):
                 played[scenario.name].result()
@@ -77,7 +87,7 @@ class TestAsteriskLive(BaseCase):
             time.sleep(5)
             self.stage.bridge.process.kill()
             self.stage.bridge.process.wait()
-            time.sleep(1)           # the unit takes less
+            time.sleep(1)  # the unit takes less
             self.stage.start_bridge()
         for sipp in sipps:
             sipp.finish()
@@ -93,13 +103,25 @@ class TestAsteriskLive(BaseCase):
         line.unplug()
         self.stage.asterisk.start()
         self.stage.reconnect()
-        self.check_line(line, [scenarios.Expected('answered', 1, -1, extension=2, legs={2: 'answered'}, recordings=1)])
+        self.check_line(
+            line,
+            [
+                scenarios.Expected(
+                    'answered', 1, -1, extension=2, legs={2: 'answered'}, recordings=1
+                )
+            ],
+        )
 
         phone = line.phone(3, dialogs.answer(1))
         line.call_from(dialogs.call_and_hang_up(line.extension(2), 2), line.extension(3)).finish()
         phone.finish()
-        self.eventually(lambda: self.assertEqual(
-            [row['outcome'] for row in self.stage.calls([line.extension(3)])], ['answered'], "life goes on"))
+        self.eventually(
+            lambda: self.assertEqual(
+                [row['outcome'] for row in self.stage.calls([line.extension(3)])],
+                ['answered'],
+                "life goes on",
+            )
+        )
 
     # --- driven from Odoo --------------------------------------------------------------------------------------------
 
@@ -107,17 +129,35 @@ class TestAsteriskLive(BaseCase):
         """In a real browser: both phones ring, the call lands on the deal, and a button ends it."""
         line = self.line(60)
         self.sits_at(line.extension(2))
-        customer = self.stage.ask('res.partner', 'create', [{'name': "Live Customer", 'phone': line.customer}])[0]
-        deals = self.stage.ask('crm.lead', 'create', [
-            {'name': name, 'type': 'opportunity', 'partner_id': customer, 'phone': line.customer, 'user_id': stage.ADMIN}
-            for name in ("The one", "Another")])
+        customer = self.stage.ask(
+            'res.partner', 'create', [{'name': "Live Customer", 'phone': line.customer}]
+        )[0]
+        deals = self.stage.ask(
+            'crm.lead',
+            'create',
+            [
+                {
+                    'name': name,
+                    'type': 'opportunity',
+                    'partner_id': customer,
+                    'phone': line.customer,
+                    'user_id': stage.ADMIN,
+                }
+                for name in ("The one", "Another")
+            ],
+        )
         phone, outside = line.phone(2, dialogs.answer(1)), line.outside(dialogs.answer(1))
         browser = self.browser()
 
         self.open(browser, f'/odoo/crm.lead/{deals[0]}', 'div[name=phone] .o_telephony_call')
         self.click(browser, 'div[name=phone] .o_telephony_call')
-        browser.until(lambda: f'Your phone {line.extension(2)} is ringing' in browser.evaluate(
-            '[...document.querySelectorAll(".o_notification")].map((one) => one.textContent).join()'), "the notification")
+        browser.until(
+            lambda: f'Your phone {line.extension(2)} is ringing'
+            in browser.evaluate(
+                '[...document.querySelectorAll(".o_notification")].map((one) => one.textContent).join()'
+            ),
+            "the notification",
+        )
         call = self.talking(line.extension(2))
         self.open(browser, f'/odoo/telephony-calls/{call}', 'button[name=action_hang_up]')
         self.click(browser, 'button[name=action_hang_up]')
@@ -125,57 +165,104 @@ class TestAsteriskLive(BaseCase):
         outside.finish()
 
         def check():
-            row = self.stage.ask('telephony.call', 'read', [call], [
-                'state', 'outcome', 'direction', 'customer_number', 'lead_id', 'partner_id', 'match_reason'])[0]
+            row = self.stage.ask(
+                'telephony.call',
+                'read',
+                [call],
+                [
+                    'state',
+                    'outcome',
+                    'direction',
+                    'customer_number',
+                    'lead_id',
+                    'partner_id',
+                    'match_reason',
+                ],
+            )[0]
             self.assertEqual(
                 (row['state'], row['outcome'], row['direction'], row['customer_number']),
-                ('ended', 'answered', 'outbound', f'+44{line.customer[1:]}'))
+                ('ended', 'answered', 'outbound', f'+44{line.customer[1:]}'),
+            )
             self.assertEqual((row['lead_id'][0], row['partner_id'][0]), (deals[0], customer))
             self.assertIn("Called from this deal by", row['match_reason'])
 
         self.eventually(check)
-        self.assertEqual(len(self.stage.calls([f'+44{line.customer[1:]}'])), 1, "one click, one call")
+        self.assertEqual(
+            len(self.stage.calls([f'+44{line.customer[1:]}'])), 1, "one click, one call"
+        )
 
     def test_two_clicks_at_once_are_one_call(self):
         line = self.line(63)
         self.sits_at(line.extension(2))
         phone, outside = line.phone(2, dialogs.answer(1)), line.outside(dialogs.answer(1))
         with ThreadPoolExecutor(2) as pool:
-            clicks = [pool.submit(self.stage.ask, 'telephony.dial', 'place_call', line.customer) for _click in range(2)]
+            clicks = [
+                pool.submit(self.stage.ask, 'telephony.dial', 'place_call', line.customer)
+                for _click in range(2)
+            ]
         self.assertEqual(clicks[0].result(), clicks[1].result())
         self.stage.ask('telephony.call', 'action_hang_up', [self.talking(line.extension(2))])
         phone.finish()
         outside.finish()
         number = f'+44{line.customer[1:]}'
-        self.assertEqual(self.stage.ask('telephony.dial', 'search_count', [('number', '=', number)]), 1)
-        self.eventually(lambda: self.assertEqual(
-            [row['state'] for row in self.stage.calls([number])], ['ended']))
+        self.assertEqual(
+            self.stage.ask('telephony.dial', 'search_count', [('number', '=', number)]), 1
+        )
+        self.eventually(
+            lambda: self.assertEqual(
+                [row['state'] for row in self.stage.calls([number])], ['ended']
+            )
+        )
 
     def test_a_running_call_is_passed_on(self):
         for number, attended in ((61, False), (62, True)):
             with self.subTest(attended=attended):
                 line = self.line(number)
-                first = line.phone(2, dialogs.answer_and_hang_up(1, 12) if attended else dialogs.answer(1))
+                first = line.phone(
+                    2, dialogs.answer_and_hang_up(1, 12) if attended else dialogs.answer(1)
+                )
                 second = line.phone(3, dialogs.answer_and_hang_up(1, 15 if attended else 3))
                 customer = line.call_in(1, dialogs.call_and_stay(line.caller))
                 call = self.talking(line.extension(2))
                 told = self.stage.ask('telephony.call', 'get_colleagues', [call])
-                colleague = next(one for one in told['colleagues'] if one['number'] == line.extension(3))
-                self.assertEqual((told['kinds'], colleague['state']), (['blind', 'attended'], 'free'))
+                colleague = next(
+                    one for one in told['colleagues'] if one['number'] == line.extension(3)
+                )
+                self.assertEqual(
+                    (told['kinds'], colleague['state']), (['blind', 'attended'], 'free')
+                )
                 self.stage.ask('telephony.call', 'transfer', [call], colleague['id'], attended)
                 for sipp in (customer, first, second):
                     sipp.finish()
-                self.check_line(line, [scenarios.Expected(
-                    'answered', 1, -1, extension=2, legs={2: 'answered', 3: 'answered'}, recordings=-1)])
+                self.check_line(
+                    line,
+                    [
+                        scenarios.Expected(
+                            'answered',
+                            1,
+                            -1,
+                            extension=2,
+                            legs={2: 'answered', 3: 'answered'},
+                            recordings=-1,
+                        )
+                    ],
+                )
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
     def sits_at(self, extension):
         """The administrator, who looks at the browser, is called on this phone."""
-        self.stage.ask('telephony.extension', 'write', self.stage.ask('telephony.extension', 'search', [
-            ('user_id', '=', stage.ADMIN)]), {'user_id': False})
-        phones = self.stage.ask('telephony.extension', 'search', [
-            ('account_id', '=', self.stage.account), ('number', '=', extension)])
+        self.stage.ask(
+            'telephony.extension',
+            'write',
+            self.stage.ask('telephony.extension', 'search', [('user_id', '=', stage.ADMIN)]),
+            {'user_id': False},
+        )
+        phones = self.stage.ask(
+            'telephony.extension',
+            'search',
+            [('account_id', '=', self.stage.account), ('number', '=', extension)],
+        )
         self.stage.ask('telephony.extension', 'write', phones, {'user_id': stage.ADMIN})
 
     def browser(self):
@@ -188,14 +275,22 @@ class TestAsteriskLive(BaseCase):
         finally:
             resource.setrlimit(resource.RLIMIT_AS, limits)
         self.addCleanup(browser.close)
-        browser.do('Network.setCookie', name='session_id', url=self.stage.url, value=screenshot.session(
-            self.stage.url, stage.DATABASE, 'admin', None))
+        browser.do(
+            'Network.setCookie',
+            name='session_id',
+            url=self.stage.url,
+            value=screenshot.session(self.stage.url, stage.DATABASE, 'admin', None),
+        )
         return browser
 
     def open(self, browser, page, selector):
         browser.do('Page.navigate', url=self.stage.url + page)
         # the first page builds the bundles
-        self.eventually(lambda: self.assertTrue(browser.evaluate(f'!!document.querySelector({json.dumps(selector)})')))
+        self.eventually(
+            lambda: self.assertTrue(
+                browser.evaluate(f'!!document.querySelector({json.dumps(selector)})')
+            )
+        )
 
     def click(self, browser, selector):
         browser.evaluate(f'document.querySelector({json.dumps(selector)}).click()')
@@ -205,8 +300,15 @@ class TestAsteriskLive(BaseCase):
         found = []
 
         def check():
-            found[:] = self.stage.ask('telephony.call', 'search', [
-                ('account_id', '=', self.stage.account), ('extension', '=', extension), ('state', '=', 'in_progress')])
+            found[:] = self.stage.ask(
+                'telephony.call',
+                'search',
+                [
+                    ('account_id', '=', self.stage.account),
+                    ('extension', '=', extension),
+                    ('state', '=', 'in_progress'),
+                ],
+            )
             self.assertTrue(found)
 
         self.eventually(check)
@@ -222,19 +324,30 @@ class TestAsteriskLive(BaseCase):
 
         def check():
             rows = self.stage.calls(numbers)
-            self.assertEqual(sorted(row['customer_number'] for row in rows), numbers, "each call once")
+            self.assertEqual(
+                sorted(row['customer_number'] for row in rows), numbers, "each call once"
+            )
             for row in rows:
                 is_taken = numbers.index(row['customer_number']) < CALLS // 2
                 line = Line(None, scenarios.TAKEN_LINE if is_taken else scenarios.RUNG_LINE)
                 self.check_row(row, scenarios.TAKEN if is_taken else scenarios.RUNG, line)
             self.assertEqual(
-                sorted(one['customer_number'] for one in self.stage.open_callbacks(numbers)), numbers[CALLS // 2:])
+                sorted(one['customer_number'] for one in self.stage.open_callbacks(numbers)),
+                numbers[CALLS // 2 :],
+            )
 
         self.eventually(check)
         self.assertEqual(self.stage.failed_events(), [])
 
     def check_line(self, line, expected):
-        theirs = {line.caller, line.number(1), line.number(2), line.number(3), line.number(4), f'44{line.customer[1:]}'}
+        theirs = {
+            line.caller,
+            line.number(1),
+            line.number(2),
+            line.number(3),
+            line.number(4),
+            f'44{line.customer[1:]}',
+        }
         numbers = [f'+{number}' for number in theirs] + [line.extension(row) for row in (2, 3)]
 
         def check():
@@ -243,29 +356,43 @@ class TestAsteriskLive(BaseCase):
             for row, one in zip(rows, expected):
                 self.check_row(row, one, line)
             wanted = [row['customer_number'] for row, one in zip(rows, expected) if one.callback]
-            self.assertEqual([one['customer_number'] for one in self.stage.open_callbacks(numbers)], wanted)
+            self.assertEqual(
+                [one['customer_number'] for one in self.stage.open_callbacks(numbers)], wanted
+            )
 
         self.eventually(check)
 
     def check_row(self, row, expected, line):
         told = {
-            'state': row['state'], 'direction': row['direction'], 'outcome': row['outcome'],
-            'extension': row['extension'] or '', 'queue': row['queue'] or '',
+            'state': row['state'],
+            'direction': row['direction'],
+            'outcome': row['outcome'],
+            'extension': row['extension'] or '',
+            'queue': row['queue'] or '',
             'has_customer': bool(row['customer_number']),
-            'has_callback': bool(row['callback_id']), 'is_answered': bool(row['answered_at']),
+            'has_callback': bool(row['callback_id']),
+            'is_answered': bool(row['answered_at']),
         }
         wanted = {
-            'state': 'ended', 'direction': expected.direction, 'outcome': expected.outcome,
+            'state': 'ended',
+            'direction': expected.direction,
+            'outcome': expected.outcome,
             'extension': line.extension(expected.extension) if expected.extension else '',
             'queue': f'sales-{line.line}' if expected.queue else '',
             'has_customer': expected.direction != 'internal' and not expected.hidden,
-            'has_callback': expected.callback, 'is_answered': expected.outcome == 'answered',
+            'has_callback': expected.callback,
+            'is_answered': expected.outcome == 'answered',
         }
         if expected.direction == 'inbound':
             told['legs'] = row['legs']
-            wanted['legs'] = {line.extension(phone): outcome for phone, outcome in expected.legs.items()}
+            wanted['legs'] = {
+                line.extension(phone): outcome for phone, outcome in expected.legs.items()
+            }
         if expected.recordings >= 0:
-            told['recordings'], wanted['recordings'] = len(row['recording_ids']), expected.recordings
+            told['recordings'], wanted['recordings'] = (
+                len(row['recording_ids']),
+                expected.recordings,
+            )
         self.assertEqual(told, wanted)
         for name, seconds in (('wait_seconds', expected.wait), ('talk_seconds', expected.talk)):
             if seconds >= 0:

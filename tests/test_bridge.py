@@ -1,4 +1,6 @@
-"""The bridge beside an Asterisk, against a fake Asterisk over real TCP and a fake webhook over real HTTP."""
+"""The bridge beside an Asterisk, against a fake Asterisk over real TCP and a fake webhook over real
+HTTP."""
+
 import asyncio
 import hashlib
 import hmac
@@ -54,25 +56,36 @@ def wait_for(condition, what, patience=PATIENCE):
 
 def wire(**headers):
     """A message as AMI writes it; a list makes a repeated header."""
-    lines = [f'{name}: {one}' for name, value in headers.items()
-             for one in (value if isinstance(value, list) else [value])]
+    lines = [
+        f'{name}: {one}'
+        for name, value in headers.items()
+        for one in (value if isinstance(value, list) else [value])
+    ]
     return ('\r\n'.join(lines) + '\r\n\r\n').encode()
 
 
 def event(kind, number, **headers):
     """An event of the channel with this number."""
-    return {'Event': kind, 'Channel': f'PJSIP/trunk-{number:08x}', 'Uniqueid': f'1795326672.{number}',
-            'Linkedid': f'1795326672.{number}', **headers}
+    return {
+        'Event': kind,
+        'Channel': f'PJSIP/trunk-{number:08x}',
+        'Uniqueid': f'1795326672.{number}',
+        'Linkedid': f'1795326672.{number}',
+        **headers,
+    }
 
 
 class FakeAsterisk(socketserver.ThreadingTCPServer):
     """Lets in who knows the password, and says what the test wants said."""
+
     allow_reuse_address = daemon_threads = True
 
     def __init__(self, port=0, context=None):
         super().__init__(('127.0.0.1', port), FakeAsteriskSession)
         if context:
-            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.live, self.asked, self.sessions, self.tells_channels = [], [], [], True
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -124,7 +137,7 @@ class FakeAsteriskSession(socketserver.StreamRequestHandler):
         if action['Action'] == 'Challenge':
             say('Success', Challenge=challenge)
         elif action['Action'] == 'Login':
-            expected = hashlib.md5(f'{challenge}{PASSWORD}'.encode()).hexdigest()   # noqa: S324
+            expected = hashlib.md5(f'{challenge}{PASSWORD}'.encode()).hexdigest()  # noqa: S324
             if action.get('Secret') or (action['Username'], action['Key']) != (USER, expected):
                 say('Error', Message='Authentication failed')
             else:
@@ -137,8 +150,12 @@ class FakeAsteriskSession(socketserver.StreamRequestHandler):
             # an event in the middle of the list
             self.request.sendall(wire(Event='PeerStatus', Peer='PJSIP/101'))
             for number in self.server.live:
-                self.request.sendall(wire(**event('CoreShowChannel', number, ActionID=action['ActionID'])))
-            self.request.sendall(wire(Event='CoreShowChannelsComplete', ActionID=action['ActionID']))
+                self.request.sendall(
+                    wire(**event('CoreShowChannel', number, ActionID=action['ActionID']))
+                )
+            self.request.sendall(
+                wire(Event='CoreShowChannelsComplete', ActionID=action['ActionID'])
+            )
         elif action['Action'] == 'ListCommands':
             say('Success', Ping='Keepalive command')
         else:
@@ -147,6 +164,7 @@ class FakeAsteriskSession(socketserver.StreamRequestHandler):
 
 class FakeCrm(ThreadingHTTPServer):
     """A webhook that keeps what it has answered 200 to."""
+
     daemon_threads = True
 
     def __init__(self, port=0):
@@ -215,18 +233,31 @@ class BridgeCase(BaseCase):
 
     def environment(self, pbx_port, url, **settings):
         return {
-            'PATH': os.environ['PATH'], 'PYTHONPATH': str(BRIDGE), 'PYTHONDONTWRITEBYTECODE': '1',
-            'BRIDGE_PBX_PORT': str(pbx_port), 'BRIDGE_PBX_USER': USER, 'BRIDGE_PBX_SECRET': PASSWORD,
-            'BRIDGE_CRM_URL': url, 'BRIDGE_CRM_SECRET': SECRET, 'BRIDGE_SPOOL_PATH': str(self.file), **settings}
+            'PATH': os.environ['PATH'],
+            'PYTHONPATH': str(BRIDGE),
+            'PYTHONDONTWRITEBYTECODE': '1',
+            'BRIDGE_PBX_PORT': str(pbx_port),
+            'BRIDGE_PBX_USER': USER,
+            'BRIDGE_PBX_SECRET': PASSWORD,
+            'BRIDGE_CRM_URL': url,
+            'BRIDGE_CRM_SECRET': SECRET,
+            'BRIDGE_SPOOL_PATH': str(self.file),
+            **settings,
+        }
 
     @contextmanager
     def bridge(self, pbx, url, **settings):
         """The real program, killed at the end if it still runs."""
         log = self.folder / 'log'
         with log.open('ab') as output:
-            process = subprocess.Popen(     # noqa: S603
-                [sys.executable, '-m', 'telephony_bridge'], env=self.environment(pbx.port, url, **settings),
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, '-m', 'telephony_bridge'],
+                env=self.environment(pbx.port, url, **settings),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
         process.log = log.read_text
         try:
             yield process
@@ -236,7 +267,10 @@ class BridgeCase(BaseCase):
 
     def logged_in(self, pbx, times=1):
         """The bridge is connected and has compared the channels."""
-        wait_for(lambda: [one['Action'] for one in pbx.asked].count('CoreShowChannels') >= times, "the log-in")
+        wait_for(
+            lambda: [one['Action'] for one in pbx.asked].count('CoreShowChannels') >= times,
+            "the log-in",
+        )
         time.sleep(0.1)
 
     def spooled(self):
@@ -251,22 +285,40 @@ class BridgeCase(BaseCase):
 @unittest.skipIf(MISSING, MISSING)
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestBridgeParts(BridgeCase):
-
     def test_messages_in_any_pieces(self):
         data = (
-            b'Asterisk Call Manager/11.0.0\r\n' + wire(Response='Success', ActionID='1')
-            + wire(Event='Newchannel', Exten='', CallerIDName='ACME: Ltd', ChanVariable=['A=1', 'B=2', 'C=x: y'])
-            + 'Event: VarSet\r\nValue: привет\r\n\r\n'.encode() + b'Event: Bad\r\nValue: \xff\r\n\r\n')
+            b'Asterisk Call Manager/11.0.0\r\n'
+            + wire(Response='Success', ActionID='1')
+            + wire(
+                Event='Newchannel',
+                Exten='',
+                CallerIDName='ACME: Ltd',
+                ChanVariable=['A=1', 'B=2', 'C=x: y'],
+            )
+            + 'Event: VarSet\r\nValue: привет\r\n\r\n'.encode()
+            + b'Event: Bad\r\nValue: \xff\r\n\r\n'
+        )
         whole = ami.Parser().feed(data)
-        self.assertEqual(whole, [
-            {'Response': 'Success', 'ActionID': '1'},
-            {'Event': 'Newchannel', 'Exten': '', 'CallerIDName': 'ACME: Ltd', 'ChanVariable': ['A=1', 'B=2', 'C=x: y']},
-            {'Event': 'VarSet', 'Value': 'привет'}, {'Event': 'Bad', 'Value': '�'},
-        ])
+        self.assertEqual(
+            whole,
+            [
+                {'Response': 'Success', 'ActionID': '1'},
+                {
+                    'Event': 'Newchannel',
+                    'Exten': '',
+                    'CallerIDName': 'ACME: Ltd',
+                    'ChanVariable': ['A=1', 'B=2', 'C=x: y'],
+                },
+                {'Event': 'VarSet', 'Value': 'привет'},
+                {'Event': 'Bad', 'Value': '�'},
+            ],
+        )
         for size in (1, 2, 3, 7, 100):
             parser = ami.Parser()
-            pieces = [data[start:start + size] for start in range(0, len(data), size)]
-            self.assertEqual([one for piece in pieces for one in parser.feed(piece)], whole, f"pieces of {size}")
+            pieces = [data[start : start + size] for start in range(0, len(data), size)]
+            self.assertEqual(
+                [one for piece in pieces for one in parser.feed(piece)], whole, f"pieces of {size}"
+            )
 
     def test_what_is_no_asterisk_ends(self):
         parser = ami.Parser()
@@ -278,21 +330,29 @@ class TestBridgeParts(BridgeCase):
         for kind in USED:
             self.assertFalse(noise.is_noise({'Event': kind}), kind)
         for variable in VARIABLES:
-            self.assertFalse(noise.is_noise({'Event': 'VarSet', 'Variable': f'__{variable}'}), variable)
+            self.assertFalse(
+                noise.is_noise({'Event': 'VarSet', 'Variable': f'__{variable}'}), variable
+            )
         self.assertTrue(noise.is_noise({'Event': 'VarSet', 'Variable': 'RTPAUDIOQOS'}))
-        self.assertFalse(noise.is_noise({'Event': 'SomethingNew'}), "what nobody knows yet is forwarded")
+        self.assertFalse(
+            noise.is_noise({'Event': 'SomethingNew'}), "what nobody knows yet is forwarded"
+        )
 
     def test_spool_is_what_it_was(self):
         first = spool.Spool(self.file, sync=True)
-        first.write([event('Newchannel', 1), event('Newchannel', 2)], {
-            'a': spool.Channel('PJSIP/101-1', 'a'), 'b': spool.Channel('PJSIP/102-1', 'a')})
+        first.write(
+            [event('Newchannel', 1), event('Newchannel', 2)],
+            {'a': spool.Channel('PJSIP/101-1', 'a'), 'b': spool.Channel('PJSIP/102-1', 'a')},
+        )
         first.write([event('Hangup', 1)], {}, {'b'})
         first.close()
         again = self.open_spool()
         self.assertEqual(len(again), 3)
         self.assertEqual(again.channels, {'a': spool.Channel('PJSIP/101-1', 'a')})
         batch = again.batch(2, 10000)
-        self.assertEqual(json.loads(batch.body)['events'], [event('Newchannel', 1), event('Newchannel', 2)])
+        self.assertEqual(
+            json.loads(batch.body)['events'], [event('Newchannel', 1), event('Newchannel', 2)]
+        )
         again.delivered(batch)
         self.assertEqual(len(again), 1)
         self.assertEqual(json.loads(again.batch(10, 10000).body)['events'], [event('Hangup', 1)])
@@ -319,9 +379,9 @@ class TestBridgeParts(BridgeCase):
             for number in range(200):
                 one.write([event('Newchannel', number)], {})
         self.assertIn('EVENTS ARE LOST', logs.output[0])
-        kept = [one['Uniqueid'] for one in json.loads(one.batch(1000, 10 ** 6).body)['events']]
+        kept = [one['Uniqueid'] for one in json.loads(one.batch(1000, 10**6).body)['events']]
         self.assertEqual(kept, [f'1795326672.{number}' for number in range(200 - len(kept), 200)])
-        self.assertLess(sum(map(len, one.batch(1000, 10 ** 6).events)), 10_000)
+        self.assertLess(sum(map(len, one.batch(1000, 10**6).events)), 10_000)
 
     def test_one_bridge_a_spool(self):
         self.open_spool()
@@ -337,19 +397,33 @@ class TestBridgeParts(BridgeCase):
     def test_retry_after(self):
         for value, expected in (('7', 7), ('99999', 600), ('', None), ('soon', None)):
             self.assertEqual(sender.Answer(503, '', {'Retry-After': value}).retry_after, expected)
-        self.assertEqual(sender.Answer(503, '', {'Retry-After': 'Fri, 31 Dec 1999 23:59:59 GMT'}).retry_after, 0)
+        self.assertEqual(
+            sender.Answer(503, '', {'Retry-After': 'Fri, 31 Dec 1999 23:59:59 GMT'}).retry_after, 0
+        )
 
     # --- channels ----------------------------------------------------------------------------------------------
 
     def reading(self, **known):
         clock = iter(range(1000, 2000))
-        return watcher.Reading({uid: spool.Channel(*rest) for uid, rest in known.items()}, 'list', lambda: next(clock))
+        return watcher.Reading(
+            {uid: spool.Channel(*rest) for uid, rest in known.items()}, 'list', lambda: next(clock)
+        )
 
     def test_a_gap(self):
-        reading = self.reading(gone=('PJSIP/101-1', 'call'), stays=('PJSIP/102-1', 'call'), ends=('PJSIP/103-1', 'x'))
+        reading = self.reading(
+            gone=('PJSIP/101-1', 'call'), stays=('PJSIP/102-1', 'call'), ends=('PJSIP/103-1', 'x')
+        )
 
         def of_channel(kind, name, uniqueid, linkedid, **headers):
-            reading.take({'Event': kind, 'Channel': name, 'Uniqueid': uniqueid, 'Linkedid': linkedid, **headers})
+            reading.take(
+                {
+                    'Event': kind,
+                    'Channel': name,
+                    'Uniqueid': uniqueid,
+                    'Linkedid': linkedid,
+                    **headers,
+                }
+            )
 
         reading.take({'Response': 'Success', 'ActionID': 'list'})
         of_channel('CoreShowChannel', 'PJSIP/102-1', 'stays', 'call', ActionID='list')
@@ -359,24 +433,59 @@ class TestBridgeParts(BridgeCase):
         of_channel('Hangup', 'PJSIP/105-1', 'brief', 'z', Timestamp='1.6')
         reading.take({'Event': 'CoreShowChannelsComplete', 'ActionID': 'list', 'ListItems': '3'})
         events, alive, gone = reading.harvest()
-        self.assertEqual([(one['Event'], one['Uniqueid'], one.get('Bridge')) for one in events], [
-            ('Hangup', 'ends', None), ('Hangup', 'brief', None), ('Hangup', 'gone', 'missed'),
-            ('CoreShowChannel', 'stays', 'live'), ('CoreShowChannel', 'new', 'live'),
-        ])
-        self.assertEqual(events[2], {
-            'Event': 'Hangup', 'Channel': 'PJSIP/101-1', 'Uniqueid': 'gone', 'Linkedid': 'call', 'Bridge': 'missed',
-            'ReceivedAt': 1000})
+        self.assertEqual(
+            [(one['Event'], one['Uniqueid'], one.get('Bridge')) for one in events],
+            [
+                ('Hangup', 'ends', None),
+                ('Hangup', 'brief', None),
+                ('Hangup', 'gone', 'missed'),
+                ('CoreShowChannel', 'stays', 'live'),
+                ('CoreShowChannel', 'new', 'live'),
+            ],
+        )
+        self.assertEqual(
+            events[2],
+            {
+                'Event': 'Hangup',
+                'Channel': 'PJSIP/101-1',
+                'Uniqueid': 'gone',
+                'Linkedid': 'call',
+                'Bridge': 'missed',
+                'ReceivedAt': 1000,
+            },
+        )
         self.assertEqual(alive, {'new': spool.Channel('PJSIP/104-1', 'y')})
         self.assertEqual(gone, {'gone', 'ends', 'brief'})
 
     def test_a_channel_that_moves_to_another_call(self):
         """Its missed hang-up belongs to the call that it was in last."""
-        reading = self.reading(one=('PJSIP/102-1', 'consultation'), rung=('PJSIP/103-1', 'consultation'))
-        reading.take({'Event': 'BridgeEnter', 'Channel': 'PJSIP/102-1', 'Uniqueid': 'one', 'Linkedid': 'customer'})
-        reading.take({'Event': 'DialEnd', 'Uniqueid': 'x', 'DestChannel': 'PJSIP/103-2', 'DestUniqueid': 'rung',
-                      'DestLinkedid': 'customer'})
-        self.assertEqual(reading.harvest()[1], {
-            'one': spool.Channel('PJSIP/102-1', 'customer'), 'rung': spool.Channel('PJSIP/103-2', 'customer')})
+        reading = self.reading(
+            one=('PJSIP/102-1', 'consultation'), rung=('PJSIP/103-1', 'consultation')
+        )
+        reading.take(
+            {
+                'Event': 'BridgeEnter',
+                'Channel': 'PJSIP/102-1',
+                'Uniqueid': 'one',
+                'Linkedid': 'customer',
+            }
+        )
+        reading.take(
+            {
+                'Event': 'DialEnd',
+                'Uniqueid': 'x',
+                'DestChannel': 'PJSIP/103-2',
+                'DestUniqueid': 'rung',
+                'DestLinkedid': 'customer',
+            }
+        )
+        self.assertEqual(
+            reading.harvest()[1],
+            {
+                'one': spool.Channel('PJSIP/102-1', 'customer'),
+                'rung': spool.Channel('PJSIP/103-2', 'customer'),
+            },
+        )
 
     # --- configuration -----------------------------------------------------------------------------------------
 
@@ -386,10 +495,14 @@ class TestBridgeParts(BridgeCase):
         return config.load(str(file), environ)
 
     def test_configuration(self):
-        text = ('[pbx]\nuser = u\nsecret = per%cent\n'
-                '[crm]\nurl = https://crm.example/telephony/webhook/freepbx/t\nsecret = s\n')
+        text = (
+            '[pbx]\nuser = u\nsecret = per%cent\n'
+            '[crm]\nurl = https://crm.example/telephony/webhook/freepbx/t\nsecret = s\n'
+        )
         loaded = self.load(text, BRIDGE_PBX_HOST='10.0.0.5', BRIDGE_SPOOL_MAX_MEGABYTES='2')
-        self.assertEqual((loaded.pbx.host, loaded.pbx.port, loaded.pbx.secret), ('10.0.0.5', 5038, 'per%cent'))
+        self.assertEqual(
+            (loaded.pbx.host, loaded.pbx.port, loaded.pbx.secret), ('10.0.0.5', 5038, 'per%cent')
+        )
         self.assertEqual(loaded.spool_bytes, 2_000_000)
         self.assertEqual(loaded.crm.shown, 'https://crm.example/telephony/webhook/freepbx/…')
         self.assertNotIn('per%cent', repr(loaded))
@@ -398,10 +511,15 @@ class TestBridgeParts(BridgeCase):
     def test_configuration_that_makes_no_sense(self):
         good = '[pbx]\nuser = u\nsecret = s\n[crm]\nurl = http://x/y\nsecret = s\n'
         for text, says in (
-            ('', 'user in'), ('[pbx\n', 'cannot be read'), (good + '[pxb]\n', r'no section \[pxb\]'),
-            (good + 'sceret = x\n', 'sceret'), (good.replace('http://x/y', 'crm.example'), 'no web address'),
-            (good + '[log]\nlevel = loud\n', 'level'), (good.replace('user = u', 'user = u\nport = many'), 'no sense'),
-            (good + '[spool]\nmax_megabytes = 0\n', 'out of range'), (good + '[spool]\nsync = perhaps\n', 'no sense'),
+            ('', 'user in'),
+            ('[pbx\n', 'cannot be read'),
+            (good + '[pxb]\n', r'no section \[pxb\]'),
+            (good + 'sceret = x\n', 'sceret'),
+            (good.replace('http://x/y', 'crm.example'), 'no web address'),
+            (good + '[log]\nlevel = loud\n', 'level'),
+            (good.replace('user = u', 'user = u\nport = many'), 'no sense'),
+            (good + '[spool]\nmax_megabytes = 0\n', 'out of range'),
+            (good + '[spool]\nsync = perhaps\n', 'no sense'),
         ):
             with self.subTest(text), self.assertRaisesRegex(config.ConfigError, says):
                 self.load(text)
@@ -416,12 +534,18 @@ class TestBridgeSender(BridgeCase):
 
     def setUp(self):
         super().setUp()
-        for name, value in (('RETRY_SECONDS', 0.05), ('MAX_RETRY_SECONDS', 0.1), ('BLOCKED_SECONDS', 0.3),
-                            ('MAX_BLOCKED_SECONDS', 0.3), ('GATHER_SECONDS', 0.01)):
+        for name, value in (
+            ('RETRY_SECONDS', 0.05),
+            ('MAX_RETRY_SECONDS', 0.1),
+            ('BLOCKED_SECONDS', 0.3),
+            ('MAX_BLOCKED_SECONDS', 0.3),
+            ('GATHER_SECONDS', 0.01),
+        ):
             self.startPatcher(patch.object(sender, name, value))
 
     def deliver(self, events, crm, steer, patience=PATIENCE, **settings):
-        """Run the sender until the spool is empty; `steer` is called again and again meanwhile. Returns its log."""
+        """Run the sender until the spool is empty; `steer` is called again and again meanwhile.
+        Returns its log."""
         own = self.open_spool()
         own.write(events, {})
         target = config.Crm(**{'url': crm.url, 'secret': SECRET, 'timeout': 2, **settings})
@@ -460,7 +584,12 @@ class TestBridgeSender(BridgeCase):
                 self.assertIn('takes deliveries again', log)
 
     def test_what_somebody_has_to_change(self):
-        advice = {403: 'secret in', 404: 'Webhook Address', 301: 'has moved', 405: 'not the webhook'}
+        advice = {
+            403: 'secret in',
+            404: 'Webhook Address',
+            301: 'has moved',
+            405: 'not the webhook',
+        }
         for status, says in advice.items():
             with self.subTest(status):
                 crm = self.start_crm()
@@ -526,10 +655,23 @@ class TestBridgeProgram(BridgeCase):
         pbx, crm = self.start_pbx(), self.start_crm()
         with self.bridge(pbx, crm.url) as bridge:
             self.logged_in(pbx)
-            said = [event('Newchannel', 1, Timestamp='1795326672.100000', CallerIDName='Ёлка: "x" \\ <y>', Exten=''),
-                    event('DialEnd', 1, ChanVariable=['A=1', 'B=2'], Timestamp='1795326673.000000')]
-            pbx.say(said[0], event('RTCPSent', 1), event('VarSet', 1, Variable='RTPAUDIOQOS', Value='x'), said[1],
-                    event('Hangup', 1))
+            said = [
+                event(
+                    'Newchannel',
+                    1,
+                    Timestamp='1795326672.100000',
+                    CallerIDName='Ёлка: "x" \\ <y>',
+                    Exten='',
+                ),
+                event('DialEnd', 1, ChanVariable=['A=1', 'B=2'], Timestamp='1795326673.000000'),
+            ]
+            pbx.say(
+                said[0],
+                event('RTCPSent', 1),
+                event('VarSet', 1, Variable='RTPAUDIOQOS', Value='x'),
+                said[1],
+                event('Hangup', 1),
+            )
             wait_for(lambda: len(crm.events) == 3, "three events")
             self.assertEqual(crm.events[:2], said)
             last = crm.events[2]
@@ -538,7 +680,9 @@ class TestBridgeProgram(BridgeCase):
             log = bridge.log()
         for word in (PASSWORD, SECRET, TOKEN):
             self.assertNotIn(word, log)
-        self.assertEqual([one['Action'] for one in pbx.asked], ['Challenge', 'Login', 'CoreShowChannels'])
+        self.assertEqual(
+            [one['Action'] for one in pbx.asked], ['Challenge', 'Login', 'CoreShowChannels']
+        )
 
     def test_killed_again_and_again_while_odoo_is_down(self):
         pbx, crm = self.start_pbx(), self.start_crm()
@@ -546,7 +690,9 @@ class TestBridgeProgram(BridgeCase):
         for turn in range(3):
             with self.bridge(pbx, crm.url) as bridge:
                 self.logged_in(pbx, turn + 1)
-                more = [event('UserEvent', 0, Number=str(len(said) + number)) for number in range(150)]
+                more = [
+                    event('UserEvent', 0, Number=str(len(said) + number)) for number in range(150)
+                ]
                 pbx.say(*more)
                 said += more
                 wait_for(lambda count=len(said): self.spooled() == count, "all events in the spool")  # noqa: B008
@@ -561,20 +707,27 @@ class TestBridgeProgram(BridgeCase):
     def test_killed_during_a_delivery(self):
         """At worst a batch arrives twice, the same to the last byte: the inbox knows repeats."""
         pbx, crm = self.start_pbx(), self.start_crm()
-        numbers = iter(range(10 ** 6))
+        numbers = iter(range(10**6))
         said = 0
         for turn in range(4):
             with self.bridge(pbx, crm.url) as bridge:
                 self.logged_in(pbx, turn + 1)
-                pbx.say(*[event('UserEvent', 0, Number=str(next(numbers))) for _time in range(1000)])
+                pbx.say(
+                    *[event('UserEvent', 0, Number=str(next(numbers))) for _time in range(1000)]
+                )
                 said += 1000
-                wait_for(lambda said=said: len(crm.events) + self.spooled() >= said, "all events to be read")
+                wait_for(
+                    lambda said=said: len(crm.events) + self.spooled() >= said,
+                    "all events to be read",
+                )
                 bridge.kill()
                 bridge.wait()
         with self.bridge(pbx, crm.url):
             wait_for(lambda: len(set(map(json.dumps, crm.events))) >= said, "all events to arrive")
         unique = list(dict.fromkeys(map(json.dumps, crm.events)))
-        self.assertEqual([json.loads(one)['Number'] for one in unique], [str(number) for number in range(said)])
+        self.assertEqual(
+            [json.loads(one)['Number'] for one in unique], [str(number) for number in range(said)]
+        )
 
     def test_missed_hangups_after_a_kill(self):
         pbx, crm = self.start_pbx(), self.start_crm()
@@ -584,13 +737,26 @@ class TestBridgeProgram(BridgeCase):
             wait_for(lambda: len(crm.events) == 4, "four events")
         pbx.live = [2, 4]
 
-        def told():     # what was posted just before the kill may be posted again: Odoo stores it once
-            return list(dict.fromkeys(
-                (one['Event'], one['Uniqueid'][-2:], one['Bridge']) for one in crm.events if 'Bridge' in one))
+        # what was posted just before the kill may be posted again: Odoo stores it once
+        def told():
+            return list(
+                dict.fromkeys(
+                    (one['Event'], one['Uniqueid'][-2:], one['Bridge'])
+                    for one in crm.events
+                    if 'Bridge' in one
+                )
+            )
+
         with self.bridge(pbx, crm.url):
             wait_for(lambda: len(told()) == 3, "what was missed")
-        self.assertEqual(told(), [
-            ('Hangup', '.1', 'missed'), ('CoreShowChannel', '.2', 'live'), ('CoreShowChannel', '.4', 'live')])
+        self.assertEqual(
+            told(),
+            [
+                ('Hangup', '.1', 'missed'),
+                ('CoreShowChannel', '.2', 'live'),
+                ('CoreShowChannel', '.4', 'live'),
+            ],
+        )
         missed = next(one for one in crm.events if 'Bridge' in one)
         self.assertAlmostEqual(missed['ReceivedAt'], time.time(), delta=5)
 
@@ -605,7 +771,9 @@ class TestBridgeProgram(BridgeCase):
             pbx.say(event('Newchannel', 5))
             wait_for(lambda: len(crm.events) == 5, "life to go on")
             self.assertIn('has closed the connection', bridge.log())
-        self.assertEqual([one.get('Bridge') for one in crm.events], [None, None, 'missed', 'missed', None])
+        self.assertEqual(
+            [one.get('Bridge') for one in crm.events], [None, None, 'missed', 'missed', None]
+        )
 
     def test_asterisk_is_not_there_yet(self):
         crm = self.start_crm()
@@ -637,20 +805,33 @@ class TestBridgeProgram(BridgeCase):
             pbx.say(event('Newchannel', 1))
             wait_for(lambda: crm.events, "an event")
         with self.bridge(pbx, crm.url, BRIDGE_PBX_TLS='yes') as bridge:
-            wait_for(lambda: 'certificate verify failed' in bridge.log(), "the stranger to be refused")
+            wait_for(
+                lambda: 'certificate verify failed' in bridge.log(), "the stranger to be refused"
+            )
 
     def certificate(self):
         """A certificate for 127.0.0.1 that has signed itself, and its key, as files."""
-        key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'pbx')])
+        key, name = (
+            ec.generate_private_key(ec.SECP256R1()),
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'pbx')]),
+        )
         now, address = datetime.now(timezone.utc), x509.IPAddress(ipaddress.ip_address('127.0.0.1'))
         certificate = (
             x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([address]), False).sign(key, hashes.SHA256()))
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([address]), False)
+            .sign(key, hashes.SHA256())
+        )
         files = self.folder / 'pbx.crt', self.folder / 'pbx.key'
         files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
         return files
 
     def test_wrong_password(self):
@@ -686,9 +867,13 @@ class TestBridgeProgram(BridgeCase):
         self.assertEqual(self.spooled(), 1)
 
     def test_no_configuration(self):
-        done = subprocess.run(      # noqa: S603
-            [sys.executable, '-m', 'telephony_bridge', '-c', '/nowhere.ini'], capture_output=True, text=True,
-            check=False, env={'PYTHONPATH': str(BRIDGE), 'PYTHONDONTWRITEBYTECODE': '1'})
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, '-m', 'telephony_bridge', '-c', '/nowhere.ini'],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={'PYTHONPATH': str(BRIDGE), 'PYTHONDONTWRITEBYTECODE': '1'},
+        )
         self.assertEqual(done.returncode, 78)
         self.assertIn('cannot be read', done.stderr)
         self.assertNotIn('Traceback', done.stderr)
@@ -697,11 +882,16 @@ class TestBridgeProgram(BridgeCase):
 @unittest.skipIf(MISSING, MISSING)
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestBridgeCheck(BridgeCase):
-
     def check(self, pbx_port, url, *arguments, **settings):
-        done = subprocess.run(      # noqa: S603
-            [sys.executable, '-m', 'telephony_bridge', '--check', *arguments], capture_output=True, text=True,
-            check=False, env=self.environment(pbx_port, url, **settings), cwd=self.folder, timeout=60)
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, '-m', 'telephony_bridge', '--check', *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment(pbx_port, url, **settings),
+            cwd=self.folder,
+            timeout=60,
+        )
         self.assertNotIn('Traceback', done.stderr)
         for word in (PASSWORD, SECRET, TOKEN):
             self.assertNotIn(word, done.stdout + done.stderr)
@@ -750,7 +940,10 @@ class TestBridgeCheck(BridgeCase):
         self.assertRegex(self.check(pbx.port, crm.url, '--listen', '0.2')[1], 'no call was seen')
 
     def test_needless_rights(self):
-        answers = {'CoreShowChannels': {'Response': 'Success'}, 'ListCommands': {'Originate': '', 'Ping': ''}}
+        answers = {
+            'CoreShowChannels': {'Response': 'Success'},
+            'ListCommands': {'Originate': '', 'Ping': ''},
+        }
 
         class Connection:
             async def ask(self, action):

@@ -1,4 +1,5 @@
 """A lost caller is a promise with a clock, an owner and an end."""
+
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -17,22 +18,40 @@ def iso(moment, seconds=0):
 
 
 class TestCallbacks(TelephonyCase):
-
     def missed(self, call_id='m1', at=WEDNESDAY, seconds=0, **more):
-        self.play(self.event('ended', call_id, iso(at, seconds), **{'outcome': 'missed', 'wait_seconds': 20, **more}))
+        self.play(
+            self.event(
+                'ended',
+                call_id,
+                iso(at, seconds),
+                **{'outcome': 'missed', 'wait_seconds': 20, **more},
+            )
+        )
 
     def tried(self, call_id='o1', at=WEDNESDAY, seconds=0, **more):
-        self.play(self.outbound('ended', call_id, iso(at, seconds), **{'outcome': 'no_answer', **more}))
+        self.play(
+            self.outbound('ended', call_id, iso(at, seconds), **{'outcome': 'no_answer', **more})
+        )
 
     def test_missed_opens_one_with_clock_owner_and_activity(self):
         lead = self.new_lead(user_id=self.boris.id)
         self.missed()
         callback = self.callbacks()
-        self.assertRecordValues(callback, [{
-            'state': 'open', 'customer_number': CUSTOMER, 'partner_id': self.partner.id, 'lead_id': lead.id,
-            'user_id': self.boris.id, 'priority': '0', 'due_at': WEDNESDAY + timedelta(minutes=15),
-            'origin_call_id': self.call('m1').id,
-        }])
+        self.assertRecordValues(
+            callback,
+            [
+                {
+                    'state': 'open',
+                    'customer_number': CUSTOMER,
+                    'partner_id': self.partner.id,
+                    'lead_id': lead.id,
+                    'user_id': self.boris.id,
+                    'priority': '0',
+                    'due_at': WEDNESDAY + timedelta(minutes=15),
+                    'origin_call_id': self.call('m1').id,
+                }
+            ],
+        )
         self.assertEqual(self.call('m1').callback_id, callback)
         activity = lead.activity_ids
         self.assertEqual(activity, callback.activity_id)
@@ -52,13 +71,31 @@ class TestCallbacks(TelephonyCase):
                 self.assertEqual(self.callbacks(number).due_at, due)
 
     def test_hours_of_the_number_and_of_its_team_come_before_the_companys(self):
-        night = self.env['resource.calendar'].create({
-            'name': "Round the clock", 'tz': 'Asia/Almaty', 'attendance_ids': [(5, 0, 0)] + [(0, 0, {
-                'name': str(day), 'dayofweek': str(day), 'hour_from': 0, 'hour_to': 24, 'day_period': 'morning',
-            }) for day in range(7)]})
+        night = self.env['resource.calendar'].create(
+            {
+                'name': "Round the clock",
+                'tz': 'Asia/Almaty',
+                'attendance_ids': [(5, 0, 0)]
+                + [
+                    (
+                        0,
+                        0,
+                        {
+                            'name': str(day),
+                            'dayofweek': str(day),
+                            'hour_from': 0,
+                            'hour_to': 24,
+                            'day_period': 'morning',
+                        },
+                    )
+                    for day in range(7)
+                ],
+            }
+        )
         at = datetime(2026, 11, 4, 20, 0)
-        team = self.env['crm.team'].create({
-            'name': "Night shift", 'resource_calendar_id': night.id, 'company_id': self.company.id})
+        team = self.env['crm.team'].create(
+            {'name': "Night shift", 'resource_calendar_id': night.id, 'company_id': self.company.id}
+        )
         self.number.team_id = team
         self.missed('team', at)
         self.assertEqual(self.callbacks().due_at, at + timedelta(minutes=15))
@@ -84,17 +121,31 @@ class TestCallbacks(TelephonyCase):
                 if minutes is None:
                     self.assertFalse(callback)
                 else:
-                    due = minutes if isinstance(minutes, datetime) else WEDNESDAY + timedelta(minutes=minutes)
+                    due = (
+                        minutes
+                        if isinstance(minutes, datetime)
+                        else WEDNESDAY + timedelta(minutes=minutes)
+                    )
                     self.assertEqual((callback.due_at, callback.priority), (due, priority))
 
     def test_further_tries_join_and_can_only_make_it_more_urgent(self):
         self.missed('m1')
         self.missed('m2', seconds=120)
         callback = self.callbacks()
-        self.assertRecordValues(callback, [{
-            'due_at': WEDNESDAY + timedelta(minutes=15), 'origin_call_id': self.call('m1').id, 'priority': '0'}])
+        self.assertRecordValues(
+            callback,
+            [
+                {
+                    'due_at': WEDNESDAY + timedelta(minutes=15),
+                    'origin_call_id': self.call('m1').id,
+                    'priority': '0',
+                }
+            ],
+        )
         self.missed('q', seconds=200, outcome='abandoned', wait_seconds=90)
-        self.assertRecordValues(callback, [{'due_at': WEDNESDAY + timedelta(seconds=200 + 120), 'priority': '1'}])
+        self.assertRecordValues(
+            callback, [{'due_at': WEDNESDAY + timedelta(seconds=200 + 120), 'priority': '1'}]
+        )
         self.missed('m3', seconds=300)
         self.assertEqual(callback.priority, '1')
         self.assertEqual(self.callbacks(), callback)
@@ -111,9 +162,19 @@ class TestCallbacks(TelephonyCase):
                     self.missed('back', seconds=600, caller=number, **reached)
                 else:
                     self.tried('back2', seconds=600, called=number, caller='102', **reached)
-                self.assertRecordValues(callback, [{
-                    'state': 'done', 'done_at': WEDNESDAY + timedelta(seconds=600), 'closed_by_id': self.boris.id,
-                    'closing_call_id': self.call('back' if direction == 'inbound' else 'back2').id}])
+                self.assertRecordValues(
+                    callback,
+                    [
+                        {
+                            'state': 'done',
+                            'done_at': WEDNESDAY + timedelta(seconds=600),
+                            'closed_by_id': self.boris.id,
+                            'closing_call_id': self.call(
+                                'back' if direction == 'inbound' else 'back2'
+                            ).id,
+                        }
+                    ],
+                )
                 self.assertFalse(lead.activity_ids)
                 done = callback.with_context(active_test=False).activity_id
                 self.assertEqual((done.active, done.date_done is not False), (False, True))
@@ -125,27 +186,63 @@ class TestCallbacks(TelephonyCase):
         self.tried('o1', seconds=60)
         self.tried('o2', seconds=120, outcome='failed')
         self.tried('o3', seconds=180, outcome='answered', talk_seconds=8)
-        self.missed('other', seconds=200, caller='+77012223344', outcome='answered', extension='101', talk_seconds=80)
+        self.missed(
+            'other',
+            seconds=200,
+            caller='+77012223344',
+            outcome='answered',
+            extension='101',
+            talk_seconds=80,
+        )
         self.assertRecordValues(self.callbacks(), [{'state': 'open', 'attempt_count': 2}])
 
     def test_a_loss_that_is_told_after_it_was_made_good_is_no_debt(self):
         self.tried('o1', seconds=300, outcome='answered', talk_seconds=60)
         self.missed()
         self.missed('m0', seconds=-60)
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'done', 'closing_call_id': self.call('o1').id, 'origin_call_id': self.call('m1').id,
-            'closed_by_id': self.anna.id, 'activity_id': False}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'state': 'done',
+                    'closing_call_id': self.call('o1').id,
+                    'origin_call_id': self.call('m1').id,
+                    'closed_by_id': self.anna.id,
+                    'activity_id': False,
+                }
+            ],
+        )
         self.assertTrue(self.call('m1').is_called_back)
 
     def test_a_lost_call_is_called_back_whatever_comes_when(self):
-        lost, reached = self.event('ended', 'm1', outcome='missed'), self.event(
-            'ended', 'o1', at=300, direction='outbound', caller='+77272000000', called=CUSTOMER, extension='101',
-            outcome='answered', talk_seconds=60)
-        for place, deliveries in enumerate(([lost, reached], [reached, lost], [lost], [reached, lost, reached])):
-            self.play(*(
-                {**one, 'call_id': f"{one['call_id']}-{place}", 'event_id': f"{one['call_id']}-{place}-{turn}",
-                 'caller' if one is lost else 'called': f'+7701555000{place}'}
-                for turn, one in enumerate(deliveries)))
+        lost, reached = (
+            self.event('ended', 'm1', outcome='missed'),
+            self.event(
+                'ended',
+                'o1',
+                at=300,
+                direction='outbound',
+                caller='+77272000000',
+                called=CUSTOMER,
+                extension='101',
+                outcome='answered',
+                talk_seconds=60,
+            ),
+        )
+        for place, deliveries in enumerate(
+            ([lost, reached], [reached, lost], [lost], [reached, lost, reached])
+        ):
+            self.play(
+                *(
+                    {
+                        **one,
+                        'call_id': f"{one['call_id']}-{place}",
+                        'event_id': f"{one['call_id']}-{place}-{turn}",
+                        'caller' if one is lost else 'called': f'+7701555000{place}',
+                    }
+                    for turn, one in enumerate(deliveries)
+                )
+            )
             lost_call = self.call(f'm1-{place}')
             self.assertEqual(lost_call.is_called_back, len(deliveries) > 1, deliveries)
             self.assertEqual(lost_call.is_not_called_back, len(deliveries) == 1, deliveries)
@@ -169,20 +266,40 @@ class TestCallbacks(TelephonyCase):
         callback = self.callbacks()
         self.assertEqual(callback.due_at, WEDNESDAY + timedelta(hours=2))
         self.tried('n2', seconds=600)
-        self.assertRecordValues(callback, [{
-            'state': 'open', 'due_at': WEDNESDAY + timedelta(hours=2, minutes=10), 'attempt_count': 2}])
+        self.assertRecordValues(
+            callback,
+            [
+                {
+                    'state': 'open',
+                    'due_at': WEDNESDAY + timedelta(hours=2, minutes=10),
+                    'attempt_count': 2,
+                }
+            ],
+        )
         self.tried('n3', seconds=1200)
         self.assertEqual(callback.state, 'cancelled')
         self.assertIn('3', callback.close_reason)
-        self.assertEqual(lead.activity_ids.mapped('activity_type_id'), self.env.ref('mail.mail_activity_data_todo'))
+        self.assertEqual(
+            lead.activity_ids.mapped('activity_type_id'),
+            self.env.ref('mail.mail_activity_data_todo'),
+        )
         self.assertEqual(lead.activity_ids.user_id, self.anna)
 
     def test_a_call_that_was_answered_after_all_takes_its_callback_back(self):
         lead = self.new_lead()
         self.missed()
         self.assertTrue(lead.activity_ids)
-        self.play(self.event('answered', 'm1', iso(WEDNESDAY, -60), extension='101'),
-                  self.event('ended', 'm1', iso(WEDNESDAY, 1), outcome='answered', extension='101', talk_seconds=60))
+        self.play(
+            self.event('answered', 'm1', iso(WEDNESDAY, -60), extension='101'),
+            self.event(
+                'ended',
+                'm1',
+                iso(WEDNESDAY, 1),
+                outcome='answered',
+                extension='101',
+                talk_seconds=60,
+            ),
+        )
         self.assertFalse(self.callbacks())
         self.assertFalse(lead.activity_ids)
 
@@ -196,15 +313,19 @@ class TestCallbacks(TelephonyCase):
         self.tried('n1')
         self.tried('n2', seconds=60)
         self.tried('n1', seconds=1, outcome='failed')
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'open', 'origin_call_id': self.call('n2').id, 'attempt_count': 1}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [{'state': 'open', 'origin_call_id': self.call('n2').id, 'attempt_count': 1}],
+        )
 
     def test_done_by_hand(self):
         lead = self.new_lead()
         self.missed()
         lead.activity_ids.with_user(self.anna).action_feedback(feedback="I met him")
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'done', 'closed_by_id': self.anna.id, 'close_reason': "I met him"}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [{'state': 'done', 'closed_by_id': self.anna.id, 'close_reason': "I met him"}],
+        )
         self.missed('m2', seconds=60)
         self.callbacks()[-1].with_user(self.anna).action_done()
         self.assertEqual(self.callbacks()[-1].state, 'done')
@@ -224,6 +345,7 @@ class TestCallbacks(TelephonyCase):
             user = callback.user_id
             callback.action_cancel()
             return user
+
         self.assertEqual(responsible('unknown'), leader)
         self.assertEqual(responsible('leader'), leader)
         self.number.user_id = self.supervisor
@@ -236,7 +358,9 @@ class TestCallbacks(TelephonyCase):
         self.assertEqual(responsible('on leave for ever'), self.anna)
 
     def test_who_would_not_see_the_callback_comes_last(self):
-        plain = new_test_user(self.env, 'tel_plain', groups='base.group_user,sales_team.group_sale_salesman')
+        plain = new_test_user(
+            self.env, 'tel_plain', groups='base.group_user,sales_team.group_sale_salesman'
+        )
         self.new_lead(user_id=plain.id, team_id=False)
         self.missed()
         self.assertEqual(self.callbacks().user_id, plain)
@@ -248,7 +372,9 @@ class TestCallbacks(TelephonyCase):
     def test_nobody_of_another_company_is_given_it(self):
         self.missed()
         other = self.env['res.company'].create({'name': "Other"})
-        stranger = new_test_user(self.env, 'tel_other', company_id=other.id, company_ids=[(6, 0, other.ids)])
+        stranger = new_test_user(
+            self.env, 'tel_other', company_id=other.id, company_ids=[(6, 0, other.ids)]
+        )
         foreign = self.env['res.partner'].create({'name': "Theirs", 'company_id': other.id})
         for values in ({'user_id': stranger.id}, {'partner_id': foreign.id}):
             with self.subTest(values), self.assertRaises(UserError), self.cr.savepoint():
@@ -258,7 +384,9 @@ class TestCallbacks(TelephonyCase):
         self.number.user_id = self.anna
         self.missed(caller='+77012223344')
         callback = self.callbacks('+77012223344')
-        self.assertRecordValues(callback, [{'state': 'open', 'partner_id': False, 'user_id': self.anna.id}])
+        self.assertRecordValues(
+            callback, [{'state': 'open', 'partner_id': False, 'user_id': self.anna.id}]
+        )
         self.assertEqual(callback.activity_ids, callback.activity_id)
 
     def test_done_by_hand_is_said_once(self):
@@ -281,7 +409,9 @@ class TestCallbacks(TelephonyCase):
             self.events().action_replay()
             self.file_calls()
         self.assertFalse(self.call('m1') or self.callbacks() or lead.activity_ids)
-        self.assertFalse(lead.message_ids.filtered(lambda message: 'telephony.call' in (message.body or '')))
+        self.assertFalse(
+            lead.message_ids.filtered(lambda message: 'telephony.call' in (message.body or ''))
+        )
 
     def test_a_promise_without_an_activity_gets_another(self):
         lead = self.new_lead()
@@ -301,8 +431,12 @@ class TestCallbacks(TelephonyCase):
         self.missed('m2', seconds=600)
         second = self.callbacks()[-1]
         due = second.due_at
-        self.play(self.event('ended', 'm1', iso(WEDNESDAY, 5), outcome='abandoned', wait_seconds=99))
-        self.assertRecordValues(second, [{'origin_call_id': self.call('m2').id, 'due_at': due, 'priority': '0'}])
+        self.play(
+            self.event('ended', 'm1', iso(WEDNESDAY, 5), outcome='abandoned', wait_seconds=99)
+        )
+        self.assertRecordValues(
+            second, [{'origin_call_id': self.call('m2').id, 'due_at': due, 'priority': '0'}]
+        )
 
     def test_a_new_loss_deserves_new_attempts(self):
         for index in range(3):
@@ -316,16 +450,30 @@ class TestCallbacks(TelephonyCase):
     def test_a_customer_who_calls_after_our_vain_attempts_deserves_new_ones(self):
         """His loss is what is owed then, in whatever order the PBX tells."""
         loss, tries = ('m', {'seconds': 3600}), [('n1', {}), ('n2', {'seconds': 600})]
-        for number, order in (('+77012220001', [*tries, loss]), ('+77012220002', [loss, *tries]),
-                              ('+77012220003', [tries[1], loss, tries[0]])):
+        for number, order in (
+            ('+77012220001', [*tries, loss]),
+            ('+77012220002', [loss, *tries]),
+            ('+77012220003', [tries[1], loss, tries[0]]),
+        ):
             for name, more in order:
                 played, party = (self.missed, 'caller') if name == 'm' else (self.tried, 'called')
                 played(f'{name}{number}', **{party: number}, **more)
             callback = self.callbacks(number)
-            self.assertRecordValues(callback, [{
-                'state': 'open', 'direction': 'inbound', 'cause': 'missed', 'attempt_count': 0, 'first_try_at': False,
-                'origin_call_id': self.call(f'm{number}').id, 'lost_at': WEDNESDAY + timedelta(hours=1),
-                'due_at': WEDNESDAY + timedelta(minutes=75)}])
+            self.assertRecordValues(
+                callback,
+                [
+                    {
+                        'state': 'open',
+                        'direction': 'inbound',
+                        'cause': 'missed',
+                        'attempt_count': 0,
+                        'first_try_at': False,
+                        'origin_call_id': self.call(f'm{number}').id,
+                        'lost_at': WEDNESDAY + timedelta(hours=1),
+                        'due_at': WEDNESDAY + timedelta(minutes=75),
+                    }
+                ],
+            )
             self.assertEqual(self.call(f'm{number}').callback_id, callback)
             self.assertFalse(self.call(f'n1{number}').callback_id)
             self.tried(f'n3{number}', seconds=7200, called=number)
@@ -334,16 +482,31 @@ class TestCallbacks(TelephonyCase):
         with patch.object(type(self.env['telephony.event']), '_stored', return_value=[]):
             self.events().filtered(lambda event: event.call_ref == f'm{number}').action_replay()
             self.file_calls()
-        self.assertRecordValues(callback, [{
-            'state': 'open', 'direction': 'outbound', 'origin_call_id': self.call(f'n1{number}').id}])
+        self.assertRecordValues(
+            callback,
+            [
+                {
+                    'state': 'open',
+                    'direction': 'outbound',
+                    'origin_call_id': self.call(f'n1{number}').id,
+                }
+            ],
+        )
         self.assertEqual(callback.attempt_count, 3)
 
     def test_our_own_attempts_count_from_the_first_whichever_is_told_first(self):
         self.tried('n2', seconds=600)
         self.tried('n1')
-        self.assertRecordValues(self.callbacks(), [{
-            'origin_call_id': self.call('n1').id, 'attempt_count': 2,
-            'due_at': WEDNESDAY + timedelta(hours=2, minutes=10)}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'origin_call_id': self.call('n1').id,
+                    'attempt_count': 2,
+                    'due_at': WEDNESDAY + timedelta(hours=2, minutes=10),
+                }
+            ],
+        )
 
     def test_an_attempt_that_could_not_be_placed_is_none(self):
         for number, missed in (('+77012220001', True), ('+77012220002', False)):
@@ -353,8 +516,16 @@ class TestCallbacks(TelephonyCase):
             self.tried(f'f2{number}', seconds=60, called=number, outcome='failed')
             self.tried(f'n1{number}', seconds=120, called=number)
             callback = self.callbacks(number)
-            self.assertRecordValues(callback, [{
-                'state': 'open', 'attempt_count': 1, 'due_at': WEDNESDAY + timedelta(seconds=120, hours=2)}])
+            self.assertRecordValues(
+                callback,
+                [
+                    {
+                        'state': 'open',
+                        'attempt_count': 1,
+                        'due_at': WEDNESDAY + timedelta(seconds=120, hours=2),
+                    }
+                ],
+            )
             self.tried(f'n2{number}', seconds=180, called=number)
             self.tried(f'n3{number}', seconds=240, called=number)
             self.assertEqual(callback.close_reason, "Not reached in 3 attempts")
@@ -363,7 +534,9 @@ class TestCallbacks(TelephonyCase):
         for index in range(3):
             self.tried(f'n{index}', seconds=60 * index)
         effect = self.call('n2').effect_ids.filtered(lambda effect: effect.kind == 'give_up')
-        expected = [{'state': 'done', 'note': "The owner decides", 'callback_id': self.callbacks().id}]
+        expected = [
+            {'state': 'done', 'note': "The owner decides", 'callback_id': self.callbacks().id}
+        ]
         self.assertRecordValues(effect, expected)
         self.call('n2').follow_up = 'todo'
         self.file_calls()
@@ -374,8 +547,17 @@ class TestCallbacks(TelephonyCase):
         self.missed()
         self.tried(seconds=60)
         self.missed(outcome='answered', extension='101', talk_seconds=60, seconds=1)
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'cancelled', 'close_kind': 'withdrawn', 'closing_call_id': False, 'recovery_rate': 0}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'state': 'cancelled',
+                    'close_kind': 'withdrawn',
+                    'closing_call_id': False,
+                    'recovery_rate': 0,
+                }
+            ],
+        )
 
     # === A TALK THAT WAS NONE === #
 
@@ -388,16 +570,33 @@ class TestCallbacks(TelephonyCase):
         self.assertEqual(callback.status, 'saved')
         for _repeat in range(2):
             self.tried(seconds=61)
-            self.assertRecordValues(callback, [{
-                'state': 'open', 'close_kind': False, 'close_reason': False, 'done_at': False, 'closed_by_id': False,
-                'closing_call_id': False, 'attempt_count': 1, 'recovery_rate': 0, 'served_in': False, 'served_minutes': 0,
-                'due_at': WEDNESDAY + timedelta(hours=2, seconds=61), 'check_at': WEDNESDAY + timedelta(hours=2, seconds=61)}])
+            self.assertRecordValues(
+                callback,
+                [
+                    {
+                        'state': 'open',
+                        'close_kind': False,
+                        'close_reason': False,
+                        'done_at': False,
+                        'closed_by_id': False,
+                        'closing_call_id': False,
+                        'attempt_count': 1,
+                        'recovery_rate': 0,
+                        'served_in': False,
+                        'served_minutes': 0,
+                        'due_at': WEDNESDAY + timedelta(hours=2, seconds=61),
+                        'check_at': WEDNESDAY + timedelta(hours=2, seconds=61),
+                    }
+                ],
+            )
             self.assertEqual(lead.activity_ids, callback.activity_id)
             self.assertEqual(self.callbacks(), callback)
             self.call('o1').follow_up = 'todo'
             self.file_calls()
         self.tried('o2', seconds=600, outcome='answered', talk_seconds=60)
-        self.assertRecordValues(callback, [{'status': 'saved', 'closing_call_id': self.call('o2').id}])
+        self.assertRecordValues(
+            callback, [{'status': 'saved', 'closing_call_id': self.call('o2').id}]
+        )
 
     def test_a_talk_that_was_too_short_after_all(self):
         self.missed()
@@ -412,9 +611,18 @@ class TestCallbacks(TelephonyCase):
         self.missed('m2', seconds=900)
         self.tried(seconds=61)
         callback = self.callbacks()
-        self.assertRecordValues(callback, [{
-            'state': 'open', 'origin_call_id': self.call('m1').id, 'attempt_count': 1, 'previous_id': False,
-            'lost_at': WEDNESDAY}])
+        self.assertRecordValues(
+            callback,
+            [
+                {
+                    'state': 'open',
+                    'origin_call_id': self.call('m1').id,
+                    'attempt_count': 1,
+                    'previous_id': False,
+                    'lost_at': WEDNESDAY,
+                }
+            ],
+        )
         self.assertEqual(lead.activity_ids, callback.activity_id)
         self.assertEqual((self.call('m1') | self.call('m2')).callback_id, callback)
         self.call('m1').follow_up = self.call('m2').follow_up = 'todo'
@@ -424,11 +632,22 @@ class TestCallbacks(TelephonyCase):
     def test_a_talk_that_was_none_before_another_one(self):
         self.missed('m1')
         self.tried('o1', seconds=60, outcome='answered', talk_seconds=60)
-        self.tried('o2', seconds=600, outcome='answered', talk_seconds=60, caller='102', extension='102')
+        self.tried(
+            'o2', seconds=600, outcome='answered', talk_seconds=60, caller='102', extension='102'
+        )
         self.tried('o1', seconds=61)
-        self.assertRecordValues(self.callbacks(), [{
-            'status': 'saved', 'closing_call_id': self.call('o2').id, 'closed_by_id': self.boris.id,
-            'served_minutes': 9, 'first_try_minutes': 1}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'status': 'saved',
+                    'closing_call_id': self.call('o2').id,
+                    'closed_by_id': self.boris.id,
+                    'served_minutes': 9,
+                    'first_try_minutes': 1,
+                }
+            ],
+        )
         self.assertFalse(self.callbacks().activity_id)
 
     def test_a_number_that_turns_out_to_be_our_own(self):
@@ -447,10 +666,23 @@ class TestCallbacks(TelephonyCase):
             if call.external_id == 'bad':
                 raise ZeroDivisionError("a broken calendar")
             return right(action, call, hours)
-        with patch.object(model, '_due_at', due), \
-                self.assertLogs('odoo.addons.crm_telephony.models', 'ERROR'):
-            self.play(*(self.event('ended', call_id, iso(WEDNESDAY), outcome='missed', caller=f'+7701222334{index}')
-                        for index, call_id in enumerate(('good1', 'bad', 'good2'))))
+
+        with (
+            patch.object(model, '_due_at', due),
+            self.assertLogs('odoo.addons.crm_telephony.models', 'ERROR'),
+        ):
+            self.play(
+                *(
+                    self.event(
+                        'ended',
+                        call_id,
+                        iso(WEDNESDAY),
+                        outcome='missed',
+                        caller=f'+7701222334{index}',
+                    )
+                    for index, call_id in enumerate(('good1', 'bad', 'good2'))
+                )
+            )
         self.assertEqual(self.call('bad').follow_up, 'error')
         self.assertIn("a broken calendar", self.call('bad').follow_up_error)
         self.assertTrue(self.call('good1').callback_id and self.call('good2').callback_id)

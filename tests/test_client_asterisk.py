@@ -10,7 +10,13 @@ from .fakes.server import Answer
 
 
 def channel(name, uid, linked='1772428500.10', bridge='b1'):
-    return {'Channel': name, 'Uniqueid': uid, 'Linkedid': linked, 'BridgeId': bridge, 'ChannelStateDesc': 'Up'}
+    return {
+        'Channel': name,
+        'Uniqueid': uid,
+        'Linkedid': linked,
+        'BridgeId': bridge,
+        'ChannelStateDesc': 'Up',
+    }
 
 
 CUSTOMER = channel('PJSIP/trunk-00000001', '1772428500.10')
@@ -24,7 +30,9 @@ class TestClientAsterisk(ClientCase):
     code = 'asterisk'
     fake_class = FakeAsterisk
     settings = {
-        'api_key': FakeAsterisk.key, 'api_secret': FakeAsterisk.secret, 'country': 'GB',
+        'api_key': FakeAsterisk.key,
+        'api_secret': FakeAsterisk.secret,
+        'country': 'GB',
         'extensions': ('101', '102', '103', '104', 'anna'),
     }
 
@@ -35,11 +43,15 @@ class TestClientAsterisk(ClientCase):
 
     def test_check(self):
         self.assertEqual(self.client().check(), "Asterisk 22.10.1: ARI and AMI over HTTP answer.")
-        self.assertNotIn(self.fake.secret, ' '.join(request.target for request in self.fake.requests))
+        self.assertNotIn(
+            self.fake.secret, ' '.join(request.target for request in self.fake.requests)
+        )
 
     def test_wrong_password(self):
         self.assert_error("ARI does not accept", False, self.client(api_secret='other').check)
-        self.assert_error("AMI over HTTP does not accept", False, self.client(api_secret='other').hang_up, REF)
+        self.assert_error(
+            "AMI over HTTP does not accept", False, self.client(api_secret='other').hang_up, REF
+        )
         self.assert_error("not complete", False, self.client(api_secret='').check)
 
     def test_what_is_switched_off(self):
@@ -76,24 +88,37 @@ class TestClientAsterisk(ClientCase):
 
     def test_extensions(self):
         """A trunk is none; only a PJSIP phone tells its name."""
-        self.assertEqual(self.client().extensions(), [
-            Extension('101', "Anna"), Extension('102'), Extension('103'), Extension('99101')])
+        self.assertEqual(
+            self.client().extensions(),
+            [Extension('101', "Anna"), Extension('102'), Extension('103'), Extension('99101')],
+        )
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def test_dial(self):
         ref = self.client().dial('101', '+442079460188', 'odoo-1\r\nx')
         self.assertRegex(ref, r'^odoo-[0-9a-f]{20}$')
-        self.assertEqual(self.dialled().query, {
-            'endpoint': 'PJSIP/101', 'extension': '02079460188', 'context': 'office', 'priority': '1',
-            'callerId': 'Odoo <101>', 'timeout': '30', 'channelId': ref})
+        self.assertEqual(
+            self.dialled().query,
+            {
+                'endpoint': 'PJSIP/101',
+                'extension': '02079460188',
+                'context': 'office',
+                'priority': '1',
+                'callerId': 'Odoo <101>',
+                'timeout': '30',
+                'channelId': ref,
+            },
+        )
         self.assertEqual(self.dialled().json(), {'variables': {'__CRM_REF': 'odoo-1x'}})
         self.assertNotEqual(self.client().dial('101', '+442079460188', 'odoo-1'), ref)
 
     def test_numbers_as_they_are_dialled(self):
         for country, number, dialled in (
-            ('GB', '+77272507612', '0077272507612'), ('KZ', '+77272507612', '87272507612'),
-            ('KZ', '+442079460188', '810442079460188'), ('', '+442079460188', '+442079460188'),
+            ('GB', '+77272507612', '0077272507612'),
+            ('KZ', '+77272507612', '87272507612'),
+            ('KZ', '+442079460188', '810442079460188'),
+            ('', '+442079460188', '+442079460188'),
             ('GB', '112', '112'),
         ):
             self.client(country=country).dial('101', number, '')
@@ -108,12 +133,28 @@ class TestClientAsterisk(ClientCase):
         self.assert_error("not connected", False, self.client().dial, '102', '+442079460188', '')
         self.assert_error("no phone 104", False, self.client().dial, '104', '+442079460188', '')
         self.fake.endpoints.append(('PJSIP', 'nowhere', 'online'))
-        self.assert_error("could not call", False, self.client(extensions=('nowhere',)).dial, 'nowhere', '+442079460188', '')
+        self.assert_error(
+            "could not call",
+            False,
+            self.client(extensions=('nowhere',)).dial,
+            'nowhere',
+            '+442079460188',
+            '',
+        )
 
     def test_bad_input_is_not_sent(self):
         client = self.client()
-        self.assert_error("no extension of this PBX", False, client.dial, '777', '+442079460188', '')
-        self.assert_error("no extension of this PBX", False, client.dial, '101\r\nAction: Command', '+442079460188', '')
+        self.assert_error(
+            "no extension of this PBX", False, client.dial, '777', '+442079460188', ''
+        )
+        self.assert_error(
+            "no extension of this PBX",
+            False,
+            client.dial,
+            '101\r\nAction: Command',
+            '+442079460188',
+            '',
+        )
         for number in ('', 'anonymous', '+44207946&x=1', '44 20 7946', '101\r\nExten: 1'):
             self.assert_error("no phone number", False, client.dial, '101', number, '')
         self.assertEqual(self.fake.asked('/ari/channels'), [])
@@ -134,8 +175,15 @@ class TestClientAsterisk(ClientCase):
             self.assert_error("over", False, self.client().hang_up, ref)
 
     def test_hang_up_of_who_has_asked_a_colleague_first(self):
-        asked, plumbing = channel('PJSIP/103-9', '1.3', bridge='b-2'), channel('Local/103@office-1;2', '1.4', bridge='b-2')
-        for extension, left in (('101', [CUSTOMER, asked, plumbing]), ('103', [CUSTOMER, PHONE, plumbing]), ('', [])):
+        asked, plumbing = (
+            channel('PJSIP/103-9', '1.3', bridge='b-2'),
+            channel('Local/103@office-1;2', '1.4', bridge='b-2'),
+        )
+        for extension, left in (
+            ('101', [CUSTOMER, asked, plumbing]),
+            ('103', [CUSTOMER, PHONE, plumbing]),
+            ('', []),
+        ):
             self.fake.channels = [CUSTOMER, PHONE, asked, plumbing]
             self.client().hang_up(REF, extension)
             self.assertEqual(self.fake.channels, left)
@@ -149,15 +197,25 @@ class TestClientAsterisk(ClientCase):
         for channels in ([CUSTOMER, PHONE], [PHONE, CUSTOMER], [OTHER, CUSTOMER, PHONE]):
             self.fake.channels = channels
             self.client().transfer(REF, '103', False)
-            self.assertEqual(self.fake.actions()[-1], {
-                'Action': 'Redirect', 'Channel': CUSTOMER['Channel'], 'Context': 'from-internal', 'Exten': '103',
-                'Priority': '1'})
+            self.assertEqual(
+                self.fake.actions()[-1],
+                {
+                    'Action': 'Redirect',
+                    'Channel': CUSTOMER['Channel'],
+                    'Context': 'from-internal',
+                    'Exten': '103',
+                    'Priority': '1',
+                },
+            )
         self.client().transfer(REF, '101', False)
         self.assertEqual(self.fake.actions()[-1]['Context'], 'office')
 
     def test_transfer_of_a_click_to_call(self):
         """The first channel is the employee's."""
-        self.fake.channels = [channel('PJSIP/101-1', 'odoo-1', 'odoo-1'), channel('PJSIP/trunk-2', '1.1', 'odoo-1')]
+        self.fake.channels = [
+            channel('PJSIP/101-1', 'odoo-1', 'odoo-1'),
+            channel('PJSIP/trunk-2', '1.1', 'odoo-1'),
+        ]
         self.client().transfer('odoo-1', '103', False)
         self.assertEqual(self.fake.actions()[-1]['Channel'], 'PJSIP/trunk-2')
 
@@ -169,8 +227,18 @@ class TestClientAsterisk(ClientCase):
     def test_attended_transfer(self):
         self.fake.channels = [CUSTOMER, channel('PJSIP/103-9', '1.3', bridge=''), PHONE]
         self.client().transfer(REF, '103', True)
-        self.assertEqual(self.fake.actions(), [{
-            'Action': 'Atxfer', 'Channel': PHONE['Channel'], 'Context': 'from-internal', 'Exten': '103', 'Priority': '1'}])
+        self.assertEqual(
+            self.fake.actions(),
+            [
+                {
+                    'Action': 'Atxfer',
+                    'Channel': PHONE['Channel'],
+                    'Context': 'from-internal',
+                    'Exten': '103',
+                    'Priority': '1',
+                }
+            ],
+        )
         self.fake.channels = [CUSTOMER]
         self.assert_error("nobody can pass it on", False, self.client().transfer, REF, '103', True)
 
@@ -180,7 +248,11 @@ class TestClientFreePbx(ClientCase):
     code = 'freepbx'
     fake_class = FakeAsterisk
     settings = {
-        'api_key': FakeAsterisk.key, 'api_secret': FakeAsterisk.secret, 'country': 'GB', 'extensions': ('101', '102', '103')}
+        'api_key': FakeAsterisk.key,
+        'api_secret': FakeAsterisk.secret,
+        'country': 'GB',
+        'extensions': ('101', '102', '103'),
+    }
 
     def test_twins_are_no_extensions(self):
         self.assertEqual([one.number for one in self.client().extensions()], ['101', '102', '103'])
@@ -189,7 +261,9 @@ class TestClientFreePbx(ClientCase):
         self.client().dial('101', '+442079460188', '')
         asked = self.fake.asked('/ari/channels')[-1]
         self.assertEqual(asked.query['endpoint'], 'PJSIP/101')
-        self.assertEqual(asked.json(), {'variables': {'AMPUSER': '101', '__REALCALLERIDNUM': '101'}})
+        self.assertEqual(
+            asked.json(), {'variables': {'AMPUSER': '101', '__REALCALLERIDNUM': '101'}}
+        )
 
     def test_a_twin_rings_where_the_phone_is_away(self):
         self.fake.endpoints[0] = ('PJSIP', '101', 'offline')
@@ -201,5 +275,10 @@ class TestClientFreePbx(ClientCase):
         self.fake.channels = [CUSTOMER, twin]
         self.client().transfer(REF, '103', False)
         self.client().transfer(REF, '103', True)
-        self.assertEqual([(form['Action'], form['Channel'], form['Context']) for form in self.fake.actions()], [
-            ('Redirect', CUSTOMER['Channel'], 'from-internal-xfer'), ('Atxfer', twin['Channel'], 'from-internal-xfer')])
+        self.assertEqual(
+            [(form['Action'], form['Channel'], form['Context']) for form in self.fake.actions()],
+            [
+                ('Redirect', CUSTOMER['Channel'], 'from-internal-xfer'),
+                ('Atxfer', twin['Channel'], 'from-internal-xfer'),
+            ],
+        )

@@ -35,7 +35,15 @@ def row(start=START, answer=0, finish=None, **values) -> dict:
     }
 
 
-MENU = row(START, START, START + 8, to_extension='', to_number='74957778899', location='ivr', disconnect_reason='1100')
+MENU = row(
+    START,
+    START,
+    START + 8,
+    to_extension='',
+    to_number='74957778899',
+    location='ivr',
+    disconnect_reason='1100',
+)
 QUEUE = row(START + 8, START + 8, START + 30, to_extension='500', to_number='', location='queue')
 ANSWERED = [MENU, row(START + 8, START + 15, START + 79, records='[rec-7001]')]
 
@@ -109,7 +117,10 @@ ENDS = [
 
 
 def live(*payloads):
-    return [(payload, utc(2026, 3, 2, 10, 15) + timedelta(seconds=place)) for place, payload in enumerate(payloads)]
+    return [
+        (payload, utc(2026, 3, 2, 10, 15) + timedelta(seconds=place))
+        for place, payload in enumerate(payloads)
+    ]
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
@@ -144,14 +155,19 @@ class TestClientMangoOffice(ClientCase):
             'af8c970ab08b6f7fd654f728f033deafd50c26689600405b9d3aaafa9dd71dbc',
         )
         self.assertEqual(
-            sign_of(key, '{"command_id":"odoo-1","from":{"extension":"101"},"to_number":"74951112233"}', salt),
+            sign_of(
+                key,
+                '{"command_id":"odoo-1","from":{"extension":"101"},"to_number":"74951112233"}',
+                salt,
+            ),
             '64e6474965f74f347511561c7baa28034c4e2ae0e57ba9dcccd149b3c0dceff1',
         )
 
     def test_the_command_of_the_documentation(self):
         self.client().dial('101', '+74951112233', 'odoo-1')
         self.assertEqual(
-            self.fake.requests[0].form['sign'], '64e6474965f74f347511561c7baa28034c4e2ae0e57ba9dcccd149b3c0dceff1'
+            self.fake.requests[0].form['sign'],
+            '64e6474965f74f347511561c7baa28034c4e2ae0e57ba9dcccd149b3c0dceff1',
         )
 
     def test_wrong_keys(self):
@@ -161,11 +177,18 @@ class TestClientMangoOffice(ClientCase):
             self.assert_error("signature", False, self.client(api_secret='other').check)
             self.assert_error("3102", False, self.client(api_secret='other').numbers)
             self.assert_error("3102", False, self.client(api_secret='other').history, *self.period)
-            self.assert_error("3102", False, self.client(api_secret='other').recording_url, 'rec-1', '')
+            self.assert_error(
+                "3102", False, self.client(api_secret='other').recording_url, 'rec-1', ''
+            )
         self.assert_error("not complete", False, self.client(api_secret='').check)
 
     def test_limits(self):
-        too_many = {'name': 'Service Unavailable', 'message': 'Rate limit exceeded.', 'code': 0, 'status': 429}
+        too_many = {
+            'name': 'Service Unavailable',
+            'message': 'Rate limit exceeded.',
+            'code': 0,
+            'status': 429,
+        }
         for answer, words in (
             (Answer(too_many, 429), "to wait"),
             (Answer('', 401), "for some minutes"),
@@ -180,7 +203,10 @@ class TestClientMangoOffice(ClientCase):
             ):
                 self.fake.next_answers = [answer]
                 self.assert_error(words, True, talk)
-        for answer, words in ((Answer('', 403), "Allow its address"), (Answer({'result': 3300}), "3300")):
+        for answer, words in (
+            (Answer('', 403), "Allow its address"),
+            (Answer({'result': 3300}), "3300"),
+        ):
             self.fake.next_answers = [answer]
             self.assert_error(words, False, lambda: self.client().dial('101', '+74951112233'))
 
@@ -208,7 +234,8 @@ class TestClientMangoOffice(ClientCase):
     def test_dial(self):
         self.assertEqual(self.client().dial('101', '+74951112233', 'odoo-17'), '')
         self.assertEqual(
-            self.sent(), {'command_id': 'odoo-17', 'from': {'extension': '101'}, 'to_number': '74951112233'}
+            self.sent(),
+            {'command_id': 'odoo-17', 'from': {'extension': '101'}, 'to_number': '74951112233'},
         )
         self.client().dial('101', '+74951112233', 'я' * 100)
         self.assertLessEqual(len(self.sent()['command_id'].encode()), 128)
@@ -217,7 +244,9 @@ class TestClientMangoOffice(ClientCase):
 
     def test_running_calls(self):
         def ref(*payloads):
-            return self.provider.command_ref([Stored(payload, at) for payload, at in live(*payloads)], self.account())
+            return self.provider.command_ref(
+                [Stored(payload, at) for payload, at in live(*payloads)], self.account()
+            )
 
         self.assertEqual(ref(*LIVE), 'leg-7001-b 101')
         self.assertEqual(ref(*LIVE[:2]), 'leg-7001-b 101')
@@ -231,7 +260,13 @@ class TestClientMangoOffice(ClientCase):
         self.client().transfer('leg-7001-b 101', '102', True)
         self.assertEqual(
             {**self.sent(), 'command_id': ''},
-            {'command_id': '', 'call_id': 'leg-7001-b', 'method': 'hold', 'to_number': '102', 'initiator': '101'},
+            {
+                'command_id': '',
+                'call_id': 'leg-7001-b',
+                'method': 'hold',
+                'to_number': '102',
+                'initiator': '101',
+            },
         )
         self.client().transfer('leg-7001-b 101', '102', False)
         self.assertEqual(self.sent()['method'], 'blind')
@@ -239,14 +274,19 @@ class TestClientMangoOffice(ClientCase):
 
     def test_route(self):
         def ref(*payloads):
-            return self.provider.route_ref([Stored(payload, utc(2026, 3, 2)) for payload in payloads], self.account())
+            return self.provider.route_ref(
+                [Stored(payload, utc(2026, 3, 2)) for payload in payloads], self.account()
+            )
 
         self.assertEqual(ref(LIVE[0]), 'leg-7001-a')
         self.assertEqual(ref(*LIVE), '', "his phone rings already")
         self.assertEqual(ref(*LIVE, *ENDS), '')
         self.assertEqual(ref(), '')
         self.client().route('leg-7001-a', '102')
-        self.assertEqual({**self.sent(), 'command_id': ''}, {'command_id': '', 'call_id': 'leg-7001-a', 'to_number': '102'})
+        self.assertEqual(
+            {**self.sent(), 'command_id': ''},
+            {'command_id': '', 'call_id': 'leg-7001-a', 'to_number': '102'},
+        )
         self.assert_error("no extension", False, self.client().route, 'leg-7001-a', '74951112233')
 
     def test_bad_input_is_not_sent(self):
@@ -258,9 +298,18 @@ class TestClientMangoOffice(ClientCase):
 
     def test_recording(self):
         self.fake.recordings = {'rec-7001': 'https://files.mango-office.ru/once/abc'}
-        self.assertEqual(self.client().recording_url('rec-7001', 'ent-7001'), 'https://files.mango-office.ru/once/abc')
+        self.assertEqual(
+            self.client().recording_url('rec-7001', 'ent-7001'),
+            'https://files.mango-office.ru/once/abc',
+        )
         self.assertEqual(len(self.fake.requests), 1, "the link works once and is not tried here")
-        self.assert_error("no recording of this call yet", True, self.client().recording_url, 'rec-7002', 'ent-7001')
+        self.assert_error(
+            "no recording of this call yet",
+            True,
+            self.client().recording_url,
+            'rec-7002',
+            'ent-7001',
+        )
 
     # --- history -----------------------------------------------------------------------------------------------------
 
@@ -292,12 +341,17 @@ class TestClientMangoOffice(ClientCase):
     def test_a_header_is_no_call(self):
         self.fake.rows = [{name: name if name != 'start' else START for name in row()}]
         header = ';'.join(row())
-        self.fake.next_answers = [Answer({'key': 'k'}), Answer(f'{header}\n' + ';'.join(map(str, row().values())))]
+        self.fake.next_answers = [
+            Answer({'key': 'k'}),
+            Answer(f'{header}\n' + ';'.join(map(str, row().values()))),
+        ]
         self.assertEqual(len(self.history()), 1)
 
     def test_long_periods_are_split(self):
         day = 86400
-        self.fake.rows = [row(START + number * day, entry_id=f'ent-{number}') for number in range(80)]
+        self.fake.rows = [
+            row(START + number * day, entry_id=f'ent-{number}') for number in range(80)
+        ]
         found = self.history(utc(2026, 3, 2), utc(2026, 5, 25))
         self.assertEqual(len({payload['history']['rows'][0]['entry_id'] for payload in found}), 80)
         self.assertEqual(len(self.fake.asked('/vpbx/stats/request')), 3)
@@ -308,7 +362,9 @@ class TestClientMangoOffice(ClientCase):
     def test_history_confirms(self):
         self.fake.rows = ANSWERED
         told = self.record([], *live(*LIVE, *ENDS))
-        self.assertEqual((told.outcome, told.talk_seconds, told.recordings[0].ref), ('answered', 64, 'rec-7001'))
+        self.assertEqual(
+            (told.outcome, told.talk_seconds, told.recordings[0].ref), ('answered', 64, 'rec-7001')
+        )
         self.assertEqual(self.record(self.history(), *live(*LIVE, *ENDS)), told)
 
     def test_a_lost_end_is_found(self):
@@ -360,12 +416,17 @@ class TestClientMangoOffice(ClientCase):
             with self.subTest(direction=direction, outcome=outcome, rows=len(rows)):
                 self.fake.rows = rows
                 found = self.record(self.history())
-                self.assertEqual((found.direction, found.outcome, found.extension), (direction, outcome, extension))
+                self.assertEqual(
+                    (found.direction, found.outcome, found.extension),
+                    (direction, outcome, extension),
+                )
                 if legs is not None:
                     self.assertEqual([one.extension for one in found.legs], legs)
 
     def test_click_to_call(self):
-        employee = row(START, START + 5, START + 6, from_number='74951112244', disconnect_reason='1000')
+        employee = row(
+            START, START + 5, START + 6, from_number='74951112244', disconnect_reason='1000'
+        )
         client = row(
             START + 6,
             START + 12,
@@ -398,4 +459,6 @@ class TestClientMangoOffice(ClientCase):
             {'rows': [row(entry_id='')]},
         ):
             with self.subTest(history=history):
-                self.assert_error(".", False, self.provider.identify, {'history': history}, self.account())
+                self.assert_error(
+                    ".", False, self.provider.identify, {'history': history}, self.account()
+                )

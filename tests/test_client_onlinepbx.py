@@ -97,15 +97,27 @@ def event(name, after, **fields) -> dict:
 
 
 BEGINS = [event('call_start', 0, callee='74957778899'), event('call_answered', 15)]
-END = event('call_end', 79, call_duration='79', dialog_duration='64', hangup_cause='NORMAL_CLEARING')
+END = event(
+    'call_end', 79, call_duration='79', dialog_duration='64', hangup_cause='NORMAL_CLEARING'
+)
 MISSED = [
     event('call_start', 0, callee='74957778899'),
-    event('call_missed', 29, callee='5000', call_duration='29', dialog_duration='0', hangup_cause='ORIGINATOR_CANCEL'),
+    event(
+        'call_missed',
+        29,
+        callee='5000',
+        call_duration='29',
+        dialog_duration='0',
+        hangup_cause='ORIGINATOR_CANCEL',
+    ),
 ]
 
 
 def live(*payloads):
-    return [(payload, utc(2026, 3, 2, 7, 15) + timedelta(seconds=place)) for place, payload in enumerate(payloads)]
+    return [
+        (payload, utc(2026, 3, 2, 7, 15) + timedelta(seconds=place))
+        for place, payload in enumerate(payloads)
+    ]
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
@@ -125,7 +137,9 @@ class TestClientOnlinePbx(ClientCase):
             self.pauses.append(seconds)
             self.now += seconds
 
-        clock = patch.object(onlinepbx, 'time', SimpleNamespace(sleep=sleep, monotonic=lambda: self.now))
+        clock = patch.object(
+            onlinepbx, 'time', SimpleNamespace(sleep=sleep, monotonic=lambda: self.now)
+        )
         clock.start()
         self.addCleanup(clock.stop)
 
@@ -139,7 +153,9 @@ class TestClientOnlinePbx(ClientCase):
 
     def test_one_login_serves_all_clients(self):
         for _time in range(3):
-            self.assertEqual(self.client().check(), "OnlinePBX answers: 2 extensions of demo.onpbx.ru.")
+            self.assertEqual(
+                self.client().check(), "OnlinePBX answers: 2 extensions of demo.onpbx.ru."
+            )
         self.assertEqual(self.logins(), 1)
 
     def test_an_old_pair_is_renewed_once(self):
@@ -149,20 +165,26 @@ class TestClientOnlinePbx(ClientCase):
         client.check()
         self.assertEqual(self.logins(), 2)
         self.fake.requests.clear()
-        not_accepted = Answer({'status': '0', 'isNotAuth': True, 'errorCode': 'API_KEY_CHECK_FAILED', 'comment': ''})
+        not_accepted = Answer(
+            {'status': '0', 'isNotAuth': True, 'errorCode': 'API_KEY_CHECK_FAILED', 'comment': ''}
+        )
         login = Answer({'status': '1', 'data': {'key_id': 'a', 'key': 'b'}})
         self.fake.next_answers = [not_accepted, login, not_accepted]
         self.assert_error("wrong or was changed", False, client.check)
         self.assertEqual(self.logins(), 1)
 
     def test_a_wrong_key(self):
-        self.assert_error("does not accept the API key", False, self.client(api_secret='other').check)
+        self.assert_error(
+            "does not accept the API key", False, self.client(api_secret='other').check
+        )
         self.assertEqual(len(self.fake.requests), 1)
         self.assert_error("not complete", False, self.client(api_secret='').check)
         self.assert_error("not complete", False, self.client(api_key='').check)
 
     def test_the_other_host(self):
-        self.assert_error("does not know this domain", False, self.client(api_key='other.onpbx.ru').check)
+        self.assert_error(
+            "does not know this domain", False, self.client(api_key='other.onpbx.ru').check
+        )
         wrong = f'{self.fake.url}/elsewhere'
         with patch.dict(onlinepbx.OTHER_HOST, {wrong: self.fake.url}):
             self.assertIn("2 extensions", self.client(api_url=wrong + '/').check())
@@ -176,7 +198,11 @@ class TestClientOnlinePbx(ClientCase):
         for answer, words, retryable in (
             (Answer('', 429), "to wait", True),
             (Answer('', 502), "502", True),
-            (Answer({'status': 0, 'comment': 'bad', 'errorCode': 'DISABLED_DOMAIN'}), "switched off", False),
+            (
+                Answer({'status': 0, 'comment': 'bad', 'errorCode': 'DISABLED_DOMAIN'}),
+                "switched off",
+                False,
+            ),
             (Answer({'status': '0', 'comment': 'no such filter'}), "no such filter", False),
             (Answer('<html>'), "does not describe", False),
         ):
@@ -196,7 +222,9 @@ class TestClientOnlinePbx(ClientCase):
     # --- the account and commands ------------------------------------------------------------------------------------
 
     def test_extensions_and_numbers(self):
-        self.assertEqual(self.client().extensions(), [Extension('101', "Anna"), Extension('102', "Boris")])
+        self.assertEqual(
+            self.client().extensions(), [Extension('101', "Anna"), Extension('102', "Boris")]
+        )
         self.fake.users = self.fake.users[0]
         self.assertEqual(self.client().extensions(), [Extension('101', "Anna")])
         self.assertEqual(self.client().numbers(), [Number('74957778899', "Main")])
@@ -237,7 +265,10 @@ class TestClientOnlinePbx(ClientCase):
     def test_weeks(self):
         self.fake.rows = [row(START + number * DAY, uuid=f'uuid-{number}') for number in range(40)]
         found = self.history(utc(2026, 3, 1), utc(2026, 4, 30))
-        self.assertEqual([payload['history']['uuid'] for payload in found], [f'uuid-{number}' for number in range(40)])
+        self.assertEqual(
+            [payload['history']['uuid'] for payload in found],
+            [f'uuid-{number}' for number in range(40)],
+        )
 
     def test_answers_that_were_cut(self):
         self.fake.rows = [row(START + number // 3, uuid=f'uuid-{number}') for number in range(200)]
@@ -252,13 +283,17 @@ class TestClientOnlinePbx(ClientCase):
     def test_history_confirms(self):
         self.fake.rows = [row()]
         whole = self.record([], *live(*BEGINS, END))
-        self.assertEqual((whole.outcome, whole.talk_seconds, whole.extension), ('answered', 64, '101'))
+        self.assertEqual(
+            (whole.outcome, whole.talk_seconds, whole.extension), ('answered', 64, '101')
+        )
         mended = self.record(self.history(), *live(*BEGINS, END))
         self.assertEqual(mended, whole)
 
     def test_a_lost_end_is_found(self):
         self.fake.rows = [row()]
-        self.assertEqual(self.record(self.history(), *live(*BEGINS)), self.record([], *live(*BEGINS, END)))
+        self.assertEqual(
+            self.record(self.history(), *live(*BEGINS)), self.record([], *live(*BEGINS, END))
+        )
         self.assertEqual(self.record(self.history()), self.record([], *live(*BEGINS, END)))
 
     def test_a_ring_group(self):
@@ -275,7 +310,8 @@ class TestClientOnlinePbx(ClientCase):
         found = self.record(self.history())
         self.assertEqual((found.extension, found.queue, found.talk_seconds), ('102', '5000', 64))
         self.assertEqual(
-            {(leg.extension, leg.outcome) for leg in found.legs}, {('101', 'no_answer'), ('102', 'answered')}
+            {(leg.extension, leg.outcome) for leg in found.legs},
+            {('101', 'no_answer'), ('102', 'answered')},
         )
 
     def test_lost_calls(self):
@@ -292,15 +328,22 @@ class TestClientOnlinePbx(ClientCase):
             with self.subTest(cause, events=len(events)):
                 self.fake.rows = [lost(cause, events)]
                 found = self.record(self.history())
-                self.assertEqual((found.direction, found.outcome, found.talk_seconds), ('inbound', outcome, 0))
+                self.assertEqual(
+                    (found.direction, found.outcome, found.talk_seconds), ('inbound', outcome, 0)
+                )
 
     def test_history_knows_more_than_the_events(self):
         self.fake.rows = [
-            lost(events=[{'type': 'queue', 'timestamp': START + 2, 'number': '5000'}], accountcode='missed')
+            lost(
+                events=[{'type': 'queue', 'timestamp': START + 2, 'number': '5000'}],
+                accountcode='missed',
+            )
         ]
         self.assertEqual(self.record([], *live(*MISSED)).outcome, 'missed')
         found = self.record(self.history(), *live(*MISSED))
-        self.assertEqual((found.outcome, found.queue, found.wait_seconds), ('abandoned', '5000', 29))
+        self.assertEqual(
+            (found.outcome, found.queue, found.wait_seconds), ('abandoned', '5000', 29)
+        )
 
     def test_outbound(self):
         for values, outcome, talk in (
@@ -314,7 +357,14 @@ class TestClientOnlinePbx(ClientCase):
                 self.fake.rows = [outbound(**values)]
                 found = self.record(self.history())
                 self.assertEqual(
-                    (found.direction, found.caller, found.called, found.extension, found.outcome, found.talk_seconds),
+                    (
+                        found.direction,
+                        found.caller,
+                        found.called,
+                        found.extension,
+                        found.outcome,
+                        found.talk_seconds,
+                    ),
                     ('outbound', '74957778899', '+74951112244', '101', outcome, talk),
                 )
 
@@ -322,7 +372,8 @@ class TestClientOnlinePbx(ClientCase):
         self.fake.rows = [row(accountcode='local', caller_id_number='102', gateway='')]
         found = self.record(self.history())
         self.assertEqual(
-            (found.direction, found.caller, found.called, found.outcome), ('internal', '102', '101', 'answered')
+            (found.direction, found.caller, found.called, found.outcome),
+            ('internal', '102', '101', 'answered'),
         )
 
     def test_history_that_is_not_understood(self):
@@ -337,4 +388,6 @@ class TestClientOnlinePbx(ClientCase):
             {'user_talk_time': 'x', 'events': []},
         ):
             with self.subTest(values=values):
-                self.assert_error(".", False, self.provider.identify, {'history': row(**values)}, self.account())
+                self.assert_error(
+                    ".", False, self.provider.identify, {'history': row(**values)}, self.account()
+                )

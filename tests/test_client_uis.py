@@ -33,7 +33,14 @@ def row(**values) -> dict:
         'full_record_file_link': LINK,
         'voice_mail_records': [],
         'call_records': ['0a1b2c3d'],
-        'employees': [{'employee_id': 501, 'employee_full_name': "Anna", 'is_answered': True, 'is_talked': True}],
+        'employees': [
+            {
+                'employee_id': 501,
+                'employee_full_name': "Anna",
+                'is_answered': True,
+                'is_talked': True,
+            }
+        ],
         'first_answered_employee_id': 501,
         'last_answered_employee_id': 501,
         'last_talked_employee_id': 501,
@@ -61,7 +68,12 @@ def lost(**values) -> dict:
 
 
 def employee(number, answered=False):
-    return {'employee_id': number, 'employee_full_name': "One", 'is_answered': answered, 'is_talked': answered}
+    return {
+        'employee_id': number,
+        'employee_full_name': "One",
+        'is_answered': answered,
+        'is_talked': answered,
+    }
 
 
 def told(event, after, **body):
@@ -114,21 +126,32 @@ LOST = [
 
 
 def live(*payloads):
-    return [(payload, utc(2026, 3, 2, 7, 15) + timedelta(seconds=place)) for place, payload in enumerate(payloads)]
+    return [
+        (payload, utc(2026, 3, 2, 7, 15) + timedelta(seconds=place))
+        for place, payload in enumerate(payloads)
+    ]
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestClientUis(ClientCase):
     code = 'uis'
     fake_class = FakeUis
-    settings = {'api_secret': FakeUis.secret, 'timezone': 'Europe/Moscow', 'extensions': ('501', '502', '101')}
+    settings = {
+        'api_secret': FakeUis.secret,
+        'timezone': 'Europe/Moscow',
+        'extensions': ('501', '502', '101'),
+    }
     period = (utc(2026, 3, 1), utc(2026, 3, 3))
 
     def history(self, *period):
         return list(self.client().history(*(period or self.period)))
 
     def params(self, method) -> list[dict]:
-        return [request.json()['params'] for request in self.fake.requests if request.json()['method'] == method]
+        return [
+            request.json()['params']
+            for request in self.fake.requests
+            if request.json()['method'] == method
+        ]
 
     # --- logging in and errors ---------------------------------------------------------------------------------------
 
@@ -136,7 +159,9 @@ class TestClientUis(ClientCase):
         for entered in ('https://dataapi.comagic.ru', 'https://callapi.comagic.ru/'):
             client = self.client(api_url=entered)
             self.assertEqual(client._data.account.api_url.rstrip('/'), 'https://dataapi.comagic.ru')
-            self.assertEqual(client._calls.account.api_url.rstrip('/'), 'https://callapi.comagic.ru')
+            self.assertEqual(
+                client._calls.account.api_url.rstrip('/'), 'https://callapi.comagic.ru'
+            )
         client = self.client(api_url='https://callapi-jsonrpc.novofon.ru')
         self.assertEqual(client._data.account.api_url, 'https://dataapi-jsonrpc.novofon.ru')
 
@@ -149,7 +174,11 @@ class TestClientUis(ClientCase):
         self.assertEqual(self.fake.methods.count('login.user'), 1)
         self.fake.tokens.clear()
         self.fake.methods.clear()
-        self.assert_error("login and the access token", False, self.client(api_key=FakeUis.key, api_secret='other').check)
+        self.assert_error(
+            "login and the access token",
+            False,
+            self.client(api_key=FakeUis.key, api_secret='other').check,
+        )
         self.assertEqual(self.fake.methods, ['get.account', 'login.user'])
 
     def test_an_expired_token_is_renewed_once(self):
@@ -181,15 +210,23 @@ class TestClientUis(ClientCase):
     # --- the account -------------------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "UIS answers: account Firm, time zone Europe/Moscow.")
+        self.assertEqual(
+            self.client().check(), "UIS answers: account Firm, time zone Europe/Moscow."
+        )
         self.assertIn("times of calls will be wrong", self.client(timezone='Asia/Almaty').check())
 
     def test_extensions_and_numbers(self):
-        self.assertEqual(self.client().extensions(), [Extension('501', "Anna"), Extension('502', "Boris")])
-        self.assertEqual(self.client().numbers(), [Number('74957778800', "Spare"), Number('74957778899', "Main")])
+        self.assertEqual(
+            self.client().extensions(), [Extension('501', "Anna"), Extension('502', "Boris")]
+        )
+        self.assertEqual(
+            self.client().numbers(), [Number('74957778800', "Spare"), Number('74957778899', "Main")]
+        )
 
     def test_many_employees(self):
-        self.fake.employees = [{'id': number, 'full_name': str(number)} for number in range(1, 2502)]
+        self.fake.employees = [
+            {'id': number, 'full_name': str(number)} for number in range(1, 2502)
+        ]
         self.assertEqual(len(self.client().extensions()), 2501)
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -212,7 +249,11 @@ class TestClientUis(ClientCase):
             ],
         )
         self.client().dial('101', '+74951112233')
-        self.assertEqual(self.params('start.employee_call')[1]['employee'], {'id': 501}, "by the number of his phone")
+        self.assertEqual(
+            self.params('start.employee_call')[1]['employee'],
+            {'id': 501},
+            "by the number of his phone",
+        )
         self.fake.lines = []
         self.assert_error("no active number", False, client.dial, '501', '+74951112233')
 
@@ -262,12 +303,17 @@ class TestClientUis(ClientCase):
 
     def rows(self, count, **step):
         start = datetime(2026, 3, 1, 12)
-        return [row(id=number, start_time=str(start + number * timedelta(**step))) for number in range(1, count + 1)]
+        return [
+            row(id=number, start_time=str(start + number * timedelta(**step)))
+            for number in range(1, count + 1)
+        ]
 
     def test_pages(self):
         self.fake.rows = self.rows(2001, seconds=1)
         self.assertEqual(len(self.history()), 2001)
-        self.assertEqual([one['offset'] for one in self.params('get.calls_report')], [0, 1000, 2000])
+        self.assertEqual(
+            [one['offset'] for one in self.params('get.calls_report')], [0, 1000, 2000]
+        )
 
     def test_pages_that_are_shorter_than_asked_for(self):
         self.fake.rows, self.fake.page = self.rows(250, seconds=1), 100
@@ -288,7 +334,9 @@ class TestClientUis(ClientCase):
     def test_history_confirms(self):
         self.fake.rows = [row()]
         whole = self.record([], *live(*BEGINS, END, RECORDING))
-        self.assertEqual((whole.outcome, whole.talk_seconds, whole.extension), ('answered', 64, '501'))
+        self.assertEqual(
+            (whole.outcome, whole.talk_seconds, whole.extension), ('answered', 64, '501')
+        )
         self.assertEqual(self.record(self.history(), *live(*BEGINS, END, RECORDING)), whole)
 
     def test_a_lost_end_is_found(self):
@@ -336,7 +384,8 @@ class TestClientUis(ClientCase):
             ),
         )
         self.assertEqual(
-            {(leg.extension, leg.outcome) for leg in found.legs}, {('501', 'answered'), ('502', 'no_answer')}
+            {(leg.extension, leg.outcome) for leg in found.legs},
+            {('501', 'answered'), ('502', 'no_answer')},
         )
 
     def test_a_call_that_was_passed_on(self):
@@ -352,7 +401,8 @@ class TestClientUis(ClientCase):
             found = self.record(self.history(), *deliveries)
             self.assertEqual((found.extension, found.outcome), ('501', 'answered'))
             self.assertEqual(
-                {(leg.extension, leg.outcome) for leg in found.legs}, {('501', 'answered'), ('502', 'answered')}
+                {(leg.extension, leg.outcome) for leg in found.legs},
+                {('501', 'answered'), ('502', 'answered')},
             )
 
     def test_why_nobody_talked(self):
@@ -372,18 +422,23 @@ class TestClientUis(ClientCase):
         ):
             for direction, outcome in (('in', inbound), ('out', outbound)):
                 with self.subTest(reason, direction=direction):
-                    self.fake.rows = [lost(finish_reason=reason, employees=people, direction=direction)]
+                    self.fake.rows = [
+                        lost(finish_reason=reason, employees=people, direction=direction)
+                    ]
                     found = self.record(self.history())
                     self.assertEqual((found.state, found.outcome), ('ended', outcome))
                     if direction == 'in':
-                        self.assertEqual([leg.outcome for leg in found.legs], ['no_answer'] * len(people))
+                        self.assertEqual(
+                            [leg.outcome for leg in found.legs], ['no_answer'] * len(people)
+                        )
 
     def test_history_knows_more_than_the_notifications(self):
         self.fake.rows = [lost()]
         self.assertEqual(self.record([], *live(*LOST)).outcome, 'missed')
         found = self.record(self.history(), *live(*LOST))
         self.assertEqual(
-            (found.outcome, found.wait_seconds, found.ended_at), ('abandoned', 34, utc(2026, 3, 2, 7, 15, 35))
+            (found.outcome, found.wait_seconds, found.ended_at),
+            ('abandoned', 34, utc(2026, 3, 2, 7, 15, 35)),
         )
         self.fake.rows = [lost(voice_mail_records=['0a'])]
         self.assertEqual(self.record(self.history(), *live(*LOST)).outcome, 'voicemail')
@@ -391,7 +446,10 @@ class TestClientUis(ClientCase):
     def test_a_link_elsewhere_is_kept_and_asked_for_later(self):
         """Whether its host may be asked is settled when somebody listens."""
         self.fake.rows = [row(full_record_file_link='https://evil.example/1.mp3')]
-        self.assertEqual([one.url for one in self.record(self.history()).recordings], ['https://evil.example/1.mp3'])
+        self.assertEqual(
+            [one.url for one in self.record(self.history()).recordings],
+            ['https://evil.example/1.mp3'],
+        )
 
     def test_history_that_is_not_understood(self):
         for values in (
@@ -406,4 +464,6 @@ class TestClientUis(ClientCase):
             {'is_lost': 'perhaps'},
         ):
             with self.subTest(values=values):
-                self.assert_error(".", False, self.provider.identify, {'history': row(**values)}, self.account())
+                self.assert_error(
+                    ".", False, self.provider.identify, {'history': row(**values)}, self.account()
+                )

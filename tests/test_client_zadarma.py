@@ -20,7 +20,13 @@ CALL = {
 
 
 def row(
-    start: str, destination, disposition='answered', seconds=0, ref=REF, call_id='1772446500.918270', **values
+    start: str,
+    destination,
+    disposition='answered',
+    seconds=0,
+    ref=REF,
+    call_id='1772446500.918270',
+    **values,
 ) -> dict:
     return {
         'call_id': call_id,
@@ -38,7 +44,10 @@ def row(
 
 def live(*events) -> list:
     """(seconds after the start, what differs from an inbound call's START)"""
-    return [({**CALL, **event}, utc(2026, 3, 2, 7, 15) + timedelta(seconds=after)) for after, event in events]
+    return [
+        ({**CALL, **event}, utc(2026, 3, 2, 7, 15) + timedelta(seconds=after))
+        for after, event in events
+    ]
 
 
 START = (0, {'event': 'NOTIFY_START'})
@@ -78,7 +87,11 @@ class TestClientZadarma(ClientCase):
     def test_vectors_of_the_documentation(self):
         for path, params, expected in (
             ('/v1/info/balance/', {}, 'ZDM1OGY2YjVmNmU3YzAyMjg4MmU4MzdkMmJkZWY4MGI0YmU5YmViNw=='),
-            ('/v1/info/balance/', {'format': 'json'}, 'MjVhNDQzODkxMTliNTU5OTliYjJjODdlZDdjYjBiMjRiNTE5NGFiZg=='),
+            (
+                '/v1/info/balance/',
+                {'format': 'json'},
+                'MjVhNDQzODkxMTliNTU5OTliYjJjODdlZDdjYjBiMjRiNTE5NGFiZg==',
+            ),
             (
                 '/v1/request/callback/',
                 {'to': '74951112233', 'sip': '101', 'from': '101', 'format': 'json'},
@@ -93,7 +106,9 @@ class TestClientZadarma(ClientCase):
         client = self.client()
         client.dial('101', '+74951112244', 'odoo-1')
         client.set_webhooks()
-        self.assertEqual([request.method for request in self.fake.requests], ['GET', 'POST', 'POST'])
+        self.assertEqual(
+            [request.method for request in self.fake.requests], ['GET', 'POST', 'POST']
+        )
 
     def test_no_request_without_keys(self):
         self.assert_error("not complete", False, self.client(api_secret='').check)
@@ -102,20 +117,27 @@ class TestClientZadarma(ClientCase):
     # --- errors ------------------------------------------------------------------------------------------------------
 
     def test_wrong_secret(self):
-        self.assert_error("does not accept the API key", False, self.client(api_secret='other').check)
+        self.assert_error(
+            "does not accept the API key", False, self.client(api_secret='other').check
+        )
 
     def test_rate_limits(self):
         for answer in (
             Answer({'status': 'error', 'message': 'Rate limit'}, 429),
             Answer('', 429),
-            Answer({'status': 'error', 'message': 'You have exceeded the rate limit by user limits'}, 200),
+            Answer(
+                {'status': 'error', 'message': 'You have exceeded the rate limit by user limits'},
+                200,
+            ),
         ):
             self.fake.next_answers = [answer]
             self.assert_error("to wait", True, self.client().check)
 
     def test_errors_with_a_message(self):
         for status in (200, 400):
-            self.fake.next_answers = [Answer({'status': 'error', 'message': 'Wrong parameter of 74951112244'}, status)]
+            self.fake.next_answers = [
+                Answer({'status': 'error', 'message': 'Wrong parameter of 74951112244'}, status)
+            ]
             error = self.assert_error("Wrong parameter", False, self.client().check)
             self.assertNotIn('74951112244', str(error))
 
@@ -144,7 +166,9 @@ class TestClientZadarma(ClientCase):
     # --- the account -------------------------------------------------------------------------------------------------
 
     def test_check(self):
-        self.assertEqual(self.client().check(), "Zadarma answers: balance 12.5 USD. Time zone UTC+3.")
+        self.assertEqual(
+            self.client().check(), "Zadarma answers: balance 12.5 USD. Time zone UTC+3."
+        )
         self.assertIn("times of calls will be wrong", self.client(timezone='Asia/Almaty').check())
 
     def test_extensions_and_numbers(self):
@@ -177,7 +201,8 @@ class TestClientZadarma(ClientCase):
     def test_dial(self):
         self.assertEqual(self.client().dial('101', '+74951112244', 'odoo-1'), '')
         self.assertEqual(
-            self.fake.requests[0].query, {'format': 'json', 'from': '101', 'sip': '101', 'to': '+74951112244'}
+            self.fake.requests[0].query,
+            {'format': 'json', 'from': '101', 'sip': '101', 'to': '+74951112244'},
         )
 
     def test_bad_input_is_not_sent(self):
@@ -192,7 +217,9 @@ class TestClientZadarma(ClientCase):
             '1772446500.918270': 'https://api.zadarma.com/1.mp3',
             REF: 'https://api.zadarma.com/2.mp3',
         }
-        self.assertEqual(self.client().recording_url('1772446500.918270', REF), 'https://api.zadarma.com/1.mp3')
+        self.assertEqual(
+            self.client().recording_url('1772446500.918270', REF), 'https://api.zadarma.com/1.mp3'
+        )
         self.assertEqual(self.client().recording_url('', REF), 'https://api.zadarma.com/2.mp3')
         self.assert_error("Record not found", True, self.client().recording_url, '1.2', REF)
 
@@ -201,7 +228,8 @@ class TestClientZadarma(ClientCase):
     def test_history_is_asked_in_the_accounts_time(self):
         self.fake.rows = ANSWERED
         self.assertEqual(
-            self.history(utc(2026, 3, 2, 7, 15), utc(2026, 3, 2, 7, 16)), [{'history': {'rows': ANSWERED}}]
+            self.history(utc(2026, 3, 2, 7, 15), utc(2026, 3, 2, 7, 16)),
+            [{'history': {'rows': ANSWERED}}],
         )
         self.assertEqual(self.fake.requests[0].query['start'], '2026-03-02 10:15:00')
 
@@ -213,15 +241,22 @@ class TestClientZadarma(ClientCase):
             row('2026-03-02 12:00:00', 101, ref=''),
         ]
         self.assertEqual(
-            [[one['destination'] for one in payload['history']['rows']] for payload in self.history()],
+            [
+                [one['destination'] for one in payload['history']['rows']]
+                for payload in self.history()
+            ],
             [[101, 102], [101]],
         )
 
     def test_pages(self):
         moments = [datetime(2026, 3, 1, 10) + timedelta(seconds=number) for number in range(2001)]
-        self.fake.rows = [row(str(at), 101, ref=f'in_{number}') for number, at in enumerate(moments)]
+        self.fake.rows = [
+            row(str(at), 101, ref=f'in_{number}') for number, at in enumerate(moments)
+        ]
         self.assertEqual(len(self.history()), 2001)
-        self.assertEqual([request.query['skip'] for request in self.fake.requests], ['0', '1000', '2000'])
+        self.assertEqual(
+            [request.query['skip'] for request in self.fake.requests], ['0', '1000', '2000']
+        )
 
     def test_long_periods_are_split(self):
         self.fake.rows = [
@@ -234,7 +269,9 @@ class TestClientZadarma(ClientCase):
         self.assertEqual(len(self.fake.requests), 4)
 
     def test_a_shortened_period_is_continued(self):
-        self.fake.rows = [row(f'2026-03-{day:02} 10:00:00', 101, ref=f'in_{day}') for day in range(1, 21)]
+        self.fake.rows = [
+            row(f'2026-03-{day:02} 10:00:00', 101, ref=f'in_{day}') for day in range(1, 21)
+        ]
         self.fake.earliest = datetime(2026, 3, 12)
         self.assertEqual(len(self.history(utc(2026, 3, 1), utc(2026, 3, 21))), 20)
         self.assertEqual(len(self.fake.requests), 2)
@@ -251,8 +288,12 @@ class TestClientZadarma(ClientCase):
         self.assertEqual([one.ref for one in record.recordings], ['1772446500.918270'])
 
     def test_wrong_periods(self):
-        self.assert_error("ends before", False, self.client().history, utc(2026, 3, 2), utc(2026, 3, 1))
-        self.assert_error("time zone", False, self.client().history, datetime(2026, 3, 1), datetime(2026, 3, 2))
+        self.assert_error(
+            "ends before", False, self.client().history, utc(2026, 3, 2), utc(2026, 3, 1)
+        )
+        self.assert_error(
+            "time zone", False, self.client().history, datetime(2026, 3, 1), datetime(2026, 3, 2)
+        )
 
     def test_rate_limit_of_statistics(self):
         self.fake.next_answers = [Answer({'status': 'error', 'message': 'limit'}, 429)]
@@ -265,14 +306,16 @@ class TestClientZadarma(ClientCase):
         deliveries = live(START, RINGS, TAKES, END)
         told = self.record([], *deliveries)
         self.assertEqual(
-            (told.outcome, told.talk_seconds, told.recordings[0].ref), ('answered', 64, '1772446500.918270')
+            (told.outcome, told.talk_seconds, told.recordings[0].ref),
+            ('answered', 64, '1772446500.918270'),
         )
         self.assertEqual(self.record(self.history(), *deliveries), told)
 
     def test_a_lost_end_is_found(self):
         self.fake.rows = ANSWERED
         self.assertEqual(
-            self.record(self.history(), *live(START, RINGS, TAKES)), self.record([], *live(START, RINGS, TAKES, END))
+            self.record(self.history(), *live(START, RINGS, TAKES)),
+            self.record([], *live(START, RINGS, TAKES, END)),
         )
 
     def test_history_alone(self):
@@ -292,10 +335,19 @@ class TestClientZadarma(ClientCase):
                 found.talk_seconds,
                 found.start_at,
             ),
-            ('inbound', '+74951112233', '74957778899', 'answered', '101', 64, utc(2026, 3, 2, 7, 15)),
+            (
+                'inbound',
+                '+74951112233',
+                '74957778899',
+                'answered',
+                '101',
+                64,
+                utc(2026, 3, 2, 7, 15),
+            ),
         )
         self.assertEqual(
-            {(leg.extension, leg.outcome) for leg in found.legs}, {('101', 'answered'), ('102', 'no_answer')}
+            {(leg.extension, leg.outcome) for leg in found.legs},
+            {('101', 'answered'), ('102', 'no_answer')},
         )
 
     def test_lost_calls(self):
@@ -310,13 +362,17 @@ class TestClientZadarma(ClientCase):
             with self.subTest(rows=rows):
                 self.fake.rows = rows
                 found = self.record(self.history())
-                self.assertEqual((found.state, found.outcome, found.talk_seconds), ('ended', outcome, 0))
+                self.assertEqual(
+                    (found.state, found.outcome, found.talk_seconds), ('ended', outcome, 0)
+                )
                 self.assertEqual([leg.extension for leg in found.legs], legs)
 
     def test_forwarded_to_a_mobile(self):
         self.fake.rows = [row('2026-03-02 10:15:08', '79161112233', seconds=30)]
         found = self.record(self.history(), *live(START))
-        self.assertEqual((found.outcome, found.extension, found.talk_seconds), ('answered', '79161112233', 30))
+        self.assertEqual(
+            (found.outcome, found.extension, found.talk_seconds), ('answered', '79161112233', 30)
+        )
 
     def test_outgoing(self):
         ref = 'out_4e5f'
@@ -329,25 +385,52 @@ class TestClientZadarma(ClientCase):
         ):
             with self.subTest(disposition):
                 self.fake.rows = [
-                    row('2026-03-02 11:20:00', 74951112244, disposition, seconds, ref, sip='101', clid='Anna (101)')
+                    row(
+                        '2026-03-02 11:20:00',
+                        74951112244,
+                        disposition,
+                        seconds,
+                        ref,
+                        sip='101',
+                        clid='Anna (101)',
+                    )
                 ]
                 found = self.record(self.history())
                 self.assertEqual(
-                    (found.direction, found.caller, found.called, found.extension, found.outcome, found.talk_seconds),
+                    (
+                        found.direction,
+                        found.caller,
+                        found.called,
+                        found.extension,
+                        found.outcome,
+                        found.talk_seconds,
+                    ),
                     ('outbound', '101', '74951112244', '101', outcome, seconds),
                 )
 
     def test_outgoing_click_to_call_and_internal(self):
         self.fake.rows = [
             row('2026-03-02 11:20:00', 101, seconds=45, ref='out_1', sip='101', clid='101'),
-            row('2026-03-02 11:20:06', 74951112244, seconds=37, ref='out_1', sip='101', clid='74957778899'),
+            row(
+                '2026-03-02 11:20:06',
+                74951112244,
+                seconds=37,
+                ref='out_1',
+                sip='101',
+                clid='74957778899',
+            ),
         ]
         found = self.record(self.history())
-        self.assertEqual((found.direction, found.called, found.talk_seconds), ('outbound', '74951112244', 37))
-        self.fake.rows = [row('2026-03-02 11:20:00', 102, seconds=45, ref='out_2', sip='101', clid='101')]
+        self.assertEqual(
+            (found.direction, found.called, found.talk_seconds), ('outbound', '74951112244', 37)
+        )
+        self.fake.rows = [
+            row('2026-03-02 11:20:00', 102, seconds=45, ref='out_2', sip='101', clid='101')
+        ]
         found = self.record(self.history())
         self.assertEqual(
-            (found.direction, found.caller, found.called, found.outcome), ('internal', '101', '102', 'answered')
+            (found.direction, found.caller, found.called, found.outcome),
+            ('internal', '101', '102', 'answered'),
         )
 
     def test_outgoing_lost_end(self):
@@ -359,7 +442,14 @@ class TestClientZadarma(ClientCase):
         }
         start = ({'event': 'NOTIFY_OUT_START', **call}, utc(2026, 3, 2, 8, 20))
         self.fake.rows = [
-            row('2026-03-02 11:20:00', 74951112244, seconds=37, ref='out_4e5f', sip='101', clid='74957778899')
+            row(
+                '2026-03-02 11:20:00',
+                74951112244,
+                seconds=37,
+                ref='out_4e5f',
+                sip='101',
+                clid='74957778899',
+            )
         ]
         end = (
             {
@@ -374,7 +464,16 @@ class TestClientZadarma(ClientCase):
         )
         whole, mended = self.record([], start, end), self.record(self.history(), start)
         self.assertEqual(self.record(self.history(), start, end), whole)
-        for name in ('direction', 'caller', 'called', 'extension', 'start_at', 'outcome', 'talk_seconds', 'state'):
+        for name in (
+            'direction',
+            'caller',
+            'called',
+            'extension',
+            'start_at',
+            'outcome',
+            'talk_seconds',
+            'state',
+        ):
             self.assertEqual(getattr(mended, name), getattr(whole, name), name)
 
     def test_history_that_is_not_understood(self):
@@ -387,4 +486,6 @@ class TestClientZadarma(ClientCase):
             {'rows': [row('2026-03-02 10:15:08', 101, seconds='long')]},
         ):
             with self.subTest(history=history):
-                self.assert_error(".", False, self.provider.identify, {'history': history}, self.account())
+                self.assert_error(
+                    ".", False, self.provider.identify, {'history': history}, self.account()
+                )

@@ -1,4 +1,6 @@
-"""What a PBX is asked and told: the buttons, the nightly comparison, recordings that were announced by name."""
+"""What a PBX is asked and told: the buttons, the nightly comparison, recordings that were announced
+by name."""
+
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -12,6 +14,7 @@ from .common import CUSTOMER, TelephonyCase
 
 class Pbx(clients_base.Client):
     """A PBX of the test's own: what it says stands in class attributes."""
+
     rows, complaint_text, retryable, asked = [], '', False, []
 
     def _say(self, *what):
@@ -33,10 +36,17 @@ class Pbx(clients_base.Client):
 
     def extensions(self):
         self._say('extensions')
-        return [clients_base.Extension('101', "Anna"), clients_base.Extension('110', "boris"), clients_base.Extension('111')]
+        return [
+            clients_base.Extension('101', "Anna"),
+            clients_base.Extension('110', "boris"),
+            clients_base.Extension('111'),
+        ]
 
     def numbers(self):
-        return [clients_base.Number('8 727 250 76 12'), clients_base.Number('+77272507699', "Instagram")]
+        return [
+            clients_base.Number('8 727 250 76 12'),
+            clients_base.Number('+77272507699', "Instagram"),
+        ]
 
     def dial(self, extension, number, reference):
         self._say('dial', extension, number)
@@ -47,7 +57,6 @@ class Pbx(clients_base.Client):
 
 
 class TestCommands(TelephonyCase):
-
     def setUp(self):
         super().setUp()
         self.pbx = type('ThisPbx', (Pbx,), {'asked': []})
@@ -61,27 +70,44 @@ class TestCommands(TelephonyCase):
         self.env.invalidate_all()
 
     def test_a_button_for_what_the_pbx_can_do_and_for_nothing_else(self):
-        self.assertRecordValues(self.account, [{
-            'can_check': True, 'can_import': True, 'can_set_webhooks': False, 'can_fetch_history': True}])
+        self.assertRecordValues(
+            self.account,
+            [
+                {
+                    'can_check': True,
+                    'can_import': True,
+                    'can_set_webhooks': False,
+                    'can_fetch_history': True,
+                }
+            ],
+        )
         with self.assertRaises(UserError):
             self.account.action_set_webhooks()
 
     def test_what_the_pbx_says_stands_on_its_form(self):
         action = self.account.action_check()
         self.assertEqual(action['params']['type'], 'success')
-        self.assertRecordValues(self.account, [{'state': 'draft', 'state_message': "logged in as the test"}])
+        self.assertRecordValues(
+            self.account, [{'state': 'draft', 'state_message': "logged in as the test"}]
+        )
         self.pbx.complaint_text = "the key has run out"
         action = self.account.action_check()
         self.assertEqual(action['params']['type'], 'danger')
-        self.assertRecordValues(self.account, [{'state': 'error', 'state_message': "the key has run out"}])
+        self.assertRecordValues(
+            self.account, [{'state': 'error', 'state_message': "the key has run out"}]
+        )
         with self.assertRaises(AccessError):
             self.account.with_user(self.supervisor).action_check()
 
     def test_import_takes_over_what_is_new(self):
         self.account.action_import()
         self.account.action_import()
-        self.assertEqual(self.account.extension_ids.mapped('number'), ['101', '102', '103', '110', '111'])
-        self.assertEqual(self.account.extension_ids.filtered(lambda one: one.number == '110').user_id, self.boris)
+        self.assertEqual(
+            self.account.extension_ids.mapped('number'), ['101', '102', '103', '110', '111']
+        )
+        self.assertEqual(
+            self.account.extension_ids.filtered(lambda one: one.number == '110').user_id, self.boris
+        )
         self.assertEqual(self.account.number_ids.mapped('name'), ['+77272507612', '+77272507699'])
 
     def test_import_takes_over_what_another_pbx_of_the_company_has_too(self):
@@ -94,7 +120,9 @@ class TestCommands(TelephonyCase):
     def test_a_lost_end_and_a_lost_call_are_found_in_the_history(self):
         self.play(self.event('ringing', 'known', at=-300, extension='101'))
         self.pbx.rows = [
-            self.event('ended', 'known', at=-200, outcome='answered', extension='101', talk_seconds=90),
+            self.event(
+                'ended', 'known', at=-200, outcome='answered', extension='101', talk_seconds=90
+            ),
             self.event('ended', 'never heard of', at=-100, outcome='missed'),
         ]
         for _night in range(2):
@@ -104,10 +132,15 @@ class TestCommands(TelephonyCase):
         self.assertEqual(len(self.events()), 3, "what is read twice is stored once")
         self.assertEqual(self.account.history_message, "PBX 2, Odoo 2, fetched 0")
         (_what, _start, first_end), (_what, second_start, _end) = self.pbx.asked
-        self.assertLess(second_start, first_end, "the next comparison begins before the last one ended")
+        self.assertLess(
+            second_start, first_end, "the next comparison begins before the last one ended"
+        )
 
     def test_what_came_before_an_error_is_kept(self):
-        self.pbx.rows, self.pbx.complaint_text = [self.event('ended', 'first page', outcome='missed')], "too many requests"
+        self.pbx.rows, self.pbx.complaint_text = (
+            [self.event('ended', 'first page', outcome='missed')],
+            "too many requests",
+        )
         self.pbx.retryable = True
         self.run_cron('ir_cron_fetch_history')
         self.assertTrue(self.call('first page'))
@@ -140,19 +173,32 @@ class TestCommands(TelephonyCase):
             self.run_cron('ir_cron_locate_recordings')
             pauses.append((recording.next_try_at - fields.Datetime.now()).total_seconds())
         self.assertEqual(pauses, sorted(pauses))
-        self.assertRecordValues(recording, [{'state': 'pending', 'error': "not yet", 'attempts': 3}])
+        self.assertRecordValues(
+            recording, [{'state': 'pending', 'error': "not yet", 'attempts': 3}]
+        )
         self.pbx.complaint_text = ''
         recording.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
         self.run_cron('ir_cron_locate_recordings')
-        self.assertRecordValues(recording, [{
-            'state': 'ready', 'url': 'https://records.example.com/rec-1.mp3', 'error': False, 'next_try_at': False}])
+        self.assertRecordValues(
+            recording,
+            [
+                {
+                    'state': 'ready',
+                    'url': 'https://records.example.com/rec-1.mp3',
+                    'error': False,
+                    'next_try_at': False,
+                }
+            ],
+        )
 
     def test_a_recording_that_will_never_be_there(self):
         recording = self.recording()
         self.pbx.complaint_text = "it was deleted"
         recording.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
         self.run_cron('ir_cron_locate_recordings')
-        self.assertRecordValues(recording, [{'state': 'failed', 'error': "it was deleted", 'next_try_at': False}])
+        self.assertRecordValues(
+            recording, [{'state': 'failed', 'error': "it was deleted", 'next_try_at': False}]
+        )
 
     def test_dial_and_hang_up(self):
         self.assertEqual(self.account._dial(self.account.extension_ids[0], CUSTOMER), 'call-77')

@@ -1,4 +1,6 @@
-"""The PBXs of `make run`: the clients drive them over HTTP, and what they post is read by the adapters."""
+"""The PBXs of `make run`: the clients drive them over HTTP, and what they post is read by the
+adapters."""
+
 import io
 import sys
 import time
@@ -37,7 +39,7 @@ else:
 
 SECRET, CUSTOMER, LINE = 'demo-secret-0001', '+77015550199', '+77273550101'
 PHONES = {'101': "Айгерим", '102': "Данияр", '103': ""}
-PATIENCE = 20   # seconds
+PATIENCE = 20  # seconds
 
 
 class Inbox(FakePbx):
@@ -49,22 +51,33 @@ class Inbox(FakePbx):
 
 @unittest.skipIf(MISSING, MISSING)
 class DemoCase(ProviderCase):
-
     def setUp(self):
         super().setUp()
         self.provider = registry[self.code]
         self.inbox = Inbox()
         self.addCleanup(self.inbox.close)
         account = simulated_odoo.Account(
-            self.code, Webhook(self.inbox.url), Pbx(SECRET, 'demo', ZoneInfo('Asia/Almaty'), self.inbox.url), 1, '')
+            self.code,
+            Webhook(self.inbox.url),
+            Pbx(SECRET, 'demo', ZoneInfo('Asia/Almaty'), self.inbox.url),
+            1,
+            '',
+        )
         line = simulated_odoo.Line(LINE, 'Сайт', self.code, 'team', tuple(PHONES))
         self.complaints = []
         self.pbx = pbx.SERVERS[self.code](account, [line], PHONES, self.complaints.append)
         self.is_open = True
         self.addCleanup(self.close)
         self.settings = Account(
-            api_key='demo', api_secret=SECRET, api_url=self.pbx.url, webhook_url=self.inbox.url, timezone='Asia/Almaty',
-            country='KZ', extensions=frozenset(PHONES), own_numbers=frozenset({LINE}))
+            api_key='demo',
+            api_secret=SECRET,
+            api_url=self.pbx.url,
+            webhook_url=self.inbox.url,
+            timezone='Asia/Almaty',
+            country='KZ',
+            extensions=frozenset(PHONES),
+            own_numbers=frozenset({LINE}),
+        )
         self.client = clients[self.code](self.settings)
 
     def close(self):
@@ -74,17 +87,37 @@ class DemoCase(ProviderCase):
 
     def pace(self, **seconds):
         """How long people take, in seconds; what is not named happens at once, or never ends."""
-        for name, value in {'PICK_UP': 0, 'CUSTOMER_ANSWERS': 0, 'COLLEAGUE_ANSWERS': 0, 'TALK': 600, **seconds}.items():
+        for name, value in {
+            'PICK_UP': 0,
+            'CUSTOMER_ANSWERS': 0,
+            'COLLEAGUE_ANSWERS': 0,
+            'TALK': 600,
+            **seconds,
+        }.items():
             self.startPatcher(patch.object(switchboard, name, value))
 
     def heard(self):
         """What Odoo makes of everything that was posted so far."""
         now = datetime.now(timezone.utc)
-        deliveries = [(WebhookRequest(
-            method=request.method, body=request.body, headers=request.headers,
-            form={name: tuple(values) for name, values in parse_qs(
-                request.body.decode(), keep_blank_values=True).items()} if self.code == 'zadarma' else {},
-        ), now) for request in list(self.inbox.requests)]
+        deliveries = [
+            (
+                WebhookRequest(
+                    method=request.method,
+                    body=request.body,
+                    headers=request.headers,
+                    form={
+                        name: tuple(values)
+                        for name, values in parse_qs(
+                            request.body.decode(), keep_blank_values=True
+                        ).items()
+                    }
+                    if self.code == 'zadarma'
+                    else {},
+                ),
+                now,
+            )
+            for request in list(self.inbox.requests)
+        ]
         inbox = self.receive(deliveries, self.settings)
         self.assertEqual(inbox.failed, [])
         return self.records(inbox, self.settings)
@@ -102,9 +135,15 @@ class DemoCase(ProviderCase):
 
     def until_talking(self, phone):
         return self.until(
-            lambda call: call.state == 'in_progress' and (call.direction == 'outbound' and call.extension == phone
-                                                          and not call.legs or self.talking(call) == {phone}),
-            f'{phone} talks')
+            lambda call: call.state == 'in_progress'
+            and (
+                call.direction == 'outbound'
+                and call.extension == phone
+                and not call.legs
+                or self.talking(call) == {phone}
+            ),
+            f'{phone} talks',
+        )
 
     @staticmethod
     def talking(call):
@@ -119,16 +158,22 @@ class TestDemoAsterisk(DemoCase):
     code = 'asterisk'
 
     def call_in(self, phone='101', key='demo'):
-        request = urllib.request.Request(      # noqa: S310 - our own stand-in
-            f'{self.pbx.url}{pbx.INCOMING}?customer=%2B77015550199&phone={phone}', method='POST',
-            headers={'Authorization': pbx.basic(key, SECRET)})
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:   # noqa: S310
+        request = urllib.request.Request(  # noqa: S310 - our own stand-in
+            f'{self.pbx.url}{pbx.INCOMING}?customer=%2B77015550199&phone={phone}',
+            method='POST',
+            headers={'Authorization': pbx.basic(key, SECRET)},
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             return answer.status
 
     def test_it_is_an_asterisk(self):
         self.assertIn("ARI and AMI over HTTP answer", self.client.check())
-        self.assertEqual([(one.number, one.name) for one in self.client.extensions()], list(PHONES.items()))
-        stranger = clients['asterisk'](Account(api_key='demo', api_secret='other', api_url=self.pbx.url))
+        self.assertEqual(
+            [(one.number, one.name) for one in self.client.extensions()], list(PHONES.items())
+        )
+        stranger = clients['asterisk'](
+            Account(api_key='demo', api_secret='other', api_url=self.pbx.url)
+        )
         with self.assertRaisesRegex(ProviderError, "does not accept"):
             stranger.check()
 
@@ -136,7 +181,9 @@ class TestDemoAsterisk(DemoCase):
         self.pace()
         ref = self.client.dial('101', CUSTOMER, 'odoo-1')
         call = self.until_talking('101')
-        self.assertEqual((call.external_id, call.direction, call.called), (ref, 'outbound', '87015550199'))
+        self.assertEqual(
+            (call.external_id, call.direction, call.called), (ref, 'outbound', '87015550199')
+        )
         self.client.hang_up(ref, '101')
         call = self.until_ended()
         self.assertEqual((call.outcome, call.extension), ('answered', '101'))
@@ -165,7 +212,8 @@ class TestDemoAsterisk(DemoCase):
         self.assertEqual(self.until_ended().outcome, 'answered')
 
     def test_passed_on(self):
-        """A call in and a call out, at once and after a word with the colleague, who then ends it."""
+        """A call in and a call out, at once and after a word with the colleague, who then ends
+        it."""
         for is_clicked in (False, True):
             for attended in (False, True):
                 with self.subTest(is_clicked=is_clicked, attended=attended):
@@ -188,13 +236,18 @@ class TestDemoAsterisk(DemoCase):
                     call = self.until_ended()
                     self.assertEqual(call.outcome, 'answered')
                     self.assertEqual(
-                        {leg.extension: leg.outcome for leg in call.legs}, {'101': 'answered', '102': 'answered'})
+                        {leg.extension: leg.outcome for leg in call.legs},
+                        {'101': 'answered', '102': 'answered'},
+                    )
                     self.assertEqual((call.extension, self.pbx.live_channels()), ('101', []))
 
     def until_colleague_is_asked(self):
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            if any(row['Channel'].startswith('PJSIP/102') and row.get('BridgeId') for row in self.pbx.live_channels()):
+            if any(
+                row['Channel'].startswith('PJSIP/102') and row.get('BridgeId')
+                for row in self.pbx.live_channels()
+            ):
                 return
             time.sleep(0.05)
         self.fail("102 was not asked")
@@ -203,8 +256,10 @@ class TestDemoAsterisk(DemoCase):
         self.pace()
         self.call_in('102')
         call = self.until(lambda call: call.state == 'ringing' and call.legs, 'it rings')
-        self.assertEqual((call.direction, call.caller, [leg.extension for leg in call.legs]),
-                         ('inbound', CUSTOMER.lstrip('+'), ['102']))
+        self.assertEqual(
+            (call.direction, call.caller, [leg.extension for leg in call.legs]),
+            ('inbound', CUSTOMER.lstrip('+'), ['102']),
+        )
         self.client.hang_up(call.external_id, '102')
         self.assertEqual(self.until_ended().outcome, 'missed')
 
@@ -243,7 +298,9 @@ class TestDemoZadarma(DemoCase):
         self.startPatcher(patch.multiple(pbx, CLOUD_PICK_UP=0, CLOUD_WAIT=0, CLOUD_TALK=0))
         self.client.dial('101', CUSTOMER, '')
         call = self.until_ended()
-        self.assertEqual((call.direction, call.called, call.extension), ('outbound', CUSTOMER.lstrip('+'), '101'))
+        self.assertEqual(
+            (call.direction, call.called, call.extension), ('outbound', CUSTOMER.lstrip('+'), '101')
+        )
 
     def test_when_it_stops_no_call_goes_on(self):
         self.startPatcher(patch.multiple(pbx, CLOUD_PICK_UP=0, CLOUD_WAIT=0, CLOUD_TALK=600))
@@ -278,21 +335,55 @@ class TestDemoCommands(ProviderCase):
                 self.where = url, database
 
             def accounts(self):
-                return {'asterisk': simulated_odoo.Account(
-                    'asterisk', Webhook('http://127.0.0.1:1/hook'), Pbx(SECRET, 'demo'), 1, '')}
+                return {
+                    'asterisk': simulated_odoo.Account(
+                        'asterisk', Webhook('http://127.0.0.1:1/hook'), Pbx(SECRET, 'demo'), 1, ''
+                    )
+                }
 
         def run(*arguments):
-            with patch.object(command, 'Odoo', Odoo), patch.object(sys, 'argv', ['simulate', *arguments]), \
-                    patch.object(Webhook, 'post', lambda webhook, request: posted.append((webhook.url, request)) or ''), \
-                    redirect_stdout(io.StringIO()):
+            with (
+                patch.object(command, 'Odoo', Odoo),
+                patch.object(sys, 'argv', ['simulate', *arguments]),
+                patch.object(
+                    Webhook,
+                    'post',
+                    lambda webhook, request: posted.append((webhook.url, request)) or '',
+                ),
+                redirect_stdout(io.StringIO()),
+            ):
                 command.main()
 
-        run('--db', 'demo', '--url', 'http://127.0.0.1:1', 'play', '--pbx', 'asterisk', '--scenario', 'missed')
+        run(
+            '--db',
+            'demo',
+            '--url',
+            'http://127.0.0.1:1',
+            'play',
+            '--pbx',
+            'asterisk',
+            '--scenario',
+            'missed',
+        )
         self.assertEqual({url for url, _request in posted}, {'http://127.0.0.1:1/hook'})
         registry['asterisk'].verify(
-            WebhookRequest(body=posted[0][1].body, headers={
-                name.lower(): value for name, value in posted[0][1].headers.items()}), Account(api_secret=SECRET))
+            WebhookRequest(
+                body=posted[0][1].body,
+                headers={name.lower(): value for name, value in posted[0][1].headers.items()},
+            ),
+            Account(api_secret=SECRET),
+        )
         with self.assertRaisesRegex(SystemExit, "has no Twilio"):
-            run('--db', 'demo', '--url', 'http://127.0.0.1:1', 'play', '--pbx', 'twilio', '--scenario', 'missed')
+            run(
+                '--db',
+                'demo',
+                '--url',
+                'http://127.0.0.1:1',
+                'play',
+                '--pbx',
+                'twilio',
+                '--scenario',
+                'missed',
+            )
         with self.assertRaisesRegex(SystemExit, "has not served"):
             run('--db', 'no_such_database', 'call')

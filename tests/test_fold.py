@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from odoo.tests import BaseCase, tagged
 
-from odoo.addons.crm_telephony.providers.base import DIRECTIONS, KINDS, OUTCOMES, CallEvent, RecordingRecord
+from odoo.addons.crm_telephony.providers.base import (
+    DIRECTIONS,
+    KINDS,
+    OUTCOMES,
+    CallEvent,
+    RecordingRecord,
+)
 from odoo.addons.crm_telephony.providers.fold import fold, void_reason
 
 from .provider_case import PROPERTY
@@ -21,7 +27,11 @@ def at(seconds: float) -> datetime:
 
 def event(kind: str, seconds: float | None = 0, direction: str = 'inbound', **values) -> CallEvent:
     return CallEvent(
-        kind=kind, external_id='c-1', at=None if seconds is None else at(seconds), direction=direction, **values
+        kind=kind,
+        external_id='c-1',
+        at=None if seconds is None else at(seconds),
+        direction=direction,
+        **values,
     )
 
 
@@ -64,7 +74,10 @@ class TestFold(BaseCase):
 
     def test_void(self):
         """A click-to-call whose employee never picks up reached no customer."""
-        events = [ringing(direction='outbound'), event('void', 30, 'outbound', note="101 did not pick up")]
+        events = [
+            ringing(direction='outbound'),
+            event('void', 30, 'outbound', note="101 did not pick up"),
+        ]
         self.assertIsNone(fold(events))
         self.assertEqual(void_reason(events), "101 did not pick up")
 
@@ -90,15 +103,30 @@ class TestFold(BaseCase):
             talk_seconds=0,
         )
         self.check(
-            [ringing(0, '101'), answered(5), ended(25, 'answered')], state='ended', outcome='answered', talk_seconds=20
+            [ringing(0, '101'), answered(5), ended(25, 'answered')],
+            state='ended',
+            outcome='answered',
+            talk_seconds=20,
         )
 
     def test_lost(self):
         """Over, but nobody knows how; the true end wins when it comes after all."""
         lost = [ringing(0, '101'), answered(5), event('lost', 14400)]
-        self.check(lost, state='ended', outcome='', end_unknown=True, ended_at=None, talk_seconds=0, talk_known=False)
         self.check(
-            [*lost, ended(65, 'answered')], state='ended', outcome='answered', end_unknown=False, talk_seconds=60
+            lost,
+            state='ended',
+            outcome='',
+            end_unknown=True,
+            ended_at=None,
+            talk_seconds=0,
+            talk_known=False,
+        )
+        self.check(
+            [*lost, ended(65, 'answered')],
+            state='ended',
+            outcome='answered',
+            end_unknown=False,
+            talk_seconds=60,
         )
 
     # --- outcomes of inbound calls -----------------------------------------------------------------------------------
@@ -125,7 +153,10 @@ class TestFold(BaseCase):
 
     def test_queue_whose_phones_rang(self):
         """Nobody said that he hung up: missed is the word that is true in any case."""
-        self.assertEqual(self.outcome(ringing(queue='Sales'), ringing(5, '101', queue='Sales'), ended(60)), 'missed')
+        self.assertEqual(
+            self.outcome(ringing(queue='Sales'), ringing(5, '101', queue='Sales'), ended(60)),
+            'missed',
+        )
 
     def test_answered(self):
         self.check(
@@ -141,7 +172,11 @@ class TestFold(BaseCase):
 
     def test_told_seconds_win_over_the_clock(self):
         self.check(
-            [ringing(0, '101'), answered(12), ended(60, 'answered', talk_seconds=40, wait_seconds=11)],
+            [
+                ringing(0, '101'),
+                answered(12),
+                ended(60, 'answered', talk_seconds=40, wait_seconds=11),
+            ],
             wait_seconds=11,
             talk_seconds=40,
             answered_at=at(12),
@@ -173,7 +208,10 @@ class TestFold(BaseCase):
         for outcome in ('busy', 'failed', 'voicemail'):
             for direction in DIRECTIONS:
                 self.check(
-                    [ringing(0, '101', direction=direction), ended(5, outcome, direction=direction)],
+                    [
+                        ringing(0, '101', direction=direction),
+                        ended(5, outcome, direction=direction),
+                    ],
                     outcome=outcome,
                     talk_seconds=0,
                     answered_at=None,
@@ -192,7 +230,11 @@ class TestFold(BaseCase):
     def test_outbound(self):
         dialled = ringing(0, '101', direction='outbound')
         self.check(
-            [dialled, ended(30, direction='outbound')], outcome='no_answer', extension='101', wait_seconds=30, legs=()
+            [dialled, ended(30, direction='outbound')],
+            outcome='no_answer',
+            extension='101',
+            wait_seconds=30,
+            legs=(),
         )
         self.check(
             [dialled, answered(10, direction='outbound'), ended(50, direction='outbound')],
@@ -202,7 +244,10 @@ class TestFold(BaseCase):
             talk_seconds=40,
             legs=(),
         )
-        self.check([dialled, ended(30, 'answered', direction='outbound', talk_seconds=0)], outcome='no_answer')
+        self.check(
+            [dialled, ended(30, 'answered', direction='outbound', talk_seconds=0)],
+            outcome='no_answer',
+        )
 
     def test_internal(self):
         rings = ringing(0, '102', direction='internal', caller='101')
@@ -226,7 +271,12 @@ class TestFold(BaseCase):
             talk_seconds=50,
             extension='101',
         )
-        self.check([ended(60, 'missed', wait_seconds=10)], start_at=at(50), ended_at=at(60), wait_seconds=10)
+        self.check(
+            [ended(60, 'missed', wait_seconds=10)],
+            start_at=at(50),
+            ended_at=at(60),
+            wait_seconds=10,
+        )
         self.check([ended(60, 'missed')], start_at=at(60), ended_at=at(60), wait_seconds=0)
 
     def test_start_that_is_told(self):
@@ -245,7 +295,11 @@ class TestFold(BaseCase):
 
     def test_times_that_nobody_told(self):
         record = self.check(
-            [ringing(None, '101', started_at=at(0)), answered(None), ended(None, 'answered', talk_seconds=64)],
+            [
+                ringing(None, '101', started_at=at(0)),
+                answered(None),
+                ended(None, 'answered', talk_seconds=64),
+            ],
             start_at=at(0),
             answered_at=None,
             ended_at=None,
@@ -258,24 +312,49 @@ class TestFold(BaseCase):
         )
         self.assertEqual([leg.outcome for leg in record.legs], ['answered'])
         record = self.check(
-            [ringing(None, '101', started_at=at(0)), ended(None, 'missed')], outcome='missed', ended_at=None
+            [ringing(None, '101', started_at=at(0)), ended(None, 'missed')],
+            outcome='missed',
+            ended_at=None,
         )
         self.assertEqual([leg.outcome for leg in record.legs], ['no_answer'])
 
     def test_year_one(self):
         """What some PBXs send where they know no time."""
         first = datetime.min.replace(tzinfo=timezone.utc)
-        fold([replace(ended(0, 'answered', extension='101', talk_seconds=64, wait_seconds=5), at=first)])
-        fold([replace(ended(0, 'answered', extension='101', talk_seconds=64, started_at=at(0)), at=first)])
+        fold(
+            [
+                replace(
+                    ended(0, 'answered', extension='101', talk_seconds=64, wait_seconds=5), at=first
+                )
+            ]
+        )
+        fold(
+            [
+                replace(
+                    ended(0, 'answered', extension='101', talk_seconds=64, started_at=at(0)),
+                    at=first,
+                )
+            ]
+        )
 
     def test_order_where_there_are_no_times(self):
         answers = [answered(None, '102', order=1, started_at=at(0)), answered(None, '101', order=2)]
         self.check([*answers, ended(None, 'answered', talk_seconds=60, order=3)], extension='102')
-        self.check([*answers[::-1], ended(None, 'answered', talk_seconds=60, order=3)], extension='102')
+        self.check(
+            [*answers[::-1], ended(None, 'answered', talk_seconds=60, order=3)], extension='102'
+        )
 
     def test_rounding(self):
-        self.check([ringing(0, '101'), answered(9.5), ended(60, 'answered')], wait_seconds=10, talk_seconds=51)
-        self.check([ended(60, 'answered', extension='101', talk_seconds=0.4)], outcome='answered', talk_seconds=0)
+        self.check(
+            [ringing(0, '101'), answered(9.5), ended(60, 'answered')],
+            wait_seconds=10,
+            talk_seconds=51,
+        )
+        self.check(
+            [ended(60, 'answered', extension='101', talk_seconds=0.4)],
+            outcome='answered',
+            talk_seconds=0,
+        )
 
     # --- phones ------------------------------------------------------------------------------------------------------
 
@@ -294,19 +373,35 @@ class TestFold(BaseCase):
                 ('105', 'no_answer', 0),
             ],
         )
-        self.assertEqual({outcome for _extension, outcome, _talk in self.legs(*phones, ended(30))}, {'no_answer'})
+        self.assertEqual(
+            {outcome for _extension, outcome, _talk in self.legs(*phones, ended(30))}, {'no_answer'}
+        )
 
     def test_legs_while_it_rings(self):
-        self.assertEqual(self.legs(ringing(0, '101'), ringing(0, '102')), [('101', '', 0), ('102', '', 0)])
+        self.assertEqual(
+            self.legs(ringing(0, '101'), ringing(0, '102')), [('101', '', 0), ('102', '', 0)]
+        )
 
     def test_a_queue_rings_the_same_phone_again(self):
         events = [
-            ringing(0, queue='sales'), ringing(2, '101'), event('leg_ended', 17, extension='101', outcome='no_answer'),
-            ringing(22, '101'), answered(25, '101'), ended(60),
+            ringing(0, queue='sales'),
+            ringing(2, '101'),
+            event('leg_ended', 17, extension='101', outcome='no_answer'),
+            ringing(22, '101'),
+            answered(25, '101'),
+            ended(60),
         ]
         legs = [fold(events[:told]).legs[-1] for told in range(2, 7)]
-        self.assertEqual([(leg.outcome, leg.ended_at) for leg in legs], [
-            ('', None), ('no_answer', at(17)), ('', None), ('answered', None), ('answered', at(60))])
+        self.assertEqual(
+            [(leg.outcome, leg.ended_at) for leg in legs],
+            [
+                ('', None),
+                ('no_answer', at(17)),
+                ('', None),
+                ('answered', None),
+                ('answered', at(60)),
+            ],
+        )
         self.assertEqual(legs[-1].talk_seconds, 35)
 
     def test_leg_that_ended_before_the_call(self):
@@ -336,7 +431,13 @@ class TestFold(BaseCase):
         self.assertEqual(self.legs(*events), [('101', 'answered', 30), ('102', 'answered', 60)])
 
     def test_transfer_that_is_answered(self):
-        events = [ringing(0, '101'), answered(10), ringing(40, '102'), answered(45, '102'), ended(100, 'answered')]
+        events = [
+            ringing(0, '101'),
+            answered(10),
+            ringing(40, '102'),
+            answered(45, '102'),
+            ended(100, 'answered'),
+        ]
         self.check(events, extension='101', talk_seconds=90)
         self.assertEqual(self.legs(*events), [('101', 'answered', 35), ('102', 'answered', 55)])
 
@@ -360,18 +461,28 @@ class TestFold(BaseCase):
         self.assertEqual([leg[0] for leg in self.legs(*events)], ['101', '102'])
 
     def test_lost_call_has_no_talkers(self):
-        record = fold([ringing(None, '101', started_at=at(0)), answered(None), ended(None, 'missed')])
+        record = fold(
+            [ringing(None, '101', started_at=at(0)), answered(None), ended(None, 'missed')]
+        )
         self.assertEqual(
-            (record.outcome, record.extension, [leg.outcome for leg in record.legs]), ('missed', '', ['no_answer'])
+            (record.outcome, record.extension, [leg.outcome for leg in record.legs]),
+            ('missed', '', ['no_answer']),
         )
 
     # --- recordings --------------------------------------------------------------------------------------------------
 
     def test_recordings(self):
-        base = [ringing(0, '101'), ended(60, 'answered', extension='101', talk_seconds=50, recording_ref='r1')]
+        base = [
+            ringing(0, '101'),
+            ended(60, 'answered', extension='101', talk_seconds=50, recording_ref='r1'),
+        ]
         self.assertEqual(fold(base).recordings, (RecordingRecord(ref='r1'),))
         with_address = event(
-            'recording', 70, recording_ref='r1', recording_url='https://records.example.com/1', recording_seconds=50
+            'recording',
+            70,
+            recording_ref='r1',
+            recording_url='https://records.example.com/1',
+            recording_seconds=50,
         )
         second = event('recording', 71, recording_url='https://records.example.com/2')
         found = fold([*base, with_address, second, second]).recordings
@@ -392,7 +503,9 @@ class TestFold(BaseCase):
         kind=st.sampled_from([kind for kind in KINDS if kind != 'void']),
         external_id=st.just('c-1'),
         at=moments
-        | st.sampled_from((datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc))),
+        | st.sampled_from(
+            (datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc))
+        ),
         direction=st.sampled_from(('inbound', 'outbound', 'internal', '')),
         caller=st.sampled_from(('', '+77011112233', '101')),
         called=st.sampled_from(('', '+77272507612')),
@@ -432,7 +545,8 @@ class TestFold(BaseCase):
             if before.state == 'in_progress':
                 self.assertNotEqual(after.state, 'ringing')
             self.assertLessEqual(
-                {leg.extension for leg in before.legs}, {leg.extension for leg in after.legs} | self.placed(after)
+                {leg.extension for leg in before.legs},
+                {leg.extension for leg in after.legs} | self.placed(after),
             )
             self.assertLessEqual(len(before.recordings), len(after.recordings))
 
@@ -459,7 +573,9 @@ class TestFold(BaseCase):
             self.assertIsNone(record.ended_at)
         if record.outcome not in ('', 'answered'):
             self.assertEqual((record.talk_seconds, record.answered_at), (0, None))
-            self.assertNotIn('answered', {leg.outcome for leg in record.legs if not self.told(events, leg)})
+            self.assertNotIn(
+                'answered', {leg.outcome for leg in record.legs if not self.told(events, leg)}
+            )
             if record.direction == 'inbound':
                 self.assertEqual(record.extension, '')
         extensions = [leg.extension for leg in record.legs]
@@ -470,11 +586,14 @@ class TestFold(BaseCase):
             self.assertIn(leg.outcome, ('', *OUTCOMES))
             if record.state == 'ended' and not record.end_unknown:
                 self.assertTrue(leg.outcome)
-        self.assertEqual(len({(one.url, one.ref) for one in record.recordings}), len(record.recordings))
+        self.assertEqual(
+            len({(one.url, one.ref) for one in record.recordings}), len(record.recordings)
+        )
 
     def told(self, events, leg):
         return any(
-            one.kind == 'leg_ended' and one.extension == leg.extension and one.outcome == 'answered' for one in events
+            one.kind == 'leg_ended' and one.extension == leg.extension and one.outcome == 'answered'
+            for one in events
         )
 
     @PROPERTY

@@ -1,4 +1,6 @@
-"""The inbox: nothing that was answered 200 is lost, and one bad event harms none of its neighbours."""
+"""The inbox: nothing that was answered 200 is lost, and one bad event harms none of its
+neighbours."""
+
 import json
 from datetime import timedelta
 from unittest.mock import patch
@@ -28,13 +30,14 @@ def fails_on_poison(self, stored, account, translate=Generic.translate):
 
 
 class TestInbox(TelephonyCase):
-
     def poisoned(self):
         return patch.object(Generic, 'translate', fails_on_poison)
 
     def test_what_a_crash_left_behind_is_filed_by_the_scheduled_action(self):
         body = json.dumps(self.event('ended', outcome='missed')).encode()
-        self.account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+        self.account._receive(
+            WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)})
+        )
         self.assertEqual(self.events().state, 'pending')
         with self.enter_registry_test_mode():
             self.env.ref('crm_telephony.ir_cron_process_events').method_direct_trigger()
@@ -46,8 +49,10 @@ class TestInbox(TelephonyCase):
     def test_a_poison_event_between_good_ones_harms_none(self):
         with self.poisoned():
             self.play(
-                self.event('ended', 'good1', outcome='missed'), self.event('ended', POISON, outcome='missed'),
-                self.event('ended', 'good2', outcome='missed'))
+                self.event('ended', 'good1', outcome='missed'),
+                self.event('ended', POISON, outcome='missed'),
+                self.event('ended', 'good2', outcome='missed'),
+            )
         self.assertTrue(self.call('good1') and self.call('good2'))
         self.assertFalse(self.call(POISON))
         bad = self.events().filtered(lambda event: event.call_ref == POISON)
@@ -83,8 +88,14 @@ class TestInbox(TelephonyCase):
     def test_replay_reads_a_delivery_that_was_not_understood_at_all(self):
         def refuse(self, request):
             raise ProviderError("not yet understood")
+
         with patch.object(Generic, 'split', refuse):
-            self.play([self.event('ended', 'a', outcome='missed'), self.event('ended', 'b', outcome='missed')])
+            self.play(
+                [
+                    self.event('ended', 'a', outcome='missed'),
+                    self.event('ended', 'b', outcome='missed'),
+                ]
+            )
         event = self.events()
         self.assertEqual((event.state, event.error), ('failed', "not yet understood"))
         event.action_replay()
@@ -100,17 +111,30 @@ class TestInbox(TelephonyCase):
         self.assertEqual(set(self.events().mapped('state')), {'done'})
 
     def test_replay_changes_nothing_that_was_right(self):
-        self.play(self.event('ringing', at=-30, extension='101'), self.event('ended', outcome='missed'))
-        before = self.call().read(), self.callbacks().read(['state', 'due_at']), len(self.partner.message_ids)
+        self.play(
+            self.event('ringing', at=-30, extension='101'), self.event('ended', outcome='missed')
+        )
+        before = (
+            self.call().read(),
+            self.callbacks().read(['state', 'due_at']),
+            len(self.partner.message_ids),
+        )
         self.events().action_replay()
         self.file_calls()
-        after = self.call().read(), self.callbacks().read(['state', 'due_at']), len(self.partner.message_ids)
+        after = (
+            self.call().read(),
+            self.callbacks().read(['state', 'due_at']),
+            len(self.partner.message_ids),
+        )
         for one in (before[0][0], after[0][0]):
             one.pop('write_date')
         self.assertEqual(before, after)
 
     def test_retention_seals_the_call(self):
-        self.play(self.event('ringing', at=-30, extension='101'), self.event('ended', outcome='answered', talk_seconds=45))
+        self.play(
+            self.event('ringing', at=-30, extension='101'),
+            self.event('ended', outcome='answered', talk_seconds=45),
+        )
         self.env['ir.config_parameter'].set_param('crm_telephony.event_retention_days', '90')
         self.events().received_at = fields.Datetime.now() - timedelta(days=89)
         self.env['telephony.event']._gc_events()
@@ -130,8 +154,12 @@ class TestInbox(TelephonyCase):
         self.env.invalidate_all()
         call = self.call()
         self.assertEqual((call.state, call.outcome, call.end_unknown), ('ended', False, True))
-        self.play(self.event('ended', at=start + 50, outcome='answered', extension='101', talk_seconds=40))
-        self.assertEqual((call.outcome, call.end_unknown, call.talk_seconds), ('answered', False, 40))
+        self.play(
+            self.event('ended', at=start + 50, outcome='answered', extension='101', talk_seconds=40)
+        )
+        self.assertEqual(
+            (call.outcome, call.end_unknown, call.talk_seconds), ('answered', False, 40)
+        )
 
     def test_closing_many_calls_at_once_says_what_the_fold_says(self):
         start = -5 * 3600
@@ -144,24 +172,50 @@ class TestInbox(TelephonyCase):
             self.event('answered', 'passed', at=start + 9, extension='101'),
             self.event('transferred', 'passed', at=start + 60, extension='102'),
             self.event('ringing', 'out', at=start, direction='outbound', extension='101'),
-            self.event('answered', 'out', at=start + 5, direction='outbound', extension='101'))
+            self.event('answered', 'out', at=start + 5, direction='outbound', extension='101'),
+        )
         refs = ['rings', 'queue', 'talks', 'passed', 'out']
 
         def facts():
             self.env.invalidate_all()
             calls = [self.call(ref) for ref in refs]
-            told = [call.read([
-                'state', 'outcome', 'end_unknown', 'is_short', 'start_at', 'answered_at', 'ended_at', 'wait_seconds',
-                'talk_seconds', 'extension', 'user_id', 'queue', 'attempt', 'partner_id', 'lead_id', 'match_state'])
-                for call in calls]
-            return told, [call.leg_ids.read(['extension', 'answered_at', 'ended_at', 'outcome']) for call in calls]
+            told = [
+                call.read(
+                    [
+                        'state',
+                        'outcome',
+                        'end_unknown',
+                        'is_short',
+                        'start_at',
+                        'answered_at',
+                        'ended_at',
+                        'wait_seconds',
+                        'talk_seconds',
+                        'extension',
+                        'user_id',
+                        'queue',
+                        'attempt',
+                        'partner_id',
+                        'lead_id',
+                        'match_state',
+                    ]
+                )
+                for call in calls
+            ]
+            return told, [
+                call.leg_ids.read(['extension', 'answered_at', 'ended_at', 'outcome'])
+                for call in calls
+            ]
 
         with self.enter_registry_test_mode():
             self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
         closed = facts()
         self.assertEqual({call['state'] for [call] in closed[0]}, {'ended'})
         self.assertEqual({call['outcome'] for [call] in closed[0]}, {False})
-        self.assertEqual(self.events().filtered(lambda event: event.kind == 'lost').mapped('state'), ['done'] * len(refs))
+        self.assertEqual(
+            self.events().filtered(lambda event: event.kind == 'lost').mapped('state'),
+            ['done'] * len(refs),
+        )
         self.assertTrue(all(event.call_id for event in self.events()))
         self.events().action_replay()
         self.file_calls()
@@ -180,7 +234,9 @@ class TestInbox(TelephonyCase):
         other = self.new_account(self.company)
         for account in (self.account, other):
             body = json.dumps(self.event('ended', outcome='missed')).encode()
-            account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+            account._receive(
+                WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)})
+            )
         self.env.registry.clear_cache()
         self.env.flush_all()
         self.env.invalidate_all()
@@ -189,7 +245,9 @@ class TestInbox(TelephonyCase):
             self.env.ref('crm_telephony.ir_cron_fetch_history').method_direct_trigger()
         self.env.invalidate_all()
         self.assertTrue(self.call() and self.call(account=other))
-        self.assertEqual(len({one['webhook_url'] for one in (self.account | other).read(['webhook_url'])}), 2)
+        self.assertEqual(
+            len({one['webhook_url'] for one in (self.account | other).read(['webhook_url'])}), 2
+        )
 
     @mute_logger('odoo.addons.crm_telephony.models.inbox.event', 'odoo.sql_db')
     def test_what_the_database_refuses_holds_up_nobody(self):
@@ -197,15 +255,32 @@ class TestInbox(TelephonyCase):
 
         def file(call, account, records, right=model._file):
             if 'bad' in records:
-                call.env.cr.execute("SELECT lpad('x', 2000000000)")    # program limit exceeded: an OperationalError
+                # program limit exceeded: an OperationalError
+                call.env.cr.execute("SELECT lpad('x', 2000000000)")
             return right(call, account, records)
+
         with patch.object(model, '_file', file):
-            self.play(self.event('ended', 'good1', outcome='missed'), self.event('ended', 'bad', outcome='missed'),
-                      self.event('ended', 'good2', outcome='missed'))
+            self.play(
+                self.event('ended', 'good1', outcome='missed'),
+                self.event('ended', 'bad', outcome='missed'),
+                self.event('ended', 'good2', outcome='missed'),
+            )
         self.assertTrue(self.call('good1') and self.call('good2'))
-        self.assertEqual(self.events().filtered(lambda event: event.state == 'failed').mapped('call_ref'), ['bad'])
+        self.assertEqual(
+            self.events().filtered(lambda event: event.state == 'failed').mapped('call_ref'),
+            ['bad'],
+        )
         # long texts that no index row can hold are no such case
-        self.play(self.event('ended', 'long', outcome='answered', talk_seconds=60, extension='長' * 1900, queue='я' * 1900))
+        self.play(
+            self.event(
+                'ended',
+                'long',
+                outcome='answered',
+                talk_seconds=60,
+                extension='長' * 1900,
+                queue='я' * 1900,
+            )
+        )
         self.assertEqual(self.call('long').outcome, 'answered')
 
     @mute_logger('odoo.addons.crm_telephony.models.inbox.event')
@@ -214,8 +289,14 @@ class TestInbox(TelephonyCase):
             if payload['call_id'] == POISON:
                 raise KeyError("a bug in the adapter")
             return right(adapter, payload, account)
+
         with patch.object(Generic, 'identify', identify):
-            self.play([self.event('ended', 'good', outcome='missed'), self.event('ended', POISON, outcome='missed')])
+            self.play(
+                [
+                    self.event('ended', 'good', outcome='missed'),
+                    self.event('ended', POISON, outcome='missed'),
+                ]
+            )
         self.assertTrue(self.call('good'))
         event = self.events().filtered(lambda event: event.state == 'failed')
         self.assertTrue(event.next_try_at)
@@ -228,7 +309,9 @@ class TestInbox(TelephonyCase):
     def test_the_lock_of_an_account_has_one_holder(self):
         database = db_connect(self.env.cr.dbname)
         with database.cursor() as first, database.cursor() as second:
-            one, two = (Environment(cr, SUPERUSER_ID, {})['telephony.event'] for cr in (first, second))
+            one, two = (
+                Environment(cr, SUPERUSER_ID, {})['telephony.event'] for cr in (first, second)
+            )
             self.assertTrue(one._lock(self.account))
             self.assertFalse(two._lock(self.account))
             one._unlock(self.account)
@@ -245,39 +328,82 @@ class TestInbox(TelephonyCase):
         self.assertEqual(self.events().state, 'done')
 
 
-# any JSON that a sender may come up with, with our field names among the keys so that some of it goes far
+# any JSON that a sender may come up with, with our field names among the keys so that some of it
+# goes far
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.sampled_from(['call_id', 'event', 'at', 'direction', 'caller', 'called', 'extension', 'outcome', 'x'])
-        | st.text(max_size=8), inner, max_size=9), max_leaves=12)
-NEARLY_RIGHT = st.fixed_dictionaries({}, optional={
-    'call_id': st.text(max_size=9) | st.integers() | JSON,
-    'event': st.sampled_from(['ringing', 'answered', 'ended', 'recording', 'transferred', 'x']) | JSON,
-    'at': st.sampled_from(['2026-11-02T10:00:00+05:00', '2026-11-02T10:00:00Z', '0001-01-01T00:00:00+14:00',
-                           '9999-12-31T23:59:59-14:00', '2026-11-02']) | JSON,
-    'direction': st.sampled_from(['inbound', 'outbound', 'internal']) | JSON,
-    'caller': st.sampled_from(['+77771234567', 'anonymous', '101', '+7916;ext=5', '٧٧٧']) | JSON,
-    'called': st.sampled_from(['+77272507612', '', '102']) | JSON,
-    'extension': st.text(max_size=4) | JSON, 'queue': JSON,
-    'outcome': st.sampled_from(['answered', 'missed', 'abandoned', 'voicemail', 'x']) | JSON,
-    'talk_seconds': st.integers() | st.floats() | JSON, 'wait_seconds': st.integers(-9, 9 ** 9) | JSON,
-    'recording_url': st.text(max_size=30) | JSON,
-})
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(
+            ['call_id', 'event', 'at', 'direction', 'caller', 'called', 'extension', 'outcome', 'x']
+        )
+        | st.text(max_size=8),
+        inner,
+        max_size=9,
+    ),
+    max_leaves=12,
+)
+NEARLY_RIGHT = st.fixed_dictionaries(
+    {},
+    optional={
+        'call_id': st.text(max_size=9) | st.integers() | JSON,
+        'event': st.sampled_from(['ringing', 'answered', 'ended', 'recording', 'transferred', 'x'])
+        | JSON,
+        'at': st.sampled_from(
+            [
+                '2026-11-02T10:00:00+05:00',
+                '2026-11-02T10:00:00Z',
+                '0001-01-01T00:00:00+14:00',
+                '9999-12-31T23:59:59-14:00',
+                '2026-11-02',
+            ]
+        )
+        | JSON,
+        'direction': st.sampled_from(['inbound', 'outbound', 'internal']) | JSON,
+        'caller': st.sampled_from(['+77771234567', 'anonymous', '101', '+7916;ext=5', '٧٧٧'])
+        | JSON,
+        'called': st.sampled_from(['+77272507612', '', '102']) | JSON,
+        'extension': st.text(max_size=4) | JSON,
+        'queue': JSON,
+        'outcome': st.sampled_from(['answered', 'missed', 'abandoned', 'voicemail', 'x']) | JSON,
+        'talk_seconds': st.integers() | st.floats() | JSON,
+        'wait_seconds': st.integers(-9, 9**9) | JSON,
+        'recording_url': st.text(max_size=30) | JSON,
+    },
+)
 
 
 class TestAnyBody(TelephonyCase):
-
-    @settings(max_examples=250, deadline=None, derandomize=True, database=None,
-              suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=250,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @example(b'["a\\u0000b\\ud800"]')
-    @example(json.dumps({'call_id': 'x', 'event': 'ended', 'at': '0001-01-01T00:00:00Z', 'direction': 'inbound',
-                         'extension': '\u9577' * 1900}).encode())
-    @given(st.binary(max_size=200) | (JSON | NEARLY_RIGHT | st.lists(NEARLY_RIGHT, max_size=4)).map(
-        lambda value: json.dumps(value).encode()))
+    @example(
+        json.dumps(
+            {
+                'call_id': 'x',
+                'event': 'ended',
+                'at': '0001-01-01T00:00:00Z',
+                'direction': 'inbound',
+                'extension': '\u9577' * 1900,
+            }
+        ).encode()
+    )
+    @given(
+        st.binary(max_size=200)
+        | (JSON | NEARLY_RIGHT | st.lists(NEARLY_RIGHT, max_size=4)).map(
+            lambda value: json.dumps(value).encode()
+        )
+    )
     def test_every_signed_body_is_kept_or_understood(self, body):
         """Never an exception, and never a row that is neither filed nor explained."""
-        self.account._receive(WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+        self.account._receive(
+            WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)})
+        )
         self.env.flush_all()
         with self.enter_registry_test_mode():
             self.account._file_in_new_transaction(self.env.cr.dbname, self.account.id)
@@ -298,9 +424,19 @@ class TestStoredMeanwhile(BaseCase):
         self.registry = Registry(get_db_name())
         with self.registry.cursor() as cr:
             env = Environment(cr, SUPERUSER_ID, {})
-            self.account = env['telephony.account'].create({
-                'name': "Meanwhile", 'provider': 'generic', 'api_secret': SECRET, 'country_id': env.ref('base.kz').id,
-                'timezone': 'UTC'}).id
+            self.account = (
+                env['telephony.account']
+                .create(
+                    {
+                        'name': "Meanwhile",
+                        'provider': 'generic',
+                        'api_secret': SECRET,
+                        'country_id': env.ref('base.kz').id,
+                        'timezone': 'UTC',
+                    }
+                )
+                .id
+            )
         self.addCleanup(self.clean)
 
     def clean(self):
@@ -308,11 +444,19 @@ class TestStoredMeanwhile(BaseCase):
             Environment(cr, SUPERUSER_ID, {})['telephony.account'].browse(self.account).unlink()
 
     def receive(self, env):
-        body = json.dumps({
-            'call_id': 'm1', 'event': 'ringing', 'at': '2026-03-02T05:15:00+00:00', 'direction': 'inbound',
-            'caller': CUSTOMER, 'called': DID}).encode()
+        body = json.dumps(
+            {
+                'call_id': 'm1',
+                'event': 'ringing',
+                'at': '2026-03-02T05:15:00+00:00',
+                'direction': 'inbound',
+                'caller': CUSTOMER,
+                'called': DID,
+            }
+        ).encode()
         env['telephony.account'].browse(self.account)._receive(
-            WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)}))
+            WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)})
+        )
 
     @mute_logger('odoo.sql_db')
     def test_nothing_is_lost(self):
@@ -325,10 +469,12 @@ class TestStoredMeanwhile(BaseCase):
         for meanwhile in (change, self.receive):
             with self.subTest(meanwhile.__name__), self.registry.cursor() as cr:
                 env = Environment(cr, SUPERUSER_ID, {})
-                env.cr.execute("SELECT 1")      # the transaction has begun
+                env.cr.execute("SELECT 1")  # the transaction has begun
                 with self.registry.cursor() as other:
                     meanwhile(Environment(other, SUPERUSER_ID, {}))
                 self.receive(env)
-                cr.commit()     # pylint: disable=invalid-commit
-                self.assertEqual(env['telephony.event'].search_count([('account_id', '=', self.account)]), 1)
+                cr.commit()  # pylint: disable=invalid-commit
+                self.assertEqual(
+                    env['telephony.event'].search_count([('account_id', '=', self.account)]), 1
+                )
                 env['telephony.event'].search([('account_id', '=', self.account)]).unlink()

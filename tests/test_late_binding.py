@@ -1,4 +1,5 @@
 """Contacts, deals and numbers that come after their calls."""
+
 from contextlib import closing
 from datetime import timedelta
 from unittest.mock import patch
@@ -13,21 +14,38 @@ from .test_settle import STRANGER, SettleCase
 
 
 class TestLateBinding(SettleCase):
-
     def past(self, days=0, call_id=None, number=STRANGER, **more):
         """A missed call that nobody knew, so many days ago; its follow-up is done."""
         start = fields.Datetime.now() - timedelta(days=days, minutes=5)
-        call = self.env['telephony.call'].create({
-            'account_id': self.account.id, 'external_id': call_id or f'past-{number}-{days}', 'direction': 'inbound',
-            'caller_number': number, 'called_number': self.number.name, 'customer_number': number, 'number_id': self.number.id,
-            'start_at': start, 'ended_at': start + timedelta(seconds=30), 'wait_seconds': 30, 'state': 'ended',
-            'outcome': 'missed', **more})
+        call = self.env['telephony.call'].create(
+            {
+                'account_id': self.account.id,
+                'external_id': call_id or f'past-{number}-{days}',
+                'direction': 'inbound',
+                'caller_number': number,
+                'called_number': self.number.name,
+                'customer_number': number,
+                'number_id': self.number.id,
+                'start_at': start,
+                'ended_at': start + timedelta(seconds=30),
+                'wait_seconds': 30,
+                'state': 'ended',
+                'outcome': 'missed',
+                **more,
+            }
+        )
         call.follow_up = 'done'
         return call
 
     def contact(self, **values):
-        return self.env['res.partner'].create({
-            'name': "Dana", 'phone': '8 701 555 00 11', 'country_id': self.env.ref('base.kz').id, **values})
+        return self.env['res.partner'].create(
+            {
+                'name': "Dana",
+                'phone': '8 701 555 00 11',
+                'country_id': self.env.ref('base.kz').id,
+                **values,
+            }
+        )
 
     def queue(self):
         return self.env['telephony.rebind'].search([]).mapped('number')
@@ -46,7 +64,9 @@ class TestLateBinding(SettleCase):
         self.play(self.event('ended', caller=STRANGER, outcome='missed'))
         partner = self.contact(user_id=self.boris.id)
         self.bind_late()
-        self.assertRecordValues(self.callbacks(STRANGER), [{'partner_id': partner.id, 'user_id': self.boris.id}])
+        self.assertRecordValues(
+            self.callbacks(STRANGER), [{'partner_id': partner.id, 'user_id': self.boris.id}]
+        )
         self.assertEqual(self.callbacks(STRANGER).activity_id, partner.activity_ids)
 
     def test_what_makes_it_look_again(self):
@@ -54,7 +74,9 @@ class TestLateBinding(SettleCase):
             self.env['res.partner'].create({'name': "Dana"}).phone = STRANGER
 
         def further():
-            self.partner.telephony_number_ids = [fields.Command.create({'number': '8 701 555 00 11'})]
+            self.partner.telephony_number_ids = [
+                fields.Command.create({'number': '8 701 555 00 11'})
+            ]
 
         def unarchived():
             partner = self.contact(active=False)
@@ -65,7 +87,9 @@ class TestLateBinding(SettleCase):
             self.env['crm.lead'].create({'name': "Web", 'phone': STRANGER})
 
         def reopened():
-            deal = self.env['crm.lead'].create({'name': "Web", 'phone': STRANGER, 'active': False, 'probability': 0})
+            deal = self.env['crm.lead'].create(
+                {'name': "Web", 'phone': STRANGER, 'active': False, 'probability': 0}
+            )
             self.assertFalse(self.queue())
             deal.active = True
 
@@ -78,13 +102,16 @@ class TestLateBinding(SettleCase):
             self.env['telephony.rebind'].search([]).unlink()
 
         def further_given_to_another():
-            number = self.env['telephony.contact.number'].create({'partner_id': self.partner.id, 'number': STRANGER})
+            number = self.env['telephony.contact.number'].create(
+                {'partner_id': self.partner.id, 'number': STRANGER}
+            )
             forget()
             number.partner_id = self.env['res.partner'].create({'name': "Dana"})
 
         def further_spelt_right():
             self.env['telephony.contact.number'].create(
-                {'partner_id': self.partner.id, 'number': CUSTOMER[:-1] + '0'}).number = STRANGER
+                {'partner_id': self.partner.id, 'number': CUSTOMER[:-1] + '0'}
+            ).number = STRANGER
 
         def ours():
             partner = self.contact(company_id=self.env['res.company'].create({'name': "Other"}).id)
@@ -106,7 +133,12 @@ class TestLateBinding(SettleCase):
 
         def deal_country():
             deal = self.env['crm.lead'].create(
-                {'name': "Web", 'phone': '8 701 555 00 11', 'country_id': self.env.ref('base.us').id})
+                {
+                    'name': "Web",
+                    'phone': '8 701 555 00 11',
+                    'country_id': self.env.ref('base.us').id,
+                }
+            )
             self.assertFalse(self.queue())
             deal.country_id = self.env.ref('base.kz')
 
@@ -117,8 +149,15 @@ class TestLateBinding(SettleCase):
             deal.partner_id = partner
 
         def deal_of_our_company():
-            deal = self.env['crm.lead'].create({'name': "Web", 'phone': STRANGER, 'team_id': False, 'user_id': False,
-                                                'company_id': self.env['res.company'].create({'name': "Third"}).id})
+            deal = self.env['crm.lead'].create(
+                {
+                    'name': "Web",
+                    'phone': STRANGER,
+                    'team_id': False,
+                    'user_id': False,
+                    'company_id': self.env['res.company'].create({'name': "Third"}).id,
+                }
+            )
             forget()
             deal.company_id = self.company
 
@@ -130,19 +169,41 @@ class TestLateBinding(SettleCase):
             deal.stage_id = stage
 
         self.past()
-        for change in (self.contact, phone, further, further_given_to_another, further_spelt_right, unarchived, ours, country,
-                       person_of_the_firm, lead, reopened, not_won_after_all, deal_of_contact, deal_phone, deal_country,
-                       deal_given_to_contact, deal_of_our_company):
+        for change in (
+            self.contact,
+            phone,
+            further,
+            further_given_to_another,
+            further_spelt_right,
+            unarchived,
+            ours,
+            country,
+            person_of_the_firm,
+            lead,
+            reopened,
+            not_won_after_all,
+            deal_of_contact,
+            deal_phone,
+            deal_country,
+            deal_given_to_contact,
+            deal_of_our_company,
+        ):
             with self.subTest(change=change.__name__), closing(self.env.cr.savepoint()):
                 forget()
                 change()
                 self.assertIn(STRANGER, self.queue())
 
     def test_what_goes_leaves_its_past_calls_alone(self):
-        """A call that waits may have been about the very deal that was closed, or by the contact who is archived."""
+        """A call that waits may have been about the very deal that was closed, or by the contact
+        who is archived."""
         contact, other = self.contact(), self.contact(name="Erlan")
-        number = self.env['telephony.contact.number'].create({'partner_id': contact.id, 'number': CUSTOMER[:-1] + '0'})
-        one, _two = (self.env['crm.lead'].create({'name': name, 'phone': STRANGER}) for name in ("Flour", "Sugar"))
+        number = self.env['telephony.contact.number'].create(
+            {'partner_id': contact.id, 'number': CUSTOMER[:-1] + '0'}
+        )
+        one, _two = (
+            self.env['crm.lead'].create({'name': name, 'phone': STRANGER})
+            for name in ("Flour", "Sugar")
+        )
         self.past(match_state='ambiguous')
         self.env['telephony.rebind'].search([]).unlink()
         one.action_set_won()
@@ -158,7 +219,9 @@ class TestLateBinding(SettleCase):
 
     def test_numbers_that_never_called_are_not_queued(self):
         self.past()
-        self.env['res.partner'].create([{'name': str(index), 'phone': f'+7701666{index:04}'} for index in range(50)])
+        self.env['res.partner'].create(
+            [{'name': str(index), 'phone': f'+7701666{index:04}'} for index in range(50)]
+        )
         self.new_lead()
         self.assertFalse(self.queue())
 
@@ -167,9 +230,13 @@ class TestLateBinding(SettleCase):
         partner = self.contact()
         lead = self.new_lead(partner_id=partner.id)
         self.bind_late()
-        self.assertRecordValues(old | recent, [
-            {'partner_id': partner.id, 'lead_id': False, 'match_state': 'auto'},
-            {'partner_id': partner.id, 'lead_id': lead.id, 'match_state': 'auto'}])
+        self.assertRecordValues(
+            old | recent,
+            [
+                {'partner_id': partner.id, 'lead_id': False, 'match_state': 'auto'},
+                {'partner_id': partner.id, 'lead_id': lead.id, 'match_state': 'auto'},
+            ],
+        )
         self.assertFalse(old.message_id)
         self.assertEqual(len(self.lines(lead, recent)), 1)
 
@@ -179,7 +246,9 @@ class TestLateBinding(SettleCase):
         calls = self.env['telephony.call'].union(*(self.past(days) for days in (1, 2, 3, 4, 30)))
         partner = self.contact()
         self.bind_late()
-        self.assertEqual([call.partner_id == partner for call in calls], [True, True, True, False, False])
+        self.assertEqual(
+            [call.partner_id == partner for call in calls], [True, True, True, False, False]
+        )
 
     def test_a_deal_that_is_made_after_the_call_of_a_known_contact(self):
         call = self.past(1, number=CUSTOMER, partner_id=self.partner.id, match_state='auto')
@@ -228,16 +297,23 @@ class TestLateBinding(SettleCase):
             if calls[1] in these:
                 raise ValueError("bad call")
             return chatter(these)
-        with patch.object(model, '_log_in_chatter', broken), self.assertLogs(
-                'odoo.addons.crm_telephony.models.matching.late_match', 'ERROR'):
+
+        with (
+            patch.object(model, '_log_in_chatter', broken),
+            self.assertLogs('odoo.addons.crm_telephony.models.matching.late_match', 'ERROR'),
+        ):
             self.bind_late()
         self.assertEqual([call.partner_id == partner for call in calls], [True, False, True])
         self.assertFalse(self.queue())
 
     def test_queries_do_not_grow_with_the_calls_of_a_number(self):
         self.contact()
-        few = self.env['telephony.call'].union(*(self.past(index, f'few{index}') for index in range(40, 43)))
-        many = self.env['telephony.call'].union(*(self.past(index, f'many{index}') for index in range(43, 83)))
+        few = self.env['telephony.call'].union(
+            *(self.past(index, f'few{index}') for index in range(40, 43))
+        )
+        many = self.env['telephony.call'].union(
+            *(self.past(index, f'many{index}') for index in range(43, 83))
+        )
         counts = []
         for calls in (few, many):
             self.env.flush_all()

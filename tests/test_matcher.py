@@ -1,4 +1,5 @@
 """Number → contact → deal. A call on the wrong deal is worse than one on none."""
+
 from datetime import datetime, timedelta
 
 from psycopg2 import IntegrityError
@@ -14,17 +15,24 @@ from .common import CUSTOMER, DID, TelephonyCase
 
 
 class TestMatcher(TelephonyCase):
-
     def match(self, number=CUSTOMER, company=None, **more):
         caller = Caller(number, **more)
         return self.env['telephony.matcher']._match(company or self.company, [caller])[caller]
 
     def partner_with(self, phone, **values):
-        return self.env['res.partner'].create({
-            'name': "Somebody", 'phone': phone, 'country_id': self.env.ref('base.kz').id, **values})
+        return self.env['res.partner'].create(
+            {'name': "Somebody", 'phone': phone, 'country_id': self.env.ref('base.kz').id, **values}
+        )
 
     def test_every_way_of_typing_a_number_is_found(self):
-        ways = ('+7 701 222 33 0{}', '7701222331{}', '8701222332{}', '8 (701) 222-33-4{}', '+7-701-222335{}', '701222336{}')
+        ways = (
+            '+7 701 222 33 0{}',
+            '7701222331{}',
+            '8701222332{}',
+            '8 (701) 222-33-4{}',
+            '+7-701-222335{}',
+            '701222336{}',
+        )
         for index, way in enumerate(ways):
             with self.subTest(way=way):
                 partner = self.partner_with(way.format(index))
@@ -32,26 +40,40 @@ class TestMatcher(TelephonyCase):
                 self.assertEqual(self.match('+7' + digits).partner, partner)
 
     def test_numbers_as_people_type_them(self):
-        """Two in one field, a name or a note beside it, 00 for +, a plus before the trunk prefix, a spreadsheet's .0: each is
-        found, on contacts and on deals."""
-        for place, (way, expected) in enumerate((
-            ("8 (701) 333-01-01 / 8 (702) 333-01-02", ['+77013330101', '+77023330102']),
-            ("+77013330201, +77073330202; 8 702 333 02 03", ['+77013330201', '+77073330202', '+77023330203']),
-            ("8 701 333 03 01 8 702 333 03 02", ['+77013330301', '+77023330302']),
-            ("Ерлан 8 701 333 04 01 (после 18)", ['+77013330401']),
-            ("00 7 701 333 05 01", ['+77013330501']),
-            ("+8 701 333 06 01", ['+77013330601']),
-            ("87013330701.0", ['+77013330701']),
-            ("моб. 87013330801 или 00 7 702 333 08 02", ['+77013330801', '+77023330802']),
-        )):
+        """Two in one field, a name or a note beside it, 00 for +, a plus before the trunk prefix, a
+        spreadsheet's .0: each is found, on contacts and on deals."""
+        for place, (way, expected) in enumerate(
+            (
+                ("8 (701) 333-01-01 / 8 (702) 333-01-02", ['+77013330101', '+77023330102']),
+                (
+                    "+77013330201, +77073330202; 8 702 333 02 03",
+                    ['+77013330201', '+77073330202', '+77023330203'],
+                ),
+                ("8 701 333 03 01 8 702 333 03 02", ['+77013330301', '+77023330302']),
+                ("Ерлан 8 701 333 04 01 (после 18)", ['+77013330401']),
+                ("00 7 701 333 05 01", ['+77013330501']),
+                ("+8 701 333 06 01", ['+77013330601']),
+                ("87013330701.0", ['+77013330701']),
+                ("моб. 87013330801 или 00 7 702 333 08 02", ['+77013330801', '+77023330802']),
+            )
+        ):
             with self.subTest(way=way):
                 partner = self.partner_with(way)
-                self.assertEqual([self.match(number).partner for number in expected], [partner] * len(expected))
+                self.assertEqual(
+                    [self.match(number).partner for number in expected], [partner] * len(expected)
+                )
                 self.assertEqual(partner._telephony_numbers(), expected)
-                lead = self.env['crm.lead'].create({
-                    'name': "Web form", 'phone': way.replace('333', '444'), 'country_id': self.env.ref('base.kz').id})
+                lead = self.env['crm.lead'].create(
+                    {
+                        'name': "Web form",
+                        'phone': way.replace('333', '444'),
+                        'country_id': self.env.ref('base.kz').id,
+                    }
+                )
                 numbers = [number.replace('333', '444') for number in expected]
-                self.assertEqual([self.match(number).lead for number in numbers], [lead] * len(expected), place)
+                self.assertEqual(
+                    [self.match(number).lead for number in numbers], [lead] * len(expected), place
+                )
         partner.phone = "8 701 333 09 01"
         self.assertFalse(self.match('+77023330802').partner)
 
@@ -60,7 +82,9 @@ class TestMatcher(TelephonyCase):
         plain = self.partner_with("8 701 333 02 01")
         self.env.flush_all()
         self.env.cr.execute(
-            "UPDATE res_partner SET phone_sanitized = NULL, telephony_more_phones = NULL WHERE id = %s", [partner.id])
+            "UPDATE res_partner SET phone_sanitized = NULL, telephony_more_phones = NULL WHERE id = %s",
+            [partner.id],
+        )
         self.env.invalidate_all()
         pre_init_hook(self.env)
         post_init_hook(self.env)
@@ -69,18 +93,27 @@ class TestMatcher(TelephonyCase):
         self.assertEqual(self.match('+77013330201').partner, plain)
 
     def test_installing_forgets_no_number_of_another_company(self):
-        """Whoever installs works in one company; a number without a country code is of the contact's own, or else of that
-        from whose country the number is that Odoo knew."""
-        kazakh, american = self.env.company, self.env['res.company'].create({
-            'name': "US", 'country_id': self.env.ref('base.us').id})
-        contacts = self.env['res.partner'].create([
-            {'name': "Theirs", 'phone': "8 (701) 333-01-01 Anna", 'company_id': kazakh.id},
-            {'name': "Everybody's", 'phone': "8 (701) 333-02-02, 8 (702) 333-03-03"}])
+        """Whoever installs works in one company; a number without a country code is of the
+        contact's own, or else of that from whose country the number is that Odoo knew."""
+        kazakh, american = (
+            self.env.company,
+            self.env['res.company'].create(
+                {'name': "US", 'country_id': self.env.ref('base.us').id}
+            ),
+        )
+        contacts = self.env['res.partner'].create(
+            [
+                {'name': "Theirs", 'phone': "8 (701) 333-01-01 Anna", 'company_id': kazakh.id},
+                {'name': "Everybody's", 'phone': "8 (701) 333-02-02, 8 (702) 333-03-03"},
+            ]
+        )
         self.assertEqual(contacts.mapped('phone_sanitized'), ['+77013330101', '+77013330202'])
         self.env.flush_all()
         post_init_hook(self.env(context={'allowed_company_ids': american.ids}))
         self.assertEqual(
-            [contact._telephony_numbers() for contact in contacts], [['+77013330101'], ['+77013330202', '+77023330303']])
+            [contact._telephony_numbers() for contact in contacts],
+            [['+77013330101'], ['+77013330202', '+77023330303']],
+        )
 
     def test_nobody(self):
         match = self.match('+77012223344')
@@ -103,13 +136,21 @@ class TestMatcher(TelephonyCase):
     def test_several_open_deals_wait_for_a_person(self):
         leads = self.new_lead() | self.new_lead(name="Second")
         match = self.match()
-        self.assertEqual((match.state, match.partner, match.lead.ids), ('ambiguous', self.partner, []))
+        self.assertEqual(
+            (match.state, match.partner, match.lead.ids), ('ambiguous', self.partner, [])
+        )
         self.assertEqual({candidate.lead for candidate in match.candidates}, set(leads))
         self.assertIn('2', match.reason)
 
     def test_lead_that_carries_the_number_itself(self):
-        lead = self.env['crm.lead'].create({
-            'name': "Web form", 'type': 'lead', 'phone': '8 701 555 66 77', 'country_id': self.env.ref('base.kz').id})
+        lead = self.env['crm.lead'].create(
+            {
+                'name': "Web form",
+                'type': 'lead',
+                'phone': '8 701 555 66 77',
+                'country_id': self.env.ref('base.kz').id,
+            }
+        )
         match = self.match('+77015556677')
         self.assertEqual((match.state, match.lead, match.partner.ids), ('auto', lead, []))
 
@@ -138,7 +179,9 @@ class TestMatcher(TelephonyCase):
         other = self.env['res.company'].create({'name': "Other company"})
         self.partner_with('+77012223344', company_id=other.id)
         self.partner_with('+77012223344').active = False
-        foreign = self.new_lead(partner_id=False, phone='+77012223344', company_id=other.id, user_id=False)
+        foreign = self.new_lead(
+            partner_id=False, phone='+77012223344', company_id=other.id, user_id=False
+        )
         self.assertEqual(self.match('+77012223344').state, 'none')
         self.assertEqual(self.match('+77012223344', other).lead, foreign)
 
@@ -148,11 +191,11 @@ class TestMatcher(TelephonyCase):
             self.new_lead(partner_id=self.partner_with(number).id)
         self.env.flush_all()
         self.env.invalidate_all()
-        self.match()    # companies and languages are cached
+        self.match()  # companies and languages are cached
         self.env.invalidate_all()
         matcher = self.env['telephony.matcher']
         company = self.company
-        company.partner_id.lang     # noqa: B018 - read before counting
+        company.partner_id.lang  # noqa: B018 - read before counting
         with self.assertQueryCount(2):
             matches = matcher._match(company, [Caller(number) for number in numbers])
         self.assertTrue(all(match.lead for match in matches.values()))
@@ -176,10 +219,10 @@ class TestMatcher(TelephonyCase):
             self.new_lead(partner_id=partner.id, user_id=self.boris.id)
         callers = [Caller(number, self.number.id, self.anna.id) for number in numbers]
         matcher, company = self.env['telephony.matcher'], self.company
-        matcher._match(company, callers)    # settings are cached
+        matcher._match(company, callers)  # settings are cached
         self.env.flush_all()
         self.env.invalidate_all()
-        company.partner_id.lang     # noqa: B018 - read before counting
+        company.partner_id.lang  # noqa: B018 - read before counting
         with self.assertQueryCount(3):
             matches = matcher._match(company, callers)
         self.assertEqual({match.lead.user_id for match in matches.values()}, {self.anna})
@@ -187,7 +230,9 @@ class TestMatcher(TelephonyCase):
     # --- further numbers, and what a person decided ---
 
     def test_a_further_number_in_any_spelling(self):
-        self.partner.telephony_number_ids = [(0, 0, {'number': '8 (701) 222-33-44', 'label': "Assistant"})]
+        self.partner.telephony_number_ids = [
+            (0, 0, {'number': '8 (701) 222-33-44', 'label': "Assistant"})
+        ]
         self.assertEqual(self.partner.telephony_number_ids.number, '+77012223344')
         self.assertEqual(self.match('+77012223344').partner, self.partner)
         self.partner.active = False
@@ -203,7 +248,12 @@ class TestMatcher(TelephonyCase):
 
     def decide(self, **values):
         # as settling a call does: nobody writes them himself but an administrator
-        return self.env['telephony.decision'].with_user(self.anna).sudo().create({'number': CUSTOMER, **values})
+        return (
+            self.env['telephony.decision']
+            .with_user(self.anna)
+            .sudo()
+            .create({'number': CUSTOMER, **values})
+        )
 
     def test_a_choice_decides_and_says_who_made_it_until_the_deal_is_closed(self):
         lead, other = self.new_lead(name="Chosen"), self.new_lead(name="Other")
@@ -215,8 +265,13 @@ class TestMatcher(TelephonyCase):
         self.assertEqual(self.match().lead, other)
 
     def test_a_decision_of_another_company_is_none_here(self):
-        self.env['telephony.decision'].create({
-            'number': CUSTOMER, 'kind': 'ignore', 'company_id': self.env['res.company'].create({'name': "Other"}).id})
+        self.env['telephony.decision'].create(
+            {
+                'number': CUSTOMER,
+                'kind': 'ignore',
+                'company_id': self.env['res.company'].create({'name': "Other"}).id,
+            }
+        )
         self.assertEqual(self.match().partner, self.partner)
 
     def test_a_decision_names_somebody(self):
@@ -231,16 +286,22 @@ class TestMatcher(TelephonyCase):
         self.company.partner_id.phone = '+77272507699'
         self.decide(kind='ignore')
         for number, reason in (
-            ('+77012223344', "A colleague: Colleague"), ('+77272507699', f"A colleague: {self.company.name}"),
-            (CUSTOMER, "Anna said that this is never a customer"), (DID, "One of the company's own numbers"),
+            ('+77012223344', "A colleague: Colleague"),
+            ('+77272507699', f"A colleague: {self.company.name}"),
+            (CUSTOMER, "Anna said that this is never a customer"),
+            (DID, "One of the company's own numbers"),
         ):
             with self.subTest(number):
                 match = self.match(number)
-                self.assertEqual((match.excluded, match.state, match.partner.ids, match.lead.ids, match.reason),
-                                 (True, 'none', [], [], reason))
+                self.assertEqual(
+                    (match.excluded, match.state, match.partner.ids, match.lead.ids, match.reason),
+                    (True, 'none', [], [], reason),
+                )
 
     def test_a_person_knows_better_who_is_a_customer(self):
-        self.anna.partner_id.write({'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id})
+        self.anna.partner_id.write(
+            {'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id}
+        )
         self.decide(number='+77012223344', partner_id=self.anna.partner_id.id)
         match = self.match('+77012223344')
         self.assertEqual((match.excluded, match.partner), (False, self.anna.partner_id))
@@ -249,7 +310,10 @@ class TestMatcher(TelephonyCase):
 
     def test_policies(self):
         self.number.deal_policy = False
-        older, newer = self.new_lead(name="Older"), self.new_lead(name="Newer", user_id=self.boris.id)
+        older, newer = (
+            self.new_lead(name="Older"),
+            self.new_lead(name="Newer", user_id=self.boris.id),
+        )
         for policy, state, lead, reason in (
             ('score', 'auto', older, "Anna, who talks, owns it: the likeliest of 2 open deals"),
             ('newest', 'auto', newer, "The newest of 2 open deals"),
@@ -261,9 +325,15 @@ class TestMatcher(TelephonyCase):
                 with self.subTest(company=company, number=number):
                     self.company.telephony_deal_policy, self.number.deal_policy = company, number
                     match = self.match(did=self.number.id, user=self.anna.id)
-                    self.assertEqual((match.state, match.lead, match.partner), (state, lead, self.partner))
+                    self.assertEqual(
+                        (match.state, match.lead, match.partner), (state, lead, self.partner)
+                    )
                     self.assertIn(reason, match.reason)
-                    self.assertEqual({one.lead for one in match.candidates}, {older, newer}, "a person may still choose")
+                    self.assertEqual(
+                        {one.lead for one in match.candidates},
+                        {older, newer},
+                        "a person may still choose",
+                    )
 
     def test_always_ask_asks_about_a_single_deal(self):
         self.company.telephony_deal_policy = 'ask'
@@ -276,12 +346,16 @@ class TestMatcher(TelephonyCase):
         self.assertEqual(self.match(user=self.anna.id).lead, lead)
         self.company.telephony_match_margin = 31
         self.assertEqual(self.match(user=self.anna.id).state, 'ambiguous')
-        own = self.env['telephony.match.weight'].create({'code': 'owner', 'weight': 31, 'company_id': self.company.id})
+        own = self.env['telephony.match.weight'].create(
+            {'code': 'owner', 'weight': 31, 'company_id': self.company.id}
+        )
         self.assertEqual(self.match(user=self.anna.id).lead, lead)
         own.weight = 0
         match = self.match(user=self.anna.id)
         self.assertEqual(match.state, 'ambiguous')
-        self.assertNotIn('owner', [reason.code for one in match.candidates for reason in one.reasons])
+        self.assertNotIn(
+            'owner', [reason.code for one in match.candidates for reason in one.reasons]
+        )
         own.company_id = self.env['res.company'].create({'name': "Other"})
         self.company.telephony_match_margin = 20
         self.assertEqual(self.match(user=self.anna.id).lead, lead)
@@ -289,31 +363,65 @@ class TestMatcher(TelephonyCase):
     def test_the_reason_is_one_line_of_what_made_the_difference(self):
         lead = self.new_lead()
         self.new_lead(user_id=self.boris.id)
-        self.env['telephony.call'].create({
-            'account_id': self.account.id, 'external_id': 'earlier', 'direction': 'outbound', 'state': 'ended',
-            'outcome': 'answered', 'lead_id': lead.id, 'start_at': datetime.now() - timedelta(days=2)})
+        self.env['telephony.call'].create(
+            {
+                'account_id': self.account.id,
+                'external_id': 'earlier',
+                'direction': 'outbound',
+                'state': 'ended',
+                'outcome': 'answered',
+                'lead_id': lead.id,
+                'start_at': datetime.now() - timedelta(days=2),
+            }
+        )
         match = self.match(user=self.anna.id)
-        self.assertEqual(match.reason, "Anna, who talks, owns it, called about it 2 days ago: the likeliest of 2 open deals")
-        self.assertEqual([match.reason.values[name] for name in ('points', 'score', 'next')], [[30, 12], 92, 50])
-        self.assertEqual([reason.text for reason in match.candidates[0].reasons],
-                         ["it has this number", "Anna, who talks, owns it", "called about it 2 days ago"])
+        self.assertEqual(
+            match.reason,
+            "Anna, who talks, owns it, called about it 2 days ago: the likeliest of 2 open deals",
+        )
+        self.assertEqual(
+            [match.reason.values[name] for name in ('points', 'score', 'next')], [[30, 12], 92, 50]
+        )
+        self.assertEqual(
+            [reason.text for reason in match.candidates[0].reasons],
+            ["it has this number", "Anna, who talks, owns it", "called about it 2 days ago"],
+        )
 
     def test_the_call_that_is_decided_is_no_evidence_for_its_own_deal(self):
         lead = self.new_lead()
         self.new_lead()
-        call = self.env['telephony.call'].create({
-            'account_id': self.account.id, 'external_id': 'this', 'direction': 'inbound', 'state': 'ended',
-            'outcome': 'answered', 'lead_id': lead.id, 'start_at': datetime.now()})
+        call = self.env['telephony.call'].create(
+            {
+                'account_id': self.account.id,
+                'external_id': 'this',
+                'direction': 'inbound',
+                'state': 'ended',
+                'outcome': 'answered',
+                'lead_id': lead.id,
+                'start_at': datetime.now(),
+            }
+        )
         caller = Caller(CUSTOMER)
         matcher = self.env['telephony.matcher']
-        scores = [{one.score for one in matcher._match(self.company, [caller], without)[caller].candidates}
-                  for without in ((), call.ids)]
+        scores = [
+            {
+                one.score
+                for one in matcher._match(self.company, [caller], without)[caller].candidates
+            }
+            for without in ((), call.ids)
+        ]
         self.assertEqual([len(one) for one in scores], [2, 1])
 
     def test_a_renamed_salesperson(self):
         """The names that explanations use are kept at hand, but not those of before."""
-        self.env['telephony.decision'].create({
-            'number': CUSTOMER, 'kind': 'ignore', 'user_id': self.boris.id, 'company_id': self.company.id})
+        self.env['telephony.decision'].create(
+            {
+                'number': CUSTOMER,
+                'kind': 'ignore',
+                'user_id': self.boris.id,
+                'company_id': self.company.id,
+            }
+        )
         self.assertIn("Boris said", self.match().reason)
         self.boris.name = "Bella"
         self.assertIn("Bella said", self.match().reason)
@@ -324,19 +432,29 @@ class TestMatcher(TelephonyCase):
         self.assertIn("שלום 😀 %(name)s {x}", self.match().reason)
 
     def test_two_hundred_contacts_and_five_thousand_deals(self):
-        self.env['res.partner'].create([
-            {'name': str(index), 'phone': '+77012223344', 'parent_id': self.partner.id} for index in range(200)])
+        self.env['res.partner'].create(
+            [
+                {'name': str(index), 'phone': '+77012223344', 'parent_id': self.partner.id}
+                for index in range(200)
+            ]
+        )
         self.assertEqual(self.match('+77012223344').partner, self.partner)
         lead = self.new_lead(name="Anna's")
         self.env.flush_all()
         self.env.cr.execute(
             """ INSERT INTO crm_lead (name, type, active, won_status, partner_id, user_id, create_uid)
                 SELECT 'Deal ' || i, 'opportunity', TRUE, 'pending', %s, %s, 1 FROM generate_series(1, 5000) AS i """,
-            (self.partner.id, self.boris.id))
+            (self.partner.id, self.boris.id),
+        )
         match = self.match(user=self.anna.id)
-        self.assertEqual((match.state, match.reason), ('ambiguous', "More than 20 open deals: choose the right one"))
+        self.assertEqual(
+            (match.state, match.reason),
+            ('ambiguous', "More than 20 open deals: choose the right one"),
+        )
         self.assertEqual(len(match.candidates), 20)
-        self.assertEqual(match.candidates[0].lead, lead, "the talker's own is offered among the first")
+        self.assertEqual(
+            match.candidates[0].lead, lead, "the talker's own is offered among the first"
+        )
 
 
 class TestMatchedCalls(TelephonyCase):
@@ -351,16 +469,24 @@ class TestMatchedCalls(TelephonyCase):
     def test_who_talked_decides_when_the_call_ends(self):
         self.play(self.event('ringing', extension='102'))
         self.assertRecordValues(self.call(), [{'match_state': 'ambiguous', 'lead_id': False}])
-        self.play(self.event('answered', at=5, extension='102'),
-                  self.event('ended', at=90, outcome='answered', extension='102'))
-        self.assertRecordValues(self.call(), [{'match_state': 'auto', 'lead_id': self.boriss.id, 'user_id': self.boris.id}])
+        self.play(
+            self.event('answered', at=5, extension='102'),
+            self.event('ended', at=90, outcome='answered', extension='102'),
+        )
+        self.assertRecordValues(
+            self.call(),
+            [{'match_state': 'auto', 'lead_id': self.boriss.id, 'user_id': self.boris.id}],
+        )
         self.assertIn("Boris, who talks, owns it", self.call().match_reason)
 
     def test_who_talked_longest_decides(self):
         self.play(
-            self.event('ringing', at=-300, extension='101'), self.event('answered', at=-295, extension='101'),
-            self.event('transferred', at=-285, extension='102'), self.event('answered', at=-280, extension='102'),
-            self.event('ended', outcome='answered', extension='102'))
+            self.event('ringing', at=-300, extension='101'),
+            self.event('answered', at=-295, extension='101'),
+            self.event('transferred', at=-285, extension='102'),
+            self.event('answered', at=-280, extension='102'),
+            self.event('ended', outcome='answered', extension='102'),
+        )
         self.assertEqual(self.call().user_id, self.anna, "who took it first")
         self.assertEqual(self.call().lead_id, self.boriss)
 
@@ -375,14 +501,18 @@ class TestMatchedCalls(TelephonyCase):
     def test_a_persons_choice_is_left_alone(self):
         self.play(self.event('ringing', extension='102'))
         self.call().with_user(self.anna).lead_id = self.annas
-        self.play(self.event('answered', at=5, extension='102'),
-                  self.event('ended', at=90, outcome='answered', extension='102'))
+        self.play(
+            self.event('answered', at=5, extension='102'),
+            self.event('ended', at=90, outcome='answered', extension='102'),
+        )
         self.assertRecordValues(self.call(), [{'match_state': 'manual', 'lead_id': self.annas.id}])
 
     def test_an_ignored_number_is_nobody_to_call_back(self):
         self.env['telephony.decision'].create({'number': CUSTOMER, 'kind': 'ignore'})
         self.play(self.event('ended', outcome='missed'))
-        self.assertRecordValues(self.call(), [{
-            'is_excluded': True, 'match_state': 'none', 'partner_id': False, 'lead_id': False}])
+        self.assertRecordValues(
+            self.call(),
+            [{'is_excluded': True, 'match_state': 'none', 'partner_id': False, 'lead_id': False}],
+        )
         self.assertIn("never a customer", self.call().match_reason)
         self.assertFalse(self.callbacks())

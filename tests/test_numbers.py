@@ -33,15 +33,29 @@ class TestNumbers(BaseCase):
         )
 
     def test_city(self):
-        self.same(CITY, '8 (727) 250-76-12', '+7 (727) 250-76-12', '87272507612', '77272507612', '7272507612')
+        self.same(
+            CITY,
+            '8 (727) 250-76-12',
+            '+7 (727) 250-76-12',
+            '87272507612',
+            '77272507612',
+            '7272507612',
+        )
 
     def test_russian_number_of_a_kazakh_company(self):
         self.same(
-            '+79123456789', '+7 912 345-67-89', '89123456789', '79123456789', '9123456789', countries=('KZ', 'RU')
+            '+79123456789',
+            '+7 912 345-67-89',
+            '89123456789',
+            '79123456789',
+            '9123456789',
+            countries=('KZ', 'RU'),
         )
 
     def test_toll_free(self):
-        self.same('+78000807777', '8 800 080 77 77', '88000807777', '+78000807777', countries=('KZ', 'RU'))
+        self.same(
+            '+78000807777', '8 800 080 77 77', '88000807777', '+78000807777', countries=('KZ', 'RU')
+        )
 
     def test_short(self):
         """The library would find +7101 and +71414."""
@@ -92,8 +106,16 @@ class TestNumbers(BaseCase):
             self.same('', f'{digits[:4]}*****{digits[-2:]}')
 
     def test_codes_of_kazakhstan_and_russia(self):
-        """+7 6 and +7 7 are Kazakhstan, +7 9 and +7 4 Russia: one code, no default country decides."""
-        for number in ('+77011112233', '+77751112233', '+77471112233', '+77172112233', '+79001112233', '+74951112233'):
+        """+7 6 and +7 7 are Kazakhstan, +7 9 and +7 4 Russia: one code, no default country
+        decides."""
+        for number in (
+            '+77011112233',
+            '+77751112233',
+            '+77471112233',
+            '+77172112233',
+            '+79001112233',
+            '+74951112233',
+        ):
             self.same(number, number, number[1:], '8' + number[2:], countries=('KZ', 'RU'))
         # reserved for Kazakhstan, not in use: no valid number
         self.same('', '+76001112233', '76001112233')
@@ -178,7 +200,15 @@ class TestNumbers(BaseCase):
             '<sip:+77771234567@pbx>;tag=1',
             'sip:+77771234567;phone-context=kz@pbx',
         )
-        self.same('', 'sip:101@pbx', 'sip:anna@pbx', 'sip:@pbx', 'sip:', 'sip:;;;@', 'sip:anonymous@anonymous.invalid')
+        self.same(
+            '',
+            'sip:101@pbx',
+            'sip:anna@pbx',
+            'sip:@pbx',
+            'sip:',
+            'sip:;;;@',
+            'sip:anonymous@anonymous.invalid',
+        )
         self.assertEqual(clean('sip:101@pbx.example.com'), '101')
         self.assertEqual(clean('sip:anna.k@pbx.example.com;user=x'), 'anna.k@pbx.example.com')
         self.assertEqual(clean('sip:anonymous@anonymous.invalid'), '')
@@ -195,7 +225,16 @@ class TestNumbers(BaseCase):
             '"A" <+7 777 123 45 67>',
             'جواد <+77771234567>',
         )
-        self.same('', 'Anna', 'Anna <101>', '"77771234567"x', '+77771234567 Anna', 'Anna <>', '<>', '"" <anonymous>')
+        self.same(
+            '',
+            'Anna',
+            'Anna <101>',
+            '"77771234567"x',
+            '+77771234567 Anna',
+            'Anna <>',
+            '<>',
+            '"" <anonymous>',
+        )
         self.assertEqual(clean('Anna <101>'), '101')
 
     def test_hidden(self):
@@ -231,10 +270,22 @@ class TestNumbers(BaseCase):
 
     def test_other_scripts(self):
         # what an address book copies along: marks of writing direction
-        self.same(MOBILE, '\u202a+7 777 123-45-67\u202c', '\u200e+77771234567\u200f', '\ufeff77771234567')
+        self.same(
+            MOBILE, '\u202a+7 777 123-45-67\u202c', '\u200e+77771234567\u200f', '\ufeff77771234567'
+        )
         # Arabic and full-width digits are digits
         self.same(MOBILE, '+٧٧٧٧١٢٣٤٥٦٧', '+７７７７１２３４５６７')
-        self.same('', '😀', '😀77771234567', '\U0001f4de 101', 'مجهول', '\u202emoc', '\0', '\ud800', '7777123\x00567')
+        self.same(
+            '',
+            '😀',
+            '😀77771234567',
+            '\U0001f4de 101',
+            'مجهول',
+            '\u202emoc',
+            '\0',
+            '\ud800',
+            '7777123\x00567',
+        )
         self.assertEqual(normalise('😀', 'KZ'), '😀')
 
     def test_what_cannot_be_parsed_is_kept(self):
@@ -242,10 +293,21 @@ class TestNumbers(BaseCase):
             self.assertEqual(normalise(text, 'KZ'), text)
 
     def test_codes_for_an_outside_line(self):
-        """A code is no part of the number: the one that is entered, and the usual ones where nobody has entered any."""
-        for dialled in ('987771234567', '0 8 777 123-45-67', '9987771234567', '977771234567', '*6787771234567',
-                        '*67 8 777 1234567', '*31#87771234567', '#31#87771234567', '87771234567#',
-                        '9w87771234567', '9,,87771234567'):
+        """A code is no part of the number: the one that is entered, and the usual ones where nobody
+        has entered any."""
+        for dialled in (
+            '987771234567',
+            '0 8 777 123-45-67',
+            '9987771234567',
+            '977771234567',
+            '*6787771234567',
+            '*67 8 777 1234567',
+            '*31#87771234567',
+            '#31#87771234567',
+            '87771234567#',
+            '9w87771234567',
+            '9,,87771234567',
+        ):
             with self.subTest(dialled):
                 self.assertEqual(to_e164(dialled, 'KZ', is_dialled=True), MOBILE)
         self.assertEqual(to_e164('7787771234567', 'KZ', ('77',), is_dialled=True), MOBILE)
@@ -261,29 +323,49 @@ class TestNumbers(BaseCase):
             self.assertEqual(to_e164(short, 'KZ', ('9',), is_dialled=True), '')
 
     def test_no_foreign_number_is_taken_for_one_with_a_code(self):
-        """A number of another country without its plus stays what it is, also where it begins like a code."""
-        for number in ('998901234567', '996555123456', '99365123456', '971501234567', '919812345678', '905321234567'):
+        """A number of another country without its plus stays what it is, also where it begins like
+        a code."""
+        for number in (
+            '998901234567',
+            '996555123456',
+            '99365123456',
+            '971501234567',
+            '919812345678',
+            '905321234567',
+        ):
             with self.subTest(number):
                 self.assertEqual(to_e164(number, 'KZ', is_dialled=True), '+' + number)
 
     def test_numbers_of_a_field_that_a_person_filled_in(self):
         for text, expected in (
-            ('8 (777) 123-45-67', (MOBILE,)), ('', ()), (None, ()), ('нет', ()), ('вн. 105', ()), ('1234567', ()),
-            ('8 (727) 250-76-12/13', ('+77272507612',)), ('8 727 250 76 12, доб. 12', ('+77272507612',)),
-            ('8 777 123 45 67 / +7 777 123-45-67', (MOBILE,)), ('87771234567\n87021234567', (MOBILE, '+77021234567')),
+            ('8 (777) 123-45-67', (MOBILE,)),
+            ('', ()),
+            (None, ()),
+            ('нет', ()),
+            ('вн. 105', ()),
+            ('1234567', ()),
+            ('8 (727) 250-76-12/13', ('+77272507612',)),
+            ('8 727 250 76 12, доб. 12', ('+77272507612',)),
+            ('8 777 123 45 67 / +7 777 123-45-67', (MOBILE,)),
+            ('87771234567\n87021234567', (MOBILE, '+77021234567')),
         ):
             with self.subTest(text):
                 self.assertEqual(numbers_in(text, 'KZ'), expected)
-        self.assertEqual(numbers_in('020 7946 0188 / 07911 123456', 'GB'), ('+442079460188', '+447911123456'))
+        self.assertEqual(
+            numbers_in('020 7946 0188 / 07911 123456', 'GB'), ('+442079460188', '+447911123456')
+        )
         self.assertEqual(numbers_in('0171/1234567 Anna', 'DE'), ('+491711234567',))
 
     def test_endless_fields_get_an_answer(self):
-        """Anybody may paste anything into a form of a website: it is looked at, and nothing waits for it."""
-        for text in ('#' * 10 ** 6 + 'x', '1 ' * 10 ** 5, 'aa ' * 10 ** 5, '<> ' * 10 ** 5, '701 ' * 10 ** 5):
+        """Anybody may paste anything into a form of a website: it is looked at, and nothing waits
+        for it."""
+        for text in ('#' * 10**6 + 'x', '1 ' * 10**5, 'aa ' * 10**5, '<> ' * 10**5, '701 ' * 10**5):
             with self.subTest(text[:6]):
                 self.assertEqual((to_e164(text, 'KZ'), numbers_in(text, 'KZ')), ('', ()))
-        self.assertEqual(numbers_in('8 777 123 45 67, ' + 'see below ' * 10 ** 5, 'KZ'), (MOBILE,))
-        self.assertEqual(numbers_in('x' * 490 + ' 8 777 123 45 67', 'KZ'), (), "no half of a number")
+        self.assertEqual(numbers_in('8 777 123 45 67, ' + 'see below ' * 10**5, 'KZ'), (MOBILE,))
+        self.assertEqual(
+            numbers_in('x' * 490 + ' 8 777 123 45 67', 'KZ'), (), "no half of a number"
+        )
         self.assertEqual(to_e164('8 777 123 45 67##', 'KZ'), MOBILE)
 
     # --- anything ----------------------------------------------------------------------------------------------------

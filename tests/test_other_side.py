@@ -1,4 +1,5 @@
 """Who is on the other side, by name: most new deals have no contact."""
+
 from datetime import timedelta
 
 from odoo import fields
@@ -11,29 +12,41 @@ STRANGER = '+77785550158'
 
 
 class TestOtherSide(TelephonyCase):
-
     def setUp(self):
         super().setUp()
-        self.lead = self.new_lead(partner_id=False, contact_name="Zeinep", partner_name="Dostyk", phone=STRANGER)
+        self.lead = self.new_lead(
+            partner_id=False, contact_name="Zeinep", partner_name="Dostyk", phone=STRANGER
+        )
 
     def ring(self, call_id='c1', **more):
-        self.play(self.event('ringing', call_id, **{'caller': STRANGER, 'extension': '101', **more}))
+        self.play(
+            self.event('ringing', call_id, **{'caller': STRANGER, 'extension': '101', **more})
+        )
         return self.call(call_id).with_user(self.anna)
 
     def test_on_every_screen(self):
         call = self.ring()
-        self.assertEqual((call.lead_id, call.customer_name, call.display_name), (self.lead, "Zeinep", "Call from Zeinep"))
+        self.assertEqual(
+            (call.lead_id, call.customer_name, call.display_name),
+            (self.lead, "Zeinep", "Call from Zeinep"),
+        )
         self.assertEqual(call.get_card()['name'], "Zeinep")
         board = self.env['telephony.live'].with_user(self.supervisor).get_board()
         self.assertEqual([row['who'] for row in board['calls']], ["Zeinep"])
         self.play(self.event('ended', caller=STRANGER, at=9, outcome='missed'))
         callback = self.callbacks(STRANGER).with_user(self.anna)
-        self.assertEqual((callback.customer_name, callback.display_name), ("Zeinep", "Call back Zeinep"))
-        callback.sudo().write({'user_id': self.anna.id, 'due_at': fields.Datetime.now() - timedelta(hours=1)})
+        self.assertEqual(
+            (callback.customer_name, callback.display_name), ("Zeinep", "Call back Zeinep")
+        )
+        callback.sudo().write(
+            {'user_id': self.anna.id, 'due_at': fields.Datetime.now() - timedelta(hours=1)}
+        )
         self.assertEqual(callback.get_my_debts()['debts'][0]['name'], "Zeinep")
         board = self.env['telephony.live'].with_user(self.supervisor).get_board()
         self.assertEqual([row['who'] for row in board['debts']['rows']], ["Zeinep"])
-        self.assertEqual(self.env['telephony.dial'].with_user(self.anna).recent_calls()[0]['name'], "Zeinep")
+        self.assertEqual(
+            self.env['telephony.dial'].with_user(self.anna).recent_calls()[0]['name'], "Zeinep"
+        )
         self.assertIn(call, call.search([('number_search', 'ilike', "zeinep")]))
         self.assertIn(call, call.search([('number_search', 'ilike', "dosty")]))
 
@@ -69,14 +82,25 @@ class TestOtherSide(TelephonyCase):
         self.env.invalidate_all()
         self.assertFalse(call.customer_name)
         self.assertEqual(call.display_name, f"Call from {pretty(STRANGER)}")
-        self.assertEqual(call.sudo().customer_name, "Zeinep", "and that is not kept for the next who looks")
+        self.assertEqual(
+            call.sudo().customer_name, "Zeinep", "and that is not kept for the next who looks"
+        )
         self.assertFalse(call.customer_name)
 
     def test_a_list_asks_once(self):
         calls = [self.ring(f'c{number}', caller=f'+7778555020{number}') for number in range(6)]
-        self.env['crm.lead'].create([
-            {'name': "Deal", 'type': 'opportunity', 'contact_name': f'Customer {number}', 'phone': f'+7778555020{number}',
-             'user_id': self.anna.id} for number in range(6)])
+        self.env['crm.lead'].create(
+            [
+                {
+                    'name': "Deal",
+                    'type': 'opportunity',
+                    'contact_name': f'Customer {number}',
+                    'phone': f'+7778555020{number}',
+                    'user_id': self.anna.id,
+                }
+                for number in range(6)
+            ]
+        )
         calls = calls[0].union(*calls)
         calls.sudo().lead_id = False
 

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.base import ProviderError, Refused, Stored, WebhookRequest, dump
+from odoo.addons.crm_telephony.providers.base import (
+    ProviderError,
+    Refused,
+    Stored,
+    WebhookRequest,
+    dump,
+)
 from odoo.addons.crm_telephony.providers.reading import read_call
 
 from .provider_case import PROPERTY, ProviderCase, scenarios
@@ -52,26 +58,59 @@ class TestProviderGeneric(ProviderCase):
     # --- clocks ------------------------------------------------------------------------------------------------------
 
     def heard(self, *events, ahead):
-        """The record of a call whose events are heard so many seconds after its start, from a clock that is ahead."""
+        """The record of a call whose events are heard so many seconds after its start, from a clock
+        that is ahead."""
+
         def moment(seconds):
             return datetime(2026, 3, 2, 5, 0, tzinfo=timezone.utc) + timedelta(seconds=seconds)
-        stored = [Stored({
-            'call_id': 'c-1', 'event': event, 'at': moment(at + ahead).isoformat(), 'direction': 'inbound',
-            'caller': '+77011112233', 'extension': '101', **more}, moment(heard_at)) for event, at, heard_at, more in events]
+
+        stored = [
+            Stored(
+                {
+                    'call_id': 'c-1',
+                    'event': event,
+                    'at': moment(at + ahead).isoformat(),
+                    'direction': 'inbound',
+                    'caller': '+77011112233',
+                    'extension': '101',
+                    **more,
+                },
+                moment(heard_at),
+            )
+            for event, at, heard_at, more in events
+        ]
         record, _reason = read_call(self.provider, stored, self.account())
-        return (record.start_at - moment(0)).total_seconds(), record.wait_seconds, record.talk_seconds, record.doubts
+        return (
+            (record.start_at - moment(0)).total_seconds(),
+            record.wait_seconds,
+            record.talk_seconds,
+            record.doubts,
+        )
 
     def test_a_clock_that_is_ahead(self):
-        """The call is as long as it was, also where its first times have passed by now, and stays where it was when something
-        is told of it long afterwards."""
+        """The call is as long as it was, also where its first times have passed by now, and stays
+        where it was when something is told of it long afterwards."""
         for ahead in (600, 3600, 86400):
             for talk in (60, 1200, 7200):
-                ring, answer, end = ('ringing', 0, 0, {}), ('answered', 5, 5, {}), ('ended', 5 + talk, 5 + talk, {})
-                late = ('recording', 5 + talk, 2 * 86400, {'recording_url': 'https://pbx.example/1.mp3'})
+                ring, answer, end = (
+                    ('ringing', 0, 0, {}),
+                    ('answered', 5, 5, {}),
+                    ('ended', 5 + talk, 5 + talk, {}),
+                )
+                late = (
+                    'recording',
+                    5 + talk,
+                    2 * 86400,
+                    {'recording_url': 'https://pbx.example/1.mp3'},
+                )
                 with self.subTest(ahead=ahead, talk=talk):
                     self.assertEqual(self.heard(ring, answer, ahead=ahead), (0, 5, 0, ('time',)))
-                    self.assertEqual(self.heard(ring, answer, end, ahead=ahead), (0, 5, talk, ('time',)))
-                    self.assertEqual(self.heard(ring, answer, end, late, ahead=ahead), (0, 5, talk, ('time',)))
+                    self.assertEqual(
+                        self.heard(ring, answer, end, ahead=ahead), (0, 5, talk, ('time',))
+                    )
+                    self.assertEqual(
+                        self.heard(ring, answer, end, late, ahead=ahead), (0, 5, talk, ('time',))
+                    )
         self.assertEqual(self.heard(ring, answer, end, late, ahead=120), (120, 5, talk, ()))
 
     # --- scenarios ---------------------------------------------------------------------------------------------------
@@ -92,16 +131,23 @@ class TestProviderGeneric(ProviderCase):
         seen, outcomes = set(), set()
         for _name, scenario in scenarios(self.code):
             for delivery in scenario['deliveries']:
-                events = delivery['json'] if isinstance(delivery['json'], list) else [delivery['json']]
+                events = (
+                    delivery['json'] if isinstance(delivery['json'], list) else [delivery['json']]
+                )
                 seen |= {event.get('event') for event in events}
             outcomes.add((scenario['expected'] or {}).get('outcome'))
         self.assertLessEqual({'ringing', 'answered', 'ended', 'recording', 'transferred'}, seen)
-        self.assertLessEqual({'answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned'}, outcomes)
+        self.assertLessEqual(
+            {'answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'abandoned'},
+            outcomes,
+        )
 
     # --- signatures --------------------------------------------------------------------------------------------------
 
     def test_signature_vector(self):
-        request = WebhookRequest(headers={'x-telephony-signature': f'sha256={RFC_MAC}'}, body=RFC_BODY)
+        request = WebhookRequest(
+            headers={'x-telephony-signature': f'sha256={RFC_MAC}'}, body=RFC_BODY
+        )
         self.provider.verify(request, self.account(api_secret=RFC_KEY))
 
     def test_signature_wrong(self):
@@ -121,7 +167,9 @@ class TestProviderGeneric(ProviderCase):
             '\0',
         ):
             with self.subTest(wrong=ascii(wrong)), self.assertRaises(Refused) as caught:
-                self.provider.verify(WebhookRequest(headers={'x-telephony-signature': wrong}, body=RFC_BODY), account)
+                self.provider.verify(
+                    WebhookRequest(headers={'x-telephony-signature': wrong}, body=RFC_BODY), account
+                )
             self.assertEqual(caught.exception.status, 403)
             self.assertNotIn(RFC_MAC, str(caught.exception))
 
@@ -132,9 +180,16 @@ class TestProviderGeneric(ProviderCase):
 
     def test_signature_covers_the_body(self):
         request = json_request(EVENT, self.secret)
-        for body in (request.body + b' ', request.body[:-1], b'', request.body.replace(b'64', b'65')):
+        for body in (
+            request.body + b' ',
+            request.body[:-1],
+            b'',
+            request.body.replace(b'64', b'65'),
+        ):
             with self.assertRaisesRegex(Refused, 'wrong'):
-                self.provider.verify(WebhookRequest(headers=request.headers, body=body), self.account())
+                self.provider.verify(
+                    WebhookRequest(headers=request.headers, body=body), self.account()
+                )
 
     def test_no_secret_configured(self):
         with self.assertRaisesRegex(Refused, 'no secret'):
@@ -172,7 +227,9 @@ class TestProviderGeneric(ProviderCase):
         inbox = self.receive(
             [
                 (
-                    json_request([5, EVENT, None, {}, 'x', [EVENT], {**EVENT, 'call_id': 'c-2'}], self.secret),
+                    json_request(
+                        [5, EVENT, None, {}, 'x', [EVENT], {**EVENT, 'call_id': 'c-2'}], self.secret
+                    ),
                     datetime(2026, 3, 2, tzinfo=timezone.utc),
                 )
             ],
@@ -208,10 +265,12 @@ class TestProviderGeneric(ProviderCase):
             }
             self.assertNotEqual(one.key, self.identify(other).key, name)
         self.assertEqual(
-            self.identify({**EVENT, 'event_id': 'e1'}).key, self.identify({**EVENT, 'event_id': 'e1', 'x': 1}).key
+            self.identify({**EVENT, 'event_id': 'e1'}).key,
+            self.identify({**EVENT, 'event_id': 'e1', 'x': 1}).key,
         )
         self.assertNotEqual(
-            self.identify({**EVENT, 'event_id': 'e1'}).key, self.identify({**EVENT, 'event_id': 'e2'}).key
+            self.identify({**EVENT, 'event_id': 'e1'}).key,
+            self.identify({**EVENT, 'event_id': 'e2'}).key,
         )
 
     def test_required_fields(self):
@@ -240,7 +299,10 @@ class TestProviderGeneric(ProviderCase):
             ):
                 self.identify(kept)
             for value in (['a'], {'a': 1}, True):
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify({**EVENT, name: value})
         self.assertEqual(self.identify({**EVENT, 'call_id': 17}).call_ref, '17')
 
@@ -273,7 +335,9 @@ class TestProviderGeneric(ProviderCase):
         ):
             with self.subTest(name=name, value=value):
                 arrival = datetime(2026, 3, 2, 5, 20, tzinfo=timezone.utc)
-                inbox = self.receive([(json_request({**EVENT, name: value}, self.secret), arrival)], self.account())
+                inbox = self.receive(
+                    [(json_request({**EVENT, name: value}, self.secret), arrival)], self.account()
+                )
                 [record] = self.records(inbox, self.account())
                 self.check_sane(record)
                 self.assertEqual((record.outcome, record.doubts), ('answered', (doubt,)))
@@ -283,14 +347,26 @@ class TestProviderGeneric(ProviderCase):
     def test_clock_that_is_ahead(self):
         """All its times are moved back together: the talk is as long as it was."""
         arrival = datetime(2026, 3, 2, 5, 20, tzinfo=timezone.utc)
-        ringing = {'call_id': 'c-1', 'event': 'ringing', 'at': '2026-03-05T10:15:00Z', 'direction': 'inbound'}
-        told = [ringing, {**ringing, 'event': 'answered', 'at': '2026-03-05T10:15:10Z', 'extension': '101'},
-                {**ringing, 'event': 'ended', 'at': '2026-03-05T10:16:10Z'}]
+        ringing = {
+            'call_id': 'c-1',
+            'event': 'ringing',
+            'at': '2026-03-05T10:15:00Z',
+            'direction': 'inbound',
+        }
+        told = [
+            ringing,
+            {**ringing, 'event': 'answered', 'at': '2026-03-05T10:15:10Z', 'extension': '101'},
+            {**ringing, 'event': 'ended', 'at': '2026-03-05T10:16:10Z'},
+        ]
         for events in itertools.permutations(told):
-            inbox = self.receive([(json_request(one, self.secret), arrival) for one in events], self.account())
+            inbox = self.receive(
+                [(json_request(one, self.secret), arrival) for one in events], self.account()
+            )
             [record] = self.records(inbox, self.account())
             self.assertEqual(
-                (record.ended_at, record.wait_seconds, record.talk_seconds, record.doubts), (arrival, 10, 60, ('time',)))
+                (record.ended_at, record.wait_seconds, record.talk_seconds, record.doubts),
+                (arrival, 10, 60, ('time',)),
+            )
 
     def test_times(self):
         expected = datetime(2026, 3, 2, 5, 15, tzinfo=timezone.utc)
@@ -306,12 +382,14 @@ class TestProviderGeneric(ProviderCase):
             with self.subTest(text):
                 self.assertEqual(self.event({**EVENT, 'at': text}).at, expected)
         self.assertEqual(
-            self.event({**EVENT, 'at': '2026-03-02T05:15:00.75Z'}).at, expected.replace(microsecond=750000)
+            self.event({**EVENT, 'at': '2026-03-02T05:15:00.75Z'}).at,
+            expected.replace(microsecond=750000),
         )
 
     def event(self, payload):
         inbox = self.receive(
-            [(json_request(payload, self.secret), datetime(2026, 3, 2, tzinfo=timezone.utc))], self.account()
+            [(json_request(payload, self.secret), datetime(2026, 3, 2, tzinfo=timezone.utc))],
+            self.account(),
         )
         [event] = self.provider.translate(list(inbox.stored.values()), self.account())
         return event
@@ -325,17 +403,22 @@ class TestProviderGeneric(ProviderCase):
         st.dictionaries(
             st.sampled_from((*EVENT, 'event_id', 'recording_url')),
             st.recursive(
-                st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=10)),
-                lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+                st.one_of(
+                    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=10)
+                ),
+                lambda inner: st.lists(inner, max_size=2)
+                | st.dictionaries(st.text(max_size=2), inner, max_size=2),
                 max_leaves=3,
             ),
         )
     )
     def test_any_payload(self, changes):
-        """An object is identified or there is a reason why not, and what is identified can be read."""
+        """An object is identified or there is a reason why not, and what is identified can be
+        read."""
         payload = {**EVENT, **changes}
         inbox = self.receive(
-            [(json_request(payload, self.secret), datetime(2026, 3, 2, tzinfo=timezone.utc))], self.account()
+            [(json_request(payload, self.secret), datetime(2026, 3, 2, tzinfo=timezone.utc))],
+            self.account(),
         )
         self.assertEqual(len(inbox.stored) + len(inbox.failed), 1)
         for record in self.records(inbox, self.account()):

@@ -26,22 +26,51 @@ VECTORS = (
     ),
 )
 SUMMARY = {
-    'entry_id': 'ent-1', 'call_direction': 1, 'from': {'number': '74951112233'},
-    'to': {'extension': '101', 'number': 'sip:agent1@demo.mangosip.ru'}, 'line_number': '74957778899',
-    'create_time': 1772446500, 'forward_time': 1772446508, 'talk_time': 1772446515, 'end_time': 1772446579,
-    'entry_result': 1, 'disconnect_reason': 1110,
+    'entry_id': 'ent-1',
+    'call_direction': 1,
+    'from': {'number': '74951112233'},
+    'to': {'extension': '101', 'number': 'sip:agent1@demo.mangosip.ru'},
+    'line_number': '74957778899',
+    'create_time': 1772446500,
+    'forward_time': 1772446508,
+    'talk_time': 1772446515,
+    'end_time': 1772446579,
+    'entry_result': 1,
+    'disconnect_reason': 1110,
 }
 LEG = {
-    'entry_id': 'ent-1', 'call_id': 'leg-1', 'timestamp': 1772446515, 'seq': 2, 'call_state': 'Connected',
-    'location': 'abonent', 'from': {'number': '74951112233'}, 'to': {'extension': '101', 'line_number': '74957778899'},
+    'entry_id': 'ent-1',
+    'call_id': 'leg-1',
+    'timestamp': 1772446515,
+    'seq': 2,
+    'call_state': 'Connected',
+    'location': 'abonent',
+    'from': {'number': '74951112233'},
+    'to': {'extension': '101', 'line_number': '74957778899'},
     'disconnect_reason': 1110,
 }
 RECORDING = {
-    'entry_id': 'ent-1', 'call_id': 'leg-1', 'recording_id': 'rec-1', 'recording_state': 'Completed', 'seq': 2,
-    'timestamp': 1772446579, 'completion_code': 1000,
+    'entry_id': 'ent-1',
+    'call_id': 'leg-1',
+    'recording_id': 'rec-1',
+    'recording_state': 'Completed',
+    'seq': 2,
+    'timestamp': 1772446579,
+    'completion_code': 1000,
 }
-ADDED = {'entry_id': 'ent-1', 'product_id': 4, 'user_id': -1, 'recording_id': 'rec-1', 'timestamp': 1772446640}
-EVENTS = {'events/call': LEG, 'events/summary': SUMMARY, 'events/recording': RECORDING, 'events/record/added': ADDED}
+ADDED = {
+    'entry_id': 'ent-1',
+    'product_id': 4,
+    'user_id': -1,
+    'recording_id': 'rec-1',
+    'timestamp': 1772446640,
+}
+EVENTS = {
+    'events/call': LEG,
+    'events/summary': SUMMARY,
+    'events/recording': RECORDING,
+    'events/record/added': ADDED,
+}
 REQUIRED = {
     'events/call': ('entry_id',),
     'events/summary': ('entry_id',),
@@ -97,19 +126,45 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call(
-            'recording_id', 'recording_state', 'entry_id',
-            but=('addresses_of_their_own', 'click_to_call_employee_picked_up', 'routed_by_command_alone'))
+            'recording_id',
+            'recording_state',
+            'entry_id',
+            but=(
+                'addresses_of_their_own',
+                'click_to_call_employee_picked_up',
+                'routed_by_command_alone',
+            ),
+        )
 
     def test_typography(self):
         self.check_typography()
 
     def test_every_event_has_a_sample(self):
-        seen = {one.get('path', '') for _name, scenario in scenarios(self.code) for one in scenario['deliveries']}
-        self.assertLessEqual({
-            'events/call', 'events/summary', 'events/recording', 'events/record/added', 'events/record/tagged',
-            'events/dtmf', 'events/sms', 'result/callback', 'result/callback_group', 'result/call/hangup',
-            'result/route', 'result/transfer', 'result/sms', 'result/recording/start', 'result/stats',
-        }, seen)
+        seen = {
+            one.get('path', '')
+            for _name, scenario in scenarios(self.code)
+            for one in scenario['deliveries']
+        }
+        self.assertLessEqual(
+            {
+                'events/call',
+                'events/summary',
+                'events/recording',
+                'events/record/added',
+                'events/record/tagged',
+                'events/dtmf',
+                'events/sms',
+                'result/callback',
+                'result/callback_group',
+                'result/call/hangup',
+                'result/route',
+                'result/transfer',
+                'result/sms',
+                'result/recording/start',
+                'result/stats',
+            },
+            seen,
+        )
 
     def test_two_calls_at_once(self):
         """Between the same numbers, their events mixed."""
@@ -131,7 +186,14 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_signature_covers_the_text_as_sent(self):
         text, known = VECTORS[0]
-        for changed in (text.replace(':', ': '), text + ' ', text.replace('1}', '2}'), '', '{}', text.encode().hex()):
+        for changed in (
+            text.replace(':', ': '),
+            text + ' ',
+            text.replace('1}', '2}'),
+            '',
+            '{}',
+            text.encode().hex(),
+        ):
             with self.subTest(changed):
                 self.assert_refused(post(changed, sign=known), 'signature')
         spaced = '{ "call_direction": 1, "entry_id": "\\u0410 + & % =" }'
@@ -140,8 +202,16 @@ class TestProviderMangoOffice(ProviderCase):
     def test_signature_forged(self):
         text, known = VECTORS[0]
         for wrong in (
-            known[:-1], known + '0', known.upper(), VECTORS[1][1], sign(text, salt='another'), sign(text, key='k'),
-            hashlib.sha256(text.encode()).hexdigest(), 'x', '\xff' * 64, 'й',
+            known[:-1],
+            known + '0',
+            known.upper(),
+            VECTORS[1][1],
+            sign(text, salt='another'),
+            sign(text, key='k'),
+            hashlib.sha256(text.encode()).hexdigest(),
+            'x',
+            '\xff' * 64,
+            'й',
         ):
             with self.subTest(wrong=wrong[:20].encode('utf-8', 'replace')):
                 self.assert_refused(post(text, sign=wrong), 'signature')
@@ -155,7 +225,9 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_another_key(self):
         text = VECTORS[0][0]
-        self.assert_refused(post(text, vpbx_api_key='other', sign=sign(text, key='other')), 'vpbx_api_key')
+        self.assert_refused(
+            post(text, vpbx_api_key='other', sign=sign(text, key='other')), 'vpbx_api_key'
+        )
         self.assert_refused(post(text, vpbx_api_key=''), 'vpbx_api_key')
 
     def test_nothing_configured(self):
@@ -167,7 +239,11 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_doubled_fields_are_read_as_they_were_signed(self):
         text, known = VECTORS[0]
-        request = post([text, '{"entry_id":"other"}'][0], json=[text, '{"entry_id":"other"}'], sign=[known, 'x'])
+        request = post(
+            [text, '{"entry_id":"other"}'][0],
+            json=[text, '{"entry_id":"other"}'],
+            sign=[known, 'x'],
+        )
         self.provider.verify(request, self.account())
         [payload] = self.provider.split(request)
         self.assertEqual(payload['json']['entry_id'], 'ent-0001')
@@ -197,9 +273,15 @@ class TestProviderMangoOffice(ProviderCase):
         for path, names in REQUIRED.items():
             for name in names:
                 without = {key: value for key, value in EVENTS[path].items() if key != name}
-                for event in (without, *({**EVENTS[path], name: value} for value in ('', ' ', None, *NO_TEXT))):
+                for event in (
+                    without,
+                    *({**EVENTS[path], name: value} for value in ('', ' ', None, *NO_TEXT)),
+                ):
                     shown = event.get(name, 'missing')
-                    with self.subTest(path, name=name, value=shown), self.assertRaisesRegex(ProviderError, name):
+                    with (
+                        self.subTest(path, name=name, value=shown),
+                        self.assertRaisesRegex(ProviderError, name),
+                    ):
                         self.identify(event, path)
 
     def test_optional_fields(self):
@@ -216,22 +298,42 @@ class TestProviderMangoOffice(ProviderCase):
     def test_wrong_types(self):
         unused = {'product_id', 'user_id', 'seq', 'completion_code'}
         for path, sample in EVENTS.items():
-            for name in sample.keys() - {'from', 'to'} - (unused if path != 'events/call' else set()):
+            for name in (
+                sample.keys() - {'from', 'to'} - (unused if path != 'events/call' else set())
+            ):
                 if path == 'events/recording' and name == 'call_id':
                     continue
                 for value in NO_TEXT:
-                    with self.subTest(path, name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                    with (
+                        self.subTest(path, name=name, value=value),
+                        self.assertRaisesRegex(ProviderError, name),
+                    ):
                         self.identify({**sample, name: value}, path)
         for name in ('from', 'to'):
-            for value in ('101', 1, True, [1], {'extension': ['1']}, {'number': {}, 'extension': True}, '\ud800', '\0'):
-                with self.subTest(name=name, value=repr(value)), self.assertRaisesRegex(ProviderError, name) as caught:
+            for value in (
+                '101',
+                1,
+                True,
+                [1],
+                {'extension': ['1']},
+                {'number': {}, 'extension': True},
+                '\ud800',
+                '\0',
+            ):
+                with (
+                    self.subTest(name=name, value=repr(value)),
+                    self.assertRaisesRegex(ProviderError, name) as caught,
+                ):
                     self.identify({**SUMMARY, name: value})
                 str(caught.exception).encode()
 
     def test_bad_times(self):
         for value in ('noon', '2026-03-02 10:15:00', '\0'):
             for name in ('create_time', 'forward_time', 'talk_time', 'end_time'):
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify({**SUMMARY, name: value})
         for value in (1, 253402300799, '-1', -1, 'nan', 'inf', 1e400, '9' * 30, 1772446500000):
             self.check_sane(self.record({**SUMMARY, 'end_time': value}))
@@ -239,10 +341,14 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_unknown_words(self):
         for path, name, value in (
-            ('events/call', 'call_state', 'connected'), ('events/call', 'location', 'moon'),
-            ('events/call', 'seq', '1.5'), ('events/call', 'seq', -1), ('events/call', 'seq', '9' * 30),
+            ('events/call', 'call_state', 'connected'),
+            ('events/call', 'location', 'moon'),
+            ('events/call', 'seq', '1.5'),
+            ('events/call', 'seq', -1),
+            ('events/call', 'seq', '9' * 30),
             ('events/call', 'disconnect_reason', 'x'),
-            ('events/summary', 'call_direction', '3'), ('events/summary', 'entry_result', '2'),
+            ('events/summary', 'call_direction', '3'),
+            ('events/summary', 'entry_result', '2'),
             ('events/recording', 'recording_state', 'Lost'),
         ):
             with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
@@ -253,7 +359,12 @@ class TestProviderMangoOffice(ProviderCase):
             with self.subTest(path), self.assertRaisesRegex(ProviderError, path):
                 self.identify(SUMMARY, path)
         path = 'events/call'
-        for payload in ({}, {'path': path}, {'path': path, 'json': []}, {'path': [], 'json': SUMMARY}):
+        for payload in (
+            {},
+            {'path': path},
+            {'path': path, 'json': []},
+            {'path': [], 'json': SUMMARY},
+        ):
             with self.assertRaises(ProviderError):
                 self.provider.identify(payload, self.account())
 
@@ -262,14 +373,21 @@ class TestProviderMangoOffice(ProviderCase):
         self.assertEqual((one.kind, one.call_ref, one.ignored), ('events/summary', 'ent-1', ''))
         self.assertEqual(one.key, self.identify(dict(reversed(SUMMARY.items()))).key)
         self.assertNotEqual(one.key, self.identify({**SUMMARY, 'end_time': 1772446580}).key)
-        self.assertNotEqual(self.identify(LEG, 'events/call').key, self.identify({**LEG, 'seq': 3}, 'events/call').key)
+        self.assertNotEqual(
+            self.identify(LEG, 'events/call').key,
+            self.identify({**LEG, 'seq': 3}, 'events/call').key,
+        )
 
     # --- the table of reasons ------------------------------------------------
 
     def test_reasons(self):
         """Every row of the description, codes that stand in no row by their class."""
         for codes, inbound, outbound in (
-            ((1000, 1100, 1111, 1120, 1160, 1180, 1181, 1182, 1183, 1199 - 89), 'missed', 'no_answer'),
+            (
+                (1000, 1100, 1111, 1120, 1160, 1180, 1181, 1182, 1183, 1199 - 89),
+                'missed',
+                'no_answer',
+            ),
             ((1121,), 'busy', 'busy'),
             ((1122, 1123), 'missed', 'busy'),
             ((1130, 1131, 1132, 1133, 1134, 1139), 'failed', 'failed'),
@@ -284,10 +402,17 @@ class TestProviderMangoOffice(ProviderCase):
         ):
             for code in codes:
                 for spelled in (code, str(code)):
-                    silent = {**SUMMARY, 'talk_time': 0, 'entry_result': 0, 'disconnect_reason': spelled}
+                    silent = {
+                        **SUMMARY,
+                        'talk_time': 0,
+                        'entry_result': 0,
+                        'disconnect_reason': spelled,
+                    }
                     with self.subTest(code=spelled):
                         self.assertEqual(self.record(silent).outcome, inbound)
-                        self.assertEqual(self.record({**silent, 'call_direction': 2}).outcome, outbound)
+                        self.assertEqual(
+                            self.record({**silent, 'call_direction': 2}).outcome, outbound
+                        )
                         talk = {**SUMMARY, 'disconnect_reason': spelled}
                         self.assertEqual(self.record(talk).outcome, 'answered')
 
@@ -319,10 +444,14 @@ class TestProviderMangoOffice(ProviderCase):
                     'call_id': st.sampled_from(('a', 'b', 'c')),
                     'timestamp': st.integers(1772446500, 1772446560),
                     'seq': st.integers(1, 4),
-                    'call_state': st.sampled_from(('Appeared', 'Connected', 'OnHold', 'Disconnected')),
+                    'call_state': st.sampled_from(
+                        ('Appeared', 'Connected', 'OnHold', 'Disconnected')
+                    ),
                     'location': st.sampled_from(('ivr', 'queue', 'abonent')),
                     'from': st.sampled_from(({}, {'number': '74951112233'}, {'extension': '101'})),
-                    'to': st.sampled_from(({}, {'extension': '101'}, {'extension': '102'}, {'number': '74951112244'})),
+                    'to': st.sampled_from(
+                        ({}, {'extension': '101'}, {'extension': '102'}, {'number': '74951112244'})
+                    ),
                 },
                 optional={
                     'disconnect_reason': st.sampled_from((1000, 1110, 1111, 1120, 1121, 1182)),
@@ -342,7 +471,9 @@ class TestProviderMangoOffice(ProviderCase):
                     'talk_time': st.one_of(st.just(0), st.integers(1772446500, 1772446570)),
                     'create_time': st.integers(1772446490, 1772446510),
                     'entry_result': st.integers(0, 1),
-                    'to': st.sampled_from(({}, {'extension': '102', 'number': 'sip:a@b'}, {'extension': '500'})),
+                    'to': st.sampled_from(
+                        ({}, {'extension': '102', 'number': 'sip:a@b'}, {'extension': '500'})
+                    ),
                     'disconnect_reason': st.sampled_from((1110, 1121, 1163, 1170)),
                 },
             ),
@@ -363,7 +494,9 @@ class TestProviderMangoOffice(ProviderCase):
         self.assertEqual(fold(self.provider.translate([*stored, *stored], account)), record)
         if record:
             self.check_sane(record)
-            self.assertEqual(record.state == 'ended', bool(summaries) or record.ended_at is not None)
+            self.assertEqual(
+                record.state == 'ended', bool(summaries) or record.ended_at is not None
+            )
 
     @PROPERTY
     @given(
@@ -371,10 +504,14 @@ class TestProviderMangoOffice(ProviderCase):
         st.dictionaries(
             st.sampled_from((*SUMMARY, *LEG, *RECORDING)),
             st.recursive(
-                st.one_of(st.text(max_size=12), st.integers(), st.none(), st.floats(), st.booleans()),
+                st.one_of(
+                    st.text(max_size=12), st.integers(), st.none(), st.floats(), st.booleans()
+                ),
                 lambda inner: st.one_of(
                     st.lists(inner, max_size=2),
-                    st.dictionaries(st.sampled_from(('extension', 'number', 'acd_group')), inner, max_size=2),
+                    st.dictionaries(
+                        st.sampled_from(('extension', 'number', 'acd_group')), inner, max_size=2
+                    ),
                 ),
                 max_leaves=4,
             ),
@@ -386,6 +523,10 @@ class TestProviderMangoOffice(ProviderCase):
         try:
             identity = self.provider.identify(payload, self.account())
             if identity.call_ref:
-                fold(self.provider.translate([Stored(payload, datetime.now(timezone.utc))], self.account()))
+                fold(
+                    self.provider.translate(
+                        [Stored(payload, datetime.now(timezone.utc))], self.account()
+                    )
+                )
         except ProviderError as error:
             self.assertTrue(str(error).encode())

@@ -10,7 +10,13 @@ from twilio.request_validator import RequestValidator
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.base import Answer, ProviderError, Refused, Stored, WebhookRequest
+from odoo.addons.crm_telephony.providers.base import (
+    Answer,
+    ProviderError,
+    Refused,
+    Stored,
+    WebhookRequest,
+)
 from odoo.addons.crm_telephony.providers.fold import fold, void_reason
 
 from .provider_case import PROPERTY, ProviderCase, form_request
@@ -19,18 +25,40 @@ PUBLIC = 'https://odoo.example.com/telephony/webhook/twilio/token'
 AC = 'AC00000000000000000000000000000001'
 PARENT, CHILD = 'CA00000000000000000000000000000001', 'CA00000000000000000000000000000002'
 VOICE = {
-    'AccountSid': AC, 'ApiVersion': '2010-04-01', 'CallSid': PARENT, 'CallStatus': 'ringing', 'Direction': 'inbound',
-    'From': '+442079460111', 'To': '+442079460001',
+    'AccountSid': AC,
+    'ApiVersion': '2010-04-01',
+    'CallSid': PARENT,
+    'CallStatus': 'ringing',
+    'Direction': 'inbound',
+    'From': '+442079460111',
+    'To': '+442079460001',
 }
 LEG = {
-    **VOICE, 'CallSid': CHILD, 'ParentCallSid': PARENT, 'To': 'client:anna', 'Direction': 'outbound-dial',
-    'Timestamp': 'Mon, 02 Mar 2026 05:15:10 +0000', 'SequenceNumber': '2', 'CallbackSource': 'call-progress-events',
+    **VOICE,
+    'CallSid': CHILD,
+    'ParentCallSid': PARENT,
+    'To': 'client:anna',
+    'Direction': 'outbound-dial',
+    'Timestamp': 'Mon, 02 Mar 2026 05:15:10 +0000',
+    'SequenceNumber': '2',
+    'CallbackSource': 'call-progress-events',
 }
 END = {
-    **VOICE, 'CallStatus': 'completed', 'Timestamp': 'Mon, 02 Mar 2026 05:16:10 +0000', 'SequenceNumber': '3',
-    'CallbackSource': 'call-progress-events', 'CallDuration': '70', 'Duration': '2',
+    **VOICE,
+    'CallStatus': 'completed',
+    'Timestamp': 'Mon, 02 Mar 2026 05:16:10 +0000',
+    'SequenceNumber': '3',
+    'CallbackSource': 'call-progress-events',
+    'CallDuration': '70',
+    'Duration': '2',
 }
-DIAL = {**VOICE, 'CallStatus': 'in-progress', 'DialCallStatus': 'no-answer', 'QueueTime': '', 'RecordingDuration': ''}
+DIAL = {
+    **VOICE,
+    'CallStatus': 'in-progress',
+    'DialCallStatus': 'no-answer',
+    'QueueTime': '',
+    'RecordingDuration': '',
+}
 # From Twilio's documentation of the signature, with its own token.
 VECTOR_TOKEN = '0123456789abcdef0123456789abcdef'
 VECTOR_URL = 'https://odoo.example.com/telephony/twilio/voice?account=1'
@@ -41,13 +69,16 @@ RECEIVED = datetime(2026, 3, 2, 5, 15, tzinfo=timezone.utc)
 
 class Params(dict):
     """A form with repeated names, as frameworks hand it to Twilio's validator."""
+
     def getlist(self, name):
         return self[name]
 
 
 def sign(form, url=PUBLIC, token=ProviderCase.secret, algorithm=None):
     """By Twilio's own package."""
-    params = Params({name: value if isinstance(value, list) else [value] for name, value in form.items()})
+    params = Params(
+        {name: value if isinstance(value, list) else [value] for name, value in form.items()}
+    )
     return RequestValidator(token).compute_signature(url, params, algorithm)
 
 
@@ -72,7 +103,9 @@ class TestProviderTwilio(ProviderCase):
         return self.provider.identify(form, self.account(**account))
 
     def events(self, *forms, **account):
-        return self.provider.translate([Stored(form, RECEIVED) for form in forms], self.account(**account))
+        return self.provider.translate(
+            [Stored(form, RECEIVED) for form in forms], self.account(**account)
+        )
 
     def record(self, *forms, **account):
         return fold(self.events(*forms, **account))
@@ -100,11 +133,19 @@ class TestProviderTwilio(ProviderCase):
     def test_two_calls_at_once(self):
         """The same numbers, two CallSids: two calls."""
         other = {**END, 'CallSid': 'CA00000000000000000000000000000009'}
-        inbox = self.receive([(request(form), RECEIVED) for form in (VOICE, other, END, LEG)], self.account())
+        inbox = self.receive(
+            [(request(form), RECEIVED) for form in (VOICE, other, END, LEG)], self.account()
+        )
         self.assertEqual(len(self.records(inbox, self.account())), 2)
 
     def test_click_to_call_without_customer(self):
-        form = {**END, 'Direction': 'outbound-api', 'From': VOICE['To'], 'To': 'client:anna', 'CallStatus': 'no-answer'}
+        form = {
+            **END,
+            'Direction': 'outbound-api',
+            'From': VOICE['To'],
+            'To': 'client:anna',
+            'CallStatus': 'no-answer',
+        }
         self.assertIsNone(self.record(form))
         self.assertIn('anna', void_reason(self.events(form)))
 
@@ -115,34 +156,56 @@ class TestProviderTwilio(ProviderCase):
         self.assertEqual(sign(VOICE, VECTOR_URL, VECTOR_TOKEN), VECTOR)
         right = replace(form_request(VOICE, {'x-twilio-signature': VECTOR}), url=VECTOR_URL)
         self.provider.verify(right, account)
-        for url in (VECTOR_URL.replace('https', 'http'), VECTOR_URL + '2', VECTOR_URL.replace('odoo', 'other')):
+        for url in (
+            VECTOR_URL.replace('https', 'http'),
+            VECTOR_URL + '2',
+            VECTOR_URL.replace('odoo', 'other'),
+        ):
             self.assert_refused(replace(right, url=url), account, 'wrong')
         body = b'{"a":1}'
         url = f'{VECTOR_URL}&bodySHA256={hashlib.sha256(body).hexdigest()}'
-        json_request = WebhookRequest(headers={'x-twilio-signature': VECTOR_JSON}, url=url, body=body)
+        json_request = WebhookRequest(
+            headers={'x-twilio-signature': VECTOR_JSON}, url=url, body=body
+        )
         self.provider.verify(json_request, account)
         self.assert_refused(replace(json_request, body=b'{"a":2}'), account, 'not signed')
 
     def test_a_body_without_signature_is_not_taken(self):
         """The signature of a form-less request covers its address alone."""
         url_only = sign({})
-        self.provider.verify(WebhookRequest(headers={'x-twilio-signature': url_only}, url=PUBLIC), self.account())
+        self.provider.verify(
+            WebhookRequest(headers={'x-twilio-signature': url_only}, url=PUBLIC), self.account()
+        )
         for body in (b'{"CallSid": "CA1"}', b'CallSid=CA1', b'x'):
             forged = WebhookRequest(headers={'x-twilio-signature': url_only}, url=PUBLIC, body=body)
             self.assert_refused(forged, reason='not signed')
 
     def test_behind_a_proxy(self):
-        """Odoo sees an inside address, Twilio signs the one that it was given, with or without its port."""
+        """Odoo sees an inside address, Twilio signs the one that it was given, with or without its
+        port."""
         inside = 'http://10.0.0.5:8069/telephony/webhook/twilio/token'
-        for public in ('https://odoo.example.com', 'https://odoo.example.com:443', 'https://odoo.example.com:8443'):
+        for public in (
+            'https://odoo.example.com',
+            'https://odoo.example.com:443',
+            'https://odoo.example.com:8443',
+        ):
             account = self.account(webhook_url=f'{public}/telephony/webhook/twilio/token')
-            for tail, suffix in (('', ''), ('/status', 'status'), ('/a/b%20c', 'a/b c'), ('?x=a+b&y=%D0%B6', '')):
+            for tail, suffix in (
+                ('', ''),
+                ('/status', 'status'),
+                ('/a/b%20c', 'a/b c'),
+                ('?x=a+b&y=%D0%B6', ''),
+            ):
                 for signed_by in {public, public.replace(':443', ''), 'https://odoo.example.com'}:
                     signed_url = f'{signed_by}/telephony/webhook/twilio/token{tail}'
                     with self.subTest(signed_url):
-                        self.provider.verify(request(VOICE, inside + tail, suffix, signed_url), account)
+                        self.provider.verify(
+                            request(VOICE, inside + tail, suffix, signed_url), account
+                        )
         self.provider.verify(request(VOICE, inside), self.account(webhook_url=''))
-        elsewhere = request(VOICE, inside, signed_url='https://other.example.com/telephony/webhook/twilio/token')
+        elsewhere = request(
+            VOICE, inside, signed_url='https://other.example.com/telephony/webhook/twilio/token'
+        )
         self.assert_refused(elsewhere, reason='wrong')
         self.assert_refused(request(VOICE, inside + '/x', 'x', PUBLIC), reason='wrong')
 
@@ -155,16 +218,31 @@ class TestProviderTwilio(ProviderCase):
         self.assert_refused(changed, reason='wrong')
 
     def test_shared_key(self):
-        header = {'x-twilio-webhooks-signature-settings': 'key=webhooks_sharedkey_1, algorithm=HMAC_SHA256'}
+        header = {
+            'x-twilio-webhooks-signature-settings': 'key=webhooks_sharedkey_1, algorithm=HMAC_SHA256'
+        }
         right = sign(VOICE, algorithm='HMAC_SHA256')
-        self.provider.verify(request(VOICE, **header, **{'x-twilio-signature': right}), self.account())
+        self.provider.verify(
+            request(VOICE, **header, **{'x-twilio-signature': right}), self.account()
+        )
         self.assert_refused(request(VOICE, **{'x-twilio-signature': right}), reason='wrong')
         self.assert_refused(request(VOICE, **header), reason='wrong')
 
     def test_signature_forged(self):
         right = sign(VOICE)
-        for wrong in (right[:-1], right + '=', right.lower(), 'x', '\xff' * 28, 'й' * 28, '\udcff', sign(LEG),
-                      sign(VOICE, token='another'), sign(VOICE, PUBLIC + '/'), VECTOR):
+        for wrong in (
+            right[:-1],
+            right + '=',
+            right.lower(),
+            'x',
+            '\xff' * 28,
+            'й' * 28,
+            '\udcff',
+            sign(LEG),
+            sign(VOICE, token='another'),
+            sign(VOICE, PUBLIC + '/'),
+            VECTOR,
+        ):
             with self.subTest(wrong=wrong.encode('utf-8', 'replace')):
                 self.assert_refused(request(VOICE, **{'x-twilio-signature': wrong}), reason='wrong')
         for empty in ('', ' '):
@@ -199,7 +277,10 @@ class TestProviderTwilio(ProviderCase):
         for form, names in ((VOICE, ('CallSid',)), (LEG, ('CallSid', 'ParentCallSid'))):
             for name in names:
                 for value in ('', ' ', None, ['a'], {'a': 1}, True):
-                    with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                    with (
+                        self.subTest(name=name, value=value),
+                        self.assertRaisesRegex(ProviderError, name),
+                    ):
                         self.identify({**form, name: value})
                 with self.assertRaisesRegex(ProviderError, name):
                     self.identify({key: value for key, value in form.items() if key != name})
@@ -214,17 +295,32 @@ class TestProviderTwilio(ProviderCase):
 
     def test_values_that_are_none(self):
         for name, wrong in (
-            ('CallStatus', ('teleported', 'RINGING', '"ringing"', '1')), ('Direction', ('sideways', '"inbound"')),
-            ('Timestamp', ('yesterday', '2026-03-02T05:15:10Z', '0', 'Mon, 32 Mar 2026 05:15:10 +0000')),
-            ('SequenceNumber', ('x', '1.5', 'nan')), ('CallDuration', ('x', '00:10')),
-            ('RecordingDuration', ('x',)), ('DialCallStatus', ('vanished',)), ('QueueResult', ('vanished',)),
-            ('QueueTime', ('x',)), ('RecordingStatus', ('vanished',)),
+            ('CallStatus', ('teleported', 'RINGING', '"ringing"', '1')),
+            ('Direction', ('sideways', '"inbound"')),
+            (
+                'Timestamp',
+                ('yesterday', '2026-03-02T05:15:10Z', '0', 'Mon, 32 Mar 2026 05:15:10 +0000'),
+            ),
+            ('SequenceNumber', ('x', '1.5', 'nan')),
+            ('CallDuration', ('x', '00:10')),
+            ('RecordingDuration', ('x',)),
+            ('DialCallStatus', ('vanished',)),
+            ('QueueResult', ('vanished',)),
+            ('QueueTime', ('x',)),
+            ('RecordingStatus', ('vanished',)),
         ):
             for value in wrong:
                 form = {**END, 'RecordingUrl': 'https://api.twilio.com/x', name: value}
                 form = {**form, 'QueueResult': 'hangup'} if name == 'QueueTime' else form
-                form = {**form, 'DialCallStatus': 'busy'} if name.startswith('Dial') and name not in form else form
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                form = (
+                    {**form, 'DialCallStatus': 'busy'}
+                    if name.startswith('Dial') and name not in form
+                    else form
+                )
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify(form)
 
     def test_numbers_as_numbers(self):
@@ -232,16 +328,58 @@ class TestProviderTwilio(ProviderCase):
         self.assertEqual(self.record(VOICE, form).outcome, self.record(VOICE, END).outcome)
 
     def test_withheld_callers(self):
-        for number in ('+266696687', '266696687', '+8656696', '+86282452253', '+7378742833', '+2562533', ''):
-            self.assertEqual(self.record({**VOICE, 'From': number, 'Caller': number}).caller, '', number)
+        for number in (
+            '+266696687',
+            '266696687',
+            '+8656696',
+            '+86282452253',
+            '+7378742833',
+            '+2562533',
+            '',
+        ):
+            self.assertEqual(
+                self.record({**VOICE, 'From': number, 'Caller': number}).caller, '', number
+            )
 
     @PROPERTY
-    @given(st.lists(st.dictionaries(
-        st.sampled_from([*END, *DIAL, 'ParentCallSid', 'RecordingUrl', 'RecordingStatus', 'QueueResult', 'AnsweredBy']),
-        st.one_of(
-            st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.text(max_size=2)),
-            st.sampled_from(sorted({*END.values(), *LEG.values(), 'hangup', 'bridged', 'machine_start', 'failed'}))),
-    ), max_size=6))
+    @given(
+        st.lists(
+            st.dictionaries(
+                st.sampled_from(
+                    [
+                        *END,
+                        *DIAL,
+                        'ParentCallSid',
+                        'RecordingUrl',
+                        'RecordingStatus',
+                        'QueueResult',
+                        'AnsweredBy',
+                    ]
+                ),
+                st.one_of(
+                    st.none(),
+                    st.booleans(),
+                    st.integers(),
+                    st.floats(),
+                    st.text(max_size=5),
+                    st.lists(st.text(max_size=2)),
+                    st.sampled_from(
+                        sorted(
+                            {
+                                *END.values(),
+                                *LEG.values(),
+                                'hangup',
+                                'bridged',
+                                'machine_start',
+                                'failed',
+                            }
+                        )
+                    ),
+                ),
+            ),
+            max_size=6,
+        )
+    )
     def test_anything(self, changes):
         """Whatever comes is a record or a readable reason."""
         forms = []
@@ -252,7 +390,10 @@ class TestProviderTwilio(ProviderCase):
                     forms.append(form)
             except ProviderError as error:
                 self.assertTrue(str(error))
-            for ask in (self.provider.reply, lambda one: self.provider.question(one, self.account())):
+            for ask in (
+                self.provider.reply,
+                lambda one: self.provider.question(one, self.account()),
+            ):
                 try:
                     ask(WebhookRequest(body=json.dumps(form).encode()))
                 except ProviderError as error:
@@ -264,8 +405,13 @@ class TestProviderTwilio(ProviderCase):
     # --- TwiML -------------------------------------------------------------------------------------------------------
 
     def twiml(self, form, answer=None, step=''):
-        asked = replace(request(form, 'http://10.0.0.5:8069/telephony/webhook/twilio/token' + (step and f'?step={step}')),
-                        query={'step': (step,)} if step else {})
+        asked = replace(
+            request(
+                form,
+                'http://10.0.0.5:8069/telephony/webhook/twilio/token' + (step and f'?step={step}'),
+            ),
+            query={'step': (step,)} if step else {},
+        )
         reply = self.provider.reply(asked, answer)
         self.assertEqual((reply.status, reply.content_type), (200, 'text/xml; charset=utf-8'))
         self.assertNotIn('token', reply.body)
@@ -274,7 +420,9 @@ class TestProviderTwilio(ProviderCase):
 
     def test_manager_first(self):
         question, response = self.twiml(VOICE, Answer(manager='anna', team=('anna', 'boris')))
-        self.assertEqual((question.kind, question.number, question.called), ('route', VOICE['From'], VOICE['To']))
+        self.assertEqual(
+            (question.kind, question.number, question.called), ('route', VOICE['From'], VOICE['To'])
+        )
         [dial] = response
         self.assertEqual(dial.get('action'), '?step=team')
         [client] = dial
@@ -285,15 +433,20 @@ class TestProviderTwilio(ProviderCase):
     def test_then_the_team(self):
         for status in ('no-answer', 'busy', 'failed', 'canceled'):
             form = {**DIAL, 'DialCallStatus': status}
-            question, response = self.twiml(form, Answer(manager='anna', team=('anna', 'boris')), 'team')
+            question, response = self.twiml(
+                form, Answer(manager='anna', team=('anna', 'boris')), 'team'
+            )
             self.assertEqual(question.kind, 'route')
             self.assertEqual(response[0].get('action'), '?step=end')
             self.assertEqual([(one.tag, one.text) for one in response[0]], [('Client', 'boris')])
 
     def test_nothing_is_asked_or_rung_after_a_talk(self):
         for form, step in (
-            ({**DIAL, 'DialCallStatus': 'completed'}, 'team'), ({**DIAL, 'CallStatus': 'completed'}, 'team'),
-            (DIAL, 'end'), (DIAL, ''), ({**VOICE, 'From': 'client:anna'}, ''),
+            ({**DIAL, 'DialCallStatus': 'completed'}, 'team'),
+            ({**DIAL, 'CallStatus': 'completed'}, 'team'),
+            (DIAL, 'end'),
+            (DIAL, ''),
+            ({**VOICE, 'From': 'client:anna'}, ''),
             ({**VOICE, 'CallStatus': 'in-progress'}, ''),
         ):
             question, response = self.twiml(form, None, step)
@@ -308,16 +461,37 @@ class TestProviderTwilio(ProviderCase):
         self.assertEqual(response[0].get('action'), '?step=end')
 
     def test_what_is_dialled(self):
-        team = ('client:anna', 'boris', '+447911123456', 'sip:vera@acme.sip.twilio.com', 'vera@acme.sip.twilio.com',
-                'a<b>&"c', 'bad\0')
+        team = (
+            'client:anna',
+            'boris',
+            '+447911123456',
+            'sip:vera@acme.sip.twilio.com',
+            'vera@acme.sip.twilio.com',
+            'a<b>&"c',
+            'bad\0',
+        )
         _question, response = self.twiml(VOICE, Answer(team=team))
-        self.assertEqual([(one.tag, one.text) for one in response[0]], [
-            ('Client', 'anna'), ('Client', 'boris'), ('Number', '+447911123456'),
-            ('Sip', 'sip:vera@acme.sip.twilio.com'), ('Sip', 'sip:vera@acme.sip.twilio.com'), ('Client', 'a<b>&"c')])
-        _question, response = self.twiml(VOICE, Answer(team=tuple(f'c{number}' for number in range(30))))
+        self.assertEqual(
+            [(one.tag, one.text) for one in response[0]],
+            [
+                ('Client', 'anna'),
+                ('Client', 'boris'),
+                ('Number', '+447911123456'),
+                ('Sip', 'sip:vera@acme.sip.twilio.com'),
+                ('Sip', 'sip:vera@acme.sip.twilio.com'),
+                ('Client', 'a<b>&"c'),
+            ],
+        )
+        _question, response = self.twiml(
+            VOICE, Answer(team=tuple(f'c{number}' for number in range(30)))
+        )
         self.assertEqual(len(response[0]), 10)
 
     def test_callbacks_expect_nothing(self):
-        for form in (LEG, END, {'CallSid': PARENT, 'RecordingSid': 'RE1', 'RecordingStatus': 'completed'}):
+        for form in (
+            LEG,
+            END,
+            {'CallSid': PARENT, 'RecordingSid': 'RE1', 'RecordingStatus': 'completed'},
+        ):
             reply = self.provider.reply(request(form))
             self.assertEqual((reply.status, reply.body), (200, ''))

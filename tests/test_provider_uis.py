@@ -15,38 +15,72 @@ from odoo.addons.crm_telephony.providers.uis import EVENTS, TEMPLATES
 from .provider_case import PROPERTY, ProviderCase, form_request, scenarios
 
 FINISHED = {
-    'call_session_id': 900100201, 'communication_id': 900100201, 'direction': 'in', 'start_time': '2026-03-02 10:15:00',
-    'notification_time': '2026-03-02 10:16:19', 'notification_timestamp': 1772435779,
-    'virtual_phone_number': '74957778899', 'contact_phone_number': '74951112233', 'employee_id': 501,
-    'employee_full_name': 'Agent One', 'talk_time_duration': 64, 'total_time_duration': 79, 'wait_time_duration': 15,
-    'is_internal': False, 'external_id': None, 'call_source': 'va',
+    'call_session_id': 900100201,
+    'communication_id': 900100201,
+    'direction': 'in',
+    'start_time': '2026-03-02 10:15:00',
+    'notification_time': '2026-03-02 10:16:19',
+    'notification_timestamp': 1772435779,
+    'virtual_phone_number': '74957778899',
+    'contact_phone_number': '74951112233',
+    'employee_id': 501,
+    'employee_full_name': 'Agent One',
+    'talk_time_duration': 64,
+    'total_time_duration': 79,
+    'wait_time_duration': 15,
+    'is_internal': False,
+    'external_id': None,
+    'call_source': 'va',
 }
 LOST = {
-    'call_session_id': 900100201, 'notification_time': '2026-03-02 10:41:00', 'virtual_phone_number': '74957778899',
-    'contact_phone_number': '74951112255', 'wait_time_duration': 34, 'employee_ids': [501, 502],
+    'call_session_id': 900100201,
+    'notification_time': '2026-03-02 10:41:00',
+    'virtual_phone_number': '74957778899',
+    'contact_phone_number': '74951112255',
+    'wait_time_duration': 34,
+    'employee_ids': [501, 502],
 }
 RECORDING = {
-    'call_session_id': 900100201, 'file_link': 'https://media.uiscom.ru/900100201/0a1b', 'file_duration': 64,
+    'call_session_id': 900100201,
+    'file_link': 'https://media.uiscom.ru/900100201/0a1b',
+    'file_duration': 64,
     'notification_time': '2026-03-02 10:17:30',
 }
 # What is typed in where the account would put a value.
 VALUES = {
-    **FINISHED, **LOST, **RECORDING, 'leg_id': 7001, 'leg_ids': [7000, 7001], 'scenario_name': 'Main "A"\n',
+    **FINISHED,
+    **LOST,
+    **RECORDING,
+    'leg_id': 7001,
+    'leg_ids': [7000, 7001],
+    'scenario_name': 'Main "A"\n',
 }
 USED = (
-    'call_session_id', 'direction', 'start_time', 'notification_time', 'virtual_phone_number', 'contact_phone_number',
-    'employee_id', 'talk_time_duration', 'total_time_duration', 'wait_time_duration',
+    'call_session_id',
+    'direction',
+    'start_time',
+    'notification_time',
+    'virtual_phone_number',
+    'contact_phone_number',
+    'employee_id',
+    'talk_time_duration',
+    'total_time_duration',
+    'wait_time_duration',
 )
 NOW = datetime(2026, 3, 2, 7, 20, tzinfo=timezone.utc)
 
 
-def post(body: str, path: str = 'call_finished', content_type: str = 'application/json') -> WebhookRequest:
+def post(
+    body: str, path: str = 'call_finished', content_type: str = 'application/json'
+) -> WebhookRequest:
     return WebhookRequest(suffix=path, headers={'content-type': content_type}, body=body.encode())
 
 
 def ask(method: str = 'GET', **fields) -> WebhookRequest:
     if method == 'GET':
-        return WebhookRequest(method=method, suffix='route', query={name: (value,) for name, value in fields.items()})
+        return WebhookRequest(
+            method=method, suffix='route', query={name: (value,) for name, value in fields.items()}
+        )
     return replace(form_request(fields), suffix='route')
 
 
@@ -85,13 +119,18 @@ class TestProviderUis(ProviderCase):
 
     def test_nothing_that_is_left_out_hides_a_call(self):
         self.check_nothing_hides_a_call(
-            'call_session_id', 'call_info', but=('untyped', 'untyped_lost', 'timestamp_is_none'))
+            'call_session_id', 'call_info', but=('untyped', 'untyped_lost', 'timestamp_is_none')
+        )
 
     def test_typography(self):
         self.check_typography()
 
     def test_every_event_has_a_sample(self):
-        seen = {one.get('path', '') for _name, scenario in scenarios(self.code) for one in scenario['deliveries']}
+        seen = {
+            one.get('path', '')
+            for _name, scenario in scenarios(self.code)
+            for one in scenario['deliveries']
+        }
         self.assertLessEqual({*EVENTS, 'outbound', 'talk_finished'}, seen)
 
     def test_two_calls_at_once(self):
@@ -110,7 +149,10 @@ class TestProviderUis(ProviderCase):
         """What the owner pastes is, once filled, what we read; and the steps tell him all of it."""
         names = {'inbound', 'ringing', 'talk_started', 'call_finished', 'lost_call', 'recording'}
         self.assertEqual(set(TEMPLATES), names)
-        self.assertIn('{"call_session_id":{{call_session_id}},"file_link":{{file_link}},', TEMPLATES['recording'])
+        self.assertIn(
+            '{"call_session_id":{{call_session_id}},"file_link":{{file_link}},',
+            TEMPLATES['recording'],
+        )
         told = {one.suffix: one.body for one in self.provider.setup_bodies}
         for event, template in TEMPLATES.items():
             with self.subTest(event):
@@ -128,7 +170,9 @@ class TestProviderUis(ProviderCase):
             body = template.replace('{{call_session_id}}', '900100201')
             [payload] = self.provider.split(post(body, event))
             try:
-                self.assertEqual(self.provider.identify(payload, self.account()).call_ref, '900100201')
+                self.assertEqual(
+                    self.provider.identify(payload, self.account()).call_ref, '900100201'
+                )
             except ProviderError as error:
                 self.assertRegex(str(error), 'direction is missing')
         [payload] = self.provider.split(post(TEMPLATES['call_finished']))
@@ -142,18 +186,31 @@ class TestProviderUis(ProviderCase):
             self.provider.verify(request, self.account(api_key='', api_secret=''))
 
     def test_empty_test_posts(self):
-        for request in (post(''), post(' \n'), post('{}'), WebhookRequest(method='GET', suffix='inbound')):
+        for request in (
+            post(''),
+            post(' \n'),
+            post('{}'),
+            WebhookRequest(method='GET', suffix='inbound'),
+        ):
             self.assertEqual(self.provider.split(request), [])
-        self.assertEqual((self.provider.reply(post('')).status, self.provider.reply(post('')).body), (200, ''))
+        self.assertEqual(
+            (self.provider.reply(post('')).status, self.provider.reply(post('')).body), (200, '')
+        )
 
     def test_every_form_of_a_body_is_the_same_event(self):
-        fields = {name: str(value) for name, value in FINISHED.items() if isinstance(value, (str, int))}
+        fields = {
+            name: str(value) for name, value in FINISHED.items() if isinstance(value, (str, int))
+        }
         form = form_request(fields)
         for request in (
-            post(json.dumps(fields)), post('\ufeff' + json.dumps(fields)),
+            post(json.dumps(fields)),
+            post('\ufeff' + json.dumps(fields)),
             post(json.dumps(fields), content_type='text/plain'),
-            replace(post(json.dumps(fields)), form={json.dumps(fields): ('',)}), form, replace(form, form={}),
-            WebhookRequest(method='GET', query=form.form), replace(form, query={'call_session_id': ('1',)}),
+            replace(post(json.dumps(fields)), form={json.dumps(fields): ('',)}),
+            form,
+            replace(form, form={}),
+            WebhookRequest(method='GET', query=form.form),
+            replace(form, query={'call_session_id': ('1',)}),
         ):
             [payload] = self.provider.split(replace(request, suffix='call_finished'))
             self.assertEqual(self.provider.identify(payload, self.account()).call_ref, '900100201')
@@ -165,7 +222,9 @@ class TestProviderUis(ProviderCase):
                 self.provider.split(post(body))
 
     def test_doubled_fields(self):
-        request = replace(form_request({'call_session_id': ['1', '2'], 'direction': 'in'}), suffix='call_finished')
+        request = replace(
+            form_request({'call_session_id': ['1', '2'], 'direction': 'in'}), suffix='call_finished'
+        )
         [payload] = self.provider.split(request)
         self.assertEqual(self.provider.identify(payload, self.account()).call_ref, '1')
 
@@ -175,7 +234,18 @@ class TestProviderUis(ProviderCase):
         """Every variable, in each way in which it can be without a value."""
         for name in FINISHED:
             without = {key: value for key, value in FINISHED.items() if key != name}
-            shapes = ('', ' ', None, '{{%s}}' % name, '{{ x }}', '""', '" "', 'null', '"null"', '"{{x}}"')  # noqa: UP031
+            shapes = (
+                '',
+                ' ',
+                None,
+                '{{%s}}' % name,  # noqa: UP031
+                '{{ x }}',
+                '""',
+                '" "',
+                'null',
+                '"null"',
+                '"{{x}}"',
+            )
             for body in (without, *({**FINISHED, name: value} for value in shapes)):
                 with self.subTest(name=name, value=body.get(name, 'missing')):
                     if name == 'call_session_id':
@@ -192,53 +262,108 @@ class TestProviderUis(ProviderCase):
     def test_wrong_types(self):
         for name in USED:
             for value in (['a'], {'a': 1}, True, [[]]):
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify({**FINISHED, name: value})
-        for name in ('talk_time_duration', 'total_time_duration', 'wait_time_duration', 'file_duration'):
+        for name in (
+            'talk_time_duration',
+            'total_time_duration',
+            'wait_time_duration',
+            'file_duration',
+        ):
             for value in ('-1', -1, 'nan', 'inf', 1e400, '1e99', '9' * 400):
                 self.check_sane(self.record({**FINISHED, name: value}))
             for value in ('abc', '1:04'):
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify({**FINISHED, name: value})
         for value in (['a'], {'a': 1}, 'yes, perhaps', 2):
-            with self.subTest(is_internal=value), self.assertRaisesRegex(ProviderError, 'is_internal'):
+            with (
+                self.subTest(is_internal=value),
+                self.assertRaisesRegex(ProviderError, 'is_internal'),
+            ):
                 self.identify({**FINISHED, 'is_internal': value})
         for value in ({'a': 1}, [[1]], [{}], [True], True):
-            with self.subTest(employee_ids=value), self.assertRaisesRegex(ProviderError, 'employee_ids'):
+            with (
+                self.subTest(employee_ids=value),
+                self.assertRaisesRegex(ProviderError, 'employee_ids'),
+            ):
                 self.identify({**LOST, 'employee_ids': value}, 'lost_call')
         for name in ('contact_info', 'employee_info', 'call_info', 'call_record_file_info'):
             for value in ('x', 1, True, ['x'], '\ud800'):
-                with self.subTest(name=name, value=repr(value)), self.assertRaisesRegex(ProviderError, name) as caught:
+                with (
+                    self.subTest(name=name, value=repr(value)),
+                    self.assertRaisesRegex(ProviderError, name) as caught,
+                ):
                     self.identify({**FINISHED, name: value})
                 str(caught.exception).encode()
 
     def test_bad_times(self):
         for name in ('notification_time', 'start_time'):
-            for value in ('noon', '2026-03-02', '2026-13-02 10:15:00', '02.03.2026 10:15:00', '\0', 'x' * 500,
-                          '2026-03-02 10:15:00+99:99', '2026-03-02 10:15:00 MSK', '2026-03-02 10:15:00.x'):
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+            for value in (
+                'noon',
+                '2026-03-02',
+                '2026-13-02 10:15:00',
+                '02.03.2026 10:15:00',
+                '\0',
+                'x' * 500,
+                '2026-03-02 10:15:00+99:99',
+                '2026-03-02 10:15:00 MSK',
+                '2026-03-02 10:15:00.x',
+            ):
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify({**FINISHED, name: value})
         for value in ('-1', 'nan', '9' * 30, '99999999999999', '0'):
-            self.identify({**LOST, 'notification_timestamp': value, 'notification_time': None}, 'lost_call')
+            self.identify(
+                {**LOST, 'notification_timestamp': value, 'notification_time': None}, 'lost_call'
+            )
         for value in ('soon', '1:04'):
-            with self.subTest(timestamp=value), self.assertRaisesRegex(ProviderError, 'notification_timestamp'):
-                self.identify({**LOST, 'notification_timestamp': value, 'notification_time': None}, 'lost_call')
+            with (
+                self.subTest(timestamp=value),
+                self.assertRaisesRegex(ProviderError, 'notification_timestamp'),
+            ):
+                self.identify(
+                    {**LOST, 'notification_timestamp': value, 'notification_time': None},
+                    'lost_call',
+                )
         for value in ('0001-01-01 00:00:00', '9999-12-31 23:59:59', '0001-01-01 00:00:00+14:00'):
             for zone in ('UTC', 'Asia/Almaty', 'America/New_York'):
-                for names in (('start_time',), ('notification_time',), ('start_time', 'notification_time')):
-                    body = {**FINISHED, 'notification_timestamp': None, **dict.fromkeys(names, value)}
+                for names in (
+                    ('start_time',),
+                    ('notification_time',),
+                    ('start_time', 'notification_time'),
+                ):
+                    body = {
+                        **FINISHED,
+                        'notification_timestamp': None,
+                        **dict.fromkeys(names, value),
+                    }
                     try:
                         self.check_sane(self.record(body, timezone=zone))
                     except ProviderError as error:
                         self.assertRegex(str(error), 'time')
         with self.assertRaisesRegex(ProviderError, 'Asia/Atlantis'):
-            self.provider.identify({'path': 'lost_call', 'body': LOST}, self.account(timezone='Asia/Atlantis'))
+            self.provider.identify(
+                {'path': 'lost_call', 'body': LOST}, self.account(timezone='Asia/Atlantis')
+            )
 
     def test_unknown_events(self):
         for path in ('call_sparkled', 'Inbound', 'inbound/x', '..'):
             with self.subTest(path), self.assertRaisesRegex(ProviderError, 'unknown event'):
                 self.identify(FINISHED, path)
-        for payload in ({}, {'path': 'inbound'}, {'path': 'inbound', 'body': []}, {'path': ['a'], 'body': {}}):
+        for payload in (
+            {},
+            {'path': 'inbound'},
+            {'path': 'inbound', 'body': []},
+            {'path': ['a'], 'body': {}},
+        ):
             with self.assertRaises(ProviderError):
                 self.provider.identify(payload, self.account())
 
@@ -246,18 +371,46 @@ class TestProviderUis(ProviderCase):
         one = self.identify(FINISHED)
         self.assertEqual(one.key, self.identify(dict(reversed(FINISHED.items()))).key)
         self.assertNotEqual(one.key, self.identify({**FINISHED, 'talk_time_duration': 65}).key)
-        self.assertNotEqual(self.identify(LOST, 'lost_call').key, self.identify(LOST, 'inbound').key)
+        self.assertNotEqual(
+            self.identify(LOST, 'lost_call').key, self.identify(LOST, 'inbound').key
+        )
 
     def test_recording_hosts(self):
-        """A link that may not be fetched costs nothing of its event; which may be is asked when somebody listens."""
-        for host in ('media.uiscom.ru', 'app.uiscom.ru', 'media.comagic.ru', 'app.comagic.ru', 'MEDIA.UISCOM.RU',
-                     'media.novofon.ru', 'app.novofon.ru', 'app.callgear.ae', 'media.callgear.com'):
+        """A link that may not be fetched costs nothing of its event; which may be is asked when
+        somebody listens."""
+        for host in (
+            'media.uiscom.ru',
+            'app.uiscom.ru',
+            'media.comagic.ru',
+            'app.comagic.ru',
+            'MEDIA.UISCOM.RU',
+            'media.novofon.ru',
+            'app.novofon.ru',
+            'app.callgear.ae',
+            'media.callgear.com',
+        ):
             self.assertTrue(host_allowed(host, self.provider.recording_hosts), host)
-        foreign = ('uiscom.ru.evil.example', 'evil-uiscom.ru', 'callapi.uiscom.ru', 'localhost', '::1', '10.0.0.1')
+        foreign = (
+            'uiscom.ru.evil.example',
+            'evil-uiscom.ru',
+            'callapi.uiscom.ru',
+            'localhost',
+            '::1',
+            '10.0.0.1',
+        )
         for host in foreign:
             self.assertFalse(host_allowed(host, self.provider.recording_hosts), host)
-        for url in (*(f'https://{host}/x' for host in foreign), 'https:///x', 'https://[x', 'nonsense', '', 'ftp://x.example/1'):
-            self.assertEqual(self.identify({**RECORDING, 'file_link': url}, 'recording').call_ref, '900100201')
+        for url in (
+            *(f'https://{host}/x' for host in foreign),
+            'https:///x',
+            'https://[x',
+            'nonsense',
+            '',
+            'ftp://x.example/1',
+        ):
+            self.assertEqual(
+                self.identify({**RECORDING, 'file_link': url}, 'recording').call_ref, '900100201'
+            )
 
     # --- interactive call processing -----------------------------------------
 
@@ -269,7 +422,10 @@ class TestProviderUis(ProviderCase):
             self.provider.verify(request, self.account())
             self.assertEqual(self.provider.split(request), [])
             question = self.provider.question(request, self.account())
-            self.assertEqual((question.kind, question.number, question.called), ('route', '74951112233', '74957778899'))
+            self.assertEqual(
+                (question.kind, question.number, question.called),
+                ('route', '74951112233', '74957778899'),
+            )
         request = post('{"cdr_id": 1, "numa": 74951112233, "numb": null}', 'route')
         question = self.provider.question(request, self.account())
         self.assertEqual((question.number, question.called), ('74951112233', ''))
@@ -284,8 +440,13 @@ class TestProviderUis(ProviderCase):
             reply = self.provider.reply(ask(numa='74951112233'), answer)
             self.assertEqual((reply.status, reply.content_type), (200, 'application/json'))
             return json.loads(reply.body)
-        self.assertEqual(said(Answer(manager='74951110001', team=('74951110002',))), {'phones': ['74951110001']})
-        self.assertEqual(said(Answer(team=('+7 495 111-00-02', '501'))), {'phones': ['74951110002']})
+
+        self.assertEqual(
+            said(Answer(manager='74951110001', team=('74951110002',))), {'phones': ['74951110001']}
+        )
+        self.assertEqual(
+            said(Answer(team=('+7 495 111-00-02', '501'))), {'phones': ['74951110002']}
+        )
         for nothing in (None, Answer(), Answer(manager='501'), Answer(team=('501', '502'))):
             self.assertEqual(said(nothing), {})
 
@@ -293,23 +454,32 @@ class TestProviderUis(ProviderCase):
 
     @PROPERTY
     @given(
-        st.lists(st.tuples(
-            st.sampled_from((*EVENTS, 'outbound', 'talk_finished')),
-            st.fixed_dictionaries(
-                {'call_session_id': st.just(900100201), 'direction': st.sampled_from(('in', 'out'))},
-                optional={
-                    'notification_time': st.sampled_from(('2026-03-02 10:15:00', '2026-03-02 10:15:40')),
-                    'notification_timestamp': st.integers(1772435700, 1772435800),
-                    'start_time': st.sampled_from(('2026-03-02 10:14:50', '')),
-                    'contact_phone_number': st.sampled_from(('74951112233', '', '102')),
-                    'employee_id': st.sampled_from((501, 502, None)),
-                    'employee_ids': st.sampled_from(([], [501], '501,503')),
-                    'talk_time_duration': st.sampled_from((0, 20, None)),
-                    'total_time_duration': st.sampled_from((0, 40, None)),
-                    'wait_time_duration': st.sampled_from((0, 20, None)),
-                    'is_internal': st.sampled_from((True, False, '{{is_internal}}')),
-                },
-            )), max_size=7),
+        st.lists(
+            st.tuples(
+                st.sampled_from((*EVENTS, 'outbound', 'talk_finished')),
+                st.fixed_dictionaries(
+                    {
+                        'call_session_id': st.just(900100201),
+                        'direction': st.sampled_from(('in', 'out')),
+                    },
+                    optional={
+                        'notification_time': st.sampled_from(
+                            ('2026-03-02 10:15:00', '2026-03-02 10:15:40')
+                        ),
+                        'notification_timestamp': st.integers(1772435700, 1772435800),
+                        'start_time': st.sampled_from(('2026-03-02 10:14:50', '')),
+                        'contact_phone_number': st.sampled_from(('74951112233', '', '102')),
+                        'employee_id': st.sampled_from((501, 502, None)),
+                        'employee_ids': st.sampled_from(([], [501], '501,503')),
+                        'talk_time_duration': st.sampled_from((0, 20, None)),
+                        'total_time_duration': st.sampled_from((0, 40, None)),
+                        'wait_time_duration': st.sampled_from((0, 20, None)),
+                        'is_internal': st.sampled_from((True, False, '{{is_internal}}')),
+                    },
+                ),
+            ),
+            max_size=7,
+        ),
         st.randoms(),
     )
     def test_any_events(self, notifications, random):
@@ -328,11 +498,24 @@ class TestProviderUis(ProviderCase):
     @PROPERTY
     @given(
         st.sampled_from((*EVENTS, '', 'x')),
-        st.dictionaries(st.sampled_from((*VALUES, 'event', 'call_info', 'contact_info')), st.recursive(
-            st.one_of(st.text(max_size=12), st.integers(), st.none(), st.floats(), st.booleans(), st.just('{{x}}')),
-            lambda inner: st.one_of(
-                st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(tuple(VALUES)), inner, max_size=2)),
-            max_leaves=4)),
+        st.dictionaries(
+            st.sampled_from((*VALUES, 'event', 'call_info', 'contact_info')),
+            st.recursive(
+                st.one_of(
+                    st.text(max_size=12),
+                    st.integers(),
+                    st.none(),
+                    st.floats(),
+                    st.booleans(),
+                    st.just('{{x}}'),
+                ),
+                lambda inner: st.one_of(
+                    st.lists(inner, max_size=2),
+                    st.dictionaries(st.sampled_from(tuple(VALUES)), inner, max_size=2),
+                ),
+                max_leaves=4,
+            ),
+        ),
     )
     def test_any_payload(self, path, changes):
         """Whatever stands in a notification, it is identified or there is a reason why not."""

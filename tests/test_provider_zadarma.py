@@ -48,11 +48,18 @@ VECTORS = [
         'MTUzNjRiMjdjYWU1NTMxNjNlZjIzYzA0YmQ4NGE5MzgzZmQyZjY5ZQ==',
     ),
     (
-        {'event': 'NOTIFY_RECORD', 'pbx_call_id': START['pbx_call_id'], 'call_id_with_rec': '1772446500.918273'},
+        {
+            'event': 'NOTIFY_RECORD',
+            'pbx_call_id': START['pbx_call_id'],
+            'call_id_with_rec': '1772446500.918273',
+        },
         'ZGFjMjViODA1NmQ2NzBlOTAyZmI4OGNmMDlhYWY5MTg1YmJhMjgzNQ==',
     ),
     (
-        {'event': 'SMS', 'result': '{"caller_id":"74951112233","caller_did":"74957778899","text":"Hello"}'},
+        {
+            'event': 'SMS',
+            'result': '{"caller_id":"74951112233","caller_did":"74957778899","text":"Hello"}',
+        },
         'NTFiMTg2MjliMTgyNjUzZTRhODgwOTVmYjdkNjZkYmY5MGRlNmU2NQ==',
     ),
 ]
@@ -72,7 +79,10 @@ def signature(form: dict, secret: str, raw: bool = False) -> str:
         names = ['caller_id', 'called_did', 'call_start']
     else:
         names = ['result']
-    first = [value[0] if isinstance(value, list) else value for value in (form.get(name, '') for name in names)]
+    first = [
+        value[0] if isinstance(value, list) else value
+        for value in (form.get(name, '') for name in names)
+    ]
     mac = hmac.new(secret.encode(), ''.join(first).encode(), 'sha1')
     return base64.b64encode(mac.digest() if raw else mac.hexdigest().encode()).decode()
 
@@ -98,7 +108,9 @@ class TestProviderZadarma(ProviderCase):
         return self.provider.identify(form, self.account())
 
     def record(self, *forms, received_at=None, **account):
-        stored = [Stored(form, received_at or datetime(2026, 3, 9, tzinfo=timezone.utc)) for form in forms]
+        stored = [
+            Stored(form, received_at or datetime(2026, 3, 9, tzinfo=timezone.utc)) for form in forms
+        ]
         return fold(self.provider.translate(stored, self.account(**account)))
 
     def assert_refused(self, request, account=None, reason=''):
@@ -123,7 +135,9 @@ class TestProviderZadarma(ProviderCase):
 
     def test_every_event_has_a_sample(self):
         seen = {
-            delivery['form']['event'] for _name, scenario in scenarios(self.code) for delivery in scenario['deliveries']
+            delivery['form']['event']
+            for _name, scenario in scenarios(self.code)
+            for delivery in scenario['deliveries']
         }
         self.assertLessEqual(
             {
@@ -173,7 +187,9 @@ class TestProviderZadarma(ProviderCase):
             'x' * 257,
         ):
             with self.subTest(echo=echo[:20]):
-                reply = self.provider.handshake(WebhookRequest(method='GET', query={'zd_echo': (echo,)}))
+                reply = self.provider.handshake(
+                    WebhookRequest(method='GET', query={'zd_echo': (echo,)})
+                )
                 self.assertEqual(reply.status, 400)
                 self.assertNotIn(echo, reply.body)
 
@@ -182,7 +198,9 @@ class TestProviderZadarma(ProviderCase):
         self.assertIsNone(self.provider.handshake(form_request({**START, 'zd_echo': 'x'})))
         self.assertIsNone(self.provider.handshake(form_request(START)))
         self.assertIsNone(self.provider.handshake(WebhookRequest(method='GET')))
-        self.assertIsNone(self.provider.handshake(WebhookRequest(method='GET', query={'zd_echo': ('',)})))
+        self.assertIsNone(
+            self.provider.handshake(WebhookRequest(method='GET', query={'zd_echo': ('',)}))
+        )
 
     # --- signatures --------------------------------------------------------------------------------------------------
 
@@ -191,7 +209,9 @@ class TestProviderZadarma(ProviderCase):
             with self.subTest(form['event']):
                 self.assertEqual(signature(form, self.secret), known)
                 self.provider.verify(form_request(form, {'signature': known}), self.account())
-                self.provider.verify(form_request(form, {'signature': f' {known}\r\n'}), self.account())
+                self.provider.verify(
+                    form_request(form, {'signature': f' {known}\r\n'}), self.account()
+                )
 
     def test_signature_raw(self):
         self.assertEqual(signature(START, self.secret, raw=True), START_RAW)
@@ -243,7 +263,9 @@ class TestProviderZadarma(ProviderCase):
     def test_no_secret_configured(self):
         for form in (START, {}):
             self.assert_refused(
-                form_request(form, {'signature': signature(form, '')}), self.account(api_secret=''), reason='no secret'
+                form_request(form, {'signature': signature(form, '')}),
+                self.account(api_secret=''),
+                reason='no secret',
             )
 
     def test_doubled_fields_are_read_as_they_were_signed(self):
@@ -258,12 +280,16 @@ class TestProviderZadarma(ProviderCase):
     # --- transport ---------------------------------------------------------------------------------------------------
 
     def test_multipart_that_odoo_could_not_read(self):
-        """Seen in the wild: the boundary in the body has two dashes more than the one in the header."""
+        """Seen in the wild: the boundary in the body has two dashes more than the one in the
+        header."""
         text = {**START, 'note': 'Сәлем\r\nекінші жол', 'empty': ''}
         for line in ('\r\n', '\n'):
             for before in ('', '\r\n'):
                 request = WebhookRequest(
-                    headers={'content-type': 'multipart/form-data; boundary=abc', 'signature': VECTORS[0][1]},
+                    headers={
+                        'content-type': 'multipart/form-data; boundary=abc',
+                        'signature': VECTORS[0][1],
+                    },
                     body=before.encode() + multipart(text, '--abc', line),
                 )
                 self.provider.verify(request, self.account())
@@ -287,7 +313,9 @@ class TestProviderZadarma(ProviderCase):
         ):
             with self.subTest(body=body[:20]):
                 request = WebhookRequest(headers={'content-type': 'multipart/form-data'}, body=body)
-                self.assert_refused(WebhookRequest(headers={**request.headers, 'signature': 'x'}, body=body))
+                self.assert_refused(
+                    WebhookRequest(headers={**request.headers, 'signature': 'x'}, body=body)
+                )
                 try:
                     self.provider.split(request)
                 except ProviderError as error:
@@ -301,7 +329,9 @@ class TestProviderZadarma(ProviderCase):
 
     def test_identity(self):
         one = self.identify(START)
-        self.assertEqual((one.kind, one.call_ref, one.ignored), ('NOTIFY_START', START['pbx_call_id'], ''))
+        self.assertEqual(
+            (one.kind, one.call_ref, one.ignored), ('NOTIFY_START', START['pbx_call_id'], '')
+        )
         self.assertEqual(one.key, self.identify(dict(reversed(START.items()))).key)
         self.assertNotEqual(one.key, self.identify({**START, 'caller_id': '1'}).key)
         self.assertNotEqual(one.key, self.identify({**START, 'event': 'NOTIFY_END'}).key)
@@ -337,9 +367,19 @@ class TestProviderZadarma(ProviderCase):
             self.identify({key: value for key, value in END.items() if key != name})
 
     def test_wrong_types(self):
-        for name in ('caller_id', 'called_did', 'internal', 'duration', 'disposition', 'is_recorded'):
+        for name in (
+            'caller_id',
+            'called_did',
+            'internal',
+            'duration',
+            'disposition',
+            'is_recorded',
+        ):
             for value in (['a'], {'a': 1}, True):
-                with self.subTest(name=name, value=value), self.assertRaisesRegex(ProviderError, name):
+                with (
+                    self.subTest(name=name, value=value),
+                    self.assertRaisesRegex(ProviderError, name),
+                ):
                     self.identify({**END, name: value})
         self.assertEqual(self.record({**END, 'duration': 64, 'internal': 101}).extension, '101')
         for value in ('-1', 'nan', 'inf', '1e99', '9' * 400):
@@ -395,7 +435,12 @@ class TestProviderZadarma(ProviderCase):
             for spelled in (word, word.upper(), f' {word.title()} '):
                 duration = '10' if word == 'answered' else '0'
                 form = {**END, 'disposition': spelled, 'duration': duration}
-                out = {**form, 'event': 'NOTIFY_OUT_END', 'pbx_call_id': 'out_1', 'destination': '74951112244'}
+                out = {
+                    **form,
+                    'event': 'NOTIFY_OUT_END',
+                    'pbx_call_id': 'out_1',
+                    'destination': '74951112244',
+                }
                 with self.subTest(spelled):
                     self.assertEqual(self.record(form).outcome, inbound)
                     self.assertEqual(self.record(out).outcome, outbound)
@@ -470,7 +515,9 @@ class TestProviderZadarma(ProviderCase):
                     'internal': st.sampled_from(('', '101', '102')),
                     'destination': st.sampled_from(('', '101', '102', '74951112244')),
                     'duration': st.sampled_from(('', '0', '5', '600')),
-                    'disposition': st.sampled_from(('', 'answered', 'cancel', 'busy', 'no answer', 'nonsense')),
+                    'disposition': st.sampled_from(
+                        ('', 'answered', 'cancel', 'busy', 'no answer', 'nonsense')
+                    ),
                     'is_recorded': st.sampled_from(('', '0', '1')),
                     'call_id_with_rec': st.sampled_from(('', 'r1', 'r2')),
                     'transfer_from': st.sampled_from(('', '101')),
@@ -512,7 +559,9 @@ class TestProviderZadarma(ProviderCase):
                 st.none(),
                 st.floats(),
                 st.lists(st.text(max_size=3), max_size=2),
-                st.sampled_from(('NOTIFY_END', 'NOTIFY_OUT_END', 'NOTIFY_ANSWER', 'SMS', '2026-03-02 10:15:00')),
+                st.sampled_from(
+                    ('NOTIFY_END', 'NOTIFY_OUT_END', 'NOTIFY_ANSWER', 'SMS', '2026-03-02 10:15:00')
+                ),
             ),
         )
     )
@@ -521,7 +570,11 @@ class TestProviderZadarma(ProviderCase):
         payload = {**END, **payload}
         try:
             self.provider.identify(payload, self.account())
-            self.record(payload) if payload['event'] in ('NOTIFY_END', 'NOTIFY_OUT_END', 'NOTIFY_ANSWER') else None
+            self.record(payload) if payload['event'] in (
+                'NOTIFY_END',
+                'NOTIFY_OUT_END',
+                'NOTIFY_ANSWER',
+            ) else None
         except ProviderError as error:
             self.assertTrue(str(error))
             json.dumps(str(error)).encode()

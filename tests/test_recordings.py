@@ -1,4 +1,5 @@
 """Recordings: who may listen, in parts, and from where alone they are fetched."""
+
 import http.server
 import itertools
 import shutil
@@ -29,6 +30,7 @@ SOUND = bytes(range(256)) * 40
 
 class PbxStorage(http.server.BaseHTTPRequestHandler):
     """A PBX's file server: sound with Range, redirects, and answers that are no sound."""
+
     seen = []
 
     def do_GET(self):
@@ -45,12 +47,16 @@ class PbxStorage(http.server.BaseHTTPRequestHandler):
         body, status = SOUND, 200
         if wanted := self.headers.get('Range'):
             first, last = wanted.removeprefix('bytes=').split('-')
-            body, status = SOUND[int(first):int(last or len(SOUND) - 1) + 1], 206
+            body, status = SOUND[int(first) : int(last or len(SOUND) - 1) + 1], 206
         self.send_response(status)
-        self.send_header('Content-Type', 'text/html' if self.path == '/page.mp3' else 'application/octet-stream')
+        self.send_header(
+            'Content-Type', 'text/html' if self.path == '/page.mp3' else 'application/octet-stream'
+        )
         self.send_header('Content-Length', str(len(body)))
         if status == 206:
-            self.send_header('Content-Range', f'bytes {first}-{int(first) + len(body) - 1}/{len(SOUND)}')
+            self.send_header(
+                'Content-Range', f'bytes {first}-{int(first) + len(body) - 1}/{len(SOUND)}'
+            )
         self.end_headers()
         self.wfile.write(body)
 
@@ -82,11 +88,29 @@ def as_public():
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestFetch(BaseCase):
-
     def test_only_public_addresses(self):
-        for address in ('127.0.0.1', '127.8.8.8', '0.0.0.0', '10.1.2.3', '172.16.0.1', '192.168.1.1', '169.254.169.254',
-                        '100.64.0.1', '224.0.0.1', '255.255.255.255', '::1', '::', 'fe80::1%eth0', 'fc00::1', 'ff02::1',
-                        '::ffff:127.0.0.1', '::ffff:10.0.0.1', '2002:7f00:1::', '64:ff9b::7f00:1', '2001:0:1::'):
+        for address in (
+            '127.0.0.1',
+            '127.8.8.8',
+            '0.0.0.0',
+            '10.1.2.3',
+            '172.16.0.1',
+            '192.168.1.1',
+            '169.254.169.254',
+            '100.64.0.1',
+            '224.0.0.1',
+            '255.255.255.255',
+            '::1',
+            '::',
+            'fe80::1%eth0',
+            'fc00::1',
+            'ff02::1',
+            '::ffff:127.0.0.1',
+            '::ffff:10.0.0.1',
+            '2002:7f00:1::',
+            '64:ff9b::7f00:1',
+            '2001:0:1::',
+        ):
             with self.subTest(address=address):
                 self.assertFalse(fetch.is_public(address))
         for address in ('8.8.8.8', '2a00:1450:4010:c0f::71', '185.45.152.42'):
@@ -99,19 +123,44 @@ class TestFetch(BaseCase):
         listener.settimeout(0.2)
         port = listener.getsockname()[1]
         self.addCleanup(listener.close)
-        hosts = ('127.0.0.1', 'localhost', '2130706433', '0x7f000001', '127.1', '[::1]', '[::ffff:127.0.0.1]', '0')
+        hosts = (
+            '127.0.0.1',
+            'localhost',
+            '2130706433',
+            '0x7f000001',
+            '127.1',
+            '[::1]',
+            '[::ffff:127.0.0.1]',
+            '0',
+        )
         for host in hosts:
             with self.subTest(host=host), self.assertRaises(ProviderError):
-                fetch.open_sound(f'http://{host}:{port}/a.mp3', [host.strip('[]'), '.localhost', 'localhost'])
+                fetch.open_sound(
+                    f'http://{host}:{port}/a.mp3', [host.strip('[]'), '.localhost', 'localhost']
+                )
         with self.assertRaises(TimeoutError):
             listener.accept()
 
     def test_only_named_hosts_and_plain_addresses(self):
-        for url in ('https://evil.example.com/a.mp3', 'https://notrecords.example.com/a.mp3',
-                    'https://records.example.com.evil.org/a.mp3', 'https://records.example.com@evil.org/a.mp3',
-                    'https://user:pass@records.example.com/a.mp3', 'file:///etc/passwd', 'ftp://records.example.com/a',
-                    '//records.example.com/a', 'gopher://records.example.com', '', 'https://', 'https://[bad/'):
-            with self.subTest(url=url), patch.object(socket, 'getaddrinfo') as resolve, self.assertRaises(ProviderError):
+        for url in (
+            'https://evil.example.com/a.mp3',
+            'https://notrecords.example.com/a.mp3',
+            'https://records.example.com.evil.org/a.mp3',
+            'https://records.example.com@evil.org/a.mp3',
+            'https://user:pass@records.example.com/a.mp3',
+            'file:///etc/passwd',
+            'ftp://records.example.com/a',
+            '//records.example.com/a',
+            'gopher://records.example.com',
+            '',
+            'https://',
+            'https://[bad/',
+        ):
+            with (
+                self.subTest(url=url),
+                patch.object(socket, 'getaddrinfo') as resolve,
+                self.assertRaises(ProviderError),
+            ):
                 fetch.open_sound(url, ['records.example.com'])
             resolve.assert_not_called()
         self.assertTrue(fetch.host_allowed('a.records.example.com', ['.records.example.com']))
@@ -120,14 +169,23 @@ class TestFetch(BaseCase):
 
     def test_a_name_is_resolved_once_and_every_address_must_be_public(self):
         def resolve(*answers):
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, '', (answer, 443)) for answer in answers]
-        with patch.object(socket, 'getaddrinfo', return_value=resolve('8.8.8.8', '10.0.0.1')), \
-                self.assertRaisesRegex(ProviderError, "private network"):
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, '', (answer, 443)) for answer in answers
+            ]
+
+        with (
+            patch.object(socket, 'getaddrinfo', return_value=resolve('8.8.8.8', '10.0.0.1')),
+            self.assertRaisesRegex(ProviderError, "private network"),
+        ):
             fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
         # public at the first answer, private at the second: the connection must go to the first
-        with patch.object(socket, 'getaddrinfo', side_effect=[resolve('203.0.114.1'), resolve('127.0.0.1')]) as asked, \
-                patch.object(socket, 'create_connection', side_effect=ConnectionError) as connect, \
-                self.assertRaisesRegex(ProviderError, "does not answer"):
+        with (
+            patch.object(
+                socket, 'getaddrinfo', side_effect=[resolve('203.0.114.1'), resolve('127.0.0.1')]
+            ) as asked,
+            patch.object(socket, 'create_connection', side_effect=ConnectionError) as connect,
+            self.assertRaisesRegex(ProviderError, "does not answer"),
+        ):
             fetch.open_sound('https://records.example.com/a.mp3', ['records.example.com'])
         self.assertEqual(asked.call_count, 1)
         self.assertEqual(connect.call_args.args[0], ('203.0.114.1', 443))
@@ -146,19 +204,27 @@ class TestFetch(BaseCase):
             for path, reason in [('/page.mp3', "text/html"), ('/gone.mp3', "404")]:
                 with self.subTest(path), self.assertRaisesRegex(ProviderError, reason):
                     fetch.open_sound(here + path, ['127.0.0.1'])
-            with patch.object(fetch, 'MAX_BYTES', 100), self.assertRaisesRegex(ProviderError, "no recording is so long"):
+            with (
+                patch.object(fetch, 'MAX_BYTES', 100),
+                self.assertRaisesRegex(ProviderError, "no recording is so long"),
+            ):
                 fetch.open_sound(f'{here}/a.wav', ['127.0.0.1'])
-            self.assertEqual(fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).headers['Content-Type'], 'audio/wav')
+            self.assertEqual(
+                fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).headers['Content-Type'],
+                'audio/wav',
+            )
             self.assertNotIn('Authorization', PbxStorage.seen[-1][1])
 
 
 def drip(pause, *pieces, endless=b''):
     """What a slow server sends: one piece after another, then the last for ever."""
+
     def serve(client):
         client.recv(65536)
         for piece in itertools.chain(pieces, itertools.repeat(endless) if endless else ()):
             client.sendall(piece)
             time.sleep(pause)
+
     return serve
 
 
@@ -193,7 +259,12 @@ class TestSlowServers(BaseCase):
 
     def setUp(self):
         super().setUp()
-        for name, seconds in (('ANSWER_SECONDS', 0.6), ('PACE_SECONDS', 0.6), ('TOTAL_SECONDS', 1.5), ('LEAST_PACE', 8192)):
+        for name, seconds in (
+            ('ANSWER_SECONDS', 0.6),
+            ('PACE_SECONDS', 0.6),
+            ('TOTAL_SECONDS', 1.5),
+            ('LEAST_PACE', 8192),
+        ):
             self.startPatcher(patch.object(fetch, name, seconds))
 
     def fetch(self, serve, error=None, reason="too slow"):
@@ -211,31 +282,46 @@ class TestSlowServers(BaseCase):
         self.fetch(lambda client: time.sleep(4), fetch.TooSlow)
 
     def test_answers_byte_by_byte(self):
-        self.fetch(drip(0.1, *(HEAD[at:at + 1] for at in range(len(HEAD)))), fetch.TooSlow)
+        self.fetch(drip(0.1, *(HEAD[at : at + 1] for at in range(len(HEAD)))), fetch.TooSlow)
         self.fetch(drip(0.1, HEAD, endless=b'X-More: 1\r\n'), fetch.TooSlow)
 
     def test_leads_on_and_on(self):
-        self.fetch(drip(0.4, b'', b'HTTP/1.1 302 Found\r\nLocation: /b.mp3\r\nContent-Length: 0\r\n\r\n'), fetch.TooSlow)
+        self.fetch(
+            drip(0.4, b'', b'HTTP/1.1 302 Found\r\nLocation: /b.mp3\r\nContent-Length: 0\r\n\r\n'),
+            fetch.TooSlow,
+        )
 
     def test_sends_byte_by_byte(self):
         self.fetch(drip(0.1, HEAD + b'Content-Length: 100000\r\n\r\n', endless=b'x'), fetch.TooSlow)
-        self.fetch(drip(0.1, HEAD + b'Transfer-Encoding: chunked\r\n\r\n', endless=b'1\r\nx\r\n'), fetch.TooSlow)
+        self.fetch(
+            drip(0.1, HEAD + b'Transfer-Encoding: chunked\r\n\r\n', endless=b'1\r\nx\r\n'),
+            fetch.TooSlow,
+        )
         self.fetch(drip(0.1, HEAD + b'\r\n', endless=b'x'), fetch.TooSlow)
 
     def test_sends_and_stops(self):
         def serve(client):
             drip(0, HEAD + b'Content-Length: 100000\r\n\r\n', b'x' * 50000)(client)
             time.sleep(4)
+
         self.fetch(serve, fetch.TooSlow)
 
     def test_never_ends(self):
         self.fetch(drip(0.05, HEAD + b'\r\n', endless=b'x' * 4096), fetch.TooSlow)
-        with patch.object(fetch, 'MAX_BYTES', 10 ** 6):
-            self.fetch(drip(0, HEAD + b'\r\n', endless=b'x' * 65536), ProviderError, "no recording is so long")
+        with patch.object(fetch, 'MAX_BYTES', 10**6):
+            self.fetch(
+                drip(0, HEAD + b'\r\n', endless=b'x' * 65536),
+                ProviderError,
+                "no recording is so long",
+            )
 
     def test_breaks_off(self):
-        self.fetch(drip(0, HEAD + b'Content-Length: 1000\r\n\r\n', b'x' * 999), ProviderError, "broke off")
-        self.fetch(drip(0, HEAD + b'Transfer-Encoding: chunked\r\n\r\n3\r\nab'), ProviderError, "broke off")
+        self.fetch(
+            drip(0, HEAD + b'Content-Length: 1000\r\n\r\n', b'x' * 999), ProviderError, "broke off"
+        )
+        self.fetch(
+            drip(0, HEAD + b'Transfer-Encoding: chunked\r\n\r\n3\r\nab'), ProviderError, "broke off"
+        )
         self.fetch(drip(0, b'nonsense\r\n'), ProviderError, "does not answer")
 
     def test_slow_but_steady(self):
@@ -245,11 +331,20 @@ class TestSlowServers(BaseCase):
 
     def test_a_player_gets_parts(self):
         with storage() as here, as_public(), patch.object(fetch, 'PART', 1000):
-            for asked, first, last in (('bytes=0-', 0, 1000), ('bytes=5000-', 5000, 6000), ('bytes=5-9', 5, 10),
-                                       ('bytes=0-99999', 0, 1000), ('bytes=10000-', 10000, 10240)):
+            for asked, first, last in (
+                ('bytes=0-', 0, 1000),
+                ('bytes=5000-', 5000, 6000),
+                ('bytes=5-9', 5, 10),
+                ('bytes=0-99999', 0, 1000),
+                ('bytes=10000-', 10000, 10240),
+            ):
                 sound = fetch.open_sound(f'{here}/a.mp3', ['127.0.0.1'], asked)
-                self.assertEqual((sound.status, b''.join(sound.chunks)), (206, SOUND[first:last]), asked)
-                self.assertEqual(sound.headers['Content-Range'], f'bytes {first}-{last - 1}/{len(SOUND)}')
+                self.assertEqual(
+                    (sound.status, b''.join(sound.chunks)), (206, SOUND[first:last]), asked
+                )
+                self.assertEqual(
+                    sound.headers['Content-Range'], f'bytes {first}-{last - 1}/{len(SOUND)}'
+                )
             for asked in ('', 'bytes=0-1,5-9', 'lines=1-', 'bytes=x-', 'bytes=-5', 'bytes=\u0661-'):
                 sound = fetch.open_sound(f'{here}/a.mp3', ['127.0.0.1'], asked)
                 self.assertEqual((sound.status, b''.join(sound.chunks)), (200, SOUND), asked)
@@ -257,7 +352,6 @@ class TestSlowServers(BaseCase):
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestSeats(BaseCase):
-
     def setUp(self):
         super().setUp()
         self.folder = Path(tempfile.mkdtemp())
@@ -317,14 +411,17 @@ with seated(pathlib.Path({str(self.folder)!r}), {{'a': 1}}, {{}}):
 
 
 class TestPlayer(TelephonyHttpCase):
-
     def record(self, url):
-        self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60),
-                  self.event('recording', recording_url=url))
+        self.play(
+            self.event('ended', outcome='answered', extension='101', talk_seconds=60),
+            self.event('recording', recording_url=url),
+        )
         return self.call().recording_ids
 
     def get(self, recording, **headers):
-        return self.url_open(f'/telephony/recording/{recording.id}', headers=headers, allow_redirects=False)
+        return self.url_open(
+            f'/telephony/recording/{recording.id}', headers=headers, allow_redirects=False
+        )
 
     def test_played_in_parts_through_our_own_route(self):
         with storage() as here, as_public():
@@ -349,7 +446,9 @@ class TestPlayer(TelephonyHttpCase):
                     self.assertEqual(self.get(recording).status_code, status)
             self.authenticate(None, None)
             self.assertIn('/web/login', self.get(recording).headers['Location'])
-            self.assertEqual(len(PbxStorage.seen), 2, "who may not listen must not make us fetch either")
+            self.assertEqual(
+                len(PbxStorage.seen), 2, "who may not listen must not make us fetch either"
+            )
         self.authenticate('tel_super', 'tel_super')
         self.assertEqual(self.url_open('/telephony/recording/999999999').status_code, 404)
 
@@ -363,7 +462,11 @@ class TestPlayer(TelephonyHttpCase):
         self.assertIn('records.example.com', recording.error)
 
     def test_who_finds_no_seat_is_told(self):
-        with storage() as here, as_public(), patch.multiple(telephony_recording, THREAD_SEATS=1, PATIENCE=0.1):
+        with (
+            storage() as here,
+            as_public(),
+            patch.multiple(telephony_recording, THREAD_SEATS=1, PATIENCE=0.1),
+        ):
             recording = self.record(f'{here}/a.mp3')
             self.account.recording_hosts = '127.0.0.1'
             self.authenticate('tel_anna', 'tel_anna')
@@ -373,13 +476,19 @@ class TestPlayer(TelephonyHttpCase):
                 self.assertEqual(self.post(self.event('ended', 'c2')).status_code, 200)
             self.env.invalidate_all()
             self.assertIn("Too many", response.text)
-            self.assertEqual((recording.with_user(self.anna).error, recording.state), (response.text, 'failed'))
+            self.assertEqual(
+                (recording.with_user(self.anna).error, recording.state), (response.text, 'failed')
+            )
             self.assertEqual(self.get(recording).content, SOUND)
             self.env.invalidate_all()
             self.assertEqual((recording.error, recording.state), (False, 'ready'))
 
     def test_a_slow_server_is_told_to_the_listener(self):
-        with slow_server(lambda client: time.sleep(4)) as url, as_public(), patch.object(fetch, 'ANSWER_SECONDS', 0.3):
+        with (
+            slow_server(lambda client: time.sleep(4)) as url,
+            as_public(),
+            patch.object(fetch, 'ANSWER_SECONDS', 0.3),
+        ):
             recording = self.record(url)
             self.account.recording_hosts = '127.0.0.1'
             self.authenticate('tel_anna', 'tel_anna')
@@ -392,29 +501,43 @@ class TestPlayer(TelephonyHttpCase):
     def test_workers_are_never_all_taken(self):
         """One PBX gets a quarter of them, all together half, and who waits leaves one."""
         recording = self.record('https://records.example.com/a.mp3')
-        for workers, own, of_all, waiting in ((1, 1, 1, 0), (2, 1, 1, 0), (4, 1, 2, 1), (9, 2, 4, 4)):
-            with patch.dict(config.options, workers=workers), patch.object(telephony_recording, 'seated') as sit:
+        for workers, own, of_all, waiting in (
+            (1, 1, 1, 0),
+            (2, 1, 1, 0),
+            (4, 1, 2, 1),
+            (9, 2, 4, 4),
+        ):
+            with (
+                patch.dict(config.options, workers=workers),
+                patch.object(telephony_recording, 'seated') as sit,
+            ):
                 recording._seated()
             (_folder, rows, queue, _patience), _named = sit.call_args
             self.assertEqual((*rows.values(), *queue.values()), (own, of_all, waiting), workers)
             self.assertTrue(of_all + waiting < workers or workers == 1)
 
     def test_a_supervisor_may_open_it_at_the_pbx(self):
-        """Where it cannot be played here: a PBX that wants its own people's login, as 3CX without its XAPI."""
+        """Where it cannot be played here: a PBX that wants its own people's login, as 3CX without
+        its XAPI."""
         recording = self.record('https://records.example.com/a.mp3')
-        self.assertEqual(recording.with_user(self.supervisor).source_url, 'https://records.example.com/a.mp3')
+        self.assertEqual(
+            recording.with_user(self.supervisor).source_url, 'https://records.example.com/a.mp3'
+        )
         self.assertFalse(recording.with_user(self.anna).source_url)
         recording.url = 'javascript:alert(1)'
         self.assertFalse(recording.with_user(self.supervisor).source_url)
 
     def test_what_needs_a_login_is_played_with_the_account_s(self):
-        """Twilio with HTTP authentication of media, whose API stands on loopback here: no host has to be entered for it."""
+        """Twilio with HTTP authentication of media, whose API stands on loopback here: no host has
+        to be entered for it."""
         pbx = FakeTwilio()
         self.addCleanup(pbx.close)
         sid = 'RE00000000000000000000000000000001'
         pbx.recordings = [{'sid': sid, 'status': 'completed'}]
         self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60))
-        self.account.write({'provider': 'twilio', 'api_url': pbx.url, 'api_key': pbx.key, 'api_secret': pbx.secret})
+        self.account.write(
+            {'provider': 'twilio', 'api_url': pbx.url, 'api_key': pbx.key, 'api_secret': pbx.secret}
+        )
         recording = self.env['telephony.recording'].create({'call_id': self.call().id, 'ref': sid})
         self.authenticate('tel_anna', 'tel_anna')
         whole = self.get(recording)
@@ -428,8 +551,15 @@ class TestPlayer(TelephonyHttpCase):
 
     def test_an_attachment_of_ours(self):
         recording = self.record('https://records.example.com/a.mp3')
-        recording.attachment_id = self.env['ir.attachment'].create({
-            'name': 'a.wav', 'raw': SOUND, 'mimetype': 'audio/wav', 'res_model': recording._name, 'res_id': recording.id})
+        recording.attachment_id = self.env['ir.attachment'].create(
+            {
+                'name': 'a.wav',
+                'raw': SOUND,
+                'mimetype': 'audio/wav',
+                'res_model': recording._name,
+                'res_id': recording.id,
+            }
+        )
         self.authenticate('tel_anna', 'tel_anna')
         part = self.get(recording, Range='bytes=0-9')
         self.assertEqual((part.status_code, part.content), (206, SOUND[:10]))

@@ -1,4 +1,6 @@
-"""A saved result is the truth: what it says of a short talk closes the callback, and nobody asks what is told already."""
+"""A saved result is the truth: what it says of a short talk closes the callback, and nobody asks
+what is told already."""
+
 from datetime import datetime, timedelta
 
 from freezegun import freeze_time
@@ -13,7 +15,6 @@ WEDNESDAY = datetime(2026, 11, 4, 10, 0)
 
 
 class TestResults(TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -21,8 +22,10 @@ class TestResults(TelephonyCase):
         cls.rule = cls.env.ref('crm_telephony.rule_short')
         cls.rule.active = True
         cls.lead = cls.new_lead()
-        cls.agreed, cls.again, cls.wrong = (cls.env.ref(f'crm_telephony.disposition_{name}') for name in (
-            'agreed', 'call_again', 'wrong_number'))
+        cls.agreed, cls.again, cls.wrong = (
+            cls.env.ref(f'crm_telephony.disposition_{name}')
+            for name in ('agreed', 'call_again', 'wrong_number')
+        )
 
     def tell(self, minutes, event):
         moment = WEDNESDAY + timedelta(minutes=minutes)
@@ -46,20 +49,34 @@ class TestResults(TelephonyCase):
         self.env.invalidate_all()
 
     def questions(self):
-        return self.lead.activity_ids.filtered(lambda activity: "what was it about" in (activity.summary or ''))
+        return self.lead.activity_ids.filtered(
+            lambda activity: "what was it about" in (activity.summary or '')
+        )
 
     def test_a_short_talk_to_a_result_closes_the_callback(self):
         call = self.lose_and_call()
         self.assertEqual(self.callbacks().state, 'open', "nobody has said yet that it was a talk")
         self.save(call, self.agreed)
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'done', 'close_kind': 'reached', 'closing_call_id': call.id, 'closed_by_id': self.anna.id,
-            'recovery_rate': 1, 'served_minutes': 4}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'state': 'done',
+                    'close_kind': 'reached',
+                    'closing_call_id': call.id,
+                    'closed_by_id': self.anna.id,
+                    'recovery_rate': 1,
+                    'served_minutes': 4,
+                }
+            ],
+        )
         self.assertTrue(call.is_reached)
         self.assertTrue(call.is_short, "the PBX's word stays")
         self.assertTrue(self.call('c1').is_called_back)
         self.tell(30, self.outbound('ended', 'o2', outcome='no_answer'))
-        self.assertEqual(self.call('o2').attempt, 1, "the count starts again: the customer was reached")
+        self.assertEqual(
+            self.call('o2').attempt, 1, "the count starts again: the customer was reached"
+        )
 
     def test_what_does_not_count_as_reached_leaves_it_open(self):
         for result in self.again, self.wrong:
@@ -72,8 +89,18 @@ class TestResults(TelephonyCase):
         call = self.lose_and_call()
         self.save(call, self.agreed)
         self.save(call, self.again, 8)
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'open', 'close_kind': False, 'closing_call_id': False, 'done_at': False, 'recovery_rate': 0}])
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'state': 'open',
+                    'close_kind': False,
+                    'closing_call_id': False,
+                    'done_at': False,
+                    'recovery_rate': 0,
+                }
+            ],
+        )
         self.assertTrue(self.callbacks().activity_id.active)
         self.assertFalse(self.call('c1').is_called_back)
 
@@ -89,7 +116,9 @@ class TestResults(TelephonyCase):
         self.save(call, self.agreed)
         self.tell(20, self.outbound('ended', 'o2', outcome='answered', talk_seconds=120))
         self.save(call, self.again, 25)
-        self.assertRecordValues(self.callbacks(), [{'state': 'done', 'closing_call_id': self.call('o2').id}])
+        self.assertRecordValues(
+            self.callbacks(), [{'state': 'done', 'closing_call_id': self.call('o2').id}]
+        )
 
     def test_the_word_of_who_talked_where_the_end_was_lost(self):
         self.tell(0, self.event('ended', outcome='missed', wait_seconds=20))
@@ -118,7 +147,7 @@ class TestResults(TelephonyCase):
                 call = self.lose_and_call()
                 with freeze_time(WEDNESDAY + timedelta(minutes=14)):
                     call.with_user(self.anna).save_result({'disposition_id': result.id})
-                self.work_off(15)     # before the follow-up has heard of it
+                self.work_off(15)  # before the follow-up has heard of it
                 self.file_calls()
                 self.work_off(30)
                 self.assertFalse(self.questions())
@@ -156,14 +185,17 @@ class TestResults(TelephonyCase):
         self.assertFalse(call.is_reached)
 
     def test_an_older_database(self):
-        """The addon's own results get their meaning; one that the firm has renamed, and its own, keep what they had."""
+        """The addon's own results get their meaning; one that the firm has renamed, and its own,
+        keep what they had."""
         own = self.env['telephony.disposition'].create({'name': "Wants a catalogue"})
         thinking = self.env.ref('crm_telephony.disposition_thinking')
         every = self.agreed | self.again | thinking | own
         every.counts_as_reached = self.rule.result_wait = False
         thinking.name = "Thinks it over for the third time"
         self.env.flush_all()
-        script = load_script(file_path('crm_telephony/migrations/19.0.2.0.0/post-results.py'), 'post_results')
+        script = load_script(
+            file_path('crm_telephony/migrations/19.0.2.0.0/post-results.py'), 'post_results'
+        )
         script.migrate(self.cr, '19.0.1.1.0')
         self.env.invalidate_all()
         self.assertEqual(every.filtered('counts_as_reached'), self.agreed)

@@ -1,4 +1,5 @@
 """Who sees what, as the real users."""
+
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
@@ -8,47 +9,79 @@ STRANGER = '+77015550011'
 
 
 class TestRights(TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other_company = cls.env['res.company'].create({
-            'name': "Other", 'country_id': cls.env.ref('base.kz').id, 'resource_calendar_id': cls.calendar.id})
+        cls.other_company = cls.env['res.company'].create(
+            {
+                'name': "Other",
+                'country_id': cls.env.ref('base.kz').id,
+                'resource_calendar_id': cls.calendar.id,
+            }
+        )
         cls.other_account = cls.new_account(cls.other_company)
         cls.stranger = new_test_user(
-            cls.env, 'tel_stranger', groups='base.group_user,crm_telephony.group_supervisor', company_id=cls.other_company.id,
-            company_ids=[(6, 0, cls.other_company.ids)])
-        cls.admin = new_test_user(cls.env, 'tel_admin', groups='base.group_user,crm_telephony.group_admin')
+            cls.env,
+            'tel_stranger',
+            groups='base.group_user,crm_telephony.group_supervisor',
+            company_id=cls.other_company.id,
+            company_ids=[(6, 0, cls.other_company.ids)],
+        )
+        cls.admin = new_test_user(
+            cls.env, 'tel_admin', groups='base.group_user,crm_telephony.group_admin'
+        )
         cls.all_leads = new_test_user(
-            cls.env, 'tel_all', groups='sales_team.group_sale_salesman_all_leads,crm_telephony.group_user')
+            cls.env,
+            'tel_all',
+            groups='sales_team.group_sale_salesman_all_leads,crm_telephony.group_user',
+        )
         cls.employee = new_test_user(cls.env, 'tel_none', groups='base.group_user')
         cls.portal = new_test_user(cls.env, 'tel_portal', groups='base.group_portal')
 
     def seen(self, user, calls):
-        return set(self.env['telephony.call'].with_user(user).search([('id', 'in', calls.ids)]).mapped('external_id'))
+        return set(
+            self.env['telephony.call']
+            .with_user(user)
+            .search([('id', 'in', calls.ids)])
+            .mapped('external_id')
+        )
 
     def test_calls(self):
         def answered(call_id, caller, **more):
-            return self.event('ended', call_id, caller=caller, **{
-                'outcome': 'answered', 'extension': '102', 'talk_seconds': 40, **more})
+            return self.event(
+                'ended',
+                call_id,
+                caller=caller,
+                **{'outcome': 'answered', 'extension': '102', 'talk_seconds': 40, **more},
+            )
+
         kz = self.env.ref('base.kz').id
-        contact = self.env['res.partner'].create({'name': "Contact", 'phone': '+77010000001', 'country_id': kz})
+        contact = self.env['res.partner'].create(
+            {'name': "Contact", 'phone': '+77010000001', 'country_id': kz}
+        )
         self.new_lead(partner_id=False, phone='+77010000002', user_id=self.anna.id, country_id=kz)
         self.new_lead(partner_id=False, phone='+77010000003', user_id=self.boris.id, country_id=kz)
         self.play(
-            answered('of a contact', '+77010000001'), answered('of my deal', '+77010000002'),
-            answered('of his deal', '+77010000003'), answered('unknown to boris', '+77010000004'),
+            answered('of a contact', '+77010000001'),
+            answered('of my deal', '+77010000002'),
+            answered('of his deal', '+77010000003'),
+            answered('unknown to boris', '+77010000004'),
             answered('answered by me', '+77010000005', extension='101'),
-            self.event('ringing', 'rang at my phone', caller='+77010000006', extension='101'))
+            self.event('ringing', 'rang at my phone', caller='+77010000006', extension='101'),
+        )
         self.play(answered('elsewhere', '+77010000001', extension=''), account=self.other_account)
-        calls = self.env['telephony.call'].search([('account_id', 'in', (self.account | self.other_account).ids)])
+        calls = self.env['telephony.call'].search(
+            [('account_id', 'in', (self.account | self.other_account).ids)]
+        )
         everything = set((calls - self.call('elsewhere', self.other_account)).mapped('external_id'))
         own = {'of a contact', 'of my deal', 'answered by me', 'rang at my phone'}
         for user, expected in [
             (self.anna, own),
             (self.boris, everything - {'answered by me', 'rang at my phone'}),
             (self.all_leads, {'of a contact', 'of my deal', 'of his deal'}),
-            (self.supervisor, everything), (self.admin, everything), (self.stranger, {'elsewhere'}),
+            (self.supervisor, everything),
+            (self.admin, everything),
+            (self.stranger, {'elsewhere'}),
         ]:
             with self.subTest(user=user.login):
                 self.assertEqual(self.seen(user, calls), expected)
@@ -59,21 +92,35 @@ class TestRights(TelephonyCase):
 
     def test_models(self):
         """read, write, create, unlink of a record for user, supervisor, admin."""
-        self.play(self.event('ringing', extension='101'), self.event('ended', outcome='missed'),
-                  self.event('recording', recording_url='https://records.example.com/a.mp3'))
+        self.play(
+            self.event('ringing', extension='101'),
+            self.event('ended', outcome='missed'),
+            self.event('recording', recording_url='https://records.example.com/a.mp3'),
+        )
         call = self.call()
         rule = self.env.ref('crm_telephony.rule_missed')
         for record, rights in [
-            (self.account, ('r', 'r', 'rwcu')), (self.number, ('r', 'r', 'rwcu')),
-            (self.account.extension_ids[:1], ('r', 'r', 'rwcu')), (rule, ('r', 'r', 'rwcu')),
-            (self.events()[:1], ('', '', 'rw')), (call, ('rw', 'rw', 'rwu')), (call.leg_ids, ('r', 'r', 'r')),
-            (call.recording_ids, ('r', 'r', 'ru')), (call.callback_id, ('rw', 'rw', 'rwu')),
+            (self.account, ('r', 'r', 'rwcu')),
+            (self.number, ('r', 'r', 'rwcu')),
+            (self.account.extension_ids[:1], ('r', 'r', 'rwcu')),
+            (rule, ('r', 'r', 'rwcu')),
+            (self.events()[:1], ('', '', 'rw')),
+            (call, ('rw', 'rw', 'rwu')),
+            (call.leg_ids, ('r', 'r', 'r')),
+            (call.recording_ids, ('r', 'r', 'ru')),
+            (call.callback_id, ('rw', 'rw', 'rwu')),
         ]:
-            for user, expected in zip((self.anna, self.supervisor, self.admin), rights, strict=True):
+            for user, expected in zip(
+                (self.anna, self.supervisor, self.admin), rights, strict=True
+            ):
                 with self.subTest(model=record._name, user=user.login):
                     allowed = ''.join(
-                        letter for letter, operation in zip('rwcu', ('read', 'write', 'create', 'unlink'), strict=True)
-                        if record.with_user(user).has_access(operation))
+                        letter
+                        for letter, operation in zip(
+                            'rwcu', ('read', 'write', 'create', 'unlink'), strict=True
+                        )
+                        if record.with_user(user).has_access(operation)
+                    )
                     self.assertEqual(allowed, expected)
             for user in (self.employee, self.portal, self.stranger):
                 with self.subTest(model=record._name, user=user.login):
@@ -90,22 +137,33 @@ class TestRights(TelephonyCase):
             with self.subTest(user=user.login), self.assertRaises(AccessError):
                 callback.with_user(user).action_done()
         self.assertEqual(callback.state, 'open')
-        for values in ({'state': 'done'}, {'closed_by_id': self.boris.id}, {'attempt_count': 9}, {'close_reason': "I did it"}):
+        for values in (
+            {'state': 'done'},
+            {'closed_by_id': self.boris.id},
+            {'attempt_count': 9},
+            {'close_reason': "I did it"},
+        ):
             with self.subTest(values=values), self.assertRaises(AccessError):
                 callback.with_user(self.boris).write(values)
-        callback.with_user(self.boris).write({'due_at': '2030-01-01 10:00:00', 'user_id': self.anna.id})
+        callback.with_user(self.boris).write(
+            {'due_at': '2030-01-01 10:00:00', 'user_id': self.anna.id}
+        )
         self.assertEqual(lead.activity_ids.user_id, self.anna)
 
     def test_a_colleagues_callback_is_not_changed_by_its_activity(self):
-        """Whoever may change a contact may change its activities: the promise of a colleague is not among them."""
+        """Whoever may change a contact may change its activities: the promise of a colleague is not
+        among them."""
         self.partner.user_id = self.boris
         self.play(self.event('ended', outcome='missed'))
         callback = self.callbacks()
         activity = callback.activity_id.with_user(self.anna)
         self.assertTrue(activity.has_access('write'))
         for attempt in (
-            lambda: activity.write({'user_id': self.anna.id}), lambda: activity.write({'date_deadline': '2030-01-01'}),
-            lambda: activity.action_feedback(feedback="Done"), activity.action_cancel, activity.unlink,
+            lambda: activity.write({'user_id': self.anna.id}),
+            lambda: activity.write({'date_deadline': '2030-01-01'}),
+            lambda: activity.action_feedback(feedback="Done"),
+            activity.action_cancel,
+            activity.unlink,
         ):
             with self.assertRaises(AccessError), self.env.cr.savepoint():
                 attempt()
@@ -115,7 +173,8 @@ class TestRights(TelephonyCase):
         self.assertEqual(callback.state, 'done')
 
     def test_nobody_gets_at_a_colleagues_call_as_the_salesperson_of_its_contact(self):
-        """Anybody may make himself that. The callback of a colleague's deal, and with it the call, stays out of reach."""
+        """Anybody may make himself that. The callback of a colleague's deal, and with it the call,
+        stays out of reach."""
         self.new_lead(user_id=self.boris.id)
         self.play(self.event('ended', outcome='missed'))
         call, callback = self.call(), self.callbacks()
@@ -130,23 +189,43 @@ class TestRights(TelephonyCase):
         self.play(self.event('ended', outcome='missed'))
         effects = self.call().effect_ids
         self.assertTrue(effects)
-        for user, may in [(self.boris, True), (self.all_leads, True), (self.supervisor, True), (self.anna, False),
-                          (self.stranger, False)]:
+        for user, may in [
+            (self.boris, True),
+            (self.all_leads, True),
+            (self.supervisor, True),
+            (self.anna, False),
+            (self.stranger, False),
+        ]:
             with self.subTest(user=user.login):
                 self.assertEqual(effects[0].with_user(user).has_access('read'), may)
 
     def test_decisions_are_made_by_settling_calls(self):
-        """Else anybody could have a colleague's customers sent to himself, in the name of somebody else. What others have
-        decided is for supervisors to read."""
-        decision = self.env['telephony.decision'].create({
-            'number': '+77010000001', 'partner_id': self.partner.id, 'user_id': self.anna.id})
-        for user, rights in [(self.anna, 'r'), (self.boris, ''), (self.supervisor, 'r'), (self.admin, 'rwcu'),
-                             (self.stranger, '')]:
+        """Else anybody could have a colleague's customers sent to himself, in the name of somebody
+        else. What others have decided is for supervisors to read."""
+        decision = self.env['telephony.decision'].create(
+            {'number': '+77010000001', 'partner_id': self.partner.id, 'user_id': self.anna.id}
+        )
+        for user, rights in [
+            (self.anna, 'r'),
+            (self.boris, ''),
+            (self.supervisor, 'r'),
+            (self.admin, 'rwcu'),
+            (self.stranger, ''),
+        ]:
             with self.subTest(user=user.login):
-                self.assertEqual(''.join(
-                    letter for letter, operation in zip('rwcu', ('read', 'write', 'create', 'unlink'), strict=True)
-                    if decision.with_user(user).has_access(operation)), 'rwcu' if user == self.admin else rights)
-                self.assertEqual(bool(decision.with_user(user).search([('id', '=', decision.id)])), 'r' in rights)
+                self.assertEqual(
+                    ''.join(
+                        letter
+                        for letter, operation in zip(
+                            'rwcu', ('read', 'write', 'create', 'unlink'), strict=True
+                        )
+                        if decision.with_user(user).has_access(operation)
+                    ),
+                    'rwcu' if user == self.admin else rights,
+                )
+                self.assertEqual(
+                    bool(decision.with_user(user).search([('id', '=', decision.id)])), 'r' in rights
+                )
 
     def test_ones_preferences_are_ones_own(self):
         self.boris.telephony_dnd = True
@@ -156,7 +235,9 @@ class TestRights(TelephonyCase):
             lambda: users.search([('telephony_dnd', '=', True)]),
             lambda: users.browse(self.boris.id).write({'telephony_dnd': False}),
             lambda: users._read_group([], ['telephony_tab']),
-            lambda: users.with_user(self.supervisor).browse(self.boris.id).read(['telephony_extension_ids']),
+            lambda: users.with_user(self.supervisor)
+            .browse(self.boris.id)
+            .read(['telephony_extension_ids']),
         ):
             with self.assertRaises(AccessError):
                 attempt()
@@ -167,21 +248,27 @@ class TestRights(TelephonyCase):
 
     def test_a_colleagues_note_and_result_are_read_only(self):
         result = self.env['telephony.disposition'].search([], limit=1)
-        self.play(self.event('ringing', extension='102'),
-                  self.event('ended', at=90, outcome='answered', extension='102', talk_seconds=60))
+        self.play(
+            self.event('ringing', extension='102'),
+            self.event('ended', at=90, outcome='answered', extension='102', talk_seconds=60),
+        )
         call = self.call()
         call.with_user(self.boris).write({'note': "Flour", 'disposition_id': result.id})
         theirs = call.with_user(self.anna)
         self.assertTrue(theirs.has_access('read'))
         self.assertFalse(theirs.can_note)
         for attempt in (
-            lambda: theirs.write({'note': "Sugar"}), lambda: theirs.write({'disposition_id': False}),
-            lambda: theirs.save_result({'note': "Sugar"}), lambda: theirs.save_result({'disposition_id': False}),
+            lambda: theirs.write({'note': "Sugar"}),
+            lambda: theirs.write({'disposition_id': False}),
+            lambda: theirs.save_result({'note': "Sugar"}),
+            lambda: theirs.save_result({'disposition_id': False}),
             lambda: theirs.save_result({'activity': False}),
         ):
             with self.assertRaisesRegex(AccessError, "Boris"):
                 attempt()
-        self.assertRecordValues(call, [{'note': "Flour", 'disposition_id': result.id, 'acw_seconds': 0}])
+        self.assertRecordValues(
+            call, [{'note': "Flour", 'disposition_id': result.id, 'acw_seconds': 0}]
+        )
         call.with_user(self.supervisor).note = "Flour, 2 t"
         # nobody's call: whoever looks after it says what came of it
         self.play(self.event('ended', 'c2', outcome='missed'))
@@ -190,8 +277,10 @@ class TestRights(TelephonyCase):
 
     def test_who_calls_back_reads_the_calls_of_the_callback(self):
         """The customer hung up in the queue, and no phone rang."""
-        self.play(self.event('ended', 'first', caller='+77010000009', outcome='abandoned'),
-                  self.event('ended', 'second', 60, caller='+77010000009', outcome='abandoned'))
+        self.play(
+            self.event('ended', 'first', caller='+77010000009', outcome='abandoned'),
+            self.event('ended', 'second', 60, caller='+77010000009', outcome='abandoned'),
+        )
         callback = self.callbacks('+77010000009')
         callback.user_id = False
         calls = self.call('first') | self.call('second')
@@ -209,7 +298,11 @@ class TestRights(TelephonyCase):
         callback.user_id = self.anna
         with self.assertRaises(AccessError):
             callback.with_user(self.anna).write({'lead_id': foreign.id})
-        for values in ({'status': 'saved'}, {'lost_at': '2030-01-01 10:00:00'}, {'recovery_rate': 1}):
+        for values in (
+            {'status': 'saved'},
+            {'lost_at': '2030-01-01 10:00:00'},
+            {'recovery_rate': 1},
+        ):
             with self.subTest(values=values), self.assertRaises(AccessError):
                 callback.with_user(self.anna).write(values)
 
@@ -217,7 +310,10 @@ class TestRights(TelephonyCase):
         foreign = self.new_lead(user_id=self.boris.id)
         self.new_lead(user_id=self.boris.id)
         self.play(self.event('ended', outcome='answered', extension='101', talk_seconds=60))
-        for values in ({'lead_id': foreign.id}, {'lead_id': foreign.id, 'partner_id': self.partner.id}):
+        for values in (
+            {'lead_id': foreign.id},
+            {'lead_id': foreign.id, 'partner_id': self.partner.id},
+        ):
             with self.subTest(values=values), self.assertRaises(AccessError):
                 self.call().with_user(self.anna).write(values)
 
@@ -229,72 +325,126 @@ class TestRights(TelephonyCase):
             lambda: account.search([]).read(['api_secret']),
             lambda: account.search([]).export_data(['webhook_url']),
             lambda: account._read_group([], ['webhook_token']),
-            lambda: self.env['telephony.call'].with_user(self.supervisor).search([('account_id.api_secret', '!=', False)]),
+            lambda: self.env['telephony.call']
+            .with_user(self.supervisor)
+            .search([('account_id.api_secret', '!=', False)]),
         ):
             try:
                 attempt()
-            except (UserError, ValueError):     # an AccessError is one
+            except (UserError, ValueError):  # an AccessError is one
                 continue
             self.fail("a secret can be found out")
 
     def test_listening(self):
-        self.play(self.event('ringing', extension='102'),   # with Boris it only rang
-                  self.event('answered', extension='101', at=5),
-                  self.event('ended', at=65, outcome='answered', extension='101', talk_seconds=60),
-                  self.event('recording', recording_url='https://records.example.com/a.mp3'))
+        self.play(
+            self.event('ringing', extension='102'),  # with Boris it only rang
+            self.event('answered', extension='101', at=5),
+            self.event('ended', at=65, outcome='answered', extension='101', talk_seconds=60),
+            self.event('recording', recording_url='https://records.example.com/a.mp3'),
+        )
         recording = self.call().recording_ids
         self.assertIn(self.boris, self.call().leg_ids.user_id)
-        self.assertTrue(self.call().with_user(self.boris).has_access('read'), "the call of a contact is seen by all")
-        for user, may in [(self.anna, True), (self.boris, False), (self.supervisor, True), (self.stranger, False)]:
+        self.assertTrue(
+            self.call().with_user(self.boris).has_access('read'),
+            "the call of a contact is seen by all",
+        )
+        for user, may in [
+            (self.anna, True),
+            (self.boris, False),
+            (self.supervisor, True),
+            (self.stranger, False),
+        ]:
             with self.subTest(user=user.login):
                 self.assertEqual(recording.with_user(user).has_access('read'), may)
-        self.assertNotIn('url', recording.with_user(self.anna).fields_get(), "the address needs no credentials")
+        self.assertNotIn(
+            'url', recording.with_user(self.anna).fields_get(), "the address needs no credentials"
+        )
 
     def test_counts_need_the_group_and_come_in_one_query(self):
         self.new_lead()
-        self.play(self.event('ended', 'a', outcome='missed'),
-                  self.event('ended', 'b', outcome='answered', extension='101', talk_seconds=60))
+        self.play(
+            self.event('ended', 'a', outcome='missed'),
+            self.event('ended', 'b', outcome='answered', extension='101', talk_seconds=60),
+        )
         partner = self.partner.with_user(self.anna)
         self.assertEqual((partner.telephony_call_count, partner.telephony_missed_count), (2, 1))
         self.assertEqual(partner.opportunity_ids.telephony_call_count, 2)
         self.assertNotIn('telephony_call_ids', self.partner.with_user(self.employee).fields_get())
 
     def test_numbers_and_accounts_of_other_companies(self):
-        self.assertFalse(self.env['telephony.number'].with_user(self.stranger).search([('id', '=', self.number.id)]))
-        same = self.env['telephony.number'].create({'name': self.number.name, 'account_id': self.other_account.id})
+        self.assertFalse(
+            self.env['telephony.number']
+            .with_user(self.stranger)
+            .search([('id', '=', self.number.id)])
+        )
+        same = self.env['telephony.number'].create(
+            {'name': self.number.name, 'account_id': self.other_account.id}
+        )
         self.play(self.event('ended', outcome='missed'), account=self.other_account)
         self.assertEqual(self.call(account=self.other_account).number_id, same)
         self.assertEqual(self.call(account=self.other_account).company_id, self.other_company)
 
 
 class TestListening(TelephonyCase):
-    """Who may listen is settled when the call ends. Afterwards it grows by what others do, never by one's own act."""
+    """Who may listen is settled when the call ends. Afterwards it grows by what others do, never by
+    one's own act."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.carl = new_test_user(
-            cls.env, 'tel_carl', groups='base.group_user,base.group_partner_manager,crm_telephony.group_user', name="Carl")
+            cls.env,
+            'tel_carl',
+            groups='base.group_user,base.group_partner_manager,crm_telephony.group_user',
+            name="Carl",
+        )
 
     def talk(self, call_id='c1', caller=CUSTOMER, extension='102'):
         """Boris talks, by default."""
-        self.play(self.event('ringing', call_id, caller=caller, extension=extension),
-                  self.event('ended', call_id, 90, caller=caller, outcome='answered', extension=extension, talk_seconds=60),
-                  self.event('recording', call_id, 91, caller=caller, recording_url=f'https://records.example.com/{call_id}.mp3'))
+        self.play(
+            self.event('ringing', call_id, caller=caller, extension=extension),
+            self.event(
+                'ended',
+                call_id,
+                90,
+                caller=caller,
+                outcome='answered',
+                extension=extension,
+                talk_seconds=60,
+            ),
+            self.event(
+                'recording',
+                call_id,
+                91,
+                caller=caller,
+                recording_url=f'https://records.example.com/{call_id}.mp3',
+            ),
+        )
         return self.call(call_id)
 
     def message(self, call_id='m1', caller=CUSTOMER):
         """Somebody left a message in the queue."""
-        self.play(self.event('ended', call_id, caller=caller, outcome='voicemail'),
-                  self.event('recording', call_id, 5, caller=caller, recording_url=f'https://records.example.com/{call_id}.mp3'))
+        self.play(
+            self.event('ended', call_id, caller=caller, outcome='voicemail'),
+            self.event(
+                'recording',
+                call_id,
+                5,
+                caller=caller,
+                recording_url=f'https://records.example.com/{call_id}.mp3',
+            ),
+        )
         return self.call(call_id)
 
     def assertListen(self, call, *users):
         self.env.flush_all()
         self.env.invalidate_all()
-        heard = {user.name for user in (self.anna, self.boris, self.carl, self.supervisor)
-                 if call.recording_ids.with_user(user).has_access('read')
-                 and self.env['telephony.recording'].with_user(user).search([('call_id', '=', call.id)])}
+        heard = {
+            user.name
+            for user in (self.anna, self.boris, self.carl, self.supervisor)
+            if call.recording_ids.with_user(user).has_access('read')
+            and self.env['telephony.recording'].with_user(user).search([('call_id', '=', call.id)])
+        }
         self.assertEqual(heard, {user.name for user in (*users, self.supervisor)})
 
     def bind_late(self):
@@ -335,14 +485,22 @@ class TestListening(TelephonyCase):
 
     def test_not_by_entering_whose_number_it_is(self):
         call = self.talk(caller=STRANGER)
-        deal = self.env['crm.lead'].with_user(self.carl).create({
-            'name': "Mine", 'type': 'opportunity', 'phone': STRANGER, 'user_id': self.carl.id})
+        deal = (
+            self.env['crm.lead']
+            .with_user(self.carl)
+            .create(
+                {'name': "Mine", 'type': 'opportunity', 'phone': STRANGER, 'user_id': self.carl.id}
+            )
+        )
         self.bind_late()
         self.assertEqual(call.lead_id, deal)
         self.assertListen(call, self.boris)
         other = self.talk('c2', caller='+77019998877')
-        contact = self.env['res.partner'].with_user(self.carl).create({
-            'name': "Mine", 'phone': '+77019998877', 'user_id': self.carl.id})
+        contact = (
+            self.env['res.partner']
+            .with_user(self.carl)
+            .create({'name': "Mine", 'phone': '+77019998877', 'user_id': self.carl.id})
+        )
         self.bind_late()
         self.assertEqual(other.partner_id, contact)
         self.assertListen(other, self.boris)
@@ -383,7 +541,9 @@ class TestListening(TelephonyCase):
         self.assertListen(call, self.boris, self.anna, self.carl)
         deal.with_user(self.supervisor).sudo().user_id = self.boris
         self.assertListen(call, self.boris, self.anna)
-        leader = new_test_user(self.env, 'tel_leader', groups='sales_team.group_sale_salesman_all_leads')
+        leader = new_test_user(
+            self.env, 'tel_leader', groups='sales_team.group_sale_salesman_all_leads'
+        )
         deal.user_id = self.anna
         deal.with_user(leader).user_id = self.carl
         self.assertListen(call, self.boris, self.anna, self.carl)
@@ -391,7 +551,7 @@ class TestListening(TelephonyCase):
     def test_a_contact_is_handed_over(self):
         self.partner.user_id = self.anna
         call = self.talk()
-        self.partner.with_user(self.carl).user_id = self.carl   # anybody may write contacts
+        self.partner.with_user(self.carl).user_id = self.carl  # anybody may write contacts
         self.assertListen(call, self.boris, self.anna)
         self.partner.with_user(self.supervisor).sudo().user_id = self.anna
         self.partner.with_user(self.anna).sudo().user_id = self.carl

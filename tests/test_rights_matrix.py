@@ -1,4 +1,6 @@
-"""Role, model and action in two tables: what each may do with the records of the addon, over the screen and over RPC alike."""
+"""Role, model and action in two tables: what each may do with the records of the addon, over the
+screen and over RPC alike."""
+
 from contextlib import closing
 
 from odoo.exceptions import AccessError, UserError
@@ -9,9 +11,9 @@ from .common import CUSTOMER, TelephonyCase
 
 ROLES = ('user', 'salesperson', 'supervisor', 'administrator', 'employee', 'portal', 'public')
 OPERATIONS = {'r': 'read', 'w': 'write', 'c': 'create', 'u': 'unlink'}
-# Read, write, create, unlink. Carl is a user without deals, Anna the salesperson of "hers", Boris of "his". Employees without
-# telephony, portal users and the public have nothing of all this. Who may write a call may say whose it is; what of it he may
-# change is in the second table.
+# Read, write, create, unlink. Carl is a user without deals, Anna the salesperson of "hers", Boris
+# of "his". Employees without telephony, portal users and the public have nothing of all this. Who
+# may write a call may say whose it is; what of it he may change is in the second table.
 RECORDS = """
                                   user   salesperson  supervisor  administrator
     account                       r      r            r           rwcu
@@ -83,17 +85,22 @@ ACTIONS = {
 
 
 class TestRightsMatrix(TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         new = cls.env['res.users'].browse
         deals = 'sales_team.group_sale_salesman_all_leads'
         cls.users = {
-            'user': new_test_user(cls.env, 'm_carl', groups='base.group_user,crm_telephony.group_user', name="Carl"),
+            'user': new_test_user(
+                cls.env, 'm_carl', groups='base.group_user,crm_telephony.group_user', name="Carl"
+            ),
             'salesperson': cls.anna,
-            'supervisor': new_test_user(cls.env, 'm_super', groups=f'crm_telephony.group_supervisor,{deals}'),
-            'administrator': new_test_user(cls.env, 'm_admin', groups=f'crm_telephony.group_admin,{deals}'),
+            'supervisor': new_test_user(
+                cls.env, 'm_super', groups=f'crm_telephony.group_supervisor,{deals}'
+            ),
+            'administrator': new_test_user(
+                cls.env, 'm_admin', groups=f'crm_telephony.group_admin,{deals}'
+            ),
             'employee': new_test_user(cls.env, 'm_none', groups='base.group_user'),
             'portal': new_test_user(cls.env, 'm_portal', groups='base.group_portal'),
             'public': new(cls.env.ref('base.public_user').id),
@@ -102,36 +109,76 @@ class TestRightsMatrix(TelephonyCase):
     def setUp(self):
         super().setUp()
         self.number.user_id = False
-        own = {'her deal': '+77010000001', 'his deal': '+77010000002', 'nobody': '+77010000003', 'a contact': CUSTOMER}
+        own = {
+            'her deal': '+77010000001',
+            'his deal': '+77010000002',
+            'nobody': '+77010000003',
+            'a contact': CUSTOMER,
+        }
         self.deals = {
-            'her deal': self.new_lead(partner_id=False, phone=own['her deal'], user_id=self.anna.id),
-            'his deal': self.new_lead(partner_id=False, phone=own['his deal'], user_id=self.boris.id)}
+            'her deal': self.new_lead(
+                partner_id=False, phone=own['her deal'], user_id=self.anna.id
+            ),
+            'his deal': self.new_lead(
+                partner_id=False, phone=own['his deal'], user_id=self.boris.id
+            ),
+        }
         for whose, number in own.items():
-            self.play(self.event('ringing', whose, caller=number, extension='102'),
-                      self.event('ended', whose, 90, caller=number, outcome='answered', extension='102', talk_seconds=60),
-                      self.event('recording', whose, 91, caller=number, recording_url=f'https://example.com/{number}.mp3'),
-                      self.event('ended', f'lost {whose}', 200, caller=number, outcome='missed'))
+            self.play(
+                self.event('ringing', whose, caller=number, extension='102'),
+                self.event(
+                    'ended',
+                    whose,
+                    90,
+                    caller=number,
+                    outcome='answered',
+                    extension='102',
+                    talk_seconds=60,
+                ),
+                self.event(
+                    'recording',
+                    whose,
+                    91,
+                    caller=number,
+                    recording_url=f'https://example.com/{number}.mp3',
+                ),
+                self.event('ended', f'lost {whose}', 200, caller=number, outcome='missed'),
+            )
         self.calls = {whose: self.call(whose) for whose in own}
         lost = {whose: self.call(f'lost {whose}') for whose in own}
         lost['nobody'].callback_id.user_id = False
-        decisions = [self.env['telephony.decision'].create({
-            'number': number, 'kind': 'ignore', 'user_id': user.id})
-            for number, user in (('+77010000011', self.anna), ('+77010000012', self.boris))]
+        decisions = [
+            self.env['telephony.decision'].create(
+                {'number': number, 'kind': 'ignore', 'user_id': user.id}
+            )
+            for number, user in (('+77010000011', self.anna), ('+77010000012', self.boris))
+        ]
         self.call_id = self.calls['a contact'].id
         env = self.env
         self.records = {
-            'account': self.account, 'number': self.number, 'extension': self.account.extension_ids[:1],
-            'rule': env.ref('crm_telephony.rule_missed'), 'rule action': env.ref('crm_telephony.rule_missed').action_ids[:1],
+            'account': self.account,
+            'number': self.number,
+            'extension': self.account.extension_ids[:1],
+            'rule': env.ref('crm_telephony.rule_missed'),
+            'rule action': env.ref('crm_telephony.rule_missed').action_ids[:1],
             'match weight': env['telephony.match.weight'].search([], limit=1),
             'callback reason': env['telephony.callback.reason'].search([], limit=1),
             'disposition': env['telephony.disposition'].search([], limit=1),
             'event': self.events()[:1],
-            'dial': env['telephony.dial'].create({
-                'account_id': self.account.id, 'number': CUSTOMER, 'user_id': self.boris.id, 'extension': '102'}),
+            'dial': env['telephony.dial'].create(
+                {
+                    'account_id': self.account.id,
+                    'number': CUSTOMER,
+                    'user_id': self.boris.id,
+                    'extension': '102',
+                }
+            ),
             'rebind': env['telephony.rebind'].create({'number': CUSTOMER}),
-            'contact number': env['telephony.contact.number'].create({
-                'partner_id': self.partner.id, 'number': '+77010000099'}),
-            'decision of hers': decisions[0], 'decision of his': decisions[1],
+            'contact number': env['telephony.contact.number'].create(
+                {'partner_id': self.partner.id, 'number': '+77010000099'}
+            ),
+            'decision of hers': decisions[0],
+            'decision of his': decisions[1],
             **{f'call of {whose}': call for whose, call in self.calls.items()},
             **{f'leg of {whose}': call.leg_ids for whose, call in self.calls.items()},
             **{f'recording of {whose}': call.recording_ids for whose, call in self.calls.items()},
@@ -151,7 +198,11 @@ class TestRightsMatrix(TelephonyCase):
             for role in ROLES:
                 with self.subTest(record=name, role=role):
                     mine = record.with_user(self.users[role])
-                    allowed = ''.join(letter for letter, operation in OPERATIONS.items() if mine.has_access(operation))
+                    allowed = ''.join(
+                        letter
+                        for letter, operation in OPERATIONS.items()
+                        if mine.has_access(operation)
+                    )
                     self.assertEqual(allowed or '-', expected.get(role, '-'))
                     # what is not to be read is not found either
                     try:
@@ -162,26 +213,47 @@ class TestRightsMatrix(TelephonyCase):
 
     def actions(self, env):
         """What is tried, as the user of the environment."""
+
         def of(name):
             return self.records[name].with_env(env)
 
         boris, calls = env['res.users'].browse(self.boris.id), env['telephony.call']
-        her_deal, his_deal, contact = of('call of her deal'), of('call of his deal'), of('call of a contact')
-        facts = {'account_id': self.account.id, 'external_id': 'made up', 'direction': 'inbound', 'state': 'ended'}
+        her_deal, his_deal, contact = (
+            of('call of her deal'),
+            of('call of his deal'),
+            of('call of a contact'),
+        )
+        facts = {
+            'account_id': self.account.id,
+            'external_id': 'made up',
+            'direction': 'inbound',
+            'state': 'ended',
+        }
         return {
-            "note on the call of a contact, that Boris talked": lambda: contact.write({'note': "x"}),
-            "result of the call of a contact, that Boris talked": lambda: contact.write({
-                'disposition_id': self.records['disposition'].id}),
+            "note on the call of a contact, that Boris talked": lambda: contact.write(
+                {'note': "x"}
+            ),
+            "result of the call of a contact, that Boris talked": lambda: contact.write(
+                {'disposition_id': self.records['disposition'].id}
+            ),
             "note on the call of her deal": lambda: her_deal.write({'note': "x"}),
             "result window of the call of a contact": lambda: contact.save_result({'note': "x"}),
             "result window of the call of her deal": lambda: her_deal.save_result({'note': "x"}),
             "a fact of the PBX": lambda: her_deal.write({'outcome': 'missed'}),
-            "oneself among those who may listen": lambda: contact.write({'listener_ids': [(4, env.uid)]}),
+            "oneself among those who may listen": lambda: contact.write(
+                {'listener_ids': [(4, env.uid)]}
+            ),
             "that it is not settled who may listen": lambda: contact.write({'is_owned': False}),
             "a call by create": lambda: calls.create(facts),
-            "a recording by create": lambda: env['telephony.recording'].create({'call_id': contact.id}),
-            "put the call of a contact on a deal that one may read": lambda: contact.action_pick(self.deals['her deal'].id),
-            "put the call of her deal on a contact": lambda: her_deal.write({'partner_id': self.partner.id}),
+            "a recording by create": lambda: env['telephony.recording'].create(
+                {'call_id': contact.id}
+            ),
+            "put the call of a contact on a deal that one may read": lambda: contact.action_pick(
+                self.deals['her deal'].id
+            ),
+            "put the call of her deal on a contact": lambda: her_deal.write(
+                {'partner_id': self.partner.id}
+            ),
             "a new deal of the call of a contact": contact.action_create_lead,
             "ignore a customer's number": contact.action_ignore_number,
             "ignore a stranger's number": of('call of nobody').action_ignore_number,
@@ -190,14 +262,24 @@ class TestRightsMatrix(TelephonyCase):
             "follow up again": contact.action_follow_up_again,
             "close the callback of her deal": of('callback of her deal').action_done,
             "cancel the callback of his deal": of('callback of his deal').action_cancel,
-            "give away the callback of his deal": lambda: of('callback of his deal').write({'user_id': self.anna.id}),
+            "give away the callback of his deal": lambda: of('callback of his deal').write(
+                {'user_id': self.anna.id}
+            ),
             "take the callback of nobody": of('callback of nobody').action_take,
             "close facts of a callback": lambda: of('callback of nobody').write({'state': 'done'}),
-            "remember a number": lambda: env['telephony.decision'].create({'number': '+77010000055', 'kind': 'ignore'}),
-            "read Boris's preferences": lambda: boris.read(['telephony_dnd', 'telephony_extension_id']),
+            "remember a number": lambda: env['telephony.decision'].create(
+                {'number': '+77010000055', 'kind': 'ignore'}
+            ),
+            "read Boris's preferences": lambda: boris.read(
+                ['telephony_dnd', 'telephony_extension_id']
+            ),
             "write Boris's preferences": lambda: boris.write({'telephony_dnd': True}),
-            "find who does not want to be disturbed": lambda: boris.search([('telephony_dnd', '=', True)]),
-            "read one's own preferences": lambda: env['res.users'].browse(env.uid).read(['telephony_dnd']),
+            "find who does not want to be disturbed": lambda: boris.search(
+                [('telephony_dnd', '=', True)]
+            ),
+            "read one's own preferences": lambda: env['res.users']
+            .browse(env.uid)
+            .read(['telephony_dnd']),
             "the live board": env['telephony.live'].get_board,
             "secrets of the PBX": lambda: of('account').read(['api_secret', 'webhook_token']),
             "a new webhook address": of('account').action_rotate_token,
@@ -206,7 +288,10 @@ class TestRightsMatrix(TelephonyCase):
         }
 
     def test_actions(self):
-        for call, user in ((self.calls['his deal'], self.boris), (self.calls['her deal'], self.anna)):
+        for call, user in (
+            (self.calls['his deal'], self.boris),
+            (self.calls['her deal'], self.anna),
+        ):
             call.with_user(user).write({'lead_id': call.lead_id.id})
         self.env.flush_all()
         tried = self.actions(self.env)
@@ -216,7 +301,9 @@ class TestRightsMatrix(TelephonyCase):
                 with self.subTest(action=name, role=role):
                     self.assertEqual(self.is_done(role, name), role in allowed.split())
 
-    @mute_logger('odoo.addons.base.models.ir_model', 'odoo.addons.base.models.ir_rule', 'odoo.models')
+    @mute_logger(
+        'odoo.addons.base.models.ir_model', 'odoo.addons.base.models.ir_rule', 'odoo.models'
+    )
     def is_done(self, role, name):
         """Whether this role can do it; nothing of it stays."""
         self.env.invalidate_all()

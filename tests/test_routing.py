@@ -1,4 +1,5 @@
 """What a PBX hears that asks who calls and who should get the call, through the real webhook."""
+
 import base64
 import hashlib
 import hmac
@@ -22,36 +23,56 @@ class TestRouting(TelephonyHttpCase):
         super().setUpClass()
         cls.pbx = cls.new_account(cls.company, provider='zadarma')
         cls.number.account_id = cls.pbx
-        cls.env['telephony.extension'].create([
-            {'number': '101', 'account_id': cls.pbx.id, 'user_id': cls.anna.id},
-            {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id},
-        ])
+        cls.env['telephony.extension'].create(
+            [
+                {'number': '101', 'account_id': cls.pbx.id, 'user_id': cls.anna.id},
+                {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id},
+            ]
+        )
         cls.lead = cls.new_lead(user_id=cls.boris.id)
 
     def start(self, caller=CUSTOMER, at_work=True):
         """The answer to the start of a call, as JSON, None when it is empty."""
-        form = {'event': 'NOTIFY_START', 'caller_id': caller.lstrip('+'), 'called_did': DID.lstrip('+'),
-                'call_start': '2026-11-02 10:15:00', 'pbx_call_id': f'in_{caller}'}
+        form = {
+            'event': 'NOTIFY_START',
+            'caller_id': caller.lstrip('+'),
+            'called_did': DID.lstrip('+'),
+            'call_start': '2026-11-02 10:15:00',
+            'pbx_call_id': f'in_{caller}',
+        }
         text = form['caller_id'] + form['called_did'] + form['call_start']
         mac = hmac.new(SECRET.encode(), text.encode(), hashlib.sha1).hexdigest()
         with patch.object(type(self.env['telephony.account']), '_is_at_work', return_value=at_work):
-            response = self.url_open(self.path(self.pbx, 'zadarma'), data=form, headers={
-                'Signature': base64.b64encode(mac.encode()).decode()})
+            response = self.url_open(
+                self.path(self.pbx, 'zadarma'),
+                data=form,
+                headers={'Signature': base64.b64encode(mac.encode()).decode()},
+            )
         self.assertEqual(response.status_code, 200)
         return json.loads(response.text) if response.text else None
 
     def test_the_owner_of_the_deal_is_rung_first_and_the_phone_shows_who_calls(self):
-        self.assertEqual(self.start(), {'caller_name': "Customer", 'redirect': '102', 'return_timeout': 15})
-        self.assertEqual(self.events(self.pbx).mapped('kind'), ['NOTIFY_START'], "the question is an event all the same")
+        self.assertEqual(
+            self.start(), {'caller_name': "Customer", 'redirect': '102', 'return_timeout': 15}
+        )
+        self.assertEqual(
+            self.events(self.pbx).mapped('kind'),
+            ['NOTIFY_START'],
+            "the question is an event all the same",
+        )
 
     def test_several_deals_of_one_salesperson_are_his(self):
         self.new_lead(user_id=self.boris.id)
         self.assertEqual(self.start()['redirect'], '102')
         self.new_lead(user_id=self.anna.id)
-        self.assertEqual(self.start(), {'caller_name': "Customer"}, "whose customer it is, is not known")
+        self.assertEqual(
+            self.start(), {'caller_name': "Customer"}, "whose customer it is, is not known"
+        )
 
     def test_a_colleague_is_no_customer(self):
-        self.anna.partner_id.write({'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id})
+        self.anna.partner_id.write(
+            {'phone': '+77012223344', 'country_id': self.env.ref('base.kz').id}
+        )
         self.assertIsNone(self.start('+77012223344'))
 
     def test_an_owner_who_is_not_at_work_is_left_in_peace(self):
@@ -67,21 +88,38 @@ class TestRouting(TelephonyHttpCase):
 
     def test_what_takes_too_long_or_breaks_is_not_answered_but_kept(self):
         matcher = type(self.env['telephony.matcher'])
-        with patch('odoo.addons.crm_telephony.models.pbx.account.ANSWER_MILLISECONDS', 50), \
-                patch.object(matcher, '_match', lambda self, *args: self.env.cr.execute("SELECT pg_sleep(5)")), \
-                self.assertLogs('odoo.addons.crm_telephony.models.pbx.account', 'WARNING'):
+        with (
+            patch('odoo.addons.crm_telephony.models.pbx.account.ANSWER_MILLISECONDS', 50),
+            patch.object(
+                matcher, '_match', lambda self, *args: self.env.cr.execute("SELECT pg_sleep(5)")
+            ),
+            self.assertLogs('odoo.addons.crm_telephony.models.pbx.account', 'WARNING'),
+        ):
             self.assertIsNone(self.start())
-        with patch.object(matcher, '_match', side_effect=ZeroDivisionError), \
-                self.assertLogs('odoo.addons.crm_telephony.models.pbx.account', 'ERROR'):
+        with (
+            patch.object(matcher, '_match', side_effect=ZeroDivisionError),
+            self.assertLogs('odoo.addons.crm_telephony.models.pbx.account', 'ERROR'),
+        ):
             self.assertIsNone(self.start('+77012223344'))
         self.assertEqual(len(self.events(self.pbx)), 2)
 
     def test_working_hours_of_the_owner(self):
         for at_work, hours in ((True, [(day, 0, 24) for day in range(7)]), (False, [])):
             self.calendar.attendance_ids.unlink()
-            self.calendar.attendance_ids = [(0, 0, {
-                'name': str(day), 'dayofweek': str(day), 'hour_from': first, 'hour_to': last, 'day_period': 'morning',
-            }) for day, first, last in hours]
+            self.calendar.attendance_ids = [
+                (
+                    0,
+                    0,
+                    {
+                        'name': str(day),
+                        'dayofweek': str(day),
+                        'hour_from': first,
+                        'hour_to': last,
+                        'day_period': 'morning',
+                    },
+                )
+                for day, first, last in hours
+            ]
             self.boris.resource_calendar_id = self.calendar
             self.assertEqual(self.pbx._is_at_work(self.boris), at_work)
 
@@ -94,14 +132,25 @@ class TestDialplanLookup(TelephonyHttpCase):
         super().setUpClass()
         cls.pbx = cls.new_account(cls.company, provider='asterisk', api_key='crm')
         cls.number.account_id = cls.pbx
-        cls.env['telephony.extension'].create({'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id})
+        cls.env['telephony.extension'].create(
+            {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id}
+        )
         cls.partner.name = 'Zoë "${SHELL(rm)}" & Co | x'
         cls.lead = cls.new_lead(user_id=cls.boris.id)
-        cls.startClassPatcher(patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True))
+        cls.startClassPatcher(
+            patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True)
+        )
 
     def look_up(self, number, login=('crm', SECRET)):
-        headers = {'Authorization': 'Basic ' + base64.b64encode(':'.join(login).encode()).decode()} if login else {}
-        return self.url_open(f"{self.path(self.pbx, 'asterisk', '/route')}?number={number}&did={DID[1:]}", headers=headers)
+        headers = (
+            {'Authorization': 'Basic ' + base64.b64encode(':'.join(login).encode()).decode()}
+            if login
+            else {}
+        )
+        return self.url_open(
+            f"{self.path(self.pbx, 'asterisk', '/route')}?number={number}&did={DID[1:]}",
+            headers=headers,
+        )
 
     def test_the_owner_and_a_name_that_a_dialplan_can_take(self):
         response = self.look_up('87771234567')
@@ -117,8 +166,8 @@ class TestDialplanLookup(TelephonyHttpCase):
 
 
 class TestSending(TelephonyHttpCase):
-    """In Mango Office's dialect: it does not ask, but a caller who waits in the menu or queue can be sent on. Events come
-    through the real webhook, commands go to the stand-in over real HTTP."""
+    """In Mango Office's dialect: it does not ask, but a caller who waits in the menu or queue can
+    be sent on. Events come through the real webhook, commands go to the stand-in over real HTTP."""
 
     @classmethod
     def setUpClass(cls):
@@ -126,19 +175,34 @@ class TestSending(TelephonyHttpCase):
         cls.fake = FakeMangoOffice()
         cls.addClassCleanup(cls.fake.close)
         cls.pbx = cls.new_account(
-            cls.company, provider='mango_office', api_key=FakeMangoOffice.key, api_secret=FakeMangoOffice.secret,
-            api_url=f'{cls.fake.url}/vpbx/')
+            cls.company,
+            provider='mango_office',
+            api_key=FakeMangoOffice.key,
+            api_secret=FakeMangoOffice.secret,
+            api_url=f'{cls.fake.url}/vpbx/',
+        )
         cls.number.account_id = cls.pbx
-        cls.env['telephony.extension'].create([
-            {'number': '101', 'account_id': cls.pbx.id, 'user_id': cls.anna.id},
-            {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id},
-        ])
+        cls.env['telephony.extension'].create(
+            [
+                {'number': '101', 'account_id': cls.pbx.id, 'user_id': cls.anna.id},
+                {'number': '102', 'account_id': cls.pbx.id, 'user_id': cls.boris.id},
+            ]
+        )
         cls.lead = cls.new_lead(user_id=cls.boris.id)
-        cls.startClassPatcher(patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True))
+        cls.startClassPatcher(
+            patch.object(type(cls.env['telephony.account']), '_is_at_work', return_value=True)
+        )
         # what the thread does, as soon as filing is over
         cls.waiting = []
-        cls.startClassPatcher(patch.object(router, 'wake', lambda database, account_id, callers: cls.waiting.extend(
-            (database, account_id, caller) for caller in callers)))
+        cls.startClassPatcher(
+            patch.object(
+                router,
+                'wake',
+                lambda database, account_id, callers: cls.waiting.extend(
+                    (database, account_id, caller) for caller in callers
+                ),
+            )
+        )
 
     def setUp(self):
         super().setUp()
@@ -149,9 +213,16 @@ class TestSending(TelephonyHttpCase):
         """Legs of the call as events: (leg, state, location, more)."""
         for place, (leg, state, location, more) in enumerate(legs):
             event = {
-                'entry_id': 'ent-1', 'call_id': leg, 'timestamp': int(time.time()) + place, 'seq': place + 1,
-                'call_state': state, 'location': location, 'from': {'number': CUSTOMER[1:]},
-                'to': {'number': DID[1:], 'line_number': DID[1:]}, **more}
+                'entry_id': 'ent-1',
+                'call_id': leg,
+                'timestamp': int(time.time()) + place,
+                'seq': place + 1,
+                'call_state': state,
+                'location': location,
+                'from': {'number': CUSTOMER[1:]},
+                'to': {'number': DID[1:], 'line_number': DID[1:]},
+                **more,
+            }
             self.deliver(path, event)
         self.file_calls(self.pbx)
         while self.waiting:
@@ -161,8 +232,10 @@ class TestSending(TelephonyHttpCase):
     def deliver(self, path, event):
         text = json.dumps(event, separators=(',', ':'))
         sign = hashlib.sha256((self.fake.key + text + self.fake.secret).encode()).hexdigest()
-        response = self.url_open(self.path(self.pbx, 'mango_office', f'/{path}'), data={
-            'vpbx_api_key': self.fake.key, 'sign': sign, 'json': text})
+        response = self.url_open(
+            self.path(self.pbx, 'mango_office', f'/{path}'),
+            data={'vpbx_api_key': self.fake.key, 'sign': sign, 'json': text},
+        )
         self.assertEqual(response.status_code, 200)
 
     def routed(self):
@@ -180,19 +253,36 @@ class TestSending(TelephonyHttpCase):
         self.tell(('menu', 'Disconnected', 'ivr', {'disconnect_reason': 1100}))
         self.assertEqual(self.routed(), [('menu', '102')], "once a call")
         call = self.call('ent-1', self.pbx)
-        self.assertRecordValues(self.note(), [{
-            'call_id': call.id, 'state': 'done', 'error': False, 'payload': '{"extension": "102"}'}])
-        self.tell(('boris', 'Appeared', 'abonent', {'to': {'extension': '102', 'line_number': DID[1:]}}))
-        self.tell(('boris', 'Connected', 'abonent', {'to': {'extension': '102', 'line_number': DID[1:]}}))
+        self.assertRecordValues(
+            self.note(),
+            [
+                {
+                    'call_id': call.id,
+                    'state': 'done',
+                    'error': False,
+                    'payload': '{"extension": "102"}',
+                }
+            ],
+        )
+        self.tell(
+            ('boris', 'Appeared', 'abonent', {'to': {'extension': '102', 'line_number': DID[1:]}})
+        )
+        self.tell(
+            ('boris', 'Connected', 'abonent', {'to': {'extension': '102', 'line_number': DID[1:]}})
+        )
         self.assertRecordValues(call, [{'state': 'in_progress', 'user_id': self.boris.id}])
         self.assertEqual(self.note().state, 'done')
 
     def test_who_waits_in_a_queue_is_sent_by_the_leg_of_the_queue(self):
-        self.tell(('queue', 'Appeared', 'queue', {'to': {'line_number': DID[1:], 'acd_group': '500'}}))
+        self.tell(
+            ('queue', 'Appeared', 'queue', {'to': {'line_number': DID[1:], 'acd_group': '500'}})
+        )
         self.assertEqual(self.routed(), [('queue', '102')])
 
     def test_a_phone_that_rings_already_is_not_disturbed(self):
-        self.tell(('anna', 'Appeared', 'abonent', {'to': {'extension': '101', 'line_number': DID[1:]}}))
+        self.tell(
+            ('anna', 'Appeared', 'abonent', {'to': {'extension': '101', 'line_number': DID[1:]}})
+        )
         self.tell(('queue', 'Appeared', 'queue', {}))
         self.assertEqual(self.routed(), [])
 
@@ -206,10 +296,21 @@ class TestSending(TelephonyHttpCase):
         self.assertFalse(self.note())
 
     def test_our_own_calls_and_ended_ones_are_not_sent(self):
-        self.tell(('boris', 'Appeared', 'abonent', {
-            'from': {'extension': '102'}, 'to': {'number': CUSTOMER[1:], 'line_number': DID[1:]}}))
-        self.tell(('menu', 'Appeared', 'ivr', {'entry_id': 'ent-2'}), (
-            'menu', 'Disconnected', 'ivr', {'entry_id': 'ent-2', 'disconnect_reason': 1110}))
+        self.tell(
+            (
+                'boris',
+                'Appeared',
+                'abonent',
+                {
+                    'from': {'extension': '102'},
+                    'to': {'number': CUSTOMER[1:], 'line_number': DID[1:]},
+                },
+            )
+        )
+        self.tell(
+            ('menu', 'Appeared', 'ivr', {'entry_id': 'ent-2'}),
+            ('menu', 'Disconnected', 'ivr', {'entry_id': 'ent-2', 'disconnect_reason': 1110}),
+        )
         self.assertEqual(self.routed(), [])
 
     def test_a_replay_sends_nobody(self):
@@ -218,7 +319,8 @@ class TestSending(TelephonyHttpCase):
         self.pbx.route_to_owner = True
         self.env.cr.execute(
             "UPDATE telephony_event SET state = 'pending', received_at = received_at - make_interval(secs => %s)",
-            [LONGEST_WAIT + 1])
+            [LONGEST_WAIT + 1],
+        )
         self.env.invalidate_all()
         self.file_calls(self.pbx)
         self.assertEqual(self.events(self.pbx).state, 'done')

@@ -1,4 +1,6 @@
-"""Every outcome has its consequence: the customer's table row by row, and rules when things are not as they should be."""
+"""Every outcome has its consequence: the customer's table row by row, and rules when things are not
+as they should be."""
+
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -24,6 +26,7 @@ HOLIDAY_NIGHT, HOLIDAY_MORNING = datetime(2026, 11, 5, 19, 0), datetime(2026, 11
 
 class Pbx(clients_base.Client):
     """A PBX that rings phones: what it was told stands in `told`."""
+
     told, complaint = [], ''
 
     def dial(self, extension, number, reference):
@@ -40,29 +43,62 @@ class RulesMixin:
     def set_up_rules(cls):
         cls.company.write({'telephony_effect_hours': 48, 'name': "Almaty Wholesale"})
         cls.calendar.attendance_ids.unlink()
-        cls.calendar.attendance_ids = [(0, 0, {
-            'name': f'{day} {first}', 'dayofweek': str(day), 'hour_from': first, 'hour_to': last,
-            'day_period': 'morning' if first < 13 else 'afternoon',
-        }) for day in range(5) for first, last in ((9, 13), (14, 18))]
-        cls.env['resource.calendar.leaves'].create({
-            'name': "Holiday", 'calendar_id': cls.calendar.id, 'company_id': cls.company.id,
-            'date_from': datetime(2026, 11, 5, 19, 0), 'date_to': datetime(2026, 11, 6, 19, 0)})
-        cls.env.ref('crm_telephony.rule_short').active = cls.env.ref('crm_telephony.rule_answered_by_other').active = True
+        cls.calendar.attendance_ids = [
+            (
+                0,
+                0,
+                {
+                    'name': f'{day} {first}',
+                    'dayofweek': str(day),
+                    'hour_from': first,
+                    'hour_to': last,
+                    'day_period': 'morning' if first < 13 else 'afternoon',
+                },
+            )
+            for day in range(5)
+            for first, last in ((9, 13), (14, 18))
+        ]
+        cls.env['resource.calendar.leaves'].create(
+            {
+                'name': "Holiday",
+                'calendar_id': cls.calendar.id,
+                'company_id': cls.company.id,
+                'date_from': datetime(2026, 11, 5, 19, 0),
+                'date_to': datetime(2026, 11, 6, 19, 0),
+            }
+        )
+        cls.env.ref('crm_telephony.rule_short').active = cls.env.ref(
+            'crm_telephony.rule_answered_by_other'
+        ).active = True
         (cls.anna | cls.boris | cls.supervisor).notification_type = 'inbox'
         cls.lead = cls.new_lead(user_id=cls.boris.id, name="Flour, 20 t")
-        cls.env['mail.notification'].search([('res_partner_id', '=', cls.boris.partner_id.id)]).unlink()
+        cls.env['mail.notification'].search(
+            [('res_partner_id', '=', cls.boris.partner_id.id)]
+        ).unlink()
 
     def tell(self, at, *events):
-        """Let the PBX tell calls at a moment (naive UTC) and everything happen that follows at once."""
+        """Let the PBX tell calls at a moment (naive UTC) and everything happen that follows at
+        once."""
         with freeze_time(at):
             self.play(*events)
 
     def lost(self, outcome, at=WEDNESDAY, call_id='c', **more):
-        self.tell(at, self.event('ended', call_id, f'{at.isoformat()}+00:00', outcome=outcome, **{'wait_seconds': 20, **more}))
+        self.tell(
+            at,
+            self.event(
+                'ended',
+                call_id,
+                f'{at.isoformat()}+00:00',
+                outcome=outcome,
+                **{'wait_seconds': 20, **more},
+            ),
+        )
         return self.call(call_id)
 
     def tried(self, outcome, at=WEDNESDAY, call_id='o', **more):
-        self.tell(at, self.outbound('ended', call_id, f'{at.isoformat()}+00:00', outcome=outcome, **more))
+        self.tell(
+            at, self.outbound('ended', call_id, f'{at.isoformat()}+00:00', outcome=outcome, **more)
+        )
         return self.call(call_id)
 
     def work_off(self, at):
@@ -76,9 +112,17 @@ class RulesMixin:
 
     def told(self, user):
         """Subjects of the notices in a user's inbox, oldest first."""
-        return self.env['mail.notification'].search([
-            ('res_partner_id', '=', user.partner_id.id), ('mail_message_id.message_type', '=', 'user_notification'),
-        ], order='id').mail_message_id.mapped('subject')
+        return (
+            self.env['mail.notification']
+            .search(
+                [
+                    ('res_partner_id', '=', user.partner_id.id),
+                    ('mail_message_id.message_type', '=', 'user_notification'),
+                ],
+                order='id',
+            )
+            .mail_message_id.mapped('subject')
+        )
 
     def states(self, call):
         return {effect.kind: effect.state for effect in call.effect_ids}
@@ -101,61 +145,89 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.env.invalidate_all()
 
     def assertPromised(self, due, priority='0', number=CUSTOMER):
-        self.assertRecordValues(self.callbacks(number), [{'state': 'open', 'due_at': due, 'priority': priority}])
+        self.assertRecordValues(
+            self.callbacks(number), [{'state': 'open', 'due_at': due, 'priority': priority}]
+        )
 
     def test_missed_in_working_hours(self):
         call = self.lost('missed')
         self.assertPromised(WEDNESDAY + timedelta(minutes=15))
         self.assertEqual(self.callbacks().rule_id, self.env.ref('crm_telephony.rule_missed'))
-        self.assertRecordValues(self.texts(), [{
-            'state': 'outgoing', 'partner_id': self.partner.id,
-            'body': "Almaty Wholesale: sorry we missed your call. We will call you back by 15:15."}])
-        self.assertEqual(self.texts().mail_message_id.res_id, self.lead.id, "the SMS stands in the chatter of the deal")
+        self.assertRecordValues(
+            self.texts(),
+            [
+                {
+                    'state': 'outgoing',
+                    'partner_id': self.partner.id,
+                    'body': "Almaty Wholesale: sorry we missed your call. We will call you back by 15:15.",
+                }
+            ],
+        )
+        self.assertEqual(
+            self.texts().mail_message_id.res_id,
+            self.lead.id,
+            "the SMS stands in the chatter of the deal",
+        )
         self.assertEqual(self.texts().mail_message_id.notification_ids.notification_type, 'sms')
         self.assertEqual(self.states(call), {'callback': 'done', 'sms': 'done'})
         self.assertFalse(self.told(self.supervisor))
 
     def test_missed_just_before_lunch_and_before_the_holiday(self):
-        self.lost('missed', datetime(2026, 11, 4, 7, 50))       # 12:50
-        self.assertPromised(datetime(2026, 11, 4, 9, 5))        # lunch from 13 to 14
-        self.lost('missed', datetime(2026, 11, 5, 12, 55), 'eve', caller=STRANGER)      # Thursday 17:55
-        self.assertPromised(datetime(2026, 11, 9, 4, 10), number=STRANGER)      # Monday 9:10
+        self.lost('missed', datetime(2026, 11, 4, 7, 50))  # 12:50
+        self.assertPromised(datetime(2026, 11, 4, 9, 5))  # lunch from 13 to 14
+        # Thursday 17:55
+        self.lost('missed', datetime(2026, 11, 5, 12, 55), 'eve', caller=STRANGER)
+        self.assertPromised(datetime(2026, 11, 9, 4, 10), number=STRANGER)  # Monday 9:10
 
     def test_missed_out_of_working_hours(self):
-        opening = datetime(2026, 11, 9, 4, 0)   # Monday 9:00
-        self.lost('missed', datetime(2026, 11, 5, 15, 0))       # Thursday 20:00
+        opening = datetime(2026, 11, 9, 4, 0)  # Monday 9:00
+        self.lost('missed', datetime(2026, 11, 5, 15, 0))  # Thursday 20:00
         self.assertPromised(opening)
         self.assertEqual(self.callbacks().rule_id, self.env.ref('crm_telephony.rule_missed_out'))
-        self.assertEqual(self.texts().body, "Almaty Wholesale: we are closed now. We will call you back when we open, "
-                                            "Monday, 9 November, 09:00.")
+        self.assertEqual(
+            self.texts().body,
+            "Almaty Wholesale: we are closed now. We will call you back when we open, "
+            "Monday, 9 November, 09:00.",
+        )
         self.lost('missed', datetime(2026, 11, 4, 8, 30), 'at lunch', caller=STRANGER)
         self.assertPromised(datetime(2026, 11, 4, 9, 0), number=STRANGER)
 
     def test_abandoned_after_more_than_a_minute(self):
         call = self.lost('abandoned', wait_seconds=61)
         self.assertPromised(WEDNESDAY + timedelta(minutes=2), '1')
-        self.assertEqual(self.told(self.supervisor), ["Hung up after waiting more than a minute: Customer"])
+        self.assertEqual(
+            self.told(self.supervisor), ["Hung up after waiting more than a minute: Customer"]
+        )
         self.assertFalse(self.told(self.anna) or self.told(self.boris))
         self.assertFalse(self.texts())
         self.assertEqual(call.effect_ids.rule_id, self.env.ref('crm_telephony.rule_abandoned_long'))
 
     def test_abandoned_after_a_minute_or_less(self):
         self.lost('abandoned', wait_seconds=60)
-        self.assertPromised(WEDNESDAY + timedelta(minutes=15), '1')     # before those who were merely missed
+        # before those who were merely missed
+        self.assertPromised(WEDNESDAY + timedelta(minutes=15), '1')
         self.assertEqual(len(self.texts()), 1)
         self.assertFalse(self.told(self.supervisor))
 
     def test_no_answer_three_times(self):
         first = self.tried('no_answer')
         self.assertPromised(WEDNESDAY + timedelta(hours=2))
-        second = self.tried('no_answer', WEDNESDAY + timedelta(hours=2), 'o2')      # 17:00
-        self.assertPromised(datetime(2026, 11, 5, 5, 0))        # an hour today, an hour tomorrow
+        second = self.tried('no_answer', WEDNESDAY + timedelta(hours=2), 'o2')  # 17:00
+        self.assertPromised(datetime(2026, 11, 5, 5, 0))  # an hour today, an hour tomorrow
         third = self.tried('no_answer', datetime(2026, 11, 5, 5, 0), 'o3')
         self.assertEqual(self.callbacks().state, 'cancelled')
         decide = self.lead.activity_ids
-        self.assertEqual((decide.user_id, decide.activity_type_id), (self.boris, self.env.ref('mail.mail_activity_data_todo')))
-        self.assertEqual([(call.attempt, call.effect_ids.kind, call.effect_ids.state) for call in (first, second, third)], [
-            (1, 'callback', 'done'), (2, 'callback', 'done'), (3, 'give_up', 'done')])
+        self.assertEqual(
+            (decide.user_id, decide.activity_type_id),
+            (self.boris, self.env.ref('mail.mail_activity_data_todo')),
+        )
+        self.assertEqual(
+            [
+                (call.attempt, call.effect_ids.kind, call.effect_ids.state)
+                for call in (first, second, third)
+            ],
+            [(1, 'callback', 'done'), (2, 'callback', 'done'), (3, 'give_up', 'done')],
+        )
 
     def test_busy(self):
         pbx = type('ThisPbx', (Pbx,), {'told': []})
@@ -192,18 +264,27 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
                 self.tried('failed', call_id=right)
                 self.assertTrue(self.partner.telephony_check_number)
                 if right == 'talk':
-                    self.lost('answered', WEDNESDAY + timedelta(minutes=5), 'talked', extension='101', talk_seconds=60)
+                    self.lost(
+                        'answered',
+                        WEDNESDAY + timedelta(minutes=5),
+                        'talked',
+                        extension='101',
+                        talk_seconds=60,
+                    )
                 elif right == 'other number':
                     self.partner.phone = self.lead.phone = '8 777 123 45 67'
                 else:
                     self.partner.with_user(self.anna).action_telephony_number_checked()
                     self.lead.with_user(self.boris).action_telephony_number_checked()
-                self.assertFalse(self.partner.telephony_check_number or self.lead.telephony_check_number)
+                self.assertFalse(
+                    self.partner.telephony_check_number or self.lead.telephony_check_number
+                )
 
     def test_voicemail(self):
         self.lost('voicemail')
-        self.assertPromised(datetime(2026, 11, 5, 4, 0))        # the next working morning
-        night = '+77012223355'      # one o'clock on Wednesday, and half past eight: before the work of that day
+        self.assertPromised(datetime(2026, 11, 5, 4, 0))  # the next working morning
+        # one o'clock on Wednesday, and half past eight: before the work of that day
+        night = '+77012223355'
         self.lost('voicemail', datetime(2026, 11, 3, 20, 0), 'night', caller=night)
         self.assertPromised(datetime(2026, 11, 4, 4, 0), number=night)
         early = '+77012223366'
@@ -218,49 +299,85 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.assertTrue(call.is_short)
         self.assertFalse(self.callbacks())
         self.work_off(WEDNESDAY + timedelta(minutes=10))
-        self.assertRecordValues(self.lead.activity_ids, [{
-            'user_id': self.anna.id, 'summary': "Only 0:29 with Customer: what was it about?",
-            'date_deadline': WEDNESDAY.date()}])
+        self.assertRecordValues(
+            self.lead.activity_ids,
+            [
+                {
+                    'user_id': self.anna.id,
+                    'summary': "Only 0:29 with Customer: what was it about?",
+                    'date_deadline': WEDNESDAY.date(),
+                }
+            ],
+        )
         self.assertFalse(self.told(self.boris), "a short talk is nothing to tell the salesperson")
-        self.lost('answered', WEDNESDAY + timedelta(minutes=15), 'again', talk_seconds=3, extension='101')
+        self.lost(
+            'answered', WEDNESDAY + timedelta(minutes=15), 'again', talk_seconds=3, extension='101'
+        )
         self.work_off(WEDNESDAY + timedelta(minutes=25))
         self.assertEqual(len(self.lead.activity_ids), 1, "the same question is not asked twice")
 
     def test_answered_by_somebody_else_than_the_salesperson(self):
         call = self.lost('answered', talk_seconds=80, extension='101')
-        self.assertEqual(self.told(self.boris), ["Answered by somebody else than the salesperson: Customer"])
-        notice = self.env['mail.message'].search([('message_type', '=', 'user_notification')], limit=1, order='id desc')
+        self.assertEqual(
+            self.told(self.boris), ["Answered by somebody else than the salesperson: Customer"]
+        )
+        notice = self.env['mail.message'].search(
+            [('message_type', '=', 'user_notification')], limit=1, order='id desc'
+        )
         self.assertIn(f'/odoo/telephony-calls/{call.id}', notice.body)
         self.assertIn("Anna", notice.body)
         self.assertFalse(self.told(self.anna))
-        self.lost('answered', WEDNESDAY + timedelta(minutes=9), 'own', talk_seconds=80, extension='102')
+        self.lost(
+            'answered', WEDNESDAY + timedelta(minutes=9), 'own', talk_seconds=80, extension='102'
+        )
         self.assertEqual(len(self.told(self.boris)), 1)
 
     def test_a_salesperson_on_leave_is_told_all_the_same(self):
         """That is mostly why somebody else answers."""
         resource = self.env['resource.resource'].create({'name': "Boris", 'user_id': self.boris.id})
-        self.env['resource.calendar.leaves'].create({
-            'name': "Leave", 'resource_id': resource.id, 'calendar_id': resource.calendar_id.id,
-            'date_from': WEDNESDAY - timedelta(days=1), 'date_to': WEDNESDAY + timedelta(days=1)})
+        self.env['resource.calendar.leaves'].create(
+            {
+                'name': "Leave",
+                'resource_id': resource.id,
+                'calendar_id': resource.calendar_id.id,
+                'date_from': WEDNESDAY - timedelta(days=1),
+                'date_to': WEDNESDAY + timedelta(days=1),
+            }
+        )
         self.lost('answered', talk_seconds=80, extension='101')
-        self.assertEqual(self.told(self.boris), ["Answered by somebody else than the salesperson: Customer"])
+        self.assertEqual(
+            self.told(self.boris), ["Answered by somebody else than the salesperson: Customer"]
+        )
         self.assertFalse(self.told(self.anna))
 
     def test_who_is_on_leave_when_it_is_due_gets_nothing_to_do(self):
         self.number.user_id = self.anna
         resource = self.env['resource.resource'].create({'name': "Boris", 'user_id': self.boris.id})
-        self.env['resource.calendar.leaves'].create({
-            'name': "Leave", 'resource_id': resource.id, 'calendar_id': resource.calendar_id.id,
-            'date_from': WEDNESDAY + timedelta(hours=9), 'date_to': WEDNESDAY + timedelta(days=1)})
-        self.env['telephony.rule'].create({
-            'name': "Tomorrow", 'sequence': 1, 'action_ids': [(0, 0, {'kind': 'activity', 'delay_kind': 'next_day'})]})
+        self.env['resource.calendar.leaves'].create(
+            {
+                'name': "Leave",
+                'resource_id': resource.id,
+                'calendar_id': resource.calendar_id.id,
+                'date_from': WEDNESDAY + timedelta(hours=9),
+                'date_to': WEDNESDAY + timedelta(days=1),
+            }
+        )
+        self.env['telephony.rule'].create(
+            {
+                'name': "Tomorrow",
+                'sequence': 1,
+                'action_ids': [(0, 0, {'kind': 'activity', 'delay_kind': 'next_day'})],
+            }
+        )
         call = self.lost('missed')
         self.assertEqual(self.effects(call)['activity'].activity_id.user_id, self.anna)
 
     def test_the_supervisor_who_is_named(self):
         self.company.telephony_supervisor_id = self.anna
         self.lost('abandoned', wait_seconds=61)
-        self.assertEqual(self.told(self.anna), ["Hung up after waiting more than a minute: Customer"])
+        self.assertEqual(
+            self.told(self.anna), ["Hung up after waiting more than a minute: Customer"]
+        )
         self.assertFalse(self.told(self.supervisor))
 
     def test_the_salesperson_may_listen_to_what_he_is_told_about(self):
@@ -272,7 +389,6 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
 
 
 class RulesCase(RulesMixin, TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -287,9 +403,18 @@ class RulesCase(RulesMixin, TelephonyCase):
     def only(self, *actions, **conditions):
         """The one rule that is left."""
         self.rules.search([]).active = False
-        return self.rules.create({
-            'name': "The rule", 'outcome': False, 'direction': False, **conditions,
-            'action_ids': [(0, 0, {'kind': action} if isinstance(action, str) else action) for action in actions]})
+        return self.rules.create(
+            {
+                'name': "The rule",
+                'outcome': False,
+                'direction': False,
+                **conditions,
+                'action_ids': [
+                    (0, 0, {'kind': action} if isinstance(action, str) else action)
+                    for action in actions
+                ],
+            }
+        )
 
 
 class TestEffects(RulesCase):
@@ -298,33 +423,54 @@ class TestEffects(RulesCase):
     def test_replays_do_nothing_twice(self):
         call = self.lost('missed')
         other = self.lost(
-            'answered', WEDNESDAY + timedelta(minutes=1), 'talk', caller=STRANGER, talk_seconds=5, extension='101')
+            'answered',
+            WEDNESDAY + timedelta(minutes=1),
+            'talk',
+            caller=STRANGER,
+            talk_seconds=5,
+            extension='101',
+        )
         self.work_off(WEDNESDAY + timedelta(minutes=11))
-        before = (call | other).effect_ids.mapped(lambda effect: (effect.id, effect.state, effect.note))
+        before = (call | other).effect_ids.mapped(
+            lambda effect: (effect.id, effect.state, effect.note)
+        )
         self.events().action_replay()
         self.file_calls()
         self.follow_up_again(call)
         self.follow_up_again(other)
-        self.assertEqual((call | other).effect_ids.mapped(lambda effect: (effect.id, effect.state, effect.note)), before)
+        self.assertEqual(
+            (call | other).effect_ids.mapped(lambda effect: (effect.id, effect.state, effect.note)),
+            before,
+        )
         self.assertEqual((len(self.texts()), len(self.callbacks())), (1, 1))
         self.assertEqual(self.env['mail.activity'].search_count([('summary', 'like', '0:05')]), 1)
 
     def test_calls_of_three_years_ago_lead_to_nothing_but_their_line(self):
         long_ago = datetime(2023, 11, 1, 10, 0)
         with freeze_time(WEDNESDAY):
-            self.play(self.event('ended', 'old', long_ago.isoformat() + '+00:00', outcome='missed'),
-                      self.outbound('ended', 'old2', long_ago.isoformat() + '+00:00', outcome='failed'))
+            self.play(
+                self.event('ended', 'old', long_ago.isoformat() + '+00:00', outcome='missed'),
+                self.outbound('ended', 'old2', long_ago.isoformat() + '+00:00', outcome='failed'),
+            )
         old = self.call('old') | self.call('old2')
         self.assertEqual(old.mapped('follow_up'), ['done', 'done'])
         self.assertEqual(len(old.message_id), 2)
-        self.assertFalse(old.effect_ids or self.callbacks() or self.texts() or self.lead.activity_ids)
+        self.assertFalse(
+            old.effect_ids or self.callbacks() or self.texts() or self.lead.activity_ids
+        )
 
     def test_an_old_promise_stands_when_its_call_is_looked_at_again(self):
         call = self.lost('missed')
         callback = self.callbacks()
         self.follow_up_again(call, WEDNESDAY + timedelta(days=9))
         self.assertEqual((callback.state, call.callback_id), ('open', callback))
-        self.lost('answered', WEDNESDAY + timedelta(days=9, minutes=1), 'late', talk_seconds=70, extension='101')
+        self.lost(
+            'answered',
+            WEDNESDAY + timedelta(days=9, minutes=1),
+            'late',
+            talk_seconds=70,
+            extension='101',
+        )
         self.assertEqual(callback.state, 'done')
 
     def test_a_loss_that_joined_opens_none_when_it_is_looked_at_after_the_closing(self):
@@ -332,11 +478,15 @@ class TestEffects(RulesCase):
         joined = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 'joined')
         self.callbacks().with_user(self.boris).action_done()
         self.follow_up_again(joined, WEDNESDAY + timedelta(minutes=30))
-        self.assertEqual(self.callbacks().mapped('state'), ['done'], "what a person has closed stays closed")
+        self.assertEqual(
+            self.callbacks().mapped('state'), ['done'], "what a person has closed stays closed"
+        )
         later = self.lost('missed', WEDNESDAY + timedelta(minutes=40), 'later')
         due, origin = later.callback_id.due_at, later.callback_id.origin_call_id
         self.follow_up_again(joined, WEDNESDAY + timedelta(minutes=50))
-        self.assertEqual((later.callback_id.due_at, later.callback_id.origin_call_id), (due, origin))
+        self.assertEqual(
+            (later.callback_id.due_at, later.callback_id.origin_call_id), (due, origin)
+        )
 
     def test_looking_at_a_call_again_moves_no_promise(self):
         """Neither one that a person has put off, nor one that an attempt has."""
@@ -356,16 +506,29 @@ class TestEffects(RulesCase):
         self.lost('missed')
         later = self.lost('missed', WEDNESDAY + timedelta(minutes=2), 'later')
         self.lost('answered', extension='101', talk_seconds=60)
-        self.assertRecordValues(self.callbacks(), [{
-            'state': 'open', 'origin_call_id': later.id, 'lost_at': WEDNESDAY + timedelta(minutes=2)}])
-        self.assertEqual((self.call('c').callback_id, later.callback_id), (self.env['telephony.callback'], self.callbacks()))
+        self.assertRecordValues(
+            self.callbacks(),
+            [
+                {
+                    'state': 'open',
+                    'origin_call_id': later.id,
+                    'lost_at': WEDNESDAY + timedelta(minutes=2),
+                }
+            ],
+        )
+        self.assertEqual(
+            (self.call('c').callback_id, later.callback_id),
+            (self.env['telephony.callback'], self.callbacks()),
+        )
 
     def test_what_a_rule_has_put_off_ends_with_the_rule(self):
         call = self.lost('missed', HOLIDAY_NIGHT)
         self.assertEqual(self.states(call)['sms'], 'planned')
         self.env.ref('crm_telephony.rule_missed_out').active = False
         self.work_off(HOLIDAY_MORNING)
-        self.assertEqual((self.states(call), len(self.texts())), ({'callback': 'done', 'sms': 'skipped'}, 0))
+        self.assertEqual(
+            (self.states(call), len(self.texts())), ({'callback': 'done', 'sms': 'skipped'}, 0)
+        )
 
     def test_a_rule_that_is_switched_off_takes_nothing_back(self):
         call = self.lost('missed')
@@ -374,20 +537,34 @@ class TestEffects(RulesCase):
         self.assertEqual(self.callbacks().state, 'open')
 
     def test_what_turns_out_otherwise_does_not_follow_any_more(self):
-        night = HOLIDAY_NIGHT   # the SMS waits
+        night = HOLIDAY_NIGHT  # the SMS waits
         call = self.lost('missed', night)
         sms = self.effects(call)['sms']
         self.assertEqual((sms.state, sms.due_at), ('planned', HOLIDAY_MORNING))
-        self.tell(night, self.event('ended', 'c', night.isoformat() + '+00:00', outcome='answered', extension='101',
-                                    talk_seconds=60))
-        self.assertEqual({effect.kind: effect.state for effect in call.effect_ids if effect.kind != 'notify'},
-                         {'callback': 'skipped', 'sms': 'skipped'})
+        self.tell(
+            night,
+            self.event(
+                'ended',
+                'c',
+                night.isoformat() + '+00:00',
+                outcome='answered',
+                extension='101',
+                talk_seconds=60,
+            ),
+        )
+        self.assertEqual(
+            {effect.kind: effect.state for effect in call.effect_ids if effect.kind != 'notify'},
+            {'callback': 'skipped', 'sms': 'skipped'},
+        )
         self.work_off(HOLIDAY_MORNING)
         self.assertFalse(self.texts() or self.callbacks())
 
     def test_colleagues_lead_to_nothing(self):
         with freeze_time(WEDNESDAY):
-            self.play(self.event('ended', 'c', WEDNESDAY.isoformat() + '+00:00', outcome='missed'), follow_up=False)
+            self.play(
+                self.event('ended', 'c', WEDNESDAY.isoformat() + '+00:00', outcome='missed'),
+                follow_up=False,
+            )
             call = self.call('c')
             call.is_excluded = True
             self.file_calls()
@@ -406,7 +583,13 @@ class TestEffects(RulesCase):
         self.assertIn('who_knows_what', rule.error)
         self.assertEqual(call.follow_up, 'error')
         other = self.lost(
-            'answered', WEDNESDAY + timedelta(minutes=1), 'other', caller=STRANGER, talk_seconds=5, extension='101')
+            'answered',
+            WEDNESDAY + timedelta(minutes=1),
+            'other',
+            caller=STRANGER,
+            talk_seconds=5,
+            extension='101',
+        )
         self.assertEqual(other.follow_up, 'done')
         template.body = right
         rule.name = "Mended"
@@ -423,25 +606,43 @@ class TestEffects(RulesCase):
             if rule == self.env.ref('crm_telephony.rule_abandoned_long'):
                 raise ZeroDivisionError("a broken condition")
             return right(rule, facts)
-        with patch.object(model, '_fits', fits), self.assertLogs('odoo.addons.crm_telephony.models.rules.rule', 'ERROR'):
+
+        with (
+            patch.object(model, '_fits', fits),
+            self.assertLogs('odoo.addons.crm_telephony.models.rules.rule', 'ERROR'),
+        ):
             self.lost('missed')
         self.assertEqual((self.callbacks().state, len(self.texts())), ('open', 1))
         self.assertIn("a broken condition", self.env.ref('crm_telephony.rule_abandoned_long').error)
 
     def test_who_writes_at_the_same_time_is_waited_for(self):
         """The scheduled actions come back in a minute; they do not fail."""
-        self.only({'kind': 'activity', 'delay_kind': 'real'}, {
-            'kind': 'sms', 'delay_kind': 'real', 'delay_minutes': 10,
-            'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id})
+        self.only(
+            {'kind': 'activity', 'delay_kind': 'real'},
+            {
+                'kind': 'sms',
+                'delay_kind': 'real',
+                'delay_minutes': 10,
+                'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id,
+            },
+        )
         model = type(self.env['telephony.effect'])
 
         def crowded(effects, *args):
             raise SerializationFailure("somebody else writes")
 
         def woken(cron, at):
-            return self.env['ir.cron.trigger'].search_count([
-                ('cron_id', '=', self.env.ref(f'crm_telephony.{cron}').id), ('call_at', '=', at + timedelta(minutes=1))])
-        with patch.object(model, '_do_activity', lambda effects: {}['broken']), patch.object(model, '_do_alone', crowded):
+            return self.env['ir.cron.trigger'].search_count(
+                [
+                    ('cron_id', '=', self.env.ref(f'crm_telephony.{cron}').id),
+                    ('call_at', '=', at + timedelta(minutes=1)),
+                ]
+            )
+
+        with (
+            patch.object(model, '_do_activity', lambda effects: {}['broken']),
+            patch.object(model, '_do_alone', crowded),
+        ):
             call = self.lost('missed')
         self.assertEqual((call.follow_up, woken('ir_cron_follow_up', WEDNESDAY)), ('todo', 1))
         with freeze_time(WEDNESDAY):
@@ -450,7 +651,9 @@ class TestEffects(RulesCase):
         later = WEDNESDAY + timedelta(minutes=10)
         with patch.object(model, '_do_sms', crowded):
             self.work_off(later)
-        self.assertEqual((self.states(call)['sms'], woken('ir_cron_effects', later)), ('planned', 1))
+        self.assertEqual(
+            (self.states(call)['sms'], woken('ir_cron_effects', later)), ('planned', 1)
+        )
 
     def test_in_the_language_of_whoever_reads(self):
         """What a scheduled action writes later as well: it has no language of its own."""
@@ -462,20 +665,27 @@ class TestEffects(RulesCase):
         told = self.effects(call)['notify']
         self.assertEqual(told.state, 'done')
         self.assertEqual(told.note, "Told Boris")
-        self.assertEqual(told.with_context(lang='ru_RU').note, told.with_context(lang='ru_RU').env._(
-            "Told %(users)s", users="Boris"))
+        self.assertEqual(
+            told.with_context(lang='ru_RU').note,
+            told.with_context(lang='ru_RU').env._("Told %(users)s", users="Boris"),
+        )
         self.assertNotIn("Told", told.with_context(lang='ru_RU').note)
 
     def test_nobody_is_told_where_nobody_is(self):
         """No owner, no leader, no e-mail address, an archived team."""
         self.lead.user_id = self.lead.team_id = False
-        team = self.env['crm.team'].create({'name': "Gone", 'user_id': self.anna.id, 'active': False})
+        team = self.env['crm.team'].create(
+            {'name': "Gone", 'user_id': self.anna.id, 'active': False}
+        )
         self.number.team_id = team
         self.supervisor.write({'email': False, 'notification_type': 'email'})
         call = self.lost('abandoned', wait_seconds=90)
         self.assertEqual(self.states(call), {'callback': 'done', 'notify': 'done'})
         self.assertEqual(call.follow_up, 'done')
-        self.only({'kind': 'activity', 'who': 'leader'}, {'kind': 'notify', 'who': 'user', 'user_id': self.anna.id})
+        self.only(
+            {'kind': 'activity', 'who': 'leader'},
+            {'kind': 'notify', 'who': 'user', 'user_id': self.anna.id},
+        )
         self.number.team_id = False
         self.anna.active = False
         call = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 'm', caller=STRANGER)
@@ -491,7 +701,9 @@ class TestSms(RulesCase):
             self.env['res.lang']._activate_lang(lang)
         template = self.env.ref('crm_telephony.sms_template_missed')
         template.with_context(lang='ru_RU').body = "Перезвоним до {{ object.promised_time }}"
-        template.with_context(lang='kk_KZ').body = "Біз {{ object.promised_time }} дейін қоңырау шаламыз"
+        template.with_context(
+            lang='kk_KZ'
+        ).body = "Біз {{ object.promised_time }} дейін қоңырау шаламыз"
         self.partner.lang = 'kk_KZ'
         self.company.partner_id.lang = 'ru_RU'
         self.lost('missed')
@@ -507,7 +719,9 @@ class TestSms(RulesCase):
         template = self.env.ref('crm_telephony.sms_template_missed').with_context(lang='kk_KZ')
         shipped = template.body
         self.assertIn("шалу мерзімі: {{ object.promised_time }}.", shipped)
-        script = load_script(file_path('crm_telephony/migrations/19.0.2.0.0/post-sms.py'), 'post_sms')
+        script = load_script(
+            file_path('crm_telephony/migrations/19.0.2.0.0/post-sms.py'), 'post_sms'
+        )
         for lang, (old, new) in script.REWORDED.items():
             for before, after in ((old, new), ("Our own", "Our own")):
                 translated = template.with_context(lang=lang)
@@ -520,7 +734,10 @@ class TestSms(RulesCase):
 
     def test_who_gets_none(self):
         self.env['phone.blacklist'].create({'number': '+77015556677'})
-        for number, note in (('+77272223344', "No mobile number"), ('+77015556677', "The number is blacklisted")):
+        for number, note in (
+            ('+77272223344', "No mobile number"),
+            ('+77015556677', "The number is blacklisted"),
+        ):
             call = self.lost('missed', call_id=number, caller=number)
             self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': note}])
             self.assertEqual(self.callbacks(number).state, 'open')
@@ -531,43 +748,64 @@ class TestSms(RulesCase):
         template = self.env.ref('crm_telephony.sms_template_missed')
         self.only({'kind': 'sms', 'sms_template_id': template.id}, outcome='missed')
         call = self.lost('missed', call_id='untrue')
-        self.assertRecordValues(call.effect_ids, [{
-            'state': 'skipped', 'note': "No callback is due after the text that announces one"}])
+        self.assertRecordValues(
+            call.effect_ids,
+            [{'state': 'skipped', 'note': "No callback is due after the text that announces one"}],
+        )
         template.body = "Sorry we missed your call"
         call = self.lost('missed')
         self.assertEqual((self.states(call), len(self.texts())), ({'sms': 'done'}, 1))
         night = datetime(2026, 11, 4, 19, 0)
         late = self.lost('missed', night, 'night', caller=STRANGER)
-        self.lost('answered', night + timedelta(minutes=5), 'talk', caller=STRANGER, talk_seconds=60, extension='102')
+        self.lost(
+            'answered',
+            night + timedelta(minutes=5),
+            'talk',
+            caller=STRANGER,
+            talk_seconds=60,
+            extension='102',
+        )
         self.work_off(datetime(2026, 11, 5, 4, 0))
         self.assertEqual((self.states(late), len(self.texts(STRANGER))), ({'sms': 'skipped'}, 0))
 
     def test_not_to_a_number_that_is_ignored_meanwhile(self):
-        self.only({'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id})
+        self.only(
+            {'kind': 'sms', 'sms_template_id': self.env.ref('crm_telephony.sms_template_missed').id}
+        )
         call = self.lost('voicemail', datetime(2026, 11, 4, 19, 0), caller=STRANGER)
         call.with_user(self.supervisor).action_ignore_number()
         self.work_off(datetime(2026, 11, 5, 4, 0))
         self.assertEqual((self.states(call), len(self.texts(STRANGER))), ({'sms': 'skipped'}, 0))
 
     def test_a_long_night(self):
-        """Where texts go out for few hours a day, the one of the evening still goes out in the morning."""
+        """Where texts go out for few hours a day, the one of the evening still goes out in the
+        morning."""
         self.company.write({'telephony_sms_from': 10, 'telephony_sms_to': 18})
-        call = self.lost('missed', datetime(2026, 11, 5, 13, 30))   # 18:30
+        call = self.lost('missed', datetime(2026, 11, 5, 13, 30))  # 18:30
         self.work_off(datetime(2026, 11, 6, 5, 0))
         self.assertEqual(self.states(call)['sms'], 'done')
 
     def test_a_day_after_the_call(self):
         template = self.env.ref('crm_telephony.sms_template_missed')
         template.body = "Sorry we missed your call"
-        self.only({'kind': 'sms', 'sms_template_id': template.id, 'delay_kind': 'real', 'delay_minutes': 1440},
-                  outcome='missed')
+        self.only(
+            {
+                'kind': 'sms',
+                'sms_template_id': template.id,
+                'delay_kind': 'real',
+                'delay_minutes': 1440,
+            },
+            outcome='missed',
+        )
         call = self.lost('missed')
         self.work_off(WEDNESDAY + timedelta(days=1))
         self.assertEqual((self.states(call), len(self.texts())), ({'sms': 'done'}, 1))
 
     def test_not_twice_within_the_quiet_time(self):
         self.lost('missed')
-        self.lost('answered', WEDNESDAY + timedelta(minutes=5), 'talk', talk_seconds=60, extension='102')
+        self.lost(
+            'answered', WEDNESDAY + timedelta(minutes=5), 'talk', talk_seconds=60, extension='102'
+        )
         second = self.lost('missed', WEDNESDAY + timedelta(minutes=30), 'second')
         self.assertEqual((self.effects(second)['sms'].state, len(self.texts())), ('skipped', 1))
         self.callbacks().with_user(self.boris).action_done()
@@ -576,16 +814,37 @@ class TestSms(RulesCase):
 
     def test_many_at_once_get_one_each(self):
         with freeze_time(WEDNESDAY):
-            self.play(*(self.event('ended', f'm{index}', WEDNESDAY.isoformat() + '+00:00', outcome='missed',
-                                   caller=(CUSTOMER, STRANGER)[index % 2]) for index in range(6)))
+            self.play(
+                *(
+                    self.event(
+                        'ended',
+                        f'm{index}',
+                        WEDNESDAY.isoformat() + '+00:00',
+                        outcome='missed',
+                        caller=(CUSTOMER, STRANGER)[index % 2],
+                    )
+                    for index in range(6)
+                )
+            )
         self.assertEqual((len(self.texts()), len(self.texts(STRANGER))), (1, 1))
         self.assertEqual(len(self.callbacks() | self.callbacks(STRANGER)), 2)
 
     def test_queries_do_not_grow_with_the_strangers(self):
         def effects(count):
             with freeze_time(WEDNESDAY):
-                self.play(*(self.event('ended', f's{count}-{index}', WEDNESDAY.isoformat() + '+00:00', outcome='missed',
-                                       caller=f'+77013{count:02}00{index:02}') for index in range(count)), follow_up=False)
+                self.play(
+                    *(
+                        self.event(
+                            'ended',
+                            f's{count}-{index}',
+                            WEDNESDAY.isoformat() + '+00:00',
+                            outcome='missed',
+                            caller=f'+77013{count:02}00{index:02}',
+                        )
+                        for index in range(count)
+                    ),
+                    follow_up=False,
+                )
             calls = self.env['telephony.call'].search([('external_id', '=like', f's{count}-%')])
             self.env.flush_all()
             self.env.invalidate_all()
@@ -595,32 +854,46 @@ class TestSms(RulesCase):
                 self.env.flush_all()
             self.assertEqual(set(calls.effect_ids.mapped('state')), {'done'})
             return self.env.cr.sql_log_count - before
-        effects(2)      # caches
+
+        effects(2)  # caches
         few = effects(3)
         self.assertLess(effects(30) - few, 20)
 
     def test_the_night_of_the_customer(self):
-        """A customer in New York does not hear of us at six in the morning, one in Almaty does not at night."""
+        """A customer in New York does not hear of us at six in the morning, one in Almaty does not
+        at night."""
         american = '+12125550123'
-        self.lost('missed', datetime(2026, 11, 6, 10, 0), 'us', caller=american)    # 5:00 there, a holiday here
+        # 5:00 there, a holiday here
+        self.lost('missed', datetime(2026, 11, 6, 10, 0), 'us', caller=american)
         self.assertFalse(self.texts(american))
         self.work_off(datetime(2026, 11, 6, 13, 59))
         self.assertFalse(self.texts(american))
         self.work_off(datetime(2026, 11, 6, 14, 0))
         self.assertIn("Sunday, 8 November, 23:00", self.texts(american).body)
-        one, two = (self.lost('missed', HOLIDAY_NIGHT + timedelta(minutes=index), f'night{index}') for index in range(2))
+        one, two = (
+            self.lost('missed', HOLIDAY_NIGHT + timedelta(minutes=index), f'night{index}')
+            for index in range(2)
+        )
         self.work_off(HOLIDAY_MORNING)
-        self.assertEqual([self.effects(call)['sms'].state for call in (one, two)], ['done', 'skipped'])
+        self.assertEqual(
+            [self.effects(call)['sms'].state for call in (one, two)], ['done', 'skipped']
+        )
         self.assertIn("Monday, 9 November, 09:00", self.texts().body)
 
     def test_no_text_comes_after_what_it_announces(self):
         """Where the morning brings the call it needs no text that still says that we are closed."""
         untrue = "No callback is due after the text that announces one"
-        for call_id, at in (('night', datetime(2026, 11, 3, 17, 0)),    # 22:00, and the office opens at nine as well
-                            ('early', datetime(2026, 11, 4, 3, 5)), ('American', WEDNESDAY)):
+        # 22:00, and the office opens at nine as well
+        for call_id, at in (
+            ('night', datetime(2026, 11, 3, 17, 0)),
+            ('early', datetime(2026, 11, 4, 3, 5)),
+            ('American', WEDNESDAY),
+        ):
             number = '+12125550123' if call_id == 'American' else f'+7701{at:%d%H%M}0'
             call = self.lost('missed', at, call_id, caller=number)
-            self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': untrue}])
+            self.assertRecordValues(
+                self.effects(call)['sms'], [{'state': 'skipped', 'note': untrue}]
+            )
             self.assertEqual(self.callbacks(number).state, 'open')
         call = self.lost('missed', HOLIDAY_NIGHT)
         self.assertEqual(self.states(call)['sms'], 'planned')
@@ -633,21 +906,31 @@ class TestSms(RulesCase):
         call = self.lost('missed', HOLIDAY_NIGHT)
         self.callbacks().with_user(self.boris).action_done()
         self.work_off(HOLIDAY_MORNING)
-        self.assertRecordValues(self.effects(call)['sms'], [{'state': 'skipped', 'note': "The customer was reached meanwhile"}])
+        self.assertRecordValues(
+            self.effects(call)['sms'],
+            [{'state': 'skipped', 'note': "The customer was reached meanwhile"}],
+        )
         self.assertFalse(self.texts())
 
     def test_the_gateway_is_down(self):
         call = self.lost('missed')
         sms = self.texts()
-        with patch('odoo.addons.sms.tools.sms_api.SmsApi._send_sms_batch', side_effect=ConnectionError("no route")):
+        with patch(
+            'odoo.addons.sms.tools.sms_api.SmsApi._send_sms_batch',
+            side_effect=ConnectionError("no route"),
+        ):
             sms.send()
         self.assertEqual((sms.state, sms.failure_type), ('error', 'sms_server'))
-        self.assertRecordValues(self.effects(call)['sms'], [{'state': 'error', 'note': "Not sent: Server Error"}])
+        self.assertRecordValues(
+            self.effects(call)['sms'], [{'state': 'error', 'note': "Not sent: Server Error"}]
+        )
         self.assertEqual((call.follow_up, self.callbacks().state), ('done', 'open'))
         self.follow_up_again(call)
         self.assertEqual(len(self.texts()), 1, "that is for Odoo's own resend")
-        with patch('odoo.addons.sms.tools.sms_api.SmsApi._send_sms_batch',
-                   return_value=[{'uuid': sms.uuid, 'state': 'success'}]):
+        with patch(
+            'odoo.addons.sms.tools.sms_api.SmsApi._send_sms_batch',
+            return_value=[{'uuid': sms.uuid, 'state': 'success'}],
+        ):
             sms.resend_failed()
         self.assertEqual(self.effects(call)['sms'].state, 'done')
 
@@ -676,8 +959,20 @@ class TestRedial(RulesCase):
 
     def test_not_while_the_customer_or_the_employee_talks(self):
         for name, event in (
-            ('customer', self.event('answered', 'talk1', self.DUE.isoformat() + '+00:00', extension='102')),
-            ('employee', self.event('answered', 'talk2', self.DUE.isoformat() + '+00:00', extension='101', caller=STRANGER)),
+            (
+                'customer',
+                self.event('answered', 'talk1', self.DUE.isoformat() + '+00:00', extension='102'),
+            ),
+            (
+                'employee',
+                self.event(
+                    'answered',
+                    'talk2',
+                    self.DUE.isoformat() + '+00:00',
+                    extension='101',
+                    caller=STRANGER,
+                ),
+            ),
         ):
             with self.subTest(name):
                 effect = self.redial(name)
@@ -685,7 +980,9 @@ class TestRedial(RulesCase):
                     self.play(event)
                 self.work_off(self.DUE)
                 self.assertFalse(self.pbx.told)
-                self.assertEqual((effect.state, effect.due_at), ('planned', self.DUE + timedelta(minutes=2)))
+                self.assertEqual(
+                    (effect.state, effect.due_at), ('planned', self.DUE + timedelta(minutes=2))
+                )
                 self.work_off(self.DUE + timedelta(minutes=2))
                 self.assertEqual(effect.state, 'planned')
                 self.work_off(self.DUE + timedelta(minutes=31))
@@ -694,15 +991,38 @@ class TestRedial(RulesCase):
                 self.callbacks().unlink()
 
     def test_a_colleagues_talk_and_a_lost_end_hold_nobody_up(self):
-        """Anna's phone rang too, but Boris talks; five hours ago she talked on a line whose end was lost."""
+        """Anna's phone rang too, but Boris talks; five hours ago she talked on a line whose end was
+        lost."""
+
         def at(moment):
             return moment.isoformat() + '+00:00'
+
         effect = self.redial()
         with freeze_time(WEDNESDAY - timedelta(hours=5)):
-            self.play(self.event('answered', 'lost end', at(WEDNESDAY - timedelta(hours=5)), extension='101', caller=STRANGER))
+            self.play(
+                self.event(
+                    'answered',
+                    'lost end',
+                    at(WEDNESDAY - timedelta(hours=5)),
+                    extension='101',
+                    caller=STRANGER,
+                )
+            )
         with freeze_time(self.DUE):
-            self.play(*(self.event(what, 'group', at(self.DUE - timedelta(seconds=9 - index)), extension=phone, caller=STRANGER)
-                        for index, (what, phone) in enumerate((('ringing', '101'), ('ringing', '102'), ('answered', '102')))))
+            self.play(
+                *(
+                    self.event(
+                        what,
+                        'group',
+                        at(self.DUE - timedelta(seconds=9 - index)),
+                        extension=phone,
+                        caller=STRANGER,
+                    )
+                    for index, (what, phone) in enumerate(
+                        (('ringing', '101'), ('ringing', '102'), ('answered', '102'))
+                    )
+                )
+            )
         self.assertEqual(len(self.call('group').leg_ids), 2)
         self.work_off(self.DUE)
         self.assertEqual((effect.state, self.pbx.told), ('done', [('101', CUSTOMER)]))
@@ -711,7 +1031,9 @@ class TestRedial(RulesCase):
         effect = self.redial()
         self.tried('no_answer', WEDNESDAY + timedelta(minutes=2), 'again')
         self.work_off(self.DUE)
-        self.assertRecordValues(effect, [{'state': 'skipped', 'note': "The customer has been called again since"}])
+        self.assertRecordValues(
+            effect, [{'state': 'skipped', 'note': "The customer has been called again since"}]
+        )
         self.assertFalse(self.pbx.told)
 
     def test_not_when_somebody_else_has_taken_it(self):
@@ -724,7 +1046,9 @@ class TestRedial(RulesCase):
 
     def test_not_when_he_was_reached_meanwhile(self):
         effect = self.redial()
-        self.lost('answered', WEDNESDAY + timedelta(minutes=3), 'back', extension='102', talk_seconds=60)
+        self.lost(
+            'answered', WEDNESDAY + timedelta(minutes=3), 'back', extension='102', talk_seconds=60
+        )
         self.work_off(self.DUE)
         self.assertEqual((effect.state, self.pbx.told), ('skipped', []))
 
@@ -760,33 +1084,51 @@ class TestRedial(RulesCase):
 
 
 class TestPromises(RulesCase):
-
     def test_there_is_nothing_to_promise_to_who_was_talked_to(self):
         """A rule for every outcome promises where somebody waits, and fails nowhere."""
         self.only('callback')
         for minute, outcome in enumerate(('answered', 'missed')):
-            call = self.lost(outcome, WEDNESDAY + timedelta(minutes=minute), outcome, extension='101',
-                             talk_seconds=60 if outcome == 'answered' else 0)
-            self.assertEqual((self.states(call), call.follow_up), (
-                {'callback': 'done' if outcome == 'missed' else 'skipped'}, 'done'))
+            call = self.lost(
+                outcome,
+                WEDNESDAY + timedelta(minutes=minute),
+                outcome,
+                extension='101',
+                talk_seconds=60 if outcome == 'answered' else 0,
+            )
+            self.assertEqual(
+                (self.states(call), call.follow_up),
+                ({'callback': 'done' if outcome == 'missed' else 'skipped'}, 'done'),
+            )
         self.assertEqual(len(self.callbacks()), 1)
 
 
 class TestComplete(RulesCase):
-
     def test_an_action_has_what_it_cannot_do_without(self):
-        foreign = self.env['sms.template'].create({
-            'name': "For contacts", 'model_id': self.env['ir.model']._get_id('res.partner'), 'body': "Hello"})
+        foreign = self.env['sms.template'].create(
+            {
+                'name': "For contacts",
+                'model_id': self.env['ir.model']._get_id('res.partner'),
+                'body': "Hello",
+            }
+        )
         for values, words in [
             ({'kind': 'sms'}, "template of the SMS"),
             ({'kind': 'sms', 'sms_template_id': foreign.id}, "made for calls"),
             ({'kind': 'tag'}, "at least one tag"),
-            *(({'kind': kind, 'who': 'user'}, "Choose the user whom")
-              for kind in ('callback', 'activity', 'notify', 'redial', 'check_number')),
+            *(
+                ({'kind': kind, 'who': 'user'}, "Choose the user whom")
+                for kind in ('callback', 'activity', 'notify', 'redial', 'check_number')
+            ),
         ]:
-            with self.subTest(values), self.cr.savepoint(), self.assertRaisesRegex(ValidationError, words):
+            with (
+                self.subTest(values),
+                self.cr.savepoint(),
+                self.assertRaisesRegex(ValidationError, words),
+            ):
                 self.only(values)
-        rule = self.only(*({'kind': kind, 'who': 'user'} for kind in ('give_up', 'lead')), {'kind': 'notify'})
+        rule = self.only(
+            *({'kind': kind, 'who': 'user'} for kind in ('give_up', 'lead')), {'kind': 'notify'}
+        )
         with self.assertRaisesRegex(ValidationError, "Choose the user whom “Notify” is for"):
             rule.action_ids[-1].who = 'user'
 
@@ -799,28 +1141,49 @@ class TestConditions(RulesCase):
 
     def test_planning_writes_nothing_and_is_what_happens(self):
         call = self.lost('missed')
-        done = [(effect.rule_id, effect.action_id, effect.due_at) for effect in call.effect_ids.sorted('id')]
-        counts = [self.env[model].search_count([]) for model in ('telephony.effect', 'telephony.callback', 'sms.sms')]
+        done = [
+            (effect.rule_id, effect.action_id, effect.due_at)
+            for effect in call.effect_ids.sorted('id')
+        ]
+        counts = [
+            self.env[model].search_count([])
+            for model in ('telephony.effect', 'telephony.callback', 'sms.sms')
+        ]
         plan = self.plan(call)
         self.assertEqual([(one.rule, one.action, one.due_at) for one in plan], done)
         self.assertEqual(plan[0].users, self.boris)
         self.assertEqual(
-            [self.env[model].search_count([]) for model in ('telephony.effect', 'telephony.callback', 'sms.sms')], counts)
+            [
+                self.env[model].search_count([])
+                for model in ('telephony.effect', 'telephony.callback', 'sms.sms')
+            ],
+            counts,
+        )
 
     def test_each_condition(self):
         vip = self.env['res.partner.category'].create({'name': "VIP"})
         source = self.env['utm.source'].create({'name': "Billboard"})
         team = self.env['crm.team'].create({'name': "North"})
-        elsewhere = self.env['telephony.number'].create({'name': '+77272507613', 'account_id': self.account.id})
+        elsewhere = self.env['telephony.number'].create(
+            {'name': '+77272507613', 'account_id': self.account.id}
+        )
         self.number.write({'source_id': source.id, 'team_id': team.id})
         self.lead.write({'expected_revenue': 1000, 'team_id': team.id})
         self.company.name = "Head of a group"
-        self.partner.parent_id = self.env['res.partner'].create({'name': "Holding", 'category_id': [(4, vip.id)]})
+        self.partner.parent_id = self.env['res.partner'].create(
+            {'name': "Holding", 'category_id': [(4, vip.id)]}
+        )
         missed = self.lost('missed', wait_seconds=30)
-        stranger = self.lost('missed', call_id='s', caller=STRANGER, called='+77272507613', wait_seconds=31)
+        stranger = self.lost(
+            'missed', call_id='s', caller=STRANGER, called='+77272507613', wait_seconds=31
+        )
         night = self.lost('missed', datetime(2026, 11, 4, 18, 0), 'night')
-        talk = self.lost('answered', WEDNESDAY + timedelta(days=2), 'talk', talk_seconds=40, extension='101')
-        own = self.lost('answered', WEDNESDAY + timedelta(days=3), 'own', talk_seconds=10, extension='102')
+        talk = self.lost(
+            'answered', WEDNESDAY + timedelta(days=2), 'talk', talk_seconds=40, extension='101'
+        )
+        own = self.lost(
+            'answered', WEDNESDAY + timedelta(days=3), 'own', talk_seconds=10, extension='102'
+        )
         tried = self.tried('no_answer', WEDNESDAY + timedelta(days=4))
         again = self.tried('no_answer', WEDNESDAY + timedelta(days=4, hours=1), 'o2')
         every = missed | stranger | night | talk | own | tried | again
@@ -830,7 +1193,8 @@ class TestConditions(RulesCase):
             ({'outcome': 'missed'}, missed | stranger | night),
             ({'direction': 'outbound'}, tried | again),
             ({'working_time': 'in', 'outcome': 'missed'}, missed | stranger),
-            ({'working_time': 'out', 'direction': 'inbound'}, night | talk | own),     # a holiday, a Saturday
+            # a holiday, a Saturday
+            ({'working_time': 'out', 'direction': 'inbound'}, night | talk | own),
             ({'wait_over': 30, 'outcome': 'missed'}, stranger),
             ({'wait_most': 30, 'outcome': 'missed'}, missed | night),
             ({'talk_over': 39}, talk),
@@ -853,22 +1217,36 @@ class TestConditions(RulesCase):
             ({'answered_by': 'nobody'}, every - talk - own),
             ({'amount_least': 1000}, every - stranger),
             ({'amount_least': 1001}, every.browse()),
-            ({'company_id': self.env['res.company'].create({'name': "Another"}).id}, every.browse()),
+            (
+                {'company_id': self.env['res.company'].create({'name': "Another"}).id},
+                every.browse(),
+            ),
         ):
             with self.subTest(conditions=conditions):
-                rule = self.rules.create({
-                    'name': "One", 'outcome': False, 'direction': False, **conditions,
-                    'action_ids': [(0, 0, {'kind': 'notify'})]})
-                self.assertEqual(every.browse(one.call.id for one in self.plan(every, rule)), fitting)
+                rule = self.rules.create(
+                    {
+                        'name': "One",
+                        'outcome': False,
+                        'direction': False,
+                        **conditions,
+                        'action_ids': [(0, 0, {'kind': 'notify'})],
+                    }
+                )
+                self.assertEqual(
+                    every.browse(one.call.id for one in self.plan(every, rule)), fitting
+                )
                 self.assertIn('→', rule.summary)
                 rule.active = False
 
     def test_a_stranger_whom_a_lead_was_made_of(self):
-        """By the policy, before the rules are asked: he is unknown still, and known when he calls again."""
+        """By the policy, before the rules are asked: he is unknown still, and known when he calls
+        again."""
         self.company.telephony_lead_policy = 'missed'
         self.only({'kind': 'notify', 'who': 'user', 'user_id': self.anna.id}, caller='unknown')
         for minute, states in ((0, {'notify': 'done'}), (5, {})):
-            call = self.lost('missed', WEDNESDAY + timedelta(minutes=minute), f's{minute}', caller=STRANGER)
+            call = self.lost(
+                'missed', WEDNESDAY + timedelta(minutes=minute), f's{minute}', caller=STRANGER
+            )
             self.assertEqual(call.lead_id.phone, STRANGER)
             self.assertEqual(self.states(call), states)
 
@@ -879,20 +1257,43 @@ class TestConditions(RulesCase):
         form.outcome, form.direction = 'no_answer', 'outbound'
         form.wait_over, form.attempt_least = 10, 2
         rule = form.save()
-        self.assertRecordValues(rule, [{
-            'contact': False, 'answered_by': False, 'talk_over': 0, 'repeat_least': 0, 'wait_over': 10, 'attempt_least': 2}])
+        self.assertRecordValues(
+            rule,
+            [
+                {
+                    'contact': False,
+                    'answered_by': False,
+                    'talk_over': 0,
+                    'repeat_least': 0,
+                    'wait_over': 10,
+                    'attempt_least': 2,
+                }
+            ],
+        )
         form = Form(rule)
         form.outcome, form.direction = 'answered', 'inbound'
         self.assertRecordValues(form.save(), [{'wait_over': 0, 'attempt_least': 0}])
 
     def test_order_stop_and_one_callback(self):
-        first, second, third = (self.rules.create({
-            'name': name, 'sequence': sequence, 'stop': stop, 'action_ids': [
-                (0, 0, {'kind': 'callback', 'delay_minutes': sequence}), (0, 0, {'kind': 'notify', 'text': name})],
-        }) for name, sequence, stop in (("a", 1, False), ("b", 2, True), ("c", 3, False)))
+        first, second, third = (
+            self.rules.create(
+                {
+                    'name': name,
+                    'sequence': sequence,
+                    'stop': stop,
+                    'action_ids': [
+                        (0, 0, {'kind': 'callback', 'delay_minutes': sequence}),
+                        (0, 0, {'kind': 'notify', 'text': name}),
+                    ],
+                }
+            )
+            for name, sequence, stop in (("a", 1, False), ("b", 2, True), ("c", 3, False))
+        )
         call = self.lost('missed')
-        self.assertEqual(call.effect_ids.sorted('id').mapped(lambda effect: (effect.rule_id.name, effect.kind)), [
-            ("a", 'callback'), ("a", 'notify'), ("b", 'notify')])
+        self.assertEqual(
+            call.effect_ids.sorted('id').mapped(lambda effect: (effect.rule_id.name, effect.kind)),
+            [("a", 'callback'), ("a", 'notify'), ("b", 'notify')],
+        )
         self.assertEqual(self.callbacks().due_at, WEDNESDAY + timedelta(minutes=1))
         self.assertFalse(third.effect_count)
         self.assertEqual((first.effect_count, second.effect_count), (2, 1))
@@ -901,36 +1302,67 @@ class TestConditions(RulesCase):
         tag = self.env['crm.tag'].create({'name': "Called"})
         category = self.env['res.partner.category'].create({'name': "Caller"})
         rule = self.only(
-            'lead', {'kind': 'tag', 'lead_tag_ids': tag.ids, 'category_ids': category.ids},
-            {'kind': 'activity', 'who': 'user', 'user_id': self.anna.id, 'text': "Have a look", 'delay_kind': 'next_day'},
-            {'kind': 'notify', 'who': 'leader', 'delay_kind': 'real', 'delay_minutes': 10}, direction='inbound')
+            'lead',
+            {'kind': 'tag', 'lead_tag_ids': tag.ids, 'category_ids': category.ids},
+            {
+                'kind': 'activity',
+                'who': 'user',
+                'user_id': self.anna.id,
+                'text': "Have a look",
+                'delay_kind': 'next_day',
+            },
+            {'kind': 'notify', 'who': 'leader', 'delay_kind': 'real', 'delay_minutes': 10},
+            direction='inbound',
+        )
         self.lead.team_id.user_id = self.anna
         call = self.lost('missed')
         self.assertEqual((self.lead.tag_ids, self.partner.category_id), (tag, category))
         self.assertEqual(self.effects(call)['lead'].state, 'skipped')
-        self.assertRecordValues(self.lead.activity_ids, [{
-            'summary': "Have a look", 'user_id': self.anna.id, 'date_deadline': datetime(2026, 11, 5).date()}])
+        self.assertRecordValues(
+            self.lead.activity_ids,
+            [
+                {
+                    'summary': "Have a look",
+                    'user_id': self.anna.id,
+                    'date_deadline': datetime(2026, 11, 5).date(),
+                }
+            ],
+        )
         self.assertEqual(self.effects(call)['notify'].state, 'planned')
         self.work_off(WEDNESDAY + timedelta(minutes=10))
         self.assertEqual(self.told(self.anna)[-1:], ["The rule: Customer"])
         stranger = self.lost('missed', WEDNESDAY + timedelta(minutes=1), 's', caller=STRANGER)
-        self.assertRecordValues(self.effects(stranger)['lead'], [{'state': 'done', 'note': f'Call from {pretty(STRANGER)}'}])
+        self.assertRecordValues(
+            self.effects(stranger)['lead'],
+            [{'state': 'done', 'note': f'Call from {pretty(STRANGER)}'}],
+        )
         self.assertEqual(stranger.lead_id.phone, STRANGER)
         self.assertEqual(self.effects(stranger)['tag'].state, 'done')
         self.assertEqual(rule.effect_count, 8)
 
     def test_what_an_admin_reads(self):
-        read = {name: self.env.ref(f'crm_telephony.rule_{name}').summary for name in (
-            'missed', 'abandoned_long', 'no_answer_third', 'busy_outbound', 'answered_by_other')}
-        self.assertEqual(read, {
-            'missed': "Missed, inbound, in working hours → call back in 15 min, SMS",
-            'abandoned_long':
-                "Abandoned, inbound, waited more than 60 s → call back in 2 min, high priority, notify: supervisors",
-            'no_answer_third': "No answer, outbound, from attempt 3 on → stop calling, the owner decides",
-            'busy_outbound': "Busy, outbound, up to attempt 3 → call back in 5 min, redial in 5 min",
-            'answered_by_other': "Answered, inbound, real talk, answered by: somebody else than the salesperson "
-                                 "→ notify: whoever is responsible",
-        })
+        read = {
+            name: self.env.ref(f'crm_telephony.rule_{name}').summary
+            for name in (
+                'missed',
+                'abandoned_long',
+                'no_answer_third',
+                'busy_outbound',
+                'answered_by_other',
+            )
+        }
+        self.assertEqual(
+            read,
+            {
+                'missed': "Missed, inbound, in working hours → call back in 15 min, SMS",
+                'abandoned_long': "Abandoned, inbound, waited more than 60 s → "
+                "call back in 2 min, high priority, notify: supervisors",
+                'no_answer_third': "No answer, outbound, from attempt 3 on → stop calling, the owner decides",
+                'busy_outbound': "Busy, outbound, up to attempt 3 → call back in 5 min, redial in 5 min",
+                'answered_by_other': "Answered, inbound, real talk, answered by: somebody else than the salesperson "
+                "→ notify: whoever is responsible",
+            },
+        )
 
 
 class TestWorkingHours(RulesCase):
@@ -953,46 +1385,75 @@ class TestWorkingHours(RulesCase):
         self.calendar.schedule_type = 'flexible'
         saturday_night = datetime(2026, 11, 7, 20, 0)
         self.assertEqual(self.due(saturday_night), saturday_night + timedelta(minutes=15))
-        self.assertEqual(self.callbacks(f'+7701{saturday_night:%d%H%M}0').rule_id, self.env.ref('crm_telephony.rule_missed'))
+        self.assertEqual(
+            self.callbacks(f'+7701{saturday_night:%d%H%M}0').rule_id,
+            self.env.ref('crm_telephony.rule_missed'),
+        )
 
     def test_the_holiday_of_another_company(self):
         """Odoo's public holidays are mostly of no calendar: each company has its own."""
         other = self.env['res.company'].create({'name': "Other"})
-        holiday = {'name': "Holiday", 'date_from': WEDNESDAY - timedelta(hours=9), 'date_to': WEDNESDAY + timedelta(hours=9)}
+        holiday = {
+            'name': "Holiday",
+            'date_from': WEDNESDAY - timedelta(hours=9),
+            'date_to': WEDNESDAY + timedelta(hours=9),
+        }
         leaves = self.env['resource.calendar.leaves']
         self.assertEqual(leaves.with_company(other).create(holiday).company_id, other)
         self.assertEqual(self.due(WEDNESDAY), WEDNESDAY + timedelta(minutes=15))
         leaves.create(holiday)
-        self.assertEqual(self.due(WEDNESDAY + timedelta(minutes=1), 'ours'), datetime(2026, 11, 5, 4, 0))
+        self.assertEqual(
+            self.due(WEDNESDAY + timedelta(minutes=1), 'ours'), datetime(2026, 11, 5, 4, 0)
+        )
 
     def test_the_time_of_a_company_without_a_zone(self):
-        """What is nobody's, or the matter of somebody without a time zone, is told in the zone where the company works."""
+        """What is nobody's, or the matter of somebody without a time zone, is told in the zone
+        where the company works."""
         self.company.partner_id.tz = self.boris.tz = False
-        at = datetime(2026, 11, 4, 19, 30)      # half past midnight in Almaty
-        self.only({'kind': 'callback', 'delay_kind': 'real', 'delay_minutes': 15},
-                  {'kind': 'activity', 'delay_kind': 'real', 'text': "Look at it"})
+        at = datetime(2026, 11, 4, 19, 30)  # half past midnight in Almaty
+        self.only(
+            {'kind': 'callback', 'delay_kind': 'real', 'delay_minutes': 15},
+            {'kind': 'activity', 'delay_kind': 'real', 'text': "Look at it"},
+        )
         for owner in (self.boris, self.boris.browse()):
             with self.subTest(owner=owner.name):
                 self.lead.user_id = self.lead.team_id = False
                 self.lead.user_id = owner
                 self.lost('missed', at, f'c{owner.id}')
                 activity = self.callbacks()[-1].activity_id
-                self.assertRecordValues(activity, [{
-                    'summary': f"Call back {pretty(CUSTOMER)} by 00:45", 'date_deadline': datetime(2026, 11, 5).date()}])
+                self.assertRecordValues(
+                    activity,
+                    [
+                        {
+                            'summary': f"Call back {pretty(CUSTOMER)} by 00:45",
+                            'date_deadline': datetime(2026, 11, 5).date(),
+                        }
+                    ],
+                )
                 self.callbacks()[-1].action_done()
-        self.assertEqual(self.lead.activity_ids.filtered(lambda one: one.summary == "Look at it").mapped('date_deadline'),
-                         [datetime(2026, 11, 5).date()])
+        self.assertEqual(
+            self.lead.activity_ids.filtered(lambda one: one.summary == "Look at it").mapped(
+                'date_deadline'
+            ),
+            [datetime(2026, 11, 5).date()],
+        )
 
     def test_a_company_that_is_closed_for_years(self):
-        self.env['resource.calendar.leaves'].create({
-            'name': "Closed", 'calendar_id': self.calendar.id,
-            'date_from': datetime(2026, 1, 1), 'date_to': datetime(2036, 1, 1)})
+        self.env['resource.calendar.leaves'].create(
+            {
+                'name': "Closed",
+                'calendar_id': self.calendar.id,
+                'date_from': datetime(2026, 1, 1),
+                'date_to': datetime(2036, 1, 1),
+            }
+        )
         self.assertEqual(self.due(WEDNESDAY), WEDNESDAY)
 
     def test_a_team_in_another_zone(self):
         berlin = self.calendar.copy({'tz': 'Europe/Berlin'})
-        self.number.team_id = self.env['crm.team'].create({
-            'name': "Berlin", 'resource_calendar_id': berlin.id, 'company_id': self.company.id})
+        self.number.team_id = self.env['crm.team'].create(
+            {'name': "Berlin", 'resource_calendar_id': berlin.id, 'company_id': self.company.id}
+        )
         # 7:30 in Berlin, 11:30 in Almaty
         self.assertEqual(self.due(datetime(2026, 11, 4, 6, 30)), datetime(2026, 11, 4, 8, 0))
 
@@ -1000,18 +1461,24 @@ class TestWorkingHours(RulesCase):
         """Europe leaves summer time on 25 October 2026: nine o'clock comes an hour later."""
         self.calendar.tz = 'Europe/Berlin'
         self.assertEqual(self.due(datetime(2026, 10, 23, 18, 0)), datetime(2026, 10, 26, 8, 0))
-        self.assertEqual(self.due(datetime(2026, 10, 22, 18, 0), 'before'), datetime(2026, 10, 23, 7, 0))
+        self.assertEqual(
+            self.due(datetime(2026, 10, 22, 18, 0), 'before'), datetime(2026, 10, 23, 7, 0)
+        )
 
 
 class TestDelivered(RulesCase):
-
     def test_a_rule_that_was_deleted_does_not_come_back(self):
-        """An update of the module makes no rule that texts customers again; only the first one to such rules makes them."""
+        """An update of the module makes no rule that texts customers again; only the first one to
+        such rules makes them."""
         data = 'data/telephony_rule_data.xml'
         self.env.ref('crm_telephony.rule_missed').unlink()
         convert_file(self.env, 'crm_telephony', data, {}, mode='update')
         self.assertFalse(self.env.ref('crm_telephony.rule_missed', raise_if_not_found=False))
         self.rules.search([]).unlink()
-        script = load_script(file_path('crm_telephony/migrations/19.0.1.1.0/post-rules.py'), 'post_rules')
+        script = load_script(
+            file_path('crm_telephony/migrations/19.0.1.1.0/post-rules.py'), 'post_rules'
+        )
         script.migrate(self.cr, '19.0.1.0.0')
-        self.assertEqual(self.env.ref('crm_telephony.rule_missed').action_ids.mapped('kind'), ['callback', 'sms'])
+        self.assertEqual(
+            self.env.ref('crm_telephony.rule_missed').action_ids.mapped('kind'), ['callback', 'sms']
+        )

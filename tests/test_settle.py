@@ -1,4 +1,5 @@
 """What people decide about calls: it moves everything, is remembered, and can be taken back."""
+
 from ast import literal_eval
 from datetime import timedelta
 from unittest.mock import patch
@@ -22,27 +23,36 @@ STRANGER = '+77015550011'
 
 
 class SettleCase(TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.startClassPatcher(patch('odoo.addons.crm_telephony.models.matching.late_match.LONGEST_PAUSE', 0))
+        cls.startClassPatcher(
+            patch('odoo.addons.crm_telephony.models.matching.late_match.LONGEST_PAUSE', 0)
+        )
 
     def lost(self, call_id='c1', at=0, **more):
         """A missed call that rang at Anna's phone."""
-        self.play(self.event('ringing', call_id, at, extension='101', **more),
-                  self.event('ended', call_id, at + 20, outcome='missed', **more))
+        self.play(
+            self.event('ringing', call_id, at, extension='101', **more),
+            self.event('ended', call_id, at + 20, outcome='missed', **more),
+        )
         return self.call(call_id)
 
     def answered(self, call_id='c1', at=0, talk=60, **more):
-        self.play(self.event('ringing', call_id, at, extension='101', **more),
-                  self.event('answered', call_id, at + 5, extension='101', **more),
-                  self.event('ended', call_id, at + 5 + talk, outcome='answered', talk_seconds=talk, **more))
+        self.play(
+            self.event('ringing', call_id, at, extension='101', **more),
+            self.event('answered', call_id, at + 5, extension='101', **more),
+            self.event(
+                'ended', call_id, at + 5 + talk, outcome='answered', talk_seconds=talk, **more
+            ),
+        )
         return self.call(call_id)
 
     def lines(self, record, call):
         """The chatter lines about this call."""
-        return record.message_ids.filtered(lambda message: f'data-oe-id="{call.id}"' in (message.body or ''))
+        return record.message_ids.filtered(
+            lambda message: f'data-oe-id="{call.id}"' in (message.body or '')
+        )
 
     def run_cron(self, name):
         self.env.flush_all()
@@ -55,11 +65,13 @@ class SettleCase(TelephonyCase):
 
 
 class TestChoice(SettleCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.one, cls.two = cls.new_lead(name="Flour"), cls.new_lead(name="Sugar", user_id=cls.boris.id)
+        cls.one, cls.two = (
+            cls.new_lead(name="Flour"),
+            cls.new_lead(name="Sugar", user_id=cls.boris.id),
+        )
 
     def test_a_pick_moves_call_chatter_callback_and_activity(self):
         call = self.lost()
@@ -67,11 +79,24 @@ class TestChoice(SettleCase):
         callback = self.callbacks()
         self.assertEqual(len(self.lines(self.partner, call)), 1)
         call.with_user(self.anna).action_pick(self.one.id)
-        self.assertRecordValues(call, [{
-            'lead_id': self.one.id, 'partner_id': self.partner.id, 'match_state': 'manual', 'settled_by_id': self.anna.id,
-            'match_reason': "Set by Anna"}])
-        self.assertEqual((len(self.lines(self.partner, call)), len(self.lines(self.one, call))), (0, 1))
-        self.assertRecordValues(callback, [{'lead_id': self.one.id, 'user_id': self.anna.id, 'state': 'open'}])
+        self.assertRecordValues(
+            call,
+            [
+                {
+                    'lead_id': self.one.id,
+                    'partner_id': self.partner.id,
+                    'match_state': 'manual',
+                    'settled_by_id': self.anna.id,
+                    'match_reason': "Set by Anna",
+                }
+            ],
+        )
+        self.assertEqual(
+            (len(self.lines(self.partner, call)), len(self.lines(self.one, call))), (0, 1)
+        )
+        self.assertRecordValues(
+            callback, [{'lead_id': self.one.id, 'user_id': self.anna.id, 'state': 'open'}]
+        )
         self.assertEqual(callback.activity_id, self.one.activity_ids)
         self.assertFalse(self.partner.activity_ids)
 
@@ -82,7 +107,10 @@ class TestChoice(SettleCase):
         self.assertEqual((call.lead_id, callback.user_id), (self.one, self.anna))
         self.two.active = True
         call.with_user(self.anna).sudo()._attach_by_hand({'lead_id': self.two.id})
-        self.assertEqual((callback.lead_id, callback.user_id, callback.activity_id.user_id), (self.two, self.boris, self.boris))
+        self.assertEqual(
+            (callback.lead_id, callback.user_id, callback.activity_id.user_id),
+            (self.two, self.boris, self.boris),
+        )
         self.assertEqual((len(self.lines(self.one, call)), len(self.lines(self.two, call))), (0, 1))
         self.assertEqual((len(self.one.activity_ids), len(self.two.activity_ids)), (0, 1))
 
@@ -113,8 +141,11 @@ class TestChoice(SettleCase):
         call = self.lost()
         call.with_user(self.anna).action_pick(self.one.id)
         self.one.action_set_lost()
-        self.play(self.event('ringing', at=0, extension='101'), self.event('recording', at=30, recording_url='https://x/1.mp3'),
-                  self.event('ended', at=21, outcome='missed'))
+        self.play(
+            self.event('ringing', at=0, extension='101'),
+            self.event('recording', at=30, recording_url='https://x/1.mp3'),
+            self.event('ended', at=21, outcome='missed'),
+        )
         self.assertRecordValues(call, [{'lead_id': self.one.id, 'match_state': 'manual'}])
         self.env['telephony.rebind']._queue([CUSTOMER])
         self.bind_late()
@@ -128,8 +159,12 @@ class TestChoice(SettleCase):
         self.assertFalse(action['params']['call_ids'])
         self.assertEqual((call | other).mapped('match_state'), ['ambiguous', 'ambiguous'])
         self.assertFalse((call | other).lead_id)
-        self.assertEqual((len(self.lines(self.partner, call)), len(self.lines(self.one, call))), (1, 0))
-        self.assertEqual((callback.lead_id.ids, callback.activity_id), ([], self.partner.activity_ids))
+        self.assertEqual(
+            (len(self.lines(self.partner, call)), len(self.lines(self.one, call))), (1, 0)
+        )
+        self.assertEqual(
+            (callback.lead_id.ids, callback.activity_id), ([], self.partner.activity_ids)
+        )
         self.assertFalse(self.one.activity_ids)
         self.assertFalse(self.env['telephony.decision'].search([('number', '=', CUSTOMER)]))
 
@@ -140,17 +175,25 @@ class TestChoice(SettleCase):
         second = self.answered('c2', -300)
         self.assertEqual(second.lead_id, self.one)
         second.with_user(self.anna).sudo()._attach_by_hand({'lead_id': self.two.id})
-        self.assertEqual(self.env['telephony.decision'].search([('number', '=', CUSTOMER)]).lead_id, self.two)
+        self.assertEqual(
+            self.env['telephony.decision'].search([('number', '=', CUSTOMER)]).lead_id, self.two
+        )
         second.with_user(self.anna).action_forget_choice()
-        self.assertEqual((first.lead_id, second.lead_id, second.match_state), (self.one, self.one, 'auto'))
-        self.assertEqual(self.env['telephony.decision'].search([('number', '=', CUSTOMER)]).lead_id, self.one)
+        self.assertEqual(
+            (first.lead_id, second.lead_id, second.match_state), (self.one, self.one, 'auto')
+        )
+        self.assertEqual(
+            self.env['telephony.decision'].search([('number', '=', CUSTOMER)]).lead_id, self.one
+        )
 
     def test_another_contact_leaves_the_deal_of_the_first(self):
         other = self.env['res.partner'].create({'name': "Other"})
         call = self.lost()
         call.with_user(self.anna).action_pick(self.one.id)
         call.with_user(self.anna).write({'partner_id': other.id})
-        self.assertRecordValues(call, [{'partner_id': other.id, 'lead_id': False, 'match_state': 'manual'}])
+        self.assertRecordValues(
+            call, [{'partner_id': other.id, 'lead_id': False, 'match_state': 'manual'}]
+        )
 
     def test_who_calls_about_his_companys_deal_stays_who_he_is(self):
         firm = self.env['res.partner'].create({'name': "Firm", 'is_company': True})
@@ -164,7 +207,9 @@ class TestChoice(SettleCase):
     def test_contact_only(self):
         call = self.lost()
         call.with_user(self.anna).action_pick_contact()
-        self.assertRecordValues(call, [{'partner_id': self.partner.id, 'lead_id': False, 'match_state': 'manual'}])
+        self.assertRecordValues(
+            call, [{'partner_id': self.partner.id, 'lead_id': False, 'match_state': 'manual'}]
+        )
 
     def test_only_deals_that_one_may_read(self):
         call = self.lost()
@@ -178,10 +223,17 @@ class TestChoice(SettleCase):
     def test_calls_that_one_may_not_see(self):
         call = self.lost()
         self.partner.company_id = self.company
-        stranger = new_test_user(self.env, 'tel_carl', groups='base.group_user,crm_telephony.group_user')
+        stranger = new_test_user(
+            self.env, 'tel_carl', groups='base.group_user,crm_telephony.group_user'
+        )
         call.sudo().write({'partner_id': False})
-        for method, args in (('get_candidates', ()), ('action_pick', (self.one.id,)), ('action_create_lead', ()),
-                             ('action_ignore_number', ()), ('action_forget_choice', ())):
+        for method, args in (
+            ('get_candidates', ()),
+            ('action_pick', (self.one.id,)),
+            ('action_create_lead', ()),
+            ('action_ignore_number', ()),
+            ('action_forget_choice', ()),
+        ):
             with self.subTest(method=method), self.assertRaises(AccessError):
                 getattr(call.with_user(stranger), method)(*args)
 
@@ -195,24 +247,29 @@ class TestChoice(SettleCase):
 
     def test_other_companies_deals_are_refused(self):
         other = self.env['res.company'].create({'name': "Other company"})
-        foreign = self.env['crm.lead'].create({'name': "Foreign", 'company_id': other.id, 'user_id': False, 'team_id': False})
+        foreign = self.env['crm.lead'].create(
+            {'name': "Foreign", 'company_id': other.id, 'user_id': False, 'team_id': False}
+        )
         call = self.lost()
         self.anna.company_ids |= other
         with self.assertRaises(UserError):
-            call.with_user(self.anna).with_context(allowed_company_ids=[self.company.id, other.id]).action_pick(foreign.id)
+            call.with_user(self.anna).with_context(
+                allowed_company_ids=[self.company.id, other.id]
+            ).action_pick(foreign.id)
         self.env.invalidate_all()
         self.assertNotEqual(call.lead_id, foreign)
 
 
 class TestStrangers(SettleCase):
-
     def stranger(self, call_id='c1', at=0, **more):
         return self.lost(call_id, at, caller=STRANGER, **more)
 
     def test_a_number_is_learnt_and_forgotten(self):
         call = self.stranger()
         call.with_user(self.anna).action_pick_contact(self.partner.id)
-        self.assertRecordValues(self.partner.telephony_number_ids, [{'number': STRANGER, 'origin': 'learnt'}])
+        self.assertRecordValues(
+            self.partner.telephony_number_ids, [{'number': STRANGER, 'origin': 'learnt'}]
+        )
         self.assertEqual(self.stranger('c2', 60).partner_id, self.partner)
         call.with_user(self.anna).action_forget_choice()
         self.assertFalse(self.partner.telephony_number_ids)
@@ -227,18 +284,27 @@ class TestStrangers(SettleCase):
 
     def test_archived_and_other_companies_contacts_do_not_keep_a_number_from_being_learnt(self):
         other = self.env['res.company'].create({'name': "Other"})
-        theirs = self.env['res.partner'].create({'name': "Theirs", 'phone': STRANGER, 'company_id': other.id})
+        theirs = self.env['res.partner'].create(
+            {'name': "Theirs", 'phone': STRANGER, 'company_id': other.id}
+        )
         gone = self.env['res.partner'].create({'name': "Gone", 'active': False})
-        self.env['telephony.contact.number'].create([
-            {'partner_id': partner.id, 'number': STRANGER} for partner in (theirs, gone)])
+        self.env['telephony.contact.number'].create(
+            [{'partner_id': partner.id, 'number': STRANGER} for partner in (theirs, gone)]
+        )
         self.lost(caller=STRANGER).with_user(self.supervisor).action_pick_contact(self.partner.id)
         self.assertEqual(self.partner.telephony_number_ids.mapped('number'), [STRANGER])
 
     def test_a_customers_number_is_not_ignored_by_just_anybody(self):
-        """It would be for the whole company. A supervisor may, is asked, and the owners are told."""
+        """It would be for the whole company. A supervisor may, is asked, and the owners are
+        told."""
         self.partner.user_id = self.boris
-        for number, make in ((CUSTOMER, lambda: None), (STRANGER, lambda: self.new_lead(
-                partner_id=False, phone=STRANGER, user_id=self.boris.id))):
+        for number, make in (
+            (CUSTOMER, lambda: None),
+            (
+                STRANGER,
+                lambda: self.new_lead(partner_id=False, phone=STRANGER, user_id=self.boris.id),
+            ),
+        ):
             with self.subTest(number=number):
                 call = self.lost(f'of {number}', caller=number)
                 make()
@@ -249,11 +315,18 @@ class TestStrangers(SettleCase):
                 question = call.with_user(self.supervisor).action_ignore_number()
                 self.assertEqual(question['res_model'], 'telephony.settle')
                 self.assertFalse(call.is_excluded)
-                wizard = self.env['telephony.settle'].with_user(self.supervisor).with_context(question['context']).create({})
+                wizard = (
+                    self.env['telephony.settle']
+                    .with_user(self.supervisor)
+                    .with_context(question['context'])
+                    .create({})
+                )
                 self.assertTrue(wizard.owners)
                 wizard.action_apply()
                 self.assertTrue(call.is_excluded)
-                told = self.env['mail.message'].search([('partner_ids', 'in', self.boris.partner_id.ids)], order='id desc')[:1]
+                told = self.env['mail.message'].search(
+                    [('partner_ids', 'in', self.boris.partner_id.ids)], order='id desc'
+                )[:1]
                 self.assertIn(pretty(number), told.subject)
                 self.assertIn("Saule", told.body)
 
@@ -271,8 +344,18 @@ class TestStrangers(SettleCase):
             self.env.flush_all()
             self.env.invalidate_all()
             (call | self.call('second')).with_user(self.anna).action_forget_choice()
-            self.assertRecordValues(call | self.call('second'), [
-                {'lead_id': False, 'partner_id': False, 'match_state': 'none', 'is_excluded': False}] * 2)
+            self.assertRecordValues(
+                call | self.call('second'),
+                [
+                    {
+                        'lead_id': False,
+                        'partner_id': False,
+                        'match_state': 'none',
+                        'is_excluded': False,
+                    }
+                ]
+                * 2,
+            )
 
     def test_taking_back_brings_contact_and_lines_back(self):
         self.new_lead(name="Flour"), self.new_lead(name="Sugar")
@@ -291,7 +374,9 @@ class TestStrangers(SettleCase):
         call.with_user(self.anna).action_ignore_number()
         self.assertEqual(self.callbacks(STRANGER).state, 'cancelled')
         self.assertIn("Anna", self.callbacks(STRANGER).close_reason)
-        self.assertEqual(self.env['telephony.decision'].search([('number', '=', STRANGER)]).kind, 'ignore')
+        self.assertEqual(
+            self.env['telephony.decision'].search([('number', '=', STRANGER)]).kind, 'ignore'
+        )
         call.with_user(self.anna).action_forget_choice()
         self.assertEqual(self.callbacks(STRANGER).state, 'open')
         self.assertFalse(self.env['telephony.decision'].search([('number', '=', STRANGER)]))
@@ -302,7 +387,9 @@ class TestStrangers(SettleCase):
         self.assertFalse(self.callbacks(STRANGER))
         lost.with_user(self.anna).action_forget_choice()
         self.file_calls()
-        self.assertRecordValues(self.callbacks(STRANGER), [{'state': 'open', 'origin_call_id': lost.id}])
+        self.assertRecordValues(
+            self.callbacks(STRANGER), [{'state': 'open', 'origin_call_id': lost.id}]
+        )
 
     def test_a_new_deal_by_hand(self):
         source = self.env['utm.source'].create({'name': "Billboard"})
@@ -311,9 +398,18 @@ class TestStrangers(SettleCase):
         action = (call | again).with_user(self.anna).action_create_lead()
         lead = call.lead_id
         self.assertEqual(again.lead_id, lead)
-        self.assertRecordValues(lead, [{
-            'phone': STRANGER, 'user_id': self.anna.id, 'source_id': source.id, 'telephony_origin_call_id': again.id,
-            'medium_id': self.env.ref('utm.utm_medium_phone').id}])
+        self.assertRecordValues(
+            lead,
+            [
+                {
+                    'phone': STRANGER,
+                    'user_id': self.anna.id,
+                    'source_id': source.id,
+                    'telephony_origin_call_id': again.id,
+                    'medium_id': self.env.ref('utm.utm_medium_phone').id,
+                }
+            ],
+        )
         self.assertEqual(self.callbacks(STRANGER).lead_id, lead)
         self.assertEqual(action['params']['call_ids'], (call | again).ids)
         (call | again).with_user(self.anna).action_forget_choice()
@@ -333,17 +429,35 @@ class TestStrangers(SettleCase):
         """Who talked gets it, whoever clicks."""
         for number in (STRANGER, CUSTOMER):
             call_id = f'of {number}'
-            self.play(self.event('ringing', call_id, caller=number, extension='102'),
-                      self.event('ended', call_id, 60, caller=number, outcome='answered', extension='102', talk_seconds=50))
+            self.play(
+                self.event('ringing', call_id, caller=number, extension='102'),
+                self.event(
+                    'ended',
+                    call_id,
+                    60,
+                    caller=number,
+                    outcome='answered',
+                    extension='102',
+                    talk_seconds=50,
+                ),
+            )
             call = self.call(call_id)
             if number == STRANGER:
-                self.env['telephony.call.leg'].create({
-                    'call_id': call.id, 'extension': '101', 'user_id': self.anna.id, 'start_at': call.start_at})
+                self.env['telephony.call.leg'].create(
+                    {
+                        'call_id': call.id,
+                        'extension': '101',
+                        'user_id': self.anna.id,
+                        'start_at': call.start_at,
+                    }
+                )
             self.env.flush_all()
             self.env.invalidate_all()
             action = call.with_user(self.anna).action_create_lead()
             self.assertEqual(action['params']['call_ids'], call.ids)
-            self.assertRecordValues(call, [{'match_state': 'manual', 'settled_by_id': self.anna.id}])
+            self.assertRecordValues(
+                call, [{'match_state': 'manual', 'settled_by_id': self.anna.id}]
+            )
             self.assertEqual(call.lead_id.user_id, self.boris)
 
     def test_a_new_deal_whose_fields_were_filled_in_stays(self):
@@ -351,7 +465,10 @@ class TestStrangers(SettleCase):
         call.with_user(self.anna).action_create_lead()
         lead = call.lead_id
         # a later transaction of hers, which this test's one cannot tell by the clock
-        self.env.cr.execute("UPDATE crm_lead SET create_date = create_date - interval '1 minute' WHERE id = %s", [lead.id])
+        self.env.cr.execute(
+            "UPDATE crm_lead SET create_date = create_date - interval '1 minute' WHERE id = %s",
+            [lead.id],
+        )
         lead.invalidate_recordset()
         lead.with_user(self.anna).write({'name': "Flour, 20 t", 'expected_revenue': 5000})
         self.env.flush_all()
@@ -371,13 +488,18 @@ class TestStrangers(SettleCase):
 
 
 class TestLeadPolicy(SettleCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.team = cls.env['crm.team'].create({
-            'name': "Wholesale", 'user_id': cls.supervisor.id,
-            'crm_team_member_ids': [fields.Command.create({'user_id': user.id}) for user in (cls.anna, cls.boris)]})
+        cls.team = cls.env['crm.team'].create(
+            {
+                'name': "Wholesale",
+                'user_id': cls.supervisor.id,
+                'crm_team_member_ids': [
+                    fields.Command.create({'user_id': user.id}) for user in (cls.anna, cls.boris)
+                ],
+            }
+        )
 
     def leads(self, number=STRANGER):
         return self.env['crm.lead'].search([('phone_sanitized', '=', number)])
@@ -391,7 +513,10 @@ class TestLeadPolicy(SettleCase):
         first, again = self.lost().lead_id, self.lost('c2', 60).lead_id
         self.assertEqual(len(old | first), 2)
         self.assertEqual((again, first.partner_id), (first, self.partner))
-        self.env.cr.execute("UPDATE crm_lead SET create_date = create_date - interval '2 days' WHERE id = %s", [first.id])
+        self.env.cr.execute(
+            "UPDATE crm_lead SET create_date = create_date - interval '2 days' WHERE id = %s",
+            [first.id],
+        )
         self.env.invalidate_all()
         self.assertEqual(len(old | first | self.lost('c3', 120).lead_id), 3)
 
@@ -401,7 +526,12 @@ class TestLeadPolicy(SettleCase):
         self.assertFalse(self.leads())
 
     def test_each_policy_makes_its_leads(self):
-        for policy, made in (('never', ''), ('missed', 'lost'), ('answered', 'answered'), ('always', 'lost answered')):
+        for policy, made in (
+            ('never', ''),
+            ('missed', 'lost'),
+            ('answered', 'answered'),
+            ('always', 'lost answered'),
+        ):
             for how in ('lost', 'answered'):
                 with self.subTest(policy=policy, how=how):
                     self.number.lead_policy = policy
@@ -433,14 +563,25 @@ class TestLeadPolicy(SettleCase):
         self.play(self.event('ringing', caller=STRANGER, extension='101'))
         lead = self.leads()
         self.assertEqual((self.call().state, self.call().lead_id), ('ringing', lead))
-        self.play(self.event('answered', at=5, caller=STRANGER, extension='101'),
-                  self.event('ended', at=90, caller=STRANGER, outcome='answered', talk_seconds=80))
+        self.play(
+            self.event('answered', at=5, caller=STRANGER, extension='101'),
+            self.event('ended', at=90, caller=STRANGER, outcome='answered', talk_seconds=80),
+        )
         self.assertEqual((self.call().lead_id, self.leads()), (lead, lead))
 
     def test_while_it_rings_nobody_has_to_choose_what_was_made_of_it(self):
         self.company.write({'telephony_lead_policy': 'always', 'telephony_deal_policy': 'ask'})
         self.play(self.event('ringing', caller=STRANGER, extension='101'))
-        self.play(self.event('ended', at=90, caller=STRANGER, extension='101', outcome='answered', talk_seconds=80))
+        self.play(
+            self.event(
+                'ended',
+                at=90,
+                caller=STRANGER,
+                extension='101',
+                outcome='answered',
+                talk_seconds=80,
+            )
+        )
         self.assertRecordValues(self.call(), [{'match_state': 'auto', 'lead_id': self.leads().id}])
         self.play(self.event('ringing', 'c2', at=100, caller=STRANGER, extension='101'))
         self.assertEqual(self.call('c2').match_state, 'ambiguous')
@@ -448,7 +589,7 @@ class TestLeadPolicy(SettleCase):
     def test_one_number_makes_one_lead_while_it_is_open(self):
         self.company.telephony_lead_policy = 'missed'
         first = self.stranger().lead_id
-        first.phone = '+77019998877'    # somebody corrects it
+        first.phone = '+77019998877'  # somebody corrects it
         self.assertEqual(self.stranger('c2', 60).lead_id, first)
         first.action_set_lost()
         second = self.stranger('c3', 120).lead_id
@@ -457,9 +598,17 @@ class TestLeadPolicy(SettleCase):
 
     def test_a_batch_of_calls_of_one_number_makes_one_lead(self):
         self.company.telephony_lead_policy = 'missed'
-        self.play(*(self.event('ended', f'c{index}', index, caller=STRANGER, outcome='missed') for index in range(5)))
+        self.play(
+            *(
+                self.event('ended', f'c{index}', index, caller=STRANGER, outcome='missed')
+                for index in range(5)
+            )
+        )
         self.assertEqual(len(self.leads()), 1)
-        self.assertEqual(self.env['telephony.call'].search([('customer_number', '=', STRANGER)]).lead_id, self.leads())
+        self.assertEqual(
+            self.env['telephony.call'].search([('customer_number', '=', STRANGER)]).lead_id,
+            self.leads(),
+        )
 
     def test_known_callers_and_outgoing_calls_make_none(self):
         self.company.telephony_lead_policy = 'always'
@@ -470,17 +619,38 @@ class TestLeadPolicy(SettleCase):
     def test_source_campaign_team_and_medium(self):
         campaign = self.env['utm.campaign'].create({'name': "Autumn"})
         source = self.env['utm.source'].create({'name': "Billboard"})
-        self.number.write({'source_id': source.id, 'campaign_id': campaign.id, 'team_id': self.team.id,
-                           'lead_policy': 'missed'})
-        self.assertRecordValues(self.stranger().lead_id, [{
-            'source_id': source.id, 'campaign_id': campaign.id, 'team_id': self.team.id, 'company_id': self.company.id,
-            'medium_id': self.env.ref('utm.utm_medium_phone').id, 'phone': STRANGER, 'user_id': self.supervisor.id}])
+        self.number.write(
+            {
+                'source_id': source.id,
+                'campaign_id': campaign.id,
+                'team_id': self.team.id,
+                'lead_policy': 'missed',
+            }
+        )
+        self.assertRecordValues(
+            self.stranger().lead_id,
+            [
+                {
+                    'source_id': source.id,
+                    'campaign_id': campaign.id,
+                    'team_id': self.team.id,
+                    'company_id': self.company.id,
+                    'medium_id': self.env.ref('utm.utm_medium_phone').id,
+                    'phone': STRANGER,
+                    'user_id': self.supervisor.id,
+                }
+            ],
+        )
 
     def test_the_owner(self):
         self.number.write({'team_id': self.team.id, 'lead_policy': 'always'})
-        for index, (owner, how, expected) in enumerate((
-            ('answered', 'answered', self.anna), ('responsible', 'answered', self.boris), ('answered', 'lost', self.boris),
-        )):
+        for index, (owner, how, expected) in enumerate(
+            (
+                ('answered', 'answered', self.anna),
+                ('responsible', 'answered', self.boris),
+                ('answered', 'lost', self.boris),
+            )
+        ):
             with self.subTest(owner=owner, how=how):
                 self.number.write({'lead_owner': owner, 'user_id': self.boris.id})
                 self.leads().unlink()
@@ -488,8 +658,13 @@ class TestLeadPolicy(SettleCase):
                 self.assertEqual(call.lead_id.user_id, expected)
 
     def test_in_turn(self):
-        self.number.write({'team_id': self.team.id, 'lead_policy': 'always', 'lead_owner': 'rotation'})
-        owners = [self.lost(f'c{index}', index, caller=f'+7701555002{index}').lead_id.user_id for index in range(4)]
+        self.number.write(
+            {'team_id': self.team.id, 'lead_policy': 'always', 'lead_owner': 'rotation'}
+        )
+        owners = [
+            self.lost(f'c{index}', index, caller=f'+7701555002{index}').lead_id.user_id
+            for index in range(4)
+        ]
         self.assertEqual(owners, [self.anna, self.boris, self.anna, self.boris])
 
     def test_names_in_every_script(self):
@@ -499,7 +674,9 @@ class TestLeadPolicy(SettleCase):
                 self.new_lead(name=name, partner_id=partner.id)
                 call = self.stranger(f'c-{partner.id}')
                 self.assertEqual(call.partner_id, partner)
-                call.with_user(self.anna).action_pick(call.with_user(self.anna).get_candidates()['deals'][0]['id'])
+                call.with_user(self.anna).action_pick(
+                    call.with_user(self.anna).get_candidates()['deals'][0]['id']
+                )
                 self.assertIn(name, call.with_user(self.anna)._say_settled()['params']['message'])
                 call.with_user(self.anna).action_create_lead()
                 self.assertIn(name, call.lead_id.name)
@@ -518,8 +695,13 @@ class TestTray(SettleCase):
         action = self.env.ref('crm_telephony.telephony_call_action_settle')
         domain = Domain(literal_eval(action.domain)) & Domain('is_latest_waiting', '=', True)
         groups = calls.formatted_read_group(domain, ['open_question'], ['__count'])
-        found = {group['open_question']: calls.search(domain & Domain(group['__extra_domain'])) for group in groups}
-        self.assertEqual([group['__count'] for group in groups], [len(calls) for calls in found.values()])
+        found = {
+            group['open_question']: calls.search(domain & Domain(group['__extra_domain']))
+            for group in groups
+        }
+        self.assertEqual(
+            [group['__count'] for group in groups], [len(calls) for calls in found.values()]
+        )
         return {question: set(calls.mapped('external_id')) for question, calls in found.items()}
 
     def test_a_row_a_number_by_what_is_asked(self):
@@ -530,24 +712,40 @@ class TestTray(SettleCase):
         self.answered('talked', -400, caller='+77015550012')
         self.lost('missed', -300, caller='+77015550012')
         self.answered('who', -200, caller='+77015550013')
-        self.assertEqual(self.tray(), {'choose': {'chosen'}, 'talked': {'who'}, 'untalked': {'stranger', 'missed'}})
+        self.assertEqual(
+            self.tray(),
+            {'choose': {'chosen'}, 'talked': {'who'}, 'untalked': {'stranger', 'missed'}},
+        )
         self.assertEqual(list(self.tray()), ['choose', 'talked', 'untalked'])
         self.assertEqual(self.call('missed').waiting_count, 2)
         self.assertEqual(
-            (self.call('old') | self.call('missed')).mapped('is_latest_waiting'), [False, True])
+            (self.call('old') | self.call('missed')).mapped('is_latest_waiting'), [False, True]
+        )
 
     def test_who_settles_one_has_done_with_its_number(self):
         self.answered('talked', -400, caller=STRANGER)
-        self.lost('missed', -300, caller=STRANGER).with_user(self.supervisor).action_pick_contact(self.partner.id)
-        self.lost('c1', -200, caller='+77015550012').with_user(self.supervisor).action_ignore_number()
+        self.lost('missed', -300, caller=STRANGER).with_user(self.supervisor).action_pick_contact(
+            self.partner.id
+        )
+        self.lost('c1', -200, caller='+77015550012').with_user(
+            self.supervisor
+        ).action_ignore_number()
         self.assertFalse(self.tray())
-        self.assertEqual(set(self.env['telephony.call'].search([('open_question', '=', False)]).mapped('external_id')),
-                         {'talked', 'missed', 'c1'})
+        self.assertEqual(
+            set(
+                self.env['telephony.call']
+                .search([('open_question', '=', False)])
+                .mapped('external_id')
+            ),
+            {'talked', 'missed', 'c1'},
+        )
 
     def test_a_later_call_that_one_may_not_see_hides_none_of_ones_own(self):
         self.answered('annas', -400, caller=STRANGER)
-        self.play(self.event('ringing', 'boris', -300, caller=STRANGER, extension='102'),
-                  self.event('ended', 'boris', -280, caller=STRANGER, outcome='missed'))
+        self.play(
+            self.event('ringing', 'boris', -300, caller=STRANGER, extension='102'),
+            self.event('ended', 'boris', -280, caller=STRANGER, outcome='missed'),
+        )
         self.assertEqual(self.tray(), {'untalked': {'boris'}})
         self.assertEqual(self.tray(self.anna), {'talked': {'annas'}})
         self.assertEqual(self.call('annas').with_user(self.anna).waiting_count, 1)
@@ -562,7 +760,10 @@ class TestTray(SettleCase):
         self.assertEqual(self.tray(self.boris), {'choose': {'queue'}})
         self.assertEqual(self.tray(self.anna), {})
         self.assertTrue(call.with_user(self.anna).has_access('read'))
-        self.assertEqual((call.with_user(self.anna).is_answerable, call.with_user(self.boris).is_answerable), (False, True))
+        self.assertEqual(
+            (call.with_user(self.anna).is_answerable, call.with_user(self.boris).is_answerable),
+            (False, True),
+        )
         offered = call.with_user(self.anna).get_candidates()
         self.assertEqual((offered['deals'], offered['hidden']), ([], 2))
         self.assertRegex(offered['hidden_deals'], r"2 deals: (Boris, Saule|Saule, Boris)")
@@ -572,8 +773,8 @@ class TestTray(SettleCase):
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAtOnce(BaseCase):
-    """Two people, or a person and the scheduled action, decide about one number's calls at the same moment: real
-    transactions, which is why this cleans up behind itself."""
+    """Two people, or a person and the scheduled action, decide about one number's calls at the same
+    moment: real transactions, which is why this cleans up behind itself."""
 
     NUMBER = '+77015559999'
 
@@ -583,12 +784,30 @@ class TestAtOnce(BaseCase):
         self.addCleanup(self.clean)
         with self.registry.cursor() as cr:
             env = Environment(cr, SUPERUSER_ID, {})
-            account = env['telephony.account'].create({'name': "At once", 'provider': 'generic', 'api_secret': 'x'})
-            self.call_ids = env['telephony.call'].create([{
-                'account_id': account.id, 'external_id': f'at-once-{index}', 'direction': 'inbound', 'state': 'ended',
-                'outcome': 'missed', 'customer_number': self.NUMBER, 'start_at': fields.Datetime.now()}
-                for index in range(2)]).ids
-            self.partner_ids = env['res.partner'].create([{'name': "At once, one"}, {'name': "At once, two"}]).ids
+            account = env['telephony.account'].create(
+                {'name': "At once", 'provider': 'generic', 'api_secret': 'x'}
+            )
+            self.call_ids = (
+                env['telephony.call']
+                .create(
+                    [
+                        {
+                            'account_id': account.id,
+                            'external_id': f'at-once-{index}',
+                            'direction': 'inbound',
+                            'state': 'ended',
+                            'outcome': 'missed',
+                            'customer_number': self.NUMBER,
+                            'start_at': fields.Datetime.now(),
+                        }
+                        for index in range(2)
+                    ]
+                )
+                .ids
+            )
+            self.partner_ids = (
+                env['res.partner'].create([{'name': "At once, one"}, {'name': "At once, two"}]).ids
+            )
 
     def clean(self):
         with self.registry.cursor() as cr:
@@ -629,27 +848,35 @@ class TestAtOnce(BaseCase):
         def ignore(call):
             return call.action_ignore_number(confirmed=True)
 
-        for begin, choices in enumerate([(one, two), (one, one), (ignore, two), (one, ignore), (ignore, ignore)]):
+        for begin, choices in enumerate(
+            [(one, two), (one, one), (ignore, two), (one, ignore), (ignore, ignore)]
+        ):
             with self.subTest(choices=[choice.__name__ for choice in choices]):
                 if begin:
                     self.clean()
                     self.setUp()
                 with self.registry.cursor() as cr:
                     # known to somebody, so that neither choice touches the other's call
-                    Environment(cr, SUPERUSER_ID, {})['telephony.call'].browse(self.call_ids).match_state = 'auto'
+                    Environment(cr, SUPERUSER_ID, {})['telephony.call'].browse(
+                        self.call_ids
+                    ).match_state = 'auto'
                 first, second = self.two()
                 choices[0](first)
                 first.env.cr.commit()
                 with mute_logger('odoo.sql_db', 'odoo.service.model'), patch('time.sleep'):
                     retrying(lambda second=second, later=choices[1]: later(second), second.env)
                 [decision] = second.env['telephony.decision'].search([('number', '=', self.NUMBER)])
-                self.assertEqual((decision.kind, decision.partner_id.id), {
-                    one: ('contact', self.partner_ids[0]), two: ('contact', self.partner_ids[1]), ignore: ('ignore', False),
-                }[choices[1]])
+                self.assertEqual(
+                    (decision.kind, decision.partner_id.id),
+                    {
+                        one: ('contact', self.partner_ids[0]),
+                        two: ('contact', self.partner_ids[1]),
+                        ignore: ('ignore', False),
+                    }[choices[1]],
+                )
 
 
 class TestBadInput(SettleCase):
-
     def test_a_deal_deleted_while_it_rings(self):
         lead = self.new_lead()
         self.play(self.event('ringing', extension='101'))
@@ -657,7 +884,10 @@ class TestBadInput(SettleCase):
         lead.unlink()
         self.assertRecordValues(self.call(), [{'lead_id': False, 'partner_id': self.partner.id}])
         other = self.new_lead(name="Other")
-        self.play(self.event('answered', at=5, extension='101'), self.event('ended', at=80, outcome='answered'))
+        self.play(
+            self.event('answered', at=5, extension='101'),
+            self.event('ended', at=80, outcome='answered'),
+        )
         self.bind_late()
         self.assertRecordValues(self.call(), [{'lead_id': other.id, 'match_state': 'auto'}])
 
@@ -677,15 +907,25 @@ class TestBadInput(SettleCase):
         call = self.lost(caller=STRANGER)
         call.with_user(self.anna).action_pick_contact(partner.id)
         partner.unlink()
-        self.assertRecordValues(call, [{'partner_id': False, 'match_state': 'none', 'settled_by_id': False}])
+        self.assertRecordValues(
+            call, [{'partner_id': False, 'match_state': 'none', 'settled_by_id': False}]
+        )
         self.assertFalse(self.env['telephony.decision'].search([('number', '=', STRANGER)]))
         self.bind_late()
         self.assertEqual(call.match_state, 'none')
 
     def test_merged_contacts_keep_calls_choice_and_numbers(self):
-        other = self.env['res.partner'].create({
-            'name': "Customer", 'phone': '+77015550022', 'country_id': self.env.ref('base.kz').id,
-            'telephony_number_ids': [fields.Command.create({'number': number}) for number in (STRANGER, '+77015550033')]})
+        other = self.env['res.partner'].create(
+            {
+                'name': "Customer",
+                'phone': '+77015550022',
+                'country_id': self.env.ref('base.kz').id,
+                'telephony_number_ids': [
+                    fields.Command.create({'number': number})
+                    for number in (STRANGER, '+77015550033')
+                ],
+            }
+        )
         self.partner.telephony_number_ids = [fields.Command.create({'number': STRANGER})]
         call = self.lost(caller='+77015550022')
         call.with_user(self.anna).action_pick_contact(other.id)
@@ -694,14 +934,32 @@ class TestBadInput(SettleCase):
         self.assertFalse(other.exists())
         self.assertRecordValues(call, [{'partner_id': self.partner.id, 'match_state': 'manual'}])
         self.assertEqual(self.env['telephony.decision'].search([]).partner_id, self.partner)
-        self.assertEqual(set(self.partner.telephony_number_ids.mapped('number')), {STRANGER, '+77015550022', '+77015550033'})
+        self.assertEqual(
+            set(self.partner.telephony_number_ids.mapped('number')),
+            {STRANGER, '+77015550022', '+77015550033'},
+        )
         self.assertEqual(self.lost('c2', 60, caller='+77015550022').partner_id, self.partner)
         self.assertEqual(len(self.lines(self.partner, call)), 1)
 
     def test_merged_deals_keep_calls_choice_and_numbers(self):
-        head, tail = self.env['crm.lead'].create([
-            {'name': "Head", 'phone': '+77015550022', 'partner_id': False, 'user_id': self.anna.id, 'type': 'opportunity'},
-            {'name': "Tail", 'phone': STRANGER, 'partner_id': False, 'user_id': self.anna.id, 'type': 'opportunity'}])
+        head, tail = self.env['crm.lead'].create(
+            [
+                {
+                    'name': "Head",
+                    'phone': '+77015550022',
+                    'partner_id': False,
+                    'user_id': self.anna.id,
+                    'type': 'opportunity',
+                },
+                {
+                    'name': "Tail",
+                    'phone': STRANGER,
+                    'partner_id': False,
+                    'user_id': self.anna.id,
+                    'type': 'opportunity',
+                },
+            ]
+        )
         call = self.lost(caller=STRANGER)
         self.assertEqual(call.lead_id, tail)
         merged = (head | tail).merge_opportunity()
@@ -712,24 +970,40 @@ class TestBadInput(SettleCase):
             self.assertEqual(self.lost(f'm{index}', 60, caller=number).lead_id, merged)
 
     def test_a_lead_that_is_converted_gives_its_calls_the_customer(self):
-        lead = self.env['crm.lead'].create({'name': "Web", 'type': 'lead', 'phone': STRANGER, 'contact_name': "Dana"})
+        lead = self.env['crm.lead'].create(
+            {'name': "Web", 'type': 'lead', 'phone': STRANGER, 'contact_name': "Dana"}
+        )
         call = self.lost(caller=STRANGER)
         self.assertRecordValues(call, [{'lead_id': lead.id, 'partner_id': False}])
         lead._handle_partner_assignment(create_missing=True)
         lead.convert_opportunity(lead.partner_id)
-        self.assertRecordValues(call, [{'lead_id': lead.id, 'partner_id': lead.partner_id.id, 'match_state': 'auto'}])
+        self.assertRecordValues(
+            call, [{'lead_id': lead.id, 'partner_id': lead.partner_id.id, 'match_state': 'auto'}]
+        )
         self.assertEqual(lead.partner_id.name, "Dana")
 
     def test_a_contact_with_5000_deals(self):
         team = self.env['crm.team'].search([], limit=1)
-        self.env['crm.lead'].create([{'name': "Seed", 'type': 'opportunity', 'partner_id': self.partner.id,
-                                      'user_id': self.anna.id, 'team_id': team.id}])
+        self.env['crm.lead'].create(
+            [
+                {
+                    'name': "Seed",
+                    'type': 'opportunity',
+                    'partner_id': self.partner.id,
+                    'user_id': self.anna.id,
+                    'team_id': team.id,
+                }
+            ]
+        )
         self.env.flush_all()
-        self.env.cr.execute("""
+        self.env.cr.execute(
+            """
             INSERT INTO crm_lead (name, type, active, won_status, partner_id, user_id, stage_id, phone_sanitized, priority,
                                   team_id)
             SELECT 'Deal ' || i, 'opportunity', true, 'pending', partner_id, user_id, stage_id, phone_sanitized, '0', team_id
-              FROM crm_lead, generate_series(1, 5000) AS i WHERE partner_id = %s""", [self.partner.id])
+              FROM crm_lead, generate_series(1, 5000) AS i WHERE partner_id = %s""",
+            [self.partner.id],
+        )
         self.env.invalidate_all()
         call = self.lost()
         offered = call.with_user(self.anna).get_candidates()
@@ -737,11 +1011,12 @@ class TestBadInput(SettleCase):
         self.assertLessEqual(len(offered['deals']), 20)
         call.with_user(self.anna).action_pick(offered['deals'][0]['id'])
         self.assertEqual(call.lead_id.id, offered['deals'][0]['id'])
-        self.partner.write({'phone': '8 777 123 45 68'})    # does not take for ever
+        self.partner.write({'phone': '8 777 123 45 68'})  # does not take for ever
 
     def test_200_contacts_with_one_number(self):
-        partners = self.env['res.partner'].create([{
-            'name': f"Guest {index}", 'phone': STRANGER} for index in range(200)])
+        partners = self.env['res.partner'].create(
+            [{'name': f"Guest {index}", 'phone': STRANGER} for index in range(200)]
+        )
         call = self.lost(caller=STRANGER)
         self.assertEqual((call.match_state, call.partner_id.ids), ('ambiguous', []))
         offered = call.with_user(self.anna).get_candidates()
@@ -751,14 +1026,20 @@ class TestBadInput(SettleCase):
 
 
 class TestFurtherNumbers(TelephonyCase):
-
     def find(self, text, operator='ilike'):
         return self.env['res.partner'].search([('phone_mobile_search', operator, text)])
 
     def test_odoos_search_box_finds_them_in_every_spelling(self):
         self.partner.telephony_number_ids = [fields.Command.create({'number': '8 701 555 00 11'})]
         other = self.env['res.partner'].create({'name': "Other", 'phone': '+77015550012'})
-        for text in ('+77015550011', '0077015550011', '7015550011', '550011', '+7701555', '701 555-00-11'):
+        for text in (
+            '+77015550011',
+            '0077015550011',
+            '7015550011',
+            '550011',
+            '+7701555',
+            '701 555-00-11',
+        ):
             with self.subTest(text=text):
                 self.assertIn(self.partner, self.find(text))
         self.assertIn(other, self.find('701555'))
@@ -768,7 +1049,13 @@ class TestFurtherNumbers(TelephonyCase):
 
     def test_who_has_no_rights_on_telephony_searches_as_before(self):
         self.partner.telephony_number_ids = [fields.Command.create({'number': '8 701 555 00 11'})]
-        user = new_test_user(self.env, 'tel_none', groups='base.group_user,base.group_partner_manager')
-        found = self.env['res.partner'].with_user(user).search([('phone_mobile_search', 'ilike', '701555')])
+        user = new_test_user(
+            self.env, 'tel_none', groups='base.group_user,base.group_partner_manager'
+        )
+        found = (
+            self.env['res.partner']
+            .with_user(user)
+            .search([('phone_mobile_search', 'ilike', '701555')])
+        )
         self.assertIn(self.partner, found)
         self.assertEqual(DID, self.number.name)

@@ -17,10 +17,16 @@ class TestSetupFile(HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.accounts = {code: cls.env['telephony.account'].create({
-            'name': code, 'provider': code, 'api_secret': 'k<e>"y', 'timezone': 'UTC'}) for code in registry}
+        cls.accounts = {
+            code: cls.env['telephony.account'].create(
+                {'name': code, 'provider': code, 'api_secret': 'k<e>"y', 'timezone': 'UTC'}
+            )
+            for code in registry
+        }
         new_test_user(cls.env, 'setup_admin', groups='base.group_user,crm_telephony.group_admin')
-        new_test_user(cls.env, 'setup_supervisor', groups='base.group_user,crm_telephony.group_supervisor')
+        new_test_user(
+            cls.env, 'setup_supervisor', groups='base.group_user,crm_telephony.group_supervisor'
+        )
 
     def get(self, account_id):
         return self.url_open(f'/telephony/template/{account_id}', allow_redirects=False)
@@ -28,19 +34,30 @@ class TestSetupFile(HttpCase):
     def test_the_administrator_gets_it(self):
         self.authenticate('setup_admin', 'setup_admin')
         account = self.accounts['threecx']
-        self.assertEqual(account.action_download_setup_file()['url'], f'/telephony/template/{account.id}')
+        self.assertEqual(
+            account.action_download_setup_file()['url'], f'/telephony/template/{account.id}'
+        )
         response = self.get(account.id)
         self.assertEqual(response.status_code, 200)
         self.assertEqual(response.headers['Content-Type'].partition(';')[0], 'application/xml')
         self.assertIn('attachment', response.headers['Content-Disposition'])
         self.assertEqual(response.headers['Cache-Control'], 'no-store')
-        defaults = {one.get('Name'): one.get('Default') for one in etree.fromstring(response.content).iter('Parameter')}
-        self.assertEqual((defaults['OdooUrl'], defaults['OdooKey']), (account.webhook_url, 'k<e>"y'))
+        defaults = {
+            one.get('Name'): one.get('Default')
+            for one in etree.fromstring(response.content).iter('Parameter')
+        }
+        self.assertEqual(
+            (defaults['OdooUrl'], defaults['OdooKey']), (account.webhook_url, 'k<e>"y')
+        )
 
     def test_texts(self):
         self.authenticate('setup_admin', 'setup_admin')
         text = self.get(self.accounts['uis'].id).text
-        self.assertIn(self.accounts['uis'].webhook_url + '/call_finished\n{"call_session_id":{{call_session_id}}', text)
+        self.assertIn(
+            self.accounts['uis'].webhook_url
+            + '/call_finished\n{"call_session_id":{{call_session_id}}',
+            text,
+        )
 
     def test_the_example_posts_a_call_that_is_taken(self):
         """The script as it is downloaded, run against this server."""
@@ -48,11 +65,24 @@ class TestSetupFile(HttpCase):
         self.env['ir.config_parameter'].set_param('web.base.url', self.base_url())
         account.api_secret = "it's $ecret"
         self.authenticate('setup_admin', 'setup_admin')
-        script = self.get(account.id).text.replace('sleep', ':').replace(
-            'curl ', f'curl --cookie {TEST_CURSOR_COOKIE_NAME}={self.http_request_key} ')   # of Odoo's test server
-        with patch.object(filer, 'wake'), release_test_lock():      # a thread of the filer has no test cursor
-            done = subprocess.run(      # noqa: S603 - our own script
-                ['/bin/sh', '-c', script], capture_output=True, text=True, timeout=60, env={**os.environ, 'NO_PROXY': '*'})
+        script = (
+            self.get(account.id)
+            .text.replace('sleep', ':')
+            .replace(
+                # of Odoo's test server
+                'curl ',
+                f'curl --cookie {TEST_CURSOR_COOKIE_NAME}={self.http_request_key} ',
+            )
+        )
+        # a thread of the filer has no test cursor
+        with patch.object(filer, 'wake'), release_test_lock():
+            done = subprocess.run(  # noqa: S603 - our own script
+                ['/bin/sh', '-c', script],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                env={**os.environ, 'NO_PROXY': '*'},
+            )
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn('Odoo has taken the call', done.stdout)
         self.env.invalidate_all()
@@ -75,6 +105,8 @@ class TestSetupFile(HttpCase):
 
     def test_the_button_is_shown_where_there_is_one(self):
         for code, account in self.accounts.items():
-            self.assertEqual(account.has_setup_file, bool(registry[code].setup_file(Account())), code)
+            self.assertEqual(
+                account.has_setup_file, bool(registry[code].setup_file(Account())), code
+            )
         self.assertTrue(self.accounts['threecx'].has_setup_file)
         self.assertFalse(self.accounts['zadarma'].has_setup_file)

@@ -1,4 +1,5 @@
 """Every view for every role, and what the call list finds and groups."""
+
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,12 +34,15 @@ ADMIN_ONLY = {'telephony.event'}
 
 
 class TestViews(TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.admin = new_test_user(cls.env, 'tel_admin', groups='base.group_user,crm_telephony.group_admin')
-        cls.outsider = new_test_user(cls.env, 'tel_outsider', groups='base.group_user,sales_team.group_sale_salesman')
+        cls.admin = new_test_user(
+            cls.env, 'tel_admin', groups='base.group_user,crm_telephony.group_admin'
+        )
+        cls.outsider = new_test_user(
+            cls.env, 'tel_outsider', groups='base.group_user,sales_team.group_sale_salesman'
+        )
 
     def test_every_view_for_every_role(self):
         for user in (self.anna, self.supervisor, self.admin):
@@ -46,13 +50,21 @@ class TestViews(TelephonyCase):
                 if model in ADMIN_ONLY and user != self.admin:
                     continue
                 with self.subTest(user=user.login, model=model):
-                    views = self.env[model].with_user(user).get_views([(False, kind) for kind in types])
+                    views = (
+                        self.env[model].with_user(user).get_views([(False, kind) for kind in types])
+                    )
                     self.assertEqual(set(views['views']), set(types))
 
     def test_every_action_has_its_views_and_a_clean_address(self):
-        actions = self.env['ir.actions.act_window'].search([('res_model', '=like', 'telephony.%')]).filtered(
-            lambda action: not self.env[action.res_model]._transient)
-        self.assertEqual(set(actions.mapped('res_model')), {model for model in VIEWS if model.startswith('telephony.')})
+        actions = (
+            self.env['ir.actions.act_window']
+            .search([('res_model', '=like', 'telephony.%')])
+            .filtered(lambda action: not self.env[action.res_model]._transient)
+        )
+        self.assertEqual(
+            set(actions.mapped('res_model')),
+            {model for model in VIEWS if model.startswith('telephony.')},
+        )
         for action in actions:
             with self.subTest(action=action.name):
                 self.assertTrue(action.path.startswith('telephony-'))
@@ -61,20 +73,40 @@ class TestViews(TelephonyCase):
     def test_menus_of_each_role(self):
         def names(user):
             shown = self.env['ir.ui.menu'].with_user(user).load_menus(False)
-            return {name for name in ('call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event')
-                    if self.env.ref(f'crm_telephony.telephony_{name}_menu').id in shown}
+            return {
+                name
+                for name in (
+                    'call',
+                    'callback',
+                    'account',
+                    'number',
+                    'extension',
+                    'rule',
+                    'match_weight',
+                    'event',
+                )
+                if self.env.ref(f'crm_telephony.telephony_{name}_menu').id in shown
+            }
+
         self.assertEqual(names(self.outsider), set())
         self.assertEqual(names(self.anna), {'call', 'callback'})
         self.assertEqual(names(self.supervisor), {'call', 'callback'})
         self.assertEqual(
-            names(self.admin), {'call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event'})
+            names(self.admin),
+            {'call', 'callback', 'account', 'number', 'extension', 'rule', 'match_weight', 'event'},
+        )
 
     def test_forms_without_telephony(self):
         """Who has no telephony rights works with deals and contacts as before."""
         lead = self.new_lead(user_id=self.outsider.id)
-        for record, view in ((lead, 'crm.crm_lead_view_form'), (self.partner, 'base.view_partner_form')):
+        for record, view in (
+            (lead, 'crm.crm_lead_view_form'),
+            (self.partner, 'base.view_partner_form'),
+        ):
             with self.subTest(model=record._name):
-                arch = record.with_user(self.outsider).get_view(self.env.ref(view).id, 'form')['arch']
+                arch = record.with_user(self.outsider).get_view(self.env.ref(view).id, 'form')[
+                    'arch'
+                ]
                 self.assertNotIn('name="telephony', arch)
                 self.assertNotIn('telephony_call_ids', arch)
                 with Form(record.with_user(self.outsider), view) as form:
@@ -94,13 +126,25 @@ class TestViews(TelephonyCase):
         with Form(self.call().with_user(self.anna)) as form:
             form.lead_id = lead
             form.note = "Wants an offer"
-        self.assertRecordValues(self.call(), [{
-            'lead_id': lead.id, 'partner_id': self.partner.id, 'match_state': 'manual', 'note': "Wants an offer"}])
+        self.assertRecordValues(
+            self.call(),
+            [
+                {
+                    'lead_id': lead.id,
+                    'partner_id': self.partner.id,
+                    'match_state': 'manual',
+                    'note': "Wants an offer",
+                }
+            ],
+        )
 
     def test_calls_of_deals_that_one_may_not_read(self):
-        """A supervisor sees all calls, but not everybody's deals: he sees their names and may open the call."""
+        """A supervisor sees all calls, but not everybody's deals: he sees their names and may open
+        the call."""
         lead = self.new_lead()
-        self.play(self.event('ringing', extension='101'), self.event('ended', at=20, outcome='missed'))
+        self.play(
+            self.event('ringing', extension='101'), self.event('ended', at=20, outcome='missed')
+        )
         self.assertEqual(self.call().lead_id, lead)
         self.assertFalse(lead.with_user(self.supervisor).has_access('read'))
         call = self.call().with_user(self.supervisor)
@@ -112,21 +156,44 @@ class TestViews(TelephonyCase):
 
 
 class TestCallSearch(TelephonyCase):
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.deal = cls.new_lead(name="Twenty tons of flour")
-        inbound = {'account_id': cls.account.id, 'direction': 'inbound', 'state': 'ended', 'outcome': 'missed'}
-        cls.known, cls.london, cls.internal, cls.hidden = cls.env['telephony.call'].create([
-            {**inbound, 'external_id': 'known', 'caller_number': CUSTOMER, 'called_number': DID,
-             'customer_number': CUSTOMER, 'partner_id': cls.partner.id, 'lead_id': cls.deal.id},
-            {**inbound, 'external_id': 'london', 'caller_number': '+442079460111', 'called_number': DID,
-             'customer_number': '+442079460111'},
-            {**inbound, 'external_id': 'internal', 'direction': 'internal', 'caller_number': '101',
-             'called_number': '8123'},
-            {**inbound, 'external_id': 'hidden', 'called_number': DID},
-        ])
+        inbound = {
+            'account_id': cls.account.id,
+            'direction': 'inbound',
+            'state': 'ended',
+            'outcome': 'missed',
+        }
+        cls.known, cls.london, cls.internal, cls.hidden = cls.env['telephony.call'].create(
+            [
+                {
+                    **inbound,
+                    'external_id': 'known',
+                    'caller_number': CUSTOMER,
+                    'called_number': DID,
+                    'customer_number': CUSTOMER,
+                    'partner_id': cls.partner.id,
+                    'lead_id': cls.deal.id,
+                },
+                {
+                    **inbound,
+                    'external_id': 'london',
+                    'caller_number': '+442079460111',
+                    'called_number': DID,
+                    'customer_number': '+442079460111',
+                },
+                {
+                    **inbound,
+                    'external_id': 'internal',
+                    'direction': 'internal',
+                    'caller_number': '101',
+                    'called_number': '8123',
+                },
+                {**inbound, 'external_id': 'hidden', 'called_number': DID},
+            ]
+        )
         cls.calls = cls.known | cls.london | cls.internal | cls.hidden
 
     def find(self, text, operator='ilike'):
@@ -134,10 +201,20 @@ class TestCallSearch(TelephonyCase):
 
     def test_any_part_of_a_number_in_any_spelling(self):
         for text, found in (
-            ('+77771234567', self.known), ('87771234567', self.known), ('8 (777) 123-45-67', self.known),
-            ('7777123', self.known), ('8777', self.known), ('123 45', self.known), ('4567', self.known),
-            ('0077771234567', self.known), ('00442079460111', self.london), ('020 7946', self.london),
-            ('+44 20', self.london), ('8123', self.internal), ('999', self.calls.browse()), ('+', self.calls.browse()),
+            ('+77771234567', self.known),
+            ('87771234567', self.known),
+            ('8 (777) 123-45-67', self.known),
+            ('7777123', self.known),
+            ('8777', self.known),
+            ('123 45', self.known),
+            ('4567', self.known),
+            ('0077771234567', self.known),
+            ('00442079460111', self.london),
+            ('020 7946', self.london),
+            ('+44 20', self.london),
+            ('8123', self.internal),
+            ('999', self.calls.browse()),
+            ('+', self.calls.browse()),
         ):
             with self.subTest(text=text):
                 self.assertEqual(self.find(text), found)
@@ -150,7 +227,8 @@ class TestCallSearch(TelephonyCase):
     def test_who(self):
         self.assertEqual(
             [call.who for call in (self.known, self.london, self.internal, self.hidden)],
-            [pretty(CUSTOMER), '+44 20 7946 0111', '101 → 8123', "hidden number"])
+            [pretty(CUSTOMER), '+44 20 7946 0111', '101 → 8123', "hidden number"],
+        )
 
     def test_grouped_by_hour_of_the_persons_day(self):
         self.known.start_at = datetime(2026, 3, 10, 20, 30)
@@ -159,7 +237,9 @@ class TestCallSearch(TelephonyCase):
         model = self.calls.with_context(tz='Asia/Almaty')
         domain = [('id', 'in', self.calls.ids), ('start_at', '!=', False)]
         groups = model.formatted_read_group(domain, ['start_hour'], ['__count'])
-        self.assertEqual([(group['start_hour'], group['__count']) for group in groups], [(1, 2), (9, 1)])
+        self.assertEqual(
+            [(group['start_hour'], group['__count']) for group in groups], [(1, 2), (9, 1)]
+        )
         for group in groups:
             self.assertEqual(model.search_count(domain + group['__extra_domain']), group['__count'])
         self.assertEqual(self.known.with_context(tz='Asia/Almaty').start_hour, 1)
@@ -172,12 +252,14 @@ class TestCallSearch(TelephonyCase):
         self.env.user.tz = 'UTC'
         own = ('id', 'in', self.calls.ids)
         self.assertEqual(model.search([own, ('start_at', '>=', 'today')]), self.known)
-        self.assertEqual(model.search([own, ('start_at', '>=', 'today -1d'), ('start_at', '<', 'today')]), self.london)
+        self.assertEqual(
+            model.search([own, ('start_at', '>=', 'today -1d'), ('start_at', '<', 'today')]),
+            self.london,
+        )
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestTranslations(BaseCase):
-
     def test_russian_is_complete(self):
         """Every exported text is translated and keeps its placeholders and tags."""
         folder = Path(__file__).parent.parent / 'i18n'
@@ -187,6 +269,7 @@ class TestTranslations(BaseCase):
 
         def kept(text):
             return sorted(re.findall(r'%\(\w+\)s|</?(?:i|span|b)\b', text))
+
         for text, translation in russian.items():
             with self.subTest(text=text):
                 self.assertTrue(translation)

@@ -1,4 +1,5 @@
 """The threads that work behind the answers."""
+
 import threading
 import time
 from unittest.mock import patch
@@ -13,7 +14,6 @@ LOGGER = 'odoo.addons.crm_telephony.tools.worker'
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestWorker(BaseCase):
-
     def setUp(self):
         super().setUp()
         self.done, self.gate = [], threading.Semaphore(0)
@@ -44,7 +44,7 @@ class TestWorker(BaseCase):
     def test_what_waits_already_is_not_added_again(self):
         """Twenty deliveries while the first is filed are filed together afterwards."""
         self.worker.wake('any', 7)
-        while self.worker._waiting['any', 7]:   # until the first is taken up
+        while self.worker._waiting['any', 7]:  # until the first is taken up
             time.sleep(0.005)
         for _delivery in range(20):
             self.worker.wake('any', 7)
@@ -55,7 +55,9 @@ class TestWorker(BaseCase):
         with mute_logger(LOGGER):
             self.worker.wake('any', 7, ['first', 'bad'])
             self.worker.wake('any', 7, ['second'])
-            self.assertEqual(len([one for one in threading.enumerate() if one.name == 'telephony.test.7']), 1)
+            self.assertEqual(
+                len([one for one in threading.enumerate() if one.name == 'telephony.test.7']), 1
+            )
             self.let(3)
         self.assertEqual([item for *_key, item in self.done], ['first', 'bad', 'second'])
 
@@ -64,10 +66,15 @@ class TestWorker(BaseCase):
         self.worker.wake('any', 8)
         self.worker.wake('other', 7)
         self.let(3)
-        self.assertEqual(sorted(self.done), [('any', 7, None), ('any', 8, None), ('other', 7, None)])
+        self.assertEqual(
+            sorted(self.done), [('any', 7, None), ('any', 8, None), ('other', 7, None)]
+        )
 
     def test_a_machine_without_threads(self):
-        with patch.object(threading.Thread, 'start', side_effect=RuntimeError), self.assertLogs(LOGGER, 'WARNING'):
+        with (
+            patch.object(threading.Thread, 'start', side_effect=RuntimeError),
+            self.assertLogs(LOGGER, 'WARNING'),
+        ):
             self.worker.wake('any', 7)
         self.assertTrue(self.worker.is_idle())
         self.worker.wake('any', 7)

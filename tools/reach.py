@@ -1,14 +1,28 @@
 """From where an address can be reached, as far as the address itself tells."""
+
 import ipaddress
 from urllib.parse import urlsplit
 
-# Names that only one's own network knows: reserved by RFC 2606, RFC 6762 and RFC 8375, or without a dot.
-LOCAL_NAMES = ('.local', '.localhost', '.internal', '.intranet', '.lan', '.home', '.home.arpa', '.test', '.invalid', '.example')
+# Names that only one's own network knows: reserved by RFC 2606, RFC 6762 and RFC 8375, or without a
+# dot.
+LOCAL_NAMES = (
+    '.local',
+    '.localhost',
+    '.internal',
+    '.intranet',
+    '.lan',
+    '.home',
+    '.home.arpa',
+    '.test',
+    '.invalid',
+    '.example',
+)
 
 
 def reach_of(url: str) -> str:
-    """Who can reach the host of an address: 'machine' (only the server itself), 'network' (only its own network), 'world',
-    or '' where the address has no host. A name is not resolved: what it leads to is not known here."""
+    """Who can reach the host of an address: 'machine' (only the server itself), 'network' (only its
+    own network), 'world', or '' where the address has no host. A name is not resolved: what it
+    leads to is not known here."""
     try:
         host = (urlsplit(url).hostname or '').rstrip('.')
     except ValueError:

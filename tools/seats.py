@@ -1,8 +1,10 @@
-"""Seats: how many threads and processes of this machine may do at once what keeps them from all else.
+"""Seats: how many threads and processes of this machine may do at once what keeps them from all
+else.
 
-A seat is a locked file. The system gives those of a killed process back, and knows them across processes, where a counter in
-memory does not.
+A seat is a locked file. The system gives those of a killed process back, and knows them across
+processes, where a counter in memory does not.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -16,11 +18,12 @@ try:
 
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-except ImportError:     # Windows
+except ImportError:  # Windows
     import msvcrt
 
     def _lock(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
 
 LOOK_AGAIN = 0.1
 
@@ -30,11 +33,14 @@ class Full(Exception):
 
 
 @contextlib.contextmanager
-def seated(folder: Path, rows: Mapping[str, int], queue: Mapping[str, int], patience: float = 0) -> Iterator[None]:
+def seated(
+    folder: Path, rows: Mapping[str, int], queue: Mapping[str, int], patience: float = 0
+) -> Iterator[None]:
     """Sit in each of these rows, of so many seats, while the block runs.
 
     :param rows: name, fit for a file → seats
-    :param queue: the same, for those who wait until they can sit; who finds no place there does not wait
+    :param queue: the same, for those who wait until they can sit; who finds no place there does not
+        wait
     :param patience: seconds to wait
     :raise Full: no seat was free
     """

@@ -1,11 +1,13 @@
-"""Settings of the whole database, the system parameters `crm_telephony.<name>`, and their defaults."""
+"""Settings of the whole database, the system parameters `crm_telephony.<name>`, and their
+defaults."""
 
 DEFAULTS = {
     # a call whose end never came is closed after so many hours: nobody talks that long
     'lost_call_hours': 4,
     # raw deliveries of PBXs are kept for so many days; the calls stay
     'event_retention_days': 90,
-    # of a number that becomes known late: calls of so many days are looked at, for deals of so many, and so many at most
+    # of a number that becomes known late: calls of so many days are looked at, for deals of so
+    # many, and so many at most
     'late_days': 365,
     'late_deal_days': 30,
     'late_count': 200,

@@ -2,10 +2,12 @@
 
 
 def wake_cron(env, xml_id, moments):
-    """Ask for a scheduled action at some moments, in one statement when the transaction is flushed for its commit or for a
-    savepoint: a batch that asks for each of its records would else write a hundred triggers one by one.
+    """Ask for a scheduled action at some moments, in one statement when the transaction is flushed
+    for its commit or for a savepoint: a batch that asks for each of its records would else write a
+    hundred triggers one by one.
 
-    :param str xml_id: of the scheduled action, which an administrator may have deleted: then nothing happens
+    :param str xml_id: of the scheduled action, which an administrator may have deleted: then
+        nothing happens
     :param moments: naive UTC datetimes
     """
     precommit, key = env.cr.precommit, f'crm_telephony.wake.{xml_id}'

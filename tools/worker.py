@@ -1,8 +1,10 @@
-"""The one kind of thread that this addon starts: what has to happen at once, but not before an answer is out.
+"""The one kind of thread that this addon starts: what has to happen at once, but not before an
+answer is out.
 
-A scheduled action would do the same, and stands behind each of these threads: it finds what a killed process has left. But its
-workers may be busy for minutes, and a caller waits for seconds.
+A scheduled action would do the same, and stands behind each of these threads: it finds what a
+killed process has left. But its workers may be busy for minutes, and a caller waits for seconds.
 """
+
 import logging
 import threading
 import time
@@ -14,17 +16,20 @@ _logger = logging.getLogger(__name__)
 class Worker:
     """A thread for each key that works off what it is given, and ends when nothing is left.
 
-    A key is a pair of a database's name and a record's id: plain values, for no record may be taken across threads.
+    A key is a pair of a database's name and a record's id: plain values, for no record may be taken
+    across threads.
 
     :param name: what the threads are called in the log, before the id
-    :param work: called in the thread as ``work(database, record_id, item)``, with one item at a time, in the order of arrival;
-        gives the seconds to pause before the next. It opens its own cursor. What it raises is logged, and the next item comes
+    :param work: called in the thread as ``work(database, record_id, item)``, with one item at a
+        time, in the order of arrival; gives the seconds to pause before the next. It opens its own
+        cursor. What it raises is logged, and the next item comes
     """
 
     def __init__(self, name: str, work: Callable[[str, int, Hashable], float | None]):
         self._name, self._work = name, work
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[str, int], dict] = {}     # key of each running thread → its items, as the keys of a dict
+        # key of each running thread → its items, as the keys of a dict
+        self._waiting: dict[tuple[str, int], dict] = {}
 
     def wake(self, database: str, record_id: int, items: Iterable[Hashable] = (None,)) -> None:
         """There is work for this key. An item that waits already is not added again.
@@ -38,10 +43,15 @@ class Worker:
         if is_running:
             return
         try:
-            threading.Thread(target=self._run, args=(key,), name=f'{self._name}.{record_id}').start()
+            threading.Thread(
+                target=self._run, args=(key,), name=f'{self._name}.{record_id}'
+            ).start()
         except RuntimeError:
             _logger.warning(
-                "%s %s: the system gives no thread. The scheduled action will do the work later.", self._name, record_id)
+                "%s %s: the system gives no thread. The scheduled action will do the work later.",
+                self._name,
+                record_id,
+            )
             with self._lock:
                 self._waiting.pop(key, None)
 
@@ -50,17 +60,20 @@ class Worker:
             return not self._waiting
 
     def _run(self, key):
-        threading.current_thread().dbname = key[0]      # for the log
+        threading.current_thread().dbname = key[0]  # for the log
         while items := self._next(key):
             pause = 0
             try:
                 pause = self._work(*key, items[0])
             except Exception:
-                _logger.exception("%s %s failed. The scheduled action will do the work later.", self._name, key[1])
+                _logger.exception(
+                    "%s %s failed. The scheduled action will do the work later.", self._name, key[1]
+                )
             time.sleep(pause or 0)
 
     def _next(self, key):
-        """The next item as a list of one; an empty list when nothing waits, and then the thread is over."""
+        """The next item as a list of one; an empty list when nothing waits, and then the thread is
+        over."""
         with self._lock:
             if not self._waiting[key]:
                 del self._waiting[key]

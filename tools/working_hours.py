@@ -2,24 +2,31 @@ from datetime import datetime, time, timedelta
 
 import pytz
 
-# Calendars are read so many days at a time, and no further ahead than this: a company that is closed for a year has no hours.
+# Calendars are read so many days at a time, and no further ahead than this: a company that is
+# closed for a year has no hours.
 SPAN_DAYS = 28
 MOST_SPANS = 14
 
 
 class WorkingHours:
-    """When a resource.calendar is open, holidays taken out. Keeps what it has read, so that all calls of a batch cost one
-    look at the calendar. All times are naive UTC. No calendar, one without hours or with flexible ones is always open:
-    nothing is known."""
+    """When a resource.calendar is open, holidays taken out. Keeps what it has read, so that all
+    calls of a batch cost one look at the calendar. All times are naive UTC. No calendar, one
+    without hours or with flexible ones is always open: nothing is known."""
 
     def __init__(self, calendar, company):
-        self.calendar = calendar.browse() if calendar.flexible_hours or not calendar.attendance_ids else calendar
+        self.calendar = (
+            calendar.browse()
+            if calendar.flexible_hours or not calendar.attendance_ids
+            else calendar
+        )
         self.company = company
         self.zone = pytz.timezone(calendar.tz) if calendar else company._telephony_zone()
         self._spans = {}
 
     def is_open(self, at):
-        return not self.calendar or any(start <= at < end for start, end in self._span(self._index(at)))
+        return not self.calendar or any(
+            start <= at < end for start, end in self._span(self._index(at))
+        )
 
     def after(self, at, minutes):
         """The moment so many open minutes later: at night they start at the opening."""
@@ -44,7 +51,11 @@ class WorkingHours:
     def _midnight(self, at, days=0):
         """The beginning of the day of a moment, or of one so many days later."""
         day = pytz.utc.localize(at).astimezone(self.zone).date() + timedelta(days=days)
-        return self.zone.localize(datetime.combine(day, time.min)).astimezone(pytz.utc).replace(tzinfo=None)
+        return (
+            self.zone.localize(datetime.combine(day, time.min))
+            .astimezone(pytz.utc)
+            .replace(tzinfo=None)
+        )
 
     def minutes_between(self, start, end):
         """Open minutes from one moment to another, 0 when they are not in this order."""
@@ -74,9 +85,12 @@ class WorkingHours:
             # Odoo leaves the holidays of other companies to the record rules
             holidays = [('time_type', '=', 'leave'), ('company_id', 'in', [False, self.company.id])]
             intervals = self.calendar._work_intervals_batch(
-                first, first + timedelta(days=SPAN_DAYS), domain=holidays)[False]
+                first, first + timedelta(days=SPAN_DAYS), domain=holidays
+            )[False]
             self._spans[index] = [
-                tuple(moment.astimezone(pytz.utc).replace(tzinfo=None) for moment in interval[:2]) for interval in intervals]
+                tuple(moment.astimezone(pytz.utc).replace(tzinfo=None) for moment in interval[:2])
+                for interval in intervals
+            ]
         return self._spans[index]
 
 
@@ -90,9 +104,13 @@ class Openings:
         return self.of_number(call.number_id, call.lead_id, call.company_id)
 
     def of_number(self, number, lead, company):
-        """Hours of a company's number, else of its team, else of the deal's team, else of the company."""
-        calendar = number.resource_calendar_id or (number.team_id or lead.team_id).resource_calendar_id \
+        """Hours of a company's number, else of its team, else of the deal's team, else of the
+        company."""
+        calendar = (
+            number.resource_calendar_id
+            or (number.team_id or lead.team_id).resource_calendar_id
             or company.resource_calendar_id
+        )
         key = (calendar.id, company.id)
         if key not in self._hours:
             self._hours[key] = WorkingHours(calendar.sudo(), company)

@@ -1,5 +1,6 @@
-"""What rules would have made of past calls. Reads only: the same plan that the rules follow, played on callbacks that exist
-nowhere but here."""
+"""What rules would have made of past calls. Reads only: the same plan that the rules follow, played
+on callbacks that exist nowhere but here."""
+
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ BATCH = 500
 
 
 class Played(NamedTuple):
-    """What would have come of one planned effect. `result` is one of RESULTS, `out_of_hours` whether the call came then,
-    `absent` those of the users who were on leave when it was due."""
+    """What would have come of one planned effect. `result` is one of RESULTS, `out_of_hours`
+    whether the call came then, `absent` those of the users who were on leave when it was due."""
+
     planned: object
     result: str
     out_of_hours: bool
@@ -43,34 +45,47 @@ class Rehearsal:
 
     def __init__(self, rules, company):
         self.env, self.rules, self.company = rules.env, rules, company
-        self.open = {}          # customer number → Promise
-        self.texted = {}        # customer number → when he got the latest SMS
-        self.planned = {}       # (customer number, action) → when the latest activity is due
-        self.failures = {}      # rule → the error of its conditions
+        self.open = {}  # customer number → Promise
+        self.texted = {}  # customer number → when he got the latest SMS
+        self.planned = {}  # (customer number, action) → when the latest activity is due
+        self.failures = {}  # rule → the error of its conditions
         self.call_count = self.saved_count = 0
 
     def play(self, start, end):
         """:return: generator of :class:`Played`"""
+
         def within(field):
             return Domain(field, '>=', start) & Domain(field, '<', end)
 
-        calls = self.env['telephony.call'].search_fetch(
-            Domain('company_id', '=', self.company.id) & Domain('state', '=', 'ended')
-            # some PBXs do not tell when a call ended
-            & (within('ended_at') | Domain('ended_at', '=', False) & within('start_at'))
-            & Domain('customer_number', '!=', False) & Domain('is_excluded', '=', False)
-            & Domain('direction', '!=', 'internal'), ['ended_at', 'start_at']).sorted(lambda call: (call._moment(), call.id))
+        calls = (
+            self.env['telephony.call']
+            .search_fetch(
+                Domain('company_id', '=', self.company.id)
+                & Domain('state', '=', 'ended')
+                # some PBXs do not tell when a call ended
+                & (within('ended_at') | Domain('ended_at', '=', False) & within('start_at'))
+                & Domain('customer_number', '!=', False)
+                & Domain('is_excluded', '=', False)
+                & Domain('direction', '!=', 'internal'),
+                ['ended_at', 'start_at'],
+            )
+            .sorted(lambda call: (call._moment(), call.id))
+        )
         self.call_count = len(calls)
         self.leaves = self._leaves_between(start, end)
         for offset in range(0, len(calls), BATCH):
-            batch = calls[offset:offset + BATCH].with_prefetch(calls.ids[offset:offset + BATCH])
-            self.blacklist = set(self.env['phone.blacklist'].sudo().search([
-                ('number', 'in', batch.mapped('customer_number'))]).mapped('number'))
+            batch = calls[offset : offset + BATCH].with_prefetch(calls.ids[offset : offset + BATCH])
+            self.blacklist = set(
+                self.env['phone.blacklist']
+                .sudo()
+                .search([('number', 'in', batch.mapped('customer_number'))])
+                .mapped('number')
+            )
             planner = Planner(self.rules, batch)
             for call in batch:
                 yield from self._play_one(planner, call)
             self.failures.update(planner.failures)
-            batch.invalidate_recordset(flush=False)     # memory stays flat, whatever the period
+            batch.invalidate_recordset(flush=False)  # memory stays flat, whatever the period
 
     def _play_one(self, planner, call):
         number, attempt = call.customer_number, None
@@ -79,13 +94,16 @@ class Rehearsal:
             failed = call.outcome == 'failed'
             if not failed:
                 promise.tries.append(call.start_at)
-            attempt = sum(promise.since <= start <= call.start_at for start in promise.tries) + failed
+            attempt = (
+                sum(promise.since <= start <= call.start_at for start in promise.tries) + failed
+            )
         plan = planner.plan(call, attempt)
         if call.is_reached and promise and call._moment() >= promise.lost_at:
             del self.open[number]
             self.saved_count += 1
         out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
-        for planned in sorted(plan, key=lambda planned: planned.action.kind not in PROMISES):   # as it is done
+        # as it is done
+        for planned in sorted(plan, key=lambda planned: planned.action.kind not in PROMISES):
             result = self._result(planned)
             yield Played(planned, result, out_of_hours, self._absent(planned))
 
@@ -97,8 +115,14 @@ class Rehearsal:
             return self._promise(planned)
         if action.kind == 'sms':
             return self._text(planned)
-        if action.kind == 'lead' and (call.lead_id or call.match_state == 'ambiguous') or action.kind == 'tag' and not (
-                call.lead_id and action.lead_tag_ids or call.partner_id and action.category_ids):
+        if (
+            action.kind == 'lead'
+            and (call.lead_id or call.match_state == 'ambiguous')
+            or action.kind == 'tag'
+            and not (
+                call.lead_id and action.lead_tag_ids or call.partner_id and action.category_ids
+            )
+        ):
             return 'skipped'
         if action.kind == 'check_number' and not (call.lead_id or call.partner_id):
             return 'skipped'
@@ -128,7 +152,8 @@ class Rehearsal:
             del self.open[call.customer_number]
             return 'gave_up'
         if promise and (promise.direction, call.direction) == ('outbound', 'inbound'):
-            self.open[call.customer_number] = Promise(planned)      # the customer's own, from now on
+            # the customer's own, from now on
+            self.open[call.customer_number] = Promise(planned)
             return 'joined'
         if not promise:
             promise = self.open[call.customer_number] = Promise(planned)
@@ -146,7 +171,11 @@ class Rehearsal:
         number, now = call.customer_number, call._quiet_until(planned.due_at)
         pause = timedelta(minutes=self.company.telephony_sms_quiet_minutes)
         promise = self.open.get(number)
-        if not is_mobile(number) or number in self.blacklist or now - self.texted.get(number, now - 2 * pause) < pause:
+        if (
+            not is_mobile(number)
+            or number in self.blacklist
+            or now - self.texted.get(number, now - 2 * pause) < pause
+        ):
             return 'skipped'
         if planned.action._tells_a_time(call) and (not promise or promise.due_at <= now):
             return 'skipped'
@@ -156,18 +185,32 @@ class Rehearsal:
     # === WHO WAS AWAY === #
 
     def _leaves_between(self, start, end):
-        """{user id: [(from, to), …]} of leaves around the period, a month of due times behind it included"""
+        """{user id: [(from, to), …]} of leaves around the period, a month of due times behind it
+        included"""
         leaves = {}
-        for leave in self.env['resource.calendar.leaves'].sudo().search([
-            ('resource_id.user_id', '!=', False), ('time_type', '=', 'leave'),
-            ('date_from', '<=', end + timedelta(days=31)), ('date_to', '>=', start),
-        ]):
-            leaves.setdefault(leave.resource_id.user_id.id, []).append((leave.date_from, leave.date_to))
+        for leave in (
+            self.env['resource.calendar.leaves']
+            .sudo()
+            .search(
+                [
+                    ('resource_id.user_id', '!=', False),
+                    ('time_type', '=', 'leave'),
+                    ('date_from', '<=', end + timedelta(days=31)),
+                    ('date_to', '>=', start),
+                ]
+            )
+        ):
+            leaves.setdefault(leave.resource_id.user_id.id, []).append(
+                (leave.date_from, leave.date_to)
+            )
         return leaves
 
     def _absent(self, planned):
         if planned.error or not planned.users:
             return self.env['res.users']
         users = planned.users[:1] if planned.action.kind in PROMISES else planned.users
-        return users.filtered(lambda user: any(
-            first <= planned.due_at <= last for first, last in self.leaves.get(user.id, ())))
+        return users.filtered(
+            lambda user: any(
+                first <= planned.due_at <= last for first, last in self.leaves.get(user.id, ())
+            )
+        )

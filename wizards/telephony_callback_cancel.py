@@ -3,6 +3,7 @@ from odoo import fields, models
 
 class TelephonyCallbackCancel(models.TransientModel):
     """Asks why nobody will call back."""
+
     _name = 'telephony.callback.cancel'
     _description = "Cancel a callback"
 

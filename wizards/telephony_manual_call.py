@@ -13,26 +13,49 @@ OUTCOMES = {
 
 
 class TelephonyManualCall(models.TransientModel):
-    """A call that went past the PBX, as its employee tells it: from a contact, a deal, a callback or the call list."""
+    """A call that went past the PBX, as its employee tells it: from a contact, a deal, a callback
+    or the call list."""
+
     _name = 'telephony.manual.call'
     _description = "Log a call by hand"
 
     call_id = fields.Many2one('telephony.call', string="Phone Call", readonly=True)
-    company_id = fields.Many2one('res.company', readonly=True, help="Of what the dialog was opened from.")
+    company_id = fields.Many2one(
+        'res.company', readonly=True, help="Of what the dialog was opened from."
+    )
     lead_id = fields.Many2one('crm.lead', string="Deal")
     partner_id = fields.Many2one(
-        'res.partner', string="Contact", compute='_compute_partner_id', store=True, readonly=False)
+        'res.partner', string="Contact", compute='_compute_partner_id', store=True, readonly=False
+    )
     number = fields.Char(
-        string="Customer's Number", compute='_compute_number', store=True, readonly=False,
-        help="With it the call closes the customer's callback.")
+        string="Customer's Number",
+        compute='_compute_number',
+        store=True,
+        readonly=False,
+        help="With it the call closes the customer's callback.",
+    )
     direction = fields.Selection(
-        [('outbound', "I called"), ('inbound', "The customer called")], required=True, default='outbound')
+        [('outbound', "I called"), ('inbound', "The customer called")],
+        required=True,
+        default='outbound',
+    )
     start_at = fields.Datetime(string="When", required=True, default=fields.Datetime.now)
     outcome = fields.Selection(
-        [('answered', "We talked"), ('no_answer', "No answer"), ('busy', "Busy"), ('voicemail', "Voicemail"),
-         ('missed', "I missed it")],
-        compute='_compute_outcome', store=True, readonly=False, required=True)
-    talk_minutes = fields.Integer(string="Minutes of Talk", help="Leave it at 0 where you do not know.")
+        [
+            ('answered', "We talked"),
+            ('no_answer', "No answer"),
+            ('busy', "Busy"),
+            ('voicemail', "Voicemail"),
+            ('missed', "I missed it"),
+        ],
+        compute='_compute_outcome',
+        store=True,
+        readonly=False,
+        required=True,
+    )
+    talk_minutes = fields.Integer(
+        string="Minutes of Talk", help="Leave it at 0 where you do not know."
+    )
     note = fields.Text()
 
     @api.model
@@ -41,11 +64,18 @@ class TelephonyManualCall(models.TransientModel):
         values = super().default_get(fields_list)
         call = self.env['telephony.call'].browse(values.get('call_id') or [])
         if call:
-            values.update({
-                'lead_id': call.lead_id.id, 'partner_id': call.partner_id.id, 'number': call.customer_number,
-                'direction': call.direction, 'start_at': call.start_at, 'outcome': call.outcome,
-                'talk_minutes': round(call.talk_seconds / 60), 'note': call.note,
-            })
+            values.update(
+                {
+                    'lead_id': call.lead_id.id,
+                    'partner_id': call.partner_id.id,
+                    'number': call.customer_number,
+                    'direction': call.direction,
+                    'start_at': call.start_at,
+                    'outcome': call.outcome,
+                    'talk_minutes': round(call.talk_seconds / 60),
+                    'note': call.note,
+                }
+            )
             return values
         model, record_id = self.env.context.get('active_model'), self.env.context.get('active_id')
         if model in self.env and record_id and model != self._name:
@@ -65,12 +95,24 @@ class TelephonyManualCall(models.TransientModel):
 
     @api.depends('lead_id', 'partner_id')
     def _compute_number(self):
-        """The number to which a callback is promised, else the one that stands on the deal or contact."""
+        """The number to which a callback is promised, else the one that stands on the deal or
+        contact."""
         for wizard in self:
             lead, partner = wizard.lead_id, wizard.partner_id
-            promised = (lead or partner) and self.env['telephony.callback'].search([
-                ('state', '=', 'open'), ('lead_id', '=', lead.id) if lead else ('partner_id', '=', partner.id)], limit=1)
-            wizard.number = promised and promised.customer_number or lead.phone or partner.phone or wizard.number
+            promised = (lead or partner) and self.env['telephony.callback'].search(
+                [
+                    ('state', '=', 'open'),
+                    ('lead_id', '=', lead.id) if lead else ('partner_id', '=', partner.id),
+                ],
+                limit=1,
+            )
+            wizard.number = (
+                promised
+                and promised.customer_number
+                or lead.phone
+                or partner.phone
+                or wizard.number
+            )
 
     @api.depends('direction')
     def _compute_outcome(self):
@@ -82,7 +124,9 @@ class TelephonyManualCall(models.TransientModel):
     def _check_facts(self):
         for wizard in self:
             if wizard.outcome not in OUTCOMES[wizard.direction]:
-                raise ValidationError(self.env._("A call of this direction cannot have ended like this."))
+                raise ValidationError(
+                    self.env._("A call of this direction cannot have ended like this.")
+                )
             if wizard.start_at > fields.Datetime.now() + timedelta(minutes=1):
                 raise ValidationError(self.env._("The call has not been yet."))
             if not 0 <= wizard.talk_minutes <= 24 * 60:
@@ -94,7 +138,9 @@ class TelephonyManualCall(models.TransientModel):
         if self.call_id:
             self.call_id._correct(self._call_values(self.call_id.sudo().company_id))
         else:
-            company = self.lead_id.company_id or self.company_id & self.env.companies or self.env.company
+            company = (
+                self.lead_id.company_id or self.company_id & self.env.companies or self.env.company
+            )
             self.env['telephony.call']._log_by_hand(company, self._call_values(company))
         return {'type': 'ir.actions.act_window_close'}
 
@@ -109,9 +155,13 @@ class TelephonyManualCall(models.TransientModel):
         for record in (self.lead_id, self.partner_id):
             record.check_access('read')
         country = self.lead_id.country_id or self.partner_id.country_id or company.country_id
-        number = to_e164(self.number, country.code or '') or to_e164(self.number, company.country_id.code or '')
+        number = to_e164(self.number, country.code or '') or to_e164(
+            self.number, company.country_id.code or ''
+        )
         if self.number and not number:
-            raise UserError(self.env._("%(number)s is not a number that can be called.", number=self.number))
+            raise UserError(
+                self.env._("%(number)s is not a number that can be called.", number=self.number)
+            )
         if not number and not self.lead_id and not self.partner_id:
             raise UserError(self.env._("Say with whom: a contact, a deal or a number."))
         talk = self.talk_minutes * 60 if self.outcome == 'answered' else 0

@@ -2,19 +2,27 @@ from odoo import api, fields, models
 
 
 class TelephonySettle(models.TransientModel):
-    """Asks for the contact or the deal of several calls at once, or whether they are really no customer's."""
+    """Asks for the contact or the deal of several calls at once, or whether they are really no
+    customer's."""
+
     _name = 'telephony.settle'
     _description = "Settle calls"
 
     call_ids = fields.Many2many('telephony.call', string="Calls", required=True, readonly=True)
     mode = fields.Selection(
-        [('contact', "Contact"), ('deal', "Deal"), ('ignore', "Never a customer")], required=True, default='contact',
-        readonly=True)
+        [('contact', "Contact"), ('deal', "Deal"), ('ignore', "Never a customer")],
+        required=True,
+        default='contact',
+        readonly=True,
+    )
     partner_id = fields.Many2one('res.partner', string="Contact")
     lead_id = fields.Many2one('crm.lead', string="Deal")
     owners = fields.Char(compute='_compute_owners', help="Whose customers these numbers are.")
     numbers = fields.Char(compute='_compute_numbers')
-    number = fields.Char(compute='_compute_numbers', help="Of the first call, for a contact or deal that is made here.")
+    number = fields.Char(
+        compute='_compute_numbers',
+        help="Of the first call, for a contact or deal that is made here.",
+    )
 
     @api.depends('call_ids')
     def _compute_numbers(self):
@@ -28,9 +36,18 @@ class TelephonySettle(models.TransientModel):
     def _compute_owners(self):
         for wizard in self:
             found = [call.candidates for call in wizard.call_ids if call.candidates]
-            names = list(dict.fromkeys(name for one in found for name in (
-                *(contact['name'] for contact in one['contacts']), *(deal['name'] for deal in one['deals']),
-                one['hidden_deals']) if name))
+            names = list(
+                dict.fromkeys(
+                    name
+                    for one in found
+                    for name in (
+                        *(contact['name'] for contact in one['contacts']),
+                        *(deal['name'] for deal in one['deals']),
+                        one['hidden_deals'],
+                    )
+                    if name
+                )
+            )
             wizard.owners = " · ".join(names[:5]) + ("…" if len(names) > 5 else "")
 
     def action_apply(self):

@@ -1,4 +1,5 @@
-"""Stands beside an Asterisk or a FreePBX and posts its AMI events to the CRM, in order, without losing one.
+"""Stands beside an Asterisk or a FreePBX and posts its AMI events to the CRM, in order, without
+losing one.
 
     config      the settings and where they come from
     ami         Asterisk's manager interface: messages, login
@@ -10,4 +11,5 @@
 
 The bridge decides nothing about calls: that is the business of the adapter in the CRM.
 """
+
 __version__ = '1.0.0'

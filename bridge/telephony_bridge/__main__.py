@@ -1,4 +1,6 @@
-"""The command: runs until it is told to stop; with --check it only looks whether everything is right."""
+"""The command: runs until it is told to stop; with --check it only looks whether everything is
+right."""
+
 from __future__ import annotations
 
 import argparse
@@ -16,15 +18,26 @@ from .watcher import Watcher
 _logger = logging.getLogger('telephony_bridge')
 
 FLUSH_SECONDS = 10
-WRONG_CONFIG = 78       # EX_CONFIG: systemd does not start us again, see the unit
+WRONG_CONFIG = 78  # EX_CONFIG: systemd does not start us again, see the unit
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='crm-telephony-bridge', description="Posts Asterisk's AMI events to the CRM.")
-    parser.add_argument('-c', '--config', help=f"configuration file (default: {DEFAULT_FILE}, if it exists)")
-    parser.add_argument('--check', action='store_true', help="try everything once and say what is wrong")
-    parser.add_argument('--listen', type=float, default=0, metavar='SECONDS',
-                        help="with --check: also watch the events for so long; place a call meanwhile")
+    parser = argparse.ArgumentParser(
+        prog='crm-telephony-bridge', description="Posts Asterisk's AMI events to the CRM."
+    )
+    parser.add_argument(
+        '-c', '--config', help=f"configuration file (default: {DEFAULT_FILE}, if it exists)"
+    )
+    parser.add_argument(
+        '--check', action='store_true', help="try everything once and say what is wrong"
+    )
+    parser.add_argument(
+        '--listen',
+        type=float,
+        default=0,
+        metavar='SECONDS',
+        help="with --check: also watch the events for so long; place a call meanwhile",
+    )
     parser.add_argument('--version', action='version', version=__version__)
     arguments = parser.parse_args()
     try:
@@ -32,7 +45,8 @@ def main() -> int:
     except ConfigError as error:
         print(f'configuration: {error}', file=sys.stderr)
         return WRONG_CONFIG
-    logging.basicConfig(level=config.level.upper(), format='%(levelname)s %(message)s')     # journald adds the time
+    # journald adds the time
+    logging.basicConfig(level=config.level.upper(), format='%(levelname)s %(message)s')
     try:
         if arguments.check:
             return asyncio.run(check.run(config, arguments.config, arguments.listen))
@@ -45,13 +59,20 @@ def main() -> int:
 
 
 async def serve(config: Config) -> int:
-    """Until SIGTERM or SIGINT. What is read from Asterisk by then is in the spool, and is delivered if the webhook
-    takes it; the rest waits for the next start."""
+    """Until SIGTERM or SIGINT. What is read from Asterisk by then is in the spool, and is delivered
+    if the webhook takes it; the rest waits for the next start."""
     spool = Spool(config.spool, config.spool_bytes, config.sync)
     sender = Sender(config.crm, spool)
     watcher = Watcher(config.pbx, spool, sender.wake)
-    _logger.info("bridge %s: events of %s:%d go to %s; %d are waiting in %s", __version__, config.pbx.host,
-                 config.pbx.port, config.crm.shown, len(spool), config.spool)
+    _logger.info(
+        "bridge %s: events of %s:%d go to %s; %d are waiting in %s",
+        __version__,
+        config.pbx.host,
+        config.pbx.port,
+        config.crm.shown,
+        len(spool),
+        config.spool,
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -66,7 +87,8 @@ async def serve(config: Config) -> int:
         sender.stop()
         await asyncio.wait({sending}, timeout=FLUSH_SECONDS)
         if sending.done():
-            sending.result()        # a mistake of ours ends the program; the service manager starts it again
+            # a mistake of ours ends the program; the service manager starts it again
+            sending.result()
         _logger.info("stopped, %d events are waiting", len(spool))
     finally:
         sending.cancel()

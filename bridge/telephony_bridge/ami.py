@@ -1,4 +1,5 @@
 """Asterisk's manager interface: text messages over TCP, and the login."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,7 +9,7 @@ from itertools import count
 
 from .config import Pbx
 
-Message = dict      # header: its value, or the list of its values where the header is repeated
+Message = dict  # header: its value, or the list of its values where the header is repeated
 END = b'\r\n\r\n'
 MAX_MESSAGE = 256 * 1024
 CONNECT_SECONDS = 10
@@ -40,7 +41,7 @@ def _message(text: str) -> Message:
     message: Message = {}
     for line in text.split('\r\n'):
         name, colon, value = line.partition(':')
-        if not colon:       # the banner, before the first message
+        if not colon:  # the banner, before the first message
             continue
         value = value[1:] if value.startswith(' ') else value
         if name not in message:
@@ -58,10 +59,13 @@ class Connection:
         self._parser, self._numbers, self._early = Parser(), count(1), []
 
     def send(self, action: str, **headers: str) -> str:
-        """Ask for something; the answer comes among the messages, with the ActionID that is returned."""
+        """Ask for something; the answer comes among the messages, with the ActionID that is
+        returned."""
         action_id = f'bridge-{next(self._numbers)}'
         lines = {'Action': action, 'ActionID': action_id, **headers}
-        self._writer.write(''.join(f'{name}: {value}\r\n' for name, value in lines.items()).encode() + b'\r\n')
+        self._writer.write(
+            ''.join(f'{name}: {value}\r\n' for name, value in lines.items()).encode() + b'\r\n'
+        )
         return action_id
 
     async def receive(self, timeout: float = ANSWER_SECONDS) -> list[Message]:
@@ -83,19 +87,20 @@ class Connection:
         return messages
 
     async def ask(self, action: str, **headers: str) -> Message:
-        """The answer to an action. Other messages that come in between are kept for :meth:`receive`."""
+        """The answer to an action. Other messages that come in between are kept for
+        :meth:`receive`."""
         action_id, others = self.send(action, **headers), []
         while True:
             messages = await self.receive()
             for number, message in enumerate(messages):
                 if message.get('ActionID') == action_id and 'Response' in message:
-                    self._early = others + messages[number + 1:]
+                    self._early = others + messages[number + 1 :]
                     return message
                 others.append(message)
 
     async def close(self) -> None:
         self._writer.close()
-        with suppress(OSError):     # it is gone in any case
+        with suppress(OSError):  # it is gone in any case
             await self._writer.wait_closed()
 
 
@@ -111,11 +116,11 @@ async def login(pbx: Pbx) -> Connection:
         connection = Connection(*await asyncio.wait_for(opened, CONNECT_SECONDS))
     except asyncio.TimeoutError:
         raise AmiError(f'no answer from {where}') from None
-    except OSError as error:        # ssl.SSLError is one
+    except OSError as error:  # ssl.SSLError is one
         raise AmiError(f'no connection to {where}: {error}') from None
     try:
         challenge = await connection.ask('Challenge', AuthType='MD5')
-        key = hashlib.md5(f'{challenge.get("Challenge", "")}{pbx.secret}'.encode()).hexdigest()    # noqa: S324 - AMI's
+        key = hashlib.md5(f'{challenge.get("Challenge", "")}{pbx.secret}'.encode()).hexdigest()  # noqa: S324 - AMI's
         answer = await connection.ask('Login', AuthType='MD5', Username=pbx.user, Key=key)
         if answer['Response'] != 'Success':
             raise Refused(f'{where} refuses the user {pbx.user}: {answer.get("Message", "")}')

@@ -1,4 +1,5 @@
 """`--check`: one try of everything, and what is wrong in plain words."""
+
 from __future__ import annotations
 
 import asyncio
@@ -18,7 +19,12 @@ from .spool import Spool, SpoolError
 
 ADDRESS = re.compile(r'/telephony/webhook/(asterisk|freepbx)/[^/]+/?$')
 # Actions that a listener does not need, and what lets it take them.
-TOO_MUCH = {'Originate': 'originate', 'Command': 'command', 'Redirect': 'call', 'UpdateConfig': 'config'}
+TOO_MUCH = {
+    'Originate': 'originate',
+    'Command': 'command',
+    'Redirect': 'call',
+    'UpdateConfig': 'config',
+}
 
 
 class Report:
@@ -51,7 +57,7 @@ def _file(report: Report, file: str) -> None:
     try:
         mode = os.stat(file).st_mode
     except OSError:
-        return      # all comes from the environment
+        return  # all comes from the environment
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         report.note(f'{file} holds passwords and can be read by everybody: chmod 600 {file}')
 
@@ -72,14 +78,18 @@ def _spool(report: Report, config: Config) -> None:
 async def _webhook(report: Report, config: Config) -> None:
     address = urlsplit(config.crm.url)
     if not ADDRESS.search(address.path):
-        report.bad("webhook: the address does not end in /telephony/webhook/asterisk/<token> (or freepbx): copy the "
-                   "account's Webhook Address to url in [crm]")
+        report.bad(
+            "webhook: the address does not end in /telephony/webhook/asterisk/<token> (or freepbx): copy the "
+            "account's Webhook Address to url in [crm]"
+        )
     if address.scheme == 'http' and address.hostname not in ('127.0.0.1', 'localhost', '::1'):
         report.note('webhook: http sends the events in clear text; use https')
     began = time.monotonic()
     answer = await asyncio.to_thread(post, config.crm, b'{"events": []}')
     if answer.is_taken:
-        report.good(f'webhook: {config.crm.shown} takes our signature ({time.monotonic() - began:.1f} s)')
+        report.good(
+            f'webhook: {config.crm.shown} takes our signature ({time.monotonic() - began:.1f} s)'
+        )
     else:
         report.bad(f'webhook: {config.crm.shown}: {answer}')
 
@@ -90,10 +100,14 @@ async def _pbx(report: Report, config: Config, listen: float) -> None:
     except AmiError as error:
         report.bad(f'Asterisk: {error}')
         if 'refuses' in str(error):
-            print("         Check user and secret in [pbx], and in manager.conf the user's permit = for this machine.")
+            print(
+                "         Check user and secret in [pbx], and in manager.conf the user's permit = for this machine."
+            )
         return
     try:
-        report.good(f'Asterisk: {config.pbx.user} is logged in at {config.pbx.host}:{config.pbx.port}')
+        report.good(
+            f'Asterisk: {config.pbx.user} is logged in at {config.pbx.host}:{config.pbx.port}'
+        )
         await _rights(report, connection)
         if listen:
             await _listen(report, connection, listen)
@@ -108,12 +122,16 @@ async def _rights(report: Report, connection: Connection) -> None:
     if answer['Response'] == 'Success':
         report.good('Asterisk: tells the live channels, so hang-ups during a gap are found')
     else:
-        report.bad(f'Asterisk: does not tell the live channels ({answer.get("Message", "")}): give the user '
-                   'write = reporting in manager.conf')
+        report.bad(
+            f'Asterisk: does not tell the live channels ({answer.get("Message", "")}): give the user '
+            'write = reporting in manager.conf'
+        )
     allowed = await connection.ask('ListCommands')
     if needless := sorted({right for action, right in TOO_MUCH.items() if action in allowed}):
-        report.note(f'Asterisk: the user may do more than listen (write = {",".join(needless)}): a stolen password '
-                    'then costs more than it has to. write = reporting is enough')
+        report.note(
+            f'Asterisk: the user may do more than listen (write = {",".join(needless)}): a stolen password '
+            'then costs more than it has to. write = reporting is enough'
+        )
 
 
 async def _listen(report: Report, connection: Connection, seconds: float) -> None:
@@ -129,12 +147,18 @@ async def _listen(report: Report, connection: Connection, seconds: float) -> Non
                 seen[event['Event']] += 1
                 without_time += 'Timestamp' not in event and not is_noise(event)
     if not seen['Newchannel']:
-        report.bad('events: no call was seen. If there was one, the user needs read = call,agent,cdr,dialplan in '
-                   'manager.conf')
+        report.bad(
+            'events: no call was seen. If there was one, the user needs read = call,agent,cdr,dialplan in '
+            'manager.conf'
+        )
         return
     report.good(f'events: {seen.total()} came, {seen["Newchannel"]} new channels')
     if not seen['VarSet']:
-        report.note('events: no VarSet: without read = dialplan the names of recordings are not known')
+        report.note(
+            'events: no VarSet: without read = dialplan the names of recordings are not known'
+        )
     if without_time:
-        report.note('events: they have no Timestamp: set timestampevents = yes in manager.conf, else times are those '
-                    'of receipt')
+        report.note(
+            'events: they have no Timestamp: set timestampevents = yes in manager.conf, else times are those '
+            'of receipt'
+        )

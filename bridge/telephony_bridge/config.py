@@ -1,4 +1,5 @@
 """Settings: an INI file, each of them overridden by the environment (BRIDGE_<SECTION>_<KEY>)."""
+
 from __future__ import annotations
 
 import configparser
@@ -11,9 +12,20 @@ from urllib.parse import urlsplit
 
 DEFAULT_FILE = '/etc/crm-telephony-bridge.ini'
 DEFAULTS = {
-    'pbx': {'host': '127.0.0.1', 'port': '5038', 'user': '', 'secret': '', 'tls': 'no', 'tls_ca': ''},
+    'pbx': {
+        'host': '127.0.0.1',
+        'port': '5038',
+        'user': '',
+        'secret': '',
+        'tls': 'no',
+        'tls_ca': '',
+    },
     'crm': {'url': '', 'secret': '', 'tls_ca': '', 'timeout': '20'},
-    'spool': {'path': '/var/lib/crm-telephony-bridge/spool.sqlite', 'max_megabytes': '500', 'sync': 'yes'},
+    'spool': {
+        'path': '/var/lib/crm-telephony-bridge/spool.sqlite',
+        'max_megabytes': '500',
+        'sync': 'yes',
+    },
     'log': {'level': 'info'},
 }
 LEVELS = ('debug', 'info', 'warning', 'error')
@@ -34,7 +46,7 @@ class Pbx:
 
 @dataclass(frozen=True)
 class Crm:
-    url: str = field(repr=False)        # its last part is the account's token
+    url: str = field(repr=False)  # its last part is the account's token
     secret: str = field(repr=False)
     timeout: float = 20
     tls: ssl.SSLContext | None = None
@@ -43,7 +55,9 @@ class Crm:
     def shown(self) -> str:
         """The address without the token, for logs."""
         parts = urlsplit(self.url)
-        return f'{parts.scheme}://{parts.netloc.rpartition("@")[2]}{parts.path.rpartition("/")[0]}/…'
+        return (
+            f'{parts.scheme}://{parts.netloc.rpartition("@")[2]}{parts.path.rpartition("/")[0]}/…'
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,9 @@ def load(file: str | None, environ: Mapping[str, str] = os.environ) -> Config:
             raise ConfigError(f'there is no section [{section}]; there are {", ".join(DEFAULTS)}')
         for key in parser[section]:
             if key not in DEFAULTS[section]:
-                raise ConfigError(f'[{section}] has no setting {key!r}; it has {", ".join(DEFAULTS[section])}')
+                raise ConfigError(
+                    f'[{section}] has no setting {key!r}; it has {", ".join(DEFAULTS[section])}'
+                )
             if given := environ.get(f'BRIDGE_{section}_{key}'.upper()):
                 parser[section][key] = given
     return _checked(parser)
@@ -94,21 +110,38 @@ def _checked(parser: configparser.ConfigParser) -> Config:
     if level not in LEVELS:
         raise ConfigError(f'level in [log] is one of {", ".join(LEVELS)}')
     try:
-        if spool.getfloat('max_megabytes') < 1 or not 0 < pbx.getint('port') < 65536 or crm.getfloat('timeout') <= 0:
+        if (
+            spool.getfloat('max_megabytes') < 1
+            or not 0 < pbx.getint('port') < 65536
+            or crm.getfloat('timeout') <= 0
+        ):
             raise ValueError('port, timeout or max_megabytes is out of range')
         return Config(
-            pbx=Pbx(pbx['host'], pbx.getint('port'), pbx['user'], pbx['secret'],
-                    _tls(pbx['tls_ca']) if pbx.getboolean('tls') else None),
-            crm=Crm(crm['url'], crm['secret'], crm.getfloat('timeout'),
-                    _tls(crm['tls_ca']) if url.scheme == 'https' else None),
-            spool=Path(spool['path']), spool_bytes=int(spool.getfloat('max_megabytes') * 1_000_000),
-            sync=spool.getboolean('sync'), level=level)
+            pbx=Pbx(
+                pbx['host'],
+                pbx.getint('port'),
+                pbx['user'],
+                pbx['secret'],
+                _tls(pbx['tls_ca']) if pbx.getboolean('tls') else None,
+            ),
+            crm=Crm(
+                crm['url'],
+                crm['secret'],
+                crm.getfloat('timeout'),
+                _tls(crm['tls_ca']) if url.scheme == 'https' else None,
+            ),
+            spool=Path(spool['path']),
+            spool_bytes=int(spool.getfloat('max_megabytes') * 1_000_000),
+            sync=spool.getboolean('sync'),
+            level=level,
+        )
     except ValueError as error:
         raise ConfigError(f'a setting makes no sense: {error}') from None
 
 
 def _tls(ca: str) -> ssl.SSLContext:
-    """Certificates are always checked; an own authority (or the server's own certificate) can be named."""
+    """Certificates are always checked; an own authority (or the server's own certificate) can be
+    named."""
     try:
         return ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as error:

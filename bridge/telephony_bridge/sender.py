@@ -1,4 +1,5 @@
 """From the spool to the webhook: signed batches, one after the other, until each has been taken."""
+
 from __future__ import annotations
 
 import asyncio
@@ -21,10 +22,10 @@ from .spool import Batch, Spool
 
 _logger = logging.getLogger(__name__)
 
-MAX_EVENTS, MAX_BYTES = 200, 900_000    # the webhook takes 500 and 1 MiB
-GATHER_SECONDS = 0.1                    # a call's events come in bursts
+MAX_EVENTS, MAX_BYTES = 200, 900_000  # the webhook takes 500 and 1 MiB
+GATHER_SECONDS = 0.1  # a call's events come in bursts
 RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 15
-BLOCKED_SECONDS, MAX_BLOCKED_SECONDS = 30, 300      # somebody has to change something first
+BLOCKED_SECONDS, MAX_BLOCKED_SECONDS = 30, 300  # somebody has to change something first
 MAX_RETRY_AFTER = 600
 
 ADVICE = {
@@ -35,7 +36,7 @@ ADVICE = {
     401: "something in front of Odoo wants a login: let it pass /telephony/webhook/",
     403: "the signature is wrong: secret in [crm] must be the account's password in Odoo",
     404: "no such account: copy the account's Webhook Address to url in [crm]; the token may have been changed, the "
-         "account archived, or Odoo has several databases and does not know which one is meant",
+    "account archived, or Odoo has several databases and does not know which one is meant",
     405: "this is not the webhook: copy the account's Webhook Address to url in [crm]",
     413: "even one event is too large: raise the body limit of the proxy in front of Odoo to 1 MB",
 }
@@ -44,6 +45,7 @@ ADVICE = {
 @dataclass(frozen=True)
 class Answer:
     """What came of a delivery; status 0: no answer at all."""
+
     status: int
     text: str = ''
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -72,8 +74,16 @@ class Answer:
         reason = ' '.join(self.text.split())[:200]
         if not self.status:
             return reason
-        advice = '' if self.is_temporary else ADVICE.get(self.status, "this is not what the webhook should say")
-        return f'HTTP {self.status}' + (f' ({reason})' if reason else '') + (f': {advice}' if advice else '')
+        advice = (
+            ''
+            if self.is_temporary
+            else ADVICE.get(self.status, "this is not what the webhook should say")
+        )
+        return (
+            f'HTTP {self.status}'
+            + (f' ({reason})' if reason else '')
+            + (f': {advice}' if advice else '')
+        )
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -86,13 +96,21 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def post(crm: Crm, body: bytes) -> Answer:
     """One signed delivery. Blocks."""
     signature = hmac.new(crm.secret.encode(), body, hashlib.sha256).hexdigest()
-    request = urllib.request.Request(crm.url, body, {       # noqa: S310 - config lets http and https pass
-        'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}',
-        'User-Agent': f'crm-telephony-bridge/{__version__}'})
+    request = urllib.request.Request(  # noqa: S310 - config lets http and https pass
+        crm.url,
+        body,
+        {
+            'Content-Type': 'application/json',
+            'X-Telephony-Signature': f'sha256={signature}',
+            'User-Agent': f'crm-telephony-bridge/{__version__}',
+        },
+    )
     handlers = [_NoRedirect()] + ([urllib.request.HTTPSHandler(context=crm.tls)] if crm.tls else [])
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=crm.timeout) as response:
-            return Answer(response.status, response.read(1000).decode('utf-8', 'replace'), response.headers)
+            return Answer(
+                response.status, response.read(1000).decode('utf-8', 'replace'), response.headers
+            )
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, _rest(error), error.headers)
@@ -132,9 +150,16 @@ class Sender:
                     self._taken(batch)
                 elif answer.status == 413 and len(batch.events) > 1:
                     self._max_events = len(batch.events) // 2
-                    _logger.warning("a batch of %d events is too large for the webhook: split", len(batch.events))
+                    _logger.warning(
+                        "a batch of %d events is too large for the webhook: split",
+                        len(batch.events),
+                    )
                 elif self._stopping.is_set():
-                    _logger.warning("%s. %d events stay in the spool for the next start.", answer, len(self.spool))
+                    _logger.warning(
+                        "%s. %d events stay in the spool for the next start.",
+                        answer,
+                        len(self.spool),
+                    )
                     return
                 else:
                     await self._pause(answer)
@@ -146,20 +171,29 @@ class Sender:
     def _taken(self, batch: Batch) -> None:
         self.spool.delivered(batch)
         if self._failures:
-            _logger.info("the webhook takes deliveries again, %d events are waiting", len(self.spool))
+            _logger.info(
+                "the webhook takes deliveries again, %d events are waiting", len(self.spool)
+            )
         self._failures, self._max_events = 0, min(self._max_events * 2, MAX_EVENTS)
 
     async def _pause(self, answer: Answer) -> None:
-        shortest, longest = (RETRY_SECONDS, MAX_RETRY_SECONDS) if answer.is_temporary \
+        shortest, longest = (
+            (RETRY_SECONDS, MAX_RETRY_SECONDS)
+            if answer.is_temporary
             else (BLOCKED_SECONDS, MAX_BLOCKED_SECONDS)
-        delay = min(shortest * 2 ** min(self._failures, 10), longest) * random.uniform(0.8, 1.2)     # noqa: S311
+        )
+        delay = min(shortest * 2 ** min(self._failures, 10), longest) * random.uniform(0.8, 1.2)  # noqa: S311
         if answer.retry_after is not None:
             delay = max(answer.retry_after, 0.5)
         self._failures += 1
         _logger.log(
             logging.WARNING if answer.is_temporary else logging.ERROR,
             "not delivered to %s: %s. %d events are waiting, next try in %.0f s.",
-            self.crm.shown, answer, len(self.spool), delay)
+            self.crm.shown,
+            answer,
+            len(self.spool),
+            delay,
+        )
         await self._sleep(delay)
 
     async def _sleep(self, seconds: float) -> None:

@@ -1,8 +1,10 @@
 """What must outlive a crash: events not yet delivered, in order, and the channels that were alive.
 
-SQLite of the standard library, in WAL mode: one transaction holds the events of one read from AMI together with what
-they change about the channels, so after `kill -9` or a power cut both still fit each other.
+SQLite of the standard library, in WAL mode: one transaction holds the events of one read from AMI
+together with what they change about the channels, so after `kill -9` or a power cut both still fit
+each other.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -19,7 +21,7 @@ SCHEMA = """
     CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS channel (uniqueid TEXT PRIMARY KEY, name TEXT NOT NULL, linkedid TEXT NOT NULL);
 """
-DROP_EVENTS = 1000      # at once, when the limit is reached
+DROP_EVENTS = 1000  # at once, when the limit is reached
 
 
 class SpoolError(Exception):
@@ -34,7 +36,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Batch:
-    last: int               # id of its last event
+    last: int  # id of its last event
     events: tuple[str, ...]
 
     @property
@@ -52,7 +54,7 @@ class Spool:
         self.max_bytes = max_bytes
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = open(f'{path}.lock', 'w')      # noqa: SIM115 - held as long as we live
+            self._lock = open(f'{path}.lock', 'w')  # noqa: SIM115 - held as long as we live
             path.touch(mode=0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._db = sqlite3.connect(path)
@@ -61,7 +63,8 @@ class Spool:
             self._db.executescript(SCHEMA)
             rows = self._db.execute('SELECT uniqueid, name, linkedid FROM channel').fetchall()
             self._count, self._bytes = self._db.execute(
-                'SELECT count(*), coalesce(sum(length(CAST(body AS BLOB))), 0) FROM event').fetchone()
+                'SELECT count(*), coalesce(sum(length(CAST(body AS BLOB))), 0) FROM event'
+            ).fetchone()
         except BlockingIOError:
             raise SpoolError(f'another bridge is running with {path}') from None
         except (OSError, sqlite3.Error) as error:
@@ -71,17 +74,25 @@ class Spool:
     def __len__(self) -> int:
         return self._count
 
-    def write(self, events: Iterable[Mapping], alive: Mapping[str, Channel], gone: Collection[str] = ()) -> None:
+    def write(
+        self, events: Iterable[Mapping], alive: Mapping[str, Channel], gone: Collection[str] = ()
+    ) -> None:
         """Append events and note what they mean for the channels, all or nothing.
 
         :raise sqlite3.Error: nothing was written
         """
         bodies = [json.dumps(event, ensure_ascii=False) for event in events]
         with self._db:
-            self._db.executemany('INSERT INTO event (body) VALUES (?)', [(body,) for body in bodies])
-            self._db.executemany('INSERT OR REPLACE INTO channel VALUES (?, ?, ?)', [
-                (uniqueid, channel.name, channel.linkedid) for uniqueid, channel in alive.items()])
-            self._db.executemany('DELETE FROM channel WHERE uniqueid = ?', [(uniqueid,) for uniqueid in gone])
+            self._db.executemany(
+                'INSERT INTO event (body) VALUES (?)', [(body,) for body in bodies]
+            )
+            self._db.executemany(
+                'INSERT OR REPLACE INTO channel VALUES (?, ?, ?)',
+                [(uniqueid, channel.name, channel.linkedid) for uniqueid, channel in alive.items()],
+            )
+            self._db.executemany(
+                'DELETE FROM channel WHERE uniqueid = ?', [(uniqueid,) for uniqueid in gone]
+            )
         self._count += len(bodies)
         self._bytes += sum(len(body.encode()) for body in bodies)
         self.channels.update(alive)
@@ -92,7 +103,9 @@ class Spool:
 
     def batch(self, max_events: int, max_bytes: int) -> Batch | None:
         """The oldest events, at least one if there are any."""
-        rows = self._db.execute('SELECT id, body FROM event ORDER BY id LIMIT ?', [max_events]).fetchall()
+        rows = self._db.execute(
+            'SELECT id, body FROM event ORDER BY id LIMIT ?', [max_events]
+        ).fetchall()
         chosen, size = [], 0
         for number, body in rows:
             size += len(body.encode()) + 2
@@ -111,16 +124,22 @@ class Spool:
 
     def _drop_oldest(self) -> None:
         number = min(DROP_EVENTS, self._count // 2)
-        last, = self._db.execute('SELECT id FROM event ORDER BY id LIMIT 1 OFFSET ?', [number - 1]).fetchone()
+        (last,) = self._db.execute(
+            'SELECT id FROM event ORDER BY id LIMIT 1 OFFSET ?', [number - 1]
+        ).fetchone()
         self._forget(last)
         _logger.error(
             "EVENTS ARE LOST: %d waiting events, the oldest, were dropped because the spool has reached its limit of "
             "%d MB (max_megabytes in [spool]). Calls of that time may be missing or wrong in the CRM.",
-            number, self.max_bytes // 1_000_000)
+            number,
+            self.max_bytes // 1_000_000,
+        )
 
     def _forget(self, last: int) -> None:
         count, size = self._db.execute(
-            'SELECT count(*), coalesce(sum(length(CAST(body AS BLOB))), 0) FROM event WHERE id <= ?', [last]).fetchone()
+            'SELECT count(*), coalesce(sum(length(CAST(body AS BLOB))), 0) FROM event WHERE id <= ?',
+            [last],
+        ).fetchone()
         with self._db:
             self._db.execute('DELETE FROM event WHERE id <= ?', [last])
         self._count -= count

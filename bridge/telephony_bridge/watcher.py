@@ -1,4 +1,6 @@
-"""From AMI into the spool. After every gap, live channels are compared with those that were known before it."""
+"""From AMI into the spool. After every gap, live channels are compared with those that were known
+before it."""
+
 from __future__ import annotations
 
 import asyncio
@@ -19,8 +21,8 @@ PING_SECONDS, SILENCE_SECONDS = 25, 60
 RETRY_SECONDS, REFUSED_SECONDS, MAX_RETRY_SECONDS = 1, 60, 15
 DISK_SECONDS = 1
 
-# Our own header, on what Asterisk did not say by itself: the end of a channel that nobody saw end, and the channels
-# that are alive after a gap.
+# Our own header, on what Asterisk did not say by itself: the end of a channel that nobody saw end,
+# and the channels that are alive after a gap.
 OURS = 'Bridge'
 MISSED, LIVE = 'missed', 'live'
 
@@ -29,7 +31,7 @@ class Watcher:
     def __init__(self, pbx: Pbx, spool: Spool, wake: Callable[[], None]):
         """:param wake: called when there is something new in the spool"""
         self.pbx, self.spool, self.wake = pbx, spool, wake
-        self._clock = 0        # microseconds
+        self._clock = 0  # microseconds
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -47,7 +49,10 @@ class Watcher:
                 delay = REFUSED_SECONDS
                 _logger.error(
                     "%s. Check user and secret in [pbx], and in manager.conf the user's permit = for this machine's "
-                    "address. Next try in %d s.", refusal, delay)
+                    "address. Next try in %d s.",
+                    refusal,
+                    delay,
+                )
             except AmiError as error:
                 _logger.warning("%s. Next try in %d s.", error, delay)
             await asyncio.sleep(delay)
@@ -75,8 +80,12 @@ class Watcher:
                 self.spool.write(events, alive, gone)
                 break
             except sqlite3.OperationalError as error:
-                _logger.error("%d events cannot be written to the spool: %s. Next try in %d s.", len(events), error,
-                              DISK_SECONDS)
+                _logger.error(
+                    "%d events cannot be written to the spool: %s. Next try in %d s.",
+                    len(events),
+                    error,
+                    DISK_SECONDS,
+                )
                 await asyncio.sleep(DISK_SECONDS)
         if events:
             self.wake()
@@ -84,7 +93,7 @@ class Watcher:
     def _now(self) -> float:
         """The time of receipt in Unix seconds; no two are the same, or the order would be lost."""
         now = time.time_ns() // 1000
-        if 0 <= self._clock - now < 1_000_000:      # beyond that the clock was set back
+        if 0 <= self._clock - now < 1_000_000:  # beyond that the clock was set back
             now = self._clock + 1
         self._clock = now
         return now / 1_000_000
@@ -99,16 +108,17 @@ class Reading:
         :param list_id: ActionID of the question for the live channels
         """
         self._known, self._now = known, now
-        self._list_id = list_id     # empty after the list is complete
+        self._list_id = list_id  # empty after the list is complete
         self._before = dict(known)
         self._listed: list[Message] = []
-        self._ended: set[str] = set()       # since we are connected, until the list is complete
+        self._ended: set[str] = set()  # since we are connected, until the list is complete
         self._events: list[Message] = []
         self._alive: dict[str, Channel] = {}
         self._gone: set[str] = set()
 
     def harvest(self) -> tuple[list[Message], dict[str, Channel], set[str]]:
-        """Events to forward, channels that appeared or changed, channels that ended: since the last time."""
+        """Events to forward, channels that appeared or changed, channels that ended: since the last
+        time."""
         harvest = self._events, self._alive, self._gone
         self._events, self._alive, self._gone = [], {}, set()
         return harvest
@@ -120,19 +130,28 @@ class Reading:
             else:
                 self._note(message)
                 self._forward(message)
-        elif self._list_id and message.get('ActionID') == self._list_id and message.get('Response') == 'Error':
+        elif (
+            self._list_id
+            and message.get('ActionID') == self._list_id
+            and message.get('Response') == 'Error'
+        ):
             self._list_id = ''
             self._gone |= self._before.keys()
             _logger.error(
                 "Asterisk does not tell the live channels: %s. Hang-ups during a gap cannot be found: give the user "
-                "write = reporting in manager.conf.", message.get('Message', ''))
+                "write = reporting in manager.conf.",
+                message.get('Message', ''),
+            )
 
     def _forward(self, event: Message) -> None:
         if not is_noise(event):
-            self._events.append(event if 'Timestamp' in event else {**event, 'ReceivedAt': self._now()})
+            self._events.append(
+                event if 'Timestamp' in event else {**event, 'ReceivedAt': self._now()}
+            )
 
     def _note(self, event: Message) -> None:
-        """Keep up with the live channels: a transfer can move one into another call, a masquerade renames it."""
+        """Keep up with the live channels: a transfer can move one into another call, a masquerade
+        renames it."""
         uniqueid = event.get('Uniqueid')
         if event['Event'] == 'Hangup' and uniqueid:
             self._alive.pop(uniqueid, None)
@@ -147,7 +166,11 @@ class Reading:
                 old = self._alive.get(uniqueid) or self._known.get(uniqueid)
                 if not old or uniqueid in self._gone:
                     continue
-                name = event.get('Newname') if event['Event'] == 'Rename' else event.get(f'{side}Channel')
+                name = (
+                    event.get('Newname')
+                    if event['Event'] == 'Rename'
+                    else event.get(f'{side}Channel')
+                )
                 self._set(uniqueid, Channel(name or old.name, linkedid or old.linkedid))
 
     def _set(self, uniqueid: str, channel: Channel) -> None:
@@ -164,18 +187,34 @@ class Reading:
         for uniqueid in missed:
             channel = self._known.get(uniqueid, self._before[uniqueid])
             self._gone.add(uniqueid)
-            self._forward({
-                'Event': 'Hangup', 'Channel': channel.name, 'Uniqueid': uniqueid, 'Linkedid': channel.linkedid,
-                OURS: MISSED})
+            self._forward(
+                {
+                    'Event': 'Hangup',
+                    'Channel': channel.name,
+                    'Uniqueid': uniqueid,
+                    'Linkedid': channel.linkedid,
+                    OURS: MISSED,
+                }
+            )
         strangers = 0
         for message in self._listed:
             uniqueid = message['Uniqueid']
             if uniqueid in self._ended:
-                continue        # between the list and its end
+                continue  # between the list and its end
             strangers += uniqueid not in self._known and uniqueid not in self._alive
             self._set(uniqueid, Channel(message.get('Channel', ''), message.get('Linkedid', '')))
-            self._forward({**{name: value for name, value in message.items() if name != 'ActionID'}, OURS: LIVE})
-        _logger.info("%d live channels, of which %d are new to us; %d ended unseen", len(live), strangers, len(missed))
+            self._forward(
+                {
+                    **{name: value for name, value in message.items() if name != 'ActionID'},
+                    OURS: LIVE,
+                }
+            )
+        _logger.info(
+            "%d live channels, of which %d are new to us; %d ended unseen",
+            len(live),
+            strangers,
+            len(missed),
+        )
         self._listed, self._before, self._ended = [], {}, set()
 
 

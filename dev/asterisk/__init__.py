@@ -1,4 +1,5 @@
-"""A real Asterisk with SIPp as telephones and as the telephone network, all on the loopback interface.
+"""A real Asterisk with SIPp as telephones and as the telephone network, all on the loopback
+interface.
 
     root        a Debian root with both programs, in the cache directory
     server      Asterisk with the configuration of etc/, started and stopped
@@ -8,5 +9,6 @@
     scenarios   the calls and what has to become of them
     stage       Asterisk, the bridge and an Odoo server together
 
-`make asterisk` starts one to develop against, `make test-asterisk` plays the calls (tests/test_asterisk_live.py).
+`make asterisk` starts one to develop against, `make test-asterisk` plays the calls
+(tests/test_asterisk_live.py).
 """

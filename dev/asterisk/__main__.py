@@ -1,7 +1,9 @@
-"""`make asterisk`: one to develop against. `make test-asterisk`: the live tests, with the root built if need be.
+"""`make asterisk`: one to develop against. `make test-asterisk`: the live tests, with the root
+built if need be.
 
     AMI_PORT=5038 HTTP_PORT=8088 SIP_PORT=15060     the next free ones if they are taken
 """
+
 import os
 import signal
 import socket
@@ -17,9 +19,12 @@ TESTS = 'tests/test_asterisk_live.py'
 
 def serve() -> None:
     root.ensure()
-    ports = server.Ports(_free('AMI_PORT', 5038), _free('HTTP_PORT', 8088), int(os.environ.get('SIP_PORT') or 15060))
+    ports = server.Ports(
+        _free('AMI_PORT', 5038), _free('HTTP_PORT', 8088), int(os.environ.get('SIP_PORT') or 15060)
+    )
     with server.running(ports) as asterisk:
-        print(f"""
+        print(
+            f"""
   Asterisk answers on the loopback interface (root: {root.ROOT})
     AMI         127.0.0.1:{ports.ami}   {server.BRIDGE_USER}/{server.BRIDGE_SECRET} listens, \
 {server.CONTROL_USER}/{server.CONTROL_SECRET} commands
@@ -27,7 +32,9 @@ def serve() -> None:
     SIP         127.0.0.1:{ports.base}/udp; phones 200 to 499 at {ports.base + 200} to {ports.base + 499}, no password
     numbers     4420794601NN rings 2NN; 2: a group; 3: a queue; 4: with mailbox; 600 is an echo (dev/asterisk/etc)
   Log: {asterisk.log}   Ctrl-C stops it.
-""", flush=True)
+""",
+            flush=True,
+        )
         with suppress(KeyboardInterrupt):
             asterisk.process.wait()
             fail(f'Asterisk has ended by itself, see {asterisk.log}')
@@ -47,7 +54,8 @@ def _interrupt(_signal, _frame):
 
 def live_tests(arguments: list[str]) -> int:
     root.ensure()
-    os.environ['KEEP'] = '1'        # the tests make their own databases; pytest wants one, whatever is in it
+    # the tests make their own databases; pytest wants one, whatever is in it
+    os.environ['KEEP'] = '1'
     return test.main([TESTS, *arguments])
 
 

@@ -1,4 +1,5 @@
 """Asterisk with our configuration, as a child of ours, on the loopback interface."""
+
 import math
 import re
 import shutil
@@ -22,14 +23,21 @@ RING, QUEUE_RING, QUEUE_MAX, MAILBOX_RING = 6, 5, 40, 3
 START, STOP = 60, 10
 
 LINES = range(100)
-ROWS = '234'            # of a line: the first digit of its phones
+ROWS = '234'  # of a line: the first digit of its phones
 RTP_PORTS = 1000
-ENVIRONMENT = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/lab', 'TERM': 'dumb', 'TZ': 'UTC', 'LANG': 'C.UTF-8'}
+ENVIRONMENT = {
+    'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+    'HOME': '/lab',
+    'TERM': 'dumb',
+    'TZ': 'UTC',
+    'LANG': 'C.UTF-8',
+}
 
 
 @dataclass(frozen=True)
 class Ports:
     """Phone 207 listens at base + 207, line 07's caller at base + 507, and so on; RTP above."""
+
     ami: int
     http: int
     base: int
@@ -38,8 +46,12 @@ class Ports:
 
     def tokens(self) -> dict[str, int]:
         return {
-            'AMI_PORT': self.ami, 'HTTP_PORT': self.http, 'SIP_PORT': self.base, 'CARRIER_PORT': self.base + 900,
-            'CUSTOMER_PORT': self.base + self.CUSTOMER, 'RTP_START': self.base + self.RTP,
+            'AMI_PORT': self.ami,
+            'HTTP_PORT': self.http,
+            'SIP_PORT': self.base,
+            'CARRIER_PORT': self.base + 900,
+            'CUSTOMER_PORT': self.base + self.CUSTOMER,
+            'RTP_START': self.base + self.RTP,
             'RTP_END': self.base + self.RTP + RTP_PORTS - 2,
         }
 
@@ -72,15 +84,23 @@ class Asterisk:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            root.command('asterisk', '-f', '-C', root.WORK / 'etc' / 'asterisk.conf'), env=ENVIRONMENT, cwd='/',
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            root.command('asterisk', '-f', '-C', root.WORK / 'etc' / 'asterisk.conf'),
+            env=ENVIRONMENT,
+            cwd='/',
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         until = time.monotonic() + START
         while self.process.poll() is None and time.monotonic() < until:
             if 'Asterisk Ready' in self._said():
                 return
             time.sleep(0.1)
         self.stop()
-        fail(f'{tail(self._said())}\n\nAsterisk does not start (the lines above are from {self.log})')
+        fail(
+            f'{tail(self._said())}\n\nAsterisk does not start (the lines above are from {self.log})'
+        )
 
     def stop(self) -> None:
         if self.process and self.process.poll() is None:
@@ -102,13 +122,35 @@ class Asterisk:
         work = root.inside(root.WORK)
         for entry in work.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        for name in ('etc', 'lib', 'run', 'log/cdr-csv', 'log/cdr-custom', 'log/cel-custom', 'spool/monitor',
-                     'spool/voicemail', 'spool/recording'):
+        for name in (
+            'etc',
+            'lib',
+            'run',
+            'log/cdr-csv',
+            'log/cdr-custom',
+            'log/cel-custom',
+            'spool/monitor',
+            'spool/voicemail',
+            'spool/recording',
+        ):
             (work / name).mkdir(parents=True)
-        tokens = {**self.ports.tokens(), **_lists(self.ports), **{
-            name: globals()[name] for name in
-            ('BRIDGE_USER', 'BRIDGE_SECRET', 'CONTROL_USER', 'CONTROL_SECRET', 'RING', 'QUEUE_RING', 'QUEUE_MAX',
-             'MAILBOX_RING')}}
+        tokens = {
+            **self.ports.tokens(),
+            **_lists(self.ports),
+            **{
+                name: globals()[name]
+                for name in (
+                    'BRIDGE_USER',
+                    'BRIDGE_SECRET',
+                    'CONTROL_USER',
+                    'CONTROL_SECRET',
+                    'RING',
+                    'QUEUE_RING',
+                    'QUEUE_MAX',
+                    'MAILBOX_RING',
+                )
+            },
+        }
         for file in ETC.iterdir():
             text = re.sub(r'@([A-Z_]+)@', lambda match: str(tokens[match[1]]), file.read_text())
             (work / 'etc' / file.name).write_text(text)
@@ -135,17 +177,22 @@ def _lists(ports: Ports) -> dict[str, str]:
     return {
         'PHONES': '\n'.join(
             f'[{phone}](phone)\naors = {phone}\ncallerid = "Phone {phone}" <{phone}>\n'
-            f'[{phone}]\ntype = aor\ncontact = sip:{phone}@127.0.0.1:{ports.base + int(phone)}\n' for phone in phones),
+            f'[{phone}]\ntype = aor\ncontact = sip:{phone}@127.0.0.1:{ports.base + int(phone)}\n'
+            for phone in phones
+        ),
         'QUEUES': '\n'.join(
             f'[sales-{line:02}](everybody)\nmember => PJSIP/2{line:02}\nmember => PJSIP/3{line:02}\n'
-            for line in LINES),
+            for line in LINES
+        ),
         'MAILBOXES': '\n'.join(f'2{line:02} => 1234,Phone 2{line:02}' for line in LINES),
     }
 
 
 def _tone() -> bytes:
     """Two seconds of 440 Hz in A-law."""
-    return bytes(_alaw(int(8000 * math.sin(2 * math.pi * 440 * sample / 8000))) for sample in range(16000))
+    return bytes(
+        _alaw(int(8000 * math.sin(2 * math.pi * 440 * sample / 8000))) for sample in range(16000)
+    )
 
 
 def _alaw(sample: int) -> int:

@@ -1,4 +1,6 @@
-"""Asterisk, the bridge and an Odoo server with the addon, all real, and a look at what the calls became."""
+"""Asterisk, the bridge and an Odoo server with the addon, all real, and a look at what the calls
+became."""
+
 import os
 import signal
 import subprocess
@@ -33,8 +35,15 @@ class Program:
 
     def start(self) -> None:
         with self.log.open('ab') as output:
-            self.process = subprocess.Popen(self.command, env=self.environment, cwd=self.cwd, stdin=subprocess.DEVNULL,
-                                            stdout=output, stderr=output, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command,
+                env=self.environment,
+                cwd=self.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process and self.process.poll() is None:
@@ -51,8 +60,11 @@ class Stage:
         self.place, self.asterisk, self.port = place, asterisk, port
         self.url = f'http://127.0.0.1:{port}'
         self.odoo = Program(
-            place.odoo.command('-c', place.odoo.conf(DATABASE, crons=True, http_port=port)), place.environment(),
-            paths.CHECKOUT, _fresh(paths.LOGS / 'asterisk-odoo.log'))
+            place.odoo.command('-c', place.odoo.conf(DATABASE, crons=True, http_port=port)),
+            place.environment(),
+            paths.CHECKOUT,
+            _fresh(paths.LOGS / 'asterisk-odoo.log'),
+        )
         self.spool = paths.CHECKOUT / 'bridge' / 'spool.sqlite'
         for file in self.spool.parent.glob('spool.sqlite*'):
             file.unlink()
@@ -64,32 +76,67 @@ class Stage:
         self.odoo.start()
         until = time.monotonic() + ANSWER_SECONDS
         while self.odoo.process.poll() is None and time.monotonic() < until:
-            with suppress(urllib.error.URLError, ConnectionError, TimeoutError), \
-                    urllib.request.urlopen(f'{self.url}/web/health', timeout=30):
+            with (
+                suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+                urllib.request.urlopen(f'{self.url}/web/health', timeout=30),
+            ):
                 return
             time.sleep(0.2)
-        fail(f'{tail(self.odoo.log.read_text(errors="replace"))}\n\nOdoo does not answer on {self.url}')
+        fail(
+            f'{tail(self.odoo.log.read_text(errors="replace"))}\n\nOdoo does not answer on {self.url}'
+        )
 
     def connect(self) -> None:
         """An account for our Asterisk with its numbers and phones, and the bridge set up for it."""
         company, country = 1, self.ask('res.country', 'search', [('code', '=', 'GB')])[0]
         self.ask('res.company', 'write', [company], {'country_id': country})
-        self.account = self.ask('telephony.account', 'create', [{
-            'name': "Asterisk", 'provider': 'asterisk', 'api_key': CONTROL_USER, 'api_secret': CONTROL_SECRET,
-            'api_url': f'http://127.0.0.1:{self.asterisk.ports.http}', 'country_id': country, 'timezone': 'UTC',
-        }])[0]
-        self.ask('telephony.number', 'create', [
-            {'name': f'+442079460{kind}{line:02}', 'account_id': self.account}
-            for line in LINES for kind in NUMBER_KINDS])
-        self.ask('telephony.extension', 'create', [
-            {'number': f'{row}{line:02}', 'account_id': self.account} for line in LINES for row in PHONE_ROWS])
-        token = self.ask('telephony.account', 'read', [self.account], ['webhook_token'])[0]['webhook_token']
+        self.account = self.ask(
+            'telephony.account',
+            'create',
+            [
+                {
+                    'name': "Asterisk",
+                    'provider': 'asterisk',
+                    'api_key': CONTROL_USER,
+                    'api_secret': CONTROL_SECRET,
+                    'api_url': f'http://127.0.0.1:{self.asterisk.ports.http}',
+                    'country_id': country,
+                    'timezone': 'UTC',
+                }
+            ],
+        )[0]
+        self.ask(
+            'telephony.number',
+            'create',
+            [
+                {'name': f'+442079460{kind}{line:02}', 'account_id': self.account}
+                for line in LINES
+                for kind in NUMBER_KINDS
+            ],
+        )
+        self.ask(
+            'telephony.extension',
+            'create',
+            [
+                {'number': f'{row}{line:02}', 'account_id': self.account}
+                for line in LINES
+                for row in PHONE_ROWS
+            ],
+        )
+        token = self.ask('telephony.account', 'read', [self.account], ['webhook_token'])[0][
+            'webhook_token'
+        ]
         self.bridge.command = [sys.executable, '-m', 'telephony_bridge']
         self.bridge.environment = {
-            'PATH': os.environ['PATH'], 'PYTHONDONTWRITEBYTECODE': '1',
-            'BRIDGE_PBX_PORT': str(self.asterisk.ports.ami), 'BRIDGE_PBX_USER': BRIDGE_USER,
-            'BRIDGE_PBX_SECRET': BRIDGE_SECRET, 'BRIDGE_CRM_SECRET': CONTROL_SECRET,
-            'BRIDGE_CRM_URL': f'{self.url}/telephony/webhook/asterisk/{token}', 'BRIDGE_SPOOL_PATH': str(self.spool)}
+            'PATH': os.environ['PATH'],
+            'PYTHONDONTWRITEBYTECODE': '1',
+            'BRIDGE_PBX_PORT': str(self.asterisk.ports.ami),
+            'BRIDGE_PBX_USER': BRIDGE_USER,
+            'BRIDGE_PBX_SECRET': BRIDGE_SECRET,
+            'BRIDGE_CRM_SECRET': CONTROL_SECRET,
+            'BRIDGE_CRM_URL': f'{self.url}/telephony/webhook/asterisk/{token}',
+            'BRIDGE_SPOOL_PATH': str(self.spool),
+        }
 
     def start_bridge(self) -> None:
         before = self.connections()
@@ -97,7 +144,9 @@ class Stage:
         until = time.monotonic() + 10
         while self.connections() == before:
             if time.monotonic() > until or self.bridge.process.poll() is not None:
-                fail(f'{tail(self.bridge.log.read_text(errors="replace"))}\n\nthe bridge does not start')
+                fail(
+                    f'{tail(self.bridge.log.read_text(errors="replace"))}\n\nthe bridge does not start'
+                )
             time.sleep(0.02)
 
     def reconnect(self) -> None:
@@ -115,25 +164,66 @@ class Stage:
         return odoo.execute_kw(DATABASE, ADMIN, 'admin', model, method, arguments, options)
 
     def calls(self, numbers: list[str]) -> list[dict]:
-        """The calls in which one of these numbers takes part, oldest first, with `legs` and `callback`."""
-        rows = self.ask('telephony.call', 'search_read', [
-            ('account_id', '=', self.account), '|', ('caller_number', 'in', numbers), ('called_number', 'in', numbers),
-        ], ['external_id', 'direction', 'caller_number', 'called_number', 'customer_number', 'number_id', 'start_at',
-            'answered_at', 'ended_at', 'wait_seconds', 'talk_seconds', 'state', 'outcome', 'extension', 'queue',
-            'recording_ids', 'callback_id'], order='start_at, id')
-        legs = self.ask('telephony.call.leg', 'search_read', [('call_id', 'in', [row['id'] for row in rows])],
-                        ['call_id', 'extension', 'outcome'])
+        """The calls in which one of these numbers takes part, oldest first, with `legs` and
+        `callback`."""
+        rows = self.ask(
+            'telephony.call',
+            'search_read',
+            [
+                ('account_id', '=', self.account),
+                '|',
+                ('caller_number', 'in', numbers),
+                ('called_number', 'in', numbers),
+            ],
+            [
+                'external_id',
+                'direction',
+                'caller_number',
+                'called_number',
+                'customer_number',
+                'number_id',
+                'start_at',
+                'answered_at',
+                'ended_at',
+                'wait_seconds',
+                'talk_seconds',
+                'state',
+                'outcome',
+                'extension',
+                'queue',
+                'recording_ids',
+                'callback_id',
+            ],
+            order='start_at, id',
+        )
+        legs = self.ask(
+            'telephony.call.leg',
+            'search_read',
+            [('call_id', 'in', [row['id'] for row in rows])],
+            ['call_id', 'extension', 'outcome'],
+        )
         for row in rows:
-            row['legs'] = {leg['extension']: leg['outcome'] for leg in legs if leg['call_id'][0] == row['id']}
+            row['legs'] = {
+                leg['extension']: leg['outcome'] for leg in legs if leg['call_id'][0] == row['id']
+            }
         return rows
 
     def open_callbacks(self, numbers: list[str]) -> list[dict]:
-        return self.ask('telephony.callback', 'search_read', [
-            ('customer_number', 'in', numbers), ('state', '=', 'open')], ['customer_number', 'due_at'])
+        return self.ask(
+            'telephony.callback',
+            'search_read',
+            [('customer_number', 'in', numbers), ('state', '=', 'open')],
+            ['customer_number', 'due_at'],
+        )
 
     def failed_events(self) -> list[dict]:
-        return self.ask('telephony.event', 'search_read', [
-            ('account_id', '=', self.account), ('state', '=', 'failed')], ['kind', 'error', 'payload'], limit=10)
+        return self.ask(
+            'telephony.event',
+            'search_read',
+            [('account_id', '=', self.account), ('state', '=', 'failed')],
+            ['kind', 'error', 'payload'],
+            limit=10,
+        )
 
 
 @contextmanager
@@ -156,12 +246,13 @@ def ready():
 
 
 def _prepare(place: workplace.Workplace) -> None:
-    """A copy, made anew each time, of a database that has the addon as it is now. No browser looks at it."""
+    """A copy, made anew each time, of a database that has the addon as it is now. No browser looks
+    at it."""
     databases, origin, code = place.databases, f'{DATABASE}_origin', code_hash()
     if databases.memory(origin).get('code') != code:
         databases.drop(origin)
         databases.copy(databases.template(demo=False), origin)
-        databases.remember(origin, code='')     # ours, though not finished
+        databases.remember(origin, code='')  # ours, though not finished
         place.odoo.install(origin, paths.ADDON)
         databases.remember(origin, code=code)
     databases.drop(DATABASE)

@@ -1,4 +1,5 @@
-"""`make bench`: the addon's speed against its goals, each as a ratio to a floor that is measured in the same rounds.
+"""`make bench`: the addon's speed against its goals, each as a ratio to a floor that is measured in
+the same rounds.
 
     __main__    which benches, and the table
     load        the client
@@ -14,5 +15,6 @@
     data        databases filled by SQL, kept for later runs
     addons      the floor's routes: a throw-away addon that no user gets
 
-Absolute figures depend on the machine and on what else it does; the ratios and the goals are what to look at.
+Absolute figures depend on the machine and on what else it does; the ratios and the goals are what
+to look at.
 """

@@ -1,5 +1,6 @@
-"""`make bench`: ARGS="p1 p5" picks, ARGS=--quick is a short look on a small database, ARGS=--smoke only checks that every bench
-still works (`make test` runs it)."""
+"""`make bench`: ARGS="p1 p5" picks, ARGS=--quick is a short look on a small database, ARGS=--smoke
+only checks that every bench still works (`make test` runs it)."""
+
 import argparse
 import os
 import platform
@@ -30,9 +31,17 @@ LONG = {'memory'}
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='make bench', description=__doc__)
-    parser.add_argument('benches', nargs='*', metavar='BENCH', help=' '.join(ALL) + '; all by default')
-    parser.add_argument('--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory')
-    parser.add_argument('--smoke', action='store_true', help='as little as can be: no goal counts, a bench that breaks does')
+    parser.add_argument(
+        'benches', nargs='*', metavar='BENCH', help=' '.join(ALL) + '; all by default'
+    )
+    parser.add_argument(
+        '--quick', action='store_true', help='fewer rounds, a tenth of the contacts, no memory'
+    )
+    parser.add_argument(
+        '--smoke',
+        action='store_true',
+        help='as little as can be: no goal counts, a bench that breaks does',
+    )
     given = parser.parse_args()
     if unknown := set(given.benches) - set(ALL):
         parser.error(f'unknown: {" ".join(sorted(unknown))}')
@@ -42,8 +51,10 @@ def main() -> int:
         rows = _measure(Bench(), wanted, size)
     if silent := wanted - {row.bench.lower() for row in rows}:
         fail(f'nothing was measured by {" ".join(sorted(silent))}')
-    print(f'\n{os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{size.large:,} contacts; medians of rounds\n\n{show(rows)}\n')
+    print(
+        f'\n{os.cpu_count()} cores, Python {platform.python_version()}, '
+        f'{size.large:,} contacts; medians of rounds\n\n{show(rows)}\n'
+    )
     if size is SMOKE:
         say('all benches work; so little is measured that no goal counts')
         return 0
@@ -82,14 +93,39 @@ def _follow_up(bench: Bench, small: str, calls: int) -> list[Row]:
         answer = inside.ask(bench, 'follow_up', copy, calls)
     most = 60 * calls / FULL.ended
     return [
-        Row('P13', f"ended call: chatter, callback, effects ({answer['effects']:,} in all); floor: a chatter line",
-            f"{answer['floor']:.3g} ms", f"{answer['ms']:.3g} ms", f"{answer['ms'] / answer['floor']:.1f}",
-            '<= 4 ms', answer['ms'] <= 4),
-        Row('P13', 'queries a call', '', f"{answer['queries']:.2f}", goal='<= 2', met=answer['queries'] <= 2),
-        Row('P13', f"{calls:,} ended calls, one scheduled action", str(calls), f"{answer['done']} in {answer['seconds']:.3g} s",
-            goal=f'all, <= {most:g} s', met=answer['done'] == calls and answer['seconds'] <= most),
-        Row('P13', 'memory gained after the first fifth', '', f"{answer['grown']:.0f} MB", goal='<= 20 MB',
-            met=answer['grown'] <= 20),
+        Row(
+            'P13',
+            f"ended call: chatter, callback, effects ({answer['effects']:,} in all); floor: a chatter line",
+            f"{answer['floor']:.3g} ms",
+            f"{answer['ms']:.3g} ms",
+            f"{answer['ms'] / answer['floor']:.1f}",
+            '<= 4 ms',
+            answer['ms'] <= 4,
+        ),
+        Row(
+            'P13',
+            'queries a call',
+            '',
+            f"{answer['queries']:.2f}",
+            goal='<= 2',
+            met=answer['queries'] <= 2,
+        ),
+        Row(
+            'P13',
+            f"{calls:,} ended calls, one scheduled action",
+            str(calls),
+            f"{answer['done']} in {answer['seconds']:.3g} s",
+            goal=f'all, <= {most:g} s',
+            met=answer['done'] == calls and answer['seconds'] <= most,
+        ),
+        Row(
+            'P13',
+            'memory gained after the first fifth',
+            '',
+            f"{answer['grown']:.0f} MB",
+            goal='<= 20 MB',
+            met=answer['grown'] <= 20,
+        ),
     ]
 
 
@@ -103,29 +139,65 @@ def _lookup(bench: Bench, large: str, small: str, size: Size) -> list[Row]:
     for database, way, _turn, ms in answer['times']:
         times[database, way].append(ms)
 
-    def median(database, way, share=.5):
+    def median(database, way, share=0.5):
         return statistics.median(percentile(ms, share) for ms in times[database, way])
 
     rows = []
-    for way, what in (('ours', 'contact and deals of a number'), ('several', 'the same where several deals are weighed')):
-        for name, share, most in (('p50', .5, 3), ('p95', .95, 5)):
+    for way, what in (
+        ('ours', 'contact and deals of a number'),
+        ('several', 'the same where several deals are weighed'),
+    ):
+        for name, share, most in (('p50', 0.5, 3), ('p95', 0.95, 5)):
             floor, ours = median(large, 'floor', share), median(large, way, share)
-            rows.append(Row('P5', f'{what}, {name}', f'{floor:.3g} ms', f'{ours:.3g} ms', '', f'<= {most} ms', ours <= most))
+            rows.append(
+                Row(
+                    'P5',
+                    f'{what}, {name}',
+                    f'{floor:.3g} ms',
+                    f'{ours:.3g} ms',
+                    '',
+                    f'<= {most} ms',
+                    ours <= most,
+                )
+            )
     rows += [
         Row('P5', 'queries', '', str(answer['queries']), goal='<= 3', met=answer['queries'] <= 3),
-        Row('P5', 'tables scanned', '', ', '.join(answer['scans']) or 'none', goal='none', met=not answer['scans']),
+        Row(
+            'P5',
+            'tables scanned',
+            '',
+            ', '.join(answer['scans']) or 'none',
+            goal='none',
+            met=not answer['scans'],
+        ),
     ]
-    for peer, least in (('base_phone', 100), ('voip_oca', 50)) if size is FULL else ():     # they were set for the large one
+    # they were set for the large one
+    for peer, least in (('base_phone', 100), ('voip_oca', 50)) if size is FULL else ():
         theirs, ours = median(large, peer), median(large, 'ours')
-        rows.append(Row('P5', f"against {peer}'s query, p50", f'{theirs:.3g} ms', f'{ours:.3g} ms',
-                        f'1/{theirs / ours:.0f}', f'<= 1/{least}', theirs / ours >= least))
+        rows.append(
+            Row(
+                'P5',
+                f"against {peer}'s query, p50",
+                f'{theirs:.3g} ms',
+                f'{ours:.3g} ms',
+                f'1/{theirs / ours:.0f}',
+                f'<= 1/{least}',
+                theirs / ours >= least,
+            )
+        )
     growth = Pair()
     for before, after in zip(times[small, 'ours'], times[large, 'ours']):
-        growth.add(percentile(before, .5), percentile(after, .5))
+        growth.add(percentile(before, 0.5), percentile(after, 0.5))
     return [
         *rows,
-        Row('P6', 'found, of numbers typed in six ways', str(answer['asked']), str(answer['found']), goal='all',
-            met=answer['found'] == answer['asked']),
+        Row(
+            'P6',
+            'found, of numbers typed in six ways',
+            str(answer['asked']),
+            str(answer['found']),
+            goal='all',
+            met=answer['found'] == answer['asked'],
+        ),
         growth.row('P7', 'ten times as many contacts, p50', 'ms', most=2),
     ]
 

@@ -1,4 +1,6 @@
-"""Databases with many contacts and deals. Filled once by SQL, kept, and updated when the addon's code has changed."""
+"""Databases with many contacts and deals. Filled once by SQL, kept, and updated when the addon's
+code has changed."""
+
 import hashlib
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -46,8 +48,9 @@ LEADS = f"""
               LEFT JOIN res_partner AS partner
                 ON i % 2 = 0 AND partner.ref = 'bench-' || (1 + (i * 3) % %(contacts)s)) AS numbers
 """
-# Each contact has a further number, as of an assistant. One contact in a hundred has three more deals, each with a mail of
-# last week and an activity: callers for whom the reasons have to be weighed.
+# Each contact has a further number, as of an assistant. One contact in a hundred has three more
+# deals, each with a mail of last week and an activity: callers for whom the reasons have to be
+# weighed.
 FURTHER = f"""
     INSERT INTO telephony_contact_number (partner_id, number, origin, create_uid, write_uid, create_date, write_date)
     SELECT id, {E164.format(n='(10000000 + substr(ref, 7)::int)')}, 'typed', 1, 1, now(), now()
@@ -86,7 +89,7 @@ CALLS = """
 # Past calls of the contacts, a part of them of one who has several deals.
 PAST_OF_OFTEN = 2_000
 OFTEN_CONTACT = 25
-OFTEN = f'+77{NETWORKS[OFTEN_CONTACT % 12]}{OFTEN_CONTACT * 48271 % 10 ** 7:07}'
+OFTEN = f'+77{NETWORKS[OFTEN_CONTACT % 12]}{OFTEN_CONTACT * 48271 % 10**7:07}'
 PAST = f"""
     INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_reached, match_state,
                                 partner_id, lead_id, customer_number, user_id, start_at, ended_at, talk_seconds, create_uid,
@@ -104,14 +107,16 @@ PAST = f"""
 
 
 def forget_calls(cursor) -> None:
-    """Take out every call and what hangs on it. TRUNCATE would take the deals too: they name their first call."""
+    """Take out every call and what hangs on it. TRUNCATE would take the deals too: they name their
+    first call."""
     for table in ('telephony_event', 'telephony_callback', 'telephony_call', 'telephony_rebind'):
         cursor.execute(f'DELETE FROM {table}')
         cursor.execute(f'VACUUM ANALYZE {table}')
 
 
-# Three years of a sales department, office hours in UTC, in the order of time; 18 % of the calls are lost, and of those of the
-# last month one in twelve still waits. A PBX's log has internal calls too.
+# Three years of a sales department, office hours in UTC, in the order of time; 18 % of the calls
+# are lost, and of those of the last month one in twelve still waits. A PBX's log has internal calls
+# too.
 LOG = """
     INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, is_reached,
                                 match_state, partner_id, customer_number, user_id, start_at, ended_at, wait_seconds,
@@ -140,17 +145,22 @@ LOG = """
 
 
 def fill_log(cursor, calls: int, recount: str) -> None:
-    """Write the calls without what is checked and kept of each row, and that again afterwards: a third of the time.
+    """Write the calls without what is checked and kept of each row, and that again afterwards: a
+    third of the time.
 
     :param recount: what filing says of calls beside others, as a statement
     """
     cursor.execute("SELECT count(*) FROM res_partner WHERE ref LIKE 'bench-%'")
     contacts = cursor.fetchone()[0]
-    cursor.execute("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'telephony_call'::regclass "
-                   "AND contype = 'f'")
+    cursor.execute(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'telephony_call'::regclass "
+        "AND contype = 'f'"
+    )
     keys = cursor.fetchall()
-    cursor.execute("SELECT indexname, indexdef FROM pg_indexes "
-                   "WHERE tablename = 'telephony_call' AND indexname != 'telephony_call_pkey'")
+    cursor.execute(
+        "SELECT indexname, indexdef FROM pg_indexes "
+        "WHERE tablename = 'telephony_call' AND indexname != 'telephony_call_pkey'"
+    )
     indexes = cursor.fetchall()
     for key, _definition in keys:
         cursor.execute(f'ALTER TABLE telephony_call DROP CONSTRAINT "{key}"')
@@ -159,7 +169,7 @@ def fill_log(cursor, calls: int, recount: str) -> None:
     cursor.execute(LOG, {'calls': calls, 'contacts': contacts})
     cursor.execute('ANALYZE telephony_call')
     cursor.execute(recount)
-    cursor.execute('VACUUM FULL telephony_call')    # a log that grew call by call has no such gaps
+    cursor.execute('VACUUM FULL telephony_call')  # a log that grew call by call has no such gaps
     for _index, definition in indexes:
         cursor.execute(definition)
     for key, definition in keys:
@@ -180,8 +190,13 @@ class Bench:
     def connect(self, database: str):
         """A closing connection in which each statement is a transaction."""
         server = self.odoo.server
-        connection = psycopg2.connect(dbname=database, host=server.host, port=server.port or None, user=server.user,
-                                      password=server.password or None)
+        connection = psycopg2.connect(
+            dbname=database,
+            host=server.host,
+            port=server.port or None,
+            user=server.user,
+            password=server.password or None,
+        )
         connection.autocommit = True
         return closing(connection)
 
@@ -196,7 +211,7 @@ class Bench:
                 self._fill(name, contacts)
             self.databases.remember(name, filled=True)
         self.databases.refresh(name)
-        self._wake_crons(name)      # which a run that was killed has left asleep
+        self._wake_crons(name)  # which a run that was killed has left asleep
         if not self.databases.memory(name).get('callers'):
             with phase(f'Filling {name}: further numbers, and callers with several deals'):
                 self._fill_callers(name)
@@ -206,10 +221,14 @@ class Bench:
 
     @contextmanager
     def only_cron(self, name: str, cron: str):
-        """Every scheduled action but this one, told by its XML id without module, stands still meanwhile."""
+        """Every scheduled action but this one, told by its XML id without module, stands still
+        meanwhile."""
         with self.connect(name) as connection, connection.cursor() as cursor:
-            cursor.execute('SELECT array_agg(id) FROM ir_cron WHERE active AND id NOT IN '
-                           '(SELECT res_id FROM ir_model_data WHERE name = %s)', [cron])
+            cursor.execute(
+                'SELECT array_agg(id) FROM ir_cron WHERE active AND id NOT IN '
+                '(SELECT res_id FROM ir_model_data WHERE name = %s)',
+                [cron],
+            )
             asleep = cursor.fetchone()[0]
             self.databases.remember(name, asleep=asleep)
             cursor.execute('UPDATE ir_cron SET active = FALSE WHERE id = ANY(%s)', [asleep])
@@ -237,20 +256,29 @@ class Bench:
     def _fill(self, name: str, contacts: int) -> None:
         values = {'contacts': contacts, 'leads': int(contacts * LEADS_PER_CONTACT)}
         with self.connect(name) as connection, connection.cursor() as cursor:
-            for statement in (CONTACTS, 'CREATE INDEX bench_ref ON res_partner (ref)', 'ANALYZE res_partner', LEADS,
-                              'VACUUM ANALYZE res_partner', 'VACUUM ANALYZE crm_lead'):
+            for statement in (
+                CONTACTS,
+                'CREATE INDEX bench_ref ON res_partner (ref)',
+                'ANALYZE res_partner',
+                LEADS,
+                'VACUUM ANALYZE res_partner',
+                'VACUUM ANALYZE crm_lead',
+            ):
                 cursor.execute(statement.replace('% ', '%% '), values)
 
     def _fill_callers(self, name: str) -> None:
         with self.connect(name) as connection, connection.cursor() as cursor:
-            cursor.execute("DELETE FROM telephony_contact_number; DELETE FROM crm_lead WHERE name LIKE 'Several %'")
+            cursor.execute(
+                "DELETE FROM telephony_contact_number; DELETE FROM crm_lead WHERE name LIKE 'Several %'"
+            )
             cursor.execute(FURTHER)
             cursor.execute(SEVERAL)
             for table in ('telephony_contact_number', 'crm_lead', 'mail_message', 'mail_activity'):
                 cursor.execute(f'VACUUM ANALYZE {table}')
 
     def fill_calls(self, name: str) -> None:
-        """Calls of deals, for the account of `inside.account`; deliveries that are measured empty the log."""
+        """Calls of deals, for the account of `inside.account`; deliveries that are measured empty
+        the log."""
         with self.connect(name) as connection, connection.cursor() as cursor:
             cursor.execute(CALLS)
             cursor.execute('VACUUM ANALYZE telephony_call')
@@ -270,8 +298,9 @@ class Bench:
                 cursor.execute('VACUUM ANALYZE telephony_call')
 
     def call_log(self, contacts: int, calls: int) -> str:
-        """The name of a database with so many calls of three years. Made anew when the addon's code has changed: an update
-        would compute what is new in it call by call, a fill does it by SQL."""
+        """The name of a database with so many calls of three years. Made anew when the addon's code
+        has changed: an update would compute what is new in it call by call, a fill does it by
+        SQL."""
         name, code = f'{paths.ADDON}_bench_calls_{calls // 1000}k', code_hash()
         if self.databases.memory(name).get('filled') != code:
             small = self.database(contacts)

@@ -1,4 +1,5 @@
 """P13, inside Odoo: what ended calls lead to, worked off by the scheduled action."""
+
 import random
 import resource
 import time
@@ -9,27 +10,47 @@ from dev.bench import inside
 
 # As a sales department's day: (outcome, direction, share, kind of talk).
 DAY = (
-    ('answered', 'inbound', 50), ('missed', 'inbound', 18), ('abandoned', 'inbound', 5), ('voicemail', 'inbound', 1),
-    ('answered', 'outbound', 10), ('no_answer', 'outbound', 12), ('busy', 'outbound', 3), ('failed', 'outbound', 1),
+    ('answered', 'inbound', 50),
+    ('missed', 'inbound', 18),
+    ('abandoned', 'inbound', 5),
+    ('voicemail', 'inbound', 1),
+    ('answered', 'outbound', 10),
+    ('no_answer', 'outbound', 12),
+    ('busy', 'outbound', 3),
+    ('failed', 'outbound', 1),
 )
 BATCH = 100
 
 
 def measure(database: str, calls: str) -> dict:
-    """Seconds, queries and memory for so many ended calls. The first fifth warms up: memory is looked at after it."""
+    """Seconds, queries and memory for so many ended calls. The first fifth warms up: memory is
+    looked at after it."""
     with inside.environment(database) as env:
         count = int(calls)
-        customers = env['crm.lead'].search(
-            [('won_status', '=', 'pending'), ('partner_id', '!=', False)], limit=min(count, 5000)).ids
+        customers = (
+            env['crm.lead']
+            .search(
+                [('won_status', '=', 'pending'), ('partner_id', '!=', False)],
+                limit=min(count, 5000),
+            )
+            .ids
+        )
         floor = _floor(env, customers[:1000])
         first, rest = count // 5, count - count // 5
         warm, _queries = _work_off(env, customers, first, 'first')
         before = _resident()
         seconds, queries = _work_off(env, customers, rest, 'rest')
-        done = env['telephony.call'].search_count([('external_id', '=like', 'follow-%'), ('follow_up', '=', 'done')])
+        done = env['telephony.call'].search_count(
+            [('external_id', '=like', 'follow-%'), ('follow_up', '=', 'done')]
+        )
         return {
-            'floor': floor, 'seconds': warm + seconds, 'ms': seconds / rest * 1000, 'queries': queries / rest,
-            'grown': _resident() - before, 'done': done, 'effects': env['telephony.effect'].search_count([]),
+            'floor': floor,
+            'seconds': warm + seconds,
+            'ms': seconds / rest * 1000,
+            'queries': queries / rest,
+            'grown': _resident() - before,
+            'done': done,
+            'effects': env['telephony.effect'].search_count([]),
         }
 
 
@@ -37,7 +58,7 @@ def _floor(env, customers) -> float:
     """Milliseconds for a chatter line alone, in batches of the same size."""
     start = time.perf_counter()
     for at in range(0, len(customers), BATCH):
-        part = env['crm.lead'].browse(customers[at:at + BATCH])
+        part = env['crm.lead'].browse(customers[at : at + BATCH])
         part._message_log_batch(bodies={lead.id: "Inbound call" for lead in part})
         env.cr.commit()
         env.invalidate_all()
@@ -46,21 +67,34 @@ def _floor(env, customers) -> float:
 
 def _work_off(env, customers, count, name) -> tuple[float, int]:
     from odoo import fields
+
     chance = random.Random(name)
     account = env['telephony.account'].search([('name', '=', 'Bench')])
     kinds = chance.choices(DAY, [share for *_kind, share in DAY], k=count)
     end = fields.Datetime.now() - timedelta(minutes=1)
     leads = env['crm.lead'].browse(chance.choices(customers, k=count))
-    env['telephony.call'].create([{
-        'account_id': account.id, 'external_id': f'follow-{name}-{place}', 'direction': direction, 'outcome': outcome,
-        'state': 'ended', 'start_at': end - timedelta(seconds=count - place + 60),
-        'ended_at': end - timedelta(seconds=count - place),
-        'customer_number': lead.partner_id.phone_sanitized, 'partner_id': lead.partner_id.id, 'lead_id': lead.id,
-        'match_state': 'auto', 'wait_seconds': chance.randint(1, 90),
-        'is_short': outcome == 'answered' and chance.random() < .1,
-        'talk_seconds': chance.randint(5, 300) if outcome == 'answered' else 0,
-        'user_id': 2 if outcome == 'answered' or direction == 'outbound' else False,
-    } for place, ((outcome, direction, _share), lead) in enumerate(zip(kinds, leads))])
+    env['telephony.call'].create(
+        [
+            {
+                'account_id': account.id,
+                'external_id': f'follow-{name}-{place}',
+                'direction': direction,
+                'outcome': outcome,
+                'state': 'ended',
+                'start_at': end - timedelta(seconds=count - place + 60),
+                'ended_at': end - timedelta(seconds=count - place),
+                'customer_number': lead.partner_id.phone_sanitized,
+                'partner_id': lead.partner_id.id,
+                'lead_id': lead.id,
+                'match_state': 'auto',
+                'wait_seconds': chance.randint(1, 90),
+                'is_short': outcome == 'answered' and chance.random() < 0.1,
+                'talk_seconds': chance.randint(5, 300) if outcome == 'answered' else 0,
+                'user_id': 2 if outcome == 'answered' or direction == 'outbound' else False,
+            }
+            for place, ((outcome, direction, _share), lead) in enumerate(zip(kinds, leads))
+        ]
+    )
     env.cr.commit()
     env.invalidate_all()
     queries, start = env.cr.sql_log_count, time.perf_counter()
@@ -70,4 +104,8 @@ def _work_off(env, customers, count, name) -> tuple[float, int]:
 
 def _resident() -> float:
     """MB of memory that the process holds now."""
-    return int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1]) * resource.getpagesize() / 2**20
+    return (
+        int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
+        * resource.getpagesize()
+        / 2**20
+    )

@@ -1,4 +1,5 @@
 """What has to be asked inside Odoo, in a process of its own: `ask(bench, 'account', database)`."""
+
 import json
 import subprocess
 import sys
@@ -16,7 +17,12 @@ def ask(bench, question: str, *arguments):
     conf = bench.odoo.conf(arguments[0])
     done = subprocess.run(
         [sys.executable, '-m', 'dev.bench.inside', str(conf), question, *map(str, arguments)],
-        env=bench.odoo.environment(), cwd=paths.REPO, check=False, text=True, capture_output=True)
+        env=bench.odoo.environment(),
+        cwd=paths.REPO,
+        check=False,
+        text=True,
+        capture_output=True,
+    )
     for line in done.stdout.splitlines():
         if line.startswith(ANSWER):
             return json.loads(line.removeprefix(ANSWER))
@@ -27,9 +33,15 @@ def account(database: str) -> str:
     """The webhook token of the account that the bench delivers to."""
     with environment(database) as env:
         accounts = env['telephony.account']
-        found = accounts.search([('name', '=', 'Bench')]) or accounts.create({
-            'name': "Bench", 'provider': 'generic', 'api_secret': 'bench', 'country_id': env.ref('base.kz').id,
-            'timezone': 'UTC'})
+        found = accounts.search([('name', '=', 'Bench')]) or accounts.create(
+            {
+                'name': "Bench",
+                'provider': 'generic',
+                'api_secret': 'bench',
+                'country_id': env.ref('base.kz').id,
+                'timezone': 'UTC',
+            }
+        )
         env.cr.commit()
         return found.webhook_token
 
@@ -40,8 +52,13 @@ def pop_account(database: str) -> str:
     with environment(database) as env:
         owner = env['telephony.account'].search([('webhook_token', '=', token)])
         if not owner.extension_ids.filtered(lambda phone: phone.number == POP_EXTENSION):
-            env['telephony.extension'].create({
-                'number': POP_EXTENSION, 'account_id': owner.id, 'user_id': env.ref('base.user_admin').id})
+            env['telephony.extension'].create(
+                {
+                    'number': POP_EXTENSION,
+                    'account_id': owner.id,
+                    'user_id': env.ref('base.user_admin').id,
+                }
+            )
         env.cr.commit()
     return token
 
@@ -49,15 +66,22 @@ def pop_account(database: str) -> str:
 def agents(database: str) -> int:
     """Forty users `bench-agent-...`, who take the calls of a long log."""
     with environment(database) as env:
-        users = env['res.users'].with_context(no_reset_password=True).create([
-            {'name': f'Agent {place}', 'login': f'bench-agent-{place}'} for place in range(40)])
+        users = (
+            env['res.users']
+            .with_context(no_reset_password=True)
+            .create(
+                [{'name': f'Agent {place}', 'login': f'bench-agent-{place}'} for place in range(40)]
+            )
+        )
         env.cr.commit()
         return len(users)
 
 
 def recount(database: str) -> str:
-    """What filing says of calls beside others (attempts, which lost ones were called back), as a statement for all calls."""
+    """What filing says of calls beside others (attempts, which lost ones were called back), as a
+    statement for all calls."""
     from odoo.tools import SQL
+
     with environment(database) as env:
         statement = env['telephony.call']._recount_sql(SQL("customer_number IS NOT NULL"))
         return env.cr.mogrify(statement.code, statement.params).decode()
@@ -68,6 +92,7 @@ def environment(database: str):
     """Odoo's environment, as the superuser."""
     from odoo import SUPERUSER_ID, api
     from odoo.modules.registry import Registry
+
     with Registry(database).cursor() as cr:
         yield api.Environment(cr, SUPERUSER_ID, {})
 
@@ -76,10 +101,17 @@ def main(conf: str, question: str, *arguments: str) -> None:
     from odoo.tools import config
 
     from dev.bench import follow_up, history, lookup, survival
+
     config.parse_config(['-c', conf], setup_logging=True)
     answer = {
-        'account': account, 'agents': agents, 'recount': recount, 'pop_account': pop_account, 'lookup': lookup.measure,
-        'follow_up': follow_up.measure, 'history': history.inside_odoo, 'poisoned': survival.poisoned,
+        'account': account,
+        'agents': agents,
+        'recount': recount,
+        'pop_account': pop_account,
+        'lookup': lookup.measure,
+        'follow_up': follow_up.measure,
+        'history': history.inside_odoo,
+        'poisoned': survival.poisoned,
         'endless': survival.endless,
     }[question](*arguments)
     print(ANSWER + json.dumps(answer), flush=True)

@@ -1,4 +1,5 @@
 """Late: what deliveries cost while past calls are given to contacts that came after them."""
+
 import statistics
 import time
 from contextlib import ExitStack
@@ -12,8 +13,8 @@ from dev.setup.console import phase
 
 CALLS_A_NUMBER = 5
 MODES = {'threaded': 0, 'workers=2': 2}
-# So long deliveries come in before the calls are to be bound, and while they are; and so long binding has the machine for
-# itself afterwards.
+# So long deliveries come in before the calls are to be bound, and while they are; and so long
+# binding has the machine for itself afterwards.
 IDLE_SECONDS, BESIDE_SECONDS, ALONE_SECONDS = 8, 12, 20
 # Until then the server has finished what it was at.
 QUIET_SECONDS = 30
@@ -48,18 +49,23 @@ def measure(bench: Bench, database: str, size: Size) -> list[Row]:
         cursor = stack.enter_context(stack.enter_context(bench.connect(database)).cursor())
         # the scheduler of every database listens there
         wake = stack.enter_context(stack.enter_context(bench.connect('postgres')).cursor())
-        stack.enter_context(bench.only_cron(database, CRON))    # what follows a call is not to be measured here
+        # what follows a call is not to be measured here
+        stack.enter_context(bench.only_cron(database, CRON))
         stack.callback(_empty, cursor)
         for mode, workers in MODES.items():
-            with phase(f'Late matches: {size.late_calls:,} calls, {mode}'), server.running(
-                    bench, database, workers, crons=1) as running:
-                rows += _one_mode(mode, client, cursor, wake, database, Address(running.port, path), size)
+            with (
+                phase(f'Late matches: {size.late_calls:,} calls, {mode}'),
+                server.running(bench, database, workers, crons=1) as running,
+            ):
+                rows += _one_mode(
+                    mode, client, cursor, wake, database, Address(running.port, path), size
+                )
     return rows
 
 
 def _one_mode(mode, client, cursor, wake, database, address, size: Size) -> list[Row]:
     def stream():
-        return client.submit(load.stream, address, 1, size.seconds, 10 ** 6).result()
+        return client.submit(load.stream, address, 1, size.seconds, 10**6).result()
 
     _empty(cursor)
     for _warm_up in range(3):
@@ -67,7 +73,9 @@ def _one_mode(mode, client, cursor, wake, database, address, size: Size) -> list
     idle, busy, ratios, bound, bound_alone, answers = [], [], [], [], [], 0
     for _round in range(max(size.rounds // 2, 2) if size.rounds > 1 else 1):
         _empty(cursor)
-        cursor.execute(FILL, {'numbers': size.late_calls // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER})
+        cursor.execute(
+            FILL, {'numbers': size.late_calls // CALLS_A_NUMBER, 'calls': CALLS_A_NUMBER}
+        )
         begin, alone = time.monotonic(), []
         while time.monotonic() < begin + IDLE_SECONDS * size.late_share:
             alone.append(stream())
@@ -79,19 +87,30 @@ def _one_mode(mode, client, cursor, wake, database, address, size: Size) -> list
         bound.append(_bound(cursor) / (time.monotonic() - begin))
         begin, before = time.monotonic(), _bound(cursor)
         while _waiting(cursor) and time.monotonic() < begin + ALONE_SECONDS * size.late_share:
-            time.sleep(.2)
+            time.sleep(0.2)
         bound_alone.append((_bound(cursor) - before) / (time.monotonic() - begin))
-        idle.append(percentile([ms for shot in alone for ms in shot.ms], .95))
-        busy.append(percentile([ms for shot in beside for ms in shot.ms], .95))
+        idle.append(percentile([ms for shot in alone for ms in shot.ms], 0.95))
+        busy.append(percentile([ms for shot in beside for ms in shot.ms], 0.95))
         ratios.append(busy[-1] / idle[-1])
         answers += sum(shot.statuses.total() - shot.statuses[200] for shot in alone + beside)
     ratio = statistics.median(ratios)
     return [
-        Row('late', f'accepted while {size.late_calls:,} past calls are matched late, {mode}, p95',
-            f'{statistics.median(idle):.4g} ms', f'{statistics.median(busy):.4g} ms', f'{ratio:.2f}', '<= 1.5', ratio <= 1.5),
+        Row(
+            'late',
+            f'accepted while {size.late_calls:,} past calls are matched late, {mode}, p95',
+            f'{statistics.median(idle):.4g} ms',
+            f'{statistics.median(busy):.4g} ms',
+            f'{ratio:.2f}',
+            '<= 1.5',
+            ratio <= 1.5,
+        ),
         Row('late', 'answers other than 200', '0', str(answers), goal='0', met=not answers),
-        Row('late', 'calls matched, beside deliveries without a pause and alone', '',
-            f'{statistics.median(bound):.3g} /s, {statistics.median(bound_alone):.3g} /s'),
+        Row(
+            'late',
+            'calls matched, beside deliveries without a pause and alone',
+            '',
+            f'{statistics.median(bound):.3g} /s, {statistics.median(bound_alone):.3g} /s',
+        ),
     ]
 
 
@@ -102,19 +121,24 @@ def _waiting(cursor) -> bool:
 
 def _bound(cursor) -> int:
     """Calls that were looked up; those of numbers that several have wait for a person."""
-    cursor.execute("SELECT count(*) FROM telephony_call WHERE external_id LIKE 'late-%' AND match_state != 'none'")
+    cursor.execute(
+        "SELECT count(*) FROM telephony_call WHERE external_id LIKE 'late-%' AND match_state != 'none'"
+    )
     return cursor.fetchone()[0]
 
 
 def _empty(cursor) -> None:
-    """Once nobody is at work any more: the scheduler's own transaction waits for its job, which PostgreSQL cannot see."""
+    """Once nobody is at work any more: the scheduler's own transaction waits for its job, which
+    PostgreSQL cannot see."""
     cursor.execute('DELETE FROM telephony_rebind')
     cursor.execute('DELETE FROM ir_cron_trigger')
     until = time.monotonic() + QUIET_SECONDS
     while _others_at_work(cursor) and time.monotonic() < until:
-        time.sleep(.2)
+        time.sleep(0.2)
     forget_calls(cursor)
-    cursor.execute("DELETE FROM mail_message WHERE model IN ('res.partner', 'crm.lead') AND message_type = 'notification'")
+    cursor.execute(
+        "DELETE FROM mail_message WHERE model IN ('res.partner', 'crm.lead') AND message_type = 'notification'"
+    )
 
 
 def _others_at_work(cursor) -> bool:

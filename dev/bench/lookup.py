@@ -1,4 +1,6 @@
-"""P5 to P7, inside Odoo: one number's contact and deals, in a small and in a large database by turns."""
+"""P5 to P7, inside Odoo: one number's contact and deals, in a small and in a large database by
+turns."""
+
 import random
 import time
 from collections import defaultdict
@@ -7,10 +9,17 @@ from contextlib import ExitStack, contextmanager
 from dev.bench import inside
 
 FLOOR = 'SELECT id FROM res_partner WHERE phone_sanitized = %s'
-# How other addons find a caller: base_phone 18.0 by the last digits, voip_oca 19.0 by the number as delivered.
+# How other addons find a caller: base_phone 18.0 by the last digits, voip_oca 19.0 by the number as
+# delivered.
 PEERS = {
-    'base_phone': ("SELECT id FROM res_partner WHERE replace(phone, ' ', '') ILIKE %s", lambda e164: '%' + e164[-9:]),
-    'voip_oca': ("SELECT id FROM res_partner WHERE phone = %s AND active LIMIT 1", lambda e164: e164),
+    'base_phone': (
+        "SELECT id FROM res_partner WHERE replace(phone, ' ', '') ILIKE %s",
+        lambda e164: '%' + e164[-9:],
+    ),
+    'voip_oca': (
+        "SELECT id FROM res_partner WHERE phone = %s AND active LIMIT 1",
+        lambda e164: e164,
+    ),
 }
 NUMBERS, PEER_ROUNDS, RECALL = 60, 3, 10
 
@@ -18,7 +27,9 @@ NUMBERS, PEER_ROUNDS, RECALL = 60, 3, 10
 def measure(large: str, small: str, rounds: str) -> dict:
     """Milliseconds by database and way, queries, plans and recall."""
     with ExitStack() as stack:
-        sides = {name: _Side(stack.enter_context(inside.environment(name))) for name in (large, small)}
+        sides = {
+            name: _Side(stack.enter_context(inside.environment(name))) for name in (large, small)
+        }
         times = {name: defaultdict(list) for name in sides}
         for turn in range(int(rounds)):
             for place in range(NUMBERS):
@@ -33,32 +44,49 @@ def measure(large: str, small: str, rounds: str) -> dict:
         for turn in range(PEER_ROUNDS):
             for peer, (query, argument) in PEERS.items():
                 number = sides[large].numbers[turn]
-                times[large][peer, turn].append(_timed(sides[large].select, query, argument(number)))
+                times[large][peer, turn].append(
+                    _timed(sides[large].select, query, argument(number))
+                )
         queries, scans = sides[large].look_closely()
         found, asked = sides[large].recall()
         return {
-            'times': [[name, way, turn, ms] for name in sides for (way, turn), ms in times[name].items()],
-            'queries': queries, 'scans': scans, 'found': found, 'asked': asked,
+            'times': [
+                [name, way, turn, ms] for name in sides for (way, turn), ms in times[name].items()
+            ],
+            'queries': queries,
+            'scans': scans,
+            'found': found,
+            'asked': asked,
         }
 
 
 class _Side:
-    """One database and the numbers to ask it for: of contacts, of deals without contact, further numbers of contacts, of
-    nobody; and `several`: those of contacts with several deals, whose reasons have to be weighed."""
+    """One database and the numbers to ask it for: of contacts, of deals without contact, further
+    numbers of contacts, of nobody; and `several`: those of contacts with several deals, whose
+    reasons have to be weighed."""
 
     def __init__(self, env):
         from odoo.addons.crm_telephony.models.matching.matcher import Caller
+
         self.env, self.company, self.caller = env, env.company, Caller
         rows = self.select(
             """ SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%' AND id %% 7 = 3
                  UNION ALL
                 SELECT phone_sanitized FROM crm_lead WHERE partner_id IS NULL AND id %% 7 = 3
                  UNION ALL
-                SELECT number FROM telephony_contact_number WHERE id %% 7 = 3 """)
+                SELECT number FROM telephony_contact_number WHERE id %% 7 = 3 """
+        )
         random.Random(19).shuffle(rows)
-        self.several = [number for number, in self.select(
-            "SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%25' ORDER BY md5(ref) LIMIT 1000")]
-        self.numbers = [f'+7777999{place:04}' if place % 10 == 0 else number for place, (number,) in enumerate(rows)]
+        self.several = [
+            number
+            for (number,) in self.select(
+                "SELECT phone_sanitized FROM res_partner WHERE ref LIKE 'bench-%%25' ORDER BY md5(ref) LIMIT 1000"
+            )
+        ]
+        self.numbers = [
+            f'+7777999{place:04}' if place % 10 == 0 else number
+            for place, (number,) in enumerate(rows)
+        ]
         for number in self.numbers[:20] + self.several[:20]:
             self.match(number)
 
@@ -74,12 +102,14 @@ class _Side:
         return self.env['telephony.matcher']._match(self.company, {caller})[caller]
 
     def forget(self) -> None:
-        """A cache as empty as a new transaction's, but for the company, which filing has read by then."""
+        """A cache as empty as a new transaction's, but for the company, which filing has read by
+        then."""
         self.env.invalidate_all()
         self.company.partner_id.lang  # noqa: B018 - read for its effect
 
     def look_closely(self) -> tuple[int, list[str]]:
-        """The most queries that one lookup needed, and the tables that its real queries read from end to end."""
+        """The most queries that one lookup needed, and the tables that its real queries read from
+        end to end."""
         most, scanned = 0, set()
         for number in self.numbers[:100] + self.several[:20]:
             self.forget()
@@ -87,29 +117,51 @@ class _Side:
                 self.match(number)
             most = max(most, len(queries))
             for query in queries:
-                self.env.cr.execute('EXPLAIN (FORMAT JSON) ' + query.decode().replace('%', '%%'), ())
+                self.env.cr.execute(
+                    'EXPLAIN (FORMAT JSON) ' + query.decode().replace('%', '%%'), ()
+                )
                 scanned |= set(_scans(self.env.cr.fetchone()[0][0]['Plan']))
         # what fits a few pages is read from end to end whatever its indexes
-        large = {name for name, in self.select("SELECT relname FROM pg_class WHERE relkind = 'r' AND relpages > 10")}
+        large = {
+            name
+            for (name,) in self.select(
+                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpages > 10"
+            )
+        }
         return most, sorted(scanned & large)
 
     def recall(self) -> tuple[int, int]:
-        """Contacts typed in six usual ways, whose numbers Odoo itself has sanitised: how many does a call find?"""
+        """Contacts typed in six usual ways, whose numbers Odoo itself has sanitised: how many does
+        a call find?"""
         from odoo.addons.crm_telephony.providers.numbers import to_e164
+
         contacts, country = [], self.env.ref('base.kz')
         for place in range(RECALL):
-            for way, pattern in enumerate((
-                '+7{}{}{}', '+7 {} {}-{}', '8 ({}) {}-{}', '8{}{}{}', '+7 ({}) {}{}', '{} {} {}',
-            )):
+            for way, pattern in enumerate(
+                (
+                    '+7{}{}{}',
+                    '+7 {} {}-{}',
+                    '8 ({}) {}-{}',
+                    '8{}{}{}',
+                    '+7 ({}) {}{}',
+                    '{} {} {}',
+                )
+            ):
                 parts = '701', f'{900 + way}', f'{1000 + place}'
                 contacts.append((pattern.format(*parts), '7' + ''.join(parts)))
-        records = self.env['res.partner'].create([
-            {'name': typed, 'phone': typed, 'country_id': country.id} for typed, _delivered in contacts])
+        records = self.env['res.partner'].create(
+            [
+                {'name': typed, 'phone': typed, 'country_id': country.id}
+                for typed, _delivered in contacts
+            ]
+        )
         records.flush_recordset()
         found = sum(
-            record in self.env['res.partner'].search([('phone_sanitized', '=', to_e164(delivered, 'KZ'))])
+            record
+            in self.env['res.partner'].search([('phone_sanitized', '=', to_e164(delivered, 'KZ'))])
             and self.match(to_e164(delivered, 'KZ')).state != 'none'
-            for record, (_typed, delivered) in zip(records, contacts))
+            for record, (_typed, delivered) in zip(records, contacts)
+        )
         self.env.cr.rollback()
         return found, len(contacts)
 

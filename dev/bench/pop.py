@@ -1,9 +1,10 @@
-"""P8: from the PBX's POST to the card on the screen, against the least that sends something over the bus; and what our part
-of the page's loading costs.
+"""P8: from the PBX's POST to the card on the screen, against the least that sends something over
+the bus; and what our part of the page's loading costs.
 
-Deliveries come one at a time, with a rest in between: that is when a person waits for the card. Each shot of ours follows
-one of the floor.
+Deliveries come one at a time, with a rest in between: that is when a person waits for the card.
+Each shot of ours follows one of the floor.
 """
+
 import hashlib
 import hmac
 import json
@@ -27,10 +28,10 @@ from dev.bench.table import Pair, Row, percentile
 from dev.setup.console import fail, phase
 
 MODES = {'threaded': 0, 'workers=2': 2}
-REST = 1.2          # seconds: the filer's thread is gone by then
+REST = 1.2  # seconds: the filer's thread is gone by then
 PATIENCE = 20
 FLOOR_PATH, FLOOR_TYPE, OUR_TYPE = '/telephony_floor/bus', 'telephony_floor', 'crm_telephony.call'
-SESSION_PATH, LOADS = '/telephony_floor/session', 20     # in each round, of each
+SESSION_PATH, LOADS = '/telephony_floor/session', 20  # in each round, of each
 
 # Runs in the page: posts, and tells the milliseconds until what it waits for is there and painted.
 BROWSER = """ (async () => {
@@ -52,7 +53,10 @@ BROWSER = """ (async () => {
     return painted;
 })() """
 CLOSE = "document.querySelectorAll('.o_telephony_card_close').forEach((button) => button.click())"
-CARD, WHOLE_CARD = '.o_telephony_card[data-phase=ringing]', '.o_telephony_card[data-phase=ringing] .o_telephony_card_body'
+CARD, WHOLE_CARD = (
+    '.o_telephony_card[data-phase=ringing]',
+    '.o_telephony_card[data-phase=ringing] .o_telephony_card_body',
+)
 
 
 class Pop:
@@ -69,35 +73,46 @@ class Pop:
                 for clients in self.size.clients:
                     with phase(f'P8: {mode}, {clients} clients'):
                         rows += self._over_the_bus(running, cookie, mode, clients)
-                if not workers:     # a browser finds the websocket behind the same port
+                if not workers:  # a browser finds the websocket behind the same port
                     with phase(f'P8: {mode}, a browser'):
                         rows += self._in_a_browser(url, cookie)
-        with phase(f'P8: beside {self.size.past_calls:,} past calls'), \
-                self.bench.past_calls(self.database, self.size.past_calls), \
-                server.running(self.bench, self.database) as running:
+        with (
+            phase(f'P8: beside {self.size.past_calls:,} past calls'),
+            self.bench.past_calls(self.database, self.size.past_calls),
+            server.running(self.bench, self.database) as running,
+        ):
             url = f'http://127.0.0.1:{running.port}'
             cookie = screenshot.session(url, self.database, 'admin', None)
             return rows + self._of_a_frequent_caller(url, cookie) + self._page_load(url, cookie)
 
     # -- to the websocket
 
-    def _over_the_bus(self, running: server.Server, cookie: str, mode: str, clients: int) -> list[Row]:
+    def _over_the_bus(
+        self, running: server.Server, cookie: str, mode: str, clients: int
+    ) -> list[Row]:
         p50, p95, slowest = Pair(), Pair(), []
         with ExitStack() as stack:
             version = _websocket_version(f'http://127.0.0.1:{running.port}', cookie)
-            ears = [stack.enter_context(_Ear(running.websocket_port, cookie, version)) for _ in range(clients)]
-            self._shoot(running.port, ears)     # warm
+            ears = [
+                stack.enter_context(_Ear(running.websocket_port, cookie, version))
+                for _ in range(clients)
+            ]
+            self._shoot(running.port, ears)  # warm
             for _turn in range(self.size.rounds):
                 floor, ours = self._shoot(running.port, ears)
-                p50.add(percentile(floor, .5), percentile(ours, .5))
-                p95.add(percentile(floor, .95), percentile(ours, .95))
+                p50.add(percentile(floor, 0.5), percentile(ours, 0.5))
+                p95.add(percentile(floor, 0.95), percentile(ours, 0.95))
                 slowest += ours
-        what = f'POST to {"the client" if clients == 1 else f"the last of {clients} clients"}, {mode}'
+        what = (
+            f'POST to {"the client" if clients == 1 else f"the last of {clients} clients"}, {mode}'
+        )
         if clients > 1:
             return [p95.row('P8', f'{what}, p95', 'ms', most=1.5)]
-        limit = percentile(slowest, .95)
-        return [p50.row('P8', f'{what}, p50', 'ms', most=1.5),
-                Row('P8', f'{what}, p95', '', f'{limit:.4g} ms', goal='<= 100 ms', met=limit <= 100)]
+        limit = percentile(slowest, 0.95)
+        return [
+            p50.row('P8', f'{what}, p50', 'ms', most=1.5),
+            Row('P8', f'{what}, p95', '', f'{limit:.4g} ms', goal='<= 100 ms', met=limit <= 100),
+        ]
 
     def _shoot(self, port: int, ears: list) -> tuple[list, list]:
         times = {FLOOR_TYPE: [], OUR_TYPE: []}
@@ -116,23 +131,52 @@ class Pop:
 
     def _in_a_browser(self, url: str, cookie: str) -> list[Row]:
         times = self._watch(url, cookie, {'': {}, CARD: {}, WHOLE_CARD: {}})
-        floor, card, whole = (percentile(ms, .95) for ms in times.values())
+        floor, card, whole = (percentile(ms, 0.95) for ms in times.values())
         return [
-            Row('P8', 'POST to the card painted, p50', f'{statistics.median(times[""]):.4g} ms',
-                f'{statistics.median(times[CARD]):.4g} ms'),
-            Row('P8', 'the same, p95', f'{floor:.4g} ms', f'{card:.4g} ms', f'{card - floor:+.0f} ms', '<= +150 ms',
-                card - floor <= 150),
-            Row('P8', 'POST to the whole card, p95', '', f'{whole:.4g} ms', goal='<= 1000 ms', met=whole <= 1000),
+            Row(
+                'P8',
+                'POST to the card painted, p50',
+                f'{statistics.median(times[""]):.4g} ms',
+                f'{statistics.median(times[CARD]):.4g} ms',
+            ),
+            Row(
+                'P8',
+                'the same, p95',
+                f'{floor:.4g} ms',
+                f'{card:.4g} ms',
+                f'{card - floor:+.0f} ms',
+                '<= +150 ms',
+                card - floor <= 150,
+            ),
+            Row(
+                'P8',
+                'POST to the whole card, p95',
+                '',
+                f'{whole:.4g} ms',
+                goal='<= 1000 ms',
+                met=whole <= 1000,
+            ),
         ]
 
     def _of_a_frequent_caller(self, url: str, cookie: str) -> list[Row]:
         times = self._watch(url, cookie, {'': {}, WHOLE_CARD: {'caller': OFTEN}})
-        floor, whole = (percentile(ms, .95) for ms in times.values())
+        floor, whole = (percentile(ms, 0.95) for ms in times.values())
         what = f'POST to the whole card of who called {PAST_OF_OFTEN:,} of {self.size.past_calls:,} times, p95'
-        return [Row('P8', what, f'{floor:.4g} ms', f'{whole:.4g} ms', f'{whole - floor:+.0f} ms', '<= 1000 ms', whole <= 1000)]
+        return [
+            Row(
+                'P8',
+                what,
+                f'{floor:.4g} ms',
+                f'{whole:.4g} ms',
+                f'{whole - floor:+.0f} ms',
+                '<= 1000 ms',
+                whole <= 1000,
+            )
+        ]
 
     def _watch(self, url: str, cookie: str, ways: dict[str, dict]) -> dict[str, list]:
-        """Milliseconds by way: what has to be on the screen ('' the floor's message) → what differs in the event."""
+        """Milliseconds by way: what has to be on the screen ('' the floor's message) → what differs
+        in the event."""
         times = {waits_for: [] for waits_for in ways}
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             browser = screenshot.Browser(profile, '1400x900')
@@ -143,10 +187,19 @@ class Pop:
                 for shot in range(self.size.shots * self.size.rounds + 1):
                     for waits_for, ms in times.items():
                         body = _ringing(**ways[waits_for])
-                        answer = browser.do('Runtime.evaluate', awaitPromise=True, returnByValue=True, expression=BROWSER % {
-                            'waits_for': json.dumps(waits_for), 'path': json.dumps(self.path if waits_for else FLOOR_PATH),
-                            'body': json.dumps(body.decode()), 'signature': json.dumps(_sign(body))})['result']
-                        if shot:    # the first one is slower
+                        answer = browser.do(
+                            'Runtime.evaluate',
+                            awaitPromise=True,
+                            returnByValue=True,
+                            expression=BROWSER
+                            % {
+                                'waits_for': json.dumps(waits_for),
+                                'path': json.dumps(self.path if waits_for else FLOOR_PATH),
+                                'body': json.dumps(body.decode()),
+                                'signature': json.dumps(_sign(body)),
+                            },
+                        )['result']
+                        if shot:  # the first one is slower
                             ms.append(answer['value'])
                         browser.evaluate(CLOSE)
                         time.sleep(REST)
@@ -157,20 +210,40 @@ class Pop:
     # -- when a page is loaded
 
     def _page_load(self, url: str, cookie: str) -> list[Row]:
-        """The systray has what it shows from the session, which each page asks for; the floor is that without us."""
+        """The systray has what it shows from the session, which each page asks for; the floor is
+        that without us."""
         told = {False: [], True: []}
         for turn in range(LOADS * self.size.rounds + 1):
             for ours, answers in told.items():
-                answer = requests.post(url + SESSION_PATH, json={'jsonrpc': '2.0', 'params': {'ours': ours}},
-                                       cookies={'session_id': cookie}, timeout=PATIENCE).json()['result']
-                if turn:    # the first one fills the caches
+                answer = requests.post(
+                    url + SESSION_PATH,
+                    json={'jsonrpc': '2.0', 'params': {'ours': ours}},
+                    cookies={'session_id': cookie},
+                    timeout=PATIENCE,
+                ).json()['result']
+                if turn:  # the first one fills the caches
                     answers.append(answer)
         floor, ours = (statistics.median(one['ms'] for one in answers) for answers in told.values())
         few, many = (max(one['queries'] for one in answers) for answers in told.values())
         return [
-            Row('P8', "page load: the session's facts, p50", f'{floor:.3g} ms', f'{ours:.3g} ms', f'{ours - floor:+.2g} ms',
-                '<= +30 ms', ours - floor <= 30),
-            Row('P8', 'page load: queries', str(few), str(many), f'{many - few:+}', '<= +1', many - few <= 1),
+            Row(
+                'P8',
+                "page load: the session's facts, p50",
+                f'{floor:.3g} ms',
+                f'{ours:.3g} ms',
+                f'{ours - floor:+.2g} ms',
+                '<= +30 ms',
+                ours - floor <= 30,
+            ),
+            Row(
+                'P8',
+                'page load: queries',
+                str(few),
+                str(many),
+                f'{many - few:+}',
+                '<= +1',
+                many - few <= 1,
+            ),
         ]
 
 
@@ -180,12 +253,17 @@ class _Ear:
     def __init__(self, port: int, cookie: str, version: str):
         address = f'127.0.0.1:{port}'
         self._socket = websocket.create_connection(
-            f'ws://{address}/websocket?version={version}', cookie=f'session_id={cookie}',
-            origin=f'http://{address}', timeout=PATIENCE)
-        self._socket.send(json.dumps({'event_name': 'subscribe', 'data': {'channels': [], 'last': 0}}))
+            f'ws://{address}/websocket?version={version}',
+            cookie=f'session_id={cookie}',
+            origin=f'http://{address}',
+            timeout=PATIENCE,
+        )
+        self._socket.send(
+            json.dumps({'event_name': 'subscribe', 'data': {'channels': [], 'last': 0}})
+        )
         self._kind, self._heard, self._at = '', threading.Event(), 0.0
         threading.Thread(target=self._run, daemon=True).start()
-        time.sleep(.5)
+        time.sleep(0.5)
 
     def __enter__(self):
         return self
@@ -216,16 +294,26 @@ class _Ear:
 
 def _websocket_version(url: str, cookie: str) -> str:
     """What a client has to say it was built for."""
-    answer = requests.post(url + '/web/session/get_session_info', json={'jsonrpc': '2.0', 'params': {}},
-                           cookies={'session_id': cookie}, timeout=PATIENCE)
+    answer = requests.post(
+        url + '/web/session/get_session_info',
+        json={'jsonrpc': '2.0', 'params': {}},
+        cookies={'session_id': cookie},
+        timeout=PATIENCE,
+    )
     return answer.json()['result']['websocket_worker_version']
 
 
 def _ringing(**more) -> bytes:
     """A customer of the large database rings at our phone, now."""
     event = json.loads(load.events_of_call(uuid.uuid4().hex)[0])
-    return json.dumps({**event, 'at': datetime.now(timezone.utc).isoformat(), 'extension': inside.POP_EXTENSION,
-                       **more}).encode()
+    return json.dumps(
+        {
+            **event,
+            'at': datetime.now(timezone.utc).isoformat(),
+            'extension': inside.POP_EXTENSION,
+            **more,
+        }
+    ).encode()
 
 
 def _sign(body: bytes) -> str:
@@ -234,6 +322,9 @@ def _sign(body: bytes) -> str:
 
 def _post(url: str, body: bytes) -> None:
     request = urllib.request.Request(
-        url, data=body, headers={'Content-Type': 'application/json', 'X-Telephony-Signature': _sign(body)})
+        url,
+        data=body,
+        headers={'Content-Type': 'application/json', 'X-Telephony-Signature': _sign(body)},
+    )
     with urllib.request.urlopen(request, timeout=PATIENCE):
         pass

@@ -1,4 +1,5 @@
 """Odoo servers to be measured, on free ports of the loopback interface."""
+
 import re
 import signal
 import socket
@@ -28,10 +29,13 @@ class Server:
 
     def megabytes(self) -> float:
         """Memory of the process that answers, the largest if there are several."""
-        return max(process.memory_info().rss for process in [self.process, *self._workers()]) / 2 ** 20
+        return (
+            max(process.memory_info().rss for process in [self.process, *self._workers()]) / 2**20
+        )
 
     def processor_ms(self) -> float:
-        """What all its processes have used so far; hardly disturbed by what else the machine does."""
+        """What all its processes have used so far; hardly disturbed by what else the machine
+        does."""
         times = [process.cpu_times() for process in [self.process, *self._workers()]]
         return 1000 * sum(one.user + one.system for one in times)
 
@@ -45,20 +49,38 @@ class Server:
 
 @contextmanager
 def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
-    """One server, by default without scheduled actions: what follows a call is not to be measured then."""
+    """One server, by default without scheduled actions: what follows a call is not to be measured
+    then."""
     port, websocket_port = _free_ports(2)
     log = paths.LOGS / f'bench-workers-{workers}.log'
     log.unlink(missing_ok=True)
-    # with a dbfilter Odoo opens a connection to list the databases in every request: as long as the floor itself
-    options = ('-c', bench.odoo.conf(database, dbfilter=''), '--workers', workers, '--http-port', port,
-               '--gevent-port', websocket_port, '--max-cron-threads', crons, '--logfile', log)
+    # with a dbfilter Odoo opens a connection to list the databases in every request: as long as the
+    # floor itself
+    options = (
+        '-c',
+        bench.odoo.conf(database, dbfilter=''),
+        '--workers',
+        workers,
+        '--http-port',
+        port,
+        '--gevent-port',
+        websocket_port,
+        '--max-cron-threads',
+        crons,
+        '--logfile',
+        log,
+    )
     process = subprocess.Popen(
         [sys.executable, START, *map(str, options)],
-        env=bench.odoo.environment(), cwd=paths.CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        env=bench.odoo.environment(),
+        cwd=paths.CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _wait(process, f'http://127.0.0.1:{port}/web/health', log)
-        if workers:     # the websocket's process starts later
+        if workers:  # the websocket's process starts later
             _wait(process, f'http://127.0.0.1:{websocket_port}/websocket/health', log)
         yield Server(process, port, websocket_port if workers else port, log)
     finally:
@@ -73,13 +95,20 @@ def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
 def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
     until = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < until:
-        with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(url, timeout=10):
+        with (
+            suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+            urllib.request.urlopen(url, timeout=10),
+        ):
             return
         time.sleep(0.3)
-    fail(f'{tail(log.read_text(errors="replace"))}\n\nthe server to be measured does not answer (log: {log})')
+    fail(
+        f'{tail(log.read_text(errors="replace"))}\n\nthe server to be measured does not answer (log: {log})'
+    )
 
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(('127.0.0.1', 0))) for _ in range(count)]
+        sockets = [
+            stack.enter_context(socket.create_server(('127.0.0.1', 0))) for _ in range(count)
+        ]
         return [one.getsockname()[1] for one in sockets]

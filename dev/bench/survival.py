@@ -1,4 +1,6 @@
-"""P14 to P16: nothing is lost when the server is killed, one bad event harms no other, calls without an end are closed."""
+"""P14 to P16: nothing is lost when the server is killed, one bad event harms no other, calls
+without an end are closed."""
+
 import hashlib
 import hmac
 import json
@@ -15,7 +17,7 @@ from dev.setup.console import phase, say
 
 KILLS, COPIES, LINES = 3, 3, 8
 # A PBX that got no answer sends again, for so long (seconds).
-PATIENCE, PAUSE = 120, .2
+PATIENCE, PAUSE = 120, 0.2
 POISONED, AROUND = 'poisoned', 99
 # A call that cannot be written, whatever it says: what a bug of ours would do.
 POISON = f"""
@@ -62,11 +64,13 @@ def measure(bench: Bench, database: str, wanted: set[str], size: Size) -> list[R
 
 # --- P14 ---------------------------------------------------------------------------------------------------------
 
+
 def _killed(bench: Bench, database: str, size: Size) -> list[Row]:
-    """Every event three times and in any order, while the server is killed; the PBX repeats what was not answered 200."""
+    """Every event three times and in any order, while the server is killed; the PBX repeats what
+    was not answered 200."""
     path = '/telephony/webhook/generic/' + inside.ask(bench, 'account', database)
     refs = [uuid.uuid4().hex for _call in range(size.survivors)]
-    bodies = [body for ref in refs for body in load.events_of_call(ref)[:load.STREAMED]] * COPIES
+    bodies = [body for ref in refs for body in load.events_of_call(ref)[: load.STREAMED]] * COPIES
     random.Random(14).shuffle(bodies)
     sender = _Sender(bodies, path)
     with phase(f'P14: {size.survivors} calls, the server is killed {KILLS} times'):
@@ -86,12 +90,27 @@ def _killed(bench: Bench, database: str, size: Size) -> list[Row]:
             """ SELECT count(*), count(DISTINCT external_id),
                        count(*) FILTER (WHERE state = 'ended' AND outcome = 'answered' AND talk_seconds = 60
                                           AND (SELECT count(*) FROM telephony_call_leg WHERE call_id = call.id) = 1)
-                  FROM telephony_call AS call WHERE external_id = ANY(%s) """, [refs])
+                  FROM telephony_call AS call WHERE external_id = ANY(%s) """,
+            [refs],
+        )
         there, different, right = cursor.fetchone()
     return [
-        Row('P14', f'calls after {KILLS} kills, each of {len(bodies):,} deliveries repeated until answered', str(len(refs)),
-            f'{there}, {right} right', goal='all', met=there == different == right == len(refs)),
-        Row('P14', f'deliveries without an answer in {PATIENCE} s', '0', str(given_up), goal='0', met=not given_up),
+        Row(
+            'P14',
+            f'calls after {KILLS} kills, each of {len(bodies):,} deliveries repeated until answered',
+            str(len(refs)),
+            f'{there}, {right} right',
+            goal='all',
+            met=there == different == right == len(refs),
+        ),
+        Row(
+            'P14',
+            f'deliveries without an answer in {PATIENCE} s',
+            '0',
+            str(given_up),
+            goal='0',
+            met=not given_up,
+        ),
     ]
 
 
@@ -99,7 +118,13 @@ class _Sender:
     """A PBX that repeats a delivery until it is answered 200."""
 
     def __init__(self, bodies: list[bytes], path: str):
-        self.port, self._path, self._left, self._done, self._given_up = 0, path, list(reversed(bodies)), 0, 0
+        self.port, self._path, self._left, self._done, self._given_up = (
+            0,
+            path,
+            list(reversed(bodies)),
+            0,
+            0,
+        )
         self._lock, self._threads = threading.Lock(), []
 
     def start(self) -> None:
@@ -111,7 +136,7 @@ class _Sender:
     def wait_for(self, answered: int) -> None:
         until = time.monotonic() + PATIENCE
         while self._done < answered and time.monotonic() < until:
-            time.sleep(.05)
+            time.sleep(0.05)
 
     def finish(self) -> int:
         """How many deliveries were never answered."""
@@ -139,8 +164,10 @@ class _Sender:
 def _wake_inbox(bench: Bench, database: str) -> None:
     """What a killed server has left is filed by the scheduled action; its next turn is now."""
     with bench.connect(database) as connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE ir_cron SET nextcall = now() at time zone 'UTC' WHERE id = (SELECT res_id FROM ir_model_data "
-                       "WHERE module = 'crm_telephony' AND name = 'ir_cron_process_events')")
+        cursor.execute(
+            "UPDATE ir_cron SET nextcall = now() at time zone 'UTC' WHERE id = (SELECT res_id FROM ir_model_data "
+            "WHERE module = 'crm_telephony' AND name = 'ir_cron_process_events')"
+        )
     with bench.connect('postgres') as connection, connection.cursor() as cursor:
         cursor.execute('SELECT pg_notify(%s, %s)', ['cron_trigger', database])
 
@@ -152,45 +179,83 @@ def _wait_until_filed(bench: Bench, database: str) -> None:
         while pending and time.monotonic() < until:
             cursor.execute("SELECT EXISTS (SELECT FROM telephony_event WHERE state = 'pending')")
             [pending] = cursor.fetchone()
-            time.sleep(.2)
+            time.sleep(0.2)
     if pending:
         say('    events are still pending')
 
 
 # --- P15 ---------------------------------------------------------------------------------------------------------
 
+
 def _poisoned(bench: Bench, database: str, _size: Size) -> list[Row]:
-    with phase('P15: a call that cannot be filed among others'), bench.connect(database) as connection, \
-            connection.cursor() as cursor:
+    with (
+        phase('P15: a call that cannot be filed among others'),
+        bench.connect(database) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(POISON)
         answer = inside.ask(bench, 'poisoned', database)
     return [
-        Row('P15', 'calls of its neighbours, filed by one run of the scheduled action', str(AROUND), str(answer['others']),
-            goal='all', met=answer['others'] == AROUND),
-        Row('P15', 'the poisoned event', '', f"{answer['state']}, {answer['reason'].splitlines()[0]}",
+        Row(
+            'P15',
+            'calls of its neighbours, filed by one run of the scheduled action',
+            str(AROUND),
+            str(answer['others']),
+            goal='all',
+            met=answer['others'] == AROUND,
+        ),
+        Row(
+            'P15',
+            'the poisoned event',
+            '',
+            f"{answer['state']}, {answer['reason'].splitlines()[0]}",
             goal='failed, with reason and next try',
-            met=answer['state'] == 'failed' and bool(answer['reason']) and answer['again']),
-        Row('P15', 'the same, after the cause was mended', '', answer['mended'], goal='done', met=answer['mended'] == 'done'),
+            met=answer['state'] == 'failed' and bool(answer['reason']) and answer['again'],
+        ),
+        Row(
+            'P15',
+            'the same, after the cause was mended',
+            '',
+            answer['mended'],
+            goal='done',
+            met=answer['mended'] == 'done',
+        ),
     ]
 
 
 def poisoned(database: str) -> dict:
-    """Inside Odoo: a delivery with the poisoned call in its middle, and two runs of the scheduled action."""
+    """Inside Odoo: a delivery with the poisoned call in its middle, and two runs of the scheduled
+    action."""
     from odoo.addons.crm_telephony.providers.base import WebhookRequest
+
     with inside.environment(database) as env:
         account = env['telephony.account'].search([('name', '=', 'Bench')])
         refs = [uuid.uuid4().hex for _call in range(AROUND)]
-        events = [json.loads(load.events_of_call(ref)[0]) for ref in [*refs[:AROUND // 2], POISONED, *refs[AROUND // 2:]]]
+        events = [
+            json.loads(load.events_of_call(ref)[0])
+            for ref in [*refs[: AROUND // 2], POISONED, *refs[AROUND // 2 :]]
+        ]
         body = json.dumps(events).encode()
-        account._receive(WebhookRequest(body=body, headers={
-            'x-telephony-signature': 'sha256=' + hmac.new(load.SECRET, body, hashlib.sha256).hexdigest()}))
+        account._receive(
+            WebhookRequest(
+                body=body,
+                headers={
+                    'x-telephony-signature': 'sha256='
+                    + hmac.new(load.SECRET, body, hashlib.sha256).hexdigest()
+                },
+            )
+        )
         env.cr.commit()
         event_model = env['telephony.event']
         event_model._cron_process()
         env.invalidate_all()
         event = event_model.search([('call_ref', '=', POISONED)])
-        told = {'others': env['telephony.call'].search_count([('external_id', 'in', refs)]), 'state': event.state,
-                'reason': event.error, 'again': bool(event.next_try_at)}
+        told = {
+            'others': env['telephony.call'].search_count([('external_id', 'in', refs)]),
+            'state': event.state,
+            'reason': event.error,
+            'again': bool(event.next_try_at),
+        }
         env.cr.execute('DROP TRIGGER bench_poison ON telephony_call')
         event.next_try_at = event.received_at
         env.cr.commit()
@@ -201,37 +266,60 @@ def poisoned(database: str) -> dict:
 
 # --- P16 ---------------------------------------------------------------------------------------------------------
 
+
 def _endless(bench: Bench, database: str, size: Size) -> list[Row]:
     with phase(f'P16: {size.lost_ends:,} calls whose end never came'):
         answer = inside.ask(bench, 'endless', database, size.lost_ends)
     most = 2 * size.lost_ends / FULL.lost_ends
     return [
-        Row('P16', f'{size.lost_ends:,} calls whose end never came, closed by the scheduled action', '',
-            f"{answer['closed']} in {answer['seconds']:.3g} s", goal=f'all, <= {most:g} s',
-            met=answer['closed'] == size.lost_ends and answer['seconds'] <= most),
-        Row('P16', 'the same after events of some were read again', str(size.lost_ends), str(answer['again']), goal='all',
-            met=answer['again'] == size.lost_ends),
+        Row(
+            'P16',
+            f'{size.lost_ends:,} calls whose end never came, closed by the scheduled action',
+            '',
+            f"{answer['closed']} in {answer['seconds']:.3g} s",
+            goal=f'all, <= {most:g} s',
+            met=answer['closed'] == size.lost_ends and answer['seconds'] <= most,
+        ),
+        Row(
+            'P16',
+            'the same after events of some were read again',
+            str(size.lost_ends),
+            str(answer['again']),
+            goal='all',
+            met=answer['again'] == size.lost_ends,
+        ),
     ]
 
 
 def endless(database: str, count: str) -> dict:
-    """Inside Odoo: seconds until none of these calls goes on; then events of some are filed again, which changes nothing."""
+    """Inside Odoo: seconds until none of these calls goes on; then events of some are filed again,
+    which changes nothing."""
     with inside.environment(database) as env:
         env.cr.execute(LOST_ENDS, {'calls': int(count)})
         env.cr.execute('ANALYZE telephony_call, telephony_call_leg, telephony_event')
         env.cr.commit()
-        closed = [('external_id', '=like', 'endless-%'), ('state', '=', 'ended'), ('end_unknown', '=', True)]
+        closed = [
+            ('external_id', '=like', 'endless-%'),
+            ('state', '=', 'ended'),
+            ('end_unknown', '=', True),
+        ]
         begin = time.perf_counter()
         env['telephony.event']._cron_close_lost()
         env.cr.commit()
         seconds = time.perf_counter() - begin
         env.invalidate_all()
         there = env['telephony.call'].search_count(closed)
-        some = env['telephony.event'].search([('call_ref', '=like', 'endless-%'), ('kind', '=', 'ringing')], limit=200)
+        some = env['telephony.event'].search(
+            [('call_ref', '=like', 'endless-%'), ('kind', '=', 'ringing')], limit=200
+        )
         for event in some:
             event._reread()
         env.cr.commit()
         event_model = env['telephony.event']
         event_model._process(some.account_id)
         env.invalidate_all()
-        return {'closed': there, 'seconds': seconds, 'again': env['telephony.call'].search_count(closed)}
+        return {
+            'closed': there,
+            'seconds': seconds,
+            'again': env['telephony.call'].search_count(closed),
+        }

@@ -1,10 +1,13 @@
 """What is printed: a line for each figure, with its goal beside it."""
+
 import statistics
 from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One figure. `goal` is text for the reader, `met` says whether it is reached; None where there is none."""
+    """One figure. `goal` is text for the reader, `met` says whether it is reached; None where there
+    is none."""
+
     bench: str
     what: str
     floor: str
@@ -31,8 +34,16 @@ class Pair:
     def row(self, bench: str, what: str, unit: str, most: float = 0, least: float = 0) -> Row:
         ratio = self.ratio
         floor, ours = statistics.median(self.floor), statistics.median(self.ours)
-        goal, met = (f'<= {most}', ratio <= most) if most else (f'>= {least}', ratio >= least) if least else ('', None)
-        return Row(bench, what, f'{floor:.4g} {unit}', f'{ours:.4g} {unit}', f'{ratio:.2f}', goal, met)
+        goal, met = (
+            (f'<= {most}', ratio <= most)
+            if most
+            else (f'>= {least}', ratio >= least)
+            if least
+            else ('', None)
+        )
+        return Row(
+            bench, what, f'{floor:.4g} {unit}', f'{ours:.4g} {unit}', f'{ratio:.2f}', goal, met
+        )
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -44,5 +55,10 @@ def show(rows: list[Row]) -> str:
     lines = [('', 'path', 'floor', 'ours', 'ratio', 'goal', 'met')]
     lines += [(*row[:6], {True: 'yes', False: 'NO', None: ''}[row.met]) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [' | '.join(cell.ljust(width) for cell, width in zip(line, widths)).join(('| ', ' |')) for line in lines]
-    return '\n'.join([text[0], '|'.join(['', *('-' * (width + 2) for width in widths), '']), *text[1:]])
+    text = [
+        ' | '.join(cell.ljust(width) for cell, width in zip(line, widths)).join(('| ', ' |'))
+        for line in lines
+    ]
+    return '\n'.join(
+        [text[0], '|'.join(['', *('-' * (width + 2) for width in widths), '']), *text[1:]]
+    )

@@ -1,4 +1,6 @@
-"""P1 to P4 and memory: what a delivery costs while the server also files the calls that it tells of."""
+"""P1 to P4 and memory: what a delivery costs while the server also files the calls that it tells
+of."""
+
 import statistics
 import time
 import uuid
@@ -14,11 +16,12 @@ from dev.setup.console import fail, phase, say
 MODES = {'threaded': 0, 'workers=2': 2}
 LINES = (1, 8)
 AT_ONCE = 8
-TIMES_AT_ONCE = 4       # in each round
+TIMES_AT_ONCE = 4  # in each round
 FILING_SECONDS = 120
-# memory: deliveries before the first look and before the last, MB that may lie between, and when to give up
+# memory: deliveries before the first look and before the last, MB that may lie between, and when to
+# give up
 WARM, MANY, MOST_GROWTH, MEMORY_SECONDS = 1000, 50_000, 20, 540
-REPEATED, ERROR = 'tries left|maximum number of tries', r'\d (?:ERROR|CRITICAL) '      # in the log
+REPEATED, ERROR = 'tries left|maximum number of tries', r'\d (?:ERROR|CRITICAL) '  # in the log
 STORE, CHECK = '/telephony_floor/create', '/telephony_floor/hmac'
 
 
@@ -26,7 +29,7 @@ class Webhook:
     def __init__(self, bench: Bench, database: str, *, rounds: int, seconds: float):
         self.bench, self.database, self.rounds, self.seconds = bench, database, rounds, seconds
         self.path = '/telephony/webhook/generic/' + inside.ask(bench, 'account', database)
-        self.sent, self.answers = Counter(), Counter()      # deliveries by mode, answers by status
+        self.sent, self.answers = Counter(), Counter()  # deliveries by mode, answers by status
 
     def run(self, wanted: set[str]) -> list[Row]:
         with ExitStack() as stack:
@@ -35,8 +38,10 @@ class Webhook:
             self.cursor = stack.enter_context(connection.cursor())
             self._empty()
             stack.callback(self._empty)
-            self.servers = {mode: stack.enter_context(server.running(self.bench, self.database, workers))
-                            for mode, workers in MODES.items()}
+            self.servers = {
+                mode: stack.enter_context(server.running(self.bench, self.database, workers))
+                for mode, workers in MODES.items()
+            }
             self._warm_up(WARM if 'memory' in wanted else WARM // 5)
             before = self.servers['threaded'].megabytes()
             rows = []
@@ -52,26 +57,34 @@ class Webhook:
 
     # -- deliveries
 
-    def _stream(self, mode: str, path: str, lines: int, *, seconds=0.0, most=10 ** 6, signed=True) -> load.Shot:
+    def _stream(
+        self, mode: str, path: str, lines: int, *, seconds=0.0, most=10**6, signed=True
+    ) -> load.Shot:
         clock = self.servers[mode].processor_ms
         address, begin = Address(self.servers[mode].port, path, signed), clock()
-        shot = self.client.submit(load.stream, address, lines, seconds or self.seconds, most).result()
+        shot = self.client.submit(
+            load.stream, address, lines, seconds or self.seconds, most
+        ).result()
         return shot._replace(processor=clock() - begin)
 
     def _ours(self, mode: str, lines: int, **options) -> load.Shot:
         clock, begin = self.servers[mode].processor_ms, time.perf_counter()
         shot, before = self._stream(mode, self.path, lines, **options), clock()
         self._count(mode, shot)
-        return shot._replace(processor=shot.processor + clock() - before, until_filed=time.perf_counter() - begin)
+        return shot._replace(
+            processor=shot.processor + clock() - before, until_filed=time.perf_counter() - begin
+        )
 
     def _both(self, mode: str, floor: str, lines: int, **options) -> tuple[load.Shot, load.Shot]:
-        """The floor and ours: half of the floor before and half after, since machines get slower and faster."""
+        """The floor and ours: half of the floor before and half after, since machines get slower
+        and faster."""
         first = self._stream(mode, floor, lines, seconds=self.seconds / 2)
         ours = self._ours(mode, lines, **options)
         return first.plus(self._stream(mode, floor, lines, seconds=self.seconds / 2)), ours
 
     def _count(self, mode: str, shot: load.Shot) -> None:
-        """Note what came of deliveries to the addon, and wait until all is filed: it must slow nothing else down."""
+        """Note what came of deliveries to the addon, and wait until all is filed: it must slow
+        nothing else down."""
         self.sent[mode] += shot.statuses[200]
         self.answers += shot.statuses
         until = time.monotonic() + FILING_SECONDS
@@ -86,7 +99,8 @@ class Webhook:
 
     def _empty(self) -> None:
         self.cursor.execute('TRUNCATE telephony_floor')
-        self.cursor.execute('DELETE FROM ir_cron_trigger')      # TRUNCATE refuses: calendars' recurrences point to triggers
+        # TRUNCATE refuses: calendars' recurrences point to triggers
+        self.cursor.execute('DELETE FROM ir_cron_trigger')
         forget_calls(self.cursor)
 
     def _warm_up(self, deliveries: int) -> None:
@@ -100,7 +114,8 @@ class Webhook:
     # -- benches
 
     def _accepted(self) -> list[Row]:
-        """Against the least that stores a delivery. The processor's time includes the filing, which comes later."""
+        """Against the least that stores a delivery. The processor's time includes the filing, which
+        comes later."""
         pairs, filed = defaultdict(Pair), defaultdict(list)
         self.answers.clear()
         for turn in range(self.rounds):
@@ -109,25 +124,34 @@ class Webhook:
                 for lines in LINES:
                     floor, ours = self._both(mode, STORE, lines)
                     filed[mode, lines].append(len(ours.ms) / ours.until_filed)
-                    for name, share in (('p50', .5), ('p95', .95)):
-                        pairs[mode, lines, name].add(percentile(floor.ms, share), percentile(ours.ms, share))
+                    for name, share in (('p50', 0.5), ('p95', 0.95)):
+                        pairs[mode, lines, name].add(
+                            percentile(floor.ms, share), percentile(ours.ms, share)
+                        )
                     pairs[mode, lines, 'rate'].add(floor.rate, ours.rate)
                     pairs[mode, lines, 'processor'].add(
-                        floor.processor / len(floor.ms), ours.processor / len(ours.ms))
+                        floor.processor / len(floor.ms), ours.processor / len(ours.ms)
+                    )
             self._empty()
         rows = []
         for mode in MODES:
             for lines in LINES:
                 what = f'accepted, {mode}, c={lines}'
-                rows += [pairs[mode, lines, 'p50'].row('P1', f'{what}, p50', 'ms', most=1.5),
-                         pairs[mode, lines, 'p95'].row('P1', f'{what}, p95', 'ms', most=2)]
+                rows += [
+                    pairs[mode, lines, 'p50'].row('P1', f'{what}, p50', 'ms', most=1.5),
+                    pairs[mode, lines, 'p95'].row('P1', f'{what}, p95', 'ms', most=2),
+                ]
         wrong = self.answers.total() - self.answers[200]
         rows.append(Row('P1', 'answers other than 200', '0', str(wrong), goal='0', met=not wrong))
         for mode in MODES:
             rate = statistics.median(filed[mode, 8])
-            rows += [pairs[mode, 8, 'rate'].row('P2', f'accepted, {mode}, c=8', '/s', least=.65),
-                     Row('P2', 'the same with the time until all is filed', '', f'{rate:.4g} /s'),
-                     pairs[mode, 8, 'processor'].row('P2', 'processor time of one, filing included', 'ms')]
+            rows += [
+                pairs[mode, 8, 'rate'].row('P2', f'accepted, {mode}, c=8', '/s', least=0.65),
+                Row('P2', 'the same with the time until all is filed', '', f'{rate:.4g} /s'),
+                pairs[mode, 8, 'processor'].row(
+                    'P2', 'processor time of one, filing included', 'ms'
+                ),
+            ]
         return rows
 
     def _refused(self) -> list[Row]:
@@ -139,18 +163,23 @@ class Webhook:
                 for lines in LINES:
                     floor, ours = self._both(mode, CHECK, lines, signed=False)
                     answers += ours.statuses
-                    pairs[mode, lines].add(percentile(floor.ms, .5), percentile(ours.ms, .5))
+                    pairs[mode, lines].add(percentile(floor.ms, 0.5), percentile(ours.ms, 0.5))
         wrong = answers.total() - answers[403]
-        stored = self._one('SELECT (SELECT count(*) FROM telephony_event) + (SELECT count(*) FROM telephony_call)')
+        stored = self._one(
+            'SELECT (SELECT count(*) FROM telephony_event) + (SELECT count(*) FROM telephony_call)'
+        )
         return [
-            *(pair.row('P3', f'refused, {mode}, c={lines}, p50', 'ms', most=1.2)
-              for (mode, lines), pair in pairs.items()),
+            *(
+                pair.row('P3', f'refused, {mode}, c={lines}, p50', 'ms', most=1.2)
+                for (mode, lines), pair in pairs.items()
+            ),
             Row('P3', 'answers other than 403', '0', str(wrong), goal='0', met=not wrong),
             Row('P3', 'rows written', '0', str(stored), goal='0', met=not stored),
         ]
 
     def _collisions(self) -> list[Row]:
-        """Eight copies of an event, eight events of a call, and to compare with: eight events of eight calls."""
+        """Eight copies of an event, eight events of a call, and to compare with: eight events of
+        eight calls."""
         times, wrong, shots = defaultdict(list), 0, self.rounds * TIMES_AT_ONCE
         repeated, errors = self._logged(REPEATED), self._logged(ERROR)
         self.answers.clear()
@@ -171,11 +200,20 @@ class Webhook:
                     wrong += not self._is_filed(told, events=8, legs=3)
         rows = []
         for mode in MODES:
-            alone = percentile(times[mode, 'calls'], .95)
+            alone = percentile(times[mode, 'calls'], 0.95)
             for what in ('copies of one event', 'events of one call'):
-                ours = percentile(times[mode, what], .95)
-                rows.append(Row('P4', f'eight {what} at once, {mode}, p95', f'{alone:.4g} ms', f'{ours:.4g} ms',
-                                f'{ours / alone:.2f}', '<= 3', ours <= 3 * alone))
+                ours = percentile(times[mode, what], 0.95)
+                rows.append(
+                    Row(
+                        'P4',
+                        f'eight {what} at once, {mode}, p95',
+                        f'{alone:.4g} ms',
+                        f'{ours:.4g} ms',
+                        f'{ours / alone:.2f}',
+                        '<= 3',
+                        ours <= 3 * alone,
+                    )
+                )
         for what, count in (
             ('answers other than 200', self.answers.total() - self.answers[200]),
             ('requests that Odoo had to repeat', self._logged(REPEATED) - repeated),
@@ -195,7 +233,11 @@ class Webhook:
                    AND (SELECT array_agg((state, outcome, talk_seconds,
                                           (SELECT count(*) FROM telephony_call_leg WHERE call_id = call.id))::text)
                           FROM telephony_call AS call WHERE external_id = %s) = ARRAY[%s] """,
-            reference, events, reference, f'(ended,answered,60,{legs})')
+            reference,
+            events,
+            reference,
+            f'(ended,answered,60,{legs})',
+        )
 
     def _memory(self, before: float) -> list[Row]:
         """Of the threaded server: one process in which all happens."""
@@ -206,6 +248,14 @@ class Webhook:
                 say(f'    {self.sent[mode]:,}: {self.servers[mode].megabytes():.0f} MB')
                 self._empty()
         after = self.servers[mode].megabytes()
-        return [Row('memory', f'after {self.sent[mode]:,} deliveries against after {WARM:,}', f'{before:.0f} MB',
-                    f'{after:.0f} MB', f'{after - before:+.0f} MB', f'<= +{MOST_GROWTH} MB',
-                    self.sent[mode] >= MANY and after - before <= MOST_GROWTH)]
+        return [
+            Row(
+                'memory',
+                f'after {self.sent[mode]:,} deliveries against after {WARM:,}',
+                f'{before:.0f} MB',
+                f'{after:.0f} MB',
+                f'{after - before:+.0f} MB',
+                f'<= +{MOST_GROWTH} MB',
+                self.sent[mode] >= MANY and after - before <= MOST_GROWTH,
+            )
+        ]

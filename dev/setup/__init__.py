@@ -1,4 +1,5 @@
-"""Makes a machine ready for `crm_telephony`: everything lands in one cache directory, only a browser in the system.
+"""Makes a machine ready for `crm_telephony`: everything lands in one cache directory, only a
+browser in the system.
 
 One file per concern, each with an `ensure()` that is cheap when the work is done already:
 
@@ -16,6 +17,6 @@ One file per concern, each with an `ensure()` that is cheap when the work is don
     workplace      all of the above in order, as one object for `dev/run.py`, `dev/test.py`, ...
     remove         the way back
 
-A command starts as `python3 -m dev.setup.python_env dev.run`: that makes the environment with the standard library
-alone and goes on inside it with `python -m dev.run`.
+A command starts as `python3 -m dev.setup.python_env dev.run`: that makes the environment with the
+standard library alone and goes on inside it with `python -m dev.run`.
 """

@@ -1,4 +1,5 @@
 """The small commands inside the environment: env, shell, clean."""
+
 import os
 import shlex
 import shutil
@@ -11,7 +12,17 @@ from dev.setup.console import CLOCK, readable_failures, say
 def env() -> None:
     """Print what a shell needs: eval "$(make -s env)"."""
     environment = workplace.ensure(addon=False, browser=True).environment()
-    for name in ('PATH', 'PYTHONPATH', 'VENV', 'ADDONS_DIR', 'CONF_DIR', 'PGHOST', 'PGPORT', 'PGUSER', 'PGPASSWORD'):
+    for name in (
+        'PATH',
+        'PYTHONPATH',
+        'VENV',
+        'ADDONS_DIR',
+        'CONF_DIR',
+        'PGHOST',
+        'PGPORT',
+        'PGUSER',
+        'PGPASSWORD',
+    ):
         if name in environment:
             print(f'export {name}={shlex.quote(environment[name])}')
 
@@ -25,7 +36,8 @@ def shell() -> None:
 
 
 def clean() -> None:
-    """Drop this project's databases (templates, demo, tests); downloads and the environment stay."""
+    """Drop this project's databases (templates, demo, tests); downloads and the environment
+    stay."""
     databases = workplace.ensure(addon=False).databases
     for name in databases.names():
         databases.drop(name)

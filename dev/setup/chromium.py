@@ -1,4 +1,5 @@
 """A browser for tours, the JavaScript unit tests and screenshots, and fonts that know Cyrillic."""
+
 import platform
 import shutil
 from pathlib import Path
@@ -11,11 +12,14 @@ NAMES = ('google-chrome', 'chromium', 'chromium-browser', 'google-chrome-stable'
 
 
 def ensure() -> str:
-    """The browser's executable. Only one that starts counts: Ubuntu's `chromium-browser` may be a stub for a snap."""
+    """The browser's executable. Only one that starts counts: Ubuntu's `chromium-browser` may be a
+    stub for a snap."""
     if not (browser := _working()):
         if 'ubuntu' in (_os_release().get('ID', ''), *_os_release().get('ID_LIKE', '').split()):
-            fail('No working Chromium or Chrome. Ubuntu has Chromium as a snap only: `snap install chromium`, or '
-                 'install the package of Google Chrome, so that `chromium` or `google-chrome` is on the PATH.')
+            fail(
+                'No working Chromium or Chrome. Ubuntu has Chromium as a snap only: `snap install chromium`, or '
+                'install the package of Google Chrome, so that `chromium` or `google-chrome` is on the PATH.'
+            )
         with phase('Chromium'):
             system.install(['chromium'], 'Tours and screenshots')
         browser = _working() or fail('chromium was installed but does not start')

@@ -1,4 +1,6 @@
-"""Progress a person can follow, and commands whose output is kept in a file until somebody needs it."""
+"""Progress a person can follow, and commands whose output is kept in a file until somebody needs
+it."""
+
 import os
 import re
 import shlex
@@ -12,7 +14,8 @@ from typing import NoReturn
 
 from dev.setup import paths
 
-CLOCK = 'CRM_TELEPHONY_STARTED'     # the command goes on with it when it continues inside the virtual environment
+# the command goes on with it when it continues inside the virtual environment
+CLOCK = 'CRM_TELEPHONY_STARTED'
 START = float(os.environ.setdefault(CLOCK, str(time.time())))
 HEARTBEAT_SECONDS = 10
 TAIL_LINES = 40
@@ -41,7 +44,8 @@ def phase(title: str):
 
 @contextmanager
 def readable_failures():
-    """The outermost frame of every command: a `Failure` ends the program with its text and exit status 1."""
+    """The outermost frame of every command: a `Failure` ends the program with its text and exit
+    status 1."""
     try:
         yield
     except Failure as failure:
@@ -52,28 +56,48 @@ def readable_failures():
         sys.exit(130)
 
 
-def call(command: Sequence[str | Path], *, env: dict[str, str] | None = None, cwd: Path | None = None) -> str | None:
+def call(
+    command: Sequence[str | Path], *, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> str | None:
     """Output of a short question to the system; None if it cannot be answered."""
     try:
         done = subprocess.run(
-            [str(part) for part in command], env=env, cwd=cwd, check=True, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            [str(part) for part in command],
+            env=env,
+            cwd=cwd,
+            check=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout
 
 
-def run(command: Sequence[str | Path], log: str, *, env: dict[str, str] | None = None, cwd: Path | None = None,
-        stdin: Path | None = None, check: bool = True) -> tuple[int, str]:
-    """Run a long command. Its output goes to `<cache>/log/<log>.log`; what it is at is told every ten seconds.
+def run(
+    command: Sequence[str | Path],
+    log: str,
+    *,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: Path | None = None,
+    check: bool = True,
+) -> tuple[int, str]:
+    """Run a long command. Its output goes to `<cache>/log/<log>.log`; what it is at is told every
+    ten seconds.
 
-    Returns the exit status and the output. With `check` a failing command ends the set-up and shows its last lines.
+    Returns the exit status and the output. With `check` a failing command ends the set-up and shows
+    its last lines.
     """
     command = [str(part) for part in command]
     file = paths.LOGS / f'{log}.log'
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open('wb') as output, open(stdin or os.devnull, 'rb') as given:
-        process = subprocess.Popen(command, env=env, cwd=cwd, stdin=given, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=given, stdout=output, stderr=subprocess.STDOUT
+        )
         try:
             while True:
                 try:
@@ -87,7 +111,9 @@ def run(command: Sequence[str | Path], log: str, *, env: dict[str, str] | None =
             raise
     text = file.read_text(errors='replace')
     if check and status:
-        fail(f'{tail(text)}\n\nStatus {status} of: {shlex.join(command)}\nAll of its output: {file}')
+        fail(
+            f'{tail(text)}\n\nStatus {status} of: {shlex.join(command)}\nAll of its output: {file}'
+        )
     return status, text
 
 

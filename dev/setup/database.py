@@ -1,8 +1,11 @@
-"""Databases: templates that take a minute once, copies that take a second, and what a database remembers about itself.
+"""Databases: templates that take a minute once, copies that take a second, and what a database
+remembers about itself.
 
-What we have to know of a database (that it is ours, the code it was last updated to, whether traffic was played) is its
-COMMENT: it goes away with the database, and a copy starts without it. A database without it is never dropped.
+What we have to know of a database (that it is ours, the code it was last updated to, whether
+traffic was played) is its COMMENT: it goes away with the database, and a copy starts without it. A
+database without it is never dropped.
 """
+
 import hashlib
 import json
 from contextlib import closing
@@ -15,11 +18,12 @@ from dev.setup.console import fail, phase, say
 from dev.setup.odoo import Odoo
 
 TEMPLATE_MODULES = 'crm,sms,crm_sms'
-DEMO_LANGUAGES = 'en_US,ru_RU'      # the first is the base; the other is chosen in the user's preferences
+# the first is the base; the other is chosen in the user's preferences
+DEMO_LANGUAGES = 'en_US,ru_RU'
 # What the database holds of the addon; a change elsewhere (tests, dev, static) needs no update.
 CODE_SUFFIXES = {'.py', '.xml', '.csv', '.sql', '.po'}
-COPY_STRATEGIES = 150000    # the first version that knows them
-BUILDING = '_building'     # what is not finished is not found under its proper name
+COPY_STRATEGIES = 150000  # the first version that knows them
+BUILDING = '_building'  # what is not finished is not found under its proper name
 NOT_CODE = {'tests', 'dev', 'static', 'bridge', 'docs'}
 
 
@@ -32,8 +36,11 @@ class Databases:
 
     def names(self) -> list[str]:
         """Those we made, finished or not."""
-        return [name for name, in self._query('SELECT datname FROM pg_database ORDER BY 1')
-                if self.memory(name) or name.startswith(paths.ADDON) and name.endswith(BUILDING)]
+        return [
+            name
+            for (name,) in self._query('SELECT datname FROM pg_database ORDER BY 1')
+            if self.memory(name) or name.startswith(paths.ADDON) and name.endswith(BUILDING)
+        ]
 
     def drop(self, name: str) -> None:
         self._do('DROP DATABASE IF EXISTS {} WITH (FORCE)', name)
@@ -42,14 +49,17 @@ class Databases:
         self._do('ALTER DATABASE {} RENAME TO {}', name, to)
 
     def copy(self, template: str, name: str) -> None:
-        """A crash must not cost the copy anything. Since version 15 PostgreSQL copies through its log by default; the numbers
-        that a sequence then gives until the next checkpoint are not logged, and are given again after a crash."""
+        """A crash must not cost the copy anything. Since version 15 PostgreSQL copies through its
+        log by default; the numbers that a sequence then gives until the next checkpoint are not
+        logged, and are given again after a crash."""
         with closing(self._connect()) as connection:
             by_files = ' STRATEGY file_copy' if connection.server_version >= COPY_STRATEGIES else ''
         self._do('CREATE DATABASE {} TEMPLATE {}' + by_files, name, template)
 
     def memory(self, name: str) -> dict:
-        rows = self._query("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", name)
+        rows = self._query(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", name
+        )
         try:
             return json.loads(rows[0][0])
         except (IndexError, TypeError, ValueError):
@@ -58,7 +68,11 @@ class Databases:
     def remember(self, name: str, **facts) -> None:
         text = json.dumps({**self.memory(name), **facts})
         with closing(self._connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(sql.SQL('COMMENT ON DATABASE {} IS {}').format(sql.Identifier(name), sql.Literal(text)))
+            cursor.execute(
+                sql.SQL('COMMENT ON DATABASE {} IS {}').format(
+                    sql.Identifier(name), sql.Literal(text)
+                )
+            )
 
     def template(self, *, demo: bool) -> str:
         """CRM without our addon, with or without demo data; built when first asked for."""
@@ -69,23 +83,35 @@ class Databases:
             if not self.exists(name):
                 with phase(f'Template database ({kind}: {TEMPLATE_MODULES})'):
                     self.drop(building)
-                    self.odoo.install(building, TEMPLATE_MODULES, demo=demo, language=DEMO_LANGUAGES if demo else None)
+                    self.odoo.install(
+                        building,
+                        TEMPLATE_MODULES,
+                        demo=demo,
+                        language=DEMO_LANGUAGES if demo else None,
+                    )
                     self.odoo.script(building, 'warm_assets')
                     self.remember(building, template=kind)
                     self.rename(building, name)
-                    self._do('ALTER DATABASE {} ALLOW_CONNECTIONS false', name)     # who is connected prevents copies
+                    # who is connected prevents copies
+                    self._do('ALTER DATABASE {} ALLOW_CONNECTIONS false', name)
         return name
 
     def create(self, name: str, *, demo: bool) -> None:
-        """A database with the addon freshly installed, without a warning, and its browser bundles built."""
+        """A database with the addon freshly installed, without a warning, and its browser bundles
+        built."""
         if self.exists(name) and not self.memory(name):
-            fail(f'there is a database {name} that was not made here; it is left alone. Give another name: DB=...')
+            fail(
+                f'there is a database {name} that was not made here; it is left alone. Give another name: DB=...'
+            )
         template, building, code = self.template(demo=demo), name + BUILDING, code_hash()
         with phase(f'Installing {paths.ADDON} into a fresh database'):
             self.drop(building)
             self.copy(template, building)
             if complaints := self.odoo.install(building, paths.ADDON, demo=demo):
-                fail('\n'.join(complaints) + f'\n\nInstalling {paths.ADDON} is not clean (the lines above)')
+                fail(
+                    '\n'.join(complaints)
+                    + f'\n\nInstalling {paths.ADDON} is not clean (the lines above)'
+                )
         with phase('Building browser bundles'):
             self.odoo.script(building, 'warm_assets')
         self.remember(building, code=code, demo=demo)
@@ -105,8 +131,13 @@ class Databases:
 
     def _connect(self):
         server = self.odoo.server
-        connection = psycopg2.connect(dbname='postgres', host=server.host, port=server.port or None, user=server.user,
-                                      password=server.password or None)
+        connection = psycopg2.connect(
+            dbname='postgres',
+            host=server.host,
+            port=server.port or None,
+            user=server.user,
+            password=server.password or None,
+        )
         connection.autocommit = True
         return connection
 
@@ -125,6 +156,10 @@ def code_hash() -> str:
     digest = hashlib.sha256()
     for file in sorted(paths.REPO.rglob('*')):
         parts = file.relative_to(paths.REPO).parts
-        if file.suffix in CODE_SUFFIXES and parts[0] not in NOT_CODE and not parts[0].startswith('.'):
+        if (
+            file.suffix in CODE_SUFFIXES
+            and parts[0] not in NOT_CODE
+            and not parts[0].startswith('.')
+        ):
             digest.update('/'.join(parts).encode() + b'\0' + file.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,4 +1,5 @@
 """One at a time: several checkouts, terminals and people's tools share one cache directory."""
+
 import fcntl
 import os
 from contextlib import contextmanager

@@ -1,4 +1,5 @@
 """Odoo's configuration and how it is called."""
+
 import os
 import re
 import shlex
@@ -25,18 +26,25 @@ def link_addon() -> None:
 @dataclass(frozen=True)
 class Odoo:
     """Odoo of one source on one PostgreSQL server, with this checkout's addon on its path."""
+
     source: OdooSource
     server: Server
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.server.environment(), 'PYTHONPATH': str(self.source.path), 'PYTHONUNBUFFERED': '1'}
+        return {
+            **os.environ,
+            **self.server.environment(),
+            'PYTHONPATH': str(self.source.path),
+            'PYTHONUNBUFFERED': '1',
+        }
 
     def command(self, *arguments: str | Path) -> list[str]:
         return [sys.executable, '-m', 'odoo', *map(str, arguments)]
 
     def conf(self, database: str, *, crons: bool = False, **options: str | int) -> Path:
-        """The configuration file for one database. It names the database and so hides all others: a webhook carries no
-        session that could choose one. No dbfilter: with one, Odoo asks the server for its databases in every request."""
+        """The configuration file for one database. It names the database and so hides all others: a
+        webhook carries no session that could choose one. No dbfilter: with one, Odoo asks the
+        server for its databases in every request."""
         lines = {
             'addons_path': ','.join(map(str, (*self.source.addons, paths.ADDONS_DIR))),
             'data_dir': paths.DATA,
@@ -59,29 +67,54 @@ class Odoo:
         file.write_text(f'[options]\n{text}')
         return file
 
-    def install(self, database: str, modules: str, *, update: bool = False, demo: bool = False,
-                language: str | None = None) -> list[str]:
-        """Install modules, or update those that are installed. Returns the warnings and errors of Odoo's log.
+    def install(
+        self,
+        database: str,
+        modules: str,
+        *,
+        update: bool = False,
+        demo: bool = False,
+        language: str | None = None,
+    ) -> list[str]:
+        """Install modules, or update those that are installed. Returns the warnings and errors of
+        Odoo's log.
 
         Odoo exits with 0 after many of them, even after a module it does not know.
         """
         _status, output = run(
-            self.command('-c', self.conf(database), '-i', modules, *(['-u', modules] if update else []),
-                         *(['--with-demo'] if demo else []),
-                         *([f'--load-language={language}'] if language else []), '--stop-after-init'),
-            f'odoo-install-{database}', env=self.environment(), cwd=paths.CHECKOUT)
+            self.command(
+                '-c',
+                self.conf(database),
+                '-i',
+                modules,
+                *(['-u', modules] if update else []),
+                *(['--with-demo'] if demo else []),
+                *([f'--load-language={language}'] if language else []),
+                '--stop-after-init',
+            ),
+            f'odoo-install-{database}',
+            env=self.environment(),
+            cwd=paths.CHECKOUT,
+        )
         return COMPLAINT.findall(output)
 
     def script(self, database: str, name: str) -> None:
         """Run one of the scripts beside this file inside Odoo's shell."""
-        run(self.command('shell', '-c', self.conf(database)), f'odoo-{name}-{database}', env=self.environment(),
-            cwd=paths.CHECKOUT, stdin=Path(__file__).parent / 'scripts' / f'{name}.py')
+        run(
+            self.command('shell', '-c', self.conf(database)),
+            f'odoo-{name}-{database}',
+            env=self.environment(),
+            cwd=paths.CHECKOUT,
+            stdin=Path(__file__).parent / 'scripts' / f'{name}.py',
+        )
 
     def write_launcher(self) -> Path:
         """`odoo` as a program, for people and for `make shell`."""
         launcher = paths.CHECKOUT / 'bin' / 'odoo'
         launcher.parent.mkdir(parents=True, exist_ok=True)
         source = shlex.quote(str(self.source.path))
-        launcher.write_text(f'#!/bin/sh\nPYTHONPATH={source} exec {shlex.join(self.command())} "$@"\n')
+        launcher.write_text(
+            f'#!/bin/sh\nPYTHONPATH={source} exec {shlex.join(self.command())} "$@"\n'
+        )
         launcher.chmod(0o755)
         return launcher

@@ -1,4 +1,6 @@
-"""Where everything lies: one directory in the user's cache, shared by all checkouts, with a corner for each."""
+"""Where everything lies: one directory in the user's cache, shared by all checkouts, with a corner
+for each."""
+
 import hashlib
 import os
 from pathlib import Path
@@ -14,9 +16,11 @@ ADDON = 'crm_telephony'
 
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache').absolute() / ADDON
 LOGS = CACHE / 'log'
-DATA = CACHE / 'data'           # Odoo's data_dir: sessions; attachments live in the databases
+DATA = CACHE / 'data'  # Odoo's data_dir: sessions; attachments live in the databases
 
-# Two checkouts side by side share downloads, environment and templates, but neither addons path nor test database.
+# Two checkouts side by side share downloads, environment and templates, but neither addons path nor
+# test database.
 CHECKOUT_ID = hashed(str(REPO))
 CHECKOUT = CACHE / 'checkouts' / CHECKOUT_ID
-ADDONS_DIR = CHECKOUT / 'addons'        # holds the symlink `crm_telephony`, whatever the checkout's directory is called
+# holds the symlink `crm_telephony`, whatever the checkout's directory is called
+ADDONS_DIR = CHECKOUT / 'addons'

@@ -1,6 +1,9 @@
-"""The virtual environment: what Odoo 19 imports, what the addon imports, and the tools for tests and lint.
+"""The virtual environment: what Odoo 19 imports, what the addon imports, and the tools for tests
+and lint.
 
-Run as a program it makes the environment and starts a module inside it. All before that is the standard library."""
+Run as a program it makes the environment and starts a module inside it. All before that is the
+standard library."""
+
 import importlib.util
 import os
 import shutil
@@ -11,11 +14,12 @@ from dev.setup import locks, paths, system
 from dev.setup.console import fail, phase, readable_failures, run
 
 REQUIREMENTS = paths.REPO / 'dev' / 'requirements.txt'
-VERSIONS = ((3, 10), (3, 13))       # Odoo 19's own limits
+VERSIONS = ((3, 10), (3, 13))  # Odoo 19's own limits
 
 
 def location() -> Path:
-    """Named after all that decides its content, so a changed requirement never breaks a server that is running."""
+    """Named after all that decides its content, so a changed requirement never breaks a server that
+    is running."""
     version = f'{sys.version_info.major}.{sys.version_info.minor}'
     recipe = f'{sys.base_prefix} {sys.version} {REQUIREMENTS.read_text()}'
     return paths.CACHE / 'python' / f'{version}-{paths.hashed(recipe)}'
@@ -24,7 +28,9 @@ def location() -> Path:
 def ensure() -> Path:
     """The environment's directory; made from the Python that runs this."""
     if not VERSIONS[0] <= sys.version_info[:2] <= VERSIONS[1]:
-        fail(f'Odoo 19 needs Python 3.10 to 3.13, this is {sys.version.split()[0]}. Choose: make PYTHON=python3.12 ...')
+        fail(
+            f'Odoo 19 needs Python 3.10 to 3.13, this is {sys.version.split()[0]}. Choose: make PYTHON=python3.12 ...'
+        )
     venv = location()
     complete = venv / 'complete'
     if complete.exists():
@@ -32,7 +38,18 @@ def ensure() -> Path:
     with phase(f'Python {sys.version.split()[0]} environment'):
         shutil.rmtree(venv, ignore_errors=True)
         run(_venv_command(venv), 'venv')
-        run([venv / 'bin' / 'python', '-m', 'pip', 'install', '--prefer-binary', '-r', REQUIREMENTS], 'pip')
+        run(
+            [
+                venv / 'bin' / 'python',
+                '-m',
+                'pip',
+                'install',
+                '--prefer-binary',
+                '-r',
+                REQUIREMENTS,
+            ],
+            'pip',
+        )
         complete.touch()
     return venv
 
@@ -43,12 +60,15 @@ def _venv_command(venv: Path) -> list[str | Path]:
         return [sys.executable, '-m', 'venv', venv]
     if importlib.util.find_spec('virtualenv'):
         return [sys.executable, '-m', 'virtualenv', '-q', venv]
-    system.install([f'python{sys.version_info.major}.{sys.version_info.minor}-venv'], 'The Python environment')
+    system.install(
+        [f'python{sys.version_info.major}.{sys.version_info.minor}-venv'], 'The Python environment'
+    )
     return [sys.executable, '-m', 'venv', venv]
 
 
 def main(module: str, arguments: list[str]) -> None:
-    """Make the environment and become `python -m module` inside it: how the Makefile starts every command."""
+    """Make the environment and become `python -m module` inside it: how the Makefile starts every
+    command."""
     with readable_failures():
         with locks.setting_up():
             python = str(ensure() / 'bin' / 'python')

@@ -1,4 +1,5 @@
 """Taking down what the set-up made: stop, distclean. Works without the virtual environment."""
+
 import shutil
 import sys
 

@@ -1,4 +1,5 @@
 """Packages of the operating system, for the few things that cannot live in the cache directory."""
+
 import os
 import shutil
 import sys
@@ -22,11 +23,13 @@ def install(packages: list[str], why: str) -> None:
     wanted = ' '.join(packages)
     prefix = as_root()
     if not shutil.which('apt-get') or prefix is None:
-        fail(f'{why} needs system packages. Install them and start again. As root: apt-get install {wanted}')
+        fail(
+            f'{why} needs system packages. Install them and start again. As root: apt-get install {wanted}'
+        )
     say(f'{why}: installing the system packages {wanted}')
     apt = [*prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y']
     command = [*apt, 'install', '--no-install-recommends', *packages]
     status, _output = run(command, 'apt-install', check=False)
-    if status:      # no package lists yet, or old ones
+    if status:  # no package lists yet, or old ones
         run([*apt, 'update'], 'apt-update')
         run(command, 'apt-install')

@@ -1,4 +1,5 @@
 """The whole set-up in order, for the commands that run inside the virtual environment."""
+
 import os
 import sys
 from dataclasses import dataclass
@@ -16,11 +17,17 @@ class Workplace:
     databases: Databases
 
     def environment(self) -> dict[str, str]:
-        """For a shell, a bench, a test: the environment's programs and `odoo` on the PATH, psql talks to our server."""
+        """For a shell, a bench, a test: the environment's programs and `odoo` on the PATH, psql
+        talks to our server."""
         programs = [self.odoo.write_launcher().parent, Path(sys.prefix) / 'bin']
         path = os.pathsep.join((*map(str, programs), os.environ.get('PATH', '')))
-        return {**self.odoo.environment(), 'PATH': path, 'VENV': sys.prefix,
-                'ADDONS_DIR': str(paths.ADDONS_DIR), 'CONF_DIR': str(paths.CHECKOUT / 'conf')}
+        return {
+            **self.odoo.environment(),
+            'PATH': path,
+            'VENV': sys.prefix,
+            'ADDONS_DIR': str(paths.ADDONS_DIR),
+            'CONF_DIR': str(paths.CHECKOUT / 'conf'),
+        }
 
 
 def ensure(*, addon: bool = True, browser: bool = False) -> Workplace:

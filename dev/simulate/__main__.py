@@ -42,30 +42,46 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='simulate', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--url', help='where Odoo answers; with play and without --db the webhook address')
+    parser.add_argument(
+        '--url', help='where Odoo answers; with play and without --db the webhook address'
+    )
     parser.add_argument('--db', help='the demo database')
     commands = parser.add_subparsers(required=True, metavar='list | play | day | call')
     commands.add_parser('list', help='the scenarios and the PBXs').set_defaults(run=_list)
-    commands.add_parser('day', help='a day of the demo company, once a database').set_defaults(run=_day)
-    call = commands.add_parser('call', help='a customer calls the demo company now, and somebody talks to them')
+    commands.add_parser('day', help='a day of the demo company, once a database').set_defaults(
+        run=_day
+    )
+    call = commands.add_parser(
+        'call', help='a customer calls the demo company now, and somebody talks to them'
+    )
     call.set_defaults(run=_call)
-    call.add_argument('--customer', default=CUSTOMER, help='number, or a part of the name of a contact or deal')
+    call.add_argument(
+        '--customer', default=CUSTOMER, help='number, or a part of the name of a contact or deal'
+    )
     call.add_argument('--phone', default=Cast.phones[0], help='which phone rings')
     play = commands.add_parser('play', help='one scenario in the dialect of one PBX')
     play.set_defaults(run=_play)
     play.add_argument('--url', default=argparse.SUPPRESS, help='the webhook address')
     play.add_argument('--secret', default='', help="the account's secret; not needed with --db")
-    play.add_argument('--key', default='', help="the account's key: vpbx_api_key, Account SID, PBX domain")
+    play.add_argument(
+        '--key', default='', help="the account's key: vpbx_api_key, Account SID, PBX domain"
+    )
     play.add_argument('--pbx', required=True, choices=DIALECTS)
-    play.add_argument('--scenario', required=True, choices=SCENARIOS, metavar='SCENARIO', help='see list')
+    play.add_argument(
+        '--scenario', required=True, choices=SCENARIOS, metavar='SCENARIO', help='see list'
+    )
     play.add_argument('--customer', default=Cast.customer, help='the outside number')
     play.add_argument('--line', default=Cast.line, help="the company's number")
-    play.add_argument('--phones', default=','.join(Cast.phones), help='extensions, separated by commas')
+    play.add_argument(
+        '--phones', default=','.join(Cast.phones), help='extensions, separated by commas'
+    )
     play.add_argument('--queue', default=Cast.queue)
     play.add_argument('--wait', type=int, default=Pace.wait, help='seconds until the answer')
     play.add_argument('--talk', type=int, default=Pace.talk, help='seconds of talk')
     play.add_argument('--timezone', default='Asia/Almaty', help="of the PBX's clock")
-    play.add_argument('--chatty', action='store_true', help='also what nobody needs, and the other spelling')
+    play.add_argument(
+        '--chatty', action='store_true', help='also what nobody needs, and the other spelling'
+    )
     play.add_argument(
         '--realtime',
         action='store_true',
@@ -92,8 +108,16 @@ def _play(arguments) -> None:
     dialect = DIALECTS[arguments.pbx]
     if why := dialect.UNTOLD.get(arguments.scenario):
         raise NotReady(f'{dialect.LABEL} cannot tell {arguments.scenario}: {why}')
-    pbx = Pbx(arguments.secret, arguments.key, ZoneInfo(arguments.timezone), arguments.url, arguments.chatty)
-    cast = Cast(arguments.customer, arguments.line, tuple(arguments.phones.split(',')), arguments.queue)
+    pbx = Pbx(
+        arguments.secret,
+        arguments.key,
+        ZoneInfo(arguments.timezone),
+        arguments.url,
+        arguments.chatty,
+    )
+    cast = Cast(
+        arguments.customer, arguments.line, tuple(arguments.phones.split(',')), arguments.queue
+    )
     calls = SCENARIOS[arguments.scenario](cast, Pace(arguments.wait, arguments.talk))
     began = datetime.now(timezone.utc)
     if not arguments.realtime:
@@ -103,13 +127,17 @@ def _play(arguments) -> None:
         request, expected = shake_hands(pbx)
         answer = webhook.post(request)
         if answer != expected:
-            raise NotDelivered(f'to the check of the address the answer was {answer[:60]!r}, not {expected!r}')
+            raise NotDelivered(
+                f'to the check of the address the answer was {answer[:60]!r}, not {expected!r}'
+            )
     requests = sorted(
         (
             pair
             for number, call in enumerate(calls)
             for pair in in_requests(
-                dialect, dialect.tell(call, f'{ref}-{number}', began + timedelta(seconds=call.begins), pbx), pbx
+                dialect,
+                dialect.tell(call, f'{ref}-{number}', began + timedelta(seconds=call.begins), pbx),
+                pbx,
             )
         ),
         key=lambda pair: pair[0],
@@ -117,7 +145,10 @@ def _play(arguments) -> None:
     for at, request in requests:
         time.sleep(max((at - datetime.now(timezone.utc)).total_seconds(), 0))
         answer = webhook.post(request)
-        print(f"{at.astimezone(pbx.zone):%H:%M:%S}  200 {answer[:60]!r}  {len(request.body)} bytes", flush=True)
+        print(
+            f"{at.astimezone(pbx.zone):%H:%M:%S}  200 {answer[:60]!r}  {len(request.body)} bytes",
+            flush=True,
+        )
     for call in calls:
         facts = dialect.told(call)
         print(
@@ -143,7 +174,11 @@ def _look_up(arguments) -> None:
             f"{', '.join(DIALECTS[code].LABEL for code in accounts)}; another server's needs its URL and SECRET"
         )
     account = accounts[arguments.pbx]
-    arguments.url, arguments.secret, arguments.key = account.webhook.url, account.pbx.secret, account.pbx.key
+    arguments.url, arguments.secret, arguments.key = (
+        account.webhook.url,
+        account.pbx.secret,
+        account.pbx.key,
+    )
 
 
 def _odoo(arguments) -> Odoo:
@@ -151,14 +186,18 @@ def _odoo(arguments) -> Odoo:
         raise NotReady('--db is missing')
     url = arguments.url or _served_at(arguments.db)
     if not is_loopback(url):
-        raise NotReady(f'{url} is not this machine: invented calls are played into a demo database only')
+        raise NotReady(
+            f'{url} is not this machine: invented calls are played into a demo database only'
+        )
     return Odoo(url, arguments.db, login='admin', password='admin')
 
 
 def _served_at(database: str) -> str:
     """Where `make run` has served this database last."""
     conf = paths.CHECKOUT / 'conf' / f'{database}.conf'
-    port = re.search(r'^http_port = (\d+)$', conf.read_text(), re.MULTILINE) if conf.exists() else None
+    port = (
+        re.search(r'^http_port = (\d+)$', conf.read_text(), re.MULTILINE) if conf.exists() else None
+    )
     if not port:
         raise NotReady(f'`make run` has not served the database {database} yet; or give --url')
     return f'http://127.0.0.1:{port[1]}'

@@ -1,7 +1,8 @@
 """A day of the fictional wholesaler: who calls when, what comes of it, and who is called back.
 
-The plan is made from the date alone, so the same day is always the same. It is played in rounds: a lost call and the
-call that makes up for it never share a round, because between rounds Odoo draws its conclusions.
+The plan is made from the date alone, so the same day is always the same. It is played in rounds: a
+lost call and the call that makes up for it never share a round, because between rounds Odoo draws
+its conclusions.
 """
 
 import heapq
@@ -22,13 +23,15 @@ from dev.simulate.scenarios import SCENARIOS, Call, Cast, Pace, with_recording
 
 ZONE = ZoneInfo('Asia/Almaty')
 HOURS = {**dict.fromkeys(range(5), (9, 18)), 5: (10, 15)}  # weekday: opening, closing
-BY_HOUR = {9: 9, 10: 16, 11: 16, 12: 9, 13: 7, 14: 10, 15: 16, 16: 12, 17: 7}  # how much is going on
+# how much is going on
+BY_HOUR = {9: 9, 10: 16, 11: 16, 12: 9, 13: 7, 14: 10, 15: 16, 16: 12, 17: 7}
 INBOUND_AN_HOUR, OUTBOUND_AN_HOUR = 150 / 9, 26 / 9  # callbacks come on top of these
 ENOUGH_HOURS = 6  # with less of today, the working day before is played too
 POSTING_THREADS = 4
 SOUNDS = 8
 ROUNDS_A_LINE = 5  # of progress
-# Zadarma's events carry no time. Ones that arrive so late are known to be late; younger ones would seem to end now.
+# Zadarma's events carry no time. Ones that arrive so late are known to be late; younger ones would
+# seem to end now.
 LATE = {'zadarma': timedelta(hours=6, minutes=15)}
 
 # What comes of a call that a free phone could take, and of one that nobody takes: scenario, weight.
@@ -40,7 +43,14 @@ TAKEN = {
     'transfer': 5,
     'hidden_caller': 3,
 }
-LOST = {'missed': 6, 'ring_group_missed': 5, 'abandoned': 6, 'abandoned_while_ringing': 5, 'busy': 1, 'voicemail': 1}
+LOST = {
+    'missed': 6,
+    'ring_group_missed': 5,
+    'abandoned': 6,
+    'abandoned_while_ringing': 5,
+    'busy': 1,
+    'voicemail': 1,
+}
 LOST_SHARE = 0.21
 DIALLED = {
     'outbound_answered': 60,
@@ -51,13 +61,14 @@ DIALLED = {
 }
 STRANGERS = ('701', '747', '775', '708', '778')  # codes of numbers that nobody knows yet
 MOST_CALLS = 2  # of one known number, besides what follows from a lost call
-# What becomes of a lost caller: he is called back, he calls again, he is tried in vain, he is forgotten.
+# What becomes of a lost caller: he is called back, he calls again, he is tried in vain, he is
+# forgotten.
 FATES = {'called_back': 46, 'calls_again': 14, 'tried': 14, 'forgotten': 26}
 LINES = {'Сайт': 32, '2GIS': 24, 'Офис и склад': 18, 'Instagram': 16, 'OLX': 10}
 RECORDED = {'Сайт'}
 
-# Calls that the longest of the days has: hour, line, scenario, who (a record of the demo data, a number, '' if hidden),
-# wait, talk.
+# Calls that the longest of the days has: hour, line, scenario, who (a record of the demo data, a
+# number, '' if hidden), wait, talk.
 OFFICE = '+77273550101'
 STORY = [
     (9.20, 'Сайт', 'queue_answered', 'demo_partner_02', 14, 190),
@@ -130,13 +141,15 @@ class Planned:
 
 
 def periods(now: datetime) -> list[tuple[datetime, datetime]]:
-    """The working hours to play, the earliest first: today's until now, and days before until it is enough."""
+    """The working hours to play, the earliest first: today's until now, and days before until it is
+    enough."""
     found: list[tuple[datetime, datetime]] = []
     day = now.astimezone(ZONE).date()
     while sum((end - start).total_seconds() for start, end in found) < ENOUGH_HOURS * 3600:
         if day.weekday() in HOURS:
             opening, closing = (
-                datetime(day.year, day.month, day.day, hour, tzinfo=ZONE) for hour in HOURS[day.weekday()]
+                datetime(day.year, day.month, day.day, hour, tzinfo=ZONE)
+                for hour in HOURS[day.weekday()]
             )
             end = min(closing, now.astimezone(ZONE))
             if end > opening:
@@ -158,19 +171,26 @@ def plan(lines: Sequence[Line], customers: Sequence[Customer], now: datetime) ->
     return [
         one
         for period in days
-        for one in Planner(period[0].date(), lines, customers, now).plan(*period, STORY if period is longest else ())
+        for one in Planner(period[0].date(), lines, customers, now).plan(
+            *period, STORY if period is longest else ()
+        )
     ]
 
 
 class Planner:
-    """Plans one working day. Phones are busy while their owners talk; who finds none free is lost."""
+    """Plans one working day. Phones are busy while their owners talk; who finds none free is
+    lost."""
 
-    def __init__(self, day: date, lines: Sequence[Line], customers: Sequence[Customer], now: datetime):
+    def __init__(
+        self, day: date, lines: Sequence[Line], customers: Sequence[Customer], now: datetime
+    ):
         self.day, self.now = day, now
         self.rng = random.Random(f'{day}')
         self.lines = {line.label: line for line in lines}
         self.customers = {customer.key: customer.number for customer in customers}
-        self.strangers = [f'+7{code}444{self.rng.randrange(10000):04}' for code in STRANGERS for _ in range(30)]
+        self.strangers = [
+            f'+7{code}444{self.rng.randrange(10000):04}' for code in STRANGERS for _ in range(30)
+        ]
         self.free_at: dict[str, datetime] = {}
         self.numbers = count()
         self.queue: list[tuple] = []  # heap of what is still to happen
@@ -184,12 +204,24 @@ class Planner:
             self._ask(self._moment(opening, hours), self._line(), '', self._caller(), None)
         for _ in range(round(OUTBOUND_AN_HOUR * hours)):
             self._ask(
-                self._moment(opening, hours), self.lines['2GIS'], self._pick(DIALLED), self._caller(strangers=0.1), None
+                self._moment(opening, hours),
+                self.lines['2GIS'],
+                self._pick(DIALLED),
+                self._caller(strangers=0.1),
+                None,
             )
         for hour, label, scenario, who, wait, talk in story:
-            self._ask(self._at(hour), self.lines[label], scenario, self.customers.get(who, who), Pace(wait, talk))
+            self._ask(
+                self._at(hour),
+                self.lines[label],
+                scenario,
+                self.customers.get(who, who),
+                Pace(wait, talk),
+            )
         planned = [self._internal(*one) for one in INTERNAL]
-        planned += [self._at_her_phone(*one) for one in AT_HER_PHONE if story and one[3] in self.customers]
+        planned += [
+            self._at_her_phone(*one) for one in AT_HER_PHONE if story and one[3] in self.customers
+        ]
         while self.queue:
             start, _number, line, scenario, customer, pace = heapq.heappop(self.queue)
             if start + timedelta(seconds=60) < end:
@@ -219,7 +251,9 @@ class Planner:
             number,
             line,
             scenario,
-            Cast('' if scenario == 'hidden_caller' else customer, line.number, phones, f'{line.team}'),
+            Cast(
+                '' if scenario == 'hidden_caller' else customer, line.number, phones, f'{line.team}'
+            ),
             pace,
         )
         if scenario not in LOST:
@@ -250,7 +284,13 @@ class Planner:
                 Pace(12, self.rng.randint(50, 240)),
             )
         elif fate == 'tried':
-            self._ask(after + timedelta(minutes=minutes), line, 'outbound_no_answer', customer, Pace(30, 0))
+            self._ask(
+                after + timedelta(minutes=minutes),
+                line,
+                'outbound_no_answer',
+                customer,
+                Pace(30, 0),
+            )
 
     def _internal(self, hour, caller, called) -> Planned:
         line = self.lines['Офис и склад']
@@ -272,7 +312,12 @@ class Planner:
     def _pace(self, scenario) -> Pace:
         talk = min(600, max(32, int(self.rng.lognormvariate(4.7, 0.7))))
         if scenario.startswith('outbound'):
-            return Pace(self.rng.randint(6, 16) if scenario == 'outbound_answered' else self.rng.randint(18, 40), talk)
+            return Pace(
+                self.rng.randint(6, 16)
+                if scenario == 'outbound_answered'
+                else self.rng.randint(18, 40),
+                talk,
+            )
         if scenario.startswith('abandoned'):
             return Pace(self.rng.choice((9, 17, 26, 38, 52, 66, 83, 118)), 0)
         if scenario in LOST:
@@ -281,7 +326,8 @@ class Planner:
         return Pace(wait, self.rng.randint(4, 24) if scenario == 'short_talk' else talk)
 
     def _caller(self, strangers=0.4) -> str:
-        """Mostly people who have not called today, or the day would be one long conversation with a few."""
+        """Mostly people who have not called today, or the day would be one long conversation with a
+        few."""
         known = [number for number in self.customers.values() if self.called[number] < MOST_CALLS]
         if not known or self.rng.random() < strangers:
             return self.rng.choice(self.strangers)
@@ -290,10 +336,16 @@ class Planner:
         return number
 
     def _line(self) -> Line:
-        return self.lines[self._pick({label: weight for label, weight in LINES.items() if label in self.lines})]
+        return self.lines[
+            self._pick({label: weight for label, weight in LINES.items() if label in self.lines})
+        ]
 
     def _moment(self, opening, hours) -> datetime:
-        weights = {hour: weight for hour, weight in BY_HOUR.items() if opening.hour <= hour < opening.hour + hours}
+        weights = {
+            hour: weight
+            for hour, weight in BY_HOUR.items()
+            if opening.hour <= hour < opening.hour + hours
+        }
         return self._at(self._pick(weights) + self.rng.random())
 
     def _at(self, hour: float) -> datetime:
@@ -309,7 +361,8 @@ def end_of(one: Planned) -> datetime:
 
 
 def just_now(lines: Sequence[Line], customers: Sequence[Customer], now: datetime) -> list[Planned]:
-    """Calls of PBXs whose events carry no time: they end when they are posted. Start is a placeholder."""
+    """Calls of PBXs whose events carry no time: they end when they are posted. Start is a
+    placeholder."""
     rng = random.Random('just now')
     own = [line for line in lines if line.provider in LATE]
     who = [customer.number for customer in customers if customer.key.startswith('demo_contact')]
@@ -323,7 +376,9 @@ def just_now(lines: Sequence[Line], customers: Sequence[Customer], now: datetime
             Cast(customer, line.number, tuple(rng.sample(line.phones, 3)), ''),
             Pace(wait, talk),
         )
-        for number, ((scenario, wait, talk), customer) in enumerate(zip(script, rng.sample(who, len(script))))
+        for number, ((scenario, wait, talk), customer) in enumerate(
+            zip(script, rng.sample(who, len(script)))
+        )
         for line in [own[number % len(own)]]
     ]
 
@@ -353,7 +408,11 @@ def play(odoo: Odoo) -> None:
         _say(f'The day was already played ({before}).')
         return
     # a day that was interrupted goes on as the same day: what was posted is known already
-    now = datetime.fromisoformat(before.split()[-1]) if before else datetime.now(timezone.utc).replace(microsecond=0)
+    now = (
+        datetime.fromisoformat(before.split()[-1])
+        if before
+        else datetime.now(timezone.utc).replace(microsecond=0)
+    )
     began = time.monotonic()
     accounts, lines, customers = odoo.accounts(), odoo.lines(), odoo.customers()
     if not lines or not customers:
@@ -368,8 +427,12 @@ def play(odoo: Odoo) -> None:
         odoo.settle()
         if number % ROUNDS_A_LINE == 0:
             clock = part[-1].start.astimezone(ZONE)
-            _say(f'    {clock:%d.%m. %H:%M}, {sum(len(one) for one in todo[:number])} of {len(planned)} calls')
-    _post_all(accounts, [replace(one, start=_ending_now(one)) for one in just_now(lines, customers, now)])
+            _say(
+                f'    {clock:%d.%m. %H:%M}, {sum(len(one) for one in todo[:number])} of {len(planned)} calls'
+            )
+    _post_all(
+        accounts, [replace(one, start=_ending_now(one)) for one in just_now(lines, customers, now)]
+    )
     odoo.settle()
     odoo.give_sound(SOUNDS)
     odoo.cancel_one()
@@ -382,17 +445,25 @@ def _ending_now(one: Planned) -> datetime:
     return datetime.now(timezone.utc) - timedelta(seconds=max(call.seconds for call in one.calls()))
 
 
-def _post_all(accounts: dict[str, Account], part: Sequence[Planned], together: bool = False) -> None:
-    """Each call in order, several calls at once. `together`: what can be sent in one request is, as by a bridge
-    that was away for a while."""
+def _post_all(
+    accounts: dict[str, Account], part: Sequence[Planned], together: bool = False
+) -> None:
+    """Each call in order, several calls at once. `together`: what can be sent in one request is, as
+    by a bridge that was away for a while."""
     jobs: list[tuple[Account, list[Request]]] = []
     held: dict[str, list[dict]] = {}
     for one in part:
         account = accounts[one.line.provider]
         dialect = DIALECTS[account.provider]
         for number, call in enumerate(one.calls()):
-            said = dialect.tell(call, f'{one.ref}-{number}', one.start + timedelta(seconds=call.begins), account.pbx)
-            if together and dialect.BATCH > 1 and len(held.get(account.provider, ())) + len(said) <= dialect.BATCH:
+            said = dialect.tell(
+                call, f'{one.ref}-{number}', one.start + timedelta(seconds=call.begins), account.pbx
+            )
+            if (
+                together
+                and dialect.BATCH > 1
+                and len(held.get(account.provider, ())) + len(said) <= dialect.BATCH
+            ):
                 held.setdefault(account.provider, []).extend(part.payload for part in said)
             else:
                 size = min(dialect.BATCH, len(said))  # of the past, so a call at a time
@@ -400,7 +471,9 @@ def _post_all(accounts: dict[str, Account], part: Sequence[Planned], together: b
                     (
                         account,
                         [
-                            dialect.request([part.payload for part in said[first : first + size]], account.pbx)
+                            dialect.request(
+                                [part.payload for part in said[first : first + size]], account.pbx
+                            )
                             for first in range(0, len(said), size)
                         ],
                     )
@@ -429,10 +502,13 @@ def _tell(odoo: Odoo) -> None:
     directions = Counter(row['direction'] for row in rows)
     lost = sum(row['outcome'] in ('missed', 'abandoned') for row in rows)
     callbacks = Counter(
-        row['state'] for row in odoo.call('telephony.callback', 'search_read', company, fields=['state'])
+        row['state']
+        for row in odoo.call('telephony.callback', 'search_read', company, fields=['state'])
     )
     late = odoo.call('telephony.callback', 'search_count', [*company, ('is_late', '=', True)])
-    unclear = odoo.call('telephony.call', 'search_count', [*company, ('match_state', '=', 'ambiguous')])
+    unclear = odoo.call(
+        'telephony.call', 'search_count', [*company, ('match_state', '=', 'ambiguous')]
+    )
     _say(
         f"    {len(rows)} calls: {directions['inbound']} in, {directions['outbound']} out, {directions['internal']} between "
         f"colleagues. {lost} callers were lost: {callbacks['open']} wait to be called back, {late} of them too long, and "

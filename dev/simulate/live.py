@@ -1,4 +1,5 @@
 """A slow trickle of calls in real time, until stopped."""
+
 import random
 import threading
 import time
@@ -9,11 +10,23 @@ from dev.simulate.scenarios import SCENARIOS, Cast, Pace
 
 PAUSE_SECONDS = (6, 24)
 USUAL = {
-    'answered': 20, 'queue_answered': 26, 'ring_group_answered': 12, 'short_talk': 6, 'transfer': 6, 'hidden_caller': 2,
-    'missed': 6, 'ring_group_missed': 5, 'abandoned': 5, 'abandoned_while_ringing': 4, 'outbound_answered': 14,
-    'outbound_no_answer': 6, 'outbound_busy': 3, 'internal': 2}
+    'answered': 20,
+    'queue_answered': 26,
+    'ring_group_answered': 12,
+    'short_talk': 6,
+    'transfer': 6,
+    'hidden_caller': 2,
+    'missed': 6,
+    'ring_group_missed': 5,
+    'abandoned': 5,
+    'abandoned_while_ringing': 4,
+    'outbound_answered': 14,
+    'outbound_no_answer': 6,
+    'outbound_busy': 3,
+    'internal': 2,
+}
 LOST = ('missed', 'ring_group_missed', 'abandoned', 'abandoned_while_ringing')
-CALLED_BACK = 0.4           # how probably the next call is to somebody who was lost
+CALLED_BACK = 0.4  # how probably the next call is to somebody who was lost
 
 
 def trickle(odoo: Odoo, rng: random.Random, servers: dict, stopped: threading.Event, tell) -> None:

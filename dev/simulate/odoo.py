@@ -1,4 +1,5 @@
-"""What the day needs of Odoo besides its webhooks: what its own browser client would ask, as the administrator."""
+"""What the day needs of Odoo besides its webhooks: what its own browser client would ask, as the
+administrator."""
 
 import json
 import secrets
@@ -18,7 +19,8 @@ from dev.simulate.dialects import Pbx
 from dev.simulate.post import Webhook
 
 MODULE = 'crm_telephony'
-PLAYED = 'crm_telephony.demo_day'  # ir.config_parameter: when the day was begun, and whether it is done
+# ir.config_parameter: when the day was begun, and whether it is done
+PLAYED = 'crm_telephony.demo_day'
 ACTIONS = ('ir_cron_process_events', 'ir_cron_follow_up')
 LANGUAGE = 'ru_RU'
 API_KEY = 'demo'  # of a PBX that has none: its control user, its API key
@@ -81,14 +83,20 @@ class Odoo:
         self.url, self.database = url.rstrip('/'), database
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         try:
-            session = self._ask('/web/session/authenticate', db=database, login=login, password=password)
+            session = self._ask(
+                '/web/session/authenticate', db=database, login=login, password=password
+            )
         except Fault as fault:
             raise NotReady(f'{login} cannot log in to {database}: {fault}') from None
         self.uid, self.context = session['uid'], session['user_context']
 
     def call(self, model: str, method: str, *arguments, **keywords):
         return self._ask(
-            f'/web/dataset/call_kw/{model}/{method}', model=model, method=method, args=arguments, kwargs=keywords
+            f'/web/dataset/call_kw/{model}/{method}',
+            model=model,
+            method=method,
+            args=arguments,
+            kwargs=keywords,
         )
 
     def _ask(self, path: str, **parameters):
@@ -130,10 +138,18 @@ class Odoo:
         return found['demo_company']
 
     def move_in(self) -> None:
-        """The administrator opens the wholesaler first, on its clock; it and its people read Russian where it is loaded."""
-        self.call('res.users', 'write', [self.uid], {'company_id': self.company, 'tz': 'Asia/Almaty'})
+        """The administrator opens the wholesaler first, on its clock; it and its people read
+        Russian where it is loaded."""
+        self.call(
+            'res.users', 'write', [self.uid], {'company_id': self.company, 'tz': 'Asia/Almaty'}
+        )
         if self.call('res.lang', 'search_count', [('code', '=', LANGUAGE)]):
-            self.call('res.users', 'write', list(self.named('res.users', 'demo_').values()), {'lang': LANGUAGE})
+            self.call(
+                'res.users',
+                'write',
+                list(self.named('res.users', 'demo_').values()),
+                {'lang': LANGUAGE},
+            )
             [company] = self.read('res.company', [self.company], 'partner_id')
             self.call('res.partner', 'write', [company['partner_id']], {'lang': LANGUAGE})
 
@@ -151,7 +167,12 @@ class Odoo:
             accounts[row['provider']] = Account(
                 row['provider'],
                 Webhook(webhook_url),
-                Pbx(secret=row['api_secret'], key=row['api_key'], zone=ZoneInfo(row['timezone']), url=webhook_url),
+                Pbx(
+                    secret=row['api_secret'],
+                    key=row['api_key'],
+                    zone=ZoneInfo(row['timezone']),
+                    url=webhook_url,
+                ),
                 row['id'],
                 row['api_url'] or '',
             )
@@ -166,9 +187,14 @@ class Odoo:
         phones: dict[str, dict[str, str]] = {}
         for provider, account in self.accounts().items():
             rows = self.call(
-                'telephony.extension', 'search_read', [('account_id', '=', account.ref)], fields=['number', 'user_id']
+                'telephony.extension',
+                'search_read',
+                [('account_id', '=', account.ref)],
+                fields=['number', 'user_id'],
             )
-            phones[provider] = {row['number']: row['user_id'][1] if row['user_id'] else '' for row in rows}
+            phones[provider] = {
+                row['number']: row['user_id'][1] if row['user_id'] else '' for row in rows
+            }
         return phones
 
     def find_customer(self, wanted: str) -> tuple[str, str]:
@@ -182,11 +208,14 @@ class Odoo:
         return found[0]['number'], found[0]['name']
 
     def open_now(self, now: datetime) -> None:
-        """The company works at this hour, whatever day it is: else everybody would be away, and whoever calls would be
-        called back on Monday. Today's hours are extended from an hour ago on, tomorrow's too."""
+        """The company works at this hour, whatever day it is: else everybody would be away, and
+        whoever calls would be called back on Monday. Today's hours are extended from an hour ago
+        on, tomorrow's too."""
         [calendar] = self.named('resource.calendar', 'demo_calendar').values()
         before = self.call(
-            'resource.calendar.attendance', 'search', [('calendar_id', '=', calendar), ('name', '=', EXTRA_HOURS)]
+            'resource.calendar.attendance',
+            'search',
+            [('calendar_id', '=', calendar), ('name', '=', EXTRA_HOURS)],
         )
         self.call('resource.calendar.attendance', 'unlink', before)
         rows = self.call(
@@ -198,7 +227,9 @@ class Odoo:
         local = now.astimezone(ZONE)
         for day, first in ((local, max(local.hour - 1, 0)), (local + timedelta(days=1), 0)):
             weekday = str(day.weekday())
-            hours = [(row['hour_from'], row['hour_to']) for row in rows if row['dayofweek'] == weekday]
+            hours = [
+                (row['hour_from'], row['hour_to']) for row in rows if row['dayofweek'] == weekday
+            ]
             for start, end in gaps(first, hours):
                 self.call(
                     'resource.calendar.attendance',
@@ -217,22 +248,38 @@ class Odoo:
         accounts = {
             row['id']: row['provider']
             for row in self.read(
-                'telephony.account', self.named('telephony.account', 'demo_account_').values(), 'provider'
+                'telephony.account',
+                self.named('telephony.account', 'demo_account_').values(),
+                'provider',
             )
         }
         phones = {
             row['user_id']: row['number']
             for row in self.read(
-                'telephony.extension', self.named('telephony.extension', 'demo_').values(), 'user_id', 'number'
+                'telephony.extension',
+                self.named('telephony.extension', 'demo_').values(),
+                'user_id',
+                'number',
             )
         }
         teams = {
             row['id']: tuple(sorted(phones[user] for user in row['member_ids'] if user in phones))
-            for row in self.read('crm.team', self.named('crm.team', 'demo_team_').values(), 'member_ids')
+            for row in self.read(
+                'crm.team', self.named('crm.team', 'demo_team_').values(), 'member_ids'
+            )
         }
-        names = {ref: name.removeprefix('demo_team_') for name, ref in self.named('crm.team', 'demo_team_').items()}
+        names = {
+            ref: name.removeprefix('demo_team_')
+            for name, ref in self.named('crm.team', 'demo_team_').items()
+        }
         return [
-            Line(row['name'], row['label'], accounts[row['account_id']], names[row['team_id']], teams[row['team_id']])
+            Line(
+                row['name'],
+                row['label'],
+                accounts[row['account_id']],
+                names[row['team_id']],
+                teams[row['team_id']],
+            )
             for row in self.read(
                 'telephony.number',
                 self.named('telephony.number', 'demo_number_').values(),
@@ -247,13 +294,19 @@ class Odoo:
         """Contacts with a number, then deals that know a number and no contact."""
         partners, deals = self.named('res.partner', 'demo_'), self.named('crm.lead', 'demo_deal_')
         found = {
-            row['id']: row['phone_sanitized'] for row in self.read('res.partner', partners.values(), 'phone_sanitized')
+            row['id']: row['phone_sanitized']
+            for row in self.read('res.partner', partners.values(), 'phone_sanitized')
         }
         customers = [
-            Customer(name, found[ref]) for name, ref in partners.items() if found[ref] and 'office' not in name
+            Customer(name, found[ref])
+            for name, ref in partners.items()
+            if found[ref] and 'office' not in name
         ]
         rows = {
-            row['id']: row for row in self.read('crm.lead', deals.values(), 'phone_sanitized', 'partner_id', 'active')
+            row['id']: row
+            for row in self.read(
+                'crm.lead', deals.values(), 'phone_sanitized', 'partner_id', 'active'
+            )
         }
         customers += [
             Customer(name, rows[ref]['phone_sanitized'])
@@ -275,7 +328,8 @@ class Odoo:
     def settle(self) -> None:
         """Everything that has come in becomes calls, and what follows from them is done.
 
-        Odoo does it by itself and at once; where its scheduled actions are switched off it is asked to.
+        Odoo does it by itself and at once; where its scheduled actions are switched off it is asked
+        to.
         """
         until = time.monotonic() + SETTLE_SECONDS
         patience = time.monotonic() + PATIENCE_SECONDS
@@ -285,34 +339,51 @@ class Odoo:
             if time.monotonic() > patience:
                 for name in ACTIONS:
                     with suppress(Fault):  # it is running already
-                        self.call('ir.cron', 'method_direct_trigger', [self.named('ir.cron', name)[name]])
+                        self.call(
+                            'ir.cron', 'method_direct_trigger', [self.named('ir.cron', name)[name]]
+                        )
             time.sleep(PAUSE_SECONDS)
 
     def _has_to_do(self) -> bool:
         events = [('state', '=', 'pending'), ('account_id.company_id', '=', self.company)]
         calls = [('follow_up', '=', 'todo'), ('company_id', '=', self.company)]
         return bool(
-            self.call('telephony.event', 'search_count', events) or self.call('telephony.call', 'search_count', calls)
+            self.call('telephony.event', 'search_count', events)
+            or self.call('telephony.call', 'search_count', calls)
         )
 
     def cancel_one(self) -> None:
         """The supervisor decides that a stranger who was lost is not worth a call."""
-        waiting = [('company_id', '=', self.company), ('state', '=', 'open'), ('partner_id', '=', False)]
-        if found := self.call('telephony.callback', 'search', waiting, order='lost_at, id', limit=1):
-            reason = self.named('telephony.callback.reason', 'callback_reason_spam')['callback_reason_spam']
+        waiting = [
+            ('company_id', '=', self.company),
+            ('state', '=', 'open'),
+            ('partner_id', '=', False),
+        ]
+        if found := self.call(
+            'telephony.callback', 'search', waiting, order='lost_at, id', limit=1
+        ):
+            reason = self.named('telephony.callback.reason', 'callback_reason_spam')[
+                'callback_reason_spam'
+            ]
             zhanna = Odoo(self.url, self.database, 'zhanna', 'zhanna')
-            zhanna.call('telephony.callback', 'action_cancel', found, reason, context=zhanna.context)
+            zhanna.call(
+                'telephony.callback', 'action_cancel', found, reason, context=zhanna.context
+            )
 
     def give_sound(self, limit: int) -> int:
         """Some recordings that the PBX has announced become playable; gives how many.
 
-        Recordings are read-only for everybody, and addresses on this machine are never fetched, so a server action
-        attaches the files.
+        Recordings are read-only for everybody, and addresses on this machine are never fetched, so
+        a server action attaches the files.
         """
         rows = self.call(
             'telephony.recording',
             'search_read',
-            [('company_id', '=', self.company), ('state', '=', 'pending'), ('call_id.talk_seconds', '>', 20)],
+            [
+                ('company_id', '=', self.company),
+                ('state', '=', 'pending'),
+                ('call_id.talk_seconds', '>', 20),
+            ],
             fields=['ref', 'call_id'],
             order='id desc',
             limit=limit,
@@ -322,7 +393,9 @@ class Odoo:
             seconds = 7 + number % 4
             data = b64encode(sound.conversation(seconds, row['ref'])).decode()
             attachment = self.call(
-                'ir.attachment', 'create', {'name': row['ref'], 'mimetype': 'audio/x-wav', 'datas': data}
+                'ir.attachment',
+                'create',
+                {'name': row['ref'], 'mimetype': 'audio/x-wav', 'datas': data},
             )
             attached.append((row['id'], attachment, seconds))
         if attached:
@@ -341,7 +414,9 @@ class Odoo:
     def _run(self, model: str, code: str) -> None:
         [model_id] = self.call('ir.model', 'search', [('model', '=', model)])
         action = self.call(
-            'ir.actions.server', 'create', {'name': 'simulator', 'model_id': model_id, 'state': 'code', 'code': code}
+            'ir.actions.server',
+            'create',
+            {'name': 'simulator', 'model_id': model_id, 'state': 'code', 'code': code},
         )
         try:
             self.call('ir.actions.server', 'run', [action])

@@ -1,7 +1,9 @@
-"""The demo company's two PBXs while `make run` is up: real HTTP servers that place, end and pass on calls when Odoo says so.
+"""The demo company's two PBXs while `make run` is up: real HTTP servers that place, end and pass on
+calls when Odoo says so.
 
-They are the PBXs against which the clients are tested (tests/fakes), with calls behind them. Phones are picked up and
-customers answer by themselves after some seconds; a talk goes on until somebody hangs up, or for two minutes.
+They are the PBXs against which the clients are tested (tests/fakes), with calls behind them. Phones
+are picked up and customers answer by themselves after some seconds; a talk goes on until somebody
+hangs up, or for two minutes.
 """
 
 import base64
@@ -24,21 +26,24 @@ from dev.simulate.post import NotDelivered
 from dev.simulate.scenarios import SCENARIOS, Call, Cast, Pace
 from dev.simulate.switchboard import Switchboard, clicked
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))   # of the addon's tests these servers alone
+# of the addon's tests these servers alone
+sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))
 from fakes.asterisk import FakeAsterisk
 from fakes.server import Answer
 from fakes.zadarma import FakeZadarma
 
-INCOMING = '/demo/call'         # what `make call` asks of the demo's Asterisk
-RINGS, TALKS = 12, 120          # seconds of an incoming call
-TRIES, PAUSE_SECONDS = 5, 2     # of a delivery
-Tell = Callable[[str], None]    # a line for the log
-# How a cloud PBX paces a call that Odoo asks for: the phone is picked up, the customer answers, the talk.
+INCOMING = '/demo/call'  # what `make call` asks of the demo's Asterisk
+RINGS, TALKS = 12, 120  # seconds of an incoming call
+TRIES, PAUSE_SECONDS = 5, 2  # of a delivery
+Tell = Callable[[str], None]  # a line for the log
+# How a cloud PBX paces a call that Odoo asks for: the phone is picked up, the customer answers, the
+# talk.
 CLOUD_PICK_UP, CLOUD_WAIT, CLOUD_TALK = 3, 5, 40
 
 
 class DemoPbx:
-    """What every PBX of the demo knows: its account in Odoo, and which company number its phones call from."""
+    """What every PBX of the demo knows: its account in Odoo, and which company number its phones
+    call from."""
 
     def __init__(self, account: Account, lines: list[Line], tell: Tell):
         super().__init__()
@@ -52,9 +57,13 @@ class DemoAsterisk(DemoPbx, FakeAsterisk):
 
     def __init__(self, account: Account, lines: list[Line], names: dict[str, str], tell: Tell):
         super().__init__(account, lines, tell)
-        self.endpoints = [('PJSIP', phone, 'online') for phone in names] + [('PJSIP', 'trunk', 'online')]
+        self.endpoints = [('PJSIP', phone, 'online') for phone in names] + [
+            ('PJSIP', 'trunk', 'online')
+        ]
         self.settings = {
-            phone: {'context': 'internal', 'callerid': f'"{name}" <{phone}>'} for phone, name in names.items()}
+            phone: {'context': 'internal', 'callerid': f'"{name}" <{phone}>'}
+            for phone, name in names.items()
+        }
         self.board = Switchboard(self._deliver)
 
     def close(self):
@@ -89,7 +98,9 @@ class DemoAsterisk(DemoPbx, FakeAsterisk):
     def _call_in(self, query):
         phone = query['phone']
         if phone not in self.lines:
-            return Answer({'message': f"no phone {phone}: there are {', '.join(sorted(self.lines))}"}, 404)
+            return Answer(
+                {'message': f"no phone {phone}: there are {', '.join(sorted(self.lines))}"}, 404
+            )
         cast = Cast(query['customer'], self.lines[phone].number, (phone,))
         [call] = SCENARIOS['answered'](cast, Pace(RINGS, TALKS))
         self.board.play(call, f'call-{time.time()}')
@@ -130,10 +141,13 @@ class DemoZadarma(DemoPbx, FakeZadarma):
         return answer
 
     def _play(self, call, ref, after):
-        """What is left of a call when the demo stops goes out at once: one without an end would stay on the screens."""
+        """What is left of a call when the demo stops goes out at once: one without an end would
+        stay on the screens."""
         dialect = DIALECTS[self.account.provider]
         began = datetime.now(timezone.utc) + timedelta(seconds=call.begins + after)
-        for at, request in in_requests(dialect, dialect.tell(call, ref, began, self.account.pbx), self.account.pbx):
+        for at, request in in_requests(
+            dialect, dialect.tell(call, ref, began, self.account.pbx), self.account.pbx
+        ):
             self.stopped.wait(max((at - datetime.now(timezone.utc)).total_seconds(), 0))
             deliver(self.account, request, self.tell)
 
@@ -159,7 +173,8 @@ def basic(key: str, secret: str) -> str:
 
 @contextmanager
 def answering(odoo: Odoo, *, is_live: bool = False, tell: Tell = print):
-    """The demo's PBXs answer Odoo until the end of the block; with `is_live` calls also come in by themselves."""
+    """The demo's PBXs answer Odoo until the end of the block; with `is_live` calls also come in by
+    themselves."""
     with ExitStack() as stack:
         accounts, lines, names = odoo.accounts(), odoo.lines(), odoo.phones()
         servers = {}
@@ -171,7 +186,10 @@ def answering(odoo: Odoo, *, is_live: bool = False, tell: Tell = print):
         if is_live:
             stopped = threading.Event()
             trickle = threading.Thread(
-                target=live.trickle, args=(odoo, random.Random(), servers, stopped, tell), daemon=True)
+                target=live.trickle,
+                args=(odoo, random.Random(), servers, stopped, tell),
+                daemon=True,
+            )
             trickle.start()
             stack.callback(trickle.join, 5)
             stack.callback(stopped.set)
@@ -187,8 +205,10 @@ def call_in(odoo: Odoo, customer: str, phone: str) -> str:
     account = odoo.accounts()['asterisk']
     query = urllib.parse.urlencode({'customer': number, 'phone': phone})
     request = urllib.request.Request(
-        f'{account.api_url}{INCOMING}?{query}', method='POST',
-        headers={'Authorization': basic(account.pbx.key, account.pbx.secret)})
+        f'{account.api_url}{INCOMING}?{query}',
+        method='POST',
+        headers={'Authorization': basic(account.pbx.key, account.pbx.secret)},
+    )
     try:
         with urllib.request.urlopen(request, timeout=10):
             pass
@@ -196,5 +216,7 @@ def call_in(odoo: Odoo, customer: str, phone: str) -> str:
         raise NotReady(f"the demo's PBX says {error.code}: {error.read().decode()[:200]}") from None
     except (OSError, ValueError) as error:
         raise NotReady(f"the demo's PBX does not answer ({error}): is `make run` up?") from None
-    return (f'{name} calls, phone {phone} rings; it is picked up in {RINGS} s. Who is logged in as its user sees the card, '
-            'where Transfer and Hang Up work.')
+    return (
+        f'{name} calls, phone {phone} rings; it is picked up in {RINGS} s. Who is logged in as its user sees the card, '
+        'where Transfer and Hang Up work.'
+    )

@@ -27,12 +27,18 @@ class Webhook:
         :raise NotDelivered: another status than 200, or no answer
         """
         parts = urllib.parse.urlsplit(self.url)
-        connect = {'http': http.client.HTTPConnection, 'https': http.client.HTTPSConnection}.get(parts.scheme)
+        connect = {'http': http.client.HTTPConnection, 'https': http.client.HTTPSConnection}.get(
+            parts.scheme
+        )
         if not connect or not parts.hostname:
             raise NotDelivered(f'{self.url} is no http address')
         connection = connect(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
         query = '&'.join(filter(None, (parts.query, request.query)))
-        path = parts.path + (f'/{request.suffix}' if request.suffix else '') + (f'?{query}' if query else '')
+        path = (
+            parts.path
+            + (f'/{request.suffix}' if request.suffix else '')
+            + (f'?{query}' if query else '')
+        )
         try:
             connection.request(request.method, path, request.body, request.headers)
             answer = connection.getresponse()

@@ -1,8 +1,9 @@
-"""Named scenarios: what happens in a call and what is true of it afterwards, whatever PBX it runs through.
+"""Named scenarios: what happens in a call and what is true of it afterwards, whatever PBX it runs
+through.
 
-A scenario is a function of who takes part (:class:`Cast`) and how long things take (:class:`Pace`). It gives the calls
-it consists of, nearly always one; a call is its steps in order and the :class:`Facts` that every PBX should make us
-know.
+A scenario is a function of who takes part (:class:`Cast`) and how long things take (:class:`Pace`).
+It gives the calls it consists of, nearly always one; a call is its steps in order and the
+:class:`Facts` that every PBX should make us know.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Cast:
-    """Who takes part. Outside numbers are E.164, a hidden caller is ''. The first phone takes or places the call."""
+    """Who takes part. Outside numbers are E.164, a hidden caller is ''. The first phone takes or
+    places the call."""
 
     customer: str = '+77015550199'
     line: str = '+77273550101'  # the company's number: called by the customer, or shown to him
@@ -29,7 +31,8 @@ class Pace:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens `at` seconds after the call began. What `phone` and `why` mean stands beside the names below."""
+    """What happens `at` seconds after the call began. What `phone` and `why` mean stands beside the
+    names below."""
 
     at: float
     what: str
@@ -124,7 +127,11 @@ def answered(cast: Cast, pace: Pace) -> list[Call]:
     return [
         _inbound(
             cast,
-            [Step(0, RING, phone), Step(pace.wait, ANSWER, phone), Step(pace.wait + pace.talk, END, why='caller')],
+            [
+                Step(0, RING, phone),
+                Step(pace.wait, ANSWER, phone),
+                Step(pace.wait + pace.talk, END, why='caller'),
+            ],
             'answered',
             pace,
             phone,
@@ -152,7 +159,11 @@ def missed(cast: Cast, pace: Pace) -> list[Call]:
     return [
         _inbound(
             cast,
-            [Step(0, RING, phone), Step(pace.wait, STOP, phone, 'cancel'), Step(pace.wait, END, why='cancel')],
+            [
+                Step(0, RING, phone),
+                Step(pace.wait, STOP, phone, 'cancel'),
+                Step(pace.wait, END, why='cancel'),
+            ],
             'missed',
             pace,
             legs={phone: 'no_answer'},
@@ -225,7 +236,15 @@ def queue_answered(cast: Cast, pace: Pace) -> list[Call]:
 @scenario
 def abandoned(cast: Cast, pace: Pace) -> list[Call]:
     """The caller hangs up in the queue; everybody was talking, no phone has rung."""
-    return [_inbound(cast, [Step(0, QUEUE), Step(pace.wait, END, why='cancel')], 'abandoned', pace, queue=cast.queue)]
+    return [
+        _inbound(
+            cast,
+            [Step(0, QUEUE), Step(pace.wait, END, why='cancel')],
+            'abandoned',
+            pace,
+            queue=cast.queue,
+        )
+    ]
 
 
 @scenario
@@ -285,7 +304,8 @@ def busy(cast: Cast, pace: Pace) -> list[Call]:
 
 @scenario
 def transfer(cast: Cast, pace: Pace) -> list[Call]:
-    """Taken by one, passed on after half of the talk to another, who takes it soon. One call, two talkers."""
+    """Taken by one, passed on after half of the talk to another, who takes it soon. One call, two
+    talkers."""
     first, second = cast.phones[:2]
     passed = pace.wait + max(pace.talk // 2, 1)
     return [
@@ -308,8 +328,8 @@ def transfer(cast: Cast, pace: Pace) -> list[Call]:
 
 @scenario
 def attended_transfer(cast: Cast, pace: Pace) -> list[Call]:
-    """Taken by one, who asks a colleague while the customer waits, and then leaves the customer to him. The
-    consultation is no call of a customer."""
+    """Taken by one, who asks a colleague while the customer waits, and then leaves the customer to
+    him. The consultation is no call of a customer."""
     first, second = cast.phones[:2]
     asks = pace.wait + max(pace.talk // 2, 1)
     return [
@@ -351,10 +371,14 @@ def recorded_queue(cast: Cast, pace: Pace) -> list[Call]:
 
 @scenario
 def two_at_once(cast: Cast, pace: Pace) -> list[Call]:
-    """The same number calls the same line twice within three seconds (a company with two employees on the phone)."""
+    """The same number calls the same line twice within three seconds (a company with two employees
+    on the phone)."""
     return [
         *answered(cast, pace),
-        *(replace(call, begins=3) for call in answered(replace(cast, phones=cast.phones[1:]), pace)),
+        *(
+            replace(call, begins=3)
+            for call in answered(replace(cast, phones=cast.phones[1:]), pace)
+        ),
     ]
 
 
@@ -383,7 +407,9 @@ def outbound_recorded(cast: Cast, pace: Pace) -> list[Call]:
 @scenario
 def outbound_no_answer(cast: Cast, pace: Pace) -> list[Call]:
     """It rings until the PBX gives up."""
-    return [_outbound(cast, [Step(0, RING), Step(pace.wait, END, why='timeout')], 'no_answer', pace)]
+    return [
+        _outbound(cast, [Step(0, RING), Step(pace.wait, END, why='timeout')], 'no_answer', pace)
+    ]
 
 
 @scenario
@@ -455,11 +481,17 @@ def _outbound(cast, steps, outcome, pace) -> Call:
 
 
 def with_recording(calls: list[Call], after_end: float) -> list[Call]:
-    """The same calls, recorded; the recording is announced so many seconds after the end, or before it."""
+    """The same calls, recorded; the recording is announced so many seconds after the end, or before
+    it."""
     return [
         replace(
             call,
-            steps=tuple(sorted((*call.steps, Step(call.seconds + after_end, RECORDING)), key=lambda step: step.at)),
+            steps=tuple(
+                sorted(
+                    (*call.steps, Step(call.seconds + after_end, RECORDING)),
+                    key=lambda step: step.at,
+                )
+            ),
             facts=replace(call.facts, recordings=1),
         )
         for call in calls

@@ -11,7 +11,8 @@ PART_SECONDS = 1.4
 
 
 def conversation(seconds: float, seed: str) -> bytes:
-    """Voices that take turns in syllables of changing pitch, with pauses. The same seed sounds the same."""
+    """Voices that take turns in syllables of changing pitch, with pauses. The same seed sounds the
+    same."""
     rng = random.Random(seed)
     samples = bytearray()
     turn = 0
@@ -35,7 +36,10 @@ def _syllable(rng: random.Random, pitch: float) -> bytes:
     count = int(RATE * rng.uniform(0.09, 0.2))
     formants = rng.choice(((700, 1200), (400, 2000), (350, 800), (500, 1500)))
     harmonics = [
-        (step * pitch, sum(math.exp(-(((step * pitch - formant) / 180) ** 2)) for formant in formants))
+        (
+            step * pitch,
+            sum(math.exp(-(((step * pitch - formant) / 180) ** 2)) for formant in formants),
+        )
         for step in range(1, int(2600 / pitch))
     ]
     harmonics = [(frequency, strength) for frequency, strength in harmonics if strength > 0.1]
@@ -45,7 +49,10 @@ def _syllable(rng: random.Random, pitch: float) -> bytes:
         + int(
             loud
             * math.sin(math.pi * place / count)
-            * sum(strength * math.sin(2 * math.pi * frequency * place / RATE) for frequency, strength in harmonics)
+            * sum(
+                strength * math.sin(2 * math.pi * frequency * place / RATE)
+                for frequency, strength in harmonics
+            )
         )
         for place in range(count)
     )

@@ -1,6 +1,8 @@
-"""An Asterisk whose calls go on now and obey: what a phone system does while `make run` is up, without HTTP.
+"""An Asterisk whose calls go on now and obey: what a phone system does while `make run` is up,
+without HTTP.
 
-The events are those of dialects/asterisk.py; here the steps of a call happen in real time and can be changed on the way.
+The events are those of dialects/asterisk.py; here the steps of a call happen in real time and can
+be changed on the way.
 """
 
 import threading
@@ -12,25 +14,36 @@ from datetime import datetime, timezone
 from dev.simulate.dialects.asterisk import Exchange
 from dev.simulate.scenarios import ANSWER, END, RING, START, Call, Cast, Facts, Step
 
-# Seconds until the employee picks up the phone that a click rings, until then the customer answers, and until a colleague
-# takes a call that is passed on; how long a talk lasts if nobody hangs up.
+# Seconds until the employee picks up the phone that a click rings, until then the customer answers,
+# and until a colleague takes a call that is passed on; how long a talk lasts if nobody hangs up.
 PICK_UP, CUSTOMER_ANSWERS, COLLEAGUE_ANSWERS, TALK = 3, 4, 3, 120
-PICKED_UP, REDIRECT, ATXFER, CONSENTED, JOINED = 'picked_up', 'redirect', 'atxfer', 'consented', 'joined'
+PICKED_UP, REDIRECT, ATXFER, CONSENTED, JOINED = (
+    'picked_up',
+    'redirect',
+    'atxfer',
+    'consented',
+    'joined',
+)
 
 
 def clicked(phone: str, number: str, line: str) -> Call:
-    """A call that the PBX is asked to place: the phone rings first, then the number, which is spelled as it is dialled."""
+    """A call that the PBX is asked to place: the phone rings first, then the number, which is
+    spelled as it is dialled."""
     begun = PICK_UP + CUSTOMER_ANSWERS
     steps = (
-        Step(0, START, phone), Step(PICK_UP, PICKED_UP), Step(PICK_UP, RING), Step(begun, ANSWER),
-        Step(begun + TALK, END, why='phone'))
+        Step(0, START, phone),
+        Step(PICK_UP, PICKED_UP),
+        Step(PICK_UP, RING),
+        Step(begun, ANSWER),
+        Step(begun + TALK, END, why='phone'),
+    )
     facts = Facts('outbound', 'answered', line, number, phone, wait=begun, talk=TALK)
     return Call(Cast(number, line, (phone,)), steps, facts)
 
 
 class LiveCall(Exchange):
-    """A call whose steps still to come can be replaced. `first` is who called or, once the call is passed on, the outside
-    party; `talking` are the others."""
+    """A call whose steps still to come can be replaced. `first` is who called or, once the call is
+    passed on, the outside party; `talking` are the others."""
 
     def __init__(self, call: Call, ref: str, linked: str = ''):
         super().__init__(call, ref, datetime.now(timezone.utc))
@@ -38,10 +51,10 @@ class LiveCall(Exchange):
         self.linked = linked or self.linked
         self.todo = list(call.steps)
         self.began_at = time.monotonic()
-        self.alive = {}         # Uniqueid → channel
-        self.bridges = {}       # Uniqueid → bridge
-        self.consulted = []     # the two halves of the Local channel, then the colleague's
-        self.told = 0           # events that were delivered
+        self.alive = {}  # Uniqueid → channel
+        self.bridges = {}  # Uniqueid → bridge
+        self.consulted = []  # the two halves of the Local channel, then the colleague's
+        self.told = 0  # events that were delivered
 
     # -- what happens
 
@@ -66,10 +79,13 @@ class LiveCall(Exchange):
 
     def plan(self, *steps: tuple[float, str, str, str]) -> None:
         """Instead of what was to come: (seconds from now, what, phone, why)."""
-        self.todo = [Step(self.elapsed + seconds, what, phone, why) for seconds, what, phone, why in steps]
+        self.todo = [
+            Step(self.elapsed + seconds, what, phone, why) for seconds, what, phone, why in steps
+        ]
 
     def hang_up(self, uid: str) -> None:
-        """Somebody hangs up. Who has asked a colleague passes the call on by that; everybody else ends it."""
+        """Somebody hangs up. Who has asked a colleague passes the call on by that; everybody else
+        ends it."""
         if self.consulted and self.talking and self.alive[uid] is self.talking[0]:
             if self.consulted[2].state != 'Up':
                 self.do(Step(self.elapsed, CONSENTED))
@@ -96,7 +112,8 @@ class LiveCall(Exchange):
         self.do(Step(self.elapsed, what, phone))
         self.plan(
             (COLLEAGUE_ANSWERS, ANSWER if what == REDIRECT else CONSENTED, phone, ''),
-            (COLLEAGUE_ANSWERS + TALK, END, '', 'caller'))
+            (COLLEAGUE_ANSWERS + TALK, END, '', 'caller'),
+        )
 
     # -- how Asterisk tells it: a click (tests/payloads/asterisk/c2d-*.json), AMI's Redirect and Atxfer
 
@@ -104,7 +121,9 @@ class LiveCall(Exchange):
         if not self.is_clicked:
             super()._start(step)
             return
-        self.first = self._channel(step.phone, step.phone, self.phone_context, 's', is_new_call=True)
+        self.first = self._channel(
+            step.phone, step.phone, self.phone_context, 's', is_new_call=True
+        )
         self._say('DialBegin', None, self.first, DialString=step.phone)
         self._state(self.first, 'Ringing')
 
@@ -118,8 +137,16 @@ class LiveCall(Exchange):
 
     def _originated(self, response, reason):
         self._say(
-            'OriginateResponse', None, Response=response, Channel=self.first.name, Context=self.phone_context,
-            Exten=self._dialled(), Reason=reason, Uniqueid=self.first.uid, CallerIDNum=self.first.number)
+            'OriginateResponse',
+            None,
+            Response=response,
+            Channel=self.first.name,
+            Context=self.phone_context,
+            Exten=self._dialled(),
+            Reason=reason,
+            Uniqueid=self.first.uid,
+            CallerIDNum=self.first.number,
+        )
 
     def _redirect(self, step):
         self._face_outside()
@@ -150,20 +177,32 @@ class LiveCall(Exchange):
         self._say('DialEnd', far, colleague, DialStatus='ANSWER')
         self._say('DialEnd', None, near, DialStatus='ANSWER')
         for one in (colleague, far):
-            self._say('BridgeEnter', one, **{**self._bridge(), 'BridgeUniqueid': f'{self.bridge[:-1]}d'})
+            self._say(
+                'BridgeEnter', one, **{**self._bridge(), 'BridgeUniqueid': f'{self.bridge[:-1]}d'}
+            )
 
     def _joined(self, step):
         [asker], (near, _far, colleague) = self.talking, self.consulted
         self._say('HangupRequest', asker, Cause='16')
         self._say('BridgeEnter', near, **self._bridge())
-        parties = {'OrigTransferer': asker, 'SecondTransferer': asker, 'Transferee': self.first, 'TransferTarget': near}
-        sides = {f'{side}{name}': value for side, one in parties.items() for name, value in self._headers(one).items()}
+        parties = {
+            'OrigTransferer': asker,
+            'SecondTransferer': asker,
+            'Transferee': self.first,
+            'TransferTarget': near,
+        }
+        sides = {
+            f'{side}{name}': value
+            for side, one in parties.items()
+            for name, value in self._headers(one).items()
+        }
         self._say('AttendedTransfer', None, Result='Success', DestType='Bridge', **sides)
         self._hang_up(asker, '16')
         self.talking, self.consulted = [colleague], []
 
     def _end(self, step):
-        if self.is_clicked and self.first.state != 'Up' and not self.phones:    # nobody has picked it up
+        # nobody has picked it up
+        if self.is_clicked and self.first.state != 'Up' and not self.phones:
             self._originated('Failure', '3')
         else:
             super()._end(step)
@@ -175,17 +214,23 @@ class LiveCall(Exchange):
         return self.call.direction == 'inbound' or self.first is self.phones.get('')
 
     def _face_outside(self):
-        """Of a call out the outside party becomes the first: it is what stays when the call is passed on."""
+        """Of a call out the outside party becomes the first: it is what stays when the call is
+        passed on."""
         if not self._faces_outside():
             self.first, self.talking = self.talking[0], [self.first]
 
     # -- what AMI lists
 
     def channels(self) -> list[dict[str, str]]:
-        return [{
-            **self._headers(channel), 'Application': 'Dial', 'Duration': '00:00:01',
-            **({'BridgeId': self.bridges[uid]} if uid in self.bridges else {}),
-        } for uid, channel in self.alive.items()]
+        return [
+            {
+                **self._headers(channel),
+                'Application': 'Dial',
+                'Duration': '00:00:01',
+                **({'BridgeId': self.bridges[uid]} if uid in self.bridges else {}),
+            }
+            for uid, channel in self.alive.items()
+        ]
 
     def _channel(self, *args, **kwargs):
         channel = super()._channel(*args, **kwargs)
@@ -204,7 +249,8 @@ class LiveCall(Exchange):
 
 
 class Switchboard:
-    """All calls of one PBX. `deliver` gets the events of a call in order, a list at a time; it may take long."""
+    """All calls of one PBX. `deliver` gets the events of a call in order, a list at a time; it may
+    take long."""
 
     def __init__(self, deliver: Callable[[list[dict]], None]):
         self._deliver = deliver
@@ -212,12 +258,15 @@ class Switchboard:
         self._changed = threading.Condition()
         self._events: list[dict] = []
         self._is_open = True
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._run, self._tell)]
+        self._threads = [
+            threading.Thread(target=run, daemon=True) for run in (self._run, self._tell)
+        ]
         for thread in self._threads:
             thread.start()
 
     def play(self, call: Call, ref: str, linked: str = '') -> str:
-        """A call begins; gives its id. With `linked` it is one that the PBX was asked to place, and this is its id."""
+        """A call begins; gives its id. With `linked` it is one that the PBX was asked to place, and
+        this is its id."""
         live = LiveCall(replace(call, begins=0), ref, linked)
         with self._changed:
             self._calls[live.linked] = live
@@ -233,10 +282,14 @@ class Switchboard:
 
     def redirect(self, channel: str, phone: str) -> bool:
         return self._command(
-            lambda live: channel in (live.outside(), live.inside()), lambda live: live.pass_on(REDIRECT, phone))
+            lambda live: channel in (live.outside(), live.inside()),
+            lambda live: live.pass_on(REDIRECT, phone),
+        )
 
     def consult(self, channel: str, phone: str) -> bool:
-        return self._command(lambda live: channel == live.inside(), lambda live: live.pass_on(ATXFER, phone))
+        return self._command(
+            lambda live: channel == live.inside(), lambda live: live.pass_on(ATXFER, phone)
+        )
 
     def close(self, patience: float = 10) -> None:
         """Every call ends and is told: one without an end would stay on the screens for hours."""
@@ -267,7 +320,7 @@ class Switchboard:
         self._changed.notify_all()
 
     def _note(self, live):
-        self._events += [one.payload for one in live.said[live.told:]]
+        self._events += [one.payload for one in live.said[live.told :]]
         live.told = len(live.said)
 
     def _run(self):
@@ -276,7 +329,9 @@ class Switchboard:
                 for live in list(self._calls.values()):
                     if (live.next_step() or 0) <= 0:
                         self._go_on(live)
-                self._changed.wait(min([1, *(max(live.next_step() or 0, 0) for live in self._calls.values())]))
+                self._changed.wait(
+                    min([1, *(max(live.next_step() or 0, 0) for live in self._calls.values())])
+                )
 
     def _tell(self):
         while True:

@@ -1,5 +1,6 @@
 def migrate(cr, version):
-    """A callback that was closed by hand had minutes to a talk, though nobody talked: they spoiled the mean."""
+    """A callback that was closed by hand had minutes to a talk, though nobody talked: they spoiled
+    the mean."""
     cr.execute("""
         UPDATE telephony_callback
            SET served_minutes = NULL,

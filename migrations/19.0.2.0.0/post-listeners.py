@@ -3,8 +3,9 @@ from odoo.tools import convert_file
 
 
 def migrate(cr, version):
-    """Who owned the deal or contact could listen, at any time. From now on that is settled when a call ends: of those that
-    have ended, by who owns them today. Who put a call on a deal of his own does not listen for that."""
+    """Who owned the deal or contact could listen, at any time. From now on that is settled when a
+    call ends: of those that have ended, by who owns them today. Who put a call on a deal of his own
+    does not listen for that."""
     cr.execute("""
         INSERT INTO telephony_call_listener_rel (call_id, user_id)
         SELECT call.id, COALESCE(lead.user_id, contact.user_id, firm.user_id) AS owner_id
@@ -31,4 +32,9 @@ def migrate(cr, version):
     cr.execute("UPDATE telephony_call SET is_owned = TRUE WHERE state = 'ended'")
     # the rules of who may read what are not updated by themselves
     convert_file(
-        api.Environment(cr, SUPERUSER_ID, {}), 'crm_telephony', 'security/crm_telephony_rules.xml', {}, mode='init')
+        api.Environment(cr, SUPERUSER_ID, {}),
+        'crm_telephony',
+        'security/crm_telephony_rules.xml',
+        {},
+        mode='init',
+    )

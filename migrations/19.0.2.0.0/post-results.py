@@ -1,19 +1,26 @@
 # The results that the addon brings and that count as reached.
 REACHED = {
-    'disposition_agreed': "Agreed", 'disposition_interested': "Interested", 'disposition_thinking': "Will think about it",
-    'disposition_answered': "Question answered", 'disposition_not_interested': "Not interested",
+    'disposition_agreed': "Agreed",
+    'disposition_interested': "Interested",
+    'disposition_thinking': "Will think about it",
+    'disposition_answered': "Question answered",
+    'disposition_not_interested': "Not interested",
 }
 
 
 def migrate(cr, version):
-    """Of the addon's own results, unless the firm has renamed them, those that say that the customer was reached count so from
-    now on; the firm's own stay as they are. The rule about short talks waits for the result before it asks."""
-    cr.execute("""
+    """Of the addon's own results, unless the firm has renamed them, those that say that the
+    customer was reached count so from now on; the firm's own stay as they are. The rule about short
+    talks waits for the result before it asks."""
+    cr.execute(
+        """
         UPDATE telephony_disposition result
            SET counts_as_reached = TRUE
           FROM ir_model_data data
          WHERE data.module = 'crm_telephony' AND data.model = 'telephony.disposition' AND data.res_id = result.id
-           AND (data.name, result.name->>'en_US') IN %s""", [tuple(REACHED.items())])
+           AND (data.name, result.name->>'en_US') IN %s""",
+        [tuple(REACHED.items())],
+    )
     cr.execute("""
         UPDATE telephony_rule rule
            SET result_wait = 10

@@ -1,6 +1,7 @@
 def migrate(cr, version):
-    """The lines of calls in chatters were all by OdooBot: those of calls in which somebody of us talked, or that somebody
-    placed, are by that person from now on. Texts that were stored as words stay as they are, and are shown so."""
+    """The lines of calls in chatters were all by OdooBot: those of calls in which somebody of us
+    talked, or that somebody placed, are by that person from now on. Texts that were stored as words
+    stay as they are, and are shown so."""
     cr.execute("""
         UPDATE mail_message message
            SET author_id = employee.partner_id

@@ -28,8 +28,10 @@ CLOSED_BY_CALL = {'outbound': 'reached', 'inbound': 'called_again'}
 
 
 class TelephonyCallback(models.Model):
-    """A promise to call a number back, with a clock and an owner. A number has at most one open: further tries join it,
-    and any real contact closes it, by whomever, on any line, in either direction."""
+    """A promise to call a number back, with a clock and an owner. A number has at most one open:
+    further tries join it, and any real contact closes it, by whomever, on any line, in either
+    direction."""
+
     _name = 'telephony.callback'
     _description = "Callback"
     _inherit = ['mail.thread', 'mail.activity.mixin', 'telephony.other.side']
@@ -39,39 +41,85 @@ class TelephonyCallback(models.Model):
     company_id = fields.Many2one('res.company', required=True, readonly=True)
     customer_number = fields.Char(string="Customer's Number", required=True, readonly=True)
     partner_id = fields.Many2one(
-        'res.partner', string="Contact", index='btree_not_null', check_company=True, ondelete='set null')
-    lead_id = fields.Many2one('crm.lead', string="Deal", index='btree_not_null', check_company=True, ondelete='set null')
+        'res.partner',
+        string="Contact",
+        index='btree_not_null',
+        check_company=True,
+        ondelete='set null',
+    )
+    lead_id = fields.Many2one(
+        'crm.lead', string="Deal", index='btree_not_null', check_company=True, ondelete='set null'
+    )
     user_id = fields.Many2one(
-        'res.users', string="Responsible", index='btree_not_null', check_company=True, ondelete='set null',
-        domain="[('share', '=', False)]")
+        'res.users',
+        string="Responsible",
+        index='btree_not_null',
+        check_company=True,
+        ondelete='set null',
+        domain="[('share', '=', False)]",
+    )
     due_at = fields.Datetime(string="Due", required=True)
     priority = fields.Selection([('0', "Normal"), ('1', "High")], required=True, default='0')
     state = fields.Selection(
-        [('open', "To call"), ('done', "Done"), ('cancelled', "Cancelled")], required=True, default='open', readonly=True)
+        [('open', "To call"), ('done', "Done"), ('cancelled', "Cancelled")],
+        required=True,
+        default='open',
+        readonly=True,
+    )
     is_late = fields.Boolean(compute='_compute_is_late', search='_search_is_late')
     attempt_count = fields.Integer(
-        string="Attempts", readonly=True,
-        help="Outbound calls to the number since the callback was opened, without those that could not be placed.")
+        string="Attempts",
+        readonly=True,
+        help="Outbound calls to the number since the callback was opened, without those that could not be placed.",
+    )
     origin_call_id = fields.Many2one(
-        'telephony.call', string="Opened By", readonly=True, index='btree_not_null', ondelete='set null')
+        'telephony.call',
+        string="Opened By",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+    )
     closing_call_id = fields.Many2one(
-        'telephony.call', string="Closing Call", readonly=True, index='btree_not_null', ondelete='set null')
+        'telephony.call',
+        string="Closing Call",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+    )
     done_at = fields.Datetime(string="Closed", readonly=True)
-    closed_by_id = fields.Many2one('res.users', string="Closed By", readonly=True, ondelete='set null')
+    closed_by_id = fields.Many2one(
+        'res.users', string="Closed By", readonly=True, ondelete='set null'
+    )
     close_reason = WordsField(string="How", readonly=True)
     close_kind = fields.Selection(CLOSE_KINDS, string="Closed How", readonly=True)
     can_reopen = fields.Boolean(compute='_compute_can_reopen')
     reason_id = fields.Many2one(
-        'telephony.callback.reason', string="Reason", readonly=True, index='btree_not_null', ondelete='restrict')
+        'telephony.callback.reason',
+        string="Reason",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='restrict',
+    )
     rule_id = fields.Many2one('telephony.rule', string="Rule", readonly=True, ondelete='set null')
     activity_id = fields.Many2one(
-        'mail.activity', string="Activity", readonly=True, index='btree_not_null', ondelete='set null')
+        'mail.activity',
+        string="Activity",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+    )
     is_number_to_check = fields.Boolean(
-        compute='_compute_is_number_to_check', help="The number could not be called, and nobody has put it right yet.")
-    last_try_at = fields.Datetime(readonly=True, help="End of the latest attempt that has moved the due time on.")
+        compute='_compute_is_number_to_check',
+        help="The number could not be called, and nobody has put it right yet.",
+    )
+    last_try_at = fields.Datetime(
+        readonly=True, help="End of the latest attempt that has moved the due time on."
+    )
 
     _open_uniq = models.UniqueIndex(
-        "(company_id, customer_number) WHERE state = 'open'", "This number already has an open callback.")
+        "(company_id, customer_number) WHERE state = 'open'",
+        "This number already has an open callback.",
+    )
     _due_idx = models.Index("(company_id, due_at) WHERE state = 'open'")
     _number_idx = models.Index("(customer_number, company_id)")
 
@@ -81,21 +129,27 @@ class TelephonyCallback(models.Model):
     @api.depends_context('lang', 'uid')
     def _compute_display_name(self):
         for callback in self:
-            callback.display_name = self.env._("Call back %(who)s", who=callback.customer_name or callback.customer_phone)
+            callback.display_name = self.env._(
+                "Call back %(who)s", who=callback.customer_name or callback.customer_phone
+            )
 
     @api.depends('customer_number', 'lead_id', 'partner_id')
     def _compute_is_number_to_check(self):
         for callback in self:
             owner = callback.sudo()
             callback.is_number_to_check = callback.customer_number in (
-                owner.lead_id.telephony_check_number, owner.partner_id.telephony_check_number)
+                owner.lead_id.telephony_check_number,
+                owner.partner_id.telephony_check_number,
+            )
 
     @api.depends('close_kind', 'user_id')
     @api.depends_context('uid')
     def _compute_can_reopen(self):
         is_supervisor = self.env.user.has_group('crm_telephony.group_supervisor')
         for callback in self:
-            callback.can_reopen = callback.close_kind in REOPENABLE and (is_supervisor or callback.user_id == self.env.user)
+            callback.can_reopen = callback.close_kind in REOPENABLE and (
+                is_supervisor or callback.user_id == self.env.user
+            )
 
     @api.depends('state', 'due_at')
     def _compute_is_late(self):
@@ -119,8 +173,11 @@ class TelephonyCallback(models.Model):
         """
         self.check_access('write')
         user, said = self.env.user, [text for text in (how, note) if text]
-        reason = _lt("Closed by hand by %(user)s: %(how)s", user=user.name, how=said) if said else \
-            _lt("Closed by hand by %(user)s", user=user.name)
+        reason = (
+            _lt("Closed by hand by %(user)s: %(how)s", user=user.name, how=said)
+            if said
+            else _lt("Closed by hand by %(user)s", user=user.name)
+        )
         for callback in self.filtered(lambda callback: callback.state == 'open'):
             callback._close('done', reason, user=user)
         return True
@@ -134,11 +191,18 @@ class TelephonyCallback(models.Model):
         self.check_access('write')
         closed = self.filtered(lambda callback: callback.close_kind in REOPENABLE)
         if not all(closed.mapped('can_reopen')):
-            raise AccessError(self.env._("The owner of the callback and supervisors open it again."))
+            raise AccessError(
+                self.env._("The owner of the callback and supervisors open it again.")
+            )
         for callback in closed.sudo():
-            if callback.search_count([
-                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
-                ('state', '=', 'open')], limit=1):
+            if callback.search_count(
+                [
+                    ('company_id', '=', callback.company_id.id),
+                    ('customer_number', '=', callback.customer_number),
+                    ('state', '=', 'open'),
+                ],
+                limit=1,
+            ):
                 raise UserError(self.env._("This number already has an open callback."))
             if self._reached_after(callback.origin_call_id):
                 raise UserError(self.env._("The customer has been talked to since: nobody waits."))
@@ -155,20 +219,33 @@ class TelephonyCallback(models.Model):
         why = self.env['telephony.callback.reason'].browse(reason_id or []).exists()
         user = self.env.user
         name = why and Name(why._name, why.id, why.name)
-        said = _lt("%(reason)s: %(note)s", reason=name, note=note) if name and note else name or note
-        reason = _lt("Cancelled by %(user)s: %(reason)s", user=user.name, reason=said) if said else \
-            _lt("Cancelled by %(user)s", user=user.name)
+        said = (
+            _lt("%(reason)s: %(note)s", reason=name, note=note) if name and note else name or note
+        )
+        reason = (
+            _lt("Cancelled by %(user)s: %(reason)s", user=user.name, reason=said)
+            if said
+            else _lt("Cancelled by %(user)s", user=user.name)
+        )
         for callback in self.filtered(lambda callback: callback.state == 'open'):
             callback._close('cancelled', reason, user=user, why=why)
         return True
 
     def write(self, vals):
         if not self.env.su:
-            if forbidden := {name for name in vals if name in self._fields and self._fields[name].readonly}:
-                raise AccessError(self.env._(
-                    "These facts come from the calls, nobody changes them: %(fields)s", fields=labels(self, forbidden)))
+            if forbidden := {
+                name for name in vals if name in self._fields and self._fields[name].readonly
+            }:
+                raise AccessError(
+                    self.env._(
+                        "These facts come from the calls, nobody changes them: %(fields)s",
+                        fields=labels(self, forbidden),
+                    )
+                )
             for name in ('lead_id', 'partner_id'):
-                self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access('read')
+                self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access(
+                    'read'
+                )
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
             for callback in self.filtered(lambda callback: callback.state == 'open'):
@@ -176,7 +253,8 @@ class TelephonyCallback(models.Model):
         return result
 
     def _check_company(self, fnames=None):
-        """What the system promises comes from a call of the same company: no need to read it all again."""
+        """What the system promises comes from a call of the same company: no need to read it all
+        again."""
         if self.env.uid != SUPERUSER_ID:
             super()._check_company(fnames)
 
@@ -192,20 +270,37 @@ class TelephonyCallback(models.Model):
     def _open_of(self, calls):
         """{call: the open callback of its customer}, for those of these calls that have one"""
         numbers = [number for number in calls.mapped('customer_number') if number]
-        found = {(callback.company_id, callback.customer_number): callback for callback in self.search([
-            ('company_id', 'in', calls.company_id.ids), ('customer_number', 'in', numbers), ('state', '=', 'open'),
-        ])} if numbers else {}
-        return {call: found[call.company_id, call.customer_number] for call in calls
-                if (call.company_id, call.customer_number) in found}
+        found = (
+            {
+                (callback.company_id, callback.customer_number): callback
+                for callback in self.search(
+                    [
+                        ('company_id', 'in', calls.company_id.ids),
+                        ('customer_number', 'in', numbers),
+                        ('state', '=', 'open'),
+                    ]
+                )
+            }
+            if numbers
+            else {}
+        )
+        return {
+            call: found[call.company_id, call.customer_number]
+            for call in calls
+            if (call.company_id, call.customer_number) in found
+        }
 
     @api.model
     def _after_calls(self, calls, open_ones, promises, judged):
-        """Open, join, move on or close the callbacks of the customers of ended calls, one call a customer.
+        """Open, join, move on or close the callbacks of the customers of ended calls, one call a
+        customer.
 
-        May be asked again about the same calls (a late event changed them) and about calls in any order.
+        May be asked again about the same calls (a late event changed them) and about calls in any
+        order.
 
         :param dict open_ones: {call: open callback of its customer}
-        :param dict promises: {call: what the rules plan, a :class:`Planned` of kind callback or give_up}
+        :param dict promises: {call: what the rules plan, a :class:`Planned` of kind callback or
+            give_up}
         :param judged: those of the calls about which the rules were asked
         :return: {call: values of the telephony.effect of its promise}
         """
@@ -213,9 +308,15 @@ class TelephonyCallback(models.Model):
         effects, opening, served, moved = {}, [], [], self.browse()
         for call in calls:
             callback, promise = open_ones.get(call, self.browse()), promises.get(call)
-            if call.callback_id and call in judged and not promise and self._is_void(call) or (
-                    call.callback_id and call.callback_id.customer_number != call.customer_number):
-                # what opened the callback turned out to be no loss; or the number another one, or one of our own
+            if (
+                call.callback_id
+                and call in judged
+                and not promise
+                and self._is_void(call)
+                or (call.callback_id and call.callback_id.customer_number != call.customer_number)
+            ):
+                # what opened the callback turned out to be no loss; or the number another one, or
+                # one of our own
                 call.callback_id._withdraw()
                 callback = callback.exists().filtered(lambda callback: callback.state == 'open')
             own = self._own_of(call)
@@ -230,11 +331,19 @@ class TelephonyCallback(models.Model):
             elif promise.action.kind == 'give_up':
                 if followed := self._followed(promise):
                     effects[call] = {
-                        'state': 'done', 'callback_id': followed.callback_id.id, 'note': followed.note}
+                        'state': 'done',
+                        'callback_id': followed.callback_id.id,
+                        'note': followed.note,
+                    }
                     continue
                 latest = callback and callback._is_latest(call)
-                effects[call] = {'state': 'done' if latest else 'skipped', 'callback_id': callback.id, 'note': _lt(
-                    "The owner decides") if latest else _lt("There is no callback to give up")}
+                effects[call] = {
+                    'state': 'done' if latest else 'skipped',
+                    'callback_id': callback.id,
+                    'note': _lt("The owner decides")
+                    if latest
+                    else _lt("There is no callback to give up"),
+                }
                 if latest:
                     callback._give_up(promise)
             elif call in reached:
@@ -242,12 +351,22 @@ class TelephonyCallback(models.Model):
             elif callback and own in (callback, self.browse()):
                 if (not own or not self._followed(promise)) and callback._join(promise):
                     moved |= callback
-                effects[call] = {'state': 'done', 'callback_id': callback.id, 'note': _lt(
-                    "Callback opened") if call.callback_id == callback else _lt("Joined the open callback")}
+                effects[call] = {
+                    'state': 'done',
+                    'callback_id': callback.id,
+                    'note': _lt("Callback opened")
+                    if call.callback_id == callback
+                    else _lt("Joined the open callback"),
+                }
             elif callback or own:
                 # a loss whose callback was closed since neither opens nor joins the next one
-                effects[call] = {'state': 'done', 'callback_id': own.id, 'note': _lt(
-                    "Callback opened") if own == call.callback_id else _lt("Joined the open callback")}
+                effects[call] = {
+                    'state': 'done',
+                    'callback_id': own.id,
+                    'note': _lt("Callback opened")
+                    if own == call.callback_id
+                    else _lt("Joined the open callback"),
+                }
             else:
                 opening.append(promise)
         if moved:
@@ -255,29 +374,44 @@ class TelephonyCallback(models.Model):
         self._note_served(served, reached)
         for promise in served:
             effects[promise.call] = {
-                'state': 'skipped', 'callback_id': promise.call.callback_id.id,
-                'note': _lt("The customer was reached meanwhile")}
+                'state': 'skipped',
+                'callback_id': promise.call.callback_id.id,
+                'note': _lt("The customer was reached meanwhile"),
+            }
         for callback in self._open(opening):
-            effects[callback.origin_call_id] = {'state': 'done', 'callback_id': callback.id, 'note': _lt("Callback opened")}
+            effects[callback.origin_call_id] = {
+                'state': 'done',
+                'callback_id': callback.id,
+                'note': _lt("Callback opened"),
+            }
         now = fields.Datetime.now()
         return {call: {**values, 'done_at': now} for call, values in effects.items()}
 
     @api.model
     def _own_of(self, call):
         """The callback that this call opened, or joined when it was looked at before."""
-        callback = call.callback_id or call.effect_ids.filtered(
-            lambda effect: effect.kind == 'callback' and effect.state == 'done').callback_id[:1]
+        callback = (
+            call.callback_id
+            or call.effect_ids.filtered(
+                lambda effect: effect.kind == 'callback' and effect.state == 'done'
+            ).callback_id[:1]
+        )
         return callback.filtered(lambda callback: callback.customer_number == call.customer_number)
 
     @api.model
     def _followed(self, promise):
-        """What came of it, where the call is only looked at again: what was promised may have moved on since."""
+        """What came of it, where the call is only looked at again: what was promised may have moved
+        on since."""
         return promise.call.effect_ids.filtered(
-            lambda effect: effect.action_id == promise.action and effect.state == 'done' and effect.due_at == promise.due_at)
+            lambda effect: effect.action_id == promise.action
+            and effect.state == 'done'
+            and effect.due_at == promise.due_at
+        )
 
     @api.model
     def _is_void(self, call):
-        """Nothing is left of what opened the call's callback. A rule that was switched off since does not take it back."""
+        """Nothing is left of what opened the call's callback. A rule that was switched off since
+        does not take it back."""
         if call.is_reached or call.is_excluded or not call.customer_number:
             return True
         rules = call.effect_ids.filtered(lambda effect: effect.kind == 'callback').rule_id
@@ -285,27 +419,48 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _reached_after(self, calls):
-        """{call: the first call after it in which its customer was really talked to}: nothing is left to promise"""
-        rows = self.env.execute_query(SQL(
-            """ SELECT DISTINCT ON (lost.id) lost.id, reached.id FROM telephony_call lost, telephony_call reached
+        """{call: the first call after it in which its customer was really talked to}: nothing is
+        left to promise"""
+        rows = (
+            self.env.execute_query(
+                SQL(
+                    """ SELECT DISTINCT ON (lost.id) lost.id, reached.id FROM telephony_call lost, telephony_call reached
                  WHERE lost.id IN %s AND %s
               ORDER BY lost.id, COALESCE(reached.ended_at, reached.start_at), reached.id """,
-            tuple(calls.ids), calls._served_condition())) if calls else ()
-        lost, reached = (calls.browse(ids) for ids in zip(*rows)) if rows else ((), ())     # each is read at once
+                    tuple(calls.ids),
+                    calls._served_condition(),
+                )
+            )
+            if calls
+            else ()
+        )
+        # each is read at once
+        lost, reached = (calls.browse(ids) for ids in zip(*rows)) if rows else ((), ())
         return dict(zip(lost, reached, strict=True))
 
     @api.model
     def _note_served(self, promises, reached):
-        """Losses that are told after they were made good leave the same trace as if they had been told in time.
+        """Losses that are told after they were made good leave the same trace as if they had been
+        told in time.
 
         :param promises: list of :class:`Planned`, of different customers
         :param dict reached: {call: the call in which its customer was reached}
         """
         calls = [reached[promise.call].id for promise in promises]
-        known = {(callback.closing_call_id, callback.customer_number) for callback in self.search([
-            ('closing_call_id', 'in', calls)])} if calls else set()
-        new = [promise for promise in promises if not promise.call.callback_id
-               and (reached[promise.call], promise.call.customer_number) not in known]
+        known = (
+            {
+                (callback.closing_call_id, callback.customer_number)
+                for callback in self.search([('closing_call_id', 'in', calls)])
+            }
+            if calls
+            else set()
+        )
+        new = [
+            promise
+            for promise in promises
+            if not promise.call.callback_id
+            and (reached[promise.call], promise.call.customer_number) not in known
+        ]
         for callback in self._open(new, served=True):
             callback._close_by_call(reached[callback.origin_call_id])
 
@@ -315,22 +470,33 @@ class TelephonyCallback(models.Model):
 
         :param served: they are closed already, there may be others that are open
         """
-        callbacks = self.with_context(mail_create_nolog=True).create([{
-            'company_id': promise.call.company_id.id,
-            'customer_number': promise.call.customer_number,
-            'partner_id': promise.call.partner_id.id,
-            'lead_id': promise.call.lead_id.id,
-            'user_id': promise.users[:1].id,
-            'due_at': promise.due_at,
-            'priority': promise.action.priority,
-            'origin_call_id': promise.call.id,
-            'rule_id': promise.rule.id,
-            'last_try_at': promise.call._moment(),
-            'state': 'done' if served else 'open',
-        } for promise in promises]).with_env(self.env)
+        callbacks = (
+            self.with_context(mail_create_nolog=True)
+            .create(
+                [
+                    {
+                        'company_id': promise.call.company_id.id,
+                        'customer_number': promise.call.customer_number,
+                        'partner_id': promise.call.partner_id.id,
+                        'lead_id': promise.call.lead_id.id,
+                        'user_id': promise.users[:1].id,
+                        'due_at': promise.due_at,
+                        'priority': promise.action.priority,
+                        'origin_call_id': promise.call.id,
+                        'rule_id': promise.rule.id,
+                        'last_try_at': promise.call._moment(),
+                        'state': 'done' if served else 'open',
+                    }
+                    for promise in promises
+                ]
+            )
+            .with_env(self.env)
+        )
         for callback in callbacks:
             callback.origin_call_id.callback_id = callback
-        callbacks.filtered(lambda callback: callback.origin_call_id.direction == 'outbound')._count_attempts()
+        callbacks.filtered(
+            lambda callback: callback.origin_call_id.direction == 'outbound'
+        )._count_attempts()
         if not served:
             callbacks._plan_activity()
         return callbacks
@@ -343,16 +509,21 @@ class TelephonyCallback(models.Model):
         self.ensure_one()
         call, due, priority = promise.call, promise.due_at, promise.action.priority
         origin = self.origin_call_id
-        if becomes_origin := origin and origin != call and self._precedence(call) < self._precedence(origin):
+        if (
+            becomes_origin := origin
+            and origin != call
+            and self._precedence(call) < self._precedence(origin)
+        ):
             origin.callback_id = False
             call.callback_id = self
         if call.direction == 'outbound' or becomes_origin and origin.direction == 'outbound':
-            # our own attempt: the promise moves on; or it was for our own attempts, and now the customer has called
+            # our own attempt: the promise moves on; or it was for our own attempts, and now the
+            # customer has called
             values = {'due_at': due, 'last_try_at': call._moment()} if self._is_latest(call) else {}
             if call.direction == 'inbound':
                 values.update(priority=max(priority, self.priority), rule_id=promise.rule.id)
             elif self.taken_at and self.taken_at <= call._moment():
-                values['taken_at'] = False      # that was it: whoever can calls next
+                values['taken_at'] = False  # that was it: whoever can calls next
         else:
             # his attempt: it can only become more urgent
             values = {'due_at': min(due, self.due_at), 'priority': max(priority, self.priority)}
@@ -381,14 +552,20 @@ class TelephonyCallback(models.Model):
         return not self.last_try_at or call._moment() >= self.last_try_at
 
     def _count_attempts(self):
-        """Count our calls to these numbers since the callbacks were opened. One that failed has rung nobody.
+        """Count our calls to these numbers since the callbacks were opened. One that failed has
+        rung nobody.
 
         :return: {callback: when these calls started}
         """
         self.flush_recordset()
-        self.env['telephony.call'].flush_model(['company_id', 'customer_number', 'direction', 'start_at', 'outcome'])
-        rows = dict(self.env.execute_query(SQL(
-            """ SELECT callback.id, array_agg(call.start_at)
+        self.env['telephony.call'].flush_model(
+            ['company_id', 'customer_number', 'direction', 'start_at', 'outcome']
+        )
+        rows = (
+            dict(
+                self.env.execute_query(
+                    SQL(
+                        """ SELECT callback.id, array_agg(call.start_at)
                   FROM telephony_callback callback
              LEFT JOIN telephony_call origin ON origin.id = callback.origin_call_id
                   JOIN telephony_call call ON call.customer_number = callback.customer_number
@@ -396,7 +573,14 @@ class TelephonyCallback(models.Model):
                    AND call.start_at >= COALESCE(origin.start_at, callback.create_date)
                    AND call.outcome IS DISTINCT FROM 'failed'
                  WHERE callback.id IN %s
-              GROUP BY callback.id """, tuple(self.ids)))) if self else {}
+              GROUP BY callback.id """,
+                        tuple(self.ids),
+                    )
+                )
+            )
+            if self
+            else {}
+        )
         for callback in self:
             if callback.attempt_count != len(rows.get(callback.id, ())):
                 callback.attempt_count = len(rows.get(callback.id, ()))
@@ -411,26 +595,42 @@ class TelephonyCallback(models.Model):
     @api.model
     def _responsible(self, call, due=None):
         """Who calls back: the first who can until then, or else the first."""
-        users = self._chain(call.company_id, call.lead_id, call.partner_id, call.number_id, call.user_id | call.leg_ids.user_id)
+        users = self._chain(
+            call.company_id,
+            call.lead_id,
+            call.partner_id,
+            call.number_id,
+            call.user_id | call.leg_ids.user_id,
+        )
         there = users - self._away(users, due or call._moment())
         return (there or users)[:1]
 
     @api.model
     def _chain(self, company, lead, partner, number, phones):
-        """Who is responsible, the nearest first: the deal's owner, the contact's, the number's user, the team's leader;
-        then `phones`: who placed the call or whose phone rang in vain. Whoever has nothing to do with telephony would not see
-        the callback, and comes last."""
+        """Who is responsible, the nearest first: the deal's owner, the contact's, the number's
+        user, the team's leader; then `phones`: who placed the call or whose phone rang in vain.
+        Whoever has nothing to do with telephony would not see the callback, and comes last."""
         users = self.env['res.users'].union(
-            lead.user_id, partner.user_id, partner.commercial_partner_id.user_id, number.user_id, number.team_id.user_id,
-            lead.team_id.user_id, phones)
+            lead.user_id,
+            partner.user_id,
+            partner.commercial_partner_id.user_id,
+            number.user_id,
+            number.team_id.user_id,
+            lead.team_id.user_id,
+            phones,
+        )
         return users.filtered(lambda user: user.active and company in user.company_ids).sorted(
-            lambda user: not user._is_telephonist())
+            lambda user: not user._is_telephonist()
+        )
 
     def _plan_activity(self):
-        """A mail activity of type Call on the deal, or else the contact; where there is neither, on the callback itself,
-        if it has an owner. Without an owner it stands on the record for whoever takes it."""
+        """A mail activity of type Call on the deal, or else the contact; where there is neither, on
+        the callback itself, if it has an owner. Without an owner it stands on the record for
+        whoever takes it."""
         activities = self.env['mail.activity'].with_context(mail_activity_quick_update=True)
-        call_type = self.env['ir.model.data']._xmlid_to_res_id('mail.mail_activity_data_call', raise_if_not_found=False)
+        call_type = self.env['ir.model.data']._xmlid_to_res_id(
+            'mail.mail_activity_data_call', raise_if_not_found=False
+        )
         new = {}
         for callback in self:
             user, record = callback.user_id, callback.lead_id or callback.partner_id or callback
@@ -443,7 +643,10 @@ class TelephonyCallback(models.Model):
                 'user_id': user.id,
                 'date_deadline': local_due.date(),
                 'summary': callback._in_owners_language().env._(
-                    "Call back %(number)s by %(time)s", number=callback.customer_phone, time=local_due.strftime('%H:%M')),
+                    "Call back %(number)s by %(time)s",
+                    number=callback.customer_phone,
+                    time=local_due.strftime('%H:%M'),
+                ),
             }
             if activity and (activity.res_model, activity.res_id) == (record._name, record.id):
                 if changed := changes(activity, values):
@@ -451,8 +654,12 @@ class TelephonyCallback(models.Model):
                 continue
             activity.unlink()
             new[callback] = {
-                **values, 'res_model_id': self.env['ir.model']._get_id(record._name), 'res_id': record.id,
-                'activity_type_id': call_type, 'automated': True}
+                **values,
+                'res_model_id': self.env['ir.model']._get_id(record._name),
+                'res_id': record.id,
+                'activity_type_id': call_type,
+                'automated': True,
+            }
         for callback, activity in zip(new, activities.create(list(new.values())), strict=True):
             callback.activity_id = activity
 
@@ -469,11 +676,17 @@ class TelephonyCallback(models.Model):
                 callback.write(values)
 
     def _due_on(self, day, clock):
-        """The same hour of another day (UTC); of today, when that has passed, the end of the day's work."""
+        """The same hour of another day (UTC); of today, when that has passed, the end of the day's
+        work."""
         zone = self._zone()
 
         def moment(time_of_day):
-            return zone.localize(datetime.combine(day, time_of_day)).astimezone(pytz.utc).replace(tzinfo=None)
+            return (
+                zone.localize(datetime.combine(day, time_of_day))
+                .astimezone(pytz.utc)
+                .replace(tzinfo=None)
+            )
+
         due, now = moment(clock), fields.Datetime.now()
         if due > now or day < pytz.utc.localize(now).astimezone(zone).date():
             return due
@@ -488,12 +701,20 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _plan_lost_activities(self, limit=100):
-        """Somebody deleted the activity, or its deal: the promise stands, so it gets another; one bad record never stops
-        the rest. What is nobody's has none."""
-        for callback in self.search([
-            ('state', '=', 'open'), ('activity_id', '=', False),
-            '|', '|', ('user_id', '!=', False), ('lead_id', '!=', False), ('partner_id', '!=', False),
-        ], limit=limit):
+        """Somebody deleted the activity, or its deal: the promise stands, so it gets another; one
+        bad record never stops the rest. What is nobody's has none."""
+        for callback in self.search(
+            [
+                ('state', '=', 'open'),
+                ('activity_id', '=', False),
+                '|',
+                '|',
+                ('user_id', '!=', False),
+                ('lead_id', '!=', False),
+                ('partner_id', '!=', False),
+            ],
+            limit=limit,
+        ):
             try:
                 with self.env.cr.savepoint():
                     callback._plan_activity()
@@ -507,8 +728,11 @@ class TelephonyCallback(models.Model):
     def _close_by_call(self, call):
         self.ensure_one()
         who, at = call.user_id.name or call.extension or _lt("somebody"), call._moment()
-        reason = _lt("Reached by %(user)s at %(time)s", user=who, time=at) if call.direction == 'outbound' else \
-            _lt("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
+        reason = (
+            _lt("Reached by %(user)s at %(time)s", user=who, time=at)
+            if call.direction == 'outbound'
+            else _lt("Called again and was answered by %(user)s at %(time)s", user=who, time=at)
+        )
         self._close('done', reason, user=call.user_id, call=call)
 
     def _give_up(self, promise):
@@ -521,9 +745,15 @@ class TelephonyCallback(models.Model):
         self.rule_id = promise.rule
         if user:
             record.with_context(mail_activity_quick_update=True).activity_schedule(
-                'mail.mail_activity_data_todo', user_id=user.id, date_deadline=self._local(fields.Datetime.now()).date(),
-                summary=_("%(number)s was not reached in %(count)s attempts: decide what to do",
-                          number=self.customer_number, count=count))
+                'mail.mail_activity_data_todo',
+                user_id=user.id,
+                date_deadline=self._local(fields.Datetime.now()).date(),
+                summary=_(
+                    "%(number)s was not reached in %(count)s attempts: decide what to do",
+                    number=self.customer_number,
+                    count=count,
+                ),
+            )
 
     def _in_owners_language(self):
         """What the system writes is for whoever owes the call."""
@@ -539,51 +769,82 @@ class TelephonyCallback(models.Model):
         :param why: telephony.callback.reason of a cancellation
         """
         if not kind:
-            kind = 'cancelled' if state == 'cancelled' else CLOSED_BY_CALL[call.direction] if call else 'by_hand'
+            kind = (
+                'cancelled'
+                if state == 'cancelled'
+                else CLOSED_BY_CALL[call.direction]
+                if call
+                else 'by_hand'
+            )
         for callback in self:
-            callback.sudo().write({
-                'state': state, 'close_reason': reason, 'close_kind': kind,
-                'done_at': call._moment() if call else fields.Datetime.now(),
-                'closed_by_id': user.id if user and state == 'done' else False,
-                'closing_call_id': call.id if call else False, 'reason_id': why.id if why else False,
-            })
+            callback.sudo().write(
+                {
+                    'state': state,
+                    'close_reason': reason,
+                    'close_kind': kind,
+                    'done_at': call._moment() if call else fields.Datetime.now(),
+                    'closed_by_id': user.id if user and state == 'done' else False,
+                    'closing_call_id': call.id if call else False,
+                    'reason_id': why.id if why else False,
+                }
+            )
             activity = callback.sudo().activity_id.filtered('active')
             if state == 'done':
                 activity.with_user(user or self.env.user).sudo()._action_done(
-                    feedback=told(callback._in_owners_language().env, reason, callback._zone().zone))
+                    feedback=told(callback._in_owners_language().env, reason, callback._zone().zone)
+                )
             else:
                 activity.unlink()
 
     @api.model
     def _reopen_after(self, calls):
-        """Open again what these calls have closed, where they turned out to be no talk with that customer."""
+        """Open again what these calls have closed, where they turned out to be no talk with that
+        customer."""
         self.search([('closing_call_id', 'in', calls.ids)]).filtered(
             lambda callback: not callback.closing_call_id.is_reached
-            or callback.closing_call_id.customer_number != callback.customer_number)._reopen()
+            or callback.closing_call_id.customer_number != callback.customer_number
+        )._reopen()
 
     def _reopen(self):
-        """There was no such talk: the customer still waits, unless there was another one since. What he waits for already,
-        or was served with in that other talk, is the same debt."""
+        """There was no such talk: the customer still waits, unless there was another one since.
+        What he waits for already, or was served with in that other talk, is the same debt."""
         self.env['telephony.call'].flush_model()
         reached = self._reached_after(self.origin_call_id)
         for callback in self:
             talk = reached.get(callback.origin_call_id)
-            twin = self.search([
-                ('company_id', '=', callback.company_id.id), ('customer_number', '=', callback.customer_number),
-                ('id', '!=', callback.id), ('closing_call_id', '=', talk.id) if talk else ('state', '=', 'open')], limit=1)
+            twin = self.search(
+                [
+                    ('company_id', '=', callback.company_id.id),
+                    ('customer_number', '=', callback.customer_number),
+                    ('id', '!=', callback.id),
+                    ('closing_call_id', '=', talk.id) if talk else ('state', '=', 'open'),
+                ],
+                limit=1,
+            )
             if twin:
                 twin._absorb(callback)
                 continue
             callback._open_again(
-                _lt("The talk that closed it does not count after all: the customer still waits."), talk)
+                _lt("The talk that closed it does not count after all: the customer still waits."),
+                talk,
+            )
 
     def _open_again(self, reason, talk=None):
         """:param str reason: one readable line (Words)
         :param talk: the telephony.call that closes it in its turn
         """
-        self.write({
-            'state': 'open', 'done_at': False, 'closed_by_id': False, 'close_reason': False, 'close_kind': False,
-            'closing_call_id': False, 'reason_id': False, 'activity_id': False})
+        self.write(
+            {
+                'state': 'open',
+                'done_at': False,
+                'closed_by_id': False,
+                'close_reason': False,
+                'close_kind': False,
+                'closing_call_id': False,
+                'reason_id': False,
+                'activity_id': False,
+            }
+        )
         self._recount()
         if talk:
             self._close_by_call(talk)
@@ -595,8 +856,13 @@ class TelephonyCallback(models.Model):
         """An older callback of the number turned out to be the same debt."""
         origin, values = older.origin_call_id, {'previous_id': older.previous_id.id}
         if self.state == 'open':
-            values.update(due_at=min(self.due_at, older.due_at), priority=max(self.priority, older.priority))
-        if origin and (not self.origin_call_id or self._precedence(origin) < self._precedence(self.origin_call_id)):
+            values.update(
+                due_at=min(self.due_at, older.due_at), priority=max(self.priority, older.priority)
+            )
+        if origin and (
+            not self.origin_call_id
+            or self._precedence(origin) < self._precedence(self.origin_call_id)
+        ):
             self.origin_call_id.callback_id = False
             origin.callback_id = self
             values['origin_call_id'] = origin.id
@@ -606,25 +872,48 @@ class TelephonyCallback(models.Model):
         self._recount()
 
     def _heir(self):
-        """The first loss that joined the callback and still waits for it; or our own attempts, that the loss took over."""
-        losses = self.env['telephony.effect'].search([
-            ('callback_id', '=', self.id), ('kind', '=', 'callback'), ('state', '=', 'done'),
-        ]).call_id.filtered(lambda call: call != self.origin_call_id and not call.is_reached and not call.is_excluded
-                            and call.customer_number == self.customer_number
-                            and (call.direction == 'inbound' or self.direction == 'outbound'
-                                 or call._moment() < self.origin_call_id._moment()))
-        return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(self._precedence)[:1]
+        """The first loss that joined the callback and still waits for it; or our own attempts, that
+        the loss took over."""
+        losses = (
+            self.env['telephony.effect']
+            .search(
+                [
+                    ('callback_id', '=', self.id),
+                    ('kind', '=', 'callback'),
+                    ('state', '=', 'done'),
+                ]
+            )
+            .call_id.filtered(
+                lambda call: call != self.origin_call_id
+                and not call.is_reached
+                and not call.is_excluded
+                and call.customer_number == self.customer_number
+                and (
+                    call.direction == 'inbound'
+                    or self.direction == 'outbound'
+                    or call._moment() < self.origin_call_id._moment()
+                )
+            )
+        )
+        return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(
+            self._precedence
+        )[:1]
 
     def _withdraw(self):
-        """It should never have been opened: it belongs to the next loss that joined it, or else goes without a trace, unless
-        somebody has already called."""
+        """It should never have been opened: it belongs to the next loss that joined it, or else
+        goes without a trace, unless somebody has already called."""
         for callback in self:
             if callback.state == 'open' and (heir := callback._heir()):
                 callback.origin_call_id.callback_id = False
                 heir.callback_id = callback
                 callback.origin_call_id = heir
                 callback._recount()
-            elif callback.attempt_count > (callback.origin_call_id.direction == 'outbound') or callback.state != 'open':
-                callback._close('cancelled', _lt("The call was answered after all"), kind='withdrawn')
+            elif (
+                callback.attempt_count > (callback.origin_call_id.direction == 'outbound')
+                or callback.state != 'open'
+            ):
+                callback._close(
+                    'cancelled', _lt("The call was answered after all"), kind='withdrawn'
+                )
             else:
                 callback.unlink()

@@ -13,27 +13,46 @@ _logger = logging.getLogger(__name__)
 
 
 class TelephonyCallback(models.Model):
-    """The clock of the debts: late ones change their column and are told to whom they are a matter, once each; what
-    belongs to somebody who is away goes to somebody who is there; a number that is no customer's any more is not called."""
+    """The clock of the debts: late ones change their column and are told to whom they are a matter,
+    once each; what belongs to somebody who is away goes to somebody who is there; a number that is
+    no customer's any more is not called."""
+
     _inherit = 'telephony.callback'
 
     check_at = fields.Datetime(readonly=True, help="When the clock looks at it next.")
     escalation = fields.Selection(
         [('0', "Nobody told"), ('1', "Team leader told"), ('2', "Supervisor told")],
-        string="Escalated", readonly=True, default='0', required=True)
+        string="Escalated",
+        readonly=True,
+        default='0',
+        required=True,
+    )
     told_user_ids = fields.Many2many(
-        'res.users', 'telephony_callback_told_user_rel', string="Told", readonly=True,
-        help="Who was told that it is late, once each.")
+        'res.users',
+        'telephony_callback_told_user_rel',
+        string="Told",
+        readonly=True,
+        help="Who was told that it is late, once each.",
+    )
     absent_user_id = fields.Many2one(
-        'res.users', string="Instead Of", readonly=True, ondelete='set null', help="Whose it was, but who is away.")
+        'res.users',
+        string="Instead Of",
+        readonly=True,
+        ondelete='set null',
+        help="Whose it was, but who is away.",
+    )
 
     _check_idx = models.Index("(check_at) WHERE check_at IS NOT NULL")
 
     @api.model_create_multi
     def create(self, vals_list):
         # known at once, mostly: no second statement for each
-        callbacks = super().create([{'check_at': vals.get('state', 'open') == 'open' and vals.get('due_at'), **vals}
-                                    for vals in vals_list])
+        callbacks = super().create(
+            [
+                {'check_at': vals.get('state', 'open') == 'open' and vals.get('due_at'), **vals}
+                for vals in vals_list
+            ]
+        )
         callbacks._start_clock()
         return callbacks
 
@@ -54,13 +73,18 @@ class TelephonyCallback(models.Model):
 
     def _wake_clock(self):
         """Ask for the scheduled action at the moments that these callbacks wait for."""
-        wake_cron(self.env, 'crm_telephony.ir_cron_callback_clock', self.filtered('check_at').mapped('check_at'))
+        wake_cron(
+            self.env,
+            'crm_telephony.ir_cron_callback_clock',
+            self.filtered('check_at').mapped('check_at'),
+        )
 
     # === SCHEDULED ACTION === #
 
     @api.model
     def _cron_clock(self, batch_size=100):
-        """Late columns, escalation and absent owners, in batches; one bad record never stops the rest."""
+        """Late columns, escalation and absent owners, in batches; one bad record never stops the
+        rest."""
         try:
             self._cancel_colleagues()
             self._reassign_absent()
@@ -75,13 +99,16 @@ class TelephonyCallback(models.Model):
             except CONCURRENCY_ERRORS:  # somebody works on one of them: the next turn
                 self.env.cr.rollback()
                 self.env.ref('crm_telephony.ir_cron_callback_clock')._trigger(
-                    fields.Datetime.now() + timedelta(minutes=1))
-                self.env.cr.commit()    # pylint: disable=invalid-commit
+                    fields.Datetime.now() + timedelta(minutes=1)
+                )
+                self.env.cr.commit()  # pylint: disable=invalid-commit
                 return
-            except Exception:   # noqa: BLE001 - find the one that is bad
+            except Exception:  # noqa: BLE001 - find the one that is bad
                 for callback in callbacks:
                     callback._tick_alone()
-            if not self.env['ir.cron']._commit_progress(len(callbacks), remaining=self.search_count(domain)):
+            if not self.env['ir.cron']._commit_progress(
+                len(callbacks), remaining=self.search_count(domain)
+            ):
                 break
 
     def _tick_alone(self):
@@ -97,7 +124,7 @@ class TelephonyCallback(models.Model):
     def _tick(self):
         """It is time to look at these. Nobody is told twice, and nobody out of working hours."""
         now = fields.Datetime.now()
-        self.modified(['due_at'])   # time has gone on: open ones are late now
+        self.modified(['due_at'])  # time has gone on: open ones are late now
         letters = defaultdict(self.browse)
         for callback, hours in self._working_hours():
             if callback.state != 'open' or callback.due_at > now:
@@ -111,7 +138,12 @@ class TelephonyCallback(models.Model):
                     callback.check_at = moment
                     break
                 users = callback._escalate_to(level)
-                callback.write({'escalation': level, 'told_user_ids': [fields.Command.link(user.id) for user in users]})
+                callback.write(
+                    {
+                        'escalation': level,
+                        'told_user_ids': [fields.Command.link(user.id) for user in users],
+                    }
+                )
                 for user in users:
                     letters[user] |= callback
         self._wake_clock()
@@ -122,25 +154,49 @@ class TelephonyCallback(models.Model):
     def _escalation_steps(self):
         """What is still to be told: [(level, working minutes after the due time), …]."""
         company = self.company_id
-        steps = [('1', company.telephony_escalate_minutes), ('2', company.telephony_escalate_again_minutes)]
-        return [(level, minutes) for level, minutes in steps if level > self.escalation and minutes >= 0]
+        steps = [
+            ('1', company.telephony_escalate_minutes),
+            ('2', company.telephony_escalate_again_minutes),
+        ]
+        return [
+            (level, minutes) for level, minutes in steps if level > self.escalation and minutes >= 0
+        ]
 
     def _escalate_to(self, level):
-        """Whose matter a late callback is: first the team leader's, where there is one, then the supervisors'."""
-        leader = self._available(self.team_id.filtered('active').user_id.filtered(
-            lambda user: user._is_telephonist())) - self.user_id if level == '1' else False
-        return (leader or self.company_id._telephony_supervisors() - self.user_id) - self.told_user_ids
+        """Whose matter a late callback is: first the team leader's, where there is one, then the
+        supervisors'."""
+        leader = (
+            self._available(
+                self.team_id.filtered('active').user_id.filtered(
+                    lambda user: user._is_telephonist()
+                )
+            )
+            - self.user_id
+            if level == '1'
+            else False
+        )
+        return (
+            leader or self.company_id._telephony_supervisors() - self.user_id
+        ) - self.told_user_ids
 
     @api.model
     def _cancel_colleagues(self):
-        """Nobody calls back a contact who has become a colleague, or a number that has become ours or is to be ignored; unless
-        a person said whose call it is."""
+        """Nobody calls back a contact who has become a colleague, or a number that has become ours
+        or is to be ignored; unless a person said whose call it is."""
         is_open = Domain('state', '=', 'open')
-        for company, numbers in self._read_group(is_open, ['company_id'], ['customer_number:array_agg']):
+        for company, numbers in self._read_group(
+            is_open, ['company_id'], ['customer_number:array_agg']
+        ):
             reasons = self.env['telephony.matcher']._no_customers(company, numbers)
             callbacks = self.search(
-                is_open & Domain('company_id', '=', company.id) & Domain('customer_number', 'in', list(reasons)), order='id')
-            for callback in callbacks.filtered(lambda callback: callback.origin_call_id.match_state != 'manual'):
+                is_open
+                & Domain('company_id', '=', company.id)
+                & Domain('customer_number', 'in', list(reasons)),
+                order='id',
+            )
+            for callback in callbacks.filtered(
+                lambda callback: callback.origin_call_id.match_state != 'manual'
+            ):
                 try:
                     with self.env.cr.savepoint():
                         callback._close('cancelled', reasons[callback.customer_number])
@@ -153,12 +209,23 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _away(self, users, moment):
-        """Those of the users who are on leave then (naive UTC), by the working calendar of their resource."""
+        """Those of the users who are on leave then (naive UTC), by the working calendar of their
+        resource."""
         resources = users.sudo().resource_ids
-        leaves = self.env['resource.calendar.leaves'].sudo().search([
-            ('resource_id', 'in', resources.ids), ('time_type', '=', 'leave'),
-            ('date_from', '<=', moment), ('date_to', '>=', moment),
-        ]) if resources else self.env['resource.calendar.leaves'].sudo()
+        leaves = (
+            self.env['resource.calendar.leaves']
+            .sudo()
+            .search(
+                [
+                    ('resource_id', 'in', resources.ids),
+                    ('time_type', '=', 'leave'),
+                    ('date_from', '<=', moment),
+                    ('date_to', '>=', moment),
+                ]
+            )
+            if resources
+            else self.env['resource.calendar.leaves'].sudo()
+        )
         return users & leaves.resource_id.user_id
 
     def _available(self, users):
@@ -169,18 +236,26 @@ class TelephonyCallback(models.Model):
     def _successors(self):
         """Who is responsible after the owner, the nearest first."""
         call = self.origin_call_id
-        return self._chain(
-            self.company_id, self.lead_id, self.partner_id, call.number_id, call.user_id | call.leg_ids.user_id,
-        ) | self.team_id.user_id
+        return (
+            self._chain(
+                self.company_id,
+                self.lead_id,
+                self.partner_id,
+                call.number_id,
+                call.user_id | call.leg_ids.user_id,
+            )
+            | self.team_id.user_id
+        )
 
     @api.model
     def _reassign_absent(self):
-        """What its owner cannot do in time, because he is on leave or gone, goes to the next who is responsible. Who took it
-        or was given it during his leave keeps it."""
+        """What its owner cannot do in time, because he is on leave or gone, goes to the next who is
+        responsible. Who took it or was given it during his leave keeps it."""
         self.flush_model()
         now = fields.Datetime.now()
-        rows = self.env.execute_query(SQL(
-            """ SELECT callback.id FROM telephony_callback callback
+        rows = self.env.execute_query(
+            SQL(
+                """ SELECT callback.id FROM telephony_callback callback
                   JOIN res_users owner ON owner.id = callback.user_id
                  WHERE callback.state = 'open' AND (NOT owner.active OR NOT EXISTS (
                        SELECT 1 FROM res_company_users_rel member
@@ -191,7 +266,10 @@ class TelephonyCallback(models.Model):
                         WHERE resource.user_id = owner.id AND leave.time_type = 'leave'
                           AND (callback.taken_at IS NULL OR callback.taken_at < leave.date_from)
                           AND GREATEST(callback.due_at, %s) BETWEEN leave.date_from AND leave.date_to))
-              ORDER BY callback.id """, now))
+              ORDER BY callback.id """,
+                now,
+            )
+        )
         letters = defaultdict(self.browse)
         for callback in self.browse(row[0] for row in rows):
             try:
@@ -213,14 +291,18 @@ class TelephonyCallback(models.Model):
             return False
         self.write({'user_id': stand_in.id, 'absent_user_id': absent.id, 'taken_at': False})
         _ = self.with_context(lang=self.company_id._telephony_lang()).env._
-        self._message_log(body=_(
-            "%(absent)s is away: %(user)s calls back.", absent=absent.name, user=stand_in.name))
+        self._message_log(
+            body=_(
+                "%(absent)s is away: %(user)s calls back.", absent=absent.name, user=stand_in.name
+            )
+        )
         return True
 
     # === LETTERS === #
 
     def _send_letter(self, user, kind):
-        """One notification about all of these, in Odoo's inbox or by e-mail as the user likes it, in his language.
+        """One notification about all of these, in Odoo's inbox or by e-mail as the user likes it,
+        in his language.
 
         :param str kind: `late` or `reassigned`
         """
@@ -228,24 +310,44 @@ class TelephonyCallback(models.Model):
         _ = callbacks.env._
         count = len(callbacks)
         if kind == 'late':
-            subject = _("Late: %(what)s", what=callbacks.display_name) if count == 1 else \
-                _("%(count)s customers wait for a late call", count=count)
+            subject = (
+                _("Late: %(what)s", what=callbacks.display_name)
+                if count == 1
+                else _("%(count)s customers wait for a late call", count=count)
+            )
         else:
-            subject = _("Now yours: %(what)s", what=callbacks.display_name) if count == 1 else \
-                _("%(count)s callbacks are yours now", count=count)
+            subject = (
+                _("Now yours: %(what)s", what=callbacks.display_name)
+                if count == 1
+                else _("%(count)s callbacks are yours now", count=count)
+            )
         body = callbacks.env['ir.qweb']._render(
-            'crm_telephony.telephony_callback_letter', {'callbacks': callbacks, 'kind': kind}, minimal_qcontext=True)
+            'crm_telephony.telephony_callback_letter',
+            {'callbacks': callbacks, 'kind': kind},
+            minimal_qcontext=True,
+        )
         thread = callbacks if count == 1 else callbacks.browse()
         thread.message_notify(
-            partner_ids=user.partner_id.ids, subject=subject, body=body, force_send=False,
-            author_id=self.env.ref('base.partner_root').id, model_description=_("Callback"),
-            email_layout_xmlid='mail.mail_notification_light')
+            partner_ids=user.partner_id.ids,
+            subject=subject,
+            body=body,
+            force_send=False,
+            author_id=self.env.ref('base.partner_root').id,
+            model_description=_("Callback"),
+            email_layout_xmlid='mail.mail_notification_light',
+        )
 
     def _letter_line(self, kind):
         """What a letter says of this one, in the language and zone of the environment."""
         if kind == 'late':
             return self.env._(
-                "Late by %(minutes)s working minutes, responsible: %(user)s.", minutes=self.late_minutes,
-                user=self.user_id.name or self.env._("nobody"))
+                "Late by %(minutes)s working minutes, responsible: %(user)s.",
+                minutes=self.late_minutes,
+                user=self.user_id.name or self.env._("nobody"),
+            )
         due = format_datetime(self.env, self.due_at, dt_format='short')
-        return self.env._("To be called before %(time)s, instead of %(user)s.", time=due, user=self.absent_user_id.name)
+        return self.env._(
+            "To be called before %(time)s, instead of %(user)s.",
+            time=due,
+            user=self.absent_user_id.name,
+        )

@@ -3,6 +3,7 @@ from odoo import fields, models
 
 class TelephonyCallbackReason(models.Model):
     """Why nobody calls back: what a person says who cancels a callback."""
+
     _name = 'telephony.callback.reason'
     _description = "Reason to cancel a callback"
     _order = 'sequence, id'

@@ -37,7 +37,9 @@ EDITABLE = {'partner_id', 'lead_id', 'note', 'disposition_id'}
 
 def next_try(attempts):
     """When what has failed so often is tried again, False when never."""
-    return attempts <= len(RETRY_MINUTES) and fields.Datetime.now() + timedelta(minutes=RETRY_MINUTES[attempts - 1])
+    return attempts <= len(RETRY_MINUTES) and fields.Datetime.now() + timedelta(
+        minutes=RETRY_MINUTES[attempts - 1]
+    )
 
 
 def clock(seconds):
@@ -48,18 +50,24 @@ def clock(seconds):
 
 
 def label_of(record, name):
-    """What a selection field of the record shows, in the language of its environment; '' for nothing."""
+    """What a selection field of the record shows, in the language of its environment; '' for
+    nothing."""
     return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
 
 
 def labels(model, names):
     """What these fields of a model are called, in the language of its environment."""
-    return ", ".join(sorted(
-        model._fields[name]._description_string(model.env) if name in model._fields else name for name in names))
+    return ", ".join(
+        sorted(
+            model._fields[name]._description_string(model.env) if name in model._fields else name
+            for name in names
+        )
+    )
 
 
 def trigram(definition):
-    """An index that is made where the database has pg_trgm; without it the search is only slower."""
+    """An index that is made where the database has pg_trgm; without it the search is only
+    slower."""
     return lambda registry: definition if registry.has_trigram else ''
 
 
@@ -78,10 +86,11 @@ def _differs(record, name, value):
 class TelephonyCall(models.Model):
     """One call, one row, whatever number of phones rang.
 
-    The facts are the fold of the call's events and are written by :meth:`_file` alone. Whom it belongs to comes from
-    the matcher until a person decides otherwise. What follows from an ended call (chatter, callbacks) is done by
-    scheduled action, never in the webhook.
+    The facts are the fold of the call's events and are written by :meth:`_file` alone. Whom it
+    belongs to comes from the matcher until a person decides otherwise. What follows from an ended
+    call (chatter, callbacks) is done by scheduled action, never in the webhook.
     """
+
     _name = 'telephony.call'
     _description = "Phone call"
     _inherit = ['telephony.other.side']
@@ -89,117 +98,228 @@ class TelephonyCall(models.Model):
     _check_company_auto = True
 
     account_id = fields.Many2one(
-        'telephony.account', string="PBX", readonly=True, ondelete='restrict', help="None where the call was logged by hand.")
+        'telephony.account',
+        string="PBX",
+        readonly=True,
+        ondelete='restrict',
+        help="None where the call was logged by hand.",
+    )
     company_id = fields.Many2one(
-        'res.company', compute='_compute_company_id', store=True, precompute=True, readonly=False, required=True)
+        'res.company',
+        compute='_compute_company_id',
+        store=True,
+        precompute=True,
+        readonly=False,
+        required=True,
+    )
     external_id = fields.Char(string="PBX Call ID", readonly=True, copy=False)
     direction = fields.Selection(
-        [('inbound', "Inbound"), ('outbound', "Outbound"), ('internal', "Internal")], required=True, readonly=True)
+        [('inbound', "Inbound"), ('outbound', "Outbound"), ('internal', "Internal")],
+        required=True,
+        readonly=True,
+    )
     caller_number = fields.Char(string="Caller", readonly=True)
     called_number = fields.Char(string="Called", readonly=True)
-    customer_number = fields.Char(string="Customer's Number", readonly=True, help="The outside party, as +77771234567.")
+    customer_number = fields.Char(
+        string="Customer's Number", readonly=True, help="The outside party, as +77771234567."
+    )
     who = fields.Char(string="Number", compute='_compute_who')
     number_search = fields.Char(
-        string="Number or Name", compute='_compute_who', search='_search_number_search',
-        help="Any part of a number in any spelling, or of the name of a contact, a deal or whom it names.")
+        string="Number or Name",
+        compute='_compute_who',
+        search='_search_number_search',
+        help="Any part of a number in any spelling, or of the name of a contact, a deal or whom it names.",
+    )
     number_id = fields.Many2one(
-        'telephony.number', string="Company Number", readonly=True, index='btree_not_null', ondelete='set null')
+        'telephony.number',
+        string="Company Number",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+    )
     start_at = fields.Datetime(string="Start", readonly=True)
     start_hour = fields.Integer(
-        string="Hour of Day", compute='_compute_start_hour', search='_search_start_hour', aggregator=None,
-        help="In the time zone of whoever looks.")
+        string="Hour of Day",
+        compute='_compute_start_hour',
+        search='_search_start_hour',
+        aggregator=None,
+        help="In the time zone of whoever looks.",
+    )
     answered_at = fields.Datetime(string="Answered", readonly=True)
     ended_at = fields.Datetime(string="End", readonly=True)
     wait_seconds = fields.Integer(
-        string="Wait (s)", readonly=True, aggregator='avg', help="From the start to the answer, or to the end.")
+        string="Wait (s)",
+        readonly=True,
+        aggregator='avg',
+        help="From the start to the answer, or to the end.",
+    )
     talk_seconds = fields.Integer(
-        string="Talk (s)", readonly=True, aggregator='sum', help="From the first answer by a person to the end.")
+        string="Talk (s)",
+        readonly=True,
+        aggregator='sum',
+        help="From the first answer by a person to the end.",
+    )
     wait_clock = fields.Char(string="Wait", compute='_compute_clocks')
     talk_clock = fields.Char(string="Talk", compute='_compute_clocks')
     state = fields.Selection(
         [('ringing', "Ringing"), ('in_progress', "In progress"), ('ended', "Ended")],
-        required=True, default='ringing', readonly=True)
+        required=True,
+        default='ringing',
+        readonly=True,
+    )
     outcome = fields.Selection(OUTCOMES, readonly=True)
     end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
-    doubts = fields.Char(readonly=True, help="What the PBX left out or told wrong, so that something near it stands here.")
+    doubts = fields.Char(
+        readonly=True,
+        help="What the PBX left out or told wrong, so that something near it stands here.",
+    )
     doubt_text = fields.Char(compute='_compute_doubt_text')
     end_reason = WordsField(
-        string="Cleared", readonly=True, copy=False,
-        help="Who said that nobody was on the line any more, when the PBX told no end.")
-    is_short = fields.Boolean(string="Short", readonly=True, help="Answered, but too short to count as a contact.")
+        string="Cleared",
+        readonly=True,
+        copy=False,
+        help="Who said that nobody was on the line any more, when the PBX told no end.",
+    )
+    is_short = fields.Boolean(
+        string="Short", readonly=True, help="Answered, but too short to count as a contact."
+    )
     is_reached = fields.Boolean(
-        string="Reached", compute='_compute_is_reached', store=True, precompute=True,
-        help="The customer and somebody of us really talked: long enough, or to a result that counts as reached.")
+        string="Reached",
+        compute='_compute_is_reached',
+        store=True,
+        precompute=True,
+        help="The customer and somebody of us really talked: long enough, or to a result that counts as reached.",
+    )
     extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
     user_id = fields.Many2one(
-        'res.users', string="Employee", readonly=True, ondelete='set null',
-        help="Who took the call first, or placed it.")
+        'res.users',
+        string="Employee",
+        readonly=True,
+        ondelete='set null',
+        help="Who took the call first, or placed it.",
+    )
     is_mine = fields.Boolean(
-        store=False, search='_search_is_mine',
-        help="Whoever looks took or placed the call, or it rang at a phone of theirs.")
+        store=False,
+        search='_search_is_mine',
+        help="Whoever looks took or placed the call, or it rang at a phone of theirs.",
+    )
     queue = fields.Char(readonly=True)
     attempt = fields.Integer(
-        readonly=True, aggregator=None,
-        help="Which attempt this is to reach the customer's number without success in between.")
+        readonly=True,
+        aggregator=None,
+        help="Which attempt this is to reach the customer's number without success in between.",
+    )
     leg_ids = fields.One2many('telephony.call.leg', 'call_id', string="Phones", readonly=True)
-    recording_ids = fields.One2many('telephony.recording', 'call_id', string="Recordings", readonly=True)
+    recording_ids = fields.One2many(
+        'telephony.recording', 'call_id', string="Recordings", readonly=True
+    )
     has_recording = fields.Boolean(compute='_compute_has_recording', search='_search_has_recording')
     event_ids = fields.One2many(
-        'telephony.event', 'call_id', string="PBX Events", readonly=True, groups='crm_telephony.group_admin')
+        'telephony.event',
+        'call_id',
+        string="PBX Events",
+        readonly=True,
+        groups='crm_telephony.group_admin',
+    )
 
     partner_id = fields.Many2one(
-        'res.partner', string="Contact", check_company=True, ondelete='set null')
-    lead_id = fields.Many2one(
-        'crm.lead', string="Deal", check_company=True, ondelete='set null')
+        'res.partner', string="Contact", check_company=True, ondelete='set null'
+    )
+    lead_id = fields.Many2one('crm.lead', string="Deal", check_company=True, ondelete='set null')
     match_state = fields.Selection(
-        [('none', "Nobody"), ('auto', "Found"), ('ambiguous', "To be chosen"), ('manual', "Set by hand")],
-        string="Match", required=True, default='none', readonly=True)
+        [
+            ('none', "Nobody"),
+            ('auto', "Found"),
+            ('ambiguous', "To be chosen"),
+            ('manual', "Set by hand"),
+        ],
+        string="Match",
+        required=True,
+        default='none',
+        readonly=True,
+    )
     match_reason = WordsField(string="Why", readonly=True)
     match_points = fields.Char(
-        string="Points", compute='_compute_match_points', groups='crm_telephony.group_admin',
-        help="What the reasons weighed when the deal was found.")
+        string="Points",
+        compute='_compute_match_points',
+        groups='crm_telephony.group_admin',
+        help="What the reasons weighed when the deal was found.",
+    )
     is_excluded = fields.Boolean(
-        string="No Customer", readonly=True, help="A colleague's or an ignored number: nobody to call back.")
+        string="No Customer",
+        readonly=True,
+        help="A colleague's or an ignored number: nobody to call back.",
+    )
     note = fields.Text()
     result_line = fields.Char(
-        string="Result and Note", compute='_compute_result_line', help="What came of it, in one line for lists.")
+        string="Result and Note",
+        compute='_compute_result_line',
+        help="What came of it, in one line for lists.",
+    )
 
     callback_id = fields.Many2one(
-        'telephony.callback', string="Callback", readonly=True, index='btree_not_null', ondelete='set null',
-        help="The callback that this call opened.")
+        'telephony.callback',
+        string="Callback",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+        help="The callback that this call opened.",
+    )
     callback_state = fields.Selection(related='callback_id.state', string="Callback State")
     is_called_back = fields.Boolean(
-        readonly=True, copy=False, help="A lost call whose customer was reached afterwards, by anyone on any line.")
-    # a column of its own: of two conditions that hang together PostgreSQL expects far more rows than there are
+        readonly=True,
+        copy=False,
+        help="A lost call whose customer was reached afterwards, by anyone on any line.",
+    )
+    # a column of its own: of two conditions that hang together PostgreSQL expects far more rows
+    # than there are
     is_not_called_back = fields.Boolean(
-        readonly=True, copy=False, help="A lost call of a known number, and nobody has reached the customer since.")
+        readonly=True,
+        copy=False,
+        help="A lost call of a known number, and nobody has reached the customer since.",
+    )
     follow_up = fields.Selection(
-        [('todo', "To do"), ('done', "Done"), ('error', "Error")], readonly=True,
-        help="Whether chatter and callbacks were brought up to date since the call last changed.")
+        [('todo', "To do"), ('done', "Done"), ('error', "Error")],
+        readonly=True,
+        help="Whether chatter and callbacks were brought up to date since the call last changed.",
+    )
     follow_up_error = WordsField(string="Follow-up Failed", readonly=True)
     follow_up_attempts = fields.Integer(readonly=True)
     follow_up_next_at = fields.Datetime(readonly=True)
-    message_id = fields.Many2one('mail.message', readonly=True, index='btree_not_null', ondelete='set null')
-    is_sealed = fields.Boolean(readonly=True, help="The events of this call are past their retention: it is final.")
+    message_id = fields.Many2one(
+        'mail.message', readonly=True, index='btree_not_null', ondelete='set null'
+    )
+    is_sealed = fields.Boolean(
+        readonly=True, help="The events of this call are past their retention: it is final."
+    )
 
     _external_uniq = models.UniqueIndex('(account_id, external_id)', "This call is already logged.")
     _start_idx = models.Index('(start_at DESC, id DESC)')
     _user_idx = models.Index('(user_id, start_at DESC) WHERE user_id IS NOT NULL')
     _partner_idx = models.Index('(partner_id, start_at DESC) WHERE partner_id IS NOT NULL')
     _lead_idx = models.Index('(lead_id, start_at DESC) WHERE lead_id IS NOT NULL')
-    _customer_idx = models.Index('(customer_number, start_at DESC) WHERE customer_number IS NOT NULL')
-    # Without PostgreSQL's list of entries still to be sorted in: it is read as a whole by each look-up of a number, for which
-    # the planner takes this index too as long as the table is young.
-    _customer_trgm_idx = models.Index(trigram('USING gin (customer_number gin_trgm_ops) WITH (fastupdate = off)'))
-    _inside_trgm_idx = models.Index(trigram(
-        "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) WITH (fastupdate = off) "
-        "WHERE customer_number = '' OR customer_number IS NULL"))
+    _customer_idx = models.Index(
+        '(customer_number, start_at DESC) WHERE customer_number IS NOT NULL'
+    )
+    # Without PostgreSQL's list of entries still to be sorted in: it is read as a whole by each
+    # look-up of a number, for which the planner takes this index too as long as the table is young.
+    _customer_trgm_idx = models.Index(
+        trigram('USING gin (customer_number gin_trgm_ops) WITH (fastupdate = off)')
+    )
+    _inside_trgm_idx = models.Index(
+        trigram(
+            "USING gin (caller_number gin_trgm_ops, called_number gin_trgm_ops) WITH (fastupdate = off) "
+            "WHERE customer_number = '' OR customer_number IS NULL"
+        )
+    )
     _follow_up_idx = models.Index("(id) WHERE follow_up = 'todo'")
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
     # with the company, by which every reader is narrowed: counted without a look at the calls
-    _not_called_back_idx = models.Index("(start_at DESC, id DESC, company_id) WHERE is_not_called_back")
+    _not_called_back_idx = models.Index(
+        "(start_at DESC, id DESC, company_id) WHERE is_not_called_back"
+    )
 
     # === COMPUTES AND SEARCHES === #
 
@@ -213,17 +333,27 @@ class TelephonyCall(models.Model):
     def _compute_display_name(self):
         for call in self:
             who = call.customer_name or call.who
-            call.display_name = self.env._("Call from %(who)s", who=who) if call.direction == 'inbound' else (
-                self.env._("Call to %(who)s", who=who if call.direction == 'outbound' else call.called_number))
+            call.display_name = (
+                self.env._("Call from %(who)s", who=who)
+                if call.direction == 'inbound'
+                else (
+                    self.env._(
+                        "Call to %(who)s",
+                        who=who if call.direction == 'outbound' else call.called_number,
+                    )
+                )
+            )
 
     @api.depends('outcome', 'is_short', 'end_unknown', 'answered_at', 'disposition_id')
     def _compute_is_reached(self):
-        """The one place that says so. A result that gets another meaning, like a new threshold, does not rewrite past calls.
-        Where the PBX never told the end, the employee's word is all there is."""
+        """The one place that says so. A result that gets another meaning, like a new threshold,
+        does not rewrite past calls. Where the PBX never told the end, the employee's word is all
+        there is."""
         for call in self:
             talked = call.outcome == 'answered' or call.end_unknown and call.answered_at
             call.is_reached = bool(talked) and (
-                call.disposition_id.counts_as_reached or bool(call.outcome) and not call.is_short)
+                call.disposition_id.counts_as_reached or bool(call.outcome) and not call.is_short
+            )
 
     @api.depends('direction', 'customer_phone', 'caller_number', 'called_number')
     def _compute_who(self):
@@ -237,14 +367,25 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _search_number_search(self, operator, value):
-        """Digits find numbers whatever their spelling: blanks, brackets, 8 for +7, 00 for +. Anything else is a name."""
+        """Digits find numbers whatever their spelling: blanks, brackets, 8 for +7, 00 for +.
+        Anything else is a name."""
         if operator not in ('in', 'ilike'):
             return NotImplemented
         return Domain.OR(
-            self._number_domain(text) if re.fullmatch(r'[\d\s()+.*\-/]+', text) else
-            Domain('partner_id', 'ilike', text) | Domain('lead_id', 'any', Domain.OR(
-                Domain(name, 'ilike', text) for name in ('display_name', 'contact_name', 'partner_name')))
-            for text in ([value] if isinstance(value, str) else value) if text)
+            self._number_domain(text)
+            if re.fullmatch(r'[\d\s()+.*\-/]+', text)
+            else Domain('partner_id', 'ilike', text)
+            | Domain(
+                'lead_id',
+                'any',
+                Domain.OR(
+                    Domain(name, 'ilike', text)
+                    for name in ('display_name', 'contact_name', 'partner_name')
+                ),
+            )
+            for text in ([value] if isinstance(value, str) else value)
+            if text
+        )
 
     @api.model
     def _number_domain(self, text):
@@ -254,11 +395,14 @@ class TelephonyCall(models.Model):
         patterns = [f'%{digits}%']
         if digits.startswith('8'):
             patterns.append(f'+7{digits[1:]}%')
-        elif digits.startswith('0'):    # 00 for +, or the 0 before an area code
+        elif digits.startswith('0'):  # 00 for +, or the 0 before an area code
             patterns.append(f'%{digits.lstrip("0")}%')
         outside = Domain.OR(Domain('customer_number', '=ilike', pattern) for pattern in patterns)
         inside = Domain.OR(
-            Domain(name, '=ilike', pattern) for name in ('caller_number', 'called_number') for pattern in patterns)
+            Domain(name, '=ilike', pattern)
+            for name in ('caller_number', 'called_number')
+            for pattern in patterns
+        )
         return outside | Domain('customer_number', '=', False) & inside
 
     @api.depends('match_reason')
@@ -267,22 +411,39 @@ class TelephonyCall(models.Model):
         """The sums are facts of the reason that its sentence does not tell."""
         for call in self:
             facts, _ = getattr(call.match_reason, 'values', {}), self.env._
-            parts = [f'{told(self.env, reason)} {points:+}' for reason, points in zip(
-                facts.get('reasons', ()), facts.get('points', ()), strict=False)]
+            parts = [
+                f'{told(self.env, reason)} {points:+}'
+                for reason, points in zip(
+                    facts.get('reasons', ()), facts.get('points', ()), strict=False
+                )
+            ]
             if 'next' in facts:
-                parts.append(_("in all %(score)s, the next deal %(next)s", score=facts['score'], next=facts['next']))
+                parts.append(
+                    _(
+                        "in all %(score)s, the next deal %(next)s",
+                        score=facts['score'],
+                        next=facts['next'],
+                    )
+                )
             call.match_points = ', '.join(parts) or False
 
     @api.depends('disposition_id', 'note')
     @api.depends_context('lang')
     def _compute_result_line(self):
         for call in self:
-            call.result_line = ": ".join(filter(None, (call.disposition_id.name, ' '.join((call.note or '').split())))) or False
+            call.result_line = (
+                ": ".join(
+                    filter(None, (call.disposition_id.name, ' '.join((call.note or '').split())))
+                )
+                or False
+            )
 
     @api.depends('start_at')
     def _compute_start_hour(self):
         for call in self:
-            call.start_hour = fields.Datetime.context_timestamp(self, call.start_at).hour if call.start_at else 0
+            call.start_hour = (
+                fields.Datetime.context_timestamp(self, call.start_at).hour if call.start_at else 0
+            )
 
     def _search_start_hour(self, operator, value):
         return Domain('start_at.hour_number', operator, value)
@@ -293,10 +454,13 @@ class TelephonyCall(models.Model):
         return super()._read_group_groupby(alias, groupby_spec, query)
 
     def _search_is_mine(self, operator, value):
-        """One's own phones are nobody's secret: the rules of legs, which ask for each call who may read it, are left out."""
+        """One's own phones are nobody's secret: the rules of legs, which ask for each call who may
+        read it, are left out."""
         if operator != 'in':
             return NotImplemented
-        mine = Domain('user_id', '=', self.env.uid) | Domain('leg_ids', 'any!', [('user_id', '=', self.env.uid)])
+        mine = Domain('user_id', '=', self.env.uid) | Domain(
+            'leg_ids', 'any!', [('user_id', '=', self.env.uid)]
+        )
         return mine if True in value else ~mine
 
     @api.depends('wait_seconds', 'talk_seconds')
@@ -310,24 +474,39 @@ class TelephonyCall(models.Model):
     def _compute_doubt_text(self):
         _ = self.env._
         sentences = {
-            'time': _("The PBX told no time that can be true: times are those at which Odoo heard of the call."),
-            'duration': _("The PBX told a duration that no call has: wait and talk are taken from the times."),
+            'time': _(
+                "The PBX told no time that can be true: times are those at which Odoo heard of the call."
+            ),
+            'duration': _(
+                "The PBX told a duration that no call has: wait and talk are taken from the times."
+            ),
             'direction': _("The PBX did not tell the direction: it is taken from who called whom."),
         }
         for call in self:
-            call.doubt_text = ' '.join(sentences[what] for what in (call.doubts or '').split(',') if what) or False
+            call.doubt_text = (
+                ' '.join(sentences[what] for what in (call.doubts or '').split(',') if what)
+                or False
+            )
 
     @api.depends('recording_ids')
     def _compute_has_recording(self):
-        with_recording = {call.id for call, in self.env['telephony.recording']._read_group(
-            [('call_id', 'in', self.ids)], ['call_id'])}
+        with_recording = {
+            call.id
+            for (call,) in self.env['telephony.recording']._read_group(
+                [('call_id', 'in', self.ids)], ['call_id']
+            )
+        }
         for call in self:
             call.has_recording = call.id in with_recording
 
     def _search_has_recording(self, operator, value):
         if operator != 'in':
             return NotImplemented
-        return Domain('recording_ids', '!=', False) if True in value else Domain('recording_ids', '=', False)
+        return (
+            Domain('recording_ids', '!=', False)
+            if True in value
+            else Domain('recording_ids', '=', False)
+        )
 
     @api.model
     def _served_condition(self):
@@ -336,15 +515,20 @@ class TelephonyCall(models.Model):
             """reached.customer_number = lost.customer_number
                AND reached.company_id = lost.company_id
                AND reached.is_reached
-               AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at)""")
+               AND COALESCE(reached.ended_at, reached.start_at) >= COALESCE(lost.ended_at, lost.start_at)"""
+        )
 
     # === CRUD === #
 
     def write(self, vals):
         if not self.env.su:
             if forbidden := set(vals) - EDITABLE:
-                raise AccessError(self.env._(
-                    "The PBX tells these facts, nobody changes them: %(fields)s", fields=labels(self, forbidden)))
+                raise AccessError(
+                    self.env._(
+                        "The PBX tells these facts, nobody changes them: %(fields)s",
+                        fields=labels(self, forbidden),
+                    )
+                )
             if {'partner_id', 'lead_id'} & set(vals):
                 return self._attach_by_hand(vals)
         return super().write(vals)
@@ -356,18 +540,25 @@ class TelephonyCall(models.Model):
         if self.env['telephony.account'].sudo().search_count([], limit=1):
             return message
         if self.env.user.has_group('crm_telephony.group_admin'):
-            return (message or Markup()) + Markup('<p><a class="btn btn-primary" href="/odoo/telephony-pbx/new">%s</a></p>') % (
-                self.env._("Connect a PBX"))
+            return (message or Markup()) + Markup(
+                '<p><a class="btn btn-primary" href="/odoo/telephony-pbx/new">%s</a></p>'
+            ) % (self.env._("Connect a PBX"))
         return (message or Markup()) + Markup('<p>%s</p>') % self.env._(
-            "No PBX is connected yet. Ask your telephony administrator to connect it.")
+            "No PBX is connected yet. Ask your telephony administrator to connect it."
+        )
 
     # === WHILE IT GOES ON === #
 
     def _may_be_answered(self):
-        """Whether this outgoing or internal call may be talked already, for all we know: its PBX tells that at the end."""
+        """Whether this outgoing or internal call may be talked already, for all we know: its PBX
+        tells that at the end."""
         self.ensure_one()
-        return bool(self.state == 'ringing' and self.direction != 'inbound' and self.account_id
-                    and not self.account_id._adapter().tells_outgoing_answer)
+        return bool(
+            self.state == 'ringing'
+            and self.direction != 'inbound'
+            and self.account_id
+            and not self.account_id._adapter().tells_outgoing_answer
+        )
 
     # === ACTIONS === #
 
@@ -376,8 +567,8 @@ class TelephonyCall(models.Model):
         return self.callback_id._get_records_action()
 
     def action_clear(self):
-        """The PBX has lost the ends of these calls: they leave the screens, as they would by themselves after some hours. A
-        true end that is told later counts.
+        """The PBX has lost the ends of these calls: they leave the screens, as they would by
+        themselves after some hours. A true end that is told later counts.
 
         :raise AccessError: for who is no supervisor
         :raise UserError: calls of the PBX are being filed at this very moment
@@ -385,9 +576,14 @@ class TelephonyCall(models.Model):
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
             raise AccessError(self.env._("Telephony supervisors clear calls."))
         self.check_access('read')
-        self.env['telephony.event'].sudo()._clear(self.sudo(), _lt(
-            "%(user)s said at %(time)s that nobody was on the line any more",
-            user=self.env.user.name, time=fields.Datetime.now()))
+        self.env['telephony.event'].sudo()._clear(
+            self.sudo(),
+            _lt(
+                "%(user)s said at %(time)s that nobody was on the line any more",
+                user=self.env.user.name,
+                time=fields.Datetime.now(),
+            ),
+        )
         return True
 
     # === FILING: FACTS FROM THE PBX === #
@@ -400,13 +596,26 @@ class TelephonyCall(models.Model):
         :param dict records: external id → CallRecord, or None where the events are no call
         :return: dict external id → call
         """
-        existing = {call.external_id: call for call in self.search([
-            ('account_id', '=', account.id), ('external_id', 'in', list(records)),
-        ])}
-        void = self.browse([existing.pop(ref).id for ref, record in records.items() if not record and ref in existing])
+        existing = {
+            call.external_id: call
+            for call in self.search(
+                [
+                    ('account_id', '=', account.id),
+                    ('external_id', 'in', list(records)),
+                ]
+            )
+        }
+        void = self.browse(
+            [
+                existing.pop(ref).id
+                for ref, record in records.items()
+                if not record and ref in existing
+            ]
+        )
         void.filtered(lambda call: not call.is_sealed)._take_back()
         records = {
-            ref: record for ref, record in records.items()
+            ref: record
+            for ref, record in records.items()
             if record and not (ref in existing and existing[ref].is_sealed)
         }
         if not records:
@@ -414,21 +623,50 @@ class TelephonyCall(models.Model):
         shown = {call: call._views() for call in existing.values() if call.state != 'ended'}
         before = {call: call.customer_number for call in existing.values()}
         numbers, users, _sharers = account._directory()
-        facts = {ref: self._facts(account, record, numbers, users) for ref, record in records.items()}
+        facts = {
+            ref: self._facts(account, record, numbers, users) for ref, record in records.items()
+        }
         talkers = {ref: self._talker(record, users) for ref, record in records.items()}
         self._add_matches(account.company_id, facts, existing, talkers)
         self.env['telephony.dial']._link(account, facts, existing)
 
         new = [ref for ref in records if ref not in existing]
-        calls = {**existing, **dict(zip(new, self.create([{
-            'account_id': account.id, 'company_id': account.company_id.id, 'external_id': ref, **facts[ref],
-        } for ref in new]), strict=True))}
+        calls = {
+            **existing,
+            **dict(
+                zip(
+                    new,
+                    self.create(
+                        [
+                            {
+                                'account_id': account.id,
+                                'company_id': account.company_id.id,
+                                'external_id': ref,
+                                **facts[ref],
+                            }
+                            for ref in new
+                        ]
+                    ),
+                    strict=True,
+                )
+            ),
+        }
         changed = {calls[ref].id for ref in new}
-        changed.update(calls[ref].id for ref in set(records) - set(new) if calls[ref]._write_changes(facts[ref]))
+        changed.update(
+            calls[ref].id
+            for ref in set(records) - set(new)
+            if calls[ref]._write_changes(facts[ref])
+        )
         filed = self.browse([calls[ref].id for ref in records])
-        changed |= filed._write_legs({calls[ref].id: record.legs for ref, record in records.items()}, users)
-        filed._write_recordings({calls[ref].id: record.recordings for ref, record in records.items()})
-        filed.filtered(lambda call: call.direction == 'outbound' or call.state == 'ended')._recount_customers()
+        changed |= filed._write_legs(
+            {calls[ref].id: record.legs for ref, record in records.items()}, users
+        )
+        filed._write_recordings(
+            {calls[ref].id: record.recordings for ref, record in records.items()}
+        )
+        filed.filtered(
+            lambda call: call.direction == 'outbound' or call.state == 'ended'
+        )._recount_customers()
         if left := {number for call, number in before.items() if number != call.customer_number}:
             self._recount_numbers(account.company_id, left)
         if any(call.follow_up == 'todo' for call in filed):
@@ -452,10 +690,14 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _facts(self, account, record, numbers, users):
-        """Field values of a record. The customer is the outside party, unless it is one of our own numbers."""
+        """Field values of a record. The customer is the outside party, unless it is one of our own
+        numbers."""
         settings, is_dialled = account._settings(), record.direction == 'outbound'
         reading = {'country': settings.country, 'codes': settings.outside_codes}
-        caller, called = normalise(record.caller, **reading), normalise(record.called, **reading, is_dialled=is_dialled)
+        caller, called = (
+            normalise(record.caller, **reading),
+            normalise(record.called, **reading, is_dialled=is_dialled),
+        )
         outside = {'inbound': record.caller, 'outbound': record.called}.get(record.direction)
         ours = {'inbound': called, 'outbound': caller}.get(record.direction)
         customer = to_e164(outside, **reading, is_dialled=is_dialled)
@@ -475,7 +717,9 @@ class TelephonyCall(models.Model):
             'outcome': record.outcome or False,
             'end_unknown': record.end_unknown,
             'doubts': ','.join(record.doubts) or False,
-            'is_short': record.outcome == 'answered' and record.talk_known and record.talk_seconds < threshold,
+            'is_short': record.outcome == 'answered'
+            and record.talk_known
+            and record.talk_seconds < threshold,
             'extension': record.extension or False,
             'user_id': users.get(record.extension) or False,
             'queue': record.queue or False,
@@ -483,27 +727,48 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _talker(self, record, users):
-        """The user who talked longest: whoever took the call may have passed it on. Else who took or placed it."""
+        """The user who talked longest: whoever took the call may have passed it on. Else who took
+        or placed it."""
         talked = [leg for leg in record.legs if leg.talk_seconds and users.get(leg.extension)]
         longest = max(talked, key=lambda leg: leg.talk_seconds, default=record)
         return users.get(longest.extension) or False
 
     @api.model
     def _add_matches(self, company, facts, existing, talkers):
-        """Look up the customers of new calls, and once more when they end: who talked is known then. What is told after
-        the end changes nothing, nor does anything a person's choice."""
-        asked, made = {}, self._with_own_deal([
-            call for ref, call in existing.items() if ref in facts and call.state != 'ended' and call.lead_id])
+        """Look up the customers of new calls, and once more when they end: who talked is known
+        then. What is told after the end changes nothing, nor does anything a person's choice."""
+        asked, made = (
+            {},
+            self._with_own_deal(
+                [
+                    call
+                    for ref, call in existing.items()
+                    if ref in facts and call.state != 'ended' and call.lead_id
+                ]
+            ),
+        )
         for ref, values in facts.items():
             call = existing.get(ref)
-            if call and (call.match_state == 'manual' or call in made and call.customer_number == values['customer_number']):
+            if call and (
+                call.match_state == 'manual'
+                or call in made
+                and call.customer_number == values['customer_number']
+            ):
                 continue
             if not values['customer_number']:
                 if call and call.customer_number:
                     # what was taken for a customer is one of our own numbers
-                    values.update(partner_id=False, lead_id=False, match_state='none', match_reason=False, is_excluded=False)
+                    values.update(
+                        partner_id=False,
+                        lead_id=False,
+                        match_state='none',
+                        match_reason=False,
+                        is_excluded=False,
+                    )
                 continue
-            was_over = call and call.state == 'ended' and (not call.end_unknown or values['end_unknown'])
+            was_over = (
+                call and call.state == 'ended' and (not call.end_unknown or values['end_unknown'])
+            )
             ends_now = values['state'] == 'ended' and not was_over
             if not call or ends_now or call.customer_number != values['customer_number']:
                 asked[ref] = Caller(values['customer_number'], values['number_id'], talkers[ref])
@@ -512,21 +777,37 @@ class TelephonyCall(models.Model):
         matches = self.env['telephony.matcher']._match(company, set(asked.values()))
         for ref, caller in asked.items():
             match = matches[caller]
-            facts[ref].update({
-                'partner_id': match.partner.id, 'lead_id': match.lead.id, 'is_excluded': match.excluded,
-                'match_state': match.state, 'match_reason': match.reason or False,
-            })
+            facts[ref].update(
+                {
+                    'partner_id': match.partner.id,
+                    'lead_id': match.lead.id,
+                    'is_excluded': match.excluded,
+                    'match_state': match.state,
+                    'match_reason': match.reason or False,
+                }
+            )
 
     @api.model
     def _with_own_deal(self, calls):
-        """Those of the calls whose deal was made of them while they rang: nobody has to choose it."""
-        leads = self.env['crm.lead'].search_fetch(
-            [('telephony_origin_call_id', 'in', [call.id for call in calls])], ['telephony_origin_call_id']) if calls else ()
-        return {call for call in calls if any(
-            lead == call.lead_id and lead.telephony_origin_call_id == call for lead in leads)}
+        """Those of the calls whose deal was made of them while they rang: nobody has to choose
+        it."""
+        leads = (
+            self.env['crm.lead'].search_fetch(
+                [('telephony_origin_call_id', 'in', [call.id for call in calls])],
+                ['telephony_origin_call_id'],
+            )
+            if calls
+            else ()
+        )
+        return {
+            call
+            for call in calls
+            if any(lead == call.lead_id and lead.telephony_origin_call_id == call for lead in leads)
+        }
 
     def _close_without_end(self):
-        """The end of these calls never came: what the fold says of them then (see :func:`fold.fold`), for all at once."""
+        """The end of these calls never came: what the fold says of them then (see
+        :func:`fold.fold`), for all at once."""
         on_screen = self.sorted('start_at', reverse=True)[:MOST_ON_SCREEN]
         shown = {call: call._views() for call in on_screen}
         self.write({'state': 'ended', 'end_unknown': True, 'follow_up': 'todo'})
@@ -534,7 +815,8 @@ class TelephonyCall(models.Model):
         on_screen._announce(shown)
 
     def _write_changes(self, values):
-        """Write what differs, and ask for the follow-up when an ended call has changed; True when something did."""
+        """Write what differs, and ask for the follow-up when an ended call has changed; True when
+        something did."""
         self.ensure_one()
         if changed := changes(self, values):
             self.write(self._with_follow_up(changed, values))
@@ -545,13 +827,20 @@ class TelephonyCall(models.Model):
         return super().create([self._with_follow_up(vals, vals) for vals in vals_list])
 
     def _check_company(self, fnames=None):
-        """The system files what was looked up in the call's own company: no need to read it all again."""
+        """The system files what was looked up in the call's own company: no need to read it all
+        again."""
         if self.env.uid != SUPERUSER_ID:
             super()._check_company(fnames)
 
     @api.model
     def _with_follow_up(self, changed, values):
-        if values.get('state') == 'ended' and {'state', 'outcome', 'is_short', 'customer_number', 'lead_id'} & set(changed):
+        if values.get('state') == 'ended' and {
+            'state',
+            'outcome',
+            'is_short',
+            'customer_number',
+            'lead_id',
+        } & set(changed):
             return {**changed, 'follow_up': 'todo'}
         return changed
 
@@ -566,9 +855,12 @@ class TelephonyCall(models.Model):
         for call_id, legs in legs_by_call.items():
             for leg in legs:
                 values = {
-                    'user_id': users.get(leg.extension) or False, 'start_at': _naive(leg.start_at),
-                    'answered_at': _naive(leg.answered_at), 'ended_at': _naive(leg.ended_at),
-                    'talk_seconds': leg.talk_seconds, 'outcome': leg.outcome or False,
+                    'user_id': users.get(leg.extension) or False,
+                    'start_at': _naive(leg.start_at),
+                    'answered_at': _naive(leg.answered_at),
+                    'ended_at': _naive(leg.ended_at),
+                    'talk_seconds': leg.talk_seconds,
+                    'outcome': leg.outcome or False,
                 }
                 if row := have.pop((call_id, leg.extension), None):
                     if changed := changes(row, values):
@@ -583,18 +875,29 @@ class TelephonyCall(models.Model):
         return told
 
     def _write_recordings(self, recordings_by_call):
-        """Recordings are added and completed, never taken away: what was once announced may have been stored."""
-        have = {(recording.call_id.id, key): recording
-                for recording in self.recording_ids for key in (recording.ref, recording.url) if key}
+        """Recordings are added and completed, never taken away: what was once announced may have
+        been stored."""
+        have = {
+            (recording.call_id.id, key): recording
+            for recording in self.recording_ids
+            for key in (recording.ref, recording.url)
+            if key
+        }
         create = []
         for call_id, recordings in recordings_by_call.items():
             for recording in recordings:
                 row = have.get((call_id, recording.ref)) or have.get((call_id, recording.url))
-                if not row and not self.env['telephony.recording']._is_believed(self.browse(call_id).account_id, recording.url):
+                if not row and not self.env['telephony.recording']._is_believed(
+                    self.browse(call_id).account_id, recording.url
+                ):
                     continue
                 values = {
-                    'url': recording.url or False, 'ref': recording.ref or False, 'duration': recording.seconds,
-                    **self.env['telephony.recording']._where(self.browse(call_id).account_id, recording.url),
+                    'url': recording.url or False,
+                    'ref': recording.ref or False,
+                    'duration': recording.seconds,
+                    **self.env['telephony.recording']._where(
+                        self.browse(call_id).account_id, recording.url
+                    ),
                 }
                 if not row:
                     create.append({'call_id': call_id, **values})
@@ -610,24 +913,30 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _recount_numbers(self, companies, numbers):
-        """Say anew of all calls of these customers which attempt each is, and which lost ones were called back: a late
-        event may have changed their order.
+        """Say anew of all calls of these customers which attempt each is, and which lost ones were
+        called back: a late event may have changed their order.
 
-        An attempt is an outbound call; the count starts again after the customer was reached, whoever called whom.
+        An attempt is an outbound call; the count starts again after the customer was reached,
+        whoever called whom.
         """
         numbers = tuple(filter(None, numbers))
         if not numbers:
             return
         self.flush_model()
-        rows = self.env.execute_query(self._recount_sql(
-            SQL("customer_number IN %s AND company_id IN %s", numbers, companies._ids)))
+        rows = self.env.execute_query(
+            self._recount_sql(
+                SQL("customer_number IN %s AND company_id IN %s", numbers, companies._ids)
+            )
+        )
         if rows:
             self.browse([row[0] for row in rows]).invalidate_recordset(
-                ['attempt', 'is_called_back', 'is_not_called_back'], flush=False)
+                ['attempt', 'is_called_back', 'is_not_called_back'], flush=False
+            )
 
     @api.model
     def _recount_sql(self, which):
-        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the ids of what changes."""
+        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the
+        ids of what changes."""
         return SQL(
             """ WITH calls AS (
                     SELECT id, company_id, customer_number, direction, start_at, outcome,
@@ -660,7 +969,9 @@ class TelephonyCall(models.Model):
                    AND (COALESCE(call.attempt, 0), call.is_called_back IS TRUE, call.is_not_called_back IS TRUE)
                        IS DISTINCT FROM (counted.attempt, counted.is_called_back, counted.is_not_called_back)
              RETURNING call.id """,
-            which=which, lost=LOST_OUTCOMES)
+            which=which,
+            lost=LOST_OUTCOMES,
+        )
 
     # === TOOLS === #
 

@@ -5,22 +5,31 @@ from .call import OUTCOMES, clock
 
 class TelephonyCallLeg(models.Model):
     """One phone that rang in a call. A ring group of five phones is one call with five legs."""
+
     _name = 'telephony.call.leg'
     _description = "Phone that rang in a call"
     _order = 'call_id, start_at, extension'
     _rec_name = 'extension'
 
-    call_id = fields.Many2one('telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade')
+    call_id = fields.Many2one(
+        'telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade'
+    )
     extension = fields.Char(required=True, readonly=True)
-    user_id = fields.Many2one('res.users', readonly=True, index='btree_not_null', ondelete='set null')
+    user_id = fields.Many2one(
+        'res.users', readonly=True, index='btree_not_null', ondelete='set null'
+    )
     start_at = fields.Datetime(string="Rang At", readonly=True)
     answered_at = fields.Datetime(readonly=True)
     ended_at = fields.Datetime(readonly=True)
     talk_seconds = fields.Integer(string="Talk (s)", readonly=True)
     talk_clock = fields.Char(string="Talk", compute='_compute_talk_clock')
-    outcome = fields.Selection(OUTCOMES, readonly=True, help="Seen from this phone: one that rang in vain is No answer.")
+    outcome = fields.Selection(
+        OUTCOMES, readonly=True, help="Seen from this phone: one that rang in vain is No answer."
+    )
 
-    _extension_uniq = models.UniqueIndex('(call_id, md5(extension))', "A phone is one leg of a call.")
+    _extension_uniq = models.UniqueIndex(
+        '(call_id, md5(extension))', "A phone is one leg of a call."
+    )
 
     @api.depends('talk_seconds')
     def _compute_talk_clock(self):

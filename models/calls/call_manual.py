@@ -5,10 +5,14 @@ from ...tools.words import _lt
 
 
 class TelephonyCall(models.Model):
-    """A call that no PBX has told of, from a private mobile for one: logged by hand, and counted like any other."""
+    """A call that no PBX has told of, from a private mobile for one: logged by hand, and counted
+    like any other."""
+
     _inherit = 'telephony.call'
 
-    is_manual = fields.Boolean(string="By Hand", readonly=True, help="Logged by hand: no PBX has told of this call.")
+    is_manual = fields.Boolean(
+        string="By Hand", readonly=True, help="Logged by hand: no PBX has told of this call."
+    )
     can_correct = fields.Boolean(compute='_compute_can_correct')
 
     @api.depends('is_manual', 'create_uid')
@@ -25,8 +29,12 @@ class TelephonyCall(models.Model):
     def _check_author(self):
         """:raise AccessError: one of the calls was logged by hand by somebody else"""
         if foreign := self.sudo().filtered(lambda call: call.is_manual and not call.can_correct):
-            raise AccessError(self.env._(
-                "This call was logged by %(user)s, who alone changes it.", user=foreign[0].create_uid.name))
+            raise AccessError(
+                self.env._(
+                    "This call was logged by %(user)s, who alone changes it.",
+                    user=foreign[0].create_uid.name,
+                )
+            )
 
     def _check_correctable(self):
         """:raise AccessError: the call is a PBX's word, or another author's"""
@@ -38,21 +46,34 @@ class TelephonyCall(models.Model):
     def action_correct(self):
         """What was logged by hand, once more in its dialog."""
         self._check_correctable()
-        action = self.env['ir.actions.act_window']._for_xml_id('crm_telephony.telephony_manual_call_action')
-        return {**action, 'name': self.env._("Correct the Call"), 'context': {'default_call_id': self.id}}
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'crm_telephony.telephony_manual_call_action'
+        )
+        return {
+            **action,
+            'name': self.env._("Correct the Call"),
+            'context': {'default_call_id': self.id},
+        }
 
     @api.model
     def _log_by_hand(self, company, values):
         """A call of the current user.
 
-        :param dict values: field values, at least direction, start_at, outcome and customer_number; with a contact or deal
-            that the user has chosen, or without: then the matcher looks
+        :param dict values: field values, at least direction, start_at, outcome and customer_number;
+            with a contact or deal that the user has chosen, or without: then the matcher looks
         """
         values = {
-            **values, 'company_id': company.id, 'is_manual': True, 'state': 'ended', 'user_id': self.env.uid,
+            **values,
+            'company_id': company.id,
+            'is_manual': True,
+            'state': 'ended',
+            'user_id': self.env.uid,
         }
         if values.get('partner_id') or values.get('lead_id'):
-            values.update(match_state='manual', match_reason=_lt("Logged by hand by %(user)s", user=self.env.user.name))
+            values.update(
+                match_state='manual',
+                match_reason=_lt("Logged by hand by %(user)s", user=self.env.user.name),
+            )
         else:
             self.sudo()._add_matches(company, {'': values}, {}, {'': self.env.uid})
         call = self.sudo().create(values)

@@ -11,18 +11,31 @@ SAID = {'note', 'disposition_id'}
 class TelephonyCall(models.Model):
     """Whose a call is: who may listen to it, and say what came of it.
 
-    Whoever talked may, always: that is the PBX's word. The customer's salesperson and whoever has to call back are settled
-    once, after the end of the call. From then on only what somebody else does changes what one may hear: nobody listens to
-    the talks of others because he has put them on a deal of his own, or himself on their contact.
+    Whoever talked may, always: that is the PBX's word. The customer's salesperson and whoever has
+    to call back are settled once, after the end of the call. From then on only what somebody else
+    does changes what one may hear: nobody listens to the talks of others because he has put them on
+    a deal of his own, or himself on their contact.
     """
+
     _inherit = 'telephony.call'
 
     listener_ids = fields.Many2many(
-        'res.users', 'telephony_call_listener_rel', 'call_id', 'user_id', string="May Listen Too", readonly=True, copy=False,
+        'res.users',
+        'telephony_call_listener_rel',
+        'call_id',
+        'user_id',
+        string="May Listen Too",
+        readonly=True,
+        copy=False,
         help="Beside those who talked: the customer's salesperson and the owner of the callback when the call had ended, and "
-             "to whom somebody else has handed the customer over since.")
-    is_owned = fields.Boolean(readonly=True, copy=False, help="Whose customer this call was is settled.")
-    can_note = fields.Boolean(compute='_compute_can_note', help="Whether the person who looks may say what came of it.")
+        "to whom somebody else has handed the customer over since.",
+    )
+    is_owned = fields.Boolean(
+        readonly=True, copy=False, help="Whose customer this call was is settled."
+    )
+    can_note = fields.Boolean(
+        compute='_compute_can_note', help="Whether the person who looks may say what came of it."
+    )
 
     @api.depends('user_id', 'outcome', 'leg_ids.user_id', 'leg_ids.outcome', 'listener_ids')
     @api.depends_context('uid')
@@ -33,10 +46,13 @@ class TelephonyCall(models.Model):
     # === WHOSE IT IS === #
 
     def _talkers(self):
-        """Who talked, or placed the call; of an ended call that nobody took, those whose phones rang. As the rule of
-        recordings says."""
+        """Who talked, or placed the call; of an ended call that nobody took, those whose phones
+        rang. As the rule of recordings says."""
         lost = self.outcome not in ('answered', False)
-        return self.user_id | self.leg_ids.filtered(lambda leg: lost or leg.outcome == 'answered').user_id
+        return (
+            self.user_id
+            | self.leg_ids.filtered(lambda leg: lost or leg.outcome == 'answered').user_id
+        )
 
     def _listeners(self):
         """Who may listen, without supervisors."""
@@ -44,21 +60,34 @@ class TelephonyCall(models.Model):
 
     def _is_supervised_by(self, user):
         """The system is nobody: what it does may follow from anybody's act."""
-        return user.id != SUPERUSER_ID and self.company_id.id in user._get_company_ids() and user.has_group(
-            'crm_telephony.group_supervisor')
+        return (
+            user.id != SUPERUSER_ID
+            and self.company_id.id in user._get_company_ids()
+            and user.has_group('crm_telephony.group_supervisor')
+        )
 
     def _is_business_of(self, user):
-        """Whether he may say what came of this call (sudo). What is nobody's is open to all who see it."""
+        """Whether he may say what came of this call (sudo). What is nobody's is open to all who see
+        it."""
         listeners = self._listeners()
-        return not listeners or user in listeners or self._is_supervised_by(user) or self._is_handled_by(user)
+        return (
+            not listeners
+            or user in listeners
+            or self._is_supervised_by(user)
+            or self._is_handled_by(user)
+        )
 
     def _check_business(self):
-        """:raise AccessError: one of the calls is others' business, who say themselves what came of it"""
+        """:raise AccessError: one of the calls is others' business, who say themselves what came of
+        it"""
         user = self.env.user
         if foreign := self.sudo().filtered(lambda call: not call._is_business_of(user))[:1]:
-            raise AccessError(self.env._(
-                "This call is the business of %(users)s. They, or a supervisor, say what came of it.",
-                users=", ".join(foreign._listeners().mapped('name'))))
+            raise AccessError(
+                self.env._(
+                    "This call is the business of %(users)s. They, or a supervisor, say what came of it.",
+                    users=", ".join(foreign._listeners().mapped('name')),
+                )
+            )
 
     def write(self, vals):
         if not self.env.su and SAID & set(vals):
@@ -77,10 +106,11 @@ class TelephonyCall(models.Model):
 
     def _follow_up_failed(self, error):
         super()._follow_up_failed(error)
-        self._settle_owners()   # who enters the customer meanwhile is not to listen
+        self._settle_owners()  # who enters the customer meanwhile is not to listen
 
     def _settle_owners(self):
-        """Say whose customers' calls these were, and who calls back: their deals and callbacks are made by now."""
+        """Say whose customers' calls these were, and who calls back: their deals and callbacks are
+        made by now."""
         if not (new := self.filtered(lambda call: not call.is_owned)):
             return
         new.is_owned = True
@@ -88,7 +118,8 @@ class TelephonyCall(models.Model):
         for call in new:
             owner = call._owner()
             if call.match_state == 'manual' and owner == call.settled_by_id:
-                owner = owner.browse()  # who put it on his own deal while it rang at a colleague's phone, too
+                # who put it on his own deal while it rang at a colleague's phone, too
+                owner = owner.browse()
             users = owner | (call.callback_id | open_ones.get(call, call.callback_id)).user_id
             owners[call.id] = (users - call._talkers()).ids
         self._add_listeners(owners)
@@ -98,32 +129,44 @@ class TelephonyCall(models.Model):
         """:param dict owners: call id → ids of users"""
         if rows := [(call_id, user_id) for call_id, users in owners.items() for user_id in users]:
             calls, users = zip(*rows, strict=True)
-            self.env.execute_query(SQL(
-                """ INSERT INTO telephony_call_listener_rel (call_id, user_id)
+            self.env.execute_query(
+                SQL(
+                    """ INSERT INTO telephony_call_listener_rel (call_id, user_id)
                     SELECT * FROM unnest(%s::int[], %s::int[]) ON CONFLICT DO NOTHING RETURNING call_id """,
-                list(calls), list(users)))
+                    list(calls),
+                    list(users),
+                )
+            )
             self.browse(owners).invalidate_recordset(['listener_ids'])
 
     # === HANDED OVER === #
 
     def _owners(self):
-        """Whose customers' calls these are now, of those for which that was settled: dict call → res.users."""
+        """Whose customers' calls these are now, of those for which that was settled: dict call →
+        res.users."""
         return {call: call._owner() for call in self.sudo() if call.is_owned}
 
     @api.model
     def _pass_on(self, owners, inherited=False, taken=False):
-        """The customers of these calls may have another salesperson since, by what the current user has done. He gets to hear
-        what the user may hear himself, but never by an act of his own. A supervisor gives everything, and takes it from whoever
-        had the customer.
+        """The customers of these calls may have another salesperson since, by what the current user
+        has done. He gets to hear what the user may hear himself, but never by an act of his own. A
+        supervisor gives everything, and takes it from whoever had the customer.
 
         :param dict owners: call → salesperson before, see :meth:`_owners`
-        :param inherited: the user gives what the salesperson before may hear, too: he disposes of that one's customers
+        :param inherited: the user gives what the salesperson before may hear, too: he disposes of
+            that one's customers
         :param taken: the user takes away as a supervisor does: he puts a call where it belongs
         """
         actor = self.env.user
         for call, old in owners.items():
-            new, listeners, is_supervisor = call._owner(), call._listeners(), call._is_supervised_by(actor)
-            if old == new or not (is_supervisor or actor in listeners or inherited and old and old in listeners):
+            new, listeners, is_supervisor = (
+                call._owner(),
+                call._listeners(),
+                call._is_supervised_by(actor),
+            )
+            if old == new or not (
+                is_supervisor or actor in listeners or inherited and old and old in listeners
+            ):
                 continue
             kept = call.listener_ids
             if (is_supervisor or taken) and old != actor and old != call.callback_id.user_id:
@@ -143,11 +186,15 @@ class TelephonyCall(models.Model):
 
 
 class TelephonyCallback(models.Model):
-    """Whoever is to call back listens to what he is to call back about, if somebody else says so."""
+    """Whoever is to call back listens to what he is to call back about, if somebody else says
+    so."""
+
     _inherit = 'telephony.callback'
 
     def write(self, vals):
-        before = {callback: callback.user_id for callback in self.sudo()} if 'user_id' in vals else {}
+        before = (
+            {callback: callback.user_id for callback in self.sudo()} if 'user_id' in vals else {}
+        )
         result = super().write(vals)
         actor, given = self.env.user, {}
         for callback, old in before.items():
@@ -156,7 +203,9 @@ class TelephonyCallback(models.Model):
                 continue
             for call in callback.origin_call_id | callback.call_ids:
                 listeners = call._listeners()
-                if call.is_owned and (call._is_supervised_by(actor) or actor in listeners or old and old in listeners):
+                if call.is_owned and (
+                    call._is_supervised_by(actor) or actor in listeners or old and old in listeners
+                ):
                     given[call.id] = new.ids
         self.env['telephony.call']._add_listeners(given)
         return result

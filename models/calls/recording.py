@@ -17,10 +17,12 @@ from ..core.words_field import WordsField, in_words, told
 
 _logger = logging.getLogger(__name__)
 
-# Pauses before the PBX is asked where an announced recording is; files come some time after the end of the call.
+# Pauses before the PBX is asked where an announced recording is; files come some time after the end
+# of the call.
 LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
-# So many listeners fetch from PBXs at once in a server of threads; of workers never more than half. No PBX gets more than half
-# of that. Who finds no seat waits so long (seconds), while one worker is left. However slow PBXs are, webhooks are answered.
+# So many listeners fetch from PBXs at once in a server of threads; of workers never more than half.
+# No PBX gets more than half of that. Who finds no seat waits so long (seconds), while one worker is
+# left. However slow PBXs are, webhooks are answered.
 THREAD_SEATS = 8
 PATIENCE = 1.5
 # A recording is sound and nothing else, whatever its server says.
@@ -40,18 +42,24 @@ def _host(url):
 
 
 class TelephonyRecording(models.Model):
-    """Where the sound of a call is: an address on the PBX's side, or an attachment of ours. It is played through
-    `/telephony/recording/<id>` only, which checks who may listen."""
+    """Where the sound of a call is: an address on the PBX's side, or an attachment of ours. It is
+    played through `/telephony/recording/<id>` only, which checks who may listen."""
+
     _name = 'telephony.recording'
     _description = "Call recording"
     _order = 'call_id, id'
 
-    call_id = fields.Many2one('telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade')
+    call_id = fields.Many2one(
+        'telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade'
+    )
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
     state = fields.Selection(
         [('pending', "Not yet fetched"), ('ready', "Ready"), ('failed', "Failed")],
-        required=True, default='pending', readonly=True,
-        help="Not yet fetched: the PBX has announced the recording, but not where it is.")
+        required=True,
+        default='pending',
+        readonly=True,
+        help="Not yet fetched: the PBX has announced the recording, but not where it is.",
+    )
     url = fields.Char(string="Address", readonly=True, groups='crm_telephony.group_supervisor')
     ref = fields.Char(string="PBX's Name", readonly=True)
     attachment_id = fields.Many2one('ir.attachment', readonly=True, ondelete='set null')
@@ -63,20 +71,28 @@ class TelephonyRecording(models.Model):
     next_try_at = fields.Datetime(readonly=True)
     player_url = fields.Char(compute='_compute_player_url')
     source_url = fields.Char(
-        compute='_compute_source_url', help="For supervisors: the address at the PBX, where it may ask them to log in.")
+        compute='_compute_source_url',
+        help="For supervisors: the address at the PBX, where it may ask them to log in.",
+    )
 
     _next_try_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
-    _source_uniq = models.UniqueIndex("(call_id, md5(COALESCE(ref, url)))", "A file is one recording of a call.")
+    _source_uniq = models.UniqueIndex(
+        "(call_id, md5(COALESCE(ref, url)))", "A file is one recording of a call."
+    )
 
     @api.depends('ref')
     def _compute_display_name(self):
         for recording in self:
-            recording.display_name = recording.ref or self.env._("Recording %(id)s", id=recording.id)
+            recording.display_name = recording.ref or self.env._(
+                "Recording %(id)s", id=recording.id
+            )
 
     @api.depends('state')
     def _compute_player_url(self):
         for recording in self:
-            recording.player_url = False if recording.state == 'pending' else f'/telephony/recording/{recording.id}'
+            recording.player_url = (
+                False if recording.state == 'pending' else f'/telephony/recording/{recording.id}'
+            )
 
     @api.depends('url')
     @api.depends_context('uid')
@@ -85,8 +101,13 @@ class TelephonyRecording(models.Model):
         for recording in self:
             url = is_supervisor and recording.url or ''
             account = recording.sudo().call_id.account_id
-            recording.source_url = url if url.startswith(('https://', 'http://')) and account and self._is_trusted(
-                account, url) else False
+            recording.source_url = (
+                url
+                if url.startswith(('https://', 'http://'))
+                and account
+                and self._is_trusted(account, url)
+                else False
+            )
 
     # === WHERE IT IS === #
 
@@ -97,8 +118,11 @@ class TelephonyRecording(models.Model):
         return recordings
 
     def _plan_locating(self):
-        """Recordings that were announced by name: their PBX is asked for the address, when the file can be expected."""
-        waiting = self.filtered(lambda one: one.state == 'pending' and one.ref and one._can_locate())
+        """Recordings that were announced by name: their PBX is asked for the address, when the file
+        can be expected."""
+        waiting = self.filtered(
+            lambda one: one.state == 'pending' and one.ref and one._can_locate()
+        )
         if waiting:
             waiting.next_try_at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[0])
             self.env.ref('crm_telephony.ir_cron_locate_recordings')._trigger(waiting[0].next_try_at)
@@ -118,10 +142,15 @@ class TelephonyRecording(models.Model):
                     _logger.exception("recording %s cannot be located", recording.id)
                 attempts = recording.attempts + 1
                 again = getattr(error, 'retryable', True) and attempts < len(LOCATE_SECONDS)
-                recording.write({
-                    'attempts': attempts, 'error': in_words(error), 'state': 'pending' if again else 'failed',
-                    'next_try_at': again and fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[attempts]),
-                })
+                recording.write(
+                    {
+                        'attempts': attempts,
+                        'error': in_words(error),
+                        'state': 'pending' if again else 'failed',
+                        'next_try_at': again
+                        and fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[attempts]),
+                    }
+                )
             if not self.env['ir.cron']._commit_progress(1, remaining=self.search_count(domain)):
                 return
         following = self.search([('next_try_at', '!=', False)], limit=1, order='next_try_at')
@@ -130,7 +159,9 @@ class TelephonyRecording(models.Model):
 
     def _locate(self):
         """:raise ProviderError: the PBX does not tell"""
-        url = self.call_id.account_id._client('recording_url').recording_url(self.ref, self.call_id.external_id)
+        url = self.call_id.account_id._client('recording_url').recording_url(
+            self.ref, self.call_id.external_id
+        )
         self.write({'url': url, 'state': 'ready', 'error': False, 'next_try_at': False})
 
     # === PLAYING === #
@@ -138,7 +169,8 @@ class TelephonyRecording(models.Model):
     def _stream(self, byte_range):
         """The sound as an HTTP response, the part that the player asks for.
 
-        What goes wrong at the other end is kept on the recording and answered 502. So is, with 503, that too many listen.
+        What goes wrong at the other end is kept on the recording and answered 502. So is, with 503,
+        that too many listen.
         """
         self.ensure_one()
         recording = self.sudo()
@@ -149,21 +181,34 @@ class TelephonyRecording(models.Model):
             with recording._seated():
                 sound = recording._open(byte_range or '')
         except Full:
-            return recording._unheard(503, {'error': _lt(
-                "Too many recordings are fetched from PBXs at the moment. Try again in some seconds.")})
+            return recording._unheard(
+                503,
+                {
+                    'error': _lt(
+                        "Too many recordings are fetched from PBXs at the moment. Try again in some seconds."
+                    )
+                },
+            )
         except ProviderError as error:
-            return recording._unheard(502, {'state': 'failed' if recording.url else 'pending', 'error': in_words(error)})
+            return recording._unheard(
+                502, {'state': 'failed' if recording.url else 'pending', 'error': in_words(error)}
+            )
         if recording.state != 'ready' or recording.error:
             recording.write({'state': 'ready', 'error': False})
         response = request.make_response(
-            sound.chunks, status=sound.status, headers=[*sound.headers.items(), *PLAYER_HEADERS.items()])
+            sound.chunks,
+            status=sound.status,
+            headers=[*sound.headers.items(), *PLAYER_HEADERS.items()],
+        )
         response.direct_passthrough = True
         return response
 
     def _unheard(self, status, values):
         """The answer to the player, which then reads the reason from the recording."""
         self.write(values)
-        return request.make_response(told(self.env, values['error']), status=status, headers=list(PLAYER_HEADERS.items()))
+        return request.make_response(
+            told(self.env, values['error']), status=status, headers=list(PLAYER_HEADERS.items())
+        )
 
     def _seated(self):
         """A seat for fetching from this recording's PBX."""
@@ -172,8 +217,11 @@ class TelephonyRecording(models.Model):
         waiting = max(workers - 1 - seats, 0) if workers else THREAD_SEATS
         account = re.sub(r'\W', '_', f'{self.env.cr.dbname}_{self.call_id.account_id.id}')
         return seated(
-            Path(config['data_dir'], 'crm_telephony'), {f'listen_{account}': (seats + 1) // 2, 'listen': seats},
-            {'listen_waiting': waiting}, PATIENCE)
+            Path(config['data_dir'], 'crm_telephony'),
+            {f'listen_{account}': (seats + 1) // 2, 'listen': seats},
+            {'listen_waiting': waiting},
+            PATIENCE,
+        )
 
     def _open(self, byte_range):
         """The sound; a link that has run out is asked for once more.
@@ -183,7 +231,9 @@ class TelephonyRecording(models.Model):
         renewable = self.ref and self._can_locate()
         if not self.url:
             if not renewable:
-                raise ProviderError(_lt("The PBX has not told where this recording is. Try again in some minutes."))
+                raise ProviderError(
+                    _lt("The PBX has not told where this recording is. Try again in some minutes.")
+                )
             self._locate()
             renewable = False
         try:
@@ -197,7 +247,9 @@ class TelephonyRecording(models.Model):
     def _open_url(self, byte_range):
         """With the account's login where the PBX's recordings need one."""
         account = self.call_id.account_id
-        open_it = account._client('open_sound').open_sound if account._can('open_sound') else open_sound
+        open_it = (
+            account._client('open_sound').open_sound if account._can('open_sound') else open_sound
+        )
         return open_it(self.url, self._allowed_hosts(), byte_range)
 
     def _allowed_hosts(self):
@@ -205,28 +257,40 @@ class TelephonyRecording(models.Model):
 
     @api.model
     def _is_trusted(self, account, url):
-        """Whether the PBX itself told this address: its deliveries are signed, or the host is its own or was entered."""
+        """Whether the PBX itself told this address: its deliveries are signed, or the host is its
+        own or was entered."""
         return account._adapter().signs or host_allowed(_host(url), account._recording_hosts())
 
     @api.model
     def _is_believed(self, account, url):
-        """Whether a recording at this address (or '' for none) is taken into the log. A PBX that signs nothing may not have
-        said it: such a link counts only where its host is one of the PBX's or was entered; then the events can be replayed."""
+        """Whether a recording at this address (or '' for none) is taken into the log. A PBX that
+        signs nothing may not have said it: such a link counts only where its host is one of the
+        PBX's or was entered; then the events can be replayed."""
         if not url or self._is_trusted(account, url):
             return True
         _logger.warning(
             "telephony account %s: a recording at %s is left out, as its host is not among the Recording Hosts of the PBX's "
-            "form. If it is right, enter it there and replay the event.", account.id, _host(url))
+            "form. If it is right, enter it there and replay the event.",
+            account.id,
+            _host(url),
+        )
         return False
 
     def _where(self, account, url):
-        """The state of a recording of which this address (or '') is known, as field values: an address that may not be
-        fetched says so at once, and what to do, and is played all the same once its host is entered."""
+        """The state of a recording of which this address (or '') is known, as field values: an
+        address that may not be fetched says so at once, and what to do, and is played all the same
+        once its host is entered."""
         if not url:
             return {'state': 'pending'}
         host = _host(url)
         if account._can('open_sound') or host_allowed(host, account._recording_hosts()):
             return {'state': 'ready', 'error': False}
-        return {'state': 'failed', 'error': _lt(
-            "%(host)s is not among the hosts from which recordings of %(pbx)s are fetched. If it is right, a telephony "
-            "administrator adds it to Recording Hosts on the PBX's form.", host=host or url[:100], pbx=account.name)}
+        return {
+            'state': 'failed',
+            'error': _lt(
+                "%(host)s is not among the hosts from which recordings of %(pbx)s are fetched. If it is right, a telephony "
+                "administrator adds it to Recording Hosts on the PBX's form.",
+                host=host or url[:100],
+                pbx=account.name,
+            ),
+        }

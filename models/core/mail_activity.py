@@ -6,10 +6,12 @@ from ...tools.words import _lt
 
 class MailActivity(models.Model):
     """A callback's activity is the callback: what is done with the one happens to the other."""
+
     _inherit = 'mail.activity'
 
     def action_call(self):
-        """Call the customer whom this activity is about; the activity of an open callback is its callback, and is taken.
+        """Call the customer whom this activity is about; the activity of an open callback is its
+        callback, and is taken.
 
         :return: what the screen does about it, see `telephony.dial.place_call`
         :raise UserError: there is no number, or it cannot be called
@@ -21,7 +23,11 @@ class MailActivity(models.Model):
             return callback.action_call()
         number = self._number_to_call()
         if not number:
-            raise UserError(self.env._("%(record)s has no phone number.", record=self.res_name or self.display_name))
+            raise UserError(
+                self.env._(
+                    "%(record)s has no phone number.", record=self.res_name or self.display_name
+                )
+            )
         return self.env['telephony.dial'].place_call(number, self._name, self.id)
 
     def _number_to_call(self):
@@ -31,7 +37,10 @@ class MailActivity(models.Model):
             return number
         record = self.env[self.res_model].browse(self.res_id)
         customer = self.env['telephony.dial']._customer_record(record) or record
-        return next((customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)), False)
+        return next(
+            (customer[name] for name in ('customer_number', 'phone') if customer._fields.get(name)),
+            False,
+        )
 
     def write(self, vals):
         if moves := bool({'date_deadline', 'user_id'} & set(vals)):
@@ -46,7 +55,9 @@ class MailActivity(models.Model):
         callbacks = self._open_callbacks()
         result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
         for callback in callbacks:
-            reason = feedback or _lt("The activity was marked done by %(user)s", user=self.env.user.name)
+            reason = feedback or _lt(
+                "The activity was marked done by %(user)s", user=self.env.user.name
+            )
             callback._close('done', reason, user=self.env.user)
         return result
 
@@ -56,8 +67,9 @@ class MailActivity(models.Model):
         return super(MailActivity, self.exists()).action_cancel()
 
     def unlink(self):
-        """Odoo's own Cancel buttons delete the activity: by a person this cancels the callback. What goes with a deleted
-        deal is no decision about the customer, see `_plan_lost_activities`."""
+        """Odoo's own Cancel buttons delete the activity: by a person this cancels the callback.
+        What goes with a deleted deal is no decision about the customer, see
+        `_plan_lost_activities`."""
         if not self.env.su:
             self._cancel_callbacks()
         return super(MailActivity, self.exists()).unlink()
@@ -66,11 +78,13 @@ class MailActivity(models.Model):
         if callbacks := self._open_callbacks():
             self.check_access('unlink')
             self._check_callbacks()
-            callbacks._close('cancelled', _lt("The activity was cancelled by %(user)s", user=self.env.user.name))
+            callbacks._close(
+                'cancelled', _lt("The activity was cancelled by %(user)s", user=self.env.user.name)
+            )
 
     def _check_callbacks(self):
-        """A contact is everybody's, a colleague's promise to it is not: whoever could not change the callback cannot do it by
-        its activity either, but for who manages sales.
+        """A contact is everybody's, a colleague's promise to it is not: whoever could not change
+        the callback cannot do it by its activity either, but for who manages sales.
 
         :raise AccessError: it is a colleague's callback
         """
@@ -79,9 +93,19 @@ class MailActivity(models.Model):
             return
         self.check_access('read')
         for callback in self._open_callbacks():
-            own = callback.sudo(False).with_context(allowed_company_ids=list(user._get_company_ids()))
+            own = callback.sudo(False).with_context(
+                allowed_company_ids=list(user._get_company_ids())
+            )
             if callback.user_id not in (user, user.browse()) and not own.has_access('write'):
-                raise AccessError(self.env._("This callback is the business of %(user)s.", user=callback.user_id.name))
+                raise AccessError(
+                    self.env._(
+                        "This callback is the business of %(user)s.", user=callback.user_id.name
+                    )
+                )
 
     def _open_callbacks(self):
-        return self.env['telephony.callback'].sudo().search([('activity_id', 'in', self.ids), ('state', '=', 'open')])
+        return (
+            self.env['telephony.callback']
+            .sudo()
+            .search([('activity_id', 'in', self.ids), ('state', '=', 'open')])
+        )

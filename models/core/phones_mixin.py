@@ -6,20 +6,27 @@ from ...providers.numbers import numbers_in
 
 
 class TelephonyPhonesMixin(models.AbstractModel):
-    """For records with Odoo's `phone` and `phone_sanitized`: people type two numbers into one field, put a name beside it or
-    write it as 00 7…, and Odoo then knows none. The first of the numbers is sanitized, the others are known too."""
+    """For records with Odoo's `phone` and `phone_sanitized`: people type two numbers into one
+    field, put a name beside it or write it as 00 7…, and Odoo then knows none. The first of the
+    numbers is sanitized, the others are known too."""
+
     _name = 'telephony.phones.mixin'
     _description = "Record with phone numbers as people type them"
 
     telephony_more_phones = fields.Char(
-        compute='_compute_phone_sanitized', store=True, compute_sudo=True,
-        help="The numbers in the field *Phone* after its first, as +77771234567, separated by spaces.")
+        compute='_compute_phone_sanitized',
+        store=True,
+        compute_sudo=True,
+        help="The numbers in the field *Phone* after its first, as +77771234567, separated by spaces.",
+    )
     _telephony_more_phones_idx = models.Index(
         "USING gin (string_to_array(telephony_more_phones, ' ')) WITH (fastupdate = off) "
-        "WHERE telephony_more_phones IS NOT NULL")
+        "WHERE telephony_more_phones IS NOT NULL"
+    )
 
     def _read_phones(self):
-        """Make what Odoo has sanitized of the phone what people meant by it. Called after Odoo's own compute."""
+        """Make what Odoo has sanitized of the phone what people meant by it. Called after Odoo's
+        own compute."""
         countries = self._phone_get_country()
         for record in self:
             country = countries.get(record.id) or self.env.company.country_id
@@ -30,14 +37,20 @@ class TelephonyPhonesMixin(models.AbstractModel):
 
     def _telephony_numbers(self):
         """The numbers in *Phone* of these records, E.164."""
-        return [number for record in self
-                for number in (record.phone_sanitized, *(record.telephony_more_phones or '').split()) if number]
+        return [
+            number
+            for record in self
+            for number in (record.phone_sanitized, *(record.telephony_more_phones or '').split())
+            if number
+        ]
 
     def _telephony_number_domain(self, numbers):
         """The records that have one of these E.164 numbers in *Phone*."""
         more = SQL(
             """(SELECT id FROM %s WHERE telephony_more_phones IS NOT NULL
                                    AND string_to_array(telephony_more_phones, ' ') && %s::text[])""",
-            SQL.identifier(self._table), list(numbers))
+            SQL.identifier(self._table),
+            list(numbers),
+        )
         self.flush_model(['telephony_more_phones'])
         return Domain('phone_sanitized', 'in', list(numbers)) | Domain('id', 'in', more)

@@ -28,38 +28,67 @@ class ResCompany(models.Model):
     _inherit = 'res.company'
 
     telephony_short_seconds = fields.Integer(
-        string="Short Talk (s)", default=30,
+        string="Short Talk (s)",
+        default=30,
         help="An answered call with less talk is no full contact, unless its result says so. "
-             "A new threshold does not rewrite past calls.")
+        "A new threshold does not rewrite past calls.",
+    )
     telephony_effect_hours = fields.Integer(
-        string="Rules Act for (hours)", default=72,
+        string="Rules Act for (hours)",
+        default=72,
         help="Calls that ended longer ago than this lead to nothing but a line in the chatter: those that are imported, "
-             "replayed or fetched late. Long enough for what a weekend brought. 0: rules act on all.")
+        "replayed or fetched late. Long enough for what a weekend brought. 0: rules act on all.",
+    )
     telephony_sms_quiet_minutes = fields.Integer(
-        string="One SMS in (minutes)", default=240, help="No customer gets a second SMS from a rule within this time.")
+        string="One SMS in (minutes)",
+        default=240,
+        help="No customer gets a second SMS from a rule within this time.",
+    )
     telephony_sms_from = fields.Float(
-        string="SMS From", default=9, help="In the customer's time. What comes up earlier waits until then.")
+        string="SMS From",
+        default=9,
+        help="In the customer's time. What comes up earlier waits until then.",
+    )
     telephony_sms_to = fields.Float(string="SMS Until", default=21, help="In the customer's time.")
     telephony_deal_policy = fields.Selection(
-        DEAL_POLICIES, string="Deal of a Call", required=True, default='score',
-        help="Which open deal a call is linked to.")
+        DEAL_POLICIES,
+        string="Deal of a Call",
+        required=True,
+        default='score',
+        help="Which open deal a call is linked to.",
+    )
     telephony_match_margin = fields.Integer(
-        string="Clear Lead", default=20,
-        help="So many points a deal has to be ahead of the next one to be linked without asking.")
+        string="Clear Lead",
+        default=20,
+        help="So many points a deal has to be ahead of the next one to be linked without asking.",
+    )
     telephony_lead_policy = fields.Selection(
-        LEAD_POLICIES, string="New Deals for Unknown Callers", default='never', required=True)
+        LEAD_POLICIES, string="New Deals for Unknown Callers", default='never', required=True
+    )
     telephony_lead_owner = fields.Selection(
-        LEAD_OWNERS, string="Owner of New Deals", default='answered', required=True,
-        help="Where this gives nobody: the number's responsible, then its team's leader.")
+        LEAD_OWNERS,
+        string="Owner of New Deals",
+        default='answered',
+        required=True,
+        help="Where this gives nobody: the number's responsible, then its team's leader.",
+    )
     telephony_escalate_minutes = fields.Integer(
-        string="Tell the Team Leader After (min)", default=5,
-        help="Working minutes that a callback is late before the leader of its team is told, once. Negative: never.")
+        string="Tell the Team Leader After (min)",
+        default=5,
+        help="Working minutes that a callback is late before the leader of its team is told, once. Negative: never.",
+    )
     telephony_escalate_again_minutes = fields.Integer(
-        string="Tell the Supervisor After (min)", default=30,
-        help="Working minutes that a callback is late before the supervisor is told, once. Negative: never.")
+        string="Tell the Supervisor After (min)",
+        default=30,
+        help="Working minutes that a callback is late before the supervisor is told, once. Negative: never.",
+    )
     telephony_supervisor_id = fields.Many2one(
-        'res.users', string="Telephony Supervisor", domain="[('share', '=', False)]", ondelete='set null',
-        help="Who is told of what goes wrong on the phone. Empty: all supervisors.")
+        'res.users',
+        string="Telephony Supervisor",
+        domain="[('share', '=', False)]",
+        ondelete='set null',
+        help="Who is told of what goes wrong on the phone. Empty: all supervisors.",
+    )
 
     def write(self, vals):
         result = super().write(vals)
@@ -69,23 +98,39 @@ class ResCompany(models.Model):
 
     def _telephony_lang(self):
         """The language of what the system writes for everybody in the company."""
-        partner = self.partner_id.with_context(prefetch_fields=False)   # of its many fields only one is wanted
+        # of its many fields only one is wanted
+        partner = self.partner_id.with_context(prefetch_fields=False)
         return partner.lang or self.env.lang
 
     def _telephony_zone(self, person=None):
         """Where this user or contact is, else the company (pytz)."""
         company = self.sudo()
-        return pytz.timezone(person and person.tz or company.resource_calendar_id.tz or company.partner_id.tz or 'UTC')
+        return pytz.timezone(
+            person
+            and person.tz
+            or company.resource_calendar_id.tz
+            or company.partner_id.tz
+            or 'UTC'
+        )
 
     def _telephony_supervisors(self):
-        """Who is told of what goes wrong: the one who is named, else all supervisors, else the administrators."""
+        """Who is told of what goes wrong: the one who is named, else all supervisors, else the
+        administrators."""
         self.ensure_one()
-        groups, xmlid_to_id = self.env['res.groups'].sudo(), self.env['ir.model.data']._xmlid_to_res_id
+        groups, xmlid_to_id = (
+            self.env['res.groups'].sudo(),
+            self.env['ir.model.data']._xmlid_to_res_id,
+        )
 
         def of_us(users):
-            return users.filtered(lambda user: user.active and not user.share and self in user.company_ids)
+            return users.filtered(
+                lambda user: user.active and not user.share and self in user.company_ids
+            )
+
         if named := of_us(self.telephony_supervisor_id):
             return named
-        supervisors, administrators = (of_us(groups.browse(xmlid_to_id(f'crm_telephony.{name}')).all_user_ids)
-                                       for name in ('group_supervisor', 'group_admin'))
+        supervisors, administrators = (
+            of_us(groups.browse(xmlid_to_id(f'crm_telephony.{name}')).all_user_ids)
+            for name in ('group_supervisor', 'group_admin')
+        )
         return supervisors - administrators or administrators

@@ -6,30 +6,60 @@ from ...tools.settings import DEFAULTS
 class ResConfigSettings(models.TransientModel):
     _inherit = 'res.config.settings'
 
-    telephony_short_seconds = fields.Integer(related='company_id.telephony_short_seconds', readonly=False)
+    telephony_short_seconds = fields.Integer(
+        related='company_id.telephony_short_seconds', readonly=False
+    )
     telephony_deal_policy = fields.Selection(
-        related='company_id.telephony_deal_policy', readonly=False, required=True)
-    telephony_match_margin = fields.Integer(related='company_id.telephony_match_margin', readonly=False)
-    telephony_lead_policy = fields.Selection(related='company_id.telephony_lead_policy', readonly=False, required=True)
-    telephony_lead_owner = fields.Selection(related='company_id.telephony_lead_owner', readonly=False, required=True)
+        related='company_id.telephony_deal_policy', readonly=False, required=True
+    )
+    telephony_match_margin = fields.Integer(
+        related='company_id.telephony_match_margin', readonly=False
+    )
+    telephony_lead_policy = fields.Selection(
+        related='company_id.telephony_lead_policy', readonly=False, required=True
+    )
+    telephony_lead_owner = fields.Selection(
+        related='company_id.telephony_lead_owner', readonly=False, required=True
+    )
     telephony_late_days = fields.Integer(
-        string="Calls Looked At Again (days)", default=DEFAULTS['late_days'], config_parameter='crm_telephony.late_days')
+        string="Calls Looked At Again (days)",
+        default=DEFAULTS['late_days'],
+        config_parameter='crm_telephony.late_days',
+    )
     telephony_late_deal_days = fields.Integer(
-        string="Calls Put on New Deals (days)", default=DEFAULTS['late_deal_days'],
-        config_parameter='crm_telephony.late_deal_days')
+        string="Calls Put on New Deals (days)",
+        default=DEFAULTS['late_deal_days'],
+        config_parameter='crm_telephony.late_deal_days',
+    )
     telephony_late_count = fields.Integer(
-        string="Calls a Number", default=DEFAULTS['late_count'], config_parameter='crm_telephony.late_count')
-    telephony_effect_hours = fields.Integer(related='company_id.telephony_effect_hours', readonly=False)
-    telephony_sms_quiet_minutes = fields.Integer(related='company_id.telephony_sms_quiet_minutes', readonly=False)
+        string="Calls a Number",
+        default=DEFAULTS['late_count'],
+        config_parameter='crm_telephony.late_count',
+    )
+    telephony_effect_hours = fields.Integer(
+        related='company_id.telephony_effect_hours', readonly=False
+    )
+    telephony_sms_quiet_minutes = fields.Integer(
+        related='company_id.telephony_sms_quiet_minutes', readonly=False
+    )
     telephony_sms_from = fields.Float(related='company_id.telephony_sms_from', readonly=False)
     telephony_sms_to = fields.Float(related='company_id.telephony_sms_to', readonly=False)
     telephony_event_retention_days = fields.Integer(
-        string="Keep PBX Events (days)", default=DEFAULTS['event_retention_days'],
-        config_parameter='crm_telephony.event_retention_days')
+        string="Keep PBX Events (days)",
+        default=DEFAULTS['event_retention_days'],
+        config_parameter='crm_telephony.event_retention_days',
+    )
     telephony_lost_call_hours = fields.Integer(
-        string="Close Unfinished Calls After (hours)", default=DEFAULTS['lost_call_hours'],
-        config_parameter='crm_telephony.lost_call_hours')
-    telephony_escalate_minutes = fields.Integer(related='company_id.telephony_escalate_minutes', readonly=False)
+        string="Close Unfinished Calls After (hours)",
+        default=DEFAULTS['lost_call_hours'],
+        config_parameter='crm_telephony.lost_call_hours',
+    )
+    telephony_escalate_minutes = fields.Integer(
+        related='company_id.telephony_escalate_minutes', readonly=False
+    )
     telephony_escalate_again_minutes = fields.Integer(
-        related='company_id.telephony_escalate_again_minutes', readonly=False)
-    telephony_supervisor_id = fields.Many2one(related='company_id.telephony_supervisor_id', readonly=False)
+        related='company_id.telephony_escalate_again_minutes', readonly=False
+    )
+    telephony_supervisor_id = fields.Many2one(
+        related='company_id.telephony_supervisor_id', readonly=False
+    )

@@ -3,9 +3,19 @@ from datetime import datetime, timedelta, timezone
 from odoo import api, fields, models, tools
 
 PREFERENCES = (
-    'telephony_pop', 'telephony_sound', 'telephony_dnd', 'telephony_tab', 'telephony_extension_id')
+    'telephony_pop',
+    'telephony_sound',
+    'telephony_dnd',
+    'telephony_tab',
+    'telephony_extension_id',
+)
 # What the browser knows of them, under names of its own.
-BROWSER_PREFERENCES = {'pop': 'telephony_pop', 'sound': 'telephony_sound', 'dnd': 'telephony_dnd', 'tab': 'telephony_tab'}
+BROWSER_PREFERENCES = {
+    'pop': 'telephony_pop',
+    'sound': 'telephony_sound',
+    'dnd': 'telephony_dnd',
+    'tab': 'telephony_tab',
+}
 # Each sees and changes his own; those of others are the business of who administers users.
 PERSONAL = 'base.group_erp_manager'
 PREFERENCES_MESSAGE = 'crm_telephony.preferences'
@@ -13,25 +23,51 @@ PREFERENCES_MESSAGE = 'crm_telephony.preferences'
 
 class ResUsers(models.Model):
     """How a person wants to see and place calls."""
+
     _inherit = 'res.users'
 
     telephony_pop = fields.Boolean(
-        string="Show Calls", default=True, groups=PERSONAL, help="A card on the screen when your phone rings.")
+        string="Show Calls",
+        default=True,
+        groups=PERSONAL,
+        help="A card on the screen when your phone rings.",
+    )
     telephony_sound = fields.Boolean(
-        string="Sound", groups=PERSONAL, help="The browser rings too, for who cannot hear the phone.")
+        string="Sound",
+        groups=PERSONAL,
+        help="The browser rings too, for who cannot hear the phone.",
+    )
     telephony_dnd = fields.Boolean(
-        string="Do Not Disturb", groups=PERSONAL,
-        help="No card and no sound for now. Your phone goes on ringing: that is the PBX's business.")
+        string="Do Not Disturb",
+        groups=PERSONAL,
+        help="No card and no sound for now. Your phone goes on ringing: that is the PBX's business.",
+    )
     telephony_tab = fields.Selection(
-        [('stay', "Stay where I am"), ('current', "Open it in this tab"), ('new', "Open it in a new tab")],
-        string="Deal or Contact, When I Answer", default='stay', required=True, groups=PERSONAL)
+        [
+            ('stay', "Stay where I am"),
+            ('current', "Open it in this tab"),
+            ('new', "Open it in a new tab"),
+        ],
+        string="Deal or Contact, When I Answer",
+        default='stay',
+        required=True,
+        groups=PERSONAL,
+    )
     telephony_extension_id = fields.Many2one(
-        'telephony.extension', string="Call With", domain="[('id', 'in', telephony_extension_ids)]", ondelete='set null',
+        'telephony.extension',
+        string="Call With",
+        domain="[('id', 'in', telephony_extension_ids)]",
+        ondelete='set null',
         groups=PERSONAL,
         help="Which of your phones rings when you call from Odoo. Where the deal is another company's, a phone of that "
-             "company's PBX is taken if you have one.")
+        "company's PBX is taken if you have one.",
+    )
     telephony_extension_ids = fields.Many2many(
-        'telephony.extension', string="Phones", compute='_compute_telephony_extension_ids', groups=PERSONAL)
+        'telephony.extension',
+        string="Phones",
+        compute='_compute_telephony_extension_ids',
+        groups=PERSONAL,
+    )
 
     @property
     def SELF_READABLE_FIELDS(self):
@@ -46,7 +82,9 @@ class ResUsers(models.Model):
         result = super().write(vals)
         if set(vals) & set(BROWSER_PREFERENCES.values()):
             for user in self:
-                self.env['bus.bus']._sendone(user.partner_id, PREFERENCES_MESSAGE, user._telephony_preferences())
+                self.env['bus.bus']._sendone(
+                    user.partner_id, PREFERENCES_MESSAGE, user._telephony_preferences()
+                )
         return result
 
     @api.depends_context('uid')
@@ -57,30 +95,49 @@ class ResUsers(models.Model):
     def _telephony_phones(self):
         """The phones of PBXs in use that are this user's or that he shares (sudo)."""
         self.ensure_one()
-        return self.env['telephony.extension'].sudo().search([
-            '|', ('user_id', '=', self.id), ('also_user_ids', '=', self.id),
-            ('account_id.active', '=', True), ('company_id', 'in', self.sudo().company_ids.ids)])
+        return (
+            self.env['telephony.extension']
+            .sudo()
+            .search(
+                [
+                    '|',
+                    ('user_id', '=', self.id),
+                    ('also_user_ids', '=', self.id),
+                    ('account_id.active', '=', True),
+                    ('company_id', 'in', self.sudo().company_ids.ids),
+                ]
+            )
+        )
 
     def _is_telephonist(self):
         """Whether he sees calls and callbacks at all."""
         return self.has_group('crm_telephony.group_user')
 
     def _telephony_at_work(self, company=None):
-        """Those who work now, by their own calendar, else by the company's (their own one's): as many queries for many users
-        as for one of each calendar. Without a calendar everybody works."""
+        """Those who work now, by their own calendar, else by the company's (their own one's): as
+        many queries for many users as for one of each calendar. Without a calendar everybody
+        works."""
         now, present = datetime.now(timezone.utc), self.browse()
-        for calendar, users in self.sudo().grouped(
-                lambda user: user.resource_calendar_id or (company or user.company_id).resource_calendar_id).items():
+        for calendar, users in (
+            self.sudo()
+            .grouped(
+                lambda user: user.resource_calendar_id
+                or (company or user.company_id).resource_calendar_id
+            )
+            .items()
+        ):
             if calendar:
-                hours = calendar._work_intervals_batch(now, now + timedelta(minutes=1), resources=users.resource_ids)
+                hours = calendar._work_intervals_batch(
+                    now, now + timedelta(minutes=1), resources=users.resource_ids
+                )
                 users = users.browse(user.id for user in users if hours[user.resource_ids[:1].id])
             present |= users
         return present.sudo(self.env.su)
 
     def _telephony_session(self):
         """What the web client knows of the user from the start:
-        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new', 'debts': {'open': int,
-        'late': int}}``; False for who has nothing to do with telephony."""
+        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new',
+        'debts': {'open': int, 'late': int}}``; False for who has nothing to do with telephony."""
         self.ensure_one()
         if not self._is_telephonist():
             return False
@@ -95,6 +152,6 @@ class ResUsers(models.Model):
 
     @tools.ormcache('self.id')
     def _telephony_can_call(self):
-        """Whether he has a phone of a PBX that places calls. No query for each page: settings of PBXs clear the cache, and so
-        does a user who gets another company."""
+        """Whether he has a phone of a PBX that places calls. No query for each page: settings of
+        PBXs clear the cache, and so does a user who gets another company."""
         return any(phone.can_dial for phone in self._telephony_phones())

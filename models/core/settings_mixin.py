@@ -3,10 +3,12 @@ from odoo import api, models
 
 class TelephonySettingsMixin(models.AbstractModel):
     """Records that adapters know through `telephony.account._settings`, which is cached."""
+
     _name = 'telephony.settings.mixin'
     _description = "Settings of a PBX"
 
-    # What the cached values are made of, where a model has much else: forgetting costs every worker all it knows.
+    # What the cached values are made of, where a model has much else: forgetting costs every worker
+    # all it knows.
     _cached_fields = None
 
     @api.model_create_multi
@@ -16,10 +18,16 @@ class TelephonySettingsMixin(models.AbstractModel):
         return records
 
     def write(self, vals):
-        names = None if self._cached_fields is None else sorted(self._cached_fields.intersection(vals))
+        names = (
+            None if self._cached_fields is None else sorted(self._cached_fields.intersection(vals))
+        )
         before = names and [[record[name] for name in names] for record in self]
         result = super().write(vals)
-        if names is None or before and before != [[record[name] for name in names] for record in self]:
+        if (
+            names is None
+            or before
+            and before != [[record[name] for name in names] for record in self]
+        ):
             self._forget_settings()
         return result
 

@@ -9,7 +9,8 @@ from ...tools.words import Label, Name, Reader, Words, _lt, dump, load, render
 
 
 class UserReader(Reader):
-    """Puts facts into the words of whoever an environment belongs to: his language and his time zone.
+    """Puts facts into the words of whoever an environment belongs to: his language and his time
+    zone.
 
     :param env: the environment of the reader
     :param tz: another time zone than his own, an IANA name
@@ -29,10 +30,16 @@ class UserReader(Reader):
 
     def label(self, label: Label):
         field = self.env[label.model]._fields[label.field] if label.model in self.env else None
-        return dict(field._description_selection(self.env)).get(label.key, label.key) if field else label.key
+        return (
+            dict(field._description_selection(self.env)).get(label.key, label.key)
+            if field
+            else label.key
+        )
 
     def name(self, name: Name):
-        record = self.env[name.model].sudo().browse(name.id).exists() if name.model in self.env else None
+        record = (
+            self.env[name.model].sudo().browse(name.id).exists() if name.model in self.env else None
+        )
         return record.display_name if record else name.text
 
 
@@ -42,11 +49,15 @@ def told(env, text, tz=None):
 
 
 def in_words(error):
-    """What is kept of an exception: its text, which may be a fact, and never the name of a class. Of what a user is told of a
-    PBX's refusal, the refusal."""
+    """What is kept of an exception: its text, which may be a fact, and never the name of a class.
+    Of what a user is told of a PBX's refusal, the refusal."""
     if isinstance(error.__cause__, ProviderError):
         error = error.__cause__
-    text = error.args[0] if error.args and isinstance(error.args[0], Words) else str(error)[:500].strip()
+    text = (
+        error.args[0]
+        if error.args and isinstance(error.args[0], Words)
+        else str(error)[:500].strip()
+    )
     if isinstance(error, (UserError, ProviderError)) and text:
         return text
     if not text:
@@ -55,15 +66,17 @@ def in_words(error):
 
 
 class WordsField(fields.Char):
-    """A line for people that is stored as a fact (see tools/words.py) and read in the language and time zone of the reader.
+    """A line for people that is stored as a fact (see tools/words.py) and read in the language and
+    time zone of the reader.
 
-    It takes :class:`Words`, or plain text that stays as it is, and gives back the same fact in the words of the record's
-    environment. Facts that are equal are equal in the column, so nothing is written twice. Searches see the English pattern
-    and the values.
+    It takes :class:`Words`, or plain text that stays as it is, and gives back the same fact in the
+    words of the record's environment. Facts that are equal are equal in the column, so nothing is
+    written twice. Searches see the English pattern and the values.
     """
 
     def convert_to_column(self, value, record, values=None, validate=True):
-        """What is searched for (it is not validated) may be what is stored, as the domain of a group has it."""
+        """What is searched for (it is not validated) may be what is stored, as the domain of a
+        group has it."""
         if not value:
             return None
         return dump(value) if validate or isinstance(value, Words) else value
@@ -72,14 +85,18 @@ class WordsField(fields.Char):
         return dump(value) if value else None
 
     def get_column_update(self, record):
-        return record.env.transaction.field_data[self][record.id]   # as stored already: no plain text to be packed
+        # as stored already: no plain text to be packed
+        return record.env.transaction.field_data[self][record.id]
 
     def convert_to_record(self, value, record):
         return render(load(value), UserReader(record.env)) if value else False
 
     def differs(self, record, value):
-        """Whether a value is another one than the record has: not in other words, but another fact."""
-        return self.convert_to_cache(record[self.name], record) != self.convert_to_cache(value, record)
+        """Whether a value is another one than the record has: not in other words, but another
+        fact."""
+        return self.convert_to_cache(record[self.name], record) != self.convert_to_cache(
+            value, record
+        )
 
     def convert_to_read(self, value, record, use_display_name=True):
         return str(value) if value else False
@@ -94,5 +111,8 @@ class Base(models.AbstractModel):
     def _web_read_group_groupby_formatter(self, groupby_spec, values):
         """Groups of facts are called as the reader would say it."""
         if isinstance(self._fields.get(groupby_spec), WordsField):
-            return lambda value: (value and told(self.env, load(value)), [(groupby_spec, '=', value)])
+            return lambda value: (
+                value and told(self.env, load(value)),
+                [(groupby_spec, '=', value)],
+            )
         return super()._web_read_group_groupby_formatter(groupby_spec, values)

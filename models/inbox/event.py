@@ -12,7 +12,16 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ...providers.base import CallEvent, ProviderError, Refused, Stored, WebhookRequest, digest, dump, storable
+from ...providers.base import (
+    CallEvent,
+    ProviderError,
+    Refused,
+    Stored,
+    WebhookRequest,
+    digest,
+    dump,
+    storable,
+)
 from ...providers.reading import read_call
 from ...tools import words
 from ...tools.settings import setting
@@ -24,7 +33,8 @@ _logger = logging.getLogger(__name__)
 
 # Events filed in one transaction.
 BATCH = 200
-# Filing may take this part of the time while events come in one by one, and may wait this long (seconds) for more.
+# Filing may take this part of the time while events come in one by one, and may wait this long
+# (seconds) for more.
 FILING_SHARE = 0.1
 LONGEST_PAUSE = 1.0
 # The kind of our own event that closes a call whose end never came.
@@ -45,8 +55,9 @@ def pause_after(seconds):
 
 
 class EventRow(NamedTuple):
-    """An event before it is stored, in the order of the INSERT; `error` may be Words, `unread` says that it is a delivery as a
-    whole."""
+    """An event before it is stored, in the order of the INSERT; `error` may be Words, `unread` says
+    that it is a delivery as a whole."""
+
     kind: str
     call_ref: str | None
     leg_ref: str | None
@@ -64,33 +75,52 @@ class EventRow(NamedTuple):
 class TelephonyEvent(models.Model):
     """The durable inbox: one row for each event of a delivery, stored before anything else happens.
 
-    A call is the fold of its events. :meth:`_append` stores, :meth:`_process` computes the calls anew from all their
-    events: right after the answer to the PBX went out, and by scheduled action for whatever a crash left behind. One
-    process at a time files the calls of an account, so calls never conflict with each other.
+    A call is the fold of its events. :meth:`_append` stores, :meth:`_process` computes the calls
+    anew from all their events: right after the answer to the PBX went out, and by scheduled action
+    for whatever a crash left behind. One process at a time files the calls of an account, so calls
+    never conflict with each other.
     """
+
     _name = 'telephony.event'
     _description = "PBX event"
     _order = 'id desc'
     _rec_name = 'kind'
 
-    account_id = fields.Many2one('telephony.account', required=True, ondelete='cascade', readonly=True)
+    account_id = fields.Many2one(
+        'telephony.account', required=True, ondelete='cascade', readonly=True
+    )
     company_id = fields.Many2one(related='account_id.company_id')
     received_at = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now)
     kind = fields.Char(readonly=True)
-    call_ref = fields.Char(string="Call Reference", readonly=True, help="The PBX's own id of the call.")
+    call_ref = fields.Char(
+        string="Call Reference", readonly=True, help="The PBX's own id of the call."
+    )
     leg_ref = fields.Char(
-        string="Leg Reference", readonly=True,
-        help="The PBX's own id of a leg that may have begun as a call of its own: the event is of that call too.")
+        string="Leg Reference",
+        readonly=True,
+        help="The PBX's own id of a leg that may have begun as a call of its own: the event is of that call too.",
+    )
     dedupe_key = fields.Char(required=True, readonly=True)
     payload = fields.Text(required=True, readonly=True)
     payload_pretty = fields.Text(string="Contents", compute='_compute_payload_pretty')
     state = fields.Selection(
         [('pending', "Pending"), ('done', "Done"), ('ignored', "Ignored"), ('failed', "Failed")],
-        required=True, default='pending', readonly=True)
+        required=True,
+        default='pending',
+        readonly=True,
+    )
     error = WordsField(string="Reason", readonly=True)
-    attempts = fields.Integer(readonly=True, help="How often our own processing of this event has failed.")
+    attempts = fields.Integer(
+        readonly=True, help="How often our own processing of this event has failed."
+    )
     next_try_at = fields.Datetime(readonly=True)
-    call_id = fields.Many2one('telephony.call', string="Phone Call", ondelete='set null', readonly=True, index='btree_not_null')
+    call_id = fields.Many2one(
+        'telephony.call',
+        string="Phone Call",
+        ondelete='set null',
+        readonly=True,
+        index='btree_not_null',
+    )
 
     _dedupe_uniq = models.UniqueIndex('(account_id, dedupe_key)', "This event is already stored.")
     _call_ref_idx = models.Index("(account_id, call_ref) WHERE call_ref IS NOT NULL")
@@ -102,29 +132,41 @@ class TelephonyEvent(models.Model):
     @api.depends('kind', 'call_ref')
     def _compute_display_name(self):
         for event in self:
-            event.display_name = ' '.join(filter(None, (event.kind, event.call_ref))) or self.env._("Not understood")
+            event.display_name = ' '.join(filter(None, (event.kind, event.call_ref))) or self.env._(
+                "Not understood"
+            )
 
     @api.depends('payload')
     def _compute_payload_pretty(self):
         for event in self:
-            event.payload_pretty = json.dumps(json.loads(event.payload), ensure_ascii=False, indent=2)
+            event.payload_pretty = json.dumps(
+                json.loads(event.payload), ensure_ascii=False, indent=2
+            )
 
     # === ACTIONS === #
 
     def action_replay(self):
-        """Read the events again, as after a fixed adapter or setting, and file their calls before the page reloads. Only then
-        is known what came of it: the page asks, says so, and reloads."""
+        """Read the events again, as after a fixed adapter or setting, and file their calls before
+        the page reloads. Only then is known what came of it: the page asks, says so, and
+        reloads."""
         self.check_access('write')
         for event in self.sudo():
             event._reread()
         for account in self.sudo().account_id:
-            self.env.cr.postcommit.add(partial(account._file_in_new_transaction, self.env.cr.dbname, account.id))
-        return {'type': 'ir.actions.client', 'tag': 'crm_telephony.replayed', 'params': {'event_ids': self.ids}}
+            self.env.cr.postcommit.add(
+                partial(account._file_in_new_transaction, self.env.cr.dbname, account.id)
+            )
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'crm_telephony.replayed',
+            'params': {'event_ids': self.ids},
+        }
 
     def _reread(self):
-        """Identify the stored payload anew. A delivery that was not understood at all becomes the events it holds."""
+        """Identify the stored payload anew. A delivery that was not understood at all becomes the
+        events it holds."""
         self.ensure_one()
-        if self.kind == ROUTED:     # that moment is over
+        if self.kind == ROUTED:  # that moment is over
             return
         if self.kind == LOST:
             self.write({'state': 'pending', 'error': False, 'attempts': 0, 'next_try_at': False})
@@ -142,10 +184,17 @@ class TelephonyEvent(models.Model):
         if row.state == 'failed':
             self._fail(row.error, retry=bool(row.next_try_at))
         else:
-            self.write({
-                'kind': row.kind, 'call_ref': row.call_ref, 'leg_ref': row.leg_ref, 'state': row.state, 'error': row.error,
-                'attempts': 0, 'next_try_at': False,
-            })
+            self.write(
+                {
+                    'kind': row.kind,
+                    'call_ref': row.call_ref,
+                    'leg_ref': row.leg_ref,
+                    'state': row.state,
+                    'error': row.error,
+                    'attempts': 0,
+                    'next_try_at': False,
+                }
+            )
 
     # === STORING === #
 
@@ -160,8 +209,9 @@ class TelephonyEvent(models.Model):
             try:
                 return self._store(account, rows, fields.Datetime.now())
             except SerializationFailure:
-                # Since this transaction began another one has stored the same event, or changed the account that the
-                # row points to. Nothing was written before: a new snapshot, without the pause of Odoo's own retry.
+                # Since this transaction began another one has stored the same event, or changed the
+                # account that the row points to. Nothing was written before: a new snapshot,
+                # without the pause of Odoo's own retry.
                 if last:
                     raise
                 self.env.cr.rollback()
@@ -185,8 +235,12 @@ class TelephonyEvent(models.Model):
         try:
             identity = account._adapter().identify(payload, account._settings())
             if len(identity.call_ref) > LONGEST_REF:
-                raise ProviderError(_lt(
-                    "The id of the call is longer than %(most)s characters, so it cannot be stored.", most=LONGEST_REF))
+                raise ProviderError(
+                    _lt(
+                        "The id of the call is longer than %(most)s characters, so it cannot be stored.",
+                        most=LONGEST_REF,
+                    )
+                )
         except Exception as error:  # noqa: BLE001 - logged and kept by _failed_row
             return self._failed_row(account, payload, error)
         return EventRow(
@@ -204,11 +258,20 @@ class TelephonyEvent(models.Model):
         """What is not understood waits for a person; what our own fault was is tried again."""
         ours = not isinstance(error, ProviderError)
         if ours:
-            _logger.error("telephony account %s: an event cannot be read", account.id, exc_info=error)
+            _logger.error(
+                "telephony account %s: an event cannot be read", account.id, exc_info=error
+            )
         return EventRow(
-            kind='', call_ref=None, leg_ref=None, key=digest(payload), state='failed', error=in_words(error),
+            kind='',
+            call_ref=None,
+            leg_ref=None,
+            key=digest(payload),
+            state='failed',
+            error=in_words(error),
             next_try_at=next_try(1) if ours else None,
-            payload=dump(payload), unread=unread)
+            payload=dump(payload),
+            unread=unread,
+        )
 
     @api.model
     def _store(self, account, rows, received_at):
@@ -218,38 +281,62 @@ class TelephonyEvent(models.Model):
         """
         if not rows:
             return
-        self.env.cr.execute(SQL(
-            """ INSERT INTO telephony_event
+        self.env.cr.execute(
+            SQL(
+                """ INSERT INTO telephony_event
                        (account_id, received_at, attempts, create_uid, create_date, write_uid, write_date,
                         kind, call_ref, leg_ref, dedupe_key, state, error, next_try_at, payload)
                 VALUES %s
                 ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
-            SQL(", ").join(
-                SQL("(%s, %s, 0, %s, %s, %s, %s, %s)", account.id, received_at, SUPERUSER_ID, received_at,
-                    SUPERUSER_ID, received_at, SQL(", ").join(SQL("%s", value) for value in row.to_columns()))
-                for row in rows)), log_exceptions=False)    # an error in the log for each repeat, with its payload
+                SQL(", ").join(
+                    SQL(
+                        "(%s, %s, 0, %s, %s, %s, %s, %s)",
+                        account.id,
+                        received_at,
+                        SUPERUSER_ID,
+                        received_at,
+                        SUPERUSER_ID,
+                        received_at,
+                        SQL(", ").join(SQL("%s", value) for value in row.to_columns()),
+                    )
+                    # an error in the log for each repeat, with its payload
+                    for row in rows
+                ),
+            ),
+            log_exceptions=False,
+        )
 
     @api.model
     def _last_delivered(self, accounts):
-        """dict account id → when its PBX last sent something (naive UTC). By the index, newest first: what else it holds of an
-        account is not looked at."""
+        """dict account id → when its PBX last sent something (naive UTC). By the index, newest
+        first: what else it holds of an account is not looked at."""
         self.flush_model(['account_id', 'state', 'kind', 'received_at'])
         states = [state for state, _label in self._fields['state'].selection]
-        return dict(self.env.execute_query(SQL(
-            """ SELECT account.id, max(last.received_at)
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    """ SELECT account.id, max(last.received_at)
                   FROM unnest(%s::int[]) AS account(id), unnest(%s) AS state(name), LATERAL (
                        SELECT received_at FROM telephony_event
                         WHERE account_id = account.id AND state = state.name AND COALESCE(kind, '') NOT IN %s
                      ORDER BY received_at DESC LIMIT 1) AS last
               GROUP BY account.id """,
-            accounts.ids, states, NOT_DELIVERED)))
+                    accounts.ids,
+                    states,
+                    NOT_DELIVERED,
+                )
+            )
+        )
 
     # === PROCESSING === #
 
     @api.model
     def _cron_process(self):
-        """File what a crash or a lost race left behind, and try again what failed by our own fault."""
-        retry = self.search([('state', '=', 'failed'), ('next_try_at', '<=', fields.Datetime.now())], limit=1000)
+        """File what a crash or a lost race left behind, and try again what failed by our own
+        fault."""
+        retry = self.search(
+            [('state', '=', 'failed'), ('next_try_at', '<=', fields.Datetime.now())], limit=1000
+        )
         retry.next_try_at = False
         known = retry.filtered('call_ref')
         known.state = 'pending'
@@ -259,19 +346,22 @@ class TelephonyEvent(models.Model):
         for account in self.env['telephony.account']._search_pending():
             try:
                 self._process(account)
-            except Exception:   # one account's trouble must not hold up the others
-                _logger.exception("the inbox of telephony account %s cannot be processed", account.id)
+            except Exception:  # one account's trouble must not hold up the others
+                _logger.exception(
+                    "the inbox of telephony account %s cannot be processed", account.id
+                )
                 self.env.cr.rollback()
 
     @api.model
     def _process(self, accounts):
         """File the pending events of these accounts. Commits.
 
-        If another process is filing an account's calls, it will also find what is pending now: it looks once more
-        after it has let go of the lock.
+        If another process is filing an account's calls, it will also find what is pending now: it
+        looks once more after it has let go of the lock.
         """
         for account in accounts:
-            while self._lock(account):      # whoever asks has seen something pending: a caller waits for the card
+            # whoever asks has seen something pending: a caller waits for the card
+            while self._lock(account):
                 begin = time.monotonic()
                 try:
                     progress = self._process_batch(account)
@@ -280,11 +370,13 @@ class TelephonyEvent(models.Model):
                 if not progress or not (pending := self._next_pending(account)):
                     break
                 if len(pending) < BATCH:
-                    self.env.cr.rollback()      # nothing is held while waiting for more
+                    self.env.cr.rollback()  # nothing is held while waiting for more
                     time.sleep(pause_after(time.monotonic() - begin))
 
     def _next_pending(self, account):
-        return self._search([('account_id', '=', account.id), ('state', '=', 'pending')], limit=BATCH, order='id')
+        return self._search(
+            [('account_id', '=', account.id), ('state', '=', 'pending')], limit=BATCH, order='id'
+        )
 
     def _events_of(self, account, refs):
         """All events of these calls.
@@ -293,30 +385,52 @@ class TelephonyEvent(models.Model):
         """
         return self.search_fetch(
             [('account_id', '=', account.id), ('call_ref', 'in', refs)],
-            ['call_ref', 'leg_ref', 'payload', 'received_at', 'kind', 'state', 'error', 'call_id', 'next_try_at'], order='id')
+            [
+                'call_ref',
+                'leg_ref',
+                'payload',
+                'received_at',
+                'kind',
+                'state',
+                'error',
+                'call_id',
+                'next_try_at',
+            ],
+            order='id',
+        )
 
     def _sharing(self, account, refs):
         """The calls that have a leg in common with these.
 
         :return: list of (reference, reference of the other call, the leg)
         """
-        def told(which):
-            return self.env.execute_query(SQL(
-                "SELECT DISTINCT call_ref, leg_ref FROM telephony_event WHERE account_id = %s AND %s", account.id, which))
 
-        # joined here: of a PBX that PostgreSQL has no statistics of yet it would compare each event with each
+        def told(which):
+            return self.env.execute_query(
+                SQL(
+                    "SELECT DISTINCT call_ref, leg_ref FROM telephony_event WHERE account_id = %s AND %s",
+                    account.id,
+                    which,
+                )
+            )
+
+        # joined here: of a PBX that PostgreSQL has no statistics of yet it would compare each event
+        # with each
         by_leg = {ref: {ref} for ref in refs}
         for ref, leg in told(SQL("call_ref IN %s AND leg_ref IS NOT NULL", tuple(refs))):
             by_leg.setdefault(leg, set()).add(ref)
         legs = tuple(by_leg)
         others = {
-            *told(SQL("leg_ref IN %s", legs)), *((ref, ref) for ref, _leg in told(SQL("call_ref IN %s", legs)))}
+            *told(SQL("leg_ref IN %s", legs)),
+            *((ref, ref) for ref, _leg in told(SQL("call_ref IN %s", legs))),
+        }
         return [(ref, other, leg) for other, leg in others for ref in by_leg[leg] if ref != other]
 
     def _with_sharers(self, account, events):
         """Add the events of calls of which the pending ones tell too, as they have a leg in common.
 
-        :return: the events of all calls to be filed, and dict reference → events of other calls that its adapter needs
+        :return: the events of all calls to be filed, and dict reference → events of other calls
+            that its adapter needs
         """
         if not account._adapter().shares_legs or not events:
             return events, {}
@@ -325,34 +439,40 @@ class TelephonyEvent(models.Model):
         if not sharing:
             return events, {}
         told = account._adapter().legs_told(
-            self._stored(events.filtered(lambda event: event.state == 'pending')), self._stored(events))
+            self._stored(events.filtered(lambda event: event.state == 'pending')),
+            self._stored(events),
+        )
         if further := {other for _ref, other, leg in sharing if leg in told} - refs:
             sharing += self._sharing(account, further)
             events += self._events_of(account, list(further))
             refs |= further
-        by_ref = (events | self._events_of(account, list({other for _ref, other, _leg in sharing} - refs))).grouped('call_ref')
+        by_ref = (
+            events | self._events_of(account, list({other for _ref, other, _leg in sharing} - refs))
+        ).grouped('call_ref')
         shared = {}
         for ref, other, _leg in sharing:
             shared[ref] = shared.get(ref, self) | by_ref[other]
         return events, shared
 
     def _lock(self, account):
-        """Become the one who files the calls of this account. The lock is the session's: it outlives commits, and the
-        new transaction that starts after it sees all that the one before has done."""
+        """Become the one who files the calls of this account. The lock is the session's: it
+        outlives commits, and the new transaction that starts after it sees all that the one before
+        has done."""
         self.env.cr.execute(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_SPACE, account.id))
         locked = self.env.cr.fetchone()[0]
-        self.env.cr.commit()    # pylint: disable=invalid-commit
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         self.env.invalidate_all()
         return locked
 
     def _unlock(self, account):
         self.env.cr.rollback()
         self.env.cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, account.id))
-        self.env.cr.commit()    # pylint: disable=invalid-commit
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         self.env.invalidate_all()
 
     def _process_batch(self, account):
-        """File one batch and commit; False when somebody else's writes were in the way: the next run tries again."""
+        """File one batch and commit; False when somebody else's writes were in the way: the next
+        run tries again."""
         for _attempt in range(3):
             try:
                 events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
@@ -362,16 +482,20 @@ class TelephonyEvent(models.Model):
                     self.env.flush_all()
                 except CONCURRENCY_ERRORS:
                     raise
-                except Exception:   # noqa: BLE001 - one bad call must not hold up the others: find it
-                    self.env.cr.rollback()      # nothing else was written in this transaction
+                except Exception:  # noqa: BLE001 - one bad call must not hold up the others: find it
+                    self.env.cr.rollback()  # nothing else was written in this transaction
                     self.env.invalidate_all()
                     for ref in refs:
                         waiting |= self._file_alone(account, ref)
-                self.env.cr.commit()    # pylint: disable=invalid-commit
+                self.env.cr.commit()  # pylint: disable=invalid-commit
                 account._route_soon(waiting)
                 return bool(refs)
             except CONCURRENCY_ERRORS as error:
-                _logger.info("filing calls of telephony account %s: %s, again", account.id, type(error).__name__)
+                _logger.info(
+                    "filing calls of telephony account %s: %s, again",
+                    account.id,
+                    type(error).__name__,
+                )
                 self.env.cr.rollback()
                 self.env.invalidate_all()
         return False
@@ -379,21 +503,28 @@ class TelephonyEvent(models.Model):
     def _file_alone(self, account, ref):
         try:
             with self.env.cr.savepoint():
-                return self._file(account, *self._with_sharers(account, self._events_of(account, [ref])))
+                return self._file(
+                    account, *self._with_sharers(account, self._events_of(account, [ref]))
+                )
         except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
             _logger.exception("telephony account %s: call %s cannot be filed", account.id, ref)
-            self.search([
-                ('account_id', '=', account.id), ('call_ref', '=', ref), ('state', '=', 'pending'),
-            ])._fail(error, retry=True)
+            self.search(
+                [
+                    ('account_id', '=', account.id),
+                    ('call_ref', '=', ref),
+                    ('state', '=', 'pending'),
+                ]
+            )._fail(error, retry=True)
             return {}
 
     def _file(self, account, events, shared):
         """Compute calls anew from all their events.
 
         :param shared: dict call reference → events of other calls with which it has a leg in common
-        :return: dict call reference → what the PBX calls a caller who waits now and may be sent to a phone
+        :return: dict call reference → what the PBX calls a caller who waits now and may be sent to
+            a phone
         """
         account._recall()
         settings, provider = account._settings(), account._adapter()
@@ -402,25 +533,39 @@ class TelephonyEvent(models.Model):
             stored = self._stored(own)
             lost = [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
             records[ref], reasons[ref] = read_call(
-                provider, stored + self._stored(shared.get(ref, ())), settings, lost)
+                provider, stored + self._stored(shared.get(ref, ())), settings, lost
+            )
             if route_ref := account._route_ref(records[ref], stored):
                 waiting[ref] = route_ref
         calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)
-        for ref, own in events.grouped(lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref).items():
-            # what tells of a leg that is a call of its own stays with that call, also while only the other one is filed
+        for ref, own in events.grouped(
+            lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref
+        ).items():
+            # what tells of a leg that is a call of its own stays with that call, also while only
+            # the other one is filed
             theirs = own.filtered(
-                lambda event, ref=ref: event.leg_ref not in (False, ref) and event.call_id.external_id == event.leg_ref)
+                lambda event, ref=ref: event.leg_ref not in (False, ref)
+                and event.call_id.external_id == event.leg_ref
+            )
             own -= theirs
-            # of that call nothing else may be left to file it by: then this would be looked at for ever
+            # of that call nothing else may be left to file it by: then this would be looked at for
+            # ever
             theirs.filtered(lambda event: event.state == 'pending').write(
-                {'state': 'done', 'error': False, 'next_try_at': False})
+                {'state': 'done', 'error': False, 'next_try_at': False}
+            )
             values = {
-                'state': 'ignored' if reasons[ref] else 'done', 'error': reasons[ref] or False,
-                'call_id': calls[ref].id if ref in calls else False, 'next_try_at': False,
+                'state': 'ignored' if reasons[ref] else 'done',
+                'error': reasons[ref] or False,
+                'call_id': calls[ref].id if ref in calls else False,
+                'next_try_at': False,
             }
             # not only the new ones: what looked like no call may have become one, and the reverse
-            own.filtered(lambda event, values=values: event.kind != ROUTED and changes(event, values)).write(values)
-        if account._is_waiting_for_events() and any(event.kind not in NOT_DELIVERED for event in events):
+            own.filtered(
+                lambda event, values=values: event.kind != ROUTED and changes(event, values)
+            ).write(values)
+        if account._is_waiting_for_events() and any(
+            event.kind not in NOT_DELIVERED for event in events
+        ):
             account.write({'state': 'connected', 'error_in': False})
         return waiting
 
@@ -429,7 +574,8 @@ class TelephonyEvent(models.Model):
         """The PBX's own events of a call as its adapter takes them."""
         return [
             Stored(json.loads(event.payload), event.received_at.replace(tzinfo=timezone.utc))
-            for event in events if event.kind not in OURS
+            for event in events
+            if event.kind not in OURS
         ]
 
     def _fail(self, error, retry=False):
@@ -439,27 +585,36 @@ class TelephonyEvent(models.Model):
         """
         for event in self:
             attempts = event.attempts + 1
-            event.write({
-                'state': 'failed', 'error': error if isinstance(error, str) else in_words(error), 'attempts': attempts,
-                'next_try_at': retry and next_try(attempts),
-            })
+            event.write(
+                {
+                    'state': 'failed',
+                    'error': error if isinstance(error, str) else in_words(error),
+                    'attempts': attempts,
+                    'next_try_at': retry and next_try(attempts),
+                }
+            )
 
     # === LOST ENDS AND RETENTION === #
 
     @api.model
     def _cron_close_lost(self):
-        """Close calls whose end never came. Our word for it is an event like any other, so a true end that is found
-        later still wins."""
+        """Close calls whose end never came. Our word for it is an event like any other, so a true
+        end that is found later still wins."""
         calls = self.env['telephony.call']
-        calls = calls.search([('state', '!=', 'ended'), ('start_at', '<', calls._live_since())], limit=10000)
+        calls = calls.search(
+            [('state', '!=', 'ended'), ('start_at', '<', calls._live_since())], limit=10000
+        )
         closed = 0
         for account, lost in calls.grouped('account_id').items():
-            if self._lock(account):     # whoever files its calls now may be ending some of them: the next turn
+            # whoever files its calls now may be ending some of them: the next turn
+            if self._lock(account):
                 try:
                     closed += self._close_lost(account, lost)
-                    self.env.cr.commit()    # pylint: disable=invalid-commit
+                    self.env.cr.commit()  # pylint: disable=invalid-commit
                 except CONCURRENCY_ERRORS:  # somebody has settled one of them meanwhile
-                    _logger.info("telephony account %s: closing calls without an end has to wait", account.id)
+                    _logger.info(
+                        "telephony account %s: closing calls without an end has to wait", account.id
+                    )
                 finally:
                     self._unlock(account)
         self.env['ir.cron']._commit_progress(closed)
@@ -472,9 +627,13 @@ class TelephonyEvent(models.Model):
         :raise UserError: somebody files calls of the PBX
         """
         for account, lost in calls.filtered('account_id').grouped('account_id').items():
-            [(locked,)] = self.env.execute_query(SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_SPACE, account.id))
+            [(locked,)] = self.env.execute_query(
+                SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_SPACE, account.id)
+            )
             if not locked:
-                raise UserError(self.env._("The PBX tells of calls at this very moment: try again."))
+                raise UserError(
+                    self.env._("The PBX tells of calls at this very moment: try again.")
+                )
             lost = lost.filtered(lambda call: call.state != 'ended')
             self._close_lost(account, lost)
             lost.end_reason = reason
@@ -483,10 +642,11 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _close_lost(self, account, calls):
-        """Close these calls of one account, which the caller has locked, and keep our word for it as an event of each.
+        """Close these calls of one account, which the caller has locked, and keep our word for it
+        as an event of each.
 
-        The fold changes nothing else of a call when that event comes, so all are written at once instead of folded one by
-        one: after an outage they are thousands.
+        The fold changes nothing else of a call when that event comes, so all are written at once
+        instead of folded one by one: after an outage they are thousands.
 
         :return: how many there were
         """
@@ -494,22 +654,28 @@ class TelephonyEvent(models.Model):
         if not calls:
             return 0
         now = fields.Datetime.now()
-        self.env.cr.execute(SQL(
-            """ INSERT INTO telephony_event
+        self.env.cr.execute(
+            SQL(
+                """ INSERT INTO telephony_event
                        (account_id, call_id, received_at, attempts, create_uid, create_date, write_uid, write_date,
                         kind, call_ref, dedupe_key, state, payload)
                 SELECT account_id, id, %(now)s, 0, %(uid)s, %(now)s, %(uid)s, %(now)s,
                        %(kind)s, external_id, %(kind)s || ':' || external_id, 'done', '{}'
                   FROM telephony_call WHERE id IN %(ids)s
                     ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
-            now=now, uid=SUPERUSER_ID, kind=LOST, ids=calls._ids))
+                now=now,
+                uid=SUPERUSER_ID,
+                kind=LOST,
+                ids=calls._ids,
+            )
+        )
         calls._close_without_end()
         return len(calls)
 
     @api.autovacuum
     def _gc_events(self):
-        """Delete events past the retention period. Their calls stay as they are: they are sealed, for a late event alone
-        must not be taken for the whole call."""
+        """Delete events past the retention period. Their calls stay as they are: they are sealed,
+        for a late event alone must not be taken for the whole call."""
         oldest = fields.Datetime.now() - timedelta(days=setting(self.env, 'event_retention_days'))
         past = Domain('received_at', '<', oldest) & Domain('state', '!=', 'pending')
         old = self.search(past, limit=10000, order='id')

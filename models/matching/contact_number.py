@@ -5,24 +5,37 @@ from ...providers.numbers import to_e164
 
 
 class TelephonyContactNumber(models.Model):
-    """A further number of a contact, beside the one on its form: any number of them, typed or learnt from calls. A caller
-    is known by them as by the contact's own."""
+    """A further number of a contact, beside the one on its form: any number of them, typed or
+    learnt from calls. A caller is known by them as by the contact's own."""
+
     _name = 'telephony.contact.number'
     _description = "Further number of a contact"
     _order = 'partner_id, number'
     _rec_name = 'number'
 
-    partner_id = fields.Many2one('res.partner', string="Contact", required=True, index=True, ondelete='cascade')
-    number = fields.Char(required=True, index=True, help="Stored as +77771234567, whatever way it is typed.")
+    partner_id = fields.Many2one(
+        'res.partner', string="Contact", required=True, index=True, ondelete='cascade'
+    )
+    number = fields.Char(
+        required=True, index=True, help="Stored as +77771234567, whatever way it is typed."
+    )
     label = fields.Char(help="Whose or what for, such as “assistant” or “warehouse”.")
     origin = fields.Selection(
-        [('typed', "Typed"), ('learnt', "Learnt from a call")], required=True, default='typed', readonly=True)
+        [('typed', "Typed"), ('learnt', "Learnt from a call")],
+        required=True,
+        default='typed',
+        readonly=True,
+    )
 
-    _partner_number_uniq = models.UniqueIndex('(partner_id, number)', "The contact has this number already.")
+    _partner_number_uniq = models.UniqueIndex(
+        '(partner_id, number)', "The contact has this number already."
+    )
 
     @api.model_create_multi
     def create(self, vals_list):
-        numbers = super().create([self._with_e164(vals, vals.get('partner_id')) for vals in vals_list])
+        numbers = super().create(
+            [self._with_e164(vals, vals.get('partner_id')) for vals in vals_list]
+        )
         numbers._bind_late()
         return numbers
 
@@ -44,8 +57,12 @@ class TelephonyContactNumber(models.Model):
     def _learn(self, partner, numbers):
         """Add those of the E.164 numbers that the contact does not have."""
         have = {partner.phone_sanitized, *partner.telephony_number_ids.mapped('number')}
-        return self.create([
-            {'partner_id': partner.id, 'number': number, 'origin': 'learnt'} for number in sorted(set(numbers) - have)])
+        return self.create(
+            [
+                {'partner_id': partner.id, 'number': number, 'origin': 'learnt'}
+                for number in sorted(set(numbers) - have)
+            ]
+        )
 
     @api.model
     def _with_e164(self, vals, partner_id):
@@ -57,5 +74,9 @@ class TelephonyContactNumber(models.Model):
         country = partner.country_id or partner.company_id.country_id or self.env.company.country_id
         number = to_e164(vals.get('number'), country.code or '')
         if not number:
-            raise ValidationError(self.env._("%(number)s is not a complete phone number.", number=vals.get('number') or '–'))
+            raise ValidationError(
+                self.env._(
+                    "%(number)s is not a complete phone number.", number=vals.get('number') or '–'
+                )
+            )
         return {**vals, 'number': number}

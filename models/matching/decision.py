@@ -6,8 +6,9 @@ from ...tools.words import _lt
 
 
 class TelephonyDecision(models.Model):
-    """What a person decided about a number. The matcher heeds it from then on: the contact for good, the deal as long as
-    it is open."""
+    """What a person decided about a number. The matcher heeds it from then on: the contact for
+    good, the deal as long as it is open."""
+
     _name = 'telephony.decision'
     _description = "Decision about a phone number"
     _order = 'write_date desc, id desc'
@@ -15,24 +16,51 @@ class TelephonyDecision(models.Model):
     _check_company_auto = True
 
     company_id = fields.Many2one(
-        'res.company', required=True, index=True, ondelete='cascade', default=lambda self: self.env.company)
+        'res.company',
+        required=True,
+        index=True,
+        ondelete='cascade',
+        default=lambda self: self.env.company,
+    )
     number = fields.Char(required=True, readonly=True, help="As +77771234567.")
     kind = fields.Selection(
-        [('contact', "Belongs to"), ('ignore', "Never a customer")], required=True, default='contact')
+        [('contact', "Belongs to"), ('ignore', "Never a customer")],
+        required=True,
+        default='contact',
+    )
     partner_id = fields.Many2one(
-        'res.partner', string="Contact", check_company=True, index='btree_not_null', ondelete='set null')
+        'res.partner',
+        string="Contact",
+        check_company=True,
+        index='btree_not_null',
+        ondelete='set null',
+    )
     lead_id = fields.Many2one(
-        'crm.lead', string="Deal", check_company=True, index='btree_not_null', ondelete='set null',
-        help="Calls of this number go here while the deal is open.")
+        'crm.lead',
+        string="Deal",
+        check_company=True,
+        index='btree_not_null',
+        ondelete='set null',
+        help="Calls of this number go here while the deal is open.",
+    )
     user_id = fields.Many2one(
-        'res.users', string="Decided by", readonly=True, ondelete='set null', default=lambda self: self.env.user)
+        'res.users',
+        string="Decided by",
+        readonly=True,
+        ondelete='set null',
+        default=lambda self: self.env.user,
+    )
     note = fields.Char()
 
-    _number_uniq = models.UniqueIndex('(company_id, number)', "There is a decision about this number already.")
+    _number_uniq = models.UniqueIndex(
+        '(company_id, number)', "There is a decision about this number already."
+    )
 
     @api.model_create_multi
     def create(self, vals_list):
-        decisions = super().create([self._with_e164(vals, vals.get('company_id')) for vals in vals_list])
+        decisions = super().create(
+            [self._with_e164(vals, vals.get('company_id')) for vals in vals_list]
+        )
         decisions._bind_late()
         return decisions
 
@@ -50,12 +78,22 @@ class TelephonyDecision(models.Model):
         return result
 
     def _bind_late(self):
-        """Past calls that nobody has settled follow the decision, and whom nobody is to call is not called back."""
+        """Past calls that nobody has settled follow the decision, and whom nobody is to call is not
+        called back."""
         self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
-        for company, ignored in self.filtered(lambda one: one.kind == 'ignore').grouped('company_id').items():
-            self.env['telephony.callback'].sudo().search([
-                ('company_id', '=', company.id), ('customer_number', 'in', ignored.mapped('number')), ('state', '=', 'open'),
-            ])._close('cancelled', _lt("The number was set to be ignored by %(user)s", user=self.env.user.name))
+        for company, ignored in (
+            self.filtered(lambda one: one.kind == 'ignore').grouped('company_id').items()
+        ):
+            self.env['telephony.callback'].sudo().search(
+                [
+                    ('company_id', '=', company.id),
+                    ('customer_number', 'in', ignored.mapped('number')),
+                    ('state', '=', 'open'),
+                ]
+            )._close(
+                'cancelled',
+                _lt("The number was set to be ignored by %(user)s", user=self.env.user.name),
+            )
 
     @api.model
     def _with_e164(self, vals, company_id):
@@ -65,7 +103,11 @@ class TelephonyDecision(models.Model):
         """
         company = self.env['res.company'].browse(company_id) or self.env.company
         if not (number := to_e164(vals.get('number'), company.country_id.code or '')):
-            raise ValidationError(self.env._("%(number)s is not a complete phone number.", number=vals.get('number') or '–'))
+            raise ValidationError(
+                self.env._(
+                    "%(number)s is not a complete phone number.", number=vals.get('number') or '–'
+                )
+            )
         return {**vals, 'number': number}
 
     @api.constrains('kind', 'partner_id', 'lead_id')

@@ -14,37 +14,46 @@ from .score import REMEMBERED_DAYS, Asked, Deal, rank, winner
 MOST_DEALS = 20
 # A number that stands in *Phone* behind another one, as telephony.phones.mixin indexes it.
 MORE_PHONES = SQL(
-    "telephony_more_phones IS NOT NULL AND string_to_array(telephony_more_phones, ' ') @> ARRAY[asked.number]")
+    "telephony_more_phones IS NOT NULL AND string_to_array(telephony_more_phones, ' ') @> ARRAY[asked.number]"
+)
 MOST_CONTACTS = 200
 # Reasons that a line tells; those that the next deal has as well say nothing about the choice.
 MOST_TOLD = 4
 
 
 class Caller(NamedTuple):
-    """Who is asked for: an E.164 number, the id of our own number that was called and of the user who talked, or False."""
+    """Who is asked for: an E.164 number, the id of our own number that was called and of the user
+    who talked, or False."""
+
     number: str
     did: int | bool = False
     user: int | bool = False
 
 
 class Reason(NamedTuple):
-    """What speaks for a deal: a code of telephony.match.weight, the phrase (Words), and the points."""
+    """What speaks for a deal: a code of telephony.match.weight, the phrase (Words), and the
+    points."""
+
     code: str
     text: str
     weight: int
 
 
 class Candidate(NamedTuple):
-    """An open deal that a call may be about: crm.lead, the sum of its reasons' weights, its reasons, heaviest first."""
+    """An open deal that a call may be about: crm.lead, the sum of its reasons' weights, its
+    reasons, heaviest first."""
+
     lead: models.Model
     score: int
     reasons: tuple = ()
 
 
 class Match(NamedTuple):
-    """Whom a number belongs to. `partner` and `lead` are records, possibly empty; `state` is a match_state, `reason` one
-    line that says why (Words), or ''. `candidates`: at most MOST_DEALS, best first. `excluded`: ours, a colleague's, or one
-    that a person said is never a customer's. `partners`: the contacts who have the number, MOST_CONTACTS at most."""
+    """Whom a number belongs to. `partner` and `lead` are records, possibly empty; `state` is a
+    match_state, `reason` one line that says why (Words), or ''. `candidates`: at most MOST_DEALS,
+    best first. `excluded`: ours, a colleague's, or one that a person said is never a customer's.
+    `partners`: the contacts who have the number, MOST_CONTACTS at most."""
+
     partner: models.Model
     lead: models.Model
     state: str
@@ -54,7 +63,8 @@ class Match(NamedTuple):
     partners: models.Model | tuple = ()
 
     def salesperson(self):
-        """Whose customer calls: the deal's salesperson, of several deals the one whom all have, else the contact's."""
+        """Whose customer calls: the deal's salesperson, of several deals the one whom all have,
+        else the contact's."""
         owners = self.lead.user_id
         if not self.lead and self.candidates:
             owners = self.lead.browse(candidate.lead.id for candidate in self.candidates).user_id
@@ -65,6 +75,7 @@ class Match(NamedTuple):
 
 class Contact(NamedTuple):
     """A contact who has a number, or whom a person chose for it."""
+
     id: int
     firm: int
     name: str
@@ -72,15 +83,18 @@ class Contact(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a person decided about a number: of a row of telephony.decision the kind and the ids of deal and user."""
+    """What a person decided about a number: of a row of telephony.decision the kind and the ids of
+    deal and user."""
+
     kind: str
     lead: int | None
     user: int | None
 
 
 class Owners(NamedTuple):
-    """Who has a number: the contacts, and what was decided; `is_said` when the contact is the decision's. `names` holds
-    the names of the contacts and their firms."""
+    """Who has a number: the contacts, and what was decided; `is_said` when the contact is the
+    decision's. `names` holds the names of the contacts and their firms."""
+
     contacts: tuple[Contact, ...] = ()
     decision: Decision | None = None
     names: Mapping[int, str] = MappingProxyType({})
@@ -93,6 +107,7 @@ class Owners(NamedTuple):
 
 class Offer(NamedTuple):
     """An open deal as it is read: what decides, and its contact's name to tell it with."""
+
     deal: Deal
     contact_name: str
 
@@ -100,9 +115,11 @@ class Offer(NamedTuple):
 class TelephonyMatcher(models.AbstractModel):
     """Number → contact → deal, with the reason. Reads only: whoever asks decides what to write.
 
-    Three queries, whatever the number of callers: who has the numbers, their open deals, and, where several deals compete,
-    what happened with them lately. They are SQL because the caller's card waits for them.
+    Three queries, whatever the number of callers: who has the numbers, their open deals, and, where
+    several deals compete, what happened with them lately. They are SQL because the caller's card
+    waits for them.
     """
+
     _name = 'telephony.matcher'
     _description = "Telephony matcher"
 
@@ -112,7 +129,8 @@ class TelephonyMatcher(models.AbstractModel):
 
         :param company: res.company; other companies' records are never found
         :param callers: :class:`Caller` each
-        :param without: ids of calls that do not count as contact with a deal: those that are being decided
+        :param without: ids of calls that do not count as contact with a deal: those that are being
+            decided
         :return: dict caller → :class:`Match`
         """
         matcher = self.sudo()
@@ -120,16 +138,21 @@ class TelephonyMatcher(models.AbstractModel):
         own_numbers = self.env['telephony.number']._own_names(company.id)
         owners = matcher._owners(company, {caller.number for caller in callers} - own_numbers)
         asked = {
-            caller: matcher._asked(caller, owners.get(caller.number, Owners())) for caller in callers
-            if caller.number not in own_numbers and not _is_excluded(owners.get(caller.number, Owners()))
+            caller: matcher._asked(caller, owners.get(caller.number, Owners()))
+            for caller in callers
+            if caller.number not in own_numbers
+            and not _is_excluded(owners.get(caller.number, Owners()))
         }
         offers = matcher._offers(company, asked)
         for caller, several in offers.items():
             several[:] = (offer for offer in several if _is_theirs(offer.deal, asked[caller]))
         matcher._add_history(company, offers, without)
         return {
-            caller: matcher._decide(company, caller, asked[caller], owners.get(caller.number, Owners()), offers[caller])
-            if caller in asked else matcher._excluded(caller, owners.get(caller.number, Owners()))
+            caller: matcher._decide(
+                company, caller, asked[caller], owners.get(caller.number, Owners()), offers[caller]
+            )
+            if caller in asked
+            else matcher._excluded(caller, owners.get(caller.number, Owners()))
             for caller in callers
         }
 
@@ -140,8 +163,10 @@ class TelephonyMatcher(models.AbstractModel):
         own_numbers = self.env['telephony.number']._own_names(company.id)
         owners = matcher._owners(company, set(numbers) - own_numbers)
         return {
-            number: matcher._excluded(Caller(number), owners.get(number, Owners())).reason for number in set(numbers)
-            if number in own_numbers or _is_excluded(owners.get(number, Owners()))}
+            number: matcher._excluded(Caller(number), owners.get(number, Owners())).reason
+            for number in set(numbers)
+            if number in own_numbers or _is_excluded(owners.get(number, Owners()))
+        }
 
     # === READING === #
 
@@ -153,13 +178,25 @@ class TelephonyMatcher(models.AbstractModel):
         """
         if not numbers:
             return {}
-        self.env['res.partner'].flush_model([
-            'active', 'commercial_company_name', 'commercial_partner_id', 'company_id', 'complete_name', 'partner_share',
-            'phone_sanitized', 'telephony_more_phones'])
+        self.env['res.partner'].flush_model(
+            [
+                'active',
+                'commercial_company_name',
+                'commercial_partner_id',
+                'company_id',
+                'complete_name',
+                'partner_share',
+                'phone_sanitized',
+                'telephony_more_phones',
+            ]
+        )
         self.env['telephony.contact.number'].flush_model(['number', 'partner_id'])
-        self.env['telephony.decision'].flush_model(['company_id', 'kind', 'lead_id', 'number', 'partner_id', 'user_id'])
-        rows = self.env.execute_query(SQL(
-            """ SELECT asked.number, owner.kind, owner.lead_id, owner.user_id, contact.id, contact.commercial_partner_id,
+        self.env['telephony.decision'].flush_model(
+            ['company_id', 'kind', 'lead_id', 'number', 'partner_id', 'user_id']
+        )
+        rows = self.env.execute_query(
+            SQL(
+                """ SELECT asked.number, owner.kind, owner.lead_id, owner.user_id, contact.id, contact.commercial_partner_id,
                        contact.complete_name, contact.commercial_company_name, %(is_colleague)s
                   FROM unnest(%(numbers)s::text[]) AS asked (number)
                  CROSS JOIN LATERAL (
@@ -184,11 +221,28 @@ class TelephonyMatcher(models.AbstractModel):
                    AND (contact.company_id IS NULL OR contact.company_id = %(company)s)
                  WHERE contact.id IS NOT NULL OR owner.kind IS NOT NULL
                  ORDER BY contact.id """,
-            numbers=list(numbers), company=company.id, most=MOST_CONTACTS, is_colleague=self._is_colleague_sql(company),
-            more_phones=MORE_PHONES))
+                numbers=list(numbers),
+                company=company.id,
+                most=MOST_CONTACTS,
+                is_colleague=self._is_colleague_sql(company),
+                more_phones=MORE_PHONES,
+            )
+        )
         contacts, chosen, decisions, names = defaultdict(dict), {}, {}, defaultdict(dict)
-        for number, kind, lead_id, user_id, contact_id, firm_id, name, firm_name, is_colleague in rows:
-            contact = contact_id and Contact(contact_id, firm_id or contact_id, name or '', is_colleague)
+        for (
+            number,
+            kind,
+            lead_id,
+            user_id,
+            contact_id,
+            firm_id,
+            name,
+            firm_name,
+            is_colleague,
+        ) in rows:
+            contact = contact_id and Contact(
+                contact_id, firm_id or contact_id, name or '', is_colleague
+            )
             if contact:
                 names[number] |= {contact.firm: firm_name or contact.name, contact.id: contact.name}
             if kind:
@@ -196,19 +250,32 @@ class TelephonyMatcher(models.AbstractModel):
                 chosen[number] = contact
             else:
                 contacts[number][contact.id] = contact
-        return {number: Owners(
-            (chosen[number],) if chosen.get(number) else tuple(contacts[number].values()),
-            decisions.get(number), names[number], bool(chosen.get(number)),
-        ) for number in {*contacts, *decisions}}
+        return {
+            number: Owners(
+                (chosen[number],) if chosen.get(number) else tuple(contacts[number].values()),
+                decisions.get(number),
+                names[number],
+                bool(chosen.get(number)),
+            )
+            for number in {*contacts, *decisions}
+        }
 
     @api.model
     def _is_colleague_sql(self, company):
         """Whether `contact` is one of us: the company itself, an internal user, an employee."""
         employees = SQL("FALSE")
-        if 'work_contact_id' in self.env.get('hr.employee', ()) and self.env['hr.employee']._fields['work_contact_id'].store:
+        if (
+            'work_contact_id' in self.env.get('hr.employee', ())
+            and self.env['hr.employee']._fields['work_contact_id'].store
+        ):
             employees = SQL(
-                "EXISTS (SELECT 1 FROM hr_employee WHERE hr_employee.work_contact_id = contact.id AND hr_employee.active)")
-        return SQL("(contact.partner_share IS FALSE OR contact.id = %s OR %s)", company.partner_id.id, employees)
+                "EXISTS (SELECT 1 FROM hr_employee WHERE hr_employee.work_contact_id = contact.id AND hr_employee.active)"
+            )
+        return SQL(
+            "(contact.partner_share IS FALSE OR contact.id = %s OR %s)",
+            company.partner_id.id,
+            employees,
+        )
 
     @api.model
     def _asked(self, caller, owners):
@@ -226,8 +293,9 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _offers(self, company, asked):
-        """The open deals of callers: those that carry the number, of the contacts' whole companies, and the chosen one;
-        at most one more than is shown, the chosen and the talker's own before newer ones.
+        """The open deals of callers: those that carry the number, of the contacts' whole companies,
+        and the chosen one; at most one more than is shown, the chosen and the talker's own before
+        newer ones.
 
         :param asked: dict caller → :class:`Asked`
         :return: dict caller → list of :class:`Offer`
@@ -235,13 +303,29 @@ class TelephonyMatcher(models.AbstractModel):
         offers = {caller: [] for caller in asked}
         if not asked:
             return offers
-        self.env['crm.lead'].flush_model([
-            'active', 'campaign_id', 'company_id', 'expected_revenue', 'partner_id', 'phone_sanitized', 'probability',
-            'telephony_more_phones', 'source_id', 'team_id', 'user_id', 'won_status'])
+        self.env['crm.lead'].flush_model(
+            [
+                'active',
+                'campaign_id',
+                'company_id',
+                'expected_revenue',
+                'partner_id',
+                'phone_sanitized',
+                'probability',
+                'telephony_more_phones',
+                'source_id',
+                'team_id',
+                'user_id',
+                'won_status',
+            ]
+        )
         callers = list(asked)
-        firms = [(place, firm) for place, caller in enumerate(callers) for firm in asked[caller].firms]
-        rows = self.env.execute_query(SQL(
-            """ SELECT asked.place, deal.id, deal.phone_sanitized, contact.id, contact.commercial_partner_id, deal.user_id,
+        firms = [
+            (place, firm) for place, caller in enumerate(callers) for firm in asked[caller].firms
+        ]
+        rows = self.env.execute_query(
+            SQL(
+                """ SELECT asked.place, deal.id, deal.phone_sanitized, contact.id, contact.commercial_partner_id, deal.user_id,
                        deal.source_id, deal.campaign_id, deal.team_id, deal.probability, deal.expected_revenue,
                        COALESCE(NULLIF(contact.name, ''), contact.complete_name)
                   FROM unnest(%(places)s::int[], %(numbers)s::text[], %(users)s::int[], %(chosen)s::int[])
@@ -268,10 +352,17 @@ class TelephonyMatcher(models.AbstractModel):
                         LIMIT %(most)s
                        ) AS deal
                   LEFT JOIN res_partner AS contact ON contact.id = deal.partner_id AND contact.active """,
-            places=list(range(len(callers))), numbers=[caller.number for caller in callers],
-            users=[asked[caller].user for caller in callers], chosen=[asked[caller].chosen for caller in callers],
-            firm_places=[place for place, _firm in firms], firms=[firm for _place, firm in firms],
-            company=company.id, most=MOST_DEALS + 1, more_phones=MORE_PHONES))
+                places=list(range(len(callers))),
+                numbers=[caller.number for caller in callers],
+                users=[asked[caller].user for caller in callers],
+                chosen=[asked[caller].chosen for caller in callers],
+                firm_places=[place for place, _firm in firms],
+                firms=[firm for _place, firm in firms],
+                company=company.id,
+                most=MOST_DEALS + 1,
+                more_phones=MORE_PHONES,
+            )
+        )
         for place, *values, contact_name in rows:
             values[-2:] = (value or 0 for value in values[-2:])
             offers[callers[place]].append(Offer(Deal(*values), contact_name or ''))
@@ -279,17 +370,23 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _add_history(self, company, offers, without):
-        """Complete deals that compete with others by what happened with them lately and what is due; in place."""
-        ids = list({offer.deal.id for several in offers.values() if len(several) > 1 for offer in several})
+        """Complete deals that compete with others by what happened with them lately and what is
+        due; in place."""
+        ids = list(
+            {offer.deal.id for several in offers.values() if len(several) > 1 for offer in several}
+        )
         if not ids:
             return
         now = fields.Datetime.now()
         self.env['telephony.call'].flush_model(['lead_id', 'start_at', 'state'])
         self.env['telephony.callback'].flush_model(['due_at', 'lead_id', 'state'])
-        self.env['mail.message'].flush_model(['date', 'is_internal', 'message_type', 'model', 'res_id'])
+        self.env['mail.message'].flush_model(
+            ['date', 'is_internal', 'message_type', 'model', 'res_id']
+        )
         self.env['mail.activity'].flush_model(['active', 'date_deadline', 'res_id', 'res_model'])
-        rows = self.env.execute_query(SQL(
-            """ SELECT deal.id, called.start_at, written.date, callback.due_at, activity.date_deadline, %(has_quotation)s
+        rows = self.env.execute_query(
+            SQL(
+                """ SELECT deal.id, called.start_at, written.date, callback.due_at, activity.date_deadline, %(has_quotation)s
                   FROM unnest(%(ids)s::int[]) AS deal (id)
                   LEFT JOIN LATERAL (
                        SELECT start_at
@@ -309,44 +406,77 @@ class TelephonyMatcher(models.AbstractModel):
                        SELECT MIN(date_deadline) AS date_deadline
                          FROM mail_activity
                         WHERE res_model = 'crm.lead' AND res_id = deal.id AND active) AS activity ON TRUE """,
-            ids=ids, since=now - timedelta(days=REMEMBERED_DAYS), without=list(without),
-            has_quotation=self._has_quotation_sql()))
+                ids=ids,
+                since=now - timedelta(days=REMEMBERED_DAYS),
+                without=list(without),
+                has_quotation=self._has_quotation_sql(),
+            )
+        )
         history = {}
         for deal_id, called_at, written_at, callback_at, deadline, has_quotation in rows:
-            contacted = max(((at, how) for at, how in ((called_at, 'call'), (written_at, 'message')) if at), default=(None, ''))
+            contacted = max(
+                ((at, how) for at, how in ((called_at, 'call'), (written_at, 'message')) if at),
+                default=(None, ''),
+            )
             activity_at = deadline and datetime.combine(deadline, time.min)
             due = min(
-                ((at, what) for at, what in ((callback_at, 'callback'), (activity_at, 'activity')) if at), default=(None, ''))
+                (
+                    (at, what)
+                    for at, what in ((callback_at, 'callback'), (activity_at, 'activity'))
+                    if at
+                ),
+                default=(None, ''),
+            )
             history[deal_id] = {
-                'contacted_at': contacted[0], 'contacted_by': contacted[1], 'due_at': due[0], 'due_what': due[1],
+                'contacted_at': contacted[0],
+                'contacted_by': contacted[1],
+                'due_at': due[0],
+                'due_what': due[1],
                 'has_quotation': has_quotation,
             }
         for several in offers.values():
             several[:] = [
-                offer._replace(deal=offer.deal._replace(**history.get(offer.deal.id, {}))) for offer in several]
+                offer._replace(deal=offer.deal._replace(**history.get(offer.deal.id, {})))
+                for offer in several
+            ]
 
     @api.model
     def _has_quotation_sql(self):
-        """Whether the deal `deal` has an open quotation; only a database with quotations of deals can tell."""
+        """Whether the deal `deal` has an open quotation; only a database with quotations of deals
+        can tell."""
         orders = self.env.get('sale.order')
         if orders is None or 'opportunity_id' not in orders._fields:
             return SQL("FALSE")
         orders.flush_model(['opportunity_id', 'state'])
-        return SQL("EXISTS (SELECT 1 FROM sale_order WHERE opportunity_id = deal.id AND state IN ('draft', 'sent'))")
+        return SQL(
+            "EXISTS (SELECT 1 FROM sale_order WHERE opportunity_id = deal.id AND state IN ('draft', 'sent'))"
+        )
 
     # === DECIDING === #
 
     def _excluded(self, caller, owners):
         """The answer for a number that is no customer's."""
         if owners.decision and owners.decision.kind == 'ignore':
-            reason = _lt("%(user)s said that this is never a customer", user=self._user_name(owners.decision.user))
+            reason = _lt(
+                "%(user)s said that this is never a customer",
+                user=self._user_name(owners.decision.user),
+            )
         elif owners.contacts:
-            reason = _lt("A colleague: %(name)s", name=", ".join(contact.name for contact in owners.contacts[:3]))
+            reason = _lt(
+                "A colleague: %(name)s",
+                name=", ".join(contact.name for contact in owners.contacts[:3]),
+            )
         else:
             reason = _lt("One of the company's own numbers")
         nobody = self.env['res.partner']
-        return Match(nobody, self.env['crm.lead'], 'none', reason, excluded=True,
-                     partners=nobody.browse(contact.id for contact in owners.contacts))
+        return Match(
+            nobody,
+            self.env['crm.lead'],
+            'none',
+            reason,
+            excluded=True,
+            partners=nobody.browse(contact.id for contact in owners.contacts),
+        )
 
     def _decide(self, company, caller, asked, owners, offers):
         nobody, no_deal = self.env['res.partner'], self.env['crm.lead']
@@ -355,41 +485,73 @@ class TelephonyMatcher(models.AbstractModel):
         now = fields.Datetime.now()
         ranked = rank([offer.deal for offer in offers], asked, weights, now)
         offer_of = {offer.deal.id: offer for offer in offers}
-        candidates = tuple(self._candidate(one, offer_of[one.deal.id], owners, now) for one in ranked[:MOST_DEALS])
+        candidates = tuple(
+            self._candidate(one, offer_of[one.deal.id], owners, now) for one in ranked[:MOST_DEALS]
+        )
 
         def match(partner, lead, state, reason):
             return Match(partner, lead, state, reason, candidates, partners=partners)
 
-        firms = owners.firms if asked.is_said else owners.firms | {
-            offer.deal.firm for offer in offers if offer.deal.number == asked.number and offer.deal.firm}
+        firms = (
+            owners.firms
+            if asked.is_said
+            else owners.firms
+            | {
+                offer.deal.firm
+                for offer in offers
+                if offer.deal.number == asked.number and offer.deal.firm
+            }
+        )
         chosen = offer_of.get(asked.chosen)
         if len(firms) <= 1:
             partner = nobody.browse(_contact_of(owners, offers))
         elif chosen:
             partner = nobody.browse(chosen.deal.contact)
         else:
-            return match(nobody, no_deal, 'ambiguous', _lt(
-                "%(count)s unrelated contacts have this number", count=max(len(partners), len(firms))))
+            return match(
+                nobody,
+                no_deal,
+                'ambiguous',
+                _lt(
+                    "%(count)s unrelated contacts have this number",
+                    count=max(len(partners), len(firms)),
+                ),
+            )
         policy = self._policy(company, caller.did)
         if policy in ('contact', 'new') or not ranked:
-            return match(partner, no_deal, 'auto' if partner else 'none', self._contact_reason(
-                partner, owners, policy if ranked else ''))
+            return match(
+                partner,
+                no_deal,
+                'auto' if partner else 'none',
+                self._contact_reason(partner, owners, policy if ranked else ''),
+            )
         best = None
         if policy == 'newest':
             near = [one for one in ranked if not one.is_far]
-            best = max(near, key=lambda one: (one.deal.id == asked.chosen, one.deal.id), default=None)
+            best = max(
+                near, key=lambda one: (one.deal.id == asked.chosen, one.deal.id), default=None
+            )
         elif policy == 'score':
             best = winner(ranked, company.telephony_match_margin)
         if best and (len(ranked) <= MOST_DEALS or 'choice' in best.points):
             offer = offer_of[best.deal.id]
-            return match(partner or nobody.browse(offer.deal.contact), no_deal.browse(best.deal.id), 'auto',
-                         self._deal_reason(best, ranked, offer, owners, policy, now))
+            return match(
+                partner or nobody.browse(offer.deal.contact),
+                no_deal.browse(best.deal.id),
+                'auto',
+                self._deal_reason(best, ranked, offer, owners, policy, now),
+            )
         return match(partner, no_deal, 'ambiguous', self._open_reason(ranked, policy))
 
     @api.model
     def _policy(self, company, did):
-        """Which open deal a call to this number of ours is linked to: a value of telephony.number.deal_policy."""
-        return did and self.env['telephony.number']._own_deal_policy(did) or company.telephony_deal_policy
+        """Which open deal a call to this number of ours is linked to: a value of
+        telephony.number.deal_policy."""
+        return (
+            did
+            and self.env['telephony.number']._own_deal_policy(did)
+            or company.telephony_deal_policy
+        )
 
     # === WORDS === #
 
@@ -401,11 +563,17 @@ class TelephonyMatcher(models.AbstractModel):
         if policy == 'new':
             return _lt("Contact with this number; each call begins a new deal here")
         if owners.is_said:
-            return _lt("Said to be %(name)s's number by %(user)s; no open deal",
-                     name=owners.names[partner.id], user=self._user_name(owners.decision.user))
+            return _lt(
+                "Said to be %(name)s's number by %(user)s; no open deal",
+                name=owners.names[partner.id],
+                user=self._user_name(owners.decision.user),
+            )
         if len(owners.contacts) > 1:
-            return _lt("The line of %(company)s, shared by %(count)s contacts; no open deal",
-                     company=owners.names[partner.id], count=len(owners.contacts))
+            return _lt(
+                "The line of %(company)s, shared by %(count)s contacts; no open deal",
+                company=owners.names[partner.id],
+                count=len(owners.contacts),
+            )
         return _lt("Contact with this number; no open deal")
 
     def _deal_reason(self, best, ranked, offer, owners, policy, now):
@@ -414,35 +582,60 @@ class TelephonyMatcher(models.AbstractModel):
         if len(ranked) > 1 or 'choice' in best.points or 'colleague' in best.points:
             rivals = [one for one in ranked if one is not best]
             rival = rivals[0] if rivals else None
-            told = [reason for reason in self._candidate(best, offer, owners, now).reasons
-                    if not rival or reason.weight > rival.points.get(reason.code, 0)][:MOST_TOLD]
+            told = [
+                reason
+                for reason in self._candidate(best, offer, owners, now).reasons
+                if not rival or reason.weight > rival.points.get(reason.code, 0)
+            ][:MOST_TOLD]
             reasons, points = [reason.text for reason in told], [reason.weight for reason in told]
             # the points are kept, see telephony.call.match_points; the sentence is for people
-            return _lt("%(reasons)s: the likeliest of %(count)s open deals", reasons=reasons, count=len(ranked), points=points,
-                       score=best.score, next=rival.score) if rival else _lt(
-                "%(reasons)s: the only open deal", reasons=reasons, points=points)
+            return (
+                _lt(
+                    "%(reasons)s: the likeliest of %(count)s open deals",
+                    reasons=reasons,
+                    count=len(ranked),
+                    points=points,
+                    score=best.score,
+                    next=rival.score,
+                )
+                if rival
+                else _lt("%(reasons)s: the only open deal", reasons=reasons, points=points)
+            )
         if not owners.contacts and not offer.contact_name:
             return _lt("The only open deal with this number")
         if 'firm' in best.points:
-            return _lt("The only open deal of the caller's company, %(name)s", name=offer.contact_name)
+            return _lt(
+                "The only open deal of the caller's company, %(name)s", name=offer.contact_name
+            )
         name = offer.contact_name or owners.contacts[0].name
         return _lt("The only open deal of %(name)s", name=name)
 
     def _open_reason(self, ranked, policy):
         if len(ranked) == 1:
-            return _lt("An open deal of somebody else in the company: is it about this?") if ranked[0].is_far else _lt(
-                "One open deal: is it about this?")
+            return (
+                _lt("An open deal of somebody else in the company: is it about this?")
+                if ranked[0].is_far
+                else _lt("One open deal: is it about this?")
+            )
         if len(ranked) > MOST_DEALS:
             return _lt("More than %(count)s open deals: choose the right one", count=MOST_DEALS)
         if policy != 'score':
             return _lt("%(count)s open deals: choose the right one", count=len(ranked))
-        return _lt("%(count)s open deals, none clearly ahead: choose the right one",
-                 count=len(ranked), score=ranked[0].score, next=ranked[1].score)
+        return _lt(
+            "%(count)s open deals, none clearly ahead: choose the right one",
+            count=len(ranked),
+            score=ranked[0].score,
+            next=ranked[1].score,
+        )
 
     def _candidate(self, scored, offer, owners, now):
-        reasons = sorted((
-            Reason(code, self._reason_text(code, offer, owners, now), weight) for code, weight in scored.points.items()
-        ), key=lambda reason: -reason.weight)
+        reasons = sorted(
+            (
+                Reason(code, self._reason_text(code, offer, owners, now), weight)
+                for code, weight in scored.points.items()
+            ),
+            key=lambda reason: -reason.weight,
+        )
         return Candidate(self.env['crm.lead'].browse(scored.deal.id), scored.score, tuple(reasons))
 
     def _reason_text(self, code, offer, owners, now):
@@ -450,13 +643,21 @@ class TelephonyMatcher(models.AbstractModel):
             case 'number':
                 return _lt("it has this number")
             case 'person':
-                return _lt("it is %(name)s's", name=offer.contact_name) if offer.contact_name else _lt("it is the caller's")
+                return (
+                    _lt("it is %(name)s's", name=offer.contact_name)
+                    if offer.contact_name
+                    else _lt("it is the caller's")
+                )
             case 'firm':
-                return _lt("it is the deal of %(name)s, the caller's company", name=offer.contact_name)
+                return _lt(
+                    "it is the deal of %(name)s, the caller's company", name=offer.contact_name
+                )
             case 'colleague':
                 return _lt("it is the deal of %(name)s, a colleague", name=offer.contact_name)
             case 'choice':
-                return _lt("chosen by %(name)s for this number", name=self._user_name(owners.decision.user))
+                return _lt(
+                    "chosen by %(name)s for this number", name=self._user_name(owners.decision.user)
+                )
             case 'owner':
                 return _lt("%(name)s, who talks, owns it", name=self._user_name(offer.deal.user))
             case 'campaign':
@@ -466,7 +667,11 @@ class TelephonyMatcher(models.AbstractModel):
             case 'team':
                 return _lt("its team's number was called")
             case 'planned':
-                return _lt("a callback is due") if offer.deal.due_what == 'callback' else _lt("an activity is due")
+                return (
+                    _lt("a callback is due")
+                    if offer.deal.due_what == 'callback'
+                    else _lt("an activity is due")
+                )
             case 'recent':
                 return self._recent_text(offer.deal, now)
             case 'quotation':
@@ -480,10 +685,20 @@ class TelephonyMatcher(models.AbstractModel):
     def _recent_text(self, deal, now):
         days = (now.date() - deal.contacted_at.date()).days
         if deal.contacted_by == 'call':
-            return _lt("called about it today") if not days else _lt("called about it yesterday") if days == 1 else _lt(
-                "called about it %(days)s days ago", days=days)
-        return _lt("written about today") if not days else _lt("written about yesterday") if days == 1 else _lt(
-            "written about %(days)s days ago", days=days)
+            return (
+                _lt("called about it today")
+                if not days
+                else _lt("called about it yesterday")
+                if days == 1
+                else _lt("called about it %(days)s days ago", days=days)
+            )
+        return (
+            _lt("written about today")
+            if not days
+            else _lt("written about yesterday")
+            if days == 1
+            else _lt("written about %(days)s days ago", days=days)
+        )
 
     def _user_name(self, user_id):
         return self._user_names(user_id) if user_id else _lt("somebody")
@@ -491,12 +706,14 @@ class TelephonyMatcher(models.AbstractModel):
     @api.model
     @tools.ormcache('user_id')
     def _user_names(self, user_id):
-        """A user's name, at hand for the lines that tell whose a deal is; it is forgotten when they are renamed."""
+        """A user's name, at hand for the lines that tell whose a deal is; it is forgotten when they
+        are renamed."""
         return self.env['res.users'].browse(user_id).name
 
 
 def _is_excluded(owners):
-    """Said to be nobody's, or only people of ours have it; what a person decided is stronger than that."""
+    """Said to be nobody's, or only people of ours have it; what a person decided is stronger than
+    that."""
     if owners.decision:
         return owners.decision.kind == 'ignore'
     return bool(owners.contacts) and all(contact.is_colleague for contact in owners.contacts)
@@ -508,8 +725,8 @@ def _is_theirs(deal, asked):
 
 
 def _contact_of(owners, offers):
-    """The contact that a call hangs on: its owner, the company of several owners, or who has all the deals with the
-    number."""
+    """The contact that a call hangs on: its owner, the company of several owners, or who has all
+    the deals with the number."""
     ids = {contact.id for contact in owners.contacts}
     if len(ids) == 1:
         return ids
@@ -517,4 +734,10 @@ def _contact_of(owners, offers):
         return owners.firms
     contacts = {offer.deal.contact for offer in offers}
     firms = {offer.deal.firm for offer in offers}
-    return contacts if len(contacts) == 1 and all(contacts) else firms if len(firms) == 1 and all(firms) else ()
+    return (
+        contacts
+        if len(contacts) == 1 and all(contacts)
+        else firms
+        if len(firms) == 1 and all(firms)
+        else ()
+    )

@@ -1,30 +1,36 @@
-"""Which deal a call is about: what speaks for each, and whether one is clearly ahead. Plain values in and out; the matcher
-reads them and finds the words."""
+"""Which deal a call is about: what speaks for each, and whether one is clearly ahead. Plain values
+in and out; the matcher reads them and finds the words."""
+
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 # How near a deal is to the caller; each deal has exactly one of these.
 NEARNESS = ('number', 'person', 'firm', 'colleague')
-# Somebody else's deal in the caller's company is linked only for one of these, however many weak reasons add up.
+# Somebody else's deal in the caller's company is linked only for one of these, however many weak
+# reasons add up.
 STRONG = {'choice', 'owner'}
 # Days since the last contact → share of the weight.
 RECENT = ((3, 1), (14, 1 / 2), (30, 1 / 4))
 REMEMBERED_DAYS = RECENT[-1][0]
-# Days from now that a callback or activity is due in → share of the weight. One long overdue is forgotten, not due.
+# Days from now that a callback or activity is due in → share of the weight. One long overdue is
+# forgotten, not due.
 PLANNED = ((-15, 0), (1, 1), (14, 1 / 2))
 
 
 class Called(NamedTuple):
     """What the called number says of a call: ids or None."""
+
     source: int | None = None
     campaign: int | None = None
     team: int | None = None
 
 
 class Deal(NamedTuple):
-    """An open deal and what is known of it; ids, None where there is none. `user` is its salesperson, `contact` its contact
-    (None where archived), `firm` that one's commercial entity. Moments are naive UTC."""
+    """An open deal and what is known of it; ids, None where there is none. `user` is its
+    salesperson, `contact` its contact (None where archived), `firm` that one's commercial entity.
+    Moments are naive UTC."""
+
     id: int
     number: str | None = None
     contact: int | None = None
@@ -43,8 +49,10 @@ class Deal(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """The call: its number, the contacts who have the number, their commercial entities, the user who talked, the called
-    number, the deal that was chosen before, and whether a person said that the number is this contact's alone."""
+    """The call: its number, the contacts who have the number, their commercial entities, the user
+    who talked, the called number, the deal that was chosen before, and whether a person said that
+    the number is this contact's alone."""
+
     number: str
     contacts: frozenset[int] = frozenset()
     firms: frozenset[int] = frozenset()
@@ -56,6 +64,7 @@ class Asked(NamedTuple):
 
 class Scored(NamedTuple):
     """A deal with its points: dict code → weight, of the reasons that apply."""
+
     deal: Deal
     points: Mapping[str, int]
 
@@ -72,17 +81,22 @@ class Scored(NamedTuple):
 def nearness(deal: Deal, asked: Asked) -> str:
     """The code of how near a deal is to the caller.
 
-    Behind a company's own line anybody of the company may speak, so all its deals are equally near. Once a person has
-    said whose the number is, others' deals that carry it count as theirs, no nearer.
+    Behind a company's own line anybody of the company may speak, so all its deals are equally near.
+    Once a person has said whose the number is, others' deals that carry it count as theirs, no
+    nearer.
     """
-    if deal.number == asked.number and not (asked.is_said and deal.contact and deal.contact not in asked.contacts):
+    if deal.number == asked.number and not (
+        asked.is_said and deal.contact and deal.contact not in asked.contacts
+    ):
         return 'number'
     if deal.id == asked.chosen or not asked.contacts or {deal.contact, deal.firm} & asked.contacts:
         return 'person'
     return 'firm' if deal.contact in asked.firms else 'colleague'
 
 
-def rank(deals: list[Deal], asked: Asked, weights: Mapping[str, int], now: datetime) -> list[Scored]:
+def rank(
+    deals: list[Deal], asked: Asked, weights: Mapping[str, int], now: datetime
+) -> list[Scored]:
     """The deals with their points, best first; of equals the newest."""
     amounts = sorted((deal.amount for deal in deals), reverse=True)
     highest = amounts[0] if len(amounts) > 1 and amounts[0] > amounts[1] else None
@@ -102,7 +116,9 @@ def winner(ranked: list[Scored], margin: int) -> Scored | None:
     return None
 
 
-def _points(deal: Deal, asked: Asked, weights: Mapping[str, int], now: datetime, highest: float | None) -> dict[str, int]:
+def _points(
+    deal: Deal, asked: Asked, weights: Mapping[str, int], now: datetime, highest: float | None
+) -> dict[str, int]:
     def same(one, other):
         return one is not None and one == other
 
@@ -114,7 +130,9 @@ def _points(deal: Deal, asked: Asked, weights: Mapping[str, int], now: datetime,
         'source': same(deal.source, asked.called.source),
         'team': same(deal.team, asked.called.team),
         'planned': _share(PLANNED, (deal.due_at - now) / timedelta(days=1)) if deal.due_at else 0,
-        'recent': _share(RECENT, (now - deal.contacted_at) / timedelta(days=1)) if deal.contacted_at else 0,
+        'recent': _share(RECENT, (now - deal.contacted_at) / timedelta(days=1))
+        if deal.contacted_at
+        else 0,
         'quotation': deal.has_quotation,
         'probability': deal.probability / 100,
         'amount': same(deal.amount, highest),

@@ -1,6 +1,7 @@
 from odoo import api, fields, models, tools
 
-# What speaks for a deal. The first four say how near the deal is to the number, a deal has one of them.
+# What speaks for a deal. The first four say how near the deal is to the number, a deal has one of
+# them.
 CODES = [
     ('number', "The deal carries this very number"),
     ('person', "Deal of this very contact, or of anybody behind a company's line"),
@@ -21,6 +22,7 @@ CODES = [
 
 class TelephonyMatchWeight(models.Model):
     """How much a reason counts when a call could belong to several deals."""
+
     _name = 'telephony.match.weight'
     _description = "Weight of a reason"
     _inherit = ['telephony.settings.mixin']
@@ -30,15 +32,26 @@ class TelephonyMatchWeight(models.Model):
     code = fields.Selection(CODES, string="Reason", required=True)
     weight = fields.Integer(required=True, help="0 switches the reason off.")
     company_id = fields.Many2one(
-        'res.company', index=True, ondelete='cascade', help="Empty: of every company that has no weight of its own.")
+        'res.company',
+        index=True,
+        ondelete='cascade',
+        help="Empty: of every company that has no weight of its own.",
+    )
 
-    _code_uniq = models.UniqueIndex('(code, COALESCE(company_id, 0))', "This reason has a weight already.")
-    _weight_range = models.Constraint('CHECK (weight BETWEEN 0 AND 1000)', "A weight lies between 0 and 1000.")
+    _code_uniq = models.UniqueIndex(
+        '(code, COALESCE(company_id, 0))', "This reason has a weight already."
+    )
+    _weight_range = models.Constraint(
+        'CHECK (weight BETWEEN 0 AND 1000)', "A weight lies between 0 and 1000."
+    )
 
     @api.model
     @tools.ormcache('company_id')
     def _weights(self, company_id):
         """dict code → weight of a company; not to be changed."""
-        rows = self.sudo().search_fetch([('company_id', 'in', [False, company_id])], ['code', 'weight', 'company_id'])
+        rows = self.sudo().search_fetch(
+            [('company_id', 'in', [False, company_id])], ['code', 'weight', 'company_id']
+        )
         return {code: 0 for code, _label in CODES} | {
-            row.code: row.weight for row in rows.sorted(lambda row: bool(row.company_id))}
+            row.code: row.weight for row in rows.sorted(lambda row: bool(row.company_id))
+        }

@@ -21,7 +21,9 @@ HISTORY_DELAY = timedelta(minutes=10)
 
 
 class TelephonyAccount(models.Model):
-    """What a PBX can be asked and told. The one door for commands: whoever wants something of a PBX calls a method here."""
+    """What a PBX can be asked and told. The one door for commands: whoever wants something of a PBX
+    calls a method here."""
+
     _inherit = 'telephony.account'
 
     can_check = fields.Boolean(compute='_compute_capabilities')
@@ -29,15 +31,29 @@ class TelephonyAccount(models.Model):
     can_set_webhooks = fields.Boolean(compute='_compute_capabilities')
     can_fetch_history = fields.Boolean(compute='_compute_capabilities')
     state_message = WordsField(string="What the PBX Said", readonly=True, copy=False)
-    error_in = fields.Char(readonly=True, copy=False, help="The capability that has failed, while the state is an error.")
+    error_in = fields.Char(
+        readonly=True,
+        copy=False,
+        help="The capability that has failed, while the state is an error.",
+    )
     answered_at = fields.Datetime(
-        string="API Answered", readonly=True, copy=False, help="The last good check, import or comparison.")
+        string="API Answered",
+        readonly=True,
+        copy=False,
+        help="The last good check, import or comparison.",
+    )
     api_state = fields.Selection(
         [('unchecked', "API not checked"), ('answers', "API answers"), ('error', "API error")],
-        string="API of the PBX", compute='_compute_api_state', help="Whether what Odoo asks of the PBX is answered.")
+        string="API of the PBX",
+        compute='_compute_api_state',
+        help="Whether what Odoo asks of the PBX is answered.",
+    )
     history_until = fields.Datetime(
-        string="Compared Until", readonly=True, copy=False,
-        help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.")
+        string="Compared Until",
+        readonly=True,
+        copy=False,
+        help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.",
+    )
     history_message = WordsField(string="Comparison", readonly=True, copy=False)
 
     @api.depends('provider')
@@ -52,30 +68,38 @@ class TelephonyAccount(models.Model):
     def _compute_api_state(self):
         for account in self:
             account.api_state = account.can_check and (
-                'error' if account.state == 'error' else 'answers' if account.answered_at else 'unchecked')
+                'error'
+                if account.state == 'error'
+                else 'answers'
+                if account.answered_at
+                else 'unchecked'
+            )
 
     def _is_waiting_for_events(self):
-        """Whether an event, and nothing else, shows that all is well: the first one, or one that comes though the PBX would
-        not be told where to send it."""
+        """Whether an event, and nothing else, shows that all is well: the first one, or one that
+        comes though the PBX would not be told where to send it."""
         return self.state == 'draft' or (self.state == 'error' and self.error_in == 'set_webhooks')
 
     def _answered(self):
-        """The values of an account whose API has just answered: what it had refused is over. Whether events come is another
-        matter."""
+        """The values of an account whose API has just answered: what it had refused is over.
+        Whether events come is another matter."""
         return {
-            'state': 'connected' if self.last_event_at else 'draft', 'error_in': False, 'answered_at': fields.Datetime.now()}
+            'state': 'connected' if self.last_event_at else 'draft',
+            'error_in': False,
+            'answered_at': fields.Datetime.now(),
+        }
 
     def _can(self, capability):
         return self.provider in clients and clients[self.provider].can(capability)
 
     def _missing(self):
-        """What has to be entered before this PBX's API can be used, as people call it: "API key"; '' where nothing is
-        missing or where the PBX has no API."""
+        """What has to be entered before this PBX's API can be used, as people call it: "API key";
+        '' where nothing is missing or where the PBX has no API."""
         return clients[self.provider].missing(self._settings()) if self.provider in clients else ''
 
     def _is_ready(self, capability):
-        """Whether the PBX can do this now: its API offers it, and the credentials are entered. What is not ready has no
-        button."""
+        """Whether the PBX can do this now: its API offers it, and the credentials are entered. What
+        is not ready has no button."""
         self.ensure_one()
         return self._can(capability) and not self._missing()
 
@@ -110,28 +134,56 @@ class TelephonyAccount(models.Model):
         self.check_access('write')
         self.env.ref('crm_telephony.ir_cron_fetch_history').sudo()._trigger()
         return {
-            'type': 'ir.actions.client', 'tag': 'display_notification',
-            'params': {'message': self.env._("The comparison starts now; its result will stand on this form."), 'type': 'info'},
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'message': self.env._(
+                    "The comparison starts now; its result will stand on this form."
+                ),
+                'type': 'info',
+            },
         }
 
     def _import(self, client):
         new_extensions, new_numbers = [], []
         if client.can('extensions'):
-            have = {*self.extension_ids.mapped('number'), *self._settings().trunks, *(
-                one.extension for one in self._strangers() if one.is_trunk)}
-            users = {user.name.casefold(): user.id for user in self.env['res.users'].search([('share', '=', False)])}
-            new_extensions = [{
-                'account_id': self.id, 'number': one.number, 'user_id': users.get(one.name.casefold()) if one.name else False,
-            } for one in client.extensions() if one.number not in have]
+            have = {
+                *self.extension_ids.mapped('number'),
+                *self._settings().trunks,
+                *(one.extension for one in self._strangers() if one.is_trunk),
+            }
+            users = {
+                user.name.casefold(): user.id
+                for user in self.env['res.users'].search([('share', '=', False)])
+            }
+            new_extensions = [
+                {
+                    'account_id': self.id,
+                    'number': one.number,
+                    'user_id': users.get(one.name.casefold()) if one.name else False,
+                }
+                for one in client.extensions()
+                if one.number not in have
+            ]
         if client.can('numbers'):
-            have = set(self.number_ids.mapped('name'))     # another PBX of the company may have the same number
-            new_numbers = [{
-                'account_id': self.id, 'name': one.number, 'label': one.label or False,
-            } for one in client.numbers() if normalise(one.number, self._settings().country) not in have]
+            # another PBX of the company may have the same number
+            have = set(self.number_ids.mapped('name'))
+            new_numbers = [
+                {
+                    'account_id': self.id,
+                    'name': one.number,
+                    'label': one.label or False,
+                }
+                for one in client.numbers()
+                if normalise(one.number, self._settings().country) not in have
+            ]
         self.env['telephony.extension'].create(new_extensions)
         self.env['telephony.number'].create(new_numbers)
-        return _lt("%(extensions)s new extensions, %(numbers)s new numbers",
-                   extensions=len(new_extensions), numbers=len(new_numbers))
+        return _lt(
+            "%(extensions)s new extensions, %(numbers)s new numbers",
+            extensions=len(new_extensions),
+            numbers=len(new_numbers),
+        )
 
     def _told(self, capability, talk):
         """Talk to the PBX; what it said, good or bad, stands on the account and is shown."""
@@ -144,16 +196,22 @@ class TelephonyAccount(models.Model):
             message, kind = in_words(error), 'danger'
             self.write({'state': 'error', 'error_in': capability, 'state_message': message})
         return {
-            'type': 'ir.actions.client', 'tag': 'display_notification',
-            'params': {'message': told(self.env, message), 'type': kind, 'sticky': kind == 'danger',
-                       'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'}},
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'message': told(self.env, message),
+                'type': kind,
+                'sticky': kind == 'danger',
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
         }
 
     # === HISTORY: WHAT WAS LOST ON THE WAY IS FOUND AGAIN === #
 
     @api.model
     def _cron_fetch_history(self):
-        """Compare each PBX's own statistics with the log. Its rows enter as events like any other."""
+        """Compare each PBX's own statistics with the log. Its rows enter as events like any
+        other."""
         accounts = self.search([]).filtered(lambda account: account._is_ready('history'))
         self.env['ir.cron']._commit_progress(remaining=len(accounts))
         for account in accounts:
@@ -164,14 +222,16 @@ class TelephonyAccount(models.Model):
                 return
 
     def _fetch_history(self, start, end):
-        """Read back the calls between two times (naive UTC) and file what is new in them. Commits."""
+        """Read back the calls between two times (naive UTC) and file what is new in them.
+        Commits."""
         self.ensure_one()
         event_model, rows, error = self.env['telephony.event'], [], None
         try:
             for payload in self._client('history').history(
-                start.replace(tzinfo=timezone.utc), end.replace(tzinfo=timezone.utc),
+                start.replace(tzinfo=timezone.utc),
+                end.replace(tzinfo=timezone.utc),
             ):
-                rows.append(event_model._row(self, payload))    # what came before an error is kept
+                rows.append(event_model._row(self, payload))  # what came before an error is kept
         except Exception as complaint:
             if not isinstance(complaint, (ProviderError, UserError)):
                 _logger.exception("telephony account %s: its history cannot be read", self.id)
@@ -180,15 +240,28 @@ class TelephonyAccount(models.Model):
         self.env['ir.cron']._commit_progress()
         self.env.invalidate_all()
         refs = {row.call_ref for row in rows if row.call_ref}
-        known = self.env['telephony.call'].search_count([('account_id', '=', self.id), ('external_id', 'in', list(refs))])
+        known = self.env['telephony.call'].search_count(
+            [('account_id', '=', self.id), ('external_id', 'in', list(refs))]
+        )
         event_model._store(self, rows, fields.Datetime.now())
         message = _lt(
-            "PBX %(there)s, Odoo %(here)s, fetched %(new)s", there=len(refs), here=known, new=len(refs) - known)
-        values = {'history_message': _lt(
-            "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)) if error else message}
+            "PBX %(there)s, Odoo %(here)s, fetched %(new)s",
+            there=len(refs),
+            here=known,
+            new=len(refs) - known,
+        )
+        values = {
+            'history_message': _lt(
+                "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)
+            )
+            if error
+            else message
+        }
         if not error:
             values['history_until'] = max(end, self.history_until or end)
-            values.update(self._answered(), **({'state_message': False} if self.state == 'error' else {}))
+            values.update(
+                self._answered(), **({'state_message': False} if self.state == 'error' else {})
+            )
         elif not getattr(error, 'retryable', False):
             values.update(state='error', error_in='history', state_message=in_words(error))
         self.write(values)
@@ -199,7 +272,8 @@ class TelephonyAccount(models.Model):
 
     @api.model
     def place_call(self, number, res_model=None, res_id=None, confirmed=()):
-        """The former name of `telephony.dial.place_call`, for integrations that use it over Odoo's external API."""
+        """The former name of `telephony.dial.place_call`, for integrations that use it over Odoo's
+        external API."""
         return self.env['telephony.dial'].place_call(number, res_model, res_id, confirmed)
 
     def _dial(self, extension, number):
@@ -252,11 +326,17 @@ class TelephonyAccount(models.Model):
         try:
             return getattr(client, capability)(*args)
         except ProviderError as error:
-            raise UserError(self.env._(
-                "%(pbx)s: %(complaint)s", pbx=self.name, complaint=told(self.env, in_words(error)))) from error
+            raise UserError(
+                self.env._(
+                    "%(pbx)s: %(complaint)s",
+                    pbx=self.name,
+                    complaint=told(self.env, in_words(error)),
+                )
+            ) from error
 
     def _why_not_yet(self, capability):
-        """The sentence that tells a person why this PBX cannot do it yet, and who can change that; '' where it can."""
+        """The sentence that tells a person why this PBX cannot do it yet, and who can change that;
+        '' where it can."""
         missing = self._missing()
         if not missing:
             return ''
@@ -264,6 +344,10 @@ class TelephonyAccount(models.Model):
         values = {'pbx': self.name, 'field': _(missing)}
         if capability == 'dial':
             return _(
-                "%(pbx)s cannot place calls yet: its %(field)s is not entered. Ask your telephony administrator.", **values)
+                "%(pbx)s cannot place calls yet: its %(field)s is not entered. Ask your telephony administrator.",
+                **values,
+            )
         return _(
-            "%(pbx)s cannot be told anything yet: its %(field)s is not entered. Ask your telephony administrator.", **values)
+            "%(pbx)s cannot be told anything yet: its %(field)s is not entered. Ask your telephony administrator.",
+            **values,
+        )

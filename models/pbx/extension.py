@@ -3,6 +3,7 @@ from odoo import api, fields, models
 
 class TelephonyExtension(models.Model):
     """A phone of a PBX and who sits at it. An extension never becomes an outside number."""
+
     _name = 'telephony.extension'
     _description = "PBX extension"
     _inherit = ['telephony.settings.mixin']
@@ -12,15 +13,27 @@ class TelephonyExtension(models.Model):
 
     number = fields.Char(required=True, help="What the PBX's events call the phone.")
     account_id = fields.Many2one('telephony.account', required=True, index=True, ondelete='cascade')
-    company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True, index=True)
+    company_id = fields.Many2one(
+        related='account_id.company_id', store=True, precompute=True, index=True
+    )
     user_id = fields.Many2one(
-        'res.users', string="User", ondelete='set null', index='btree_not_null', domain="[('share', '=', False)]")
+        'res.users',
+        string="User",
+        ondelete='set null',
+        index='btree_not_null',
+        domain="[('share', '=', False)]",
+    )
     also_user_ids = fields.Many2many(
-        'res.users', string="Also Used By", domain="[('share', '=', False)]",
-        help="Who shares this phone: the call card opens for all of them. Calls count as the user's above.")
+        'res.users',
+        string="Also Used By",
+        domain="[('share', '=', False)]",
+        help="Who shares this phone: the call card opens for all of them. Calls count as the user's above.",
+    )
     can_dial = fields.Boolean(
-        string="Calls From Odoo", compute='_compute_can_dial',
-        help="The PBX rings this phone for a call that is started in Odoo.")
+        string="Calls From Odoo",
+        compute='_compute_can_dial',
+        help="The PBX rings this phone for a call that is started in Odoo.",
+    )
 
     _number_uniq = models.UniqueIndex('(account_id, number)', "This extension is already entered.")
 
@@ -33,7 +46,9 @@ class TelephonyExtension(models.Model):
             more = extension.account_id.name if show_pbx else extension.user_id.name
             extension.display_name = f'{extension.number} {more}' if more else extension.number
 
-    @api.depends('account_id.provider', 'account_id.api_key', 'account_id.api_secret', 'account_id.api_url')
+    @api.depends(
+        'account_id.provider', 'account_id.api_key', 'account_id.api_secret', 'account_id.api_url'
+    )
     def _compute_can_dial(self):
         for extension in self:
             extension.can_dial = extension.account_id._is_ready('dial')

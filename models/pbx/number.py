@@ -6,33 +6,54 @@ from ..matching.score import Called
 
 
 class TelephonyNumber(models.Model):
-    """A number of the company itself (DID). What is called through it carries its source, campaign and team; the number
-    never matches a customer."""
+    """A number of the company itself (DID). What is called through it carries its source, campaign
+    and team; the number never matches a customer."""
+
     _name = 'telephony.number'
     _description = "Company number"
     _inherit = ['telephony.settings.mixin']
     _order = 'name'
     _check_company_auto = True
 
-    name = fields.Char(string="Number", required=True, help="Stored as +77272507612, whatever way it is typed.")
+    name = fields.Char(
+        string="Number", required=True, help="Stored as +77272507612, whatever way it is typed."
+    )
     label = fields.Char(help="What it is used for, such as the advertisement that shows it.")
     account_id = fields.Many2one('telephony.account', required=True, index=True, ondelete='cascade')
-    company_id = fields.Many2one(related='account_id.company_id', store=True, precompute=True, index=True)
+    company_id = fields.Many2one(
+        related='account_id.company_id', store=True, precompute=True, index=True
+    )
     source_id = fields.Many2one('utm.source', ondelete='set null')
     campaign_id = fields.Many2one('utm.campaign', ondelete='set null')
-    team_id = fields.Many2one('crm.team', string="Sales Team", check_company=True, ondelete='set null')
+    team_id = fields.Many2one(
+        'crm.team', string="Sales Team", check_company=True, ondelete='set null'
+    )
     user_id = fields.Many2one(
-        'res.users', string="Responsible", check_company=True, ondelete='set null', domain="[('share', '=', False)]",
-        help="Who calls back when the caller has no deal and no salesperson of his own.")
+        'res.users',
+        string="Responsible",
+        check_company=True,
+        ondelete='set null',
+        domain="[('share', '=', False)]",
+        help="Who calls back when the caller has no deal and no salesperson of his own.",
+    )
     resource_calendar_id = fields.Many2one(
-        'resource.calendar', string="Working Hours", check_company=True, ondelete='set null',
-        help="Of this line, where they differ from the team's and the company's.")
+        'resource.calendar',
+        string="Working Hours",
+        check_company=True,
+        ondelete='set null',
+        help="Of this line, where they differ from the team's and the company's.",
+    )
     deal_policy = fields.Selection(
-        DEAL_POLICIES, string="Deal of a Call", help="Where it differs from the company's.")
+        DEAL_POLICIES, string="Deal of a Call", help="Where it differs from the company's."
+    )
     lead_policy = fields.Selection(
-        LEAD_POLICIES, string="New Deals", help="For unknown callers of this number. Empty: as the company's settings say.")
+        LEAD_POLICIES,
+        string="New Deals",
+        help="For unknown callers of this number. Empty: as the company's settings say.",
+    )
     lead_owner = fields.Selection(
-        LEAD_OWNERS, string="Owner of New Deals", help="Empty: as the company's settings say.")
+        LEAD_OWNERS, string="Owner of New Deals", help="Empty: as the company's settings say."
+    )
 
     # the same number may stand at two PBXs: firms move from one to the other
     _name_uniq = models.UniqueIndex('(account_id, name)', "This number is already entered.")
@@ -54,8 +75,12 @@ class TelephonyNumber(models.Model):
         if not vals.get('name'):
             return super().write(vals)
         for number in self:
-            account = self.env['telephony.account'].browse(vals.get('account_id') or number.account_id.id)
-            super(TelephonyNumber, number).write({**vals, 'name': self._normalise(vals['name'], account)})
+            account = self.env['telephony.account'].browse(
+                vals.get('account_id') or number.account_id.id
+            )
+            super(TelephonyNumber, number).write(
+                {**vals, 'name': self._normalise(vals['name'], account)}
+            )
         return True
 
     @api.model
@@ -68,14 +93,18 @@ class TelephonyNumber(models.Model):
     @tools.ormcache('company_id')
     def _own_names(self, company_id):
         """All numbers of a company."""
-        return frozenset(self.sudo().search_fetch([('company_id', '=', company_id)], ['name']).mapped('name'))
+        return frozenset(
+            self.sudo().search_fetch([('company_id', '=', company_id)], ['name']).mapped('name')
+        )
 
     @api.model
     @tools.ormcache('number_id')
     def _called(self, number_id):
         """What it says of a call that this number was called."""
         number = self.sudo().browse(number_id)
-        return Called(number.source_id.id or None, number.campaign_id.id or None, number.team_id.id or None)
+        return Called(
+            number.source_id.id or None, number.campaign_id.id or None, number.team_id.id or None
+        )
 
     @api.model
     @tools.ormcache('number_id')

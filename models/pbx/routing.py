@@ -22,37 +22,53 @@ LONGEST_WAIT = 20
 
 
 class Caller(NamedTuple):
-    """Who waits: the call, what the PBX calls him, and until when it is worth sending him (seconds, monotonic)."""
+    """Who waits: the call, what the PBX calls him, and until when it is worth sending him (seconds,
+    monotonic)."""
+
     call_ref: str
     route_ref: str
     deadline: float
 
 
 def _send(database, account_id, caller):
-    """Send a waiting caller behind filing: a vendor may take seconds to answer and may limit how often it is told. What a
-    killed process had not sent yet stays where the PBX has put it."""
+    """Send a waiting caller behind filing: a vendor may take seconds to answer and may limit how
+    often it is told. What a killed process had not sent yet stays where the PBX has put it."""
     with Registry(database).cursor() as cr:
-        return api.Environment(cr, SUPERUSER_ID, {})['telephony.account'].browse(account_id)._route(caller)
+        return (
+            api.Environment(cr, SUPERUSER_ID, {})['telephony.account']
+            .browse(account_id)
+            ._route(caller)
+        )
 
 
 router = Worker('telephony.router', _send)
 
 
 class TelephonyAccount(models.Model):
-    """PBXs that do not ask who should get a call, but can be told while the caller still waits in a menu or queue."""
+    """PBXs that do not ask who should get a call, but can be told while the caller still waits in a
+    menu or queue."""
+
     _inherit = 'telephony.account'
 
     def _route_ref(self, record, stored):
-        """What the PBX calls this caller, if he may be sent to somebody's phone now; '' otherwise. No query.
+        """What the PBX calls this caller, if he may be sent to somebody's phone now; '' otherwise.
+        No query.
 
         :param record: the folded call, or None
         :param stored: its events as the adapter takes them
         """
         client = clients.get(self._provider_code())
-        if not client or not client.can('route') or not record or record.state != 'ringing' or record.direction != 'inbound':
+        if (
+            not client
+            or not client.can('route')
+            or not record
+            or record.state != 'ringing'
+            or record.direction != 'inbound'
+        ):
             return ''
         now = datetime.now(timezone.utc)
-        if not stored or now - stored[-1].received_at > timedelta(seconds=LONGEST_WAIT):    # a replay
+        # a replay
+        if not stored or now - stored[-1].received_at > timedelta(seconds=LONGEST_WAIT):
             return ''
         return self._adapter().route_ref(stored, self._settings())
 
@@ -63,33 +79,47 @@ class TelephonyAccount(models.Model):
         """
         if waiting and self.route_to_owner and not self._missing():
             deadline = time.monotonic() + LONGEST_WAIT
-            router.wake(self.env.cr.dbname, self.id, [
-                Caller(ref, route_ref, deadline) for ref, route_ref in waiting.items()])
+            router.wake(
+                self.env.cr.dbname,
+                self.id,
+                [Caller(ref, route_ref, deadline) for ref, route_ref in waiting.items()],
+            )
 
     def _route(self, caller):
         """Send a caller to his salesperson, if he has one who is at work: once a call. Commits.
 
         :return: seconds to wait before the next
         """
-        call = self.env['telephony.call'].search([
-            ('account_id', '=', self.id), ('external_id', '=', caller.call_ref), ('state', '=', 'ringing')])
+        call = self.env['telephony.call'].search(
+            [
+                ('account_id', '=', self.id),
+                ('external_id', '=', caller.call_ref),
+                ('state', '=', 'ringing'),
+            ]
+        )
         if not call or call.leg_ids:
             return 0
-        extension = self._answer(Question('route', call.customer_number or '', call.called_number or '')).manager
+        extension = self._answer(
+            Question('route', call.customer_number or '', call.called_number or '')
+        ).manager
         event = extension and self.env['telephony.event']._note_route(self, call, extension)
         if not event:
             return 0
         # told first and done then: whatever happens to this process, nobody is sent twice
-        self.env.cr.commit()    # pylint: disable=invalid-commit
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         try:
             if time.monotonic() > caller.deadline:
-                raise ProviderError(_lt("Others were sent first, and then it was too late: the caller was left in the queue."))
+                raise ProviderError(
+                    _lt(
+                        "Others were sent first, and then it was too late: the caller was left in the queue."
+                    )
+                )
             self._client('route').route(caller.route_ref, extension)
         except Exception as error:
             if not isinstance(error, (ProviderError, UserError)):
                 _logger.exception("telephony account %s: a caller cannot be sent", self.id)
             event._fail(error)
-        self.env.cr.commit()    # pylint: disable=invalid-commit
+        self.env.cr.commit()  # pylint: disable=invalid-commit
         return clients[self.provider].route_pause
 
 
@@ -100,14 +130,21 @@ class TelephonyEvent(models.Model):
     def _note_route(self, account, call, extension):
         """Our own event that the caller is sent to this phone, empty if there was one."""
         key = f'{ROUTED}:{call.external_id}'
-        row = EventRow(kind=ROUTED, call_ref=call.external_id, leg_ref=None, key=key, state='done', error=None,
-                       payload=dump({'extension': extension}))
+        row = EventRow(
+            kind=ROUTED,
+            call_ref=call.external_id,
+            leg_ref=None,
+            key=key,
+            state='done',
+            error=None,
+            payload=dump({'extension': extension}),
+        )
         try:
             with self.env.cr.savepoint():
                 self._store(account, [row], fields.Datetime.now())
                 if not self.env.cr.rowcount:
                     return self.browse()
-        except SerializationFailure:    # another process has done it just now
+        except SerializationFailure:  # another process has done it just now
             return self.browse()
         event = self.search([('account_id', '=', account.id), ('dedupe_key', '=', key)])
         event.call_id = call

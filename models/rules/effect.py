@@ -15,7 +15,8 @@ from ..calls.call import CONCURRENCY_ERRORS, label_of
 from ..core.words_field import WordsField, in_words
 from .rule_action import KINDS, PROMISES
 
-# A redial waits while the employee or the customer talks: so many minutes at a time, and no longer than this in all.
+# A redial waits while the employee or the customer talks: so many minutes at a time, and no longer
+# than this in all.
 REDIAL_PAUSE_MINUTES = 2
 REDIAL_PATIENCE_MINUTES = 30
 # Talks with a PBX: nothing that belongs into the transaction of the follow-up.
@@ -25,34 +26,60 @@ DEADLINES = ('activity', 'check_number')
 
 
 class TelephonyEffect(models.Model):
-    """What an action of a rule made of one call: done, still to do, skipped with the reason, or failed.
+    """What an action of a rule made of one call: done, still to do, skipped with the reason, or
+    failed.
 
-    A call and an action have one effect, whatever is replayed and however many schedulers run. What is due later is asked
-    again when it falls due whether it still makes sense.
+    A call and an action have one effect, whatever is replayed and however many schedulers run. What
+    is due later is asked again when it falls due whether it still makes sense.
     """
+
     _name = 'telephony.effect'
     _description = "Effect of a telephony rule"
     _order = 'id desc'
     _rec_name = 'kind'
 
     call_id = fields.Many2one(
-        'telephony.call', string="Phone Call", required=True, readonly=True, index=True, ondelete='cascade')
+        'telephony.call',
+        string="Phone Call",
+        required=True,
+        readonly=True,
+        index=True,
+        ondelete='cascade',
+    )
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
-    rule_id = fields.Many2one('telephony.rule', readonly=True, index='btree_not_null', ondelete='set null')
+    rule_id = fields.Many2one(
+        'telephony.rule', readonly=True, index='btree_not_null', ondelete='set null'
+    )
     action_id = fields.Many2one(
-        'telephony.rule.action', string="By", readonly=True, index='btree_not_null', ondelete='set null')
+        'telephony.rule.action',
+        string="By",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+    )
     kind = fields.Selection(KINDS, string="Action", required=True, readonly=True)
     state = fields.Selection(
         [('planned', "Planned"), ('done', "Done"), ('skipped', "Skipped"), ('error', "Error")],
-        required=True, default='planned', readonly=True)
+        required=True,
+        default='planned',
+        readonly=True,
+    )
     due_at = fields.Datetime(string="Due", readonly=True)
     done_at = fields.Datetime(string="Done", readonly=True)
     note = WordsField(string="What Happened", readonly=True)
-    callback_id = fields.Many2one('telephony.callback', readonly=True, index='btree_not_null', ondelete='set null')
-    activity_id = fields.Many2one('mail.activity', readonly=True, index='btree_not_null', ondelete='set null')
-    sms_uuid = fields.Char(readonly=True, index='btree_not_null', help="Of the sms.sms whose fate is this effect's.")
+    callback_id = fields.Many2one(
+        'telephony.callback', readonly=True, index='btree_not_null', ondelete='set null'
+    )
+    activity_id = fields.Many2one(
+        'mail.activity', readonly=True, index='btree_not_null', ondelete='set null'
+    )
+    sms_uuid = fields.Char(
+        readonly=True, index='btree_not_null', help="Of the sms.sms whose fate is this effect's."
+    )
 
-    _action_uniq = models.UniqueIndex('(call_id, action_id)', "This action has already followed from this call.")
+    _action_uniq = models.UniqueIndex(
+        '(call_id, action_id)', "This action has already followed from this call."
+    )
     _due_idx = models.Index("(due_at) WHERE state = 'planned'")
 
     @api.depends('kind')
@@ -70,8 +97,9 @@ class TelephonyEffect(models.Model):
     def _follow(self, plans, careful=False):
         """Write down what rules plan about calls, and do what is due.
 
-        :param dict plans: {call: (list of :class:`Planned`, values of the effect on its callback)}; what is written down
-            already is not done again, what was planned and no longer is will not be done
+        :param dict plans: {call: (list of :class:`Planned`, values of the effect on its callback)};
+            what is written down already is not done again, what was planned and no longer is will
+            not be done
         :param careful: an effect that fails is noted as failed, instead of raising
         """
         calls = self.env['telephony.call'].union(*plans)
@@ -81,7 +109,10 @@ class TelephonyEffect(models.Model):
             for planned in plan:
                 values = {}
                 if planned.action.kind in PROMISES:
-                    values = dict(promise_values) or {'state': 'skipped', 'note': _lt("The customer was talked to")}
+                    values = dict(promise_values) or {
+                        'state': 'skipped',
+                        'note': _lt("The customer was talked to"),
+                    }
                 if planned.error:
                     if not careful:
                         raise planned.error
@@ -89,9 +120,16 @@ class TelephonyEffect(models.Model):
                     planned.rule._failed(planned.error)
                 effect = known.pop((call.id, planned.action.id), None)
                 if not effect:
-                    vals_list.append({
-                        'call_id': call.id, 'rule_id': planned.rule.id, 'action_id': planned.action.id,
-                        'kind': planned.action.kind, 'due_at': planned.due_at, **values})
+                    vals_list.append(
+                        {
+                            'call_id': call.id,
+                            'rule_id': planned.rule.id,
+                            'action_id': planned.action.id,
+                            'kind': planned.action.kind,
+                            'due_at': planned.due_at,
+                            **values,
+                        }
+                    )
                 elif values:
                     effect.write(values)
                 elif effect._is_to_be_repeated() or effect._is_taken_back():
@@ -100,12 +138,20 @@ class TelephonyEffect(models.Model):
         for effect in known.values():
             if effect.kind in PROMISES and effect.state == 'done':
                 effect._skip(_lt("The call turned out otherwise"))
-            elif effect.state == 'planned' or effect._is_to_be_repeated() or effect._is_still_asked():
+            elif (
+                effect.state == 'planned' or effect._is_to_be_repeated() or effect._is_still_asked()
+            ):
                 effect._take_back(_lt("The call turned out otherwise"))
-        planned = (self.create(vals_list) | again).filtered(lambda effect: effect.state == 'planned')
+        planned = (self.create(vals_list) | again).filtered(
+            lambda effect: effect.state == 'planned'
+        )
         now = fields.Datetime.now()
-        due = planned.filtered(lambda effect: effect.kind not in OUTSIDE and (
-            effect.due_at <= now or effect.kind in DEADLINES and not effect.rule_id.result_wait))
+        due = planned.filtered(
+            lambda effect: effect.kind not in OUTSIDE
+            and (
+                effect.due_at <= now or effect.kind in DEADLINES and not effect.rule_id.result_wait
+            )
+        )
         (planned - due)._trigger_when_due()
         for effects in due.grouped('kind').values():
             if careful:
@@ -145,14 +191,19 @@ class TelephonyEffect(models.Model):
         """Do what has fallen due; one that fails never stops the rest."""
         now = fields.Datetime.now()
         domain = Domain('state', '=', 'planned') & Domain('due_at', '<=', now)
-        inside, outside = domain & Domain('kind', 'not in', OUTSIDE), domain & Domain('kind', 'in', OUTSIDE)
+        inside, outside = (
+            domain & Domain('kind', 'not in', OUTSIDE),
+            domain & Domain('kind', 'in', OUTSIDE),
+        )
         try:
             while effects := self.search(inside, limit=batch_size, order='due_at, id'):
                 # another scheduler may be at some of them
                 effects = effects.try_lock_for_update().filtered_domain(inside)
                 for effect in effects:
                     effect._in_companys_language()._do_alone()
-                if not effects or not self.env['ir.cron']._commit_progress(len(effects), remaining=self.search_count(domain)):
+                if not effects or not self.env['ir.cron']._commit_progress(
+                    len(effects), remaining=self.search_count(domain)
+                ):
                     return
             for effect in self.search(outside, order='due_at, id'):
                 if effect := effect.try_lock_for_update().filtered_domain(outside):
@@ -165,10 +216,13 @@ class TelephonyEffect(models.Model):
                         effect._note_failure(error)
                     if not self.env['ir.cron']._commit_progress(1):
                         return
-        except CONCURRENCY_ERRORS:  # somebody writes one of their records, or has since we looked: the next turn
+        # somebody writes one of their records, or has since we looked: the next turn
+        except CONCURRENCY_ERRORS:
             self.env.cr.rollback()
-            self.env.ref('crm_telephony.ir_cron_effects')._trigger(fields.Datetime.now() + timedelta(minutes=1))
-            self.env.cr.commit()    # pylint: disable=invalid-commit
+            self.env.ref('crm_telephony.ir_cron_effects')._trigger(
+                fields.Datetime.now() + timedelta(minutes=1)
+            )
+            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _in_companys_language(self):
         return self.with_context(lang=self.company_id._telephony_lang())
@@ -210,52 +264,85 @@ class TelephonyEffect(models.Model):
         self._trigger_when_due()
 
     def _trigger_when_due(self):
-        wake_cron(self.env, 'crm_telephony.ir_cron_effects', {
-            effect.due_at.replace(second=0, microsecond=0) + timedelta(minutes=1) for effect in self})
+        wake_cron(
+            self.env,
+            'crm_telephony.ir_cron_effects',
+            {
+                effect.due_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+                for effect in self
+            },
+        )
 
     def _records(self):
-        """{effect: the deal, or else the contact, or else the callback that it is about; None for a stranger without one}"""
+        """{effect: the deal, or else the contact, or else the callback that it is about; None for a
+        stranger without one}"""
         open_ones = self.env['telephony.callback']._open_of(
-            self.call_id.filtered(lambda call: not call.lead_id and not call.partner_id))
-        return {effect: effect.call_id.lead_id or effect.call_id.partner_id or open_ones.get(effect.call_id) for effect in self}
+            self.call_id.filtered(lambda call: not call.lead_id and not call.partner_id)
+        )
+        return {
+            effect: effect.call_id.lead_id
+            or effect.call_id.partner_id
+            or open_ones.get(effect.call_id)
+            for effect in self
+        }
 
     def _do_activity(self):
-        """A to-do for one person, unless he has not done the last one about the same customer yet."""
+        """A to-do for one person, unless he has not done the last one about the same customer
+        yet."""
         numbers = self.call_id.mapped('customer_number')
-        open_ones = {(effect.action_id, effect.call_id.customer_number) for effect in self.search([
-            ('action_id', 'in', self.action_id.ids), ('call_id.customer_number', 'in', numbers),
-            ('activity_id.active', '=', True), ('company_id', 'in', self.company_id.ids)])}
+        open_ones = {
+            (effect.action_id, effect.call_id.customer_number)
+            for effect in self.search(
+                [
+                    ('action_id', 'in', self.action_id.ids),
+                    ('call_id.customer_number', 'in', numbers),
+                    ('activity_id.active', '=', True),
+                    ('company_id', 'in', self.company_id.ids),
+                ]
+            )
+        }
         vals_list, planned = [], []
         for effect in self:
             action, call = effect.action_id, effect.call_id
             key, user = (action, call.customer_number), action._users(call, effect.due_at)[:1]
             if key in open_ones or not user:
-                effect._skip(_lt("It is on the to-do list already") if user else _lt("Nobody is responsible"))
+                effect._skip(
+                    _lt("It is on the to-do list already") if user else _lt("Nobody is responsible")
+                )
                 continue
             open_ones.add(key)
             vals_list.append(effect._activity_values(user))
             planned.append(effect)
-        for effect, activity in zip(planned, self.env['mail.activity'].create(vals_list), strict=True):
+        for effect, activity in zip(
+            planned, self.env['mail.activity'].create(vals_list), strict=True
+        ):
             effect._done(_lt("For %(user)s", user=activity.user_id.name), activity_id=activity.id)
 
     def _activity_values(self, user, summary=None):
         action, call = self.action_id, self.call_id
         lead_or_partner = call.lead_id or call.partner_id
-        activity_type = action.activity_type_id.id or self.env['ir.model.data']._xmlid_to_res_id('mail.mail_activity_data_todo')
+        activity_type = action.activity_type_id.id or self.env['ir.model.data']._xmlid_to_res_id(
+            'mail.mail_activity_data_todo'
+        )
         there = call.with_context(lang=user.lang or self.env.lang)
         return {
-            'res_model_id': self.env['ir.model']._get_id(lead_or_partner._name) if lead_or_partner else False,
+            'res_model_id': self.env['ir.model']._get_id(lead_or_partner._name)
+            if lead_or_partner
+            else False,
             'res_id': lead_or_partner.id,
             'activity_type_id': activity_type,
             'user_id': user.id,
-            'date_deadline': pytz.utc.localize(self.due_at).astimezone(call.company_id._telephony_zone(user)).date(),
+            'date_deadline': pytz.utc.localize(self.due_at)
+            .astimezone(call.company_id._telephony_zone(user))
+            .date(),
             'summary': summary or action.with_env(there.env).text or there._question(),
             'note': there._chatter_line(),
             'automated': True,
         }
 
     def _do_notify(self):
-        """Into the inbox, by mail or on the telephone, as each user prefers; mails go by their queue."""
+        """Into the inbox, by mail or on the telephone, as each user prefers; mails go by their
+        queue."""
         author = self.env['ir.model.data']._xmlid_to_res_id('base.partner_root')
         records, callbacks = self._records(), self.env['telephony.callback']._open_of(self.call_id)
         for effect in self:
@@ -269,8 +356,12 @@ class TelephonyEffect(models.Model):
                 there = effect.with_context(lang=lang or self.env.lang)
                 thread = record.with_env(there.env) if record else there.env['mail.thread']
                 thread.message_notify(
-                    partner_ids=same.partner_id.ids, subject=there._subject(), body=there._notice(callback),
-                    author_id=author, force_send=False)
+                    partner_ids=same.partner_id.ids,
+                    subject=there._subject(),
+                    body=there._notice(callback),
+                    author_id=author,
+                    force_send=False,
+                )
             effect._done(_lt("Told %(users)s", users=", ".join(users.mapped('name'))))
 
     def _subject(self):
@@ -278,18 +369,27 @@ class TelephonyEffect(models.Model):
         return f"{self.action_id.text or self.rule_id.name}: {call.customer_name or call.customer_number}"
 
     def _notice(self, callback):
-        """The call in words, whose deal it is about, when the customer is called back, and where to listen."""
+        """The call in words, whose deal it is about, when the customer is called back, and where to
+        listen."""
         call, _ = self.call_id, self.env._
         lines = [call._chatter_line()]
         if call.lead_id:
             lines.append(_("Deal: %(deal)s", deal=call.lead_id.display_name))
         if callback:
             zone = call.company_id._telephony_zone().zone
-            lines.append(_("Callback: %(user)s, due %(time)s", user=callback.user_id.name or _("nobody yet"),
-                           time=format_datetime(self.env, callback.due_at, tz=zone, dt_format='short')))
+            lines.append(
+                _(
+                    "Callback: %(user)s, due %(time)s",
+                    user=callback.user_id.name or _("nobody yet"),
+                    time=format_datetime(self.env, callback.due_at, tz=zone, dt_format='short'),
+                )
+            )
         if call.outcome == 'answered':
             label = _("Listen to the recording") if call.has_recording else _("Open the call")
-            lines.append(Markup('<a href="%s/odoo/telephony-calls/%s">%s</a>') % (call.get_base_url(), call.id, label))
+            lines.append(
+                Markup('<a href="%s/odoo/telephony-calls/%s">%s</a>')
+                % (call.get_base_url(), call.id, label)
+            )
         return Markup('<br/>').join(lines)
 
     def _do_tag(self):
@@ -315,7 +415,8 @@ class TelephonyEffect(models.Model):
                 effect._skip(_lt("Somebody has to choose the deal first"))
 
     def _do_check_number(self):
-        """The number could not be called: deal and contact show it until somebody has put it right."""
+        """The number could not be called: deal and contact show it until somebody has put it
+        right."""
         for effect in self:
             call = effect.call_id
             owners = [record for record in (call.lead_id, call.partner_id) if record]
@@ -328,29 +429,45 @@ class TelephonyEffect(models.Model):
             for record in owners:
                 record.telephony_check_number = call.customer_number
             user = effect.action_id._users(call, effect.due_at)[:1]
-            activity = self.env['mail.activity'].create(effect._activity_values(
-                user, effect.with_context(lang=user.lang or self.env.lang).env._(
-                    "Check the number %(number)s: it cannot be called", number=call.customer_number))) if user else None
+            activity = (
+                self.env['mail.activity'].create(
+                    effect._activity_values(
+                        user,
+                        effect.with_context(lang=user.lang or self.env.lang).env._(
+                            "Check the number %(number)s: it cannot be called",
+                            number=call.customer_number,
+                        ),
+                    )
+                )
+                if user
+                else None
+            )
             effect._done(call.customer_number, activity_id=activity.id if activity else False)
 
     # === REDIAL === #
 
     def _do_redial(self):
-        """Ring the employee, then the customer. At most once, whatever happens: that it was tried is committed before the
-        PBX is asked. Where it does not work the callback stands anyway."""
+        """Ring the employee, then the customer. At most once, whatever happens: that it was tried
+        is committed before the PBX is asked. Where it does not work the callback stands anyway."""
         self.ensure_one()
         call, now = self.call_id, fields.Datetime.now()
         callback, user = call._open_callback(), self.action_id._users(call, self.due_at)[:1]
         number = call.customer_number
-        patience = self.action_id._due_at(call, Openings().of(call)) + timedelta(minutes=REDIAL_PATIENCE_MINUTES)
+        patience = self.action_id._due_at(call, Openings().of(call)) + timedelta(
+            minutes=REDIAL_PATIENCE_MINUTES
+        )
         if not callback:
-            return self._skip(_lt("The customer was reached meanwhile, or nobody wants to call any more"))
+            return self._skip(
+                _lt("The customer was reached meanwhile, or nobody wants to call any more")
+            )
         if not user:
             return self._skip(_lt("Nobody is responsible"))
         if not callback._is_latest(call):
             return self._skip(_lt("The customer has been called again since"))
         if callback.taken_at and callback.user_id != user:
-            return self._skip(_lt("%(user)s calls back", user=callback.user_id.name or _lt("Somebody else")))
+            return self._skip(
+                _lt("%(user)s calls back", user=callback.user_id.name or _lt("Somebody else"))
+            )
         if now > patience:
             return self._skip(_lt("Too late"))
         if user.telephony_dnd:

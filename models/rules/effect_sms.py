@@ -18,7 +18,9 @@ LOCK_SPACE = 0x74656C73
 
 
 class TelephonyEffect(models.Model):
-    """SMS to customers, through whatever gateway Odoo's sms uses. Sent by its queue, never from here."""
+    """SMS to customers, through whatever gateway Odoo's sms uses. Sent by its queue, never from
+    here."""
+
     _inherit = 'telephony.effect'
 
     def _do_sms(self):
@@ -29,7 +31,9 @@ class TelephonyEffect(models.Model):
         """Sort out who must not get one, and put the others into the queue."""
         now = fields.Datetime.now()
         numbers = self.call_id.mapped('customer_number')
-        blacklisted = set(self.env['phone.blacklist'].search([('number', 'in', numbers)]).mapped('number'))
+        blacklisted = set(
+            self.env['phone.blacklist'].search([('number', 'in', numbers)]).mapped('number')
+        )
         ours, lately = self._claim_numbers(company, numbers)
         callbacks = self.env['telephony.callback']
         waiting, reached = callbacks._open_of(self.call_id), callbacks._reached_after(self.call_id)
@@ -37,7 +41,9 @@ class TelephonyEffect(models.Model):
         for effect in self:
             call = effect.call_id
             number, moment = call.customer_number, call._quiet_until(now)
-            if call in reached or (call.outcome in LOST_OUTCOMES and call not in waiting and callbacks._own_of(call)):
+            if call in reached or (
+                call.outcome in LOST_OUTCOMES and call not in waiting and callbacks._own_of(call)
+            ):
                 effect._skip(_lt("The customer was reached meanwhile"))
             elif call.is_excluded:
                 effect._skip(_lt("The number is no customer's any more"))
@@ -49,10 +55,15 @@ class TelephonyEffect(models.Model):
                 effect._skip(_lt("The number is blacklisted"))
             elif number in lately:
                 effect._skip(_lt("The customer got an SMS a short while ago"))
-            elif effect.action_id._tells_a_time(call) and (call not in waiting or waiting[call].due_at <= moment):
+            elif effect.action_id._tells_a_time(call) and (
+                call not in waiting or waiting[call].due_at <= moment
+            ):
                 effect._skip(_lt("No callback is due after the text that announces one"))
             elif number not in ours:
-                effect._postpone(now + timedelta(minutes=1), _lt("Another text to this number is just being written"))
+                effect._postpone(
+                    now + timedelta(minutes=1),
+                    _lt("Another text to this number is just being written"),
+                )
             elif moment > now:
                 effect._postpone(moment, _lt("Waits for the morning of the customer"))
             else:
@@ -67,21 +78,40 @@ class TelephonyEffect(models.Model):
     def _claim_numbers(self, company, numbers):
         """Nobody else writes to these numbers before the end of this transaction.
 
-        :return: the set of those that nobody else is writing to just now, and of those who got a text within the quiet time
+        :return: the set of those that nobody else is writing to just now, and of those who got a
+            text within the quiet time
         """
-        ours = {number for number, is_ours in self.env.execute_query(SQL(
-            "SELECT number, pg_try_advisory_xact_lock(%s, hashtext(%s || number)) FROM unnest(%s) AS number",
-            LOCK_SPACE, f'{company.id} ', numbers)) if is_ours}
+        ours = {
+            number
+            for number, is_ours in self.env.execute_query(
+                SQL(
+                    "SELECT number, pg_try_advisory_xact_lock(%s, hashtext(%s || number)) FROM unnest(%s) AS number",
+                    LOCK_SPACE,
+                    f'{company.id} ',
+                    numbers,
+                )
+            )
+            if is_ours
+        }
         lately = self._texted_lately(company, numbers)
-        with self.env.registry.cursor() as cr:  # what others have written since this transaction began
+        # what others have written since this transaction began
+        with self.env.registry.cursor() as cr:
             return ours, lately | self.with_env(self.env(cr=cr))._texted_lately(company, numbers)
 
     @api.model
     def _texted_lately(self, company, numbers):
         since = fields.Datetime.now() - timedelta(minutes=company.telephony_sms_quiet_minutes)
-        return set(self.search([
-            ('kind', '=', 'sms'), ('state', '=', 'done'), ('company_id', '=', company.id), ('done_at', '>', since),
-            ('call_id.customer_number', 'in', numbers)]).call_id.mapped('customer_number'))
+        return set(
+            self.search(
+                [
+                    ('kind', '=', 'sms'),
+                    ('state', '=', 'done'),
+                    ('company_id', '=', company.id),
+                    ('done_at', '>', since),
+                    ('call_id.customer_number', 'in', numbers),
+                ]
+            ).call_id.mapped('customer_number')
+        )
 
     def _sms_bodies(self):
         """{effect: text} in the languages of the customers"""
@@ -97,29 +127,62 @@ class TelephonyEffect(models.Model):
         """Parts in which no record occurs twice: a batch of chatter lines takes one a record."""
         effects = self
         while effects:
-            turn = self.browse(same[:1].id for same in effects.grouped(lambda one: records[one] or one).values())
+            turn = self.browse(
+                same[:1].id for same in effects.grouped(lambda one: records[one] or one).values()
+            )
             yield turn
             effects -= turn
 
     def _queue_sms(self, bodies, records):
-        """Into the queue of Odoo's SMS and into the chatter, where its fate is shown as that of any SMS."""
+        """Into the queue of Odoo's SMS and into the chatter, where its fate is shown as that of any
+        SMS."""
         author = self.env['ir.model.data']._xmlid_to_res_id('base.partner_root')
         messages = {}
-        for model, effects in self.filtered(lambda one: records[one]).grouped(lambda one: records[one]._name).items():
+        for model, effects in (
+            self.filtered(lambda one: records[one]).grouped(lambda one: records[one]._name).items()
+        ):
             by_record = {records[effect].id: effect for effect in effects}
-            logged = self.env[model].browse(by_record)._message_log_batch(
-                bodies={res_id: sms_content_to_rendered_html(bodies[effect]) for res_id, effect in by_record.items()},
-                author_id=author, message_type='sms')
+            logged = (
+                self.env[model]
+                .browse(by_record)
+                ._message_log_batch(
+                    bodies={
+                        res_id: sms_content_to_rendered_html(bodies[effect])
+                        for res_id, effect in by_record.items()
+                    },
+                    author_id=author,
+                    message_type='sms',
+                )
+            )
             messages.update((by_record[message.res_id], message) for message in logged)
-        texts = self.env['sms.sms'].create([{
-            'body': bodies[effect], 'number': effect.call_id.customer_number, 'partner_id': effect.call_id.partner_id.id,
-            'mail_message_id': messages[effect].id if effect in messages else False,
-        } for effect in self])
-        self.env['mail.notification'].create([{
-            'author_id': author, 'mail_message_id': sms.mail_message_id.id, 'res_partner_id': sms.partner_id.id,
-            'sms_number': sms.number, 'sms_id_int': sms.id, 'notification_type': 'sms', 'notification_status': 'ready',
-            'is_read': True, 'sms_tracker_ids': [fields.Command.create({'sms_uuid': sms.uuid})],
-        } for sms in texts if sms.mail_message_id])
+        texts = self.env['sms.sms'].create(
+            [
+                {
+                    'body': bodies[effect],
+                    'number': effect.call_id.customer_number,
+                    'partner_id': effect.call_id.partner_id.id,
+                    'mail_message_id': messages[effect].id if effect in messages else False,
+                }
+                for effect in self
+            ]
+        )
+        self.env['mail.notification'].create(
+            [
+                {
+                    'author_id': author,
+                    'mail_message_id': sms.mail_message_id.id,
+                    'res_partner_id': sms.partner_id.id,
+                    'sms_number': sms.number,
+                    'sms_id_int': sms.id,
+                    'notification_type': 'sms',
+                    'notification_status': 'ready',
+                    'is_read': True,
+                    'sms_tracker_ids': [fields.Command.create({'sms_uuid': sms.uuid})],
+                }
+                for sms in texts
+                if sms.mail_message_id
+            ]
+        )
         for effect, sms in zip(self, texts, strict=True):
             effect._done(sms.body, sms_uuid=sms.uuid)
 
@@ -130,9 +193,22 @@ class TelephonyEffect(models.Model):
         for effect in self.search([('sms_uuid', 'in', list(by_uuid))]):
             sms = by_uuid[effect.sms_uuid]
             if sms.state in ('error', 'canceled'):
-                effect.write({'state': 'error', 'note': _lt(
-                    "Not sent: %(reason)s", reason=Label(
-                        'sms.sms', *(('failure_type', sms.failure_type) if sms.failure_type else ('state', sms.state))))})
+                effect.write(
+                    {
+                        'state': 'error',
+                        'note': _lt(
+                            "Not sent: %(reason)s",
+                            reason=Label(
+                                'sms.sms',
+                                *(
+                                    ('failure_type', sms.failure_type)
+                                    if sms.failure_type
+                                    else ('state', sms.state)
+                                ),
+                            ),
+                        ),
+                    }
+                )
             elif effect.state == 'error':
                 effect.write({'state': 'done', 'note': sms.body})
 

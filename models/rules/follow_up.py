@@ -18,13 +18,18 @@ _logger = logging.getLogger(__name__)
 
 
 class TelephonyCall(models.Model):
-    """What an ended call leads to: a line in the chatter, and what the rules make of it. Done by scheduled action, never
-    in the webhook."""
+    """What an ended call leads to: a line in the chatter, and what the rules make of it. Done by
+    scheduled action, never in the webhook."""
+
     _inherit = 'telephony.call'
 
     promised_time = fields.Char(
-        compute='_compute_promised_time', help="When the customer is called back, in his own time: for texts to him.")
-    effect_ids = fields.One2many('telephony.effect', 'call_id', string="What Followed", readonly=True)
+        compute='_compute_promised_time',
+        help="When the customer is called back, in his own time: for texts to him.",
+    )
+    effect_ids = fields.One2many(
+        'telephony.effect', 'call_id', string="What Followed", readonly=True
+    )
 
     @api.model
     def _cron_follow_up(self, batch_size=100):
@@ -36,20 +41,24 @@ class TelephonyCall(models.Model):
             self.env['telephony.callback']._plan_lost_activities()
             self.env['ir.cron']._commit_progress()
             while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
-                # another scheduler may be at some of them: it does them, and whoever comes later finds nothing left
+                # another scheduler may be at some of them: it does them, and whoever comes later
+                # finds nothing left
                 calls = calls.try_lock_for_update(allow_referencing=True).filtered_domain(domain)
                 if not calls:
                     self._follow_up_later()
                     return
                 calls._follow_up_batch()
-                if not self.env['ir.cron']._commit_progress(len(calls), remaining=self.search_count(domain)):
+                if not self.env['ir.cron']._commit_progress(
+                    len(calls), remaining=self.search_count(domain)
+                ):
                     break
                 # nothing of a batch is needed by the next one: memory stays flat
                 self.env.invalidate_all()
-        except CONCURRENCY_ERRORS:  # a webhook writes one of them, or has since we looked: the next turn
+        # a webhook writes one of them, or has since we looked: the next turn
+        except CONCURRENCY_ERRORS:
             self.env.cr.rollback()
             self._follow_up_later()
-            self.env.cr.commit()    # pylint: disable=invalid-commit
+            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _follow_up_batch(self):
         try:
@@ -57,16 +66,19 @@ class TelephonyCall(models.Model):
                 self._follow_up()
         except CONCURRENCY_ERRORS:
             raise
-        except Exception:   # noqa: BLE001 - find the one that is bad
+        except Exception:  # noqa: BLE001 - find the one that is bad
             for call in self:
                 call._follow_up_alone()
 
     @api.model
     def _follow_up_later(self):
-        self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(fields.Datetime.now() + timedelta(minutes=1))
+        self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(
+            fields.Datetime.now() + timedelta(minutes=1)
+        )
 
     def _follow_up_alone(self):
-        """One call, and each of its effects by itself: what fails is said and tried again, the others are done."""
+        """One call, and each of its effects by itself: what fails is said and tried again, the
+        others are done."""
         try:
             with self.env.cr.savepoint():
                 self._follow_up(careful=True)
@@ -81,32 +93,42 @@ class TelephonyCall(models.Model):
 
     def _follow_up_failed(self, error):
         attempts = self.follow_up_attempts + 1
-        self.write({
-            'follow_up': 'error', 'follow_up_error': error,
-            'follow_up_attempts': attempts, 'follow_up_next_at': next_try(attempts),
-        })
+        self.write(
+            {
+                'follow_up': 'error',
+                'follow_up_error': error,
+                'follow_up_attempts': attempts,
+                'follow_up_next_at': next_try(attempts),
+            }
+        )
 
     def action_follow_up_again(self):
         """After the cause was mended."""
-        self.check_access('unlink')     # an administrator's business
-        self.sudo().write({'follow_up': 'todo', 'follow_up_attempts': 0, 'follow_up_next_at': False})
+        self.check_access('unlink')  # an administrator's business
+        self.sudo().write(
+            {'follow_up': 'todo', 'follow_up_attempts': 0, 'follow_up_next_at': False}
+        )
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
         return True
 
     def _follow_up(self, careful=False):
         """:param careful: an effect that fails is noted as failed, instead of raising"""
-        # attempts and what was called back are the company's, filed by one filer an account: only here does one process see
-        # them all
+        # attempts and what was called back are the company's, filed by one filer an account: only
+        # here does one process see them all
         self._recount_customers()
         for company, calls in self.grouped('company_id').items():
             calls = calls.with_company(company).with_context(lang=company._telephony_lang())
             calls._log_in_chatter()
             calls._apply_rules(careful)
             # of past calls too, which no rule is asked about any more
-            calls.effect_ids.filtered(lambda effect: effect._is_answered() and effect._is_still_asked())._take_back(
-                _lt("The result was saved"))
-        self.write({'follow_up': 'done', 'follow_up_error': False} if careful else {
-            'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0})
+            calls.effect_ids.filtered(
+                lambda effect: effect._is_answered() and effect._is_still_asked()
+            )._take_back(_lt("The result was saved"))
+        self.write(
+            {'follow_up': 'done', 'follow_up_error': False}
+            if careful
+            else {'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0}
+        )
 
     # === RULES === #
 
@@ -117,18 +139,24 @@ class TelephonyCall(models.Model):
         """
         judged = self.filtered(lambda call: not call._is_past())
         planner = Planner(self.env['telephony.rule']._of(self.company_id), judged)
-        self = self.with_context(telephony_openings=planner.openings)   # callbacks count in the same hours
+        # callbacks count in the same hours
+        self = self.with_context(telephony_openings=planner.openings)
         callback_model, effect_model = self.env['telephony.callback'], self.env['telephony.effect']
         calls = self
-        while calls:    # one call of a customer at a time: the next one finds what has become of it
-            turn = self.browse(same[:1].id for same in calls.grouped(lambda call: call.customer_number or call.id).values())
+        while calls:  # one call of a customer at a time: the next one finds what has become of it
+            turn = self.browse(
+                same[:1].id
+                for same in calls.grouped(lambda call: call.customer_number or call.id).values()
+            )
             callback_model._reopen_after(turn)
             open_ones = callback_model._open_of(turn)
             plans = turn._plans(planner, judged, open_ones)
             promises = {
-                call: promise for call, plan in plans.items()
+                call: promise
+                for call, plan in plans.items()
                 if not call.is_reached
-                and (promise := next((one for one in plan if one.action.kind in PROMISES), None))}
+                and (promise := next((one for one in plan if one.action.kind in PROMISES), None))
+            }
             for promise in promises.values():
                 if promise.error and not careful:
                     raise promise.error
@@ -136,33 +164,53 @@ class TelephonyCall(models.Model):
             broken = self.browse(call.id for call in promises.keys() - good.keys())
             effects = callback_model._after_calls(turn, open_ones, good, judged - broken)
             turn._clear_checked_numbers()
-            effect_model._follow({call: (plan, effects.get(call, {})) for call, plan in plans.items()}, careful)
+            effect_model._follow(
+                {call: (plan, effects.get(call, {})) for call, plan in plans.items()}, careful
+            )
             calls -= turn
         for rule, error in planner.failures.items():
             rule._failed(error)
 
     def _plans(self, planner, judged, open_ones):
-        """{call: list of :class:`Planned`} of calls about which rules are asked. A promise has attempts of its own: a new
-        loss after many vain tries deserves new ones.
+        """{call: list of :class:`Planned`} of calls about which rules are asked. A promise has
+        attempts of its own: a new loss after many vain tries deserves new ones.
 
         :param dict open_ones: {call: open callback of its customer}
         """
         outbound = self.filtered(lambda call: call.direction == 'outbound' and call in open_ones)
-        starts = self.env['telephony.callback'].union(*(open_ones[call] for call in outbound))._count_attempts()
-        return {call: planner.plan(call, (
-            sum(start <= call.start_at for start in starts[open_ones[call]]) + (call.outcome == 'failed')
-            if call in outbound else None
-        )) for call in self if call in judged}
+        starts = (
+            self.env['telephony.callback']
+            .union(*(open_ones[call] for call in outbound))
+            ._count_attempts()
+        )
+        return {
+            call: planner.plan(
+                call,
+                (
+                    sum(start <= call.start_at for start in starts[open_ones[call]])
+                    + (call.outcome == 'failed')
+                    if call in outbound
+                    else None
+                ),
+            )
+            for call in self
+            if call in judged
+        }
 
     def _clear_checked_numbers(self):
-        """Whoever talked to us from a number that was marked as to be checked has shown that it is right."""
+        """Whoever talked to us from a number that was marked as to be checked has shown that it is
+        right."""
         for call in self.filtered(lambda call: call.is_reached):
             for record in (call.lead_id, call.partner_id):
-                if record.telephony_check_number and record.telephony_check_number == call.customer_number:
+                if (
+                    record.telephony_check_number
+                    and record.telephony_check_number == call.customer_number
+                ):
                     record.telephony_check_number = False
 
     def _is_past(self):
-        """Ended too long ago for anything to follow but its line in the chatter: imported, replayed, fetched late."""
+        """Ended too long ago for anything to follow but its line in the chatter: imported,
+        replayed, fetched late."""
         hours = self.company_id.telephony_effect_hours
         return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
 
@@ -170,20 +218,41 @@ class TelephonyCall(models.Model):
 
     def _owner(self):
         """The customer's salesperson: the deal's, or else the contact's or its company's."""
-        return self.lead_id.user_id or self.partner_id.user_id or self.partner_id.commercial_partner_id.user_id
+        return (
+            self.lead_id.user_id
+            or self.partner_id.user_id
+            or self.partner_id.commercial_partner_id.user_id
+        )
 
     def _open_callback(self):
-        return self.env['telephony.callback']._open_of(self).get(self, self.env['telephony.callback'])
+        return (
+            self.env['telephony.callback']._open_of(self).get(self, self.env['telephony.callback'])
+        )
 
     @api.model
     def _busy(self, company, number, user):
-        """Who cannot be called now, in words: the customer or the employee, who talk or whose phone rings; '' for nobody."""
-        live = self.search(self._live_domain() & Domain('company_id', '=', company.id) & (
-            Domain('customer_number', '=', number) | Domain('user_id', '=', user.id) | Domain('leg_ids.user_id', '=', user.id)))
+        """Who cannot be called now, in words: the customer or the employee, who talk or whose phone
+        rings; '' for nobody."""
+        live = self.search(
+            self._live_domain()
+            & Domain('company_id', '=', company.id)
+            & (
+                Domain('customer_number', '=', number)
+                | Domain('user_id', '=', user.id)
+                | Domain('leg_ids.user_id', '=', user.id)
+            )
+        )
         if with_us := live.filtered(lambda call: call.customer_number == number)[:1]:
-            return _lt("%(user)s is talking to the customer", user=with_us.user_id.name or with_us.extension or "?")
-        # his phone may have rung for a colleague, or have handed the call on; the call itself tells where no phone of his does
-        busy = live.filtered(lambda call: user in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id)
+            return _lt(
+                "%(user)s is talking to the customer",
+                user=with_us.user_id.name or with_us.extension or "?",
+            )
+        # his phone may have rung for a colleague, or have handed the call on; the call itself tells
+        # where no phone of his does
+        busy = live.filtered(
+            lambda call: user
+            in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id
+        )
         return _lt("%(user)s is on the phone", user=user.name) if busy else ''
 
     def _customer_lang(self):
@@ -192,7 +261,8 @@ class TelephonyCall(models.Model):
         return lang if lang and self.env['res.lang']._lang_get(lang) else self.env.lang or 'en_US'
 
     def _customer_zone(self):
-        """The time zone where the customer is: where his number is, if that is one, else his contact's, else the company's."""
+        """The time zone where the customer is: where his number is, if that is one, else his
+        contact's, else the company's."""
         zones = zones_of(self.customer_number)
         if len(zones) == 1 and zones[0] in pytz.all_timezones_set:
             return pytz.timezone(zones[0])
@@ -206,13 +276,24 @@ class TelephonyCall(models.Model):
                 call.promised_time = False
                 continue
             zone = call._customer_zone()
-            due, today = (pytz.utc.localize(moment).astimezone(zone).date() for moment in (open_ones[call].due_at, now))
+            due, today = (
+                pytz.utc.localize(moment).astimezone(zone).date()
+                for moment in (open_ones[call].due_at, now)
+            )
             call.promised_time = format_datetime(
-                self.env, open_ones[call].due_at, tz=zone.zone, dt_format='HH:mm' if due == today else 'EEEE, d MMMM, HH:mm')
+                self.env,
+                open_ones[call].due_at,
+                tz=zone.zone,
+                dt_format='HH:mm' if due == today else 'EEEE, d MMMM, HH:mm',
+            )
 
     def _question(self):
         """What whoever has to look after this call is asked."""
         who = self.customer_name or self.customer_number
         if self.is_short:
-            return self.env._("Only %(clock)s with %(who)s: what was it about?", clock=clock(self.talk_seconds), who=who)
+            return self.env._(
+                "Only %(clock)s with %(who)s: what was it about?",
+                clock=clock(self.talk_seconds),
+                who=who,
+            )
         return f"{label_of(self, 'outcome')}: {who}"

@@ -24,6 +24,7 @@ UNADDRESSED = ('sms', 'tag', 'lead', 'give_up')
 
 class TelephonyRuleAction(models.Model):
     """One thing that a rule does, with its parameters."""
+
     _name = 'telephony.rule.action'
     _description = "Action of a telephony rule"
     _order = 'rule_id, sequence, id'
@@ -34,24 +35,47 @@ class TelephonyRuleAction(models.Model):
     kind = fields.Selection(KINDS, string="Action", required=True, default='callback')
     summary = fields.Char(string="In Words", compute='_compute_summary')
     delay_kind = fields.Selection(
-        [('working', "Working minutes"), ('real', "Minutes by the clock"), ('next_day', "Opening of the next working day")],
-        string="Delay", required=True, default='working',
-        help="Working minutes start at the opening when the call came out of hours.")
+        [
+            ('working', "Working minutes"),
+            ('real', "Minutes by the clock"),
+            ('next_day', "Opening of the next working day"),
+        ],
+        string="Delay",
+        required=True,
+        default='working',
+        help="Working minutes start at the opening when the call came out of hours.",
+    )
     delay_minutes = fields.Integer(string="Minutes", default=0)
     priority = fields.Selection([('0', "Normal"), ('1', "High")], required=True, default='0')
     who = fields.Selection(
-        [('owner', "Whoever is responsible"), ('talker', "Who talked or called"), ('leader', "Team leader"),
-         ('supervisor', "Supervisors"), ('user', "This user")],
-        required=True, default='owner',
-        help="Responsible is the salesperson of the deal, of the contact, of the company's number, or its team's leader.")
+        [
+            ('owner', "Whoever is responsible"),
+            ('talker', "Who talked or called"),
+            ('leader', "Team leader"),
+            ('supervisor', "Supervisors"),
+            ('user', "This user"),
+        ],
+        required=True,
+        default='owner',
+        help="Responsible is the salesperson of the deal, of the contact, of the company's number, or its team's leader.",
+    )
     user_id = fields.Many2one('res.users', string="User", domain="[('share', '=', False)]")
     activity_type_id = fields.Many2one(
-        'mail.activity.type', string="Activity Type", help="Empty: to-do.", ondelete='set null',
-        domain="[('res_model', 'in', [False, 'crm.lead', 'res.partner'])]")
+        'mail.activity.type',
+        string="Activity Type",
+        help="Empty: to-do.",
+        ondelete='set null',
+        domain="[('res_model', 'in', [False, 'crm.lead', 'res.partner'])]",
+    )
     text = fields.Char(
-        translate=True, help="What the activity or the notice says. Empty: what happened, in words.")
+        translate=True, help="What the activity or the notice says. Empty: what happened, in words."
+    )
     sms_template_id = fields.Many2one(
-        'sms.template', string="SMS Template", ondelete='restrict', domain="[('model', '=', 'telephony.call')]")
+        'sms.template',
+        string="SMS Template",
+        ondelete='restrict',
+        domain="[('model', '=', 'telephony.call')]",
+    )
     lead_tag_ids = fields.Many2many('crm.tag', string="Tags of the Deal")
     category_ids = fields.Many2many('res.partner.category', string="Tags of the Contact")
 
@@ -61,15 +85,32 @@ class TelephonyRuleAction(models.Model):
         _ = self.env._
         for action in self:
             if action.kind == 'sms' and action.sms_template_id.model != 'telephony.call':
-                raise ValidationError(_("Choose the template of the SMS, one that is made for calls."))
+                raise ValidationError(
+                    _("Choose the template of the SMS, one that is made for calls.")
+                )
             if action.kind == 'tag' and not action.lead_tag_ids and not action.category_ids:
-                raise ValidationError(_("Choose at least one tag to put on the deal or the contact."))
+                raise ValidationError(
+                    _("Choose at least one tag to put on the deal or the contact.")
+                )
             if action.who == 'user' and not action.user_id and action.kind not in UNADDRESSED:
-                raise ValidationError(_("Choose the user whom “%(action)s” is for.", action=label_of(action, 'kind')))
+                raise ValidationError(
+                    _("Choose the user whom “%(action)s” is for.", action=label_of(action, 'kind'))
+                )
 
     @api.depends_context('lang')
-    @api.depends('rule_id.working_time', 'kind', 'delay_kind', 'delay_minutes', 'priority', 'who', 'user_id', 'text',
-                 'sms_template_id', 'lead_tag_ids', 'category_ids')
+    @api.depends(
+        'rule_id.working_time',
+        'kind',
+        'delay_kind',
+        'delay_minutes',
+        'priority',
+        'who',
+        'user_id',
+        'text',
+        'sms_template_id',
+        'lead_tag_ids',
+        'category_ids',
+    )
     def _compute_summary(self):
         for action in self:
             action.summary = action._words()
@@ -82,7 +123,9 @@ class TelephonyRuleAction(models.Model):
         when = self._when()
         if self.kind == 'callback':
             closed = self.delay_kind == 'working' and self.rule_id.working_time == 'out'
-            text = _("call back %(when)s", when=when or (_("at the opening") if closed else _("at once")))
+            text = _(
+                "call back %(when)s", when=when or (_("at the opening") if closed else _("at once"))
+            )
             return _("%(action)s, high priority", action=text) if self.priority == '1' else text
         if self.kind == 'activity':
             text = _("activity for: %(who)s", who=who)
@@ -93,7 +136,12 @@ class TelephonyRuleAction(models.Model):
         elif self.kind == 'redial':
             text = _("redial")
         elif self.kind == 'tag':
-            text = _("tag %(tags)s", tags=", ".join((*self.lead_tag_ids.mapped('name'), *self.category_ids.mapped('name'))))
+            text = _(
+                "tag %(tags)s",
+                tags=", ".join(
+                    (*self.lead_tag_ids.mapped('name'), *self.category_ids.mapped('name'))
+                ),
+            )
         else:
             return {
                 'give_up': _("stop calling, the owner decides"),
@@ -121,8 +169,13 @@ class TelephonyRuleAction(models.Model):
         """
         moment = call._moment()
         if self.delay_kind == 'next_day':
-            # who called in the night has waited till this morning; whom we tried early is not tried again the same day
-            due = hours.next_morning(moment) if call.direction == 'inbound' else hours.next_day(moment)
+            # who called in the night has waited till this morning; whom we tried early is not tried
+            # again the same day
+            due = (
+                hours.next_morning(moment)
+                if call.direction == 'inbound'
+                else hours.next_day(moment)
+            )
         elif self.delay_kind == 'real' or not (self.delay_minutes or self.kind == 'callback'):
             due = moment + timedelta(minutes=self.delay_minutes)
         else:
@@ -131,7 +184,9 @@ class TelephonyRuleAction(models.Model):
 
     def _tells_a_time(self, call):
         """The text says the customer of this call when he is called back."""
-        return 'promised_time' in (self.sms_template_id.with_context(lang=call._customer_lang()).body or '')
+        return 'promised_time' in (
+            self.sms_template_id.with_context(lang=call._customer_lang()).body or ''
+        )
 
     def _users(self, call, due=None):
         """Whom it is for, without those who left and those of other companies.
@@ -141,8 +196,10 @@ class TelephonyRuleAction(models.Model):
         company = call.company_id
         if self.kind in UNADDRESSED:
             return self.env['res.users']
+
         def of_us(users):
             return users.filtered(lambda user: user.active and company in user.company_ids)
+
         if self.who == 'user':
             users = self.user_id
         elif self.who == 'supervisor':
@@ -150,9 +207,13 @@ class TelephonyRuleAction(models.Model):
         elif self.who == 'talker' and call.user_id:
             users = call.user_id
         elif self.who == 'owner' and self.kind == 'notify' and (owner := of_us(call._owner())):
-            users = owner   # who is away reads it when he comes back
+            users = owner  # who is away reads it when he comes back
         else:
             users = self.env['telephony.callback']._responsible(call, due)
             if self.who == 'leader':
-                users = call.lead_id.team_id.user_id or call.number_id.team_id.user_id or users.sale_team_id.user_id
+                users = (
+                    call.lead_id.team_id.user_id
+                    or call.number_id.team_id.user_id
+                    or users.sale_team_id.user_id
+                )
         return of_us(users)

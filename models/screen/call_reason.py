@@ -14,8 +14,9 @@ MOST_ACTIVITIES = 10
 
 
 class Reason(NamedTuple):
-    """One line of the card. The greater its `weight` the likelier it is what the call is about; `model` and `id` are what
-    a click opens."""
+    """One line of the card. The greater its `weight` the likelier it is what the call is about;
+    `model` and `id` are what a click opens."""
+
     weight: int
     icon: str
     text: str
@@ -26,15 +27,17 @@ class Reason(NamedTuple):
 class TelephonyCallReason(models.AbstractModel):
     """What is open with this customer, anywhere in Odoo: what a call may be about.
 
-    An addon adds a source by extending :meth:`_sources`. A source makes one query, under the rights of the user who
-    looks, and gives at most a few reasons.
+    An addon adds a source by extending :meth:`_sources`. A source makes one query, under the rights
+    of the user who looks, and gives at most a few reasons.
     """
+
     _name = 'telephony.call.reason'
     _description = "What is open with a customer"
 
     @api.model
     def _sources(self):
-        """(model that has to be installed and readable, method that takes the customer and gives reasons)."""
+        """(model that has to be installed and readable, method that takes the customer and gives
+        reasons)."""
         return [
             ('calendar.event', self._meetings),
             ('mail.activity', self._promises),
@@ -47,7 +50,8 @@ class TelephonyCallReason(models.AbstractModel):
 
     @api.model
     def _reasons(self, partner, leads):
-        """The likeliest reasons, best first, at most MOST. A source that fails is left out: the phone is ringing.
+        """The likeliest reasons, best first, at most MOST. A source that fails is left out: the
+        phone is ringing.
 
         :param partner: the caller, readable by the user
         :param leads: his open deals, readable by the user
@@ -61,7 +65,7 @@ class TelephonyCallReason(models.AbstractModel):
                     found += source(partner, leads)
             except AccessError:
                 continue
-            except Exception:   # another addon's trouble must not take the card away
+            except Exception:  # another addon's trouble must not take the card away
                 _logger.exception("no reasons from %s", model)
         return sorted(found, key=lambda reason: -reason.weight)[:MOST]
 
@@ -78,7 +82,8 @@ class TelephonyCallReason(models.AbstractModel):
         if days < -1:
             return _("%(days)s days ago", days=-days)
         return {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}.get(days) or _(
-            "on %(date)s", date=self.env['ir.qweb.field.date'].value_to_html(date, {}))
+            "on %(date)s", date=self.env['ir.qweb.field.date'].value_to_html(date, {})
+        )
 
     def _day(self, moment):
         return fields.Datetime.context_timestamp(self, moment).date()
@@ -89,15 +94,30 @@ class TelephonyCallReason(models.AbstractModel):
             return []
         now = fields.Datetime.now()
         meeting = self.env['calendar.event'].search_fetch(
-            Domain('partner_ids', 'in', partner.ids) & Domain('start', '>', now - timedelta(hours=2))
-            & Domain('start', '<', now + timedelta(days=2)), ['name', 'start', 'allday'], order='start', limit=1)
+            Domain('partner_ids', 'in', partner.ids)
+            & Domain('start', '>', now - timedelta(hours=2))
+            & Domain('start', '<', now + timedelta(days=2)),
+            ['name', 'start', 'allday'],
+            order='start',
+            limit=1,
+        )
         if not meeting:
             return []
         start = fields.Datetime.context_timestamp(self, meeting.start)
-        text = self.env._("Meeting %(when)s: %(name)s", when=self._when(self._day(meeting.start)), name=meeting.name) \
-            if meeting.allday else self.env._(
-                "Meeting %(when)s at %(time)s: %(name)s", when=self._when(start.date()), time=start.strftime('%H:%M'),
-                name=meeting.name)
+        text = (
+            self.env._(
+                "Meeting %(when)s: %(name)s",
+                when=self._when(self._day(meeting.start)),
+                name=meeting.name,
+            )
+            if meeting.allday
+            else self.env._(
+                "Meeting %(when)s at %(time)s: %(name)s",
+                when=self._when(start.date()),
+                time=start.strftime('%H:%M'),
+                name=meeting.name,
+            )
+        )
         return [Reason(95, 'fa-calendar', text, 'calendar.event', meeting.id)]
 
     def _promises(self, partner, leads):
@@ -106,24 +126,41 @@ class TelephonyCallReason(models.AbstractModel):
         of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
         due = Domain('date_deadline', '<=', fields.Date.context_today(self))
         activities = self.env['mail.activity'].search_fetch(
-            (of_leads | of_partner) & due, ['summary', 'date_deadline', 'activity_type_id', 'user_id', 'res_model', 'res_id'],
-            order='date_deadline desc, id desc', limit=MOST_ACTIVITIES)
+            (of_leads | of_partner) & due,
+            ['summary', 'date_deadline', 'activity_type_id', 'user_id', 'res_model', 'res_id'],
+            order='date_deadline desc, id desc',
+            limit=MOST_ACTIVITIES,
+        )
         return [self._promise(one) for one in (activities - self._made_by_rules(activities))[:1]]
 
     def _made_by_rules(self, activities):
-        """What our own rules have planned is nothing that was agreed with the customer; a callback has its own line."""
+        """What our own rules have planned is nothing that was agreed with the customer; a callback
+        has its own line."""
         made = activities.browse()
         for model in ('telephony.effect', 'telephony.callback') if activities else ():
-            made |= self.env[model].sudo().search([('activity_id', 'in', activities.ids)]).activity_id.sudo(False)
+            made |= (
+                self.env[model]
+                .sudo()
+                .search([('activity_id', 'in', activities.ids)])
+                .activity_id.sudo(False)
+            )
         return made
 
     def _promise(self, activity):
         _, user = self.env._, activity.user_id
-        what, when = activity.summary or activity.activity_type_id.name, self._when(activity.date_deadline)
+        what, when = (
+            activity.summary or activity.activity_type_id.name,
+            self._when(activity.date_deadline),
+        )
         if user == self.env.user:
             text = _("Due %(when)s: %(what)s", when=when, what=what)
         else:
-            text = _("Due %(when)s: %(what)s (%(who)s)", when=when, what=what, who=user.name or _("nobody"))
+            text = _(
+                "Due %(when)s: %(what)s (%(who)s)",
+                when=when,
+                what=what,
+                who=user.name or _("nobody"),
+            )
         return Reason(85, 'fa-clock-o', text, activity.res_model, activity.res_id)
 
     def _overdue_invoices(self, partner, leads):
@@ -131,19 +168,37 @@ class TelephonyCallReason(models.AbstractModel):
             return []
         moves = self.env['account.move'].search_fetch(
             Domain('commercial_partner_id', '=', partner.commercial_partner_id.id)
-            & Domain('move_type', '=', 'out_invoice') & Domain('state', '=', 'posted')
+            & Domain('move_type', '=', 'out_invoice')
+            & Domain('state', '=', 'posted')
             & Domain('payment_state', 'in', ('not_paid', 'partial'))
             & Domain('invoice_date_due', '<', fields.Date.context_today(self)),
-            ['name', 'invoice_date_due', 'amount_residual', 'currency_id'], order='invoice_date_due', limit=100)
+            ['name', 'invoice_date_due', 'amount_residual', 'currency_id'],
+            order='invoice_date_due',
+            limit=100,
+        )
         if not moves:
             return []
         days = (fields.Date.context_today(self) - moves[0].invoice_date_due).days
-        sums = [currency.format(sum(own.mapped('amount_residual'))) for currency, own in moves.grouped('currency_id').items()]
+        sums = [
+            currency.format(sum(own.mapped('amount_residual')))
+            for currency, own in moves.grouped('currency_id').items()
+        ]
         amount = ' + '.join(sums)
-        text = self.env._(
-            "Invoice %(name)s is overdue by %(days)s days: %(amount)s", name=moves.name, days=days, amount=amount,
-        ) if len(moves) == 1 else self.env._(
-            "%(count)s overdue invoices, the oldest by %(days)s days: %(amount)s", count=len(moves), days=days, amount=amount)
+        text = (
+            self.env._(
+                "Invoice %(name)s is overdue by %(days)s days: %(amount)s",
+                name=moves.name,
+                days=days,
+                amount=amount,
+            )
+            if len(moves) == 1
+            else self.env._(
+                "%(count)s overdue invoices, the oldest by %(days)s days: %(amount)s",
+                count=len(moves),
+                days=days,
+                amount=amount,
+            )
+        )
         return [Reason(91 if days <= 30 else 65, 'fa-money', text, 'account.move', moves[0].id)]
 
     def _quotations(self, partner, leads):
@@ -151,13 +206,28 @@ class TelephonyCallReason(models.AbstractModel):
         if not partner:
             return []
         order = self.env['sale.order'].search_fetch(
-            self._of(partner) & Domain('state', '=', 'sent')
+            self._of(partner)
+            & Domain('state', '=', 'sent')
             & Domain('date_order', '>', fields.Datetime.now() - timedelta(days=30)),
-            ['name', 'date_order', 'amount_total', 'currency_id'], order='date_order desc, id desc', limit=1)
-        return [Reason(
-            90 if one.date_order > fields.Datetime.now() - timedelta(days=3) else 70, 'fa-file-text-o', self.env._(
-                "Quotation %(name)s, sent %(when)s: %(amount)s", name=one.name, when=self._when(self._day(one.date_order)),
-                amount=one.currency_id.format(one.amount_total)), 'sale.order', one.id) for one in order]
+            ['name', 'date_order', 'amount_total', 'currency_id'],
+            order='date_order desc, id desc',
+            limit=1,
+        )
+        return [
+            Reason(
+                90 if one.date_order > fields.Datetime.now() - timedelta(days=3) else 70,
+                'fa-file-text-o',
+                self.env._(
+                    "Quotation %(name)s, sent %(when)s: %(amount)s",
+                    name=one.name,
+                    when=self._when(self._day(one.date_order)),
+                    amount=one.currency_id.format(one.amount_total),
+                ),
+                'sale.order',
+                one.id,
+            )
+            for one in order
+        ]
 
     def _deliveries(self, partner, leads):
         """The first that is late, due today or tomorrow."""
@@ -165,33 +235,61 @@ class TelephonyCallReason(models.AbstractModel):
             return []
         today = fields.Date.context_today(self)
         picking = self.env['stock.picking'].search_fetch(
-            self._of(partner) & Domain('picking_type_code', '=', 'outgoing')
+            self._of(partner)
+            & Domain('picking_type_code', '=', 'outgoing')
             & Domain('state', 'in', ('waiting', 'confirmed', 'assigned'))
             & Domain('scheduled_date', '<', fields.Datetime.now() + timedelta(days=2)),
-            ['name', 'scheduled_date'], order='scheduled_date, id', limit=1)
-        return [Reason(
-            92 if self._day(one.scheduled_date) <= today else 75, 'fa-truck',
-            self.env._("Delivery %(name)s was due %(when)s", name=one.name, when=self._when(self._day(one.scheduled_date)))
-            if self._day(one.scheduled_date) < today else
-            self.env._("Delivery %(name)s is due %(when)s", name=one.name, when=self._when(self._day(one.scheduled_date))),
-            'stock.picking', one.id) for one in picking]
+            ['name', 'scheduled_date'],
+            order='scheduled_date, id',
+            limit=1,
+        )
+        return [
+            Reason(
+                92 if self._day(one.scheduled_date) <= today else 75,
+                'fa-truck',
+                self.env._(
+                    "Delivery %(name)s was due %(when)s",
+                    name=one.name,
+                    when=self._when(self._day(one.scheduled_date)),
+                )
+                if self._day(one.scheduled_date) < today
+                else self.env._(
+                    "Delivery %(name)s is due %(when)s",
+                    name=one.name,
+                    when=self._when(self._day(one.scheduled_date)),
+                ),
+                'stock.picking',
+                one.id,
+            )
+            for one in picking
+        ]
 
     def _tasks(self, partner, leads):
         if not partner:
             return []
         tasks = self.env['project.task'].search_fetch(
             self._of(partner) & Domain('state', 'not in', ('1_done', '1_canceled')),
-            ['name', 'stage_id'], order='date_last_stage_update desc, id desc', limit=1)
+            ['name', 'stage_id'],
+            order='date_last_stage_update desc, id desc',
+            limit=1,
+        )
         return [self._open_ticket(one) for one in tasks]
 
     def _tickets(self, partner, leads):
         if not partner:
             return []
         tickets = self.env['helpdesk.ticket'].search_fetch(
-            self._of(partner) & Domain('stage_id.fold', '=', False), ['name', 'stage_id'], order='id desc', limit=1)
+            self._of(partner) & Domain('stage_id.fold', '=', False),
+            ['name', 'stage_id'],
+            order='id desc',
+            limit=1,
+        )
         return [self._open_ticket(one) for one in tickets]
 
     def _open_ticket(self, one):
-        text = self.env._("Open: %(name)s (%(stage)s)", name=one.name, stage=one.stage_id.name) if one.stage_id else \
-            self.env._("Open: %(name)s", name=one.name)
+        text = (
+            self.env._("Open: %(name)s (%(stage)s)", name=one.name, stage=one.stage_id.name)
+            if one.stage_id
+            else self.env._("Open: %(name)s", name=one.name)
+        )
         return Reason(78, 'fa-life-ring', text, one._name, one.id)

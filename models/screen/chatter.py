@@ -11,42 +11,58 @@ from ..core.other_side import name_in
 class TelephonyCall(models.Model):
     """The line of a call in the chatter of its deal, or else of its contact.
 
-    The web client draws it from the call itself, for whoever reads (:meth:`_chatter_lines`). The body of the message says the
-    same in the company's language: for mails, other clients and searches, which know no call.
+    The web client draws it from the call itself, for whoever reads (:meth:`_chatter_lines`). The
+    body of the message says the same in the company's language: for mails, other clients and
+    searches, which know no call.
     """
+
     _inherit = 'telephony.call'
 
     def _log_in_chatter(self):
-        """One line on the deal, or else the contact, of each call; corrected where the call has changed since."""
+        """One line on the deal, or else the contact, of each call; corrected where the call has
+        changed since."""
         told = self.filtered('message_id')
         told._correct_in_chatter()
         # in the order in which they are read
-        waiting = (self - told).filtered(lambda call: call._place()).sorted(lambda call: (call.start_at, call.id))
+        waiting = (
+            (self - told)
+            .filtered(lambda call: call._place())
+            .sorted(lambda call: (call.start_at, call.id))
+        )
         values = [call._message_values() for call in waiting]
         self._add_senders(values)
         thread = self.env['mail.thread'].sudo()
-        for call, message in zip(waiting, thread._message_create(values) if values else (), strict=True):
+        for call, message in zip(
+            waiting, thread._message_create(values) if values else (), strict=True
+        ):
             call.message_id = message
 
     def _correct_in_chatter(self):
         for call in self:
-            call.message_id.sudo().write({
-                name: value for name, value in call._message_values().items() if name in ('body', 'author_id', 'date')})
+            call.message_id.sudo().write(
+                {
+                    name: value
+                    for name, value in call._message_values().items()
+                    if name in ('body', 'author_id', 'date')
+                }
+            )
 
     def _message_values(self):
-        """The call's line as a message that nobody is notified of; its body is in the company's language."""
+        """The call's line as a message that nobody is notified of; its body is in the company's
+        language."""
         self = self.with_context(lang=self.company_id._telephony_lang())
         place, model_data = self._place(), self.env['ir.model.data']
         values = {
             'model': place._name,
             'res_id': place.id,
-            'author_id': self._talker_of_line().partner_id.id or model_data._xmlid_to_res_id('base.partner_root'),
+            'author_id': self._talker_of_line().partner_id.id
+            or model_data._xmlid_to_res_id('base.partner_root'),
             'body': self._chatter_line(),
             'message_type': 'notification',
             'subtype_id': model_data._xmlid_to_res_id('mail.mt_note'),
             'is_internal': True,
         }
-        if moment := self._moment():    # what is told late stands where it belongs
+        if moment := self._moment():  # what is told late stands where it belongs
             values['date'] = moment
         return values
 
@@ -58,8 +74,11 @@ class TelephonyCall(models.Model):
                 _author, email_from = thread._message_compute_author(author)
                 senders[author] = {
                     'email_from': email_from,
-                    'reply_to': thread._notify_get_reply_to(default=email_from, author_id=author)[False],
-                    'record_alias_domain_id': False, 'record_company_id': False,
+                    'reply_to': thread._notify_get_reply_to(default=email_from, author_id=author)[
+                        False
+                    ],
+                    'record_alias_domain_id': False,
+                    'record_company_id': False,
                 }
             values.update(senders[author])
 
@@ -78,9 +97,15 @@ class TelephonyCall(models.Model):
             parts.append(_("talk %(clock)s", clock=clock(self.talk_seconds)))
         else:
             parts.append(_("wait %(clock)s", clock=clock(self.wait_seconds)))
-        line = Markup('<span class="fa fa-phone me-1"></span><a href="#" data-oe-model="telephony.call" data-oe-id="%s">'
-                      '%s %s</a>: %s') % (
-            self.id, label_of(self, 'direction'), pretty(self.customer_number or ''), ", ".join(parts))
+        line = Markup(
+            '<span class="fa fa-phone me-1"></span><a href="#" data-oe-model="telephony.call" data-oe-id="%s">'
+            '%s %s</a>: %s'
+        ) % (
+            self.id,
+            label_of(self, 'direction'),
+            pretty(self.customer_number or ''),
+            ", ".join(parts),
+        )
         if self.is_manual:
             line += _(" (logged by hand)")
         if self.disposition_id:
@@ -90,14 +115,19 @@ class TelephonyCall(models.Model):
         return line
 
     def _chatter_lines(self):
-        """What the web client draws the lines of these calls from, for the user of the environment: the facts that the message
-        tells anyway, and what he may open and hear. A fixed number of queries.
+        """What the web client draws the lines of these calls from, for the user of the environment:
+        the facts that the message tells anyway, and what he may open and hear. A fixed number of
+        queries.
 
         :return: dict call → dict of plain values
         """
         readable = self._filtered_access('read')
-        recordings = self.sudo().recording_ids.with_env(self.env)._filtered_access('read').grouped(
-            lambda recording: recording.sudo().call_id)
+        recordings = (
+            self.sudo()
+            .recording_ids.with_env(self.env)
+            ._filtered_access('read')
+            .grouped(lambda recording: recording.sudo().call_id)
+        )
         lines = {}
         for call in self.sudo():
             lead, partner = call.lead_id, call.partner_id
@@ -117,9 +147,17 @@ class TelephonyCall(models.Model):
                 'result': call.disposition_id.name or '',
                 'note': call.note or '',
                 'can_open': call in readable,
-                'recordings': [{
-                    'id': one.id, 'state': one.state, 'url': one.player_url, 'duration': one.duration,
-                    'error': str(one.error or ''), 'source': one.source_url,
-                } for one in recordings.get(call, ()) if one.player_url],
+                'recordings': [
+                    {
+                        'id': one.id,
+                        'state': one.state,
+                        'url': one.player_url,
+                        'duration': one.duration,
+                        'error': str(one.error or ''),
+                        'source': one.source_url,
+                    }
+                    for one in recordings.get(call, ())
+                    if one.player_url
+                ],
             }
         return lines

@@ -4,6 +4,7 @@ from odoo.exceptions import AccessError, UserError
 
 class TelephonyCall(models.Model):
     """The running call: ended and passed on from Odoo, as far as its PBX can be told so."""
+
     _inherit = 'telephony.call'
 
     can_hang_up = fields.Boolean(compute='_compute_controls')
@@ -18,8 +19,8 @@ class TelephonyCall(models.Model):
             call.can_transfer = bool(controls['transfer'])
 
     def _controls(self):
-        """What the user can do with this call now: ``{'hang_up': bool, 'transfer': ['blind', 'attended']}``. What its PBX
-        cannot be told is not there."""
+        """What the user can do with this call now: ``{'hang_up': bool, 'transfer': ['blind',
+        'attended']}``. What its PBX cannot be told is not there."""
         self.ensure_one()
         call = self.sudo()
         account = call.account_id
@@ -31,21 +32,34 @@ class TelephonyCall(models.Model):
         }
 
     def _is_controlled_by(self, user):
-        """Whoever talks, has dialled, or is the only one whose phone rings; a supervisor everybody's calls. One of a group
-        whose phones ring, at once or in turn, must not end what a colleague may take."""
+        """Whoever talks, has dialled, or is the only one whose phone rings; a supervisor
+        everybody's calls. One of a group whose phones ring, at once or in turn, must not end what a
+        colleague may take."""
         call = self.sudo()
         if user.has_group('crm_telephony.group_supervisor'):
             return call.company_id.id in user._get_company_ids()
-        own = set(user._telephony_phones().filtered(lambda phone: phone.account_id == call.account_id).mapped('number'))
+        own = set(
+            user._telephony_phones()
+            .filtered(lambda phone: phone.account_id == call.account_id)
+            .mapped('number')
+        )
         placed = call.user_id == user or call.extension in own
         running = call.leg_ids._running()
         if call.state == 'in_progress':
             talking = running.filtered('answered_at')
-            return any(leg.user_id == user or leg.extension in own for leg in talking) if talking else placed
+            return (
+                any(leg.user_id == user or leg.extension in own for leg in talking)
+                if talking
+                else placed
+            )
         if call.direction == 'outbound':
             return placed
-        return not call.queue and not call.number_id.team_id and bool(running) and all(
-            leg.user_id == user or leg.extension in own for leg in running)
+        return (
+            not call.queue
+            and not call.number_id.team_id
+            and bool(running)
+            and all(leg.user_id == user or leg.extension in own for leg in running)
+        )
 
     def _check_control(self):
         """:raise AccessError: it is not the user's call
@@ -59,7 +73,8 @@ class TelephonyCall(models.Model):
             raise UserError(self.env._("This call was not told by a PBX."))
 
     def action_hang_up(self):
-        """End the call for everybody in it; where a colleague was asked first, for oneself: that passes it on."""
+        """End the call for everybody in it; where a colleague was asked first, for oneself: that
+        passes it on."""
         self._check_control()
         self.sudo().account_id._hang_up(self)
         return self._done(self.env._("The PBX ends the call."))
@@ -67,36 +82,52 @@ class TelephonyCall(models.Model):
     def action_transfer(self):
         """Choose a colleague to pass the call on to."""
         self._check_control()
-        return {'type': 'ir.actions.client', 'tag': 'crm_telephony.transfer', 'params': {'call_id': self.id}}
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'crm_telephony.transfer',
+            'params': {'call_id': self.id},
+        }
 
     def get_colleagues(self):
         """To whom this call can be passed on, and how.
 
-        :return: ``{'kinds': ['blind', 'attended'], 'colleagues': [{'id': extension, 'number', 'name', 'user_id' or False,
-            'state': 'free' | 'ringing' | 'talking' | 'away'}]}``, who is free first; away: not at work
+        :return: ``{'kinds': ['blind', 'attended'], 'colleagues': [{'id': extension, 'number',
+            'name', 'user_id' or False, 'state': 'free' | 'ringing' | 'talking' | 'away'}]}``, who
+            is free first; away: not at work
         """
         self._check_control()
         account = self.sudo().account_id
         return {
             'kinds': account._transfer_kinds(),
-            'colleagues': self._colleagues(account.extension_ids - self.env.user._telephony_phones()),
+            'colleagues': self._colleagues(
+                account.extension_ids - self.env.user._telephony_phones()
+            ),
         }
 
     def _colleagues(self, phones):
-        """Those of the phones of this call's PBX that do not talk in it, with what they do, free ones first."""
+        """Those of the phones of this call's PBX that do not talk in it, with what they do, free
+        ones first."""
         states = self.sudo().account_id._phone_states()
         users = phones.user_id | phones.also_user_ids
         away = users - users._telephony_at_work()
         talking, order = self._talking_phones(), ('free', 'ringing', 'talking', 'away')
-        return sorted(({
-            'id': phone.id,
-            'number': phone.number,
-            'name': phone.user_id.name or phone.number,
-            'user_id': phone.user_id.id,
-            'state': states.get(phone.number) or (
-                'away' if phone.user_id in away and phone.also_user_ids <= away else 'free'),
-        } for phone in phones if phone.number not in talking),
-            key=lambda one: (order.index(one['state']), not one['user_id'], one['name']))
+        return sorted(
+            (
+                {
+                    'id': phone.id,
+                    'number': phone.number,
+                    'name': phone.user_id.name or phone.number,
+                    'user_id': phone.user_id.id,
+                    'state': states.get(phone.number)
+                    or (
+                        'away' if phone.user_id in away and phone.also_user_ids <= away else 'free'
+                    ),
+                }
+                for phone in phones
+                if phone.number not in talking
+            ),
+            key=lambda one: (order.index(one['state']), not one['user_id'], one['name']),
+        )
 
     def _talking_phones(self):
         return set(self.sudo().leg_ids._running().filtered('answered_at').mapped('extension'))
@@ -115,15 +146,25 @@ class TelephonyCall(models.Model):
         if self.sudo().state != 'in_progress':
             raise UserError(self.env._("A call can be passed on once it is answered."))
         if attended and 'attended' not in account._transfer_kinds():
-            raise UserError(self.env._("%(pbx)s cannot ask a colleague before it passes a call on.", pbx=account.name))
+            raise UserError(
+                self.env._(
+                    "%(pbx)s cannot ask a colleague before it passes a call on.", pbx=account.name
+                )
+            )
         account._transfer(self, phone, attended)
         who = phone.user_id.name or phone.number
         return self._done(
-            self.env._("%(user)s is called. Say who it is, then put down your phone: that passes the call on.", user=who)
-            if attended else self.env._("The call goes to %(user)s.", user=who))
+            self.env._(
+                "%(user)s is called. Say who it is, then put down your phone: that passes the call on.",
+                user=who,
+            )
+            if attended
+            else self.env._("The call goes to %(user)s.", user=who)
+        )
 
     def _done(self, message):
         return {
-            'type': 'ir.actions.client', 'tag': 'display_notification',
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
             'params': {'message': message, 'type': 'info'},
         }

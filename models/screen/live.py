@@ -13,35 +13,40 @@ STATES = ('talking', 'on_line', 'dialling', 'ringing', 'free', 'away')
 
 
 class TelephonyLive(models.AbstractModel):
-    """The board of supervisors: what goes on now in the companies that are chosen in the browser. The number of queries
-    does not depend on the number of calls or people."""
+    """The board of supervisors: what goes on now in the companies that are chosen in the browser.
+    The number of queries does not depend on the number of calls or people."""
+
     _name = 'telephony.live'
     _description = "Live board of calls"
 
     @api.model
     def get_board(self, team_id=False):
-        """All that the board shows, or what concerns a sales team: the calls of its numbers, deals and people, its people and
-        its callbacks. Every `seconds` is an age at the moment of the answer, so that no clock of a browser
-        matters; None where nobody told.
+        """All that the board shows, or what concerns a sales team: the calls of its numbers, deals
+        and people, its people and its callbacks. Every `seconds` is an age at the moment of the
+        answer, so that no clock of a browser matters; None where nobody told.
 
-        ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts': {'open': int, 'late': int,
-        'rows': [debt]}, 'today': {'inbound': int, 'lost': int}, 'teams': [{'id', 'name'}] to choose from}``, where
+        ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts':
+        {'open': int, 'late': int, 'rows': [debt]}, 'today': {'inbound': int, 'lost': int}, 'teams':
+        [{'id', 'name'}] to choose from}``, where
 
-        - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction', 'who', 'lead', 'line',
-          'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a menu or queue, no phone rings; on_line: dialled or
-          talked, the PBX does not tell which
-        - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks': int today}``; away: not at
-          work by his calendar
+        - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction',
+          'who', 'lead', 'line', 'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a
+          menu or queue, no phone rings; on_line: dialled or talked, the PBX does not tell which
+        - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks':
+          int today}``; away: not at work by his calendar
         - debt: ``{'id', 'who', 'user', 'lead', 'minutes': late by so many, of working time}``
 
         :raise AccessError: for who is no supervisor
         """
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
             raise AccessError(self.env._("The live board is for telephony supervisors."))
-        # a supervisor sees all calls of his companies; the names on them may belong to contacts that he cannot open
+        # a supervisor sees all calls of his companies; the names on them may belong to contacts
+        # that he cannot open
         board, now = self.sudo(), fields.Datetime.now()
         in_companies = Domain('company_id', 'in', self.env.companies.ids)
-        teams = board.env['crm.team'].search_fetch(Domain('company_id', '=', False) | in_companies, ['name', 'user_id'])
+        teams = board.env['crm.team'].search_fetch(
+            Domain('company_id', '=', False) | in_companies, ['name', 'user_id']
+        )
         team = teams.filtered(lambda team: team.id == team_id)
         crew = team.member_ids | team.user_id
         users_by_phone = board._users_by_phone(in_companies)
@@ -52,23 +57,36 @@ class TelephonyLive(models.AbstractModel):
         return {
             'calls': rows,
             'more': more,
-            'people': board._people(users_by_phone, busy, in_companies, now, crew if team else None),
-            'debts': board._debts(in_companies & Domain('team_id', '=', team.id) if team else in_companies, now),
-            'today': board._today(in_companies & board._of_team(team, crew) if team else in_companies, now),
+            'people': board._people(
+                users_by_phone, busy, in_companies, now, crew if team else None
+            ),
+            'debts': board._debts(
+                in_companies & Domain('team_id', '=', team.id) if team else in_companies, now
+            ),
+            'today': board._today(
+                in_companies & board._of_team(team, crew) if team else in_companies, now
+            ),
             'teams': [{'id': one.id, 'name': one.name} for one in teams] if len(teams) > 1 else [],
         }
 
     def _of_team(self, team, crew):
-        """Calls of its numbers, deals and people. Whose phones rang is not asked: the log of a day would have to look at the
-        phones of all days."""
-        return Domain('number_id.team_id', '=', team.id) | Domain('lead_id.team_id', '=', team.id) | Domain(
-            'user_id', 'in', crew.ids)
+        """Calls of its numbers, deals and people. Whose phones rang is not asked: the log of a day
+        would have to look at the phones of all days."""
+        return (
+            Domain('number_id.team_id', '=', team.id)
+            | Domain('lead_id.team_id', '=', team.id)
+            | Domain('user_id', 'in', crew.ids)
+        )
 
     def _users_by_phone(self, in_companies):
         """(PBX's id, extension) → users."""
         extensions = self.env['telephony.extension'].search_fetch(
-            in_companies & Domain('account_id.active', '=', True), ['number', 'account_id', 'user_id', 'also_user_ids'])
-        phones = {(one.account_id.id, one.number): one.user_id | one.also_user_ids for one in extensions}
+            in_companies & Domain('account_id.active', '=', True),
+            ['number', 'account_id', 'user_id', 'also_user_ids'],
+        )
+        phones = {
+            (one.account_id.id, one.number): one.user_id | one.also_user_ids for one in extensions
+        }
         # all at once: the recordsets that are made of them later would be read one by one
         users = self.env['res.users'].union(*phones.values())
         users.fetch(['partner_id', 'active', 'company_id', 'telephony_dnd'])
@@ -78,35 +96,74 @@ class TelephonyLive(models.AbstractModel):
     def _live_calls(self, in_companies, team, crew):
         """Who is not yet talked to stands first, the oldest of each; how many more there are."""
         domain = in_companies & self.env['telephony.call']._live_domain()
-        calls = self.env['telephony.call'].search_fetch(domain, [
-            'account_id', 'company_id', 'direction', 'caller_number', 'called_number', 'customer_number', 'state', 'start_at',
-            'answered_at', 'queue', 'user_id', 'number_id', 'partner_id', 'lead_id',
-        ], limit=None if team else CALLS, order='state desc, start_at, id')     # ringing, then in progress
+        calls = self.env['telephony.call'].search_fetch(
+            domain,
+            [
+                'account_id',
+                'company_id',
+                'direction',
+                'caller_number',
+                'called_number',
+                'customer_number',
+                'state',
+                'start_at',
+                'answered_at',
+                'queue',
+                'user_id',
+                'number_id',
+                'partner_id',
+                'lead_id',
+                # ringing, then in progress
+            ],
+            limit=None if team else CALLS,
+            order='state desc, start_at, id',
+        )
         if team:
-            calls = calls.filtered(lambda call: (
-                team in (call.number_id.team_id, call.lead_id.team_id) or (call.user_id | call.leg_ids.user_id) & crew))
+            calls = calls.filtered(
+                lambda call: (
+                    team in (call.number_id.team_id, call.lead_id.team_id)
+                    or (call.user_id | call.leg_ids.user_id) & crew
+                )
+            )
             return calls[:CALLS], max(len(calls) - CALLS, 0)
         more = self.env['telephony.call'].search_count(domain) - CALLS if len(calls) == CALLS else 0
         return calls, more
 
     def _call_row(self, call, users_by_phone, busy, now):
-        """One call of the board; what it keeps people busy with goes into `busy`: user → (state, since, who)."""
+        """One call of the board; what it keeps people busy with goes into `busy`: user → (state,
+        since, who)."""
         who = call.customer_name or call.who
         legs = call.leg_ids._running()
         people = self.env['res.users']
         dialling = 'on_line' if call._may_be_answered() else 'dialling'
         for leg in legs:
-            state = 'talking' if leg.answered_at else dialling if call.direction == 'outbound' else 'ringing'
+            state = (
+                'talking'
+                if leg.answered_at
+                else dialling
+                if call.direction == 'outbound'
+                else 'ringing'
+            )
             users = users_by_phone.get((call.account_id.id, leg.extension), leg.user_id)
-            if state == 'talking' and leg.user_id:      # of those who share a phone one talks: the one who is asked first
+            # of those who share a phone one talks: the one who is asked first
+            if state == 'talking' and leg.user_id:
                 users = leg.user_id
             if state == 'talking' or call.state == 'ringing':
                 people |= users
             for user in users:
-                self._keep_busy(busy, user, (state, leg.answered_at or leg.start_at or call.start_at, who))
+                self._keep_busy(
+                    busy, user, (state, leg.answered_at or leg.start_at or call.start_at, who)
+                )
         # who placed the call, or has it, where no phone of his was told
-        others = users_by_phone.get((call.account_id.id, call.caller_number), people) if call.direction == 'internal' else (
-            call.user_id if not legs and (call.state == 'in_progress' or call.direction == 'outbound') else people)
+        others = (
+            users_by_phone.get((call.account_id.id, call.caller_number), people)
+            if call.direction == 'internal'
+            else (
+                call.user_id
+                if not legs and (call.state == 'in_progress' or call.direction == 'outbound')
+                else people
+            )
+        )
         for user in others - people:
             state = 'talking' if call.state == 'in_progress' else dialling
             self._keep_busy(busy, user, (state, call.answered_at or call.start_at, who))
@@ -136,50 +193,102 @@ class TelephonyLive(models.AbstractModel):
             busy[user] = what
 
     def _people(self, users_by_phone, busy, in_companies, now, crew):
-        """Everybody who has a phone, or those of a team, by name: whoever looks at a board knows where to look for whom."""
+        """Everybody who has a phone, or those of a team, by name: whoever looks at a board knows
+        where to look for whom."""
         users = self.env['res.users'].union(*users_by_phone.values()).filtered('active')
         if crew is not None:
             users &= crew
-        talks = {user: (count, last) for user, count, last in self.env['telephony.call']._read_group(
-            in_companies & Domain('start_at', '>=', self._midnight(now)) & Domain('user_id', 'in', users.ids)
-            & Domain('answered_at', '!=', False), ['user_id'], ['__count', 'ended_at:max'])}
+        talks = {
+            user: (count, last)
+            for user, count, last in self.env['telephony.call']._read_group(
+                in_companies
+                & Domain('start_at', '>=', self._midnight(now))
+                & Domain('user_id', 'in', users.ids)
+                & Domain('answered_at', '!=', False),
+                ['user_id'],
+                ['__count', 'ended_at:max'],
+            )
+        }
         at_work = users._telephony_at_work()
         rows = []
         for user in users.sorted('name'):
             count, last = talks.get(user, (0, False))
-            state, since, who = busy.get(user, ('free', last, '') if user in at_work else ('away', False, ''))
-            rows.append({
-                'id': user.id, 'name': user.name, 'state': state, 'seconds': _age(since, now), 'who': who,
-                'dnd': user.telephony_dnd, 'talks': count,
-            })
+            state, since, who = busy.get(
+                user, ('free', last, '') if user in at_work else ('away', False, '')
+            )
+            rows.append(
+                {
+                    'id': user.id,
+                    'name': user.name,
+                    'state': state,
+                    'seconds': _age(since, now),
+                    'who': who,
+                    'dnd': user.telephony_dnd,
+                    'talks': count,
+                }
+            )
         return rows
 
     def _debts(self, in_companies, now):
         """Callbacks that should have been made, the oldest first."""
-        callback, is_open = self.env['telephony.callback'], in_companies & Domain('state', '=', 'open')
+        callback, is_open = (
+            self.env['telephony.callback'],
+            in_companies & Domain('state', '=', 'open'),
+        )
         late = callback.search_fetch(
             is_open & Domain('due_at', '<', now),
-            ['company_id', 'customer_number', 'partner_id', 'user_id', 'lead_id', 'due_at', 'origin_call_id', 'state'],
-            order='due_at, id', limit=CALLBACKS)
+            [
+                'company_id',
+                'customer_number',
+                'partner_id',
+                'user_id',
+                'lead_id',
+                'due_at',
+                'origin_call_id',
+                'state',
+            ],
+            order='due_at, id',
+            limit=CALLBACKS,
+        )
         count = callback.search_count(is_open)
         return {
             'open': count,
-            'late': len(late) if len(late) < CALLBACKS else callback.search_count(is_open & Domain('due_at', '<', now)),
-            'rows': [{
-                'id': one.id, 'who': one.customer_name or one.customer_phone, 'user': one.user_id.name or '',
-                'lead': one.lead_id.name or '', 'minutes': one.late_minutes,
-            } for one in late],
+            'late': len(late)
+            if len(late) < CALLBACKS
+            else callback.search_count(is_open & Domain('due_at', '<', now)),
+            'rows': [
+                {
+                    'id': one.id,
+                    'who': one.customer_name or one.customer_phone,
+                    'user': one.user_id.name or '',
+                    'lead': one.lead_id.name or '',
+                    'minutes': one.late_minutes,
+                }
+                for one in late
+            ],
         }
 
     def _today(self, in_companies, now):
         """Ended calls from outside, since midnight of whoever looks."""
-        counts = dict(self.env['telephony.call']._read_group(
-            in_companies & Domain('start_at', '>=', self._midnight(now)) & Domain('direction', '=', 'inbound')
-            & Domain('state', '=', 'ended'), ['outcome'], ['__count']))
-        return {'inbound': sum(counts.values()), 'lost': sum(counts.get(outcome, 0) for outcome in LOST_OUTCOMES)}
+        counts = dict(
+            self.env['telephony.call']._read_group(
+                in_companies
+                & Domain('start_at', '>=', self._midnight(now))
+                & Domain('direction', '=', 'inbound')
+                & Domain('state', '=', 'ended'),
+                ['outcome'],
+                ['__count'],
+            )
+        )
+        return {
+            'inbound': sum(counts.values()),
+            'lost': sum(counts.get(outcome, 0) for outcome in LOST_OUTCOMES),
+        }
 
     def _midnight(self, now):
-        local = fields.Datetime.context_timestamp(self, now).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        local = fields.Datetime.context_timestamp(self, now).replace(
+            hour=0, minute=0, second=0, microsecond=0, tzinfo=None
+        )
         zone = pytz.timezone(self.env.context.get('tz') or self.env.user.tz or 'UTC')
         return zone.localize(local).astimezone(pytz.utc).replace(tzinfo=None)
 

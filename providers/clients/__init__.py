@@ -1,4 +1,6 @@
-"""What each PBX can be asked and told over its API. Every module beside this one is imported and registers itself."""
+"""What each PBX can be asked and told over its API. Every module beside this one is imported and
+registers itself."""
+
 import importlib
 import pkgutil
 

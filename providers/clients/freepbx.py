@@ -1,8 +1,10 @@
-"""Commands to FreePBX: those of Asterisk in the contexts that FreePBX writes. AMI over HTTP and the HTTP server are off until
-the admin switches them on.
+"""Commands to FreePBX: those of Asterisk in the contexts that FreePBX writes. AMI over HTTP and the
+HTTP server are off until the admin switches them on.
 
-Its history lies in a database table and behind GraphQL, whose address and login are only assumed: neither is used.
+Its history lies in a database table and behind GraphQL, whose address and login are only assumed:
+neither is used.
 """
+
 from __future__ import annotations
 
 from ..freepbx import TWINS
@@ -16,8 +18,8 @@ class FreePbxClient(AsteriskClient):
     transfer_context = 'from-internal-xfer'
 
     def _devices(self, extension: str) -> tuple[str, ...]:
-        """Not Local/…@from-internal, which reaches every device but also the employee's mailbox: the customer would be called
-        for nobody."""
+        """Not Local/…@from-internal, which reaches every device but also the employee's mailbox:
+        the customer would be called for nobody."""
         return (extension, *(twin + extension for twin in TWINS))
 
     def extensions(self) -> list[Extension]:
@@ -28,4 +30,8 @@ class FreePbxClient(AsteriskClient):
 
     def _variables(self, extension: str, reference: str) -> dict[str, str]:
         """Outbound routes, permissions and recording rules are the employee's [assumed]."""
-        return {**super()._variables(extension, reference), 'AMPUSER': extension, '__REALCALLERIDNUM': extension}
+        return {
+            **super()._variables(extension, reference),
+            'AMPUSER': extension,
+            '__REALCALLERIDNUM': extension,
+        }

@@ -1,4 +1,6 @@
-"""What may be sent to a PBX, checked before it is sent, and long periods in parts that a PBX accepts."""
+"""What may be sent to a PBX, checked before it is sent, and long periods in parts that a PBX
+accepts."""
+
 from __future__ import annotations
 
 import re
@@ -16,7 +18,9 @@ def phone(number: str) -> str:
     :raise ProviderError: it is another text
     """
     if not _PHONE.fullmatch(number):
-        raise ProviderError(_("This is no phone number: only digits and a plus before them can be dialled."))
+        raise ProviderError(
+            _("This is no phone number: only digits and a plus before them can be dialled.")
+        )
     return number
 
 
@@ -31,15 +35,18 @@ def own_extension(account: Account, extension: str) -> str:
     :raise ProviderError: the account has no such phone
     """
     if extension not in account.extensions:
-        raise ProviderError(_(
-            "“%(extension)s” is no extension of this PBX in Odoo. Enter it among its extensions first.",
-            extension=extension[:20]))
+        raise ProviderError(
+            _(
+                "“%(extension)s” is no extension of this PBX in Odoo. Enter it among its extensions first.",
+                extension=extension[:20],
+            )
+        )
     return extension
 
 
 def windows(start: datetime, end: datetime, span: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """A period in parts no longer than `span`, in order of time; each begins where the last one ended, so that nothing
-    falls between two.
+    """A period in parts no longer than `span`, in order of time; each begins where the last one
+    ended, so that nothing falls between two.
 
     :raise ProviderError: the times are not aware, or in the wrong order
     """

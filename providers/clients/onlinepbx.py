@@ -1,7 +1,9 @@
 """OnlinePBX's HTTP API: a login gives a pair of keys that is kept, every other request shows it.
 
-Hanging up, transfers, SMS and webhooks are not in this API. Much of it is known from other people's programs only.
+Hanging up, transfers, SMS and webhooks are not in this API. Much of it is known from other people's
+programs only.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -17,23 +19,34 @@ from ..base import ProviderError, _, text_of
 from . import inputs
 from .base import PASSING, Client, Extension, Number
 
-# What is asked for lies in at most a week, else only the last week of it would come, and nothing would say so.
+# What is asked for lies in at most a week, else only the last week of it would come, and nothing
+# would say so.
 SPAN = timedelta(days=7) - timedelta(minutes=1)
 # At most 2 requests a second.
 PAUSE = 0.5
 # Both hosts are in use; some accounts are known to one of them only.
-OTHER_HOST = {'https://api2.onlinepbx.ru': 'https://api.onlinepbx.ru', 'https://api.onlinepbx.ru': 'https://api2.onlinepbx.ru'}
+OTHER_HOST = {
+    'https://api2.onlinepbx.ru': 'https://api.onlinepbx.ru',
+    'https://api.onlinepbx.ru': 'https://api2.onlinepbx.ru',
+}
 
 WORDS = {
-    'WRONG_AUTH_DATA': _("OnlinePBX does not accept the API key. Copy it once more from its settings."),
-    'API_KEY_CHECK_FAILED': _("OnlinePBX does not accept the API key: it is wrong or was changed. Copy it once more."),
+    'WRONG_AUTH_DATA': _(
+        "OnlinePBX does not accept the API key. Copy it once more from its settings."
+    ),
+    'API_KEY_CHECK_FAILED': _(
+        "OnlinePBX does not accept the API key: it is wrong or was changed. Copy it once more."
+    ),
     'DOMAIN_NOT_FOUND': _("OnlinePBX does not know this domain. Correct the PBX domain."),
     'DISABLED_DOMAIN': _("This PBX is switched off at OnlinePBX. Ask its support."),
 }
 
-WRONG_DOMAIN = _("OnlinePBX does not know this domain. Are the PBX domain and the API address right?")
+WRONG_DOMAIN = _(
+    "OnlinePBX does not know this domain. Are the PBX domain and the API address right?"
+)
 
-# A login may end other sessions, so all clients of this process share the pairs. (address, domain, key): (host, pair)
+# A login may end other sessions, so all clients of this process share the pairs. (address, domain,
+# key): (host, pair)
 _pairs: dict[tuple[str, str, str], tuple[str, str]] = {}
 _login = threading.Lock()
 
@@ -87,7 +100,10 @@ class OnlinePbxClient(Client):
                 continue
             if not isinstance(data, dict):
                 break
-            return host, f"{text_of(data, 'key_id', required=True)}:{text_of(data, 'key', required=True)}"
+            return (
+                host,
+                f"{text_of(data, 'key_id', required=True)}:{text_of(data, 'key', required=True)}",
+            )
         raise ProviderError(WRONG_DOMAIN)
 
     def _post(self, path: str, fields: dict, pair: str = ''):
@@ -100,15 +116,22 @@ class OnlinePbxClient(Client):
         return answer.get('data') if isinstance(answer, dict) else answer
 
     def complaint(self, response, body):
-        """OnlinePBX: status 0 in a 200, with `isNotAuth` where the pair is not accepted; text or number."""
+        """OnlinePBX: status 0 in a 200, with `isNotAuth` where the pair is not accepted; text or
+        number."""
         if response.status_code == 429:
             return self.too_many(), True
-        if isinstance(body, dict) and (body.get('isNotAuth') or str(body.get('status', '1')) != '1'):
+        if isinstance(body, dict) and (
+            body.get('isNotAuth') or str(body.get('status', '1')) != '1'
+        ):
             code = str(body.get('errorCode') or '')
             words = WORDS.get(code) or self.refusal(
-                str(body.get('comment') or ''), code or ('' if body.get('comment') else response.status_code))
+                str(body.get('comment') or ''),
+                code or ('' if body.get('comment') else response.status_code),
+            )
             if body.get('isNotAuth'):
-                told = WORDS.get(code) or (words if body.get('comment') or code else WORDS['WRONG_AUTH_DATA'])
+                told = WORDS.get(code) or (
+                    words if body.get('comment') or code else WORDS['WRONG_AUTH_DATA']
+                )
                 raise _Unknown(self._masked(told))
             return words, response.status_code in PASSING
         if response.status_code == 404:
@@ -116,25 +139,38 @@ class OnlinePbxClient(Client):
         return super().complaint(response, body)
 
     def check(self) -> str:
-        return _("OnlinePBX answers: %(count)s extensions of %(domain)s.", count=len(self._users()), domain=self._domain)
+        return _(
+            "OnlinePBX answers: %(count)s extensions of %(domain)s.",
+            count=len(self._users()),
+            domain=self._domain,
+        )
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Calls, in order of time. How many rows an answer holds is not known, nor how to page: what lies before the
-        first and behind the last call of an answer is asked for again, until it is empty."""
+        """Calls, in order of time. How many rows an answer holds is not known, nor how to page:
+        what lies before the first and behind the last call of an answer is asked for again, until
+        it is empty."""
         for since, until in inputs.windows(start, end, SPAN):
             rows, asked = {}, [(int(since.timestamp()), int(until.timestamp()))]
             while asked:
                 low, high = asked.pop()
                 found = self._search(start_stamp_from=low, start_stamp_to=high)
-                new = {text_of(row, 'uuid'): row for row in found if text_of(row, 'uuid') not in rows}
+                new = {
+                    text_of(row, 'uuid'): row for row in found if text_of(row, 'uuid') not in rows
+                }
                 new.pop('', None)
                 if not new:
                     continue
                 rows.update(new)
-                stamps = [stamp for row in found if low <= (stamp := _stamp(row)) <= high] or [low, high]
+                stamps = [stamp for row in found if low <= (stamp := _stamp(row)) <= high] or [
+                    low,
+                    high,
+                ]
                 # the first and the last second once more: a cut may have gone through them
-                asked += [(since, until) for since, until in ((low, min(stamps)), (max(stamps), high))
-                          if since < until and (since, until) != (low, high)]
+                asked += [
+                    (since, until)
+                    for since, until in ((low, min(stamps)), (max(stamps), high))
+                    if since < until and (since, until) != (low, high)
+                ]
             for row in sorted(rows.values(), key=lambda row: (_stamp(row), text_of(row, 'uuid'))):
                 yield {'history': row}
 
@@ -156,17 +192,27 @@ class OnlinePbxClient(Client):
         return _list(self._ask('user/get.json'))
 
     def extensions(self) -> list[Extension]:
-        return [Extension(text_of(row, 'num'), text_of(row, 'name')) for row in self._users() if text_of(row, 'num')]
+        return [
+            Extension(text_of(row, 'num'), text_of(row, 'name'))
+            for row in self._users()
+            if text_of(row, 'num')
+        ]
 
     def numbers(self) -> list[Number]:
         """The trunks; some are called by a SIP login, which is no number."""
-        rows = [(text_of(row, 'number'), text_of(row, 'description')) for row in _list(self._ask('trunks/get.json'))]
+        rows = [
+            (text_of(row, 'number'), text_of(row, 'description'))
+            for row in _list(self._ask('trunks/get.json'))
+        ]
         return [Number(number, label) for number, label in rows if number.lstrip('+').isdecimal()]
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """`call/instantly` answers at once, `call/now` takes the same fields and may wait for the employee."""
-        data = self._ask('call/instantly.json', **{
-            'from': inputs.own_extension(self.account, extension), 'to': inputs.phone(number)})
+        """`call/instantly` answers at once, `call/now` takes the same fields and may wait for the
+        employee."""
+        data = self._ask(
+            'call/instantly.json',
+            **{'from': inputs.own_extension(self.account, extension), 'to': inputs.phone(number)},
+        )
         return text_of(data, 'uuid') if isinstance(data, dict) else ''
 
 

@@ -1,8 +1,11 @@
-"""Twilio's REST API: basic authentication with Account SID and auth token, forms in, JSON out, lists in pages.
+"""Twilio's REST API: basic authentication with Account SID and auth token, forms in, JSON out,
+lists in pages.
 
-Twilio has no extensions: what is dialled are browser clients, SIP addresses and numbers that the admin has entered. Calls can
-be passed on blind only; what it takes to ask the colleague first, a conference of both legs, would be a call of another shape.
+Twilio has no extensions: what is dialled are browser clients, SIP addresses and numbers that the
+admin has entered. Calls can be passed on blind only; what it takes to ask the colleague first, a
+conference of both legs, would be a call of another shape.
 """
+
 from __future__ import annotations
 
 import re
@@ -13,7 +16,16 @@ from email.utils import parsedate_to_datetime
 from ..base import ProviderError, _, text_of
 from ..fetch import OwnServer, Sound, open_sound
 from ..signing import basic
-from ..twilio import RING_SECONDS, STATUS, STATUS_EVENTS, call_twiml, is_phone, noun, status_address, transfer_twiml
+from ..twilio import (
+    RING_SECONDS,
+    STATUS,
+    STATUS_EVENTS,
+    call_twiml,
+    is_phone,
+    noun,
+    status_address,
+    transfer_twiml,
+)
 from . import inputs
 from .base import PASSING, Client, Number
 
@@ -21,9 +33,13 @@ VERSION = '/2010-04-01'
 PAGE = 1000
 # Errors by Twilio's code, in the admin's words.
 WRONG_KEYS, TOO_MANY = 20003, 20429
-REGION = _("Calls to this region are not allowed. Allow them in Twilio's console, under Voice geographic permissions.")
+REGION = _(
+    "Calls to this region are not allowed. Allow them in Twilio's console, under Voice geographic permissions."
+)
 WORDS = {
-    WRONG_KEYS: _("Twilio does not accept the Account SID and the auth token. Copy both once more from its console."),
+    WRONG_KEYS: _(
+        "Twilio does not accept the Account SID and the auth token. Copy both once more from its console."
+    ),
     TOO_MANY: _("Twilio asks to wait: there were too many requests. Try again in some minutes."),
     20404: _("Twilio does not have this any more: it was deleted there."),
     13224: _("Twilio cannot call this number."),
@@ -35,8 +51,18 @@ WORDS = {
     21220: _("This call is over."),
 }
 CALL_FIELDS = (
-    'sid', 'parent_call_sid', 'from', 'to', 'status', 'start_time', 'end_time', 'date_created', 'duration', 'direction',
-    'answered_by')
+    'sid',
+    'parent_call_sid',
+    'from',
+    'to',
+    'status',
+    'start_time',
+    'end_time',
+    'date_created',
+    'duration',
+    'direction',
+    'answered_by',
+)
 UNFINISHED = ('in-progress', 'paused', 'stopped', 'processing')
 RECORDING_FIELDS = ('sid', 'call_sid', 'status', 'duration', 'source')
 
@@ -71,7 +97,9 @@ class TwilioClient(Client):
         if response.status_code == 401:
             code = WRONG_KEYS
         told = str(body.get('message') or '') if isinstance(body, dict) else ''
-        return WORDS.get(code) or self.refusal(told, code or ('' if told else response.status_code)), passing
+        return WORDS.get(code) or self.refusal(
+            told, code or ('' if told else response.status_code)
+        ), passing
 
     def _list(self, path: str, name: str, **params) -> Iterator[dict]:
         """All rows of a list: each page names the next."""
@@ -92,43 +120,75 @@ class TwilioClient(Client):
         answer = self._ask('GET', '.json')
         status = text_of(answer, 'status')
         if status != 'active':
-            raise ProviderError(_(
-                "The Twilio account is not active (%(status)s). Activate it in Twilio's console.", status=status or '?'))
-        return _("Twilio answers: the account %(name)s is active.", name=text_of(answer, 'friendly_name'))
+            raise ProviderError(
+                _(
+                    "The Twilio account is not active (%(status)s). Activate it in Twilio's console.",
+                    status=status or '?',
+                )
+            )
+        return _(
+            "Twilio answers: the account %(name)s is active.", name=text_of(answer, 'friendly_name')
+        )
 
     # --- history -----------------------------------------------------------------------------------------------------
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Each ended call with all its legs and recordings, in order of time. Twilio selects whole UTC days and sends the
-        newest leg first, so a period is read as a whole. When a call was answered, and whether a caller left a queue, is not
-        told."""
+        """Each ended call with all its legs and recordings, in order of time. Twilio selects whole
+        UTC days and sends the newest leg first, so a period is read as a whole. When a call was
+        answered, and whether a caller left a queue, is not told."""
         if not start.tzinfo or not end.tzinfo or end < start:
-            raise ProviderError(_("The period ends before it begins, or its times have no time zone."))
+            raise ProviderError(
+                _("The period ends before it begins, or its times have no time zone.")
+            )
         start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
         # legs and recordings may be of the day after
         since, until = f'{start:%Y-%m-%d}', f'{end + timedelta(days=1):%Y-%m-%d}'
         calls, sounds = {}, {}
         for row in self._list('/Calls.json', 'calls', **{'StartTime>': since, 'StartTime<': until}):
             ref = text_of(row, 'parent_call_sid') or text_of(row, 'sid')
-            calls.setdefault(ref, {})[text_of(row, 'sid')] = {name: row.get(name) for name in CALL_FIELDS}
-        for row in self._list('/Recordings.json', 'recordings', **{'DateCreated>': since, 'DateCreated<': until}):
+            calls.setdefault(ref, {})[text_of(row, 'sid')] = {
+                name: row.get(name) for name in CALL_FIELDS
+            }
+        for row in self._list(
+            '/Recordings.json', 'recordings', **{'DateCreated>': since, 'DateCreated<': until}
+        ):
             sound = {name: row.get(name) for name in RECORDING_FIELDS}
-            sounds.setdefault(text_of(row, 'call_sid'), []).append({**sound, 'url': self._media_url(text_of(row, 'sid'))})
-        begun = sorted((at, ref) for ref, legs in calls.items()
-                       if ref in legs and (at := _begun(legs[ref])) and start <= at <= end)
+            sounds.setdefault(text_of(row, 'call_sid'), []).append(
+                {**sound, 'url': self._media_url(text_of(row, 'sid'))}
+            )
+        begun = sorted(
+            (at, ref)
+            for ref, legs in calls.items()
+            if ref in legs and (at := _begun(legs[ref])) and start <= at <= end
+        )
         for _at, ref in begun:
             legs = [calls[ref][sid] for sid in sorted(calls[ref])]
-            if text_of(calls[ref][ref], 'parent_call_sid') or not all(STATUS.get(text_of(leg, 'status')) for leg in legs):
-                continue        # the leg of a call that was passed on, or not over yet
-            recordings = [sound for leg in legs for sound in sounds.get(leg['sid'], ()) if sound['status'] == 'completed']
-            yield {'history': {'calls': legs, 'recordings': sorted(recordings, key=lambda sound: sound['sid'])}}
+            if text_of(calls[ref][ref], 'parent_call_sid') or not all(
+                STATUS.get(text_of(leg, 'status')) for leg in legs
+            ):
+                continue  # the leg of a call that was passed on, or not over yet
+            recordings = [
+                sound
+                for leg in legs
+                for sound in sounds.get(leg['sid'], ())
+                if sound['status'] == 'completed'
+            ]
+            yield {
+                'history': {
+                    'calls': legs,
+                    'recordings': sorted(recordings, key=lambda sound: sound['sid']),
+                }
+            }
 
     def _media_url(self, recording: str) -> str:
         return f"{self.account.api_url.rstrip('/')}{VERSION}/Accounts/{self.account.api_key.strip()}/Recordings/{recording}"
 
     def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
         """With the account's credentials, which its setting on media asks for or not."""
-        own = OwnServer(self.account.api_url, {'Authorization': basic(self.account.api_key.strip(), self.account.api_secret)})
+        own = OwnServer(
+            self.account.api_url,
+            {'Authorization': basic(self.account.api_key.strip(), self.account.api_secret)},
+        )
         return open_sound(url, allowed_hosts, byte_range, own)
 
     def recording_url(self, ref: str, call_ref: str) -> str:
@@ -137,36 +197,58 @@ class TwilioClient(Client):
             raise ProviderError(_("Twilio has no recording of this name."))
         status = text_of(self._ask('GET', f'/Recordings/{ref}.json'), 'status')
         if status != 'completed':
-            raise ProviderError(_(
-                "Twilio has not finished this recording (%(status)s). Try again in some minutes.", status=status or '?'),
-                retryable=status in UNFINISHED)
+            raise ProviderError(
+                _(
+                    "Twilio has not finished this recording (%(status)s). Try again in some minutes.",
+                    status=status or '?',
+                ),
+                retryable=status in UNFINISHED,
+            )
         return self._media_url(ref) + '.mp3'
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
     def _own_numbers(self) -> list[dict]:
-        return [row for row in self._list('/IncomingPhoneNumbers.json', 'incoming_phone_numbers') if row.get('phone_number')]
+        return [
+            row
+            for row in self._list('/IncomingPhoneNumbers.json', 'incoming_phone_numbers')
+            if row.get('phone_number')
+        ]
 
     def numbers(self) -> list[Number]:
         """Twilio: a number that was given no name has the number again as its name."""
-        rows = [(text_of(row, 'phone_number'), text_of(row, 'friendly_name')) for row in self._own_numbers()]
-        return [Number(number, name if any(char.isalpha() for char in name) else '') for number, name in rows]
+        rows = [
+            (text_of(row, 'phone_number'), text_of(row, 'friendly_name'))
+            for row in self._own_numbers()
+        ]
+        return [
+            Number(number, name if any(char.isalpha() for char in name) else '')
+            for number, name in rows
+        ]
 
     def _sender(self) -> str:
-        """A number of the account that can call: the first that Odoo knows as the company's, else the first.
+        """A number of the account that can call: the first that Odoo knows as the company's, else
+        the first.
 
         :raise ProviderError: there is none
         """
         able = [text_of(row, 'phone_number') for row in self._own_numbers() if _is_able(row)]
-        found = next((one for one in able if one in self.account.own_numbers), '') or next(iter(able), '')
+        found = next((one for one in able if one in self.account.own_numbers), '') or next(
+            iter(able), ''
+        )
         if not found:
-            raise ProviderError(_("The Twilio account has no number that can call. Buy one in Twilio's console."))
+            raise ProviderError(
+                _("The Twilio account has no number that can call. Buy one in Twilio's console.")
+            )
         return found
 
     def set_webhooks(self) -> str:
-        """Twilio: per number, and only those that are entered in Odoo. A number that answers with somebody else's TwiML is
-        left alone."""
-        address, ours = self.account.webhook_url, self.account.webhook_url.rstrip('/').rpartition('/')[0]
+        """Twilio: per number, and only those that are entered in Odoo. A number that answers with
+        somebody else's TwiML is left alone."""
+        address, ours = (
+            self.account.webhook_url,
+            self.account.webhook_url.rstrip('/').rpartition('/')[0],
+        )
         done, left = [], []
         for row in self._own_numbers():
             number, present = text_of(row, 'phone_number'), text_of(row, 'voice_url')
@@ -176,16 +258,28 @@ class TwilioClient(Client):
             if foreign or text_of(row, 'voice_application_sid') or text_of(row, 'trunk_sid'):
                 left.append(number)
                 continue
-            self._ask('POST', f"/IncomingPhoneNumbers/{text_of(row, 'sid')}.json", VoiceUrl=address, VoiceMethod='POST',
-                      StatusCallback=address, StatusCallbackMethod='POST')
+            self._ask(
+                'POST',
+                f"/IncomingPhoneNumbers/{text_of(row, 'sid')}.json",
+                VoiceUrl=address,
+                VoiceMethod='POST',
+                StatusCallback=address,
+                StatusCallbackMethod='POST',
+            )
             done.append(number)
         if not done and not left:
-            raise ProviderError(_(
-                "None of the account's numbers is entered in Odoo. Import the numbers first, then set the webhooks."))
+            raise ProviderError(
+                _(
+                    "None of the account's numbers is entered in Odoo. Import the numbers first, then set the webhooks."
+                )
+            )
         if not left:
             return _("The webhooks are set for %(numbers)s.", numbers=done)
-        return _("The webhooks are set for %(numbers)s, and not for %(left)s, which another program answers.",
-                 numbers=done or "–", left=left)
+        return _(
+            "The webhooks are set for %(numbers)s, and not for %(left)s, which another program answers.",
+            numbers=done or "–",
+            left=left,
+        )
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -194,9 +288,15 @@ class TwilioClient(Client):
         kind, address = noun(inputs.own_extension(self.account, extension))
         sender, customer = self._sender(), inputs.phone(number)
         answer = self._ask(
-            'POST', '/Calls.json', To=f'client:{address}' if kind == 'Client' else address, From=sender,
-            Twiml=call_twiml(customer, sender, self.account), StatusCallback=status_address(self.account),
-            StatusCallbackEvent=list(STATUS_EVENTS), Timeout=RING_SECONDS)
+            'POST',
+            '/Calls.json',
+            To=f'client:{address}' if kind == 'Client' else address,
+            From=sender,
+            Twiml=call_twiml(customer, sender, self.account),
+            StatusCallback=status_address(self.account),
+            StatusCallbackEvent=list(STATUS_EVENTS),
+            Timeout=RING_SECONDS,
+        )
         return text_of(answer, 'sid', required=True)
 
     def hang_up(self, call_ref: str, extension: str = '') -> None:
@@ -212,17 +312,23 @@ class TwilioClient(Client):
     def _customer_leg(self, call: str) -> str:
         """The parent, if the customer called in; else the child that is no phone of ours."""
         parent = self._ask('GET', f'/Calls/{call}.json')
-        if text_of(parent, 'direction') == 'inbound' and not is_phone(text_of(parent, 'from'), self.account):
+        if text_of(parent, 'direction') == 'inbound' and not is_phone(
+            text_of(parent, 'from'), self.account
+        ):
             return call
         for row in self._list('/Calls.json', 'calls', ParentCallSid=call, Status='in-progress'):
             if not is_phone(text_of(row, 'to'), self.account):
                 return _call(text_of(row, 'sid'))
-        raise ProviderError(_("The customer is not in this call any more, so it cannot be passed on."))
+        raise ProviderError(
+            _("The customer is not in this call any more, so it cannot be passed on.")
+        )
 
 
 def _call(call_ref: str) -> str:
     if not _CALL_SID.fullmatch(call_ref):
-        raise ProviderError(_("Twilio has no call of this name, so it cannot be controlled from Odoo."))
+        raise ProviderError(
+            _("Twilio has no call of this name, so it cannot be controlled from Odoo.")
+        )
     return call_ref
 
 

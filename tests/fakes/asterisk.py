@@ -1,4 +1,5 @@
-"""Asterisk's HTTP server: ARI with basic authentication, AMI actions at /arawman with digest. A refusal of AMI is a 200."""
+"""Asterisk's HTTP server: ARI with basic authentication, AMI actions at /arawman with digest. A
+refusal of AMI is a 200."""
 
 import base64
 import hashlib
@@ -15,8 +16,13 @@ class FakeAsterisk(FakePbx):
 
     def __init__(self):
         super().__init__()
-        self.endpoints = [('PJSIP', '101', 'online'), ('PJSIP', '102', 'offline'), ('PJSIP', 'trunk', 'online'),
-                          ('PJSIP', '99101', 'online'), ('SIP', '103', 'online')]
+        self.endpoints = [
+            ('PJSIP', '101', 'online'),
+            ('PJSIP', '102', 'offline'),
+            ('PJSIP', 'trunk', 'online'),
+            ('PJSIP', '99101', 'online'),
+            ('SIP', '103', 'online'),
+        ]
         self.settings = {'101': {'context': 'office', 'callerid': '"Anna" <101>'}}
         self.channels = []  # rows of CoreShowChannels
         self.denied = set()  # AMI actions
@@ -51,16 +57,29 @@ class FakeAsterisk(FakePbx):
             return Answer({'message': 'Write access denied'}, 403)
         path = request.path.removeprefix('/ari')
         if path == '/asterisk/ping':
-            return Answer({'asterisk_id': '00:00', 'ping': 'pong', 'timestamp': '2026-03-02T05:15:00.000+0000'})
+            return Answer(
+                {
+                    'asterisk_id': '00:00',
+                    'ping': 'pong',
+                    'timestamp': '2026-03-02T05:15:00.000+0000',
+                }
+            )
         if path == '/asterisk/info':
             return Answer({'system': {'version': '22.10.1'}})
         if path == '/endpoints':
-            return Answer([{'technology': kind, 'resource': name, 'state': state, 'channel_ids': []}
-                           for kind, name, state in self.endpoints])
+            return Answer(
+                [
+                    {'technology': kind, 'resource': name, 'state': state, 'channel_ids': []}
+                    for kind, name, state in self.endpoints
+                ]
+            )
         if path.startswith('/asterisk/config/dynamic/res_pjsip/endpoint/'):
             found = self.settings.get(path.rpartition('/')[2])
-            return Answer([{'attribute': name, 'value': value} for name, value in found.items()]) if found else Answer(
-                {'message': 'Object not found'}, 404)
+            return (
+                Answer([{'attribute': name, 'value': value} for name, value in found.items()])
+                if found
+                else Answer({'message': 'Object not found'}, 404)
+            )
         if request.method == 'POST' and path == '/channels':
             if request.query['endpoint'].endswith('/nowhere'):
                 return Answer({'error': 'Allocation failed'}, 500)
@@ -79,21 +98,35 @@ class FakeAsterisk(FakePbx):
             challenge = f'Digest algorithm=MD5, realm="asterisk", nonce="{NONCE}", qop="auth", opaque="{NONCE}"'
             return Answer('401', 401, {'WWW-Authenticate': challenge})
         form = request.form
-        assert not any(char in value for value in form.values() for char in '\r\n'), "an injected header"
+        assert not any(char in value for value in form.values() for char in '\r\n'), (
+            "an injected header"
+        )
         action = form['Action']
         if action in self.denied:
             return self._said(('Response', 'Error'), ('Message', 'Permission denied'))
         if action == 'Ping':
             return self._said(('Response', 'Success'), ('Ping', 'Pong'))
         if action == 'CoreShowChannels':
-            blocks = [(('Response', 'Success'), ('EventList', 'start'), ('Message', 'Channels will follow'))]
+            blocks = [
+                (
+                    ('Response', 'Success'),
+                    ('EventList', 'start'),
+                    ('Message', 'Channels will follow'),
+                )
+            ]
             channels = self.live_channels()
             blocks += [(('Event', 'CoreShowChannel'), *channel.items()) for channel in channels]
-            blocks.append((('Event', 'CoreShowChannelsComplete'), ('ListItems', str(len(channels)))))
-            return Answer(''.join(self._block(block) for block in blocks), 200, {'Content-Type': 'text/plain'})
+            blocks.append(
+                (('Event', 'CoreShowChannelsComplete'), ('ListItems', str(len(channels))))
+            )
+            return Answer(
+                ''.join(self._block(block) for block in blocks), 200, {'Content-Type': 'text/plain'}
+            )
         if action in ('Redirect', 'Atxfer'):
             if not self.pass_on(action, form['Channel'], form['Exten']):
-                return self._said(('Response', 'Error'), ('Message', 'Channel does not exist: ' + form['Channel']))
+                return self._said(
+                    ('Response', 'Error'), ('Message', 'Channel does not exist: ' + form['Channel'])
+                )
             return self._said(('Response', 'Success'), ('Message', f'{action} successful'))
         return self._said(('Response', 'Error'), ('Message', f'Invalid/unknown command: {action}.'))
 
@@ -104,8 +137,14 @@ class FakeAsterisk(FakePbx):
 
         def md5(text):
             return hashlib.md5(text.encode()).hexdigest()  # noqa: S324
-        user, what = md5(f'{self.key}:asterisk:{self.secret}'), md5(f"{request.method}:{given['uri']}")
-        return given['response'] == md5(f"{user}:{NONCE}:{given['nc']}:{given['cnonce']}:{given['qop']}:{what}")
+
+        user, what = (
+            md5(f'{self.key}:asterisk:{self.secret}'),
+            md5(f"{request.method}:{given['uri']}"),
+        )
+        return given['response'] == md5(
+            f"{user}:{NONCE}:{given['nc']}:{given['cnonce']}:{given['qop']}:{what}"
+        )
 
     def _said(self, *pairs):
         return Answer(self._block(pairs), 200, {'Content-Type': 'text/plain'})
@@ -116,5 +155,7 @@ class FakeAsterisk(FakePbx):
 
     def actions(self):
         """The AMI actions that were let in, without their names for it."""
-        found = [request.form for request in self.asked('/arawman') if 'authorization' in request.headers]
+        found = [
+            request.form for request in self.asked('/arawman') if 'authorization' in request.headers
+        ]
         return [form for form in found if form['Action'] not in ('CoreShowChannels', 'Ping')]

@@ -30,7 +30,10 @@ class FakeMangoOffice(FakePbx):
         self.not_ready = 1  # so many times
         self.old_errors = False  # HTTP 420 and a code, in place of a result in a 200
         self.recordings = {}
-        self.lines = {'result': 1000, 'lines': [{'line_id': 1, 'number': '74957778899', 'name': 'Main'}]}
+        self.lines = {
+            'result': 1000,
+            'lines': [{'line_id': 1, 'number': '74957778899', 'name': 'Main'}],
+        }
         self.balance = {'result': 1000, 'balance': 300.5}
         self._made = {}
 
@@ -42,7 +45,10 @@ class FakeMangoOffice(FakePbx):
             return self._error(3103)
         if form['vpbx_api_key'] != self.key:
             return self._error(3105)
-        if hashlib.sha256((self.key + form['json'] + self.secret).encode()).hexdigest() != form['sign']:
+        if (
+            hashlib.sha256((self.key + form['json'] + self.secret).encode()).hexdigest()
+            != form['sign']
+        ):
             return self._error(3102)
         request.content = self.parse(form['json'])
         if request.content is None:
@@ -54,7 +60,11 @@ class FakeMangoOffice(FakePbx):
                 'users': [
                     {
                         'general': {'name': "Anna", 'user_id': 400000777},
-                        'telephony': {'extension': '101', 'outgoingline': '74957778899', 'numbers': []},
+                        'telephony': {
+                            'extension': '101',
+                            'outgoingline': '74957778899',
+                            'numbers': [],
+                        },
                     },
                     {'general': {'name': "Without phone"}, 'telephony': {'extension': ''}},
                 ]
@@ -93,7 +103,10 @@ class FakeMangoOffice(FakePbx):
         assert set(columns) <= set(COLUMNS)
         rows = [row for row in self.rows if since <= int(row['start']) <= until]
         key = f'key+{len(self._made)}=='
-        self._made[key] = [self.not_ready, '\n'.join(';'.join(str(row[name]) for name in columns) for row in rows)]
+        self._made[key] = [
+            self.not_ready,
+            '\n'.join(';'.join(str(row[name]) for name in columns) for row in rows),
+        ]
         return {'key': key}
 
     def _result(self, content):

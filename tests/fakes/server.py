@@ -34,13 +34,18 @@ def sound(request: Request, content: bytes, content_type: str) -> Answer:
     if not (wanted := request.headers.get('range')):
         return Answer(content, 200, headers)
     first, last = wanted.removeprefix('bytes=').split('-')
-    part = content[int(first):int(last or len(content) - 1) + 1]
-    return Answer(part, 206, {**headers, 'Content-Range': f'bytes {first}-{int(first) + len(part) - 1}/{len(content)}'})
+    part = content[int(first) : int(last or len(content) - 1) + 1]
+    return Answer(
+        part,
+        206,
+        {**headers, 'Content-Range': f'bytes {first}-{int(first) + len(part) - 1}/{len(content)}'},
+    )
 
 
 class FakePbx:
-    """`url` is its address, `requests` what it was asked. An answer in `next_answers` is given instead of the
-    right one, to whichever request comes next; None there closes the connection without an answer."""
+    """`url` is its address, `requests` what it was asked. An answer in `next_answers` is given
+    instead of the right one, to whichever request comes next; None there closes the connection
+    without an answer."""
 
     def __init__(self):
         self.requests: list[Request] = []
@@ -72,7 +77,9 @@ class FakePbx:
 
         self._server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={'poll_interval': 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={'poll_interval': 0.02}, daemon=True
+        ).start()
         self.url = f'http://127.0.0.1:{self._server.server_address[1]}'
 
     def close(self):

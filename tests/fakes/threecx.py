@@ -15,8 +15,10 @@ class FakeThreeCx(FakePbx):
         self.tokens = 0
         self.granted = {'xapi', 'callcontrol'}
         self.rows = []  # of the call log
-        self.users = [{'Id': 1, 'Number': '101', 'FirstName': 'Anna', 'LastName': 'Ng'},
-                      {'Id': 2, 'Number': '102', 'FirstName': 'Boris', 'LastName': ''}]
+        self.users = [
+            {'Id': 1, 'Number': '101', 'FirstName': 'Anna', 'LastName': 'Ng'},
+            {'Id': 2, 'Number': '102', 'FirstName': 'Boris', 'LastName': ''},
+        ]
         self.recordings = {}  # id: content type that the file says
         self.participants = {}  # (dn, id): participant
         self.result = {'finalstatus': 1, 'reason': 'NoReason'}
@@ -27,10 +29,21 @@ class FakeThreeCx(FakePbx):
 
     def answer(self, request):
         if (request.method, request.path) == ('POST', '/connect/token'):
-            if request.form != {'client_id': self.key, 'client_secret': self.secret, 'grant_type': 'client_credentials'}:
+            if request.form != {
+                'client_id': self.key,
+                'client_secret': self.secret,
+                'grant_type': 'client_credentials',
+            }:
                 return Answer({'error': 'invalid_client'}, 400)
             self.tokens += 1
-            return Answer({'token_type': 'Bearer', 'expires_in': 3600, 'access_token': self.token, 'refresh_token': None})
+            return Answer(
+                {
+                    'token_type': 'Bearer',
+                    'expires_in': 3600,
+                    'access_token': self.token,
+                    'refresh_token': None,
+                }
+            )
         if not self.tokens or request.headers.get('authorization') != f'Bearer {self.token}':
             return Answer('', 401)
         api = 'xapi' if request.path.startswith('/xapi/v1/') else 'callcontrol'
@@ -44,13 +57,21 @@ class FakeThreeCx(FakePbx):
         if path == '/Defs':
             return Answer({'value': [{'Id': 1}]})
         if path == '/Users':
-            return Answer({'value': self.users[first:first + size]})
+            return Answer({'value': self.users[first : first + size]})
         if path.startswith('/ReportCallLogData/Pbx.GetCallLogData('):
             asked = dict(part.split('=') for part in path.partition('(')[2].rstrip(')').split(','))
-            assert len(asked) == 11 and asked['hidePcalls'] == 'true' and asked['callTimeFilterTo'] == "'0:00:0'", asked
-            rows = [row for row in self.rows if asked['periodFrom'] <= row['StartTime'] <= asked['periodTo']]
+            assert (
+                len(asked) == 11
+                and asked['hidePcalls'] == 'true'
+                and asked['callTimeFilterTo'] == "'0:00:0'"
+            ), asked
+            rows = [
+                row
+                for row in self.rows
+                if asked['periodFrom'] <= row['StartTime'] <= asked['periodTo']
+            ]
             rows.sort(key=lambda row: row['StartTime'], reverse=True)
-            return Answer({'value': rows[first:first + size]})
+            return Answer({'value': rows[first : first + size]})
         number = path.removeprefix('/Recordings/Pbx.DownloadRecording(recId=').rstrip(')')
         if number in self.recordings:
             return sound(request, SOUND, self.recordings[number])

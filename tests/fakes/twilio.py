@@ -1,4 +1,5 @@
-"""Twilio's REST API: basic authentication, forms, lists in pages, whole UTC days, the newest first."""
+"""Twilio's REST API: basic authentication, forms, lists in pages, whole UTC days, the newest
+first."""
 
 import base64
 from email.utils import parsedate_to_datetime
@@ -22,14 +23,28 @@ class FakeTwilio(FakePbx):
         self.media_at = ''  # sent on to, in place of the sound
         self.page = 1000
         self.numbers = [
-            {'sid': 'PN1', 'phone_number': '+442079460001', 'friendly_name': '(020) 7946 0001', 'voice_url': '',
-             'capabilities': {'voice': True, 'sms': False}},
-            {'sid': 'PN2', 'phone_number': '+442079460002', 'friendly_name': 'Sales',
-             'voice_url': 'https://demo.twilio.com/welcome/voice/', 'capabilities': {'voice': True, 'sms': True}},
+            {
+                'sid': 'PN1',
+                'phone_number': '+442079460001',
+                'friendly_name': '(020) 7946 0001',
+                'voice_url': '',
+                'capabilities': {'voice': True, 'sms': False},
+            },
+            {
+                'sid': 'PN2',
+                'phone_number': '+442079460002',
+                'friendly_name': 'Sales',
+                'voice_url': 'https://demo.twilio.com/welcome/voice/',
+                'capabilities': {'voice': True, 'sms': True},
+            },
         ]
 
     def answer(self, request):
-        if '/Recordings/RE' in request.path and not request.path.endswith('.json') and not self.media_login:
+        if (
+            '/Recordings/RE' in request.path
+            and not request.path.endswith('.json')
+            and not self.media_login
+        ):
             return self._media(request)
         expected = 'Basic ' + base64.b64encode(f'{self.key}:{self.secret}'.encode()).decode()
         if request.headers.get('authorization') != expected:
@@ -61,7 +76,9 @@ class FakeTwilio(FakePbx):
             return self.error(404, 20404, 'not found')
         if self.media_at:
             return Answer('', 302, {'Location': self.media_at})
-        return sound(request, SOUND, 'audio/mpeg' if request.path.endswith('.mp3') else 'audio/x-wav')
+        return sound(
+            request, SOUND, 'audio/mpeg' if request.path.endswith('.mp3') else 'audio/x-wav'
+        )
 
     def _get(self, path, query):
         if path == '.json':
@@ -75,24 +92,41 @@ class FakeTwilio(FakePbx):
             return self._paged(path, 'incoming_phone_numbers', self.numbers, query)
         sid = path.rpartition('/')[2].removesuffix('.json')
         found = next((row for row in [*self.calls, *self.recordings] if row['sid'] == sid), None)
-        return Answer(found) if found else self.error(404, 20404, f'The requested resource {path} was not found')
+        return (
+            Answer(found)
+            if found
+            else self.error(404, 20404, f'The requested resource {path} was not found')
+        )
 
     def _is_asked(self, row, query):
         day = _started(row).strftime('%Y-%m-%d')
-        return (query.get('StartTime>', day) <= day <= query.get('StartTime<', day)
-                and query.get('ParentCallSid', row['parent_call_sid']) == row['parent_call_sid']
-                and query.get('Status', row['status']) == row['status'])
+        return (
+            query.get('StartTime>', day) <= day <= query.get('StartTime<', day)
+            and query.get('ParentCallSid', row['parent_call_sid']) == row['parent_call_sid']
+            and query.get('Status', row['status']) == row['status']
+        )
 
     def _paged(self, path, name, rows, query):
         number = int(query.get('Page', 0))
         first = number * self.page
-        following = f'{PREFIX}{path}?Page={number + 1}&PageToken=PA{number}' if first + self.page < len(rows) else None
-        return Answer({name: rows[first:first + self.page], 'next_page_uri': following})
+        following = (
+            f'{PREFIX}{path}?Page={number + 1}&PageToken=PA{number}'
+            if first + self.page < len(rows)
+            else None
+        )
+        return Answer({name: rows[first : first + self.page], 'next_page_uri': following})
 
     @staticmethod
     def error(status, code, message):
-        return Answer({'code': code, 'message': message, 'more_info': f'https://www.twilio.com/docs/errors/{code}',
-                       'status': status}, status)
+        return Answer(
+            {
+                'code': code,
+                'message': message,
+                'more_info': f'https://www.twilio.com/docs/errors/{code}',
+                'status': status,
+            },
+            status,
+        )
 
 
 def _started(row):

@@ -51,7 +51,11 @@ class FakeUis(FakePbx):
             {
                 'jsonrpc': '2.0',
                 'id': 'req',
-                'error': {'code': code, 'message': message, 'data': {'mnemonic': mnemonic, 'metadata': {}}},
+                'error': {
+                    'code': code,
+                    'message': message,
+                    'data': {'mnemonic': mnemonic, 'metadata': {}},
+                },
             }
         )
 
@@ -66,9 +70,13 @@ class FakeUis(FakePbx):
             if (params['login'], params['password']) != (self.key, self.secret):
                 return self.error(-32001, 'auth_error')
             self.tokens.add('session-token')
-            return self.result({'access_token': 'session-token', 'expire_at': 1772460000, 'app_id': 1})
+            return self.result(
+                {'access_token': 'session-token', 'expire_at': 1772460000, 'app_id': 1}
+            )
         if params.pop('access_token', None) not in self.tokens:
-            return self.error(-32001, 'access_token_invalid', f"Access token {self.secret} is invalid")
+            return self.error(
+                -32001, 'access_token_invalid', f"Access token {self.secret} is invalid"
+            )
         data = method.startswith('get.')
         assert request.path == ('/v2.0' if data else '/v4.0'), "another API's method"
         missing = [name for name in NEEDED.get(method, ()) if name not in params]
@@ -82,20 +90,33 @@ class FakeUis(FakePbx):
         return self._command(method, params)
 
     def result(self, data, total=None):
-        metadata = {'limits': {'minute_remaining': 59}, **({'total_items': total} if total is not None else {})}
-        return Answer({'jsonrpc': '2.0', 'id': 'req', 'result': {'data': data, 'metadata': metadata}})
+        metadata = {
+            'limits': {'minute_remaining': 59},
+            **({'total_items': total} if total is not None else {}),
+        }
+        return Answer(
+            {'jsonrpc': '2.0', 'id': 'req', 'result': {'data': data, 'metadata': metadata}}
+        )
 
     def _get(self, method, params):
         if method == 'get.account':
             return self.result([{'app_id': 1, 'name': 'Firm', 'timezone': 'Europe/Moscow'}])
-        rows = {'get.employees': self.employees, 'get.virtual_numbers': self.lines, 'get.calls_report': self.rows}[
-            method
-        ]
+        rows = {
+            'get.employees': self.employees,
+            'get.virtual_numbers': self.lines,
+            'get.calls_report': self.rows,
+        }[method]
         if method == 'get.calls_report':
-            since, until = (datetime.strptime(params[name], PATTERN) for name in ('date_from', 'date_till'))
+            since, until = (
+                datetime.strptime(params[name], PATTERN) for name in ('date_from', 'date_till')
+            )
             if until - since > timedelta(days=92):
                 return self.error(-32602, 'date_interval_limit_reached')
-            rows = [row for row in rows if since <= datetime.strptime(row['start_time'], PATTERN) <= until]
+            rows = [
+                row
+                for row in rows
+                if since <= datetime.strptime(row['start_time'], PATTERN) <= until
+            ]
             if self.whole and until - since > timedelta(days=1):
                 return self.result(rows[:1], self.whole)
             wanted = params.get('filter')
@@ -104,7 +125,10 @@ class FakeUis(FakePbx):
                 rows = [row for row in rows if row[wanted['field']] == wanted['value']]
         limit, offset = min(params.get('limit', 1000), self.page), params.get('offset', 0)
         assert limit <= 10000 and offset <= 100000
-        page = [{name: row.get(name) for name in params['fields']} for row in rows[offset : offset + limit]]
+        page = [
+            {name: row.get(name) for name in params['fields']}
+            for row in rows[offset : offset + limit]
+        ]
         return self.result(page, len(rows))
 
     def _command(self, method, params):
@@ -123,6 +147,8 @@ class FakeUis(FakePbx):
             'unhold.call': (('hold',), 'talk'),
         }[method]
         if state not in before:
-            return self.error(-32004, 'invalid_state', "This method can not be called in this state")
+            return self.error(
+                -32004, 'invalid_state', "This method can not be called in this state"
+            )
         self.calls[session] = after
         return self.result({'success': 'true'})

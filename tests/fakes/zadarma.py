@@ -28,20 +28,35 @@ class FakeZadarma(FakePbx):
             return Answer({'status': 'error', 'message': 'Not authorized'}, 401)
         known = {
             ('GET', '/v1/info/balance/'): lambda: {'balance': 12.5, 'currency': 'USD'},
-            ('GET', '/v1/info/timezone/'): lambda: {'unixtime': 1772435700, 'datetime': '', 'timezone': 'UTC+3'},
+            ('GET', '/v1/info/timezone/'): lambda: {
+                'unixtime': 1772435700,
+                'datetime': '',
+                'timezone': 'UTC+3',
+            },
             ('GET', '/v1/statistics/pbx/'): lambda: self._statistics(params),
-            ('GET', '/v1/request/callback/'): lambda: {'from': params['from'], 'to': params['to'], 'time': 1772435700},
+            ('GET', '/v1/request/callback/'): lambda: {
+                'from': params['from'],
+                'to': params['to'],
+                'time': 1772435700,
+            },
             ('GET', '/v1/pbx/internal/'): lambda: {'pbx_id': 1234, 'numbers': [101, 102]},
             ('GET', '/v1/pbx/internal/101/info/'): lambda: {'number': 101, 'name': "Anna"},
             ('GET', '/v1/direct_numbers/'): lambda: {
                 'info': [
-                    {'number': '74957778899', 'status': 'on', 'description': 'Moscow', 'number_name': None},
+                    {
+                        'number': '74957778899',
+                        'status': 'on',
+                        'description': 'Moscow',
+                        'number_name': None,
+                    },
                     {'number': '74957778800', 'status': 'checking', 'description': 'Moscow'},
                 ]
             },
             ('POST', '/v1/pbx/callinfo/url/'): lambda: self._set(url=params['url']),
             ('POST', '/v1/pbx/callinfo/notifications/'): lambda: self._set(
-                notifications={name: value for name, value in params.items() if name.startswith('notify_')}
+                notifications={
+                    name: value for name, value in params.items() if name.startswith('notify_')
+                }
             ),
         }
         if (request.method, request.path) == ('GET', '/v1/pbx/record/request/'):
@@ -53,17 +68,27 @@ class FakeZadarma(FakePbx):
     def _signed(self, request, params) -> bool:
         # PHP's http_build_query(ksort($params), PHP_QUERY_RFC1738), of the decoded parameters
         query = '&'.join(
-            f"{quote_plus(name)}={quote_plus(value)}".replace('~', '%7E') for name, value in sorted(params.items())
+            f"{quote_plus(name)}={quote_plus(value)}".replace('~', '%7E')
+            for name, value in sorted(params.items())
         )
         text = request.path + query + hashlib.md5(query.encode()).hexdigest()  # noqa: S324
         mac = hmac.new(self.secret.encode(), text.encode(), 'sha1').hexdigest()
-        return request.headers.get('authorization') == f'{self.key}:{base64.b64encode(mac.encode()).decode()}'
+        return (
+            request.headers.get('authorization')
+            == f'{self.key}:{base64.b64encode(mac.encode()).decode()}'
+        )
 
     def _statistics(self, params):
         start, end = (datetime.strptime(params[name], PATTERN) for name in ('start', 'end'))
-        assert end - start <= timedelta(days=31) and int(params['limit']) <= 1000 and params['version'] == '2'
+        assert (
+            end - start <= timedelta(days=31)
+            and int(params['limit']) <= 1000
+            and params['version'] == '2'
+        )
         start = max(start, self.earliest) if self.earliest and end > self.earliest else start
-        found = [row for row in self.rows if start <= datetime.strptime(row['callstart'], PATTERN) <= end]
+        found = [
+            row for row in self.rows if start <= datetime.strptime(row['callstart'], PATTERN) <= end
+        ]
         first, limit = int(params.get('skip', 0)), int(params['limit'])
         return {
             'start': start.strftime(PATTERN),

@@ -1,12 +1,13 @@
 """How each PBX tells a call. One file a PBX; each has
 
     LABEL, BATCH        its name; how many events it puts into one request
-    BLIND               what it cannot tell, or tells otherwise: field of Facts -> why, by its documentation
-    UNTOLD              scenarios that it cannot tell at all: name -> why
-    tell(call, ref, began, pbx)     all that it says of the call, in order: a list of :class:`Said`
-    request(payloads, pbx)          the signed :class:`Request` with these payloads
-    told(call)          the call's facts as far as this PBX tells them: they differ from the scenario's in BLIND alone
-    handshake(pbx)      only where the PBX checks the address when it is entered: a Request, and the answer it wants
+    BLIND               what it cannot tell, or tells otherwise: field of Facts -> why, by its
+    documentation UNTOLD              scenarios that it cannot tell at all: name -> why tell(call,
+    ref, began, pbx)     all that it says of the call, in order: a list of :class:`Said`
+    request(payloads, pbx)          the signed :class:`Request` with these payloads told(call)
+    the call's facts as far as this PBX tells them: they differ from the scenario's in BLIND alone
+    handshake(pbx)      only where the PBX checks the address when it is entered: a Request, and the
+    answer it wants
 
 `ref` is any text that is different for different calls; ids are made of it.
 """
@@ -24,8 +25,9 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Pbx:
-    """The simulated PBX. `key` is its public name: a domain, an account number. `zone` is that of its own clock, `url`
-    the webhook address that it was given; a chatty one also sends what nobody needs."""
+    """The simulated PBX. `key` is its public name: a domain, an account number. `zone` is that of
+    its own clock, `url` the webhook address that it was given; a chatty one also sends what nobody
+    needs."""
 
     secret: str = field(default='', repr=False)
     key: str = ''
@@ -56,8 +58,11 @@ def number_from(ref: str, digits: int) -> int:
     return int(hashlib.sha256(ref.encode()).hexdigest(), 16) % 10**digits
 
 
-def in_requests(dialect: ModuleType, said: Iterable[Said], pbx: Pbx) -> Iterator[tuple[datetime, Request]]:
-    """The requests as they go out: what happened at one moment goes together, where the PBX can put it into one."""
+def in_requests(
+    dialect: ModuleType, said: Iterable[Said], pbx: Pbx
+) -> Iterator[tuple[datetime, Request]]:
+    """The requests as they go out: what happened at one moment goes together, where the PBX can put
+    it into one."""
     waiting: list[Said] = []
     for one in said:
         if waiting and (one.at != waiting[0].at or len(waiting) == dialect.BATCH):
@@ -69,5 +74,6 @@ def in_requests(dialect: ModuleType, said: Iterable[Said], pbx: Pbx) -> Iterator
 
 
 DIALECTS: dict[str, ModuleType] = {
-    module.name: importlib.import_module(f'{__name__}.{module.name}') for module in pkgutil.iter_modules(__path__)
+    module.name: importlib.import_module(f'{__name__}.{module.name}')
+    for module in pkgutil.iter_modules(__path__)
 }

@@ -1,7 +1,7 @@
 """Asterisk: AMI events as the bridge beside it posts them, in batches, HMAC-SHA256 of the body.
 
-Written after streams of Asterisk 22 with PJSIP, `timestampevents = yes` and the classes call, agent, cdr and dialplan;
-of dialplan only the variables that name a recording or tell of a mailbox.
+Written after streams of Asterisk 22 with PJSIP, `timestampevents = yes` and the classes call,
+agent, cdr and dialplan; of dialplan only the variables that name a recording or tell of a mailbox.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from dev.simulate.scenarios import Call, Facts
 
 LABEL = "Asterisk (AMI)"
 BATCH = 500
-# AMI names the file of a recording when it begins, never after the end. Where the carrier sets the number that the
-# customer sees, nothing tells it.
+# AMI names the file of a recording when it begins, never after the end. Where the carrier sets the
+# number that the customer sees, nothing tells it.
 BLIND: dict[str, str] = {}
 UNTOLD: dict[str, str] = {}
 
@@ -43,7 +43,8 @@ CAUSES = {
     '1': "Unallocated (unassigned) number",
     '127': "Interworking, unspecified",
 }
-# Why a phone stopped ringing, or a call ended without talk: DialStatus, cause of the dialled leg, of the caller's leg.
+# Why a phone stopped ringing, or a call ended without talk: DialStatus, cause of the dialled leg,
+# of the caller's leg.
 STOPS = {
     'timeout': ('NOANSWER', '0', '19'),
     'elsewhere': ('CANCEL', '26', '16'),
@@ -86,7 +87,8 @@ class Exchange:
         self.talking: list[Channel] = []
         self.bridge = ''
         self.answered_at = began
-        self.asking: Channel | None = None  # the leg of a consultation from which the colleague is called
+        # the leg of a consultation from which the colleague is called
+        self.asking: Channel | None = None
 
     def run(self) -> list[Said]:
         for step in self.call.steps:
@@ -102,9 +104,13 @@ class Exchange:
         facts = self.call.facts
         if facts.direction == 'inbound':
             number = facts.caller.lstrip('+') or 'anonymous'
-            self.first = self._channel(TRUNK, number, self.trunk_context, facts.called.lstrip('+'), 'Ring')
+            self.first = self._channel(
+                TRUNK, number, self.trunk_context, facts.called.lstrip('+'), 'Ring'
+            )
         else:
-            self.first = self._channel(step.phone, step.phone, self.phone_context, self._dialled(), 'Ring')
+            self.first = self._channel(
+                step.phone, step.phone, self.phone_context, self._dialled(), 'Ring'
+            )
         if self.call.is_recorded:
             stamp = self.began.astimezone(timezone.utc)
             kind = {'inbound': 'external', 'outbound': 'out'}.get(facts.direction, 'internal')
@@ -140,7 +146,9 @@ class Exchange:
 
     def _queue(self, step):
         self._state(self.first, 'Up')
-        self._say('QueueCallerJoin', self.first, Queue=self.call.facts.queue, Position='1', Count='1')
+        self._say(
+            'QueueCallerJoin', self.first, Queue=self.call.facts.queue, Position='1', Count='1'
+        )
 
     def _ring(self, step):
         self._dial(step.phone)
@@ -158,7 +166,12 @@ class Exchange:
         to.connected, to.exten = self.first.number, self.first.exten
         if self.call.facts.queue:
             self._say(
-                'AgentCalled', self.first, to, Queue=self.call.facts.queue, Interface=f'PJSIP/{phone}', MemberName=phone
+                'AgentCalled',
+                self.first,
+                to,
+                Queue=self.call.facts.queue,
+                Interface=f'PJSIP/{phone}',
+                MemberName=phone,
             )
         self._say('DialBegin', by, to, DialString=string)
         self._state(to, 'Ringing')
@@ -231,8 +244,12 @@ class Exchange:
     def _consult(self, step):
         [asker] = self.talking
         self._say('Hold', asker)
-        self.asking = self._channel(asker.number, asker.number, self.phone_context, step.phone, 'Ring', is_new_call=True)
-        colleague = self._channel(step.phone, step.phone, self.phone_context, 's', linked=self.asking.uid)
+        self.asking = self._channel(
+            asker.number, asker.number, self.phone_context, step.phone, 'Ring', is_new_call=True
+        )
+        colleague = self._channel(
+            step.phone, step.phone, self.phone_context, 's', linked=self.asking.uid
+        )
         self.phones[step.phone] = colleague
         self._say('DialBegin', self.asking, colleague, DialString=step.phone)
         self._state(colleague, 'Ringing')
@@ -252,9 +269,16 @@ class Exchange:
             self._say('Unhold', one)
         self._say('BridgeEnter', self.first, **self._bridge(second=True))
         parties = {
-            'OrigTransferer': asker, 'SecondTransferer': self.asking, 'Transferee': self.first, 'TransferTarget': colleague,
+            'OrigTransferer': asker,
+            'SecondTransferer': self.asking,
+            'Transferee': self.first,
+            'TransferTarget': colleague,
         }
-        sides = {f'{side}{name}': value for side, one in parties.items() for name, value in self._headers(one).items()}
+        sides = {
+            f'{side}{name}': value
+            for side, one in parties.items()
+            for name, value in self._headers(one).items()
+        }
         self._say('AttendedTransfer', None, Result='Success', DestType='Bridge', **sides)
         for one in (asker, self.asking):
             self._hang_up(one, '16')
@@ -265,7 +289,12 @@ class Exchange:
         self._state(self.first, 'Up')
         self._say('HangupRequest', self.first)
         self._say(
-            'MessageWaiting', self.first, Mailbox=f'{self.call.cast.phones[0]}@default', Waiting='1', New='1', Old='0'
+            'MessageWaiting',
+            self.first,
+            Mailbox=f'{self.call.cast.phones[0]}@default',
+            Waiting='1',
+            New='1',
+            Old='0',
         )
         self._say('VarSet', self.first, Variable='VMSTATUS', Value='SUCCESS')
 
@@ -279,18 +308,27 @@ class Exchange:
             wait = str(int(step.at))
             self._say('HangupRequest', self.first)
             self._say(
-                'QueueCallerAbandon', self.first, Queue=facts.queue, Position='1', OriginalPosition='1', HoldTime=wait
+                'QueueCallerAbandon',
+                self.first,
+                Queue=facts.queue,
+                Position='1',
+                OriginalPosition='1',
+                HoldTime=wait,
             )
             self._say('QueueCallerLeave', self.first, Queue=facts.queue, Position='1', Count='0')
         if self.talking:
-            self._say('HangupRequest', self.first if step.why == 'caller' else self.talking[0], Cause='16')
+            self._say(
+                'HangupRequest', self.first if step.why == 'caller' else self.talking[0], Cause='16'
+            )
             for channel in (self.first, *self.talking):
                 self._say('BridgeLeave', channel, **self._bridge())
         self._cdr()
         for channel in self.talking:
             self._hang_up(channel, '16')
         self.first.exten = 'h'
-        self._hang_up(self.first, '16' if self.talking or step.why == 'caller' else STOPS[step.why][2])
+        self._hang_up(
+            self.first, '16' if self.talking or step.why == 'caller' else STOPS[step.why][2]
+        )
 
     def _cdr(self):
         facts, talked = self.call.facts, bool(self.talking)
@@ -309,18 +347,28 @@ class Exchange:
             AnswerTime=local(self.answered_at) if talked else '',
             EndTime=local(self.at),
             Duration=str(int((self.at - self.began).total_seconds())),
-            BillableSeconds=str(int((self.at - self.answered_at).total_seconds())) if talked else '0',
-            Disposition='ANSWERED' if talked else 'BUSY' if facts.outcome == 'busy' else 'NO ANSWER',
+            BillableSeconds=str(int((self.at - self.answered_at).total_seconds()))
+            if talked
+            else '0',
+            Disposition='ANSWERED'
+            if talked
+            else 'BUSY'
+            if facts.outcome == 'busy'
+            else 'NO ANSWER',
             UniqueID=self.linked,
             LinkedID=self.linked,
         )
 
     # -- what AMI says
 
-    def _channel(self, endpoint, number, context, exten, state='Down', linked='', is_new_call=False) -> Channel:
+    def _channel(
+        self, endpoint, number, context, exten, state='Down', linked='', is_new_call=False
+    ) -> Channel:
         uid = f'{int(self.at.timestamp())}.{self.count}' if self.said else self.linked
         name = endpoint if '/' in endpoint else f'PJSIP/{endpoint}-{self.count:08x}'
-        channel = Channel(name, uid, number, context, exten, uid if is_new_call else linked or self.linked, state)
+        channel = Channel(
+            name, uid, number, context, exten, uid if is_new_call else linked or self.linked, state
+        )
         self.count += 1
         self._say('Newchannel', channel)
         return channel
@@ -334,7 +382,11 @@ class Exchange:
 
     def _bridge(self, second=False):
         bridge = self.bridge[:-1] + 'c' if second else self.bridge
-        return {'BridgeUniqueid': bridge, 'BridgeType': 'basic', 'BridgeTechnology': 'simple_bridge'}
+        return {
+            'BridgeUniqueid': bridge,
+            'BridgeType': 'basic',
+            'BridgeTechnology': 'simple_bridge',
+        }
 
     def _headers(self, channel):
         return {
@@ -366,7 +418,11 @@ class Exchange:
                     'Event': event,
                     **self._time(),
                     **(self._headers(channel) if channel else {}),
-                    **({f'Dest{name}': value for name, value in self._headers(dest).items()} if dest else {}),
+                    **(
+                        {f'Dest{name}': value for name, value in self._headers(dest).items()}
+                        if dest
+                        else {}
+                    ),
                     **headers,
                 },
             )
@@ -376,7 +432,9 @@ class Exchange:
 def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     body = json.dumps({'events': list(payloads)}, ensure_ascii=False).encode()
     signature = hmac.new(pbx.secret.encode(), body, hashlib.sha256).hexdigest()
-    return Request(body, {'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}'})
+    return Request(
+        body, {'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}'}
+    )
 
 
 def told(call: Call) -> Facts:

@@ -1,8 +1,9 @@
 """FreePBX: Asterisk with a dialplan of its own making, whose AMI events the same bridge posts.
 
-Written after the differences that FreePBX's sources show: its template asks for no Timestamp, so the bridge adds the
-moment of receipt; an inbound route inherits FROM_DID; queues ring their members through Local channels; a ring group and
-a queue are numbers; outside lines are dialled with a prefix that the carrier never sees.
+Written after the differences that FreePBX's sources show: its template asks for no Timestamp, so
+the bridge adds the moment of receipt; an inbound route inherits FROM_DID; queues ring their members
+through Local channels; a ring group and a queue are numbers; outside lines are dialled with a
+prefix that the carrier never sees.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,9 @@ from dev.simulate.scenarios import Call, Facts
 LABEL = "FreePBX"
 BATCH = asterisk.BATCH
 QUEUE, RING_GROUP = '700', '600'
-BLIND = {'queue': "a queue and a ring group are told by their numbers; the name is in FreePBX's settings alone"}
+BLIND = {
+    'queue': "a queue and a ring group are told by their numbers; the name is in FreePBX's settings alone"
+}
 UNTOLD: dict[str, str] = {}
 
 OUTSIDE_LINE = '9'
@@ -30,11 +33,16 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
 
 class _FreePbx(Exchange):
     trunk_context, phone_context, did_context, out_context = (
-        'from-pstn', 'from-internal', 'macro-dial-one', 'macro-dialout-trunk')
+        'from-pstn',
+        'from-internal',
+        'macro-dial-one',
+        'macro-dialout-trunk',
+    )
 
     def __init__(self, call: Call, ref: str, began: datetime):
         super().__init__(call, ref, began)
-        self.halves: dict[str, tuple[Channel, Channel]] = {}  # by the phone that is rung through them
+        # by the phone that is rung through them
+        self.halves: dict[str, tuple[Channel, Channel]] = {}
         self.is_group = call.facts.queue == RING_GROUP
         if self.is_group:
             self.call = replace(call, facts=replace(call.facts, queue=''))
@@ -87,7 +95,11 @@ class _FreePbx(Exchange):
                 self._hang_up(half, '16')
 
     def _halves_of(self, channel) -> list[tuple[Channel, Channel]]:
-        return [self.halves[phone] for phone, one in self.phones.items() if one is channel and phone in self.halves]
+        return [
+            self.halves[phone]
+            for phone, one in self.phones.items()
+            if one is channel and phone in self.halves
+        ]
 
     def _time(self):
         return {'ReceivedAt': f'{self.at.timestamp() + len(self.said) * 0.001:.3f}'}

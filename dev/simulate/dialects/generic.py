@@ -1,4 +1,5 @@
-"""A middleware that speaks the addon's own scheme: one JSON object an event, or a list, HMAC-SHA256 of the body."""
+"""A middleware that speaks the addon's own scheme: one JSON object an event, or a list, HMAC-SHA256
+of the body."""
 
 import hashlib
 import hmac
@@ -8,11 +9,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dev.simulate.dialects import Pbx, Request, Said, number_from
-from dev.simulate.scenarios import ANSWER, END, JOIN, QUEUE, RECORDING, RING, START, TRANSFER, Call, Facts
+from dev.simulate.scenarios import (
+    ANSWER,
+    END,
+    JOIN,
+    QUEUE,
+    RECORDING,
+    RING,
+    START,
+    TRANSFER,
+    Call,
+    Facts,
+)
 
 LABEL = "Generic webhook"
 BATCH = 500
-BLIND = {'legs': "there is no event of one phone's end, so one that was busy looks like one that rang in vain"}
+BLIND = {
+    'legs': "there is no event of one phone's end, so one that was busy looks like one that rang in vain"
+}
 # A consultation is not told, only that the call went to the colleague.
 UNTOLD: dict[str, str] = {}
 
@@ -67,13 +81,16 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
 def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     body = json.dumps(payloads if len(payloads) > 1 else payloads[0], ensure_ascii=False).encode()
     signature = hmac.new(pbx.secret.encode(), body, hashlib.sha256).hexdigest()
-    return Request(body, {'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}'})
+    return Request(
+        body, {'Content-Type': 'application/json', 'X-Telephony-Signature': f'sha256={signature}'}
+    )
 
 
 def told(call: Call) -> Facts:
     return replace(
         call.facts,
         legs={
-            phone: 'answered' if outcome == 'answered' else 'no_answer' for phone, outcome in call.facts.legs.items()
+            phone: 'answered' if outcome == 'answered' else 'no_answer'
+            for phone, outcome in call.facts.legs.items()
         },
     )

@@ -1,7 +1,8 @@
-"""Mango Office VPBX: signed form posts, one event each, the kind of event at the end of the address.
+"""Mango Office VPBX: signed form posts, one event each, the kind of event at the end of the
+address.
 
-See "MANGO OFFICE VPBX API". A call has one entry_id; each menu, queue and phone of it is a leg with a call_id and a
-counter of its own. A summary comes once, at the end.
+See "MANGO OFFICE VPBX API". A call has one entry_id; each menu, queue and phone of it is a leg with
+a call_id and a counter of its own. A summary comes once, at the end.
 """
 
 import hashlib
@@ -27,8 +28,15 @@ UNTOLD: dict[str, str] = {}
 DIRECTIONS = {'internal': 0, 'inbound': 1, 'outbound': 2}
 # Why a leg or a call ended, in Mango's codes: disconnect_reason.
 REASONS = {
-    'caller': 1110, 'phone': 1110, 'cancel': 1110, 'timeout': 1111, 'busy': 1121, 'failed': 1131, 'elsewhere': 1182,
-    'passed on': 1120, 'forwarded': 1000,
+    'caller': 1110,
+    'phone': 1110,
+    'cancel': 1110,
+    'timeout': 1111,
+    'busy': 1121,
+    'failed': 1131,
+    'elsewhere': 1182,
+    'passed on': 1120,
+    'forwarded': 1000,
 }
 
 
@@ -74,10 +82,19 @@ class _Entry:
 
     def _start(self, step):
         if self.call.direction == 'inbound':
-            self.menu = self._leg('ivr', self.client, {'number': self.line, 'line_number': self.line})
+            self.menu = self._leg(
+                'ivr', self.client, {'number': self.line, 'line_number': self.line}
+            )
             self._state(self.menu, 'Connected')
             if self.pbx.is_chatty:
-                self._say('events/dtmf', seq=1, dtmf='1', call_id=self.menu.call_id, location='ivr.1', initiator='0')
+                self._say(
+                    'events/dtmf',
+                    seq=1,
+                    dtmf='1',
+                    call_id=self.menu.call_id,
+                    location='ivr.1',
+                    initiator='0',
+                )
 
     def _queue(self, step):
         self._over(self.menu, 'forwarded')
@@ -88,7 +105,11 @@ class _Entry:
             self._over(self.menu, 'forwarded')
         if self.call.direction == 'inbound':
             group = {'acd_group': GROUP} if self.queue else {}
-            self._phone(step.phone, self.client, {**_employee(step.phone), 'line_number': self.line, **group})
+            self._phone(
+                step.phone,
+                self.client,
+                {**_employee(step.phone), 'line_number': self.line, **group},
+            )
         elif self.call.direction == 'outbound':
             self._out()
         else:
@@ -138,23 +159,37 @@ class _Entry:
 
     def _message(self, step):
         """The mailbox is a part of the call scheme."""
-        self._state(self._leg('ivr', self.client, {'number': self.line, 'line_number': self.line}), 'Connected')
+        self._state(
+            self._leg('ivr', self.client, {'number': self.line, 'line_number': self.line}),
+            'Connected',
+        )
 
     def _recorder(self, state):
         self._say(
-            'events/recording', recording_id=self._recording_id, recording_state=state, seq=1 + (state != 'Started'),
-            call_id=self.phones[self.talker].call_id, extension=self.talker, timestamp=self._stamp(self.at),
+            'events/recording',
+            recording_id=self._recording_id,
+            recording_state=state,
+            seq=1 + (state != 'Started'),
+            call_id=self.phones[self.talker].call_id,
+            extension=self.talker,
+            timestamp=self._stamp(self.at),
             **({'completion_code': 1000, 'recipient': 'Cloud'} if state == 'Completed' else {}),
         )
 
     def _recording(self, step):
         self._say(
-            'events/record/added', product_id=400000001, user_id=400000777, recording_id=self._recording_id,
+            'events/record/added',
+            product_id=400000001,
+            user_id=400000777,
+            recording_id=self._recording_id,
             timestamp=self._stamp(self.at),
         )
         if self.pbx.is_chatty:
             self._say(
-                'events/record/tagged', product_id=400000001, user_id=400000777, recording_id=self._recording_id,
+                'events/record/tagged',
+                product_id=400000001,
+                user_id=400000777,
+                recording_id=self._recording_id,
                 timestamp=self._stamp(self.at),
             )
 
@@ -171,14 +206,19 @@ class _Entry:
     def _summary(self, step):
         call, facts, pbx = self.call, self.call.facts, self.pbx
         placed_by = _employee(call.steps[0].phone) if call.steps[0].phone else self.client
-        first_rung = _employee(call.rung[0]) if call.rung else {'extension': GROUP} if facts.queue else {}
+        first_rung = (
+            _employee(call.rung[0]) if call.rung else {'extension': GROUP} if facts.queue else {}
+        )
         if call.direction == 'outbound':
             reached = self.client
         elif call.direction == 'internal':
             reached = _employee(facts.called)
         else:
             reached = _employee(self.talker) if self.talker else first_rung
-        answered, rung = call.answered_after, next((one.at for one in call.steps if one.what == 'ring'), None)
+        answered, rung = (
+            call.answered_after,
+            next((one.at for one in call.steps if one.what == 'ring'), None),
+        )
         line = {} if call.direction == 'internal' else {'line_number': self.line}
 
         def moment(after):
@@ -186,9 +226,16 @@ class _Entry:
             return str(stamp) if pbx.is_chatty else stamp
 
         self._say(
-            'events/summary', call_direction=DIRECTIONS[call.direction], **{'from': placed_by, 'to': reached}, **line,
-            create_time=moment(0), forward_time=moment(rung), talk_time=moment(answered), end_time=moment(step.at),
-            entry_result=int(answered is not None), disconnect_reason=REASONS[step.why],
+            'events/summary',
+            call_direction=DIRECTIONS[call.direction],
+            **{'from': placed_by, 'to': reached},
+            **line,
+            create_time=moment(0),
+            forward_time=moment(rung),
+            talk_time=moment(answered),
+            end_time=moment(step.at),
+            entry_result=int(answered is not None),
+            disconnect_reason=REASONS[step.why],
         )
 
     # -- what Mango says
@@ -198,7 +245,13 @@ class _Entry:
         return f'rec-{number_from(self.ref, 10):010}'
 
     def _leg(self, location, caller, callee, **more) -> Leg:
-        leg = Leg(f'leg-{number_from(self.ref, 10):010}-{len(self.legs)}', location, caller, callee, more=more)
+        leg = Leg(
+            f'leg-{number_from(self.ref, 10):010}-{len(self.legs)}',
+            location,
+            caller,
+            callee,
+            more=more,
+        )
         self.legs.append(leg)
         self._state(leg, 'Appeared')
         return leg
@@ -211,8 +264,15 @@ class _Entry:
     def _state(self, leg, state, **more):
         leg.seq += 1
         self._say(
-            'events/call', call_id=leg.call_id, timestamp=self._stamp(self.at), seq=leg.seq, call_state=state,
-            location=leg.location, **{'from': leg.caller, 'to': leg.callee}, **leg.more, **more,
+            'events/call',
+            call_id=leg.call_id,
+            timestamp=self._stamp(self.at),
+            seq=leg.seq,
+            call_state=state,
+            location=leg.location,
+            **{'from': leg.caller, 'to': leg.callee},
+            **leg.more,
+            **more,
         )
 
     def _stamp(self, moment):
@@ -231,7 +291,9 @@ def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     text = json.dumps(event['json'], separators=(',', ':'), ensure_ascii=False)
     sign = hashlib.sha256((pbx.key + text + pbx.secret).encode()).hexdigest()
     form = urllib.parse.urlencode({'vpbx_api_key': pbx.key, 'sign': sign, 'json': text})
-    return Request(form.encode(), {'Content-Type': 'application/x-www-form-urlencoded'}, suffix=event['path'])
+    return Request(
+        form.encode(), {'Content-Type': 'application/x-www-form-urlencoded'}, suffix=event['path']
+    )
 
 
 def handshake(pbx: Pbx) -> tuple[Request, str]:

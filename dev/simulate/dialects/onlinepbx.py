@@ -1,6 +1,7 @@
 """OnlinePBX: four events, each a post of texts, as JSON or as a form. Nothing is signed.
 
-See "Веб-хуки" in its knowledge base. A quiet one posts JSON, a chatty one forms, and a call_end after call_missed.
+See "Веб-хуки" in its knowledge base. A quiet one posts JSON, a chatty one forms, and a call_end
+after call_missed.
 """
 
 import json
@@ -22,13 +23,18 @@ BLIND = {
     "missed",
     'legs': "one callee is told, no phones of a group; a transfer is an event of the history alone",
 }
-# A consultation is not told at all, nor is a blind transfer. The link to a recording comes with call_end alone.
+# A consultation is not told at all, nor is a blind transfer. The link to a recording comes with
+# call_end alone.
 UNTOLD: dict[str, str] = {}
 
 DIRECTIONS = {'inbound': 'inbound', 'outbound': 'outbound', 'internal': 'local'}
 CAUSES = {
-    'caller': 'NORMAL_CLEARING', 'phone': 'NORMAL_CLEARING', 'cancel': 'ORIGINATOR_CANCEL', 'timeout': 'NO_ANSWER',
-    'busy': 'USER_BUSY', 'failed': 'UNALLOCATED_NUMBER',
+    'caller': 'NORMAL_CLEARING',
+    'phone': 'NORMAL_CLEARING',
+    'cancel': 'ORIGINATOR_CANCEL',
+    'timeout': 'NO_ANSWER',
+    'busy': 'USER_BUSY',
+    'failed': 'UNALLOCATED_NUMBER',
 }
 DOMAIN = 'demo.onpbx.ru'
 
@@ -51,12 +57,30 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
 
     def say(step, event, callee, **fields):
         at = began + timedelta(seconds=step.at)
-        said.append(Said(at, {'event': event, **common, 'callee': callee, 'date': str(int(at.timestamp())), **fields}))
+        said.append(
+            Said(
+                at,
+                {
+                    'event': event,
+                    **common,
+                    'callee': callee,
+                    'date': str(int(at.timestamp())),
+                    **fields,
+                },
+            )
+        )
 
     for step in call.steps:
         if step.what == START:
-            say(step, 'call_start', callee, from_domain='' if call.direction == 'inbound' else domain)
-        elif step.what == ANSWER and not any(one.payload['event'] == 'call_answered' for one in said):
+            say(
+                step,
+                'call_start',
+                callee,
+                from_domain='' if call.direction == 'inbound' else domain,
+            )
+        elif step.what == ANSWER and not any(
+            one.payload['event'] == 'call_answered' for one in said
+        ):
             say(step, 'call_answered', step.phone if call.direction == 'inbound' else callee)
         elif step.what == END:
             talked = facts.outcome == 'answered'
@@ -72,7 +96,13 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
                 say(step, 'call_missed', callee, **ending)
             if not lost or pbx.is_chatty:
                 link = f'http://api2.onlinepbx.ru/calls-records/download/{number_from(ref, 8):08x}/record.mp3'
-                say(step, 'call_end', callee, **ending, download_url=link if call.is_recorded else '')
+                say(
+                    step,
+                    'call_end',
+                    callee,
+                    **ending,
+                    download_url=link if call.is_recorded else '',
+                )
     return said
 
 
@@ -86,7 +116,10 @@ def _whom_it_rang(call: Call) -> str:
 def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     [fields] = payloads
     if pbx.is_chatty:
-        return Request(urllib.parse.urlencode(fields).encode(), {'Content-Type': 'application/x-www-form-urlencoded'})
+        return Request(
+            urllib.parse.urlencode(fields).encode(),
+            {'Content-Type': 'application/x-www-form-urlencoded'},
+        )
     return Request(json.dumps(fields).encode(), {'Content-Type': 'application/json'})
 
 
@@ -97,4 +130,6 @@ def told(call: Call) -> Facts:
     if call.direction != 'inbound':
         return facts
     told_phone = facts.extension or _whom_it_rang(call)
-    return replace(facts, legs={phone: outcome for phone, outcome in facts.legs.items() if phone == told_phone})
+    return replace(
+        facts, legs={phone: outcome for phone, outcome in facts.legs.items() if phone == told_phone}
+    )

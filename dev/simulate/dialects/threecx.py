@@ -1,6 +1,8 @@
-"""3CX: its CRM template looks the number up while the phone rings, and journals the call after its end, a phone each.
+"""3CX: its CRM template looks the number up while the phone rings, and journals the call after its
+end, a phone each.
 
-See "CRM Template XML Description". Nothing is signed: the template sends the key that the admin entered.
+See "CRM Template XML Description". Nothing is signed: the template sends the key that the admin
+entered.
 """
 
 import json
@@ -26,7 +28,8 @@ UNTOLD = {
     'two_at_once': "a journal has no id of the call; phones of a ring group start some seconds apart, so what began at the "
     "same time and number is one call",
 }
-# Whether a caller who left before a phone rang is journaled is not documented; told here as Missed by nobody.
+# Whether a caller who left before a phone rang is journaled is not documented; told here as Missed
+# by nobody.
 
 TYPES = {'inbound': ('Inbound', 'Missed'), 'outbound': ('Outbound', 'Notanswered')}
 
@@ -55,7 +58,9 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
             'recording_url': '[RecordingUrl]',
         }
         if call.is_recorded and answered is not None:
-            journal['recording_url'] = f'https://pbx.example.com/xapi/v1/recordings/{number_from(ref, 6)}'
+            journal['recording_url'] = (
+                f'https://pbx.example.com/xapi/v1/recordings/{number_from(ref, 6)}'
+            )
         if pbx.is_chatty and facts.talk:
             journal |= {'transcription': "[00:01] Здравствуйте [смех]", 'summary': "Заказ"}
         said.append(Said(began + timedelta(seconds=call.seconds), {'door': 'journal', **journal}))
@@ -63,8 +68,11 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
 
 
 def _phones(call: Call) -> dict[str, tuple[float | None, float]]:
-    """Each phone's answer and end, in seconds after the start. One Missed for each that rang in vain."""
-    phones = [call.steps[0].phone] if call.direction == 'outbound' else list(call.facts.legs) or ['']
+    """Each phone's answer and end, in seconds after the start. One Missed for each that rang in
+    vain."""
+    phones = (
+        [call.steps[0].phone] if call.direction == 'outbound' else list(call.facts.legs) or ['']
+    )
     found = dict.fromkeys(phones, (None, call.seconds))
     talker = ''
     for step in call.steps:
@@ -85,14 +93,18 @@ def _phones(call: Call) -> dict[str, tuple[float | None, float]]:
 def _utc(began: datetime, after: float | None) -> str:
     if after is None:
         return '0001-01-01T00:00:00Z'  # .NET's nothing
-    return (began + timedelta(seconds=after)).astimezone(timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')
+    return (
+        (began + timedelta(seconds=after)).astimezone(timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')
+    )
 
 
 def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     [payload] = payloads
     headers = {'Authorization': f'Bearer {pbx.secret}'}
     if payload['door'] == 'lookup':
-        return Request(b'', headers, 'GET', 'lookup', urllib.parse.urlencode({'number': payload['number']}))
+        return Request(
+            b'', headers, 'GET', 'lookup', urllib.parse.urlencode({'number': payload['number']})
+        )
     fields = {name: value for name, value in payload.items() if name != 'door'}
     body = json.dumps(fields, ensure_ascii=False).encode()
     return Request(body, {**headers, 'Content-Type': 'application/json'}, suffix='journal')
@@ -104,5 +116,8 @@ def told(call: Call) -> Facts:
         facts = replace(facts, outcome='missed' if call.direction == 'inbound' else 'no_answer')
     if call.direction == 'outbound':
         return replace(facts, caller=facts.extension)
-    legs = {phone: 'no_answer' if outcome == 'busy' else outcome for phone, outcome in facts.legs.items()}
+    legs = {
+        phone: 'no_answer' if outcome == 'busy' else outcome
+        for phone, outcome in facts.legs.items()
+    }
     return replace(facts, called='', legs=legs)

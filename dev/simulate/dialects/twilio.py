@@ -1,8 +1,10 @@
-"""Twilio Voice: form posts of each step of our TwiML and of each leg, signed with the address that they go to.
+"""Twilio Voice: form posts of each step of our TwiML and of each leg, signed with the address that
+they go to.
 
-See "TwiML Voice" and "Track outbound calls with statusCallback" in its documentation. The TwiML is taken to ring the
-phones of the scenario (`<Dial answerOnBridge>`), to hold callers (`<Enqueue>`) and to take messages (`<Record>`). Phones
-are browser clients named as the extensions. Employees call out by click-to-call; the customer is dialled at once.
+See "TwiML Voice" and "Track outbound calls with statusCallback" in its documentation. The TwiML is
+taken to ring the phones of the scenario (`<Dial answerOnBridge>`), to hold callers (`<Enqueue>`)
+and to take messages (`<Record>`). Phones are browser clients named as the extensions. Employees
+call out by click-to-call; the customer is dialled at once.
 """
 
 import base64
@@ -30,7 +32,11 @@ UNTOLD = {
 ACCOUNT = 'AC00000000000000000000000000000001'
 # Why a phone stopped ringing, or the call ended without talk: CallStatus of the leg.
 STATUSES = {
-    'timeout': 'no-answer', 'elsewhere': 'canceled', 'cancel': 'canceled', 'busy': 'busy', 'failed': 'failed',
+    'timeout': 'no-answer',
+    'elsewhere': 'canceled',
+    'cancel': 'canceled',
+    'busy': 'busy',
+    'failed': 'failed',
     'caller': 'no-answer',
 }
 SIP_CODES = {'no-answer': '487', 'canceled': '487', 'busy': '486', 'failed': '404'}
@@ -90,15 +96,30 @@ class _Parent:
     def _queue(self, step):
         self.is_queued = True
         self._voice(
-            'wait', CallStatus='in-progress', QueuePosition='1', QueueSid=_queue_sid(self.call), QueueTime='0',
-            AvgQueueTime='10', CurrentQueueSize='1', MaxQueueSize='100',
+            'wait',
+            CallStatus='in-progress',
+            QueuePosition='1',
+            QueueSid=_queue_sid(self.call),
+            QueueTime='0',
+            AvgQueueTime='10',
+            CurrentQueueSize='1',
+            MaxQueueSize='100',
         )
 
     def _ring(self, step):
         """A phone, or the customer of an outgoing call."""
         outbound = self.call.direction == 'outbound'
-        caller, called = self.parent.common['From'], self.customer if outbound else _client(step.phone)
-        child = _Leg(self._sid('CA', step.phone or 'customer'), caller, called, 'outbound-dial', self.parent.sid)
+        caller, called = (
+            self.parent.common['From'],
+            self.customer if outbound else _client(step.phone),
+        )
+        child = _Leg(
+            self._sid('CA', step.phone or 'customer'),
+            caller,
+            called,
+            'outbound-dial',
+            self.parent.sid,
+        )
         self.children[step.phone] = child
         self._status(child, 'initiated')
         if step.what != END:
@@ -115,14 +136,19 @@ class _Parent:
             self.parent.answered_at = self.at
 
     def _transfer(self, step):
-        """Through the API: the customer gets another `<Dial>`, the first child ends with the old one."""
+        """Through the API: the customer gets another `<Dial>`, the first child ends with the old
+        one."""
         self._over(self.children[self.talker], 'completed')
         self._ring(step)
 
     def _message(self, step):
-        self._voice(END_STEP, CallStatus='in-progress', DialCallStatus='no-answer', DialBridged='false')
+        self._voice(
+            END_STEP, CallStatus='in-progress', DialCallStatus='no-answer', DialBridged='false'
+        )
         seconds = str(int(self.call.message_seconds))
-        self._voice('', CallStatus='completed', Digits='hangup', RecordingDuration=seconds, **self._sound())
+        self._voice(
+            '', CallStatus='completed', Digits='hangup', RecordingDuration=seconds, **self._sound()
+        )
         self._record('RecordVerb', seconds)
 
     def _recording(self, step):
@@ -139,26 +165,38 @@ class _Parent:
         if self.is_queued:
             waited = int(facts.wait)
             self._voice(
-                '', CallStatus='completed', QueueResult='bridged' if talked else 'hangup', QueueSid=_queue_sid(self.call),
+                '',
+                CallStatus='completed',
+                QueueResult='bridged' if talked else 'hangup',
+                QueueSid=_queue_sid(self.call),
                 QueueTime=str(waited),
             )
         elif not mailbox and (step.why != 'cancel' or self.pbx.is_chatty):
             self._dialled(step, talked)
         # who heard music, or a click-to-call's employee, was answered before anybody talked
         was_answered = talked or mailbox or self.is_queued or self.call.direction == 'outbound'
-        if was_answered and not (talked and self.call.direction == 'inbound' and not self.is_queued):
+        if was_answered and not (
+            talked and self.call.direction == 'inbound' and not self.is_queued
+        ):
             self.parent.answered_at = self.began
         self._over(self.parent, 'completed' if was_answered else STATUSES[step.why])
 
     def _dialled(self, step, talked):
         """`<Dial action>`. If the caller gives up it may come, then with CallStatus completed."""
         last = list(self.children.values())[-1] if self.children else None
-        result = {'DialCallStatus': 'completed' if talked else STATUSES[step.why], 'DialBridged': str(talked).lower()}
+        result = {
+            'DialCallStatus': 'completed' if talked else STATUSES[step.why],
+            'DialBridged': str(talked).lower(),
+        }
         if last and (talked or len(self.children) == 1):
             result['DialCallSid'] = last.sid
         if talked:
             result['DialCallDuration'] = self._seconds(self.children[self.talker])
-        self._voice(END_STEP, CallStatus='completed' if step.why in ('cancel', 'caller') else 'in-progress', **result)
+        self._voice(
+            END_STEP,
+            CallStatus='completed' if step.why in ('cancel', 'caller') else 'in-progress',
+            **result,
+        )
 
     # -- what Twilio says
 
@@ -176,8 +214,12 @@ class _Parent:
         sequence, leg.sequence = leg.sequence, leg.sequence + 1
         self._say(
             '' if leg is self.parent and self.call.direction == 'inbound' else STATUS_STEP,
-            **leg.common, CallStatus=status, Timestamp=format_datetime(self.at.astimezone(timezone.utc)),
-            SequenceNumber=str(sequence), CallbackSource='call-progress-events', **more,
+            **leg.common,
+            CallStatus=status,
+            Timestamp=format_datetime(self.at.astimezone(timezone.utc)),
+            SequenceNumber=str(sequence),
+            CallbackSource='call-progress-events',
+            **more,
         )
 
     def _voice(self, suffix, **more):
@@ -191,8 +233,14 @@ class _Parent:
 
     def _record(self, source, seconds):
         self._say(
-            '', CallSid=self.parent.sid, **self._sound(), RecordingStatus='completed', RecordingDuration=seconds,
-            RecordingChannels='1', RecordingSource=source, RecordingTrack='both',
+            '',
+            CallSid=self.parent.sid,
+            **self._sound(),
+            RecordingStatus='completed',
+            RecordingDuration=seconds,
+            RecordingChannels='1',
+            RecordingSource=source,
+            RecordingTrack='both',
             RecordingStartTime=format_datetime(self.began.astimezone(timezone.utc)),
         )
 
@@ -219,12 +267,15 @@ def _queue_sid(call: Call) -> str:
 
 
 def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
-    """Signed is the address as Twilio was given it, and the names and values of the form in order of the names."""
+    """Signed is the address as Twilio was given it, and the names and values of the form in order
+    of the names."""
     [payload] = payloads
     form, suffix = payload['form'], payload['suffix']
     url = pbx.url.rstrip('/') + (f'/{suffix}' if suffix else '')
     text = url + ''.join(name + form[name] for name in sorted(form))
-    signature = base64.b64encode(hmac.new(pbx.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    signature = base64.b64encode(
+        hmac.new(pbx.secret.encode(), text.encode(), hashlib.sha1).digest()
+    ).decode()
     headers = {'Content-Type': 'application/x-www-form-urlencoded', 'X-Twilio-Signature': signature}
     return Request(urllib.parse.urlencode(form).encode(), headers, suffix=suffix)
 

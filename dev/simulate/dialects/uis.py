@@ -1,7 +1,8 @@
-"""UIS, CoMagic, CallGear, Novofon 2.0: notifications whose bodies the account's owner has typed in, an address each.
+"""UIS, CoMagic, CallGear, Novofon 2.0: notifications whose bodies the account's owner has typed in,
+an address each.
 
-The bodies are the templates that this addon's form shows. Nothing is signed. The simulated account gives its employees
-their extensions as ids, so that nobody needs a second list.
+The bodies are the templates that this addon's form shows. Nothing is signed. The simulated account
+gives its employees their extensions as ids, so that nobody needs a second list.
 """
 
 import json
@@ -32,8 +33,8 @@ BLIND = {
     "an outgoing one not answered; finish_reason is in the report of the Data API alone",
     'legs': "employee_ids of a lost call are those who did not take it, no matter why",
 }
-# A transfer and a consultation look alike: the colleague's phone rings and he talks. Internal calls are known by
-# is_internal of the last notification.
+# A transfer and a consultation look alike: the colleague's phone rings and he talks. Internal calls
+# are known by is_internal of the last notification.
 UNTOLD: dict[str, str] = {}
 
 SCENARIO = "Основной"
@@ -47,13 +48,17 @@ def _notifications(call: Call, ref: str, began: datetime, pbx: Pbx):
     facts, session = call.facts, 900000000 + number_from(ref, 8)
     placed_by = call.steps[0].phone
     line = None if call.direction == 'internal' else call.cast.line.lstrip('+')
-    contact = facts.called if call.direction == 'internal' else call.cast.customer.lstrip('+') or None
+    contact = (
+        facts.called if call.direction == 'internal' else call.cast.customer.lstrip('+') or None
+    )
     direction = 'out' if placed_by else 'in'
 
     def said(step: Step, event: str, **variables) -> Said:
         at = began + timedelta(seconds=step.at)
         common = {
-            'call_session_id': session, 'notification_time': _local(at, pbx), 'virtual_phone_number': line,
+            'call_session_id': session,
+            'notification_time': _local(at, pbx),
+            'virtual_phone_number': line,
             'contact_phone_number': contact,
         }
         return Said(at, {'event': event, 'body': {**common, **variables}})
@@ -61,14 +66,20 @@ def _notifications(call: Call, ref: str, began: datetime, pbx: Pbx):
     def leg(step: Step, event: str, phone: str) -> Said:
         number = 7000 + call.steps.index(step)
         return said(
-            step, event, direction=direction, **_employee(phone), external_id=None,
+            step,
+            event,
+            direction=direction,
+            **_employee(phone),
+            external_id=None,
             **({'leg_id': number} if event == 'ringing' else {'leg_ids': [7000, number]}),
         )
 
     talker = placed_by
     for step in call.steps:
         if step.what == START and direction == 'in':
-            yield said(step, 'inbound', notification_timestamp=_stamp(began, step), scenario_name=SCENARIO)
+            yield said(
+                step, 'inbound', notification_timestamp=_stamp(began, step), scenario_name=SCENARIO
+            )
         elif step.what == START and pbx.is_chatty:
             yield said(step, 'outbound', **_employee(placed_by))
         elif step.what in (RING, TRANSFER, CONSULT):
@@ -80,27 +91,45 @@ def _notifications(call: Call, ref: str, began: datetime, pbx: Pbx):
             yield leg(step, 'talk_started', step.phone if direction == 'in' else placed_by)
         elif step.what == RECORDING:
             yield said(
-                step, 'recording', file_link=f'https://media.uiscom.ru/{session}/{number_from(ref, 8):08x}',
-                file_duration=int(facts.talk), **_employee(talker),
+                step,
+                'recording',
+                file_link=f'https://media.uiscom.ru/{session}/{number_from(ref, 8):08x}',
+                file_duration=int(facts.talk),
+                **_employee(talker),
             )
         elif step.what == END:
             talked = facts.outcome == 'answered'
             if direction == 'in' and not talked:
                 rung = [_id(phone) for phone in facts.legs]
                 yield said(
-                    step, 'lost_call', wait_time_duration=int(facts.wait), employee_ids=rung, scenario_name=SCENARIO)
+                    step,
+                    'lost_call',
+                    wait_time_duration=int(facts.wait),
+                    employee_ids=rung,
+                    scenario_name=SCENARIO,
+                )
             yield said(
-                step, 'call_finished', communication_id=session, direction=direction, start_time=_local(began, pbx),
+                step,
+                'call_finished',
+                communication_id=session,
+                direction=direction,
+                start_time=_local(began, pbx),
                 notification_timestamp=_stamp(began, step),
                 **_employee(talker if talked or placed_by else ''),
-                talk_time_duration=int(facts.talk), total_time_duration=int(call.seconds),
-                wait_time_duration=int(facts.wait), is_internal=call.direction == 'internal', external_id=None,
+                talk_time_duration=int(facts.talk),
+                total_time_duration=int(call.seconds),
+                wait_time_duration=int(facts.wait),
+                is_internal=call.direction == 'internal',
+                external_id=None,
                 call_source='va',
             )
 
 
 def _employee(phone: str) -> dict:
-    return {'employee_id': _id(phone), 'employee_full_name': f'Сотрудник {phone}' if phone else None}
+    return {
+        'employee_id': _id(phone),
+        'employee_full_name': f'Сотрудник {phone}' if phone else None,
+    }
 
 
 def _id(phone: str) -> int | None:
@@ -118,12 +147,17 @@ def _local(moment: datetime, pbx: Pbx) -> str:
 def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     [payload] = payloads
     body = json.dumps(payload['body'], ensure_ascii=False).encode()
-    return Request(body, {'Content-Type': 'application/json; charset=utf-8'}, suffix=payload['event'])
+    return Request(
+        body, {'Content-Type': 'application/json; charset=utf-8'}, suffix=payload['event']
+    )
 
 
 def told(call: Call) -> Facts:
     facts = replace(call.facts, queue='')
     if facts.outcome != 'answered':
         facts = replace(facts, outcome='missed' if call.direction == 'inbound' else 'no_answer')
-    legs = {phone: 'no_answer' if outcome == 'busy' else outcome for phone, outcome in facts.legs.items()}
+    legs = {
+        phone: 'no_answer' if outcome == 'busy' else outcome
+        for phone, outcome in facts.legs.items()
+    }
     return replace(facts, legs=legs)

@@ -1,6 +1,7 @@
 """Zadarma cloud PBX: one form post an event, with the start of the call and no time of its own.
 
-See "Call notification system" on zadarma.com/en/support/api. Its clock has whole seconds and no offset.
+See "Call notification system" on zadarma.com/en/support/api. Its clock has whole seconds and no
+offset.
 """
 
 import base64
@@ -22,9 +23,9 @@ BLIND = {
     "like a call that nobody took: missed",
     'legs': "a phone that was busy looks like one that rang in vain",
 }
-# Not documented, and told here as: extension to extension, an outgoing call to a short number; a transfer, blind or not,
-# further NOTIFY_INTERNAL and NOTIFY_ANSWER; a consultation, not at all. Events have no time of their own, so wait and end
-# are known where they arrive promptly.
+# Not documented, and told here as: extension to extension, an outgoing call to a short number; a
+# transfer, blind or not, further NOTIFY_INTERNAL and NOTIFY_ANSWER; a consultation, not at all.
+# Events have no time of their own, so wait and end are known where they arrive promptly.
 UNTOLD: dict[str, str] = {}
 
 # What the signature is made of.
@@ -45,7 +46,11 @@ ENDS = {
 
 
 def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
-    return _inbound(call, ref, began, pbx) if call.direction == 'inbound' else _outgoing(call, ref, began, pbx)
+    return (
+        _inbound(call, ref, began, pbx)
+        if call.direction == 'inbound'
+        else _outgoing(call, ref, began, pbx)
+    )
 
 
 def _inbound(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
@@ -108,7 +113,9 @@ def _outgoing(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
         elif step.what == RECORDING:
             said.append(_record(step, common, ref, began))
         elif step.what == END:
-            disposition, cause = ('answered', '16') if facts.outcome == 'answered' else ENDS[step.why]
+            disposition, cause = (
+                ('answered', '16') if facts.outcome == 'answered' else ENDS[step.why]
+            )
             said.append(
                 Said(
                     at,
@@ -130,12 +137,20 @@ def _outgoing(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
 def _record(step, common, ref, began) -> Said:
     return Said(
         began + timedelta(seconds=step.at),
-        {'event': 'NOTIFY_RECORD', 'pbx_call_id': common['pbx_call_id'], 'call_id_with_rec': _file(ref, began)},
+        {
+            'event': 'NOTIFY_RECORD',
+            'pbx_call_id': common['pbx_call_id'],
+            'call_id_with_rec': _file(ref, began),
+        },
     )
 
 
 def _recorded(call, ref, began) -> dict[str, str]:
-    return {'is_recorded': '1', 'call_id_with_rec': _file(ref, began)} if call.is_recorded else {'is_recorded': '0'}
+    return (
+        {'is_recorded': '1', 'call_id_with_rec': _file(ref, began)}
+        if call.is_recorded
+        else {'is_recorded': '0'}
+    )
 
 
 def _file(ref: str, began: datetime) -> str:
@@ -152,7 +167,10 @@ def request(payloads: Sequence[dict], pbx: Pbx) -> Request:
     mac = hmac.new(pbx.secret.encode(), text.encode(), hashlib.sha1).hexdigest()
     return Request(
         urllib.parse.urlencode(fields).encode(),
-        {'Content-Type': 'application/x-www-form-urlencoded', 'Signature': base64.b64encode(mac.encode()).decode()},
+        {
+            'Content-Type': 'application/x-www-form-urlencoded',
+            'Signature': base64.b64encode(mac.encode()).decode(),
+        },
     )
 
 
@@ -166,5 +184,9 @@ def told(call: Call) -> Facts:
     if facts.outcome in ('abandoned', 'voicemail'):
         facts = replace(facts, outcome='missed' if facts.legs else 'abandoned')
     return replace(
-        facts, legs={phone: 'no_answer' if outcome == 'busy' else outcome for phone, outcome in facts.legs.items()}
+        facts,
+        legs={
+            phone: 'no_answer' if outcome == 'busy' else outcome
+            for phone, outcome in facts.legs.items()
+        },
     )

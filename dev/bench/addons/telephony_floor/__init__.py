@@ -1,4 +1,5 @@
 """Routes to compare the addon's webhook with, each doing one thing."""
+
 import hashlib
 import hmac
 import time
@@ -9,7 +10,13 @@ from odoo import fields, http, models
 from odoo.http import request
 
 SECRET = b'bench'
-ROUTE = {'type': 'http', 'methods': ['POST'], 'csrf': False, 'save_session': False, 'readonly': False}
+ROUTE = {
+    'type': 'http',
+    'methods': ['POST'],
+    'csrf': False,
+    'save_session': False,
+    'readonly': False,
+}
 
 
 class TelephonyFloor(models.Model):
@@ -25,7 +32,6 @@ class TelephonyFloor(models.Model):
 
 
 class Floor(http.Controller):
-
     @http.route('/telephony_floor/hmac', auth='none', **ROUTE)
     def hmac(self):
         """A refused delivery can hardly be cheaper than one that is checked and forgotten."""
@@ -41,26 +47,39 @@ class Floor(http.Controller):
 
     @http.route('/telephony_floor/bus', auth='public', **ROUTE)
     def bus(self):
-        """A screen pop can hardly be cheaper than a delivery that is checked and sent on to the admin as it is."""
+        """A screen pop can hardly be cheaper than a delivery that is checked and sent on to the
+        admin as it is."""
         if signature := self._signature():
-            request.env.ref('base.user_admin').sudo()._bus_send('telephony_floor', {'key': signature})
+            request.env.ref('base.user_admin').sudo()._bus_send(
+                'telephony_floor', {'key': signature}
+            )
         return self._answer(signature)
 
     @http.route('/telephony_floor/session', type='jsonrpc', auth='user')
     def session(self, ours):
         """What the session's facts cost, with the addon's or without: ``{'ms', 'queries'}``."""
         cr, facts = request.env.cr, request.env['ir.http']
-        without = nullcontext() if ours else patch.object(type(request.env.user), '_telephony_session', lambda _user: False)
+        without = (
+            nullcontext()
+            if ours
+            else patch.object(type(request.env.user), '_telephony_session', lambda _user: False)
+        )
         with without:
             queries, begin = cr.sql_log_count, time.perf_counter()
             facts.session_info()
-            return {'ms': 1000 * (time.perf_counter() - begin), 'queries': cr.sql_log_count - queries}
+            return {
+                'ms': 1000 * (time.perf_counter() - begin),
+                'queries': cr.sql_log_count - queries,
+            }
 
     def _signature(self):
-        """The body's signature if it is right. Each body is another, so it serves as the row's key too."""
+        """The body's signature if it is right. Each body is another, so it serves as the row's key
+        too."""
         signature = hmac.new(SECRET, request.httprequest.get_data(), hashlib.sha256).hexdigest()
         given = request.httprequest.headers.get('X-Telephony-Signature', '')
         return signature if hmac.compare_digest('sha256=' + signature, given) else None
 
     def _answer(self, accepted):
-        return request.make_response('' if accepted else "bad signature", status=200 if accepted else 403)
+        return request.make_response(
+            '' if accepted else "bad signature", status=200 if accepted else 403
+        )
