@@ -15,9 +15,9 @@ from odoo.sql_db import db_connect
 from odoo.tests import BaseCase, get_db_name, tagged
 from odoo.tools import mute_logger
 
-from ..models.calls.call import RETRY_MINUTES
 from ..providers.base import ProviderError, WebhookRequest
 from ..providers.generic import Generic
+from ..tools.clocks import RETRY_MINUTES
 from .common import CUSTOMER, DID, SECRET, TelephonyCase, sign
 
 POISON = 'poison'

@@ -5,8 +5,10 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools.clocks import clock
+from ...tools.records import label_of
 from ...tools.working_hours import Openings
-from ..calls.call import CONCURRENCY_ERRORS, OUTCOMES, clock, label_of
+from ..calls.call import CONCURRENCY_ERRORS, OUTCOMES
 from .callback import CLOSED_BY_CALL
 
 # A caller who is lost again within so many days after his callback was closed has not been served

@@ -8,8 +8,9 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools.records import changes, labels
 from ...tools.words import Name, _lt
-from ..calls.call import CONCURRENCY_ERRORS, changes, labels
+from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.numbers import normalise, to_e164
+from ...tools.clocks import clock
+from ...tools.records import changes, labels, trigram
 from ...tools.settings import setting
 from ...tools.words import _lt
 from ..core.words_field import WordsField, told
@@ -27,60 +29,10 @@ OUTCOMES = [
 LOST_OUTCOMES = ('missed', 'abandoned')
 # Of calls that are closed together the latest ones may still stand on somebody's screen.
 MOST_ON_SCREEN = 100
-# Pauses before what failed by our own fault is tried again; after the last one only a person can.
-RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
 # Somebody else wrote at the same time: nothing is wrong, try again.
 CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 # What a person may change on a call; everything else is the PBX's word.
 EDITABLE = {'partner_id', 'lead_id', 'note', 'disposition_id'}
-
-
-def next_try(attempts):
-    """When what has failed so often is tried again, False when never."""
-    return attempts <= len(RETRY_MINUTES) and fields.Datetime.now() + timedelta(
-        minutes=RETRY_MINUTES[attempts - 1]
-    )
-
-
-def clock(seconds):
-    """65 → '1:05', 3700 → '1:01:40'."""
-    minutes, seconds = divmod(int(seconds or 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
-
-
-def label_of(record, name):
-    """What a selection field of the record shows, in the language of its environment; '' for
-    nothing."""
-    return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
-
-
-def labels(model, names):
-    """What these fields of a model are called, in the language of its environment."""
-    return ", ".join(
-        sorted(
-            model._fields[name]._description_string(model.env) if name in model._fields else name
-            for name in names
-        )
-    )
-
-
-def trigram(definition):
-    """An index that is made where the database has pg_trgm; without it the search is only
-    slower."""
-    return lambda registry: definition if registry.has_trigram else ''
-
-
-def changes(record, values):
-    """Those of the values (ids for many2one) that the record does not have yet."""
-    return {name: value for name, value in values.items() if _differs(record, name, value)}
-
-
-def _differs(record, name, value):
-    field = record._fields[name]
-    if isinstance(field, WordsField):
-        return field.differs(record, value)
-    return (record[name].id if field.type == 'many2one' else record[name]) != value
 
 
 class TelephonyCall(models.Model):

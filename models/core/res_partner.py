@@ -5,7 +5,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.base import Contact
-from ..calls.call import trigram
+from ...tools.records import trigram
 
 # What decides whose calls are a contact's.
 OWNERSHIP = {

@@ -24,9 +24,11 @@ from ...providers.base import (
 )
 from ...providers.reading import read_call
 from ...tools import words
+from ...tools.clocks import next_try
+from ...tools.records import changes
 from ...tools.settings import setting
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS, changes, next_try
+from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)

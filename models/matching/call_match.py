@@ -7,9 +7,9 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.numbers import pretty
+from ...tools.records import changes
 from ...tools.settings import setting
 from ...tools.words import _lt
-from ..calls.call import changes
 from ..core.words_field import told
 from .matcher import Caller
 

@@ -8,10 +8,11 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
+from ...tools.records import label_of
 from ...tools.turns import wake_cron
 from ...tools.words import _lt
 from ...tools.working_hours import Openings
-from ..calls.call import CONCURRENCY_ERRORS, label_of
+from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import WordsField, in_words
 from .rule_action import KINDS, PROMISES
 

@@ -8,8 +8,10 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ...providers.numbers import zones_of
+from ...tools.clocks import clock, next_try
+from ...tools.records import label_of
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS, clock, label_of, next_try
+from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import in_words
 from .rule import Planner
 from .rule_action import PROMISES

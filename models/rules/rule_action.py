@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..calls.call import label_of
+from ...tools.records import label_of
 
 # Actions about the customer's callback: a call has room for one.
 PROMISES = ('callback', 'give_up')

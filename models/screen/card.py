@@ -10,7 +10,8 @@ from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
 from ...providers.numbers import pretty
-from ..calls.call import LOST_OUTCOMES, label_of
+from ...tools.records import label_of
+from ..calls.call import LOST_OUTCOMES
 from ..core.other_side import name_in
 from ..core.words_field import told
 

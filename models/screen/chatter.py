@@ -4,7 +4,8 @@ from odoo import models
 from odoo.tools.mail import plaintext2html
 
 from ...providers.numbers import pretty
-from ..calls.call import clock, label_of
+from ...tools.clocks import clock
+from ...tools.records import label_of
 from ..core.other_side import name_in
 
 

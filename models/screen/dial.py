@@ -12,8 +12,8 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.numbers import numbers_in, pretty, to_e164
+from ...tools.records import label_of
 from ...tools.words import _lt
-from ..calls.call import label_of
 from ..core.words_field import WordsField, in_words
 
 # Space of the advisory locks that let one user place one call at a time.
