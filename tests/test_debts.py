@@ -10,7 +10,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, new_test_user
 
-from ..models.screen.dial import DialResult
+from ..models.matching.dial import DialResult
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
 # a Wednesday, 15:00 in Almaty (UTC+5), working hours 9 to 18

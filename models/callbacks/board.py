@@ -427,14 +427,6 @@ class TelephonyCallback(models.Model):
         self._take()
         return True
 
-    def action_call(self, confirmed=()):
-        """One click: my phone rings, and the callback is mine.
-
-        :param confirmed: as :meth:`telephony.dial.place_call` takes it
-        :return: what the screen does about it
-        """
-        return self.env['telephony.dial']._as_action(self._call(confirmed), self, confirmed)
-
     def _call(self, confirmed=()):
         """Call the customer and take the callback as soon as the PBX has accepted the call, not
         before: who only reads a warning, or calls with their own device, may not call after all.

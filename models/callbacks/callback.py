@@ -593,37 +593,6 @@ class TelephonyCallback(models.Model):
 
     # === WHO AND WHEN === #
 
-    @api.model
-    def _responsible(self, call, due=None):
-        """Who calls back: the first who can until then, or else the first."""
-        users = self._chain(
-            call.company_id,
-            call.lead_id,
-            call.partner_id,
-            call.number_id,
-            call.user_id | call.leg_ids.user_id,
-        )
-        there = users - self._away(users, due or call._moment())
-        return (there or users)[:1]
-
-    @api.model
-    def _chain(self, company, lead, partner, number, phones):
-        """Who is responsible, the nearest first: the deal's owner, the contact's, the number's
-        user, the team's leader; then `phones`: who placed the call or whose phone rang in vain.
-        Whoever has nothing to do with telephony would not see the callback, and comes last."""
-        users = self.env['res.users'].union(
-            lead.user_id,
-            partner.user_id,
-            partner.commercial_partner_id.user_id,
-            number.user_id,
-            number.team_id.user_id,
-            lead.team_id.user_id,
-            phones,
-        )
-        return users.filtered(lambda user: user.active and company in user.company_ids).sorted(
-            lambda user: not user._is_telephonist()
-        )
-
     def _plan_activity(self):
         """A mail activity of type Call on the deal, or else the contact; where there is neither, on
         the callback itself, if it has an owner. Without an owner it stands on the record for

@@ -207,37 +207,16 @@ class TelephonyCallback(models.Model):
 
     # === OWNERS WHO ARE AWAY === #
 
-    @api.model
-    def _away(self, users, moment):
-        """Those of the users who are on leave then (naive UTC), by the working calendar of their
-        resource."""
-        resources = users.sudo().resource_ids
-        leaves = (
-            self.env['resource.calendar.leaves']
-            .sudo()
-            .search(
-                [
-                    ('resource_id', 'in', resources.ids),
-                    ('time_type', '=', 'leave'),
-                    ('date_from', '<=', moment),
-                    ('date_to', '>=', moment),
-                ]
-            )
-            if resources
-            else self.env['resource.calendar.leaves'].sudo()
-        )
-        return users & leaves.resource_id.user_id
-
     def _available(self, users):
         """Those of the users who can call back in time."""
         there = users.filtered(lambda user: user.active and self.company_id in user.company_ids)
-        return there - self._away(there, max(self.due_at, fields.Datetime.now()))
+        return there - there._telephony_away(max(self.due_at, fields.Datetime.now()))
 
     def _successors(self):
         """Who is responsible after the owner, the nearest first."""
         call = self.origin_call_id
         return (
-            self._chain(
+            call._chain(
                 self.company_id,
                 self.lead_id,
                 self.partner_id,

@@ -30,12 +30,6 @@ class IrHttp(models.AbstractModel):
             # is refused (413) before it is read.
             request.httprequest.get_data(cache=True)
 
-    def session_info(self):
-        return {
-            **super().session_info(),
-            'telephony': self.env.user._telephony_session(),
-        }
-
     @classmethod
     def _handle_error(cls, exception):
         if isinstance(

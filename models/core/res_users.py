@@ -134,18 +134,20 @@ class ResUsers(models.Model):
             present |= users
         return present.sudo(self.env.su)
 
-    def _telephony_session(self):
-        """What the web client knows of the user from the start:
-        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new',
-        'debts': {'open': int, 'late': int}}``; False for who has nothing to do with telephony."""
-        self.ensure_one()
-        if not self._is_telephonist():
-            return False
-        return {
-            'can_call': self._telephony_can_call(),
-            **self._telephony_preferences(),
-            'debts': self.env['telephony.callback']._count_mine(),
-        }
+    def _telephony_away(self, moment):
+        """Those who are on leave then (naive UTC), by the working calendar of their resource."""
+        resources = self.sudo().resource_ids
+        leaves = self.env['resource.calendar.leaves'].sudo()
+        if resources:
+            leaves = leaves.search(
+                [
+                    ('resource_id', 'in', resources.ids),
+                    ('time_type', '=', 'leave'),
+                    ('date_from', '<=', moment),
+                    ('date_to', '>=', moment),
+                ]
+            )
+        return self & leaves.resource_id.user_id
 
     def _telephony_preferences(self):
         return {key: self.sudo()[name] for key, name in BROWSER_PREFERENCES.items()}

@@ -32,6 +32,7 @@ from ...providers.numbers import normalise, to_e164
 from ...tools.reach import is_encrypted, reach_of
 from ...tools.words import _lt, dump
 from ..core.other_side import name_in
+from ..core.res_company import FILING_FIELDS as COMPANY_FILING_FIELDS
 from ..core.words_field import WordsField, in_words
 from ..matching.matcher import Caller
 
@@ -46,14 +47,8 @@ STRANGERS_OF = 2000
 ANSWER_MILLISECONDS = 300
 
 
-# What filing reads of the account, and of its company.
+# What filing reads of the account.
 FILING_FIELDS = ('company_id', 'state', 'error_in')
-COMPANY_FILING_FIELDS = (
-    'partner_id',
-    'telephony_short_seconds',
-    'telephony_deal_policy',
-    'telephony_match_margin',
-)
 
 
 class Directory(NamedTuple):

@@ -270,12 +270,6 @@ class TelephonyAccount(models.Model):
 
     # === COMMANDS: WHAT THE PBX IS TOLD === #
 
-    @api.model
-    def place_call(self, number, res_model=None, res_id=None, confirmed=()):
-        """The former name of `telephony.dial.place_call`, for integrations that use it over Odoo's
-        external API."""
-        return self.env['telephony.dial'].place_call(number, res_model, res_id, confirmed)
-
     def _dial(self, extension, number):
         """Ring a phone (telephony.extension) and then an E.164 number.
 

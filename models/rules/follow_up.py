@@ -36,6 +36,7 @@ class TelephonyCall(models.Model):
     @api.model
     def _cron_follow_up(self, batch_size=100):
         """Work off the ended calls in batches; one bad record never stops the rest."""
+        self._make_leads_while_ringing()
         domain = Domain('follow_up', '=', 'todo')
         try:
             again = self.search([('follow_up_next_at', '<=', fields.Datetime.now())], limit=1000)
@@ -103,6 +104,7 @@ class TelephonyCall(models.Model):
                 'follow_up_next_at': next_try(attempts),
             }
         )
+        self._settle_owners()  # who enters the customer meanwhile is not to listen
 
     def action_follow_up_again(self):
         """After the cause was mended."""
@@ -115,6 +117,7 @@ class TelephonyCall(models.Model):
 
     def _follow_up(self, careful=False):
         """:param careful: an effect that fails is noted as failed, instead of raising"""
+        self._create_wanted_leads()
         # attempts and what was called back are the company's, filed by one filer an account: only
         # here does one process see them all
         self._recount_customers()
@@ -131,6 +134,7 @@ class TelephonyCall(models.Model):
             if careful
             else {'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0}
         )
+        self._settle_owners()
 
     # === RULES === #
 
@@ -210,21 +214,7 @@ class TelephonyCall(models.Model):
                 ):
                     record.telephony_check_number = False
 
-    def _is_past(self):
-        """Ended too long ago for anything to follow but its line in the chatter: imported,
-        replayed, fetched late."""
-        hours = self.company_id.telephony_effect_hours
-        return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
-
     # === WHAT RULES AND THEIR EFFECTS ASK ABOUT A CALL === #
-
-    def _owner(self):
-        """The customer's salesperson: the deal's, or else the contact's or its company's."""
-        return (
-            self.lead_id.user_id
-            or self.partner_id.user_id
-            or self.partner_id.commercial_partner_id.user_id
-        )
 
     def _open_callback(self):
         return (

@@ -209,7 +209,7 @@ class TelephonyRuleAction(models.Model):
         elif self.who == 'owner' and self.kind == 'notify' and (owner := of_us(call._owner())):
             users = owner  # who is away reads it when he comes back
         else:
-            users = self.env['telephony.callback']._responsible(call, due)
+            users = call._responsible(due)
             if self.who == 'leader':
                 users = (
                     call.lead_id.team_id.user_id

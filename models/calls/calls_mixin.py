@@ -1,7 +1,7 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
-from ..calls.call import LOST_OUTCOMES
+from .call import LOST_OUTCOMES
 
 
 class TelephonyCallsMixin(models.AbstractModel):
@@ -18,18 +18,6 @@ class TelephonyCallsMixin(models.AbstractModel):
         compute='_compute_telephony_counts',
         groups='crm_telephony.group_user',
     )
-
-    def unlink(self):
-        """Calls outlive their contact and deal, and are looked up again."""
-        field = self._fields['telephony_call_ids'].inverse_name
-        calls = self.env['telephony.call'].sudo().search([(field, 'in', self.ids)])
-        decisions = self.env['telephony.decision'].sudo().search([(field, 'in', self.ids)])
-        result = super().unlink()
-        decisions.filtered(
-            lambda one: one.kind == 'contact' and not one.partner_id and not one.lead_id
-        ).unlink()
-        calls.exists()._lose_place()
-        return result
 
     telephony_check_number = fields.Char(
         string="Number to Check",

@@ -11,8 +11,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ...providers.numbers import numbers_in, pretty, to_e164
-from ...tools.records import label_of
+from ...providers.numbers import numbers_in, pretty
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words
 
@@ -31,11 +30,6 @@ LINK_AFTER = timedelta(minutes=2)
 SAME_DIGITS = 7
 # No number that a device can call is longer, nor is any worth trying its readings.
 LONGEST_NUMBER = 50
-# The telephone menu: from so many characters on it looks people up, an index of trigrams needs
-# them; and how many it shows.
-SEARCH_CHARACTERS, FOUND_CONTACTS, FOUND_DEALS, RECENT_CALLS = 3, 5, 4, 10
-# So old may a call be that rang at the user's phone in vain, to stand among the recent ones.
-RECENT_LOST = timedelta(days=7)
 
 
 def same_number(one, other):
@@ -69,7 +63,7 @@ class DialResult(NamedTuple):
 
 class TelephonyDial(models.Model):
     """A call that was started from Odoo: who clicked on which number of which record. Click-to-call
-    is here, from the click (:meth:`place_call`) to the record that the call belongs to
+    is here, from asking the PBX (:meth:`_place`) to the record that the call belongs to
     (:meth:`_link`).
 
     It is written before the PBX is asked, in a transaction of its own: so a second click finds it,
@@ -115,80 +109,21 @@ class TelephonyDial(models.Model):
     _open_idx = models.Index("(account_id, asked_at) WHERE call_ref IS NULL")
     _call_idx = models.Index("(account_id, call_ref) WHERE call_ref IS NOT NULL")
 
-    # === THE EDGE: WHAT BROWSERS ASK === #
-
-    @api.model
-    def place_call(self, number, res_model=None, res_id=None, confirmed=()):
-        """What a click on a phone number asks for. Calling for an open callback takes it, see
-        `telephony.callback._call`.
-
-        :param number: in any spelling; one without a country code is of the record's country, else
-            of the PBX's
-        :param res_model: of the record where the user clicked, if any: a deal, a contact, a
-            callback, an activity, a call or anything with a contact
-        :param confirmed: codes of the warnings that the user has read
-        :return: a client action: it tells what happens, asks to confirm the warnings, or opens the
-            device's own dialler
-        :raise UserError: it cannot be done, with the reason
-        :raise AccessError: the user has no rights on telephony or on the record
-        """
-        record = self.env[res_model].browse(res_id or []) if res_model in self.env else None
-        if record and record._name == 'telephony.callback' and record.state == 'open':
-            result = record._call(confirmed)
-        # of a card, perhaps of whom the rules do not show it
-        elif record and record._name == 'telephony.call':
-            call = record._mine()
-            result = self.with_env(call.env)._place(number, call.sudo(), confirmed)
-        else:
-            result = self._place(number, record, confirmed)
-        return self._as_action(result, record, confirmed)
-
-    @api.model
-    def _as_action(self, result, record=None, confirmed=()):
-        """What the user's screen does about a :class:`DialResult`."""
-        if result.outcome == 'unconfirmed':
-            return {
-                'type': 'ir.actions.client',
-                'tag': 'crm_telephony.confirm_call',
-                'params': {
-                    'number': result.number,
-                    'res_model': record._name if record else False,
-                    'res_id': record.id if record else False,
-                    'warnings': list(result.warnings.values()),
-                    'confirmed': [*confirmed, *result.warnings],
-                },
-            }
-        if result.outcome == 'own_device':
-            return {
-                'type': 'ir.actions.client',
-                'tag': 'crm_telephony.own_device',
-                'params': {
-                    'number': result.number,
-                    'display': pretty(result.number),
-                    'reason': result.reason,
-                },
-            }
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'title': self.env._(
-                    "Your phone %(extension)s is ringing", extension=result.extension
-                ),
-                'message': self.env._("Pick it up, then %(who)s is called.", who=result.who),
-                'type': 'info',
-            },
-        }
-
     # === PLACING A CALL === #
 
     @api.model
     def _place(self, number, record=None, confirmed=()):
         """Ring the current user's phone and then a number; the call that comes of it will be linked
-        to the record. The parameters and errors are those of :meth:`place_call`, with the record
-        itself.
+        to the record.
 
+        :param number: in any spelling; one without a country code is of the record's country, else
+            of the PBX's
+        :param record: what the user wants to call about, if anything: a deal, a contact, a
+            callback, an activity, a call or anything with a contact
+        :param confirmed: codes of the warnings that the user has read
         :return: :class:`DialResult`
+        :raise UserError: it cannot be done, with the reason
+        :raise AccessError: the user has no rights on telephony or on the record
         """
         self.env['telephony.account'].check_access('read')
         if record:
@@ -201,7 +136,7 @@ class TelephonyDial(models.Model):
         )
         if record and record._name == 'mail.activity':
             activity = record
-        elif record and record._name == 'telephony.callback':
+        elif record and 'activity_id' in record._fields:
             activity = record.sudo().activity_id
         company = self._company_of(record) or (target or self.env['crm.lead']).company_id
         phone, reason = self._own_phone(company)
@@ -266,9 +201,7 @@ class TelephonyDial(models.Model):
         """The company that a record belongs to, whosever its customer is; of an activity the one
         that its callback is of."""
         if record and record._name == 'mail.activity':
-            record = record._open_callbacks()[:1] or (
-                record.res_model and self.env[record.res_model].browse(record.res_id)
-            )
+            record = record._on_called()
         return (
             record.sudo().company_id
             if record and 'company_id' in record._fields
@@ -409,146 +342,6 @@ class TelephonyDial(models.Model):
                 if attempt == 2:
                     raise
 
-    # === WHOM TO CALL: THE TELEPHONE MENU === #
-
-    @api.model
-    def search_people(self, wanted):
-        """Whom a person may mean who types a number or a part of a name: contacts and open deals
-        with a phone number, as far as they may read them.
-
-        :return: ``[{'model', 'id', 'name', 'detail', 'number', 'display'}, …]``, contacts first;
-            `number` is E.164 where it can be parsed. [] for less than three characters: these
-            cannot be looked up in an index
-        """
-        self.env['telephony.account'].check_access('read')
-        wanted = (wanted or '').strip()
-        if len(wanted) < SEARCH_CHARACTERS:
-            return []
-        digits = re.sub(r'\D', '', wanted)
-        if re.search(r'[^\d\s()+./-]', wanted) or len(digits) < SEARCH_CHARACTERS:
-            digits = ''
-        return [*self._search_contacts(wanted, digits), *self._search_deals(wanted, digits)]
-
-    @api.model
-    def _search_contacts(self, wanted, digits):
-        partners = self.env['res.partner']
-        domain = (
-            self._number_domain(partners, wanted)
-            if digits
-            else Domain('complete_name', 'ilike', wanted)
-            & (Domain('phone', '!=', False) | Domain('telephony_number_ids', '!=', False))
-        )
-        found = []
-        for partner in partners.search(domain, limit=FOUND_CONTACTS):
-            numbers = partner._telephony_numbers() or [partner.phone]
-            number = next(
-                (one for one in numbers if one and digits and digits in re.sub(r'\D', '', one)),
-                next(filter(None, numbers)),
-            )
-            company = partner.commercial_partner_id
-            found.append(
-                self._found(
-                    partner,
-                    partner.name or partner.display_name,
-                    company.name
-                    if company != partner and company.has_access('read')
-                    else partner.city or '',
-                    number,
-                )
-            )
-        return found
-
-    @api.model
-    def _search_deals(self, wanted, digits):
-        leads = self.env['crm.lead']
-        domain = (
-            self._number_domain(leads, wanted)
-            if digits
-            else Domain.OR(
-                Domain(name, 'ilike', wanted) for name in ('name', 'contact_name', 'partner_name')
-            )
-        )
-        domain &= Domain('won_status', '=', 'pending') & Domain('phone', '!=', False)
-        return [
-            self._found(
-                lead,
-                lead.contact_name or lead.partner_name or lead.name,
-                lead.name,
-                lead.phone_sanitized or lead.phone,
-            )
-            for lead in leads.search(domain, limit=FOUND_DEALS)
-        ]
-
-    @api.model
-    def _number_domain(self, model, wanted):
-        """By any part of the number as it is written, or by the whole of it in whatever
-        spelling."""
-        domain = Domain('phone_mobile_search', 'ilike', wanted)
-        whole = to_e164(wanted, self.env.company.country_id.code or '')
-        return domain | Domain('phone_mobile_search', 'ilike', whole) if whole else domain
-
-    @api.model
-    def _found(self, record, name, detail, number):
-        return {
-            'model': record._name,
-            'id': record.id,
-            'name': name,
-            'detail': detail,
-            'number': number,
-            'display': pretty(number),
-        }
-
-    @api.model
-    def recent_calls(self):
-        """The user's last calls with the outside: those that they took or placed, and those that
-        rang at their phone in vain in the last week.
-
-        :return: ``[{'id' (of telephony.call), 'name', 'number', 'display', 'direction', 'is_lost',
-            'outcome' (in words), 'start_at' (UTC)}, …]``, the latest first; names as far as the
-            user may read them
-        """
-        calls = self.env['telephony.call']
-        if not self.env.user._is_telephonist():
-            return []
-        shared = Domain('direction', '!=', 'internal') & Domain(
-            'company_id', 'in', self.env.companies.ids
-        )
-        week = fields.Datetime.now() - RECENT_LOST
-        order = 'start_at desc, id desc'
-        own = calls.search(
-            shared & Domain('user_id', '=', self.env.uid), order=order, limit=RECENT_CALLS
-        )
-        lost = calls.search(
-            shared
-            & Domain('start_at', '>=', week)
-            & Domain('user_id', '=', False)
-            & Domain('leg_ids.user_id', '=', self.env.uid),
-            order=order,
-            limit=RECENT_CALLS,
-        )
-        found = []
-        for call in (own | lost).sorted(lambda call: (call.start_at, call.id), reverse=True)[
-            :RECENT_CALLS
-        ]:
-            number = (
-                call.customer_number
-                or (call.caller_number if call.direction == 'inbound' else call.called_number)
-                or ''
-            )
-            found.append(
-                {
-                    'id': call.id,
-                    'number': number,
-                    'display': pretty(number),
-                    'name': call.customer_name or '',
-                    'direction': call.direction,
-                    'is_lost': call._is_lost() and call.direction == 'inbound',
-                    'outcome': label_of(call, 'outcome') or label_of(call, 'state'),
-                    'start_at': fields.Datetime.to_string(call.start_at),
-                }
-            )
-        return found
-
     # === LINKING THE CALL === #
 
     @api.model
@@ -597,7 +390,7 @@ class TelephonyDial(models.Model):
             if dial:
                 if dial.call_ref != ref:
                     dial.call_ref = ref
-                values.update(dial._owner(account.company_id, values, existing.get(ref)))
+                values.update(dial._customer_values(account.company_id, values, existing.get(ref)))
 
     def _of_call(self, ref, values):
         """The click that this call came of, if any: by the PBX's own id, else the same phone and
@@ -612,7 +405,7 @@ class TelephonyDial(models.Model):
             and same_number(dial.number, values['customer_number'] or values['called_number'])
         ).sorted(lambda dial: abs(dial.asked_at - start))[:1]
 
-    def _owner(self, company, values, call):
+    def _customer_values(self, company, values, call):
         """The field values that make a call that of the record from which it was started; {} where
         that is gone or another company's."""
         self.ensure_one()
@@ -667,3 +460,13 @@ class TelephonyDial(models.Model):
         )
         old.unlink()
         return len(old), len(old) == 10000
+
+
+class TelephonyCall(models.Model):
+    _inherit = 'telephony.call'
+
+    @api.model
+    def _before_filed(self, account, records, facts, existing):
+        """A call that was placed from a deal or contact is that one's."""
+        super()._before_filed(account, records, facts, existing)
+        self.env['telephony.dial']._link(account, facts, existing)

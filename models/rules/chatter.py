@@ -1,11 +1,14 @@
+from datetime import timedelta
+
 from markupsafe import Markup
 
-from odoo import models
+from odoo import fields, models
 from odoo.tools.mail import plaintext2html
 
 from ...providers.numbers import pretty
 from ...tools.clocks import clock
 from ...tools.records import label_of
+from ...tools.settings import setting
 from ..core.other_side import name_in
 
 
@@ -18,6 +21,20 @@ class TelephonyCall(models.Model):
     """
 
     _inherit = 'telephony.call'
+
+    def _after_customer_changed(self, moved, memory):
+        """The line goes along to another deal or contact. A line that somebody has deleted does not
+        come back, and old calls are no news."""
+        super()._after_customer_changed(moved, memory)
+        recent = fields.Datetime.now() - timedelta(days=setting(self.env, 'late_deal_days'))
+        places, is_restored = memory['places'], memory['is_restored']
+        told = moved.filtered(
+            lambda call: call.follow_up == 'done'
+            and (call.message_id or (not places[call] and (call.start_at >= recent or is_restored)))
+        )
+        moved.message_id.sudo().unlink()
+        for company, calls in told.grouped('company_id').items():
+            calls.with_company(company)._log_in_chatter()
 
     def _log_in_chatter(self):
         """One line on the deal, or else the contact, of each call; corrected where the call has

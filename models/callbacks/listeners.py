@@ -1,5 +1,3 @@
-from contextlib import contextmanager
-
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import SQL
@@ -74,8 +72,12 @@ class TelephonyCall(models.Model):
             not listeners
             or user in listeners
             or self._is_supervised_by(user)
-            or self._is_handled_by(user)
+            or self._on_screen_of(user)
         )
+
+    def _on_screen_of(self, user):
+        """Whether the user has this call on the screen now; said by the stage of the screen."""
+        return False
 
     def _check_business(self):
         """:raise AccessError: one of the calls is others' business, who say themselves what came of
@@ -89,24 +91,12 @@ class TelephonyCall(models.Model):
                 )
             )
 
-    def write(self, vals):
-        if not self.env.su and SAID & set(vals):
+    def _before_written_by_user(self, vals):
+        super()._before_written_by_user(vals)
+        if SAID & set(vals):
             self._check_business()
-        return super().write(vals)
-
-    def save_result(self, values):
-        self._mine()._check_business()
-        return super().save_result(values)
 
     # === SETTLED ONCE === #
-
-    def _follow_up(self, *args, **kwargs):
-        super()._follow_up(*args, **kwargs)
-        self._settle_owners()
-
-    def _follow_up_failed(self, error):
-        super()._follow_up_failed(error)
-        self._settle_owners()  # who enters the customer meanwhile is not to listen
 
     def _settle_owners(self):
         """Say whose customers' calls these were, and who calls back: their deals and callbacks are
@@ -176,13 +166,16 @@ class TelephonyCall(models.Model):
             if kept != call.listener_ids:
                 call.listener_ids = kept
 
-    @contextmanager
-    def _moving_along(self):
+    def _before_customer_changed(self):
+        return {
+            **super()._before_customer_changed(),
+            'owners': self._owners() if self.env.uid != SUPERUSER_ID else {},
+        }
+
+    def _after_customer_changed(self, moved, memory):
         """Where a person puts a call, its salesperson there listens, if the person may."""
-        owners = self._owners() if self.env.uid != SUPERUSER_ID else {}
-        with super()._moving_along():
-            yield
-        self._pass_on(owners, taken=True)
+        super()._after_customer_changed(moved, memory)
+        self._pass_on(memory['owners'], taken=True)
 
 
 class TelephonyCallback(models.Model):

@@ -21,10 +21,10 @@ class TelephonyCall(models.Model):
         for call in self:
             call.can_correct = call.is_manual and call.create_uid == self.env.user
 
-    def write(self, vals):
-        if not self.env.su and 'note' in vals:
+    def _before_written_by_user(self, vals):
+        super()._before_written_by_user(vals)
+        if 'note' in vals:
             self._check_author()
-        return super().write(vals)
 
     def _check_author(self):
         """:raise AccessError: one of the calls was logged by hand by somebody else"""
