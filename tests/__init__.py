@@ -52,6 +52,7 @@ from . import test_rules
 from . import test_rules_at_once
 from . import test_taking_at_once
 from . import test_settle
+from . import test_stages
 from . import test_setup_file
 from . import test_simulate
 from . import test_tours

@@ -23,6 +23,8 @@ EPOCH = datetime(1970, 1, 1)
 # Of the ways to close a callback, those in which the customer was talked to.
 TALKED = tuple(CLOSED_BY_CALL.values())
 BOARD_MESSAGE = 'crm_telephony.callbacks'
+# What owners hear of.
+TOLD = {'user_id', 'state', 'status', 'due_at'}
 # What a card shows, and no owner has to hear of.
 ON_THE_CARD = {'priority', 'attempt_count', 'escalation', 'lead_id', 'partner_id'}
 
@@ -304,28 +306,27 @@ class TelephonyCallback(models.Model):
 
     # === CRUD === #
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        callbacks = super().create(vals_list)
-        callbacks._find_previous()
-        callbacks._tell_owners()
-        return callbacks
+    def _after_opened(self):
+        super()._after_opened()
+        self._find_previous()
+        self._tell_owners()
 
-    def write(self, vals):
+    def _before_written(self, vals):
         if 'user_id' in vals and not self.env.su and 'taken_at' not in vals:
-            # given by a person, and readonly for him: only here
+            # given by a person, and readonly for them: only here
             self.sudo().filtered(
                 lambda callback: callback.user_id.id != vals['user_id']
             ).taken_at = vals['user_id'] and fields.Datetime.now()
-        tell = bool({'user_id', 'state', 'status', 'due_at'} & set(vals))
-        if tell:
+        if TOLD & set(vals):
             self._tell_owners()
-        result = super().write(vals)
-        if tell:
+        return super()._before_written(vals)
+
+    def _after_written(self, vals, memory):
+        super()._after_written(vals, memory)
+        if TOLD & set(vals):
             self._tell_owners()
         elif ON_THE_CARD & set(vals):
             self._tell_later(self.env['res.users'])
-        return result
 
     def _find_previous(self):
         """Which of these customers are lost again, in one query."""
@@ -350,24 +351,23 @@ class TelephonyCallback(models.Model):
         ):
             self.browse(callback_id).previous_id = previous_id
 
-    def unlink(self):
+    def _before_deleted(self):
+        super()._before_deleted()
         self._tell_owners()
-        return super().unlink()
 
-    def _count_attempts(self):
+    def _after_attempts(self, starts):
         """And when the first of these calls was."""
-        starts = super()._count_attempts()
+        super()._after_attempts(starts)
         for callback, moments in starts.items():
             if moments and not callback.first_try_at:
                 first = min(moments)
                 callback.write(
                     {'first_try_at': first, 'first_try_minutes': callback._minutes_to(first)}
                 )
-        return starts
 
-    def _close(self, state, reason, user=None, call=None, kind=None, why=None):
-        super()._close(state, reason, user=user, call=call, kind=kind, why=why)
-        self.sudo()._measure()
+    def _after_closed(self):
+        super()._after_closed()
+        self._measure()
 
     def _measure(self):
         """How long the customers waited who have been served."""
@@ -379,8 +379,9 @@ class TelephonyCallback(models.Model):
                 values.update(first_try_at=talked_at, first_try_minutes=values['served_minutes'])
             callback.write(values)
 
-    def _recount(self):
-        """And measure anew. What has not been yet is nothing, which is not zero minutes."""
+    def _before_recounted(self):
+        """What has not happened yet has no minutes: empty, not 0."""
+        super()._before_recounted()
         names = ['first_try_at', 'first_try_minutes', 'served_minutes']
         self.flush_recordset()
         self.env.execute_query(
@@ -391,8 +392,6 @@ class TelephonyCallback(models.Model):
             )
         )
         self.invalidate_recordset(names)
-        super()._recount()
-        self._measure()
 
     def _minutes_to(self, moment):
         """Working minutes from the loss to this moment."""

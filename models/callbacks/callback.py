@@ -232,6 +232,12 @@ class TelephonyCallback(models.Model):
             callback._close('cancelled', reason, user=user, why=why)
         return True
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        callbacks = super().create([{**self._before_opened(vals), **vals} for vals in vals_list])
+        callbacks._after_opened()
+        return callbacks
+
     def write(self, vals):
         if not self.env.su:
             if forbidden := {
@@ -247,10 +253,12 @@ class TelephonyCallback(models.Model):
                 self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access(
                     'read'
                 )
+        memory = self._before_written(vals)
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
             for callback in self.filtered(lambda callback: callback.state == 'open'):
                 callback.sudo()._plan_activity()
+        self._after_written(vals, memory)
         return result
 
     def _check_company(self, fnames=None):
@@ -260,6 +268,7 @@ class TelephonyCallback(models.Model):
             super()._check_company(fnames)
 
     def unlink(self):
+        self._before_deleted()
         activities = self.sudo().activity_id
         result = super().unlink()
         activities.exists().unlink()
@@ -585,11 +594,15 @@ class TelephonyCallback(models.Model):
         for callback in self:
             if callback.attempt_count != len(rows.get(callback.id, ())):
                 callback.attempt_count = len(rows.get(callback.id, ()))
-        return {callback: rows.get(callback.id, ()) for callback in self}
+        starts = {callback: rows.get(callback.id, ()) for callback in self}
+        self._after_attempts(starts)
+        return starts
 
     def _recount(self):
         """Attempts count from another call now, or one has gone."""
+        self._before_recounted()
         self._count_attempts()
+        self._after_closed()
 
     # === WHO AND WHEN === #
 
@@ -765,6 +778,7 @@ class TelephonyCallback(models.Model):
                 )
             else:
                 activity.unlink()
+        self.sudo()._after_closed()
 
     @api.model
     def _reopen_after(self, calls):
@@ -887,3 +901,42 @@ class TelephonyCallback(models.Model):
                 )
             else:
                 callback.unlink()
+
+    # === HOOKS === #
+    # Each runs in the transaction of what it belongs to, and an error in it undoes that.
+
+    @api.model
+    def _before_opened(self, vals):
+        """Further field values of a callback that is about to be created with these.
+
+        :return: dict; what `vals` says itself counts
+        """
+        return {}
+
+    def _after_opened(self):
+        """These callbacks were created."""
+
+    def _before_written(self, vals):
+        """Some fields of these callbacks are about to change.
+
+        :return: dict, what :meth:`_after_written` needs
+        """
+        return {}
+
+    def _after_written(self, vals, memory):
+        """The fields of these callbacks have changed, and their activities with them."""
+
+    def _after_attempts(self, starts):
+        """The attempts of these callbacks were counted.
+
+        :param dict starts: callback → start times of our calls since it was opened (naive UTC)
+        """
+
+    def _before_recounted(self):
+        """What was measured of these callbacks does not hold any more: a call has come or gone."""
+
+    def _after_closed(self):
+        """These callbacks were closed, or those of them that are closed were counted anew."""
+
+    def _before_deleted(self):
+        """These callbacks are about to be deleted."""

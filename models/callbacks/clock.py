@@ -44,23 +44,20 @@ class TelephonyCallback(models.Model):
 
     _check_idx = models.Index("(check_at) WHERE check_at IS NOT NULL")
 
-    @api.model_create_multi
-    def create(self, vals_list):
+    @api.model
+    def _before_opened(self, vals):
         # known at once, mostly: no second statement for each
-        callbacks = super().create(
-            [
-                {'check_at': vals.get('state', 'open') == 'open' and vals.get('due_at'), **vals}
-                for vals in vals_list
-            ]
-        )
-        callbacks._start_clock()
-        return callbacks
+        check_at = vals.get('state', 'open') == 'open' and vals.get('due_at')
+        return {**super()._before_opened(vals), 'check_at': check_at}
 
-    def write(self, vals):
-        result = super().write(vals)
+    def _after_opened(self):
+        super()._after_opened()
+        self._start_clock()
+
+    def _after_written(self, vals, memory):
+        super()._after_written(vals, memory)
         if {'due_at', 'state'} & set(vals):
             self._start_clock()
-        return result
 
     def _start_clock(self):
         """The clock looks at a promise when it falls due, and no more at what is closed."""

@@ -184,13 +184,16 @@ class TelephonyCallback(models.Model):
 
     _inherit = 'telephony.callback'
 
-    def write(self, vals):
-        before = (
+    def _before_written(self, vals):
+        owners = (
             {callback: callback.user_id for callback in self.sudo()} if 'user_id' in vals else {}
         )
-        result = super().write(vals)
+        return {**super()._before_written(vals), 'owners': owners}
+
+    def _after_written(self, vals, memory):
+        super()._after_written(vals, memory)
         actor, given = self.env.user, {}
-        for callback, old in before.items():
+        for callback, old in memory['owners'].items():
             new = callback.user_id
             if new in (old, actor):
                 continue
@@ -201,4 +204,3 @@ class TelephonyCallback(models.Model):
                 ):
                     given[call.id] = new.ids
         self.env['telephony.call']._add_listeners(given)
-        return result
