@@ -406,7 +406,9 @@ class TestAnyBody(TelephonyCase):
         )
         self.env.flush_all()
         with self.enter_registry_test_mode():
-            self.account._file_in_new_transaction(self.env.cr.dbname, self.account.id)
+            self.env['telephony.event']._process_in_new_transaction(
+                self.env.cr.dbname, self.account.id
+            )
         self.env.invalidate_all()
         for event in self.events():
             self.assertIn(event.state, ('done', 'ignored', 'failed'))

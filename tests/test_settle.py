@@ -14,7 +14,7 @@ from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tests.common import get_db_name
 from odoo.tools import mute_logger
 
-from odoo.addons.crm_telephony.models.calls.call import CONCURRENCY_ERRORS
+from odoo.addons.crm_telephony.tools.turns import CONCURRENCY_ERRORS
 
 from ..providers.numbers import pretty
 from .common import CUSTOMER, DID, TelephonyCase

@@ -1,5 +1,10 @@
 """Whose turn it is: what has to happen once, later, or one after the other."""
 
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+
+# Somebody else wrote at the same time: nothing is wrong, try again.
+CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
+
 
 def wake_cron(env, xml_id, moments):
     """Ask for a scheduled action at some moments, in one statement when the transaction is flushed

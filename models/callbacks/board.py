@@ -7,8 +7,9 @@ from odoo.tools import SQL
 
 from ...tools.clocks import clock
 from ...tools.records import label_of
+from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.working_hours import Openings
-from ..calls.call import CONCURRENCY_ERRORS, OUTCOMES
+from ..calls.call import OUTCOMES
 from .callback import CLOSED_BY_CALL
 
 # A caller who is lost again within so many days after his callback was closed has not been served

@@ -9,8 +9,8 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...tools.records import changes, labels
+from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.words import Name, _lt
-from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)

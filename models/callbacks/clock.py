@@ -6,8 +6,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, format_datetime
 
-from ...tools.turns import wake_cron
-from ..calls.call import CONCURRENCY_ERRORS
+from ...tools.turns import CONCURRENCY_ERRORS, wake_cron
 
 _logger = logging.getLogger(__name__)
 

@@ -2,6 +2,9 @@ from . import call
 from . import call_leg
 from . import recording
 from . import disposition
+from . import lost_ends
+from . import history
+from . import account
 from . import calls_mixin
 from . import crm_lead
 from . import res_partner

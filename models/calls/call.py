@@ -2,7 +2,6 @@ import re
 from datetime import timedelta
 
 from markupsafe import Markup
-from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError
@@ -28,8 +27,6 @@ OUTCOMES = [
 LOST_OUTCOMES = ('missed', 'abandoned')
 # Of calls that are closed together the latest ones may still stand on somebody's screen.
 MOST_ON_SCREEN = 100
-# Somebody else wrote at the same time: nothing is wrong, try again.
-CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 # Whom a call belongs to.
 CUSTOMER = {'partner_id', 'lead_id'}
 # What a person may change on a call; everything else is the PBX's word.

@@ -9,7 +9,10 @@ from . import contact_number
 from . import decision
 from . import late_match
 from . import matched_mixin
+from . import number
 from . import crm_lead
 from . import res_partner
 from . import mail_activity
 from . import base_partner_merge
+from . import answer
+from . import routing

@@ -5,8 +5,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, clean_context
 
+from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, split_every
 
 from ...tools.settings import setting
-from ..calls.call import CONCURRENCY_ERRORS
+from ...tools.turns import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 

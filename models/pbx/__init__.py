@@ -1,5 +1,5 @@
 from . import account
-from . import account_commands
+from . import commands
 from . import number
 from . import extension
-from . import routing
+from . import res_users

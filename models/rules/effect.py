@@ -9,10 +9,9 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ...tools.records import label_of
-from ...tools.turns import wake_cron
+from ...tools.turns import CONCURRENCY_ERRORS, wake_cron
 from ...tools.words import _lt
 from ...tools.working_hours import Openings
-from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import WordsField, in_words
 from .rule_action import KINDS, PROMISES
 

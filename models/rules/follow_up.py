@@ -10,8 +10,8 @@ from odoo.tools import format_datetime
 from ...providers.numbers import zones_of
 from ...tools.clocks import clock, next_try
 from ...tools.records import label_of
+from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS
 from ..core.words_field import in_words
 from .rule import Planner
 from .rule_action import PROMISES

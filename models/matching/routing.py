@@ -99,7 +99,7 @@ class TelephonyAccount(models.Model):
         )
         if not call or call.leg_ids:
             return 0
-        extension = self._answer(
+        extension = self._on_question(
             Question('route', call.customer_number or '', call.called_number or '')
         ).manager
         event = extension and self.env['telephony.event']._note_route(self, call, extension)
@@ -125,6 +125,17 @@ class TelephonyAccount(models.Model):
 
 class TelephonyEvent(models.Model):
     _inherit = 'telephony.event'
+
+    @api.model
+    def _after_committed(self, account, folded):
+        """Callers who wait now are sent to their salesperson, behind everything else."""
+        super()._after_committed(account, folded)
+        waiting = {
+            ref: route_ref
+            for ref, (record, stored) in folded.items()
+            if (route_ref := account._route_ref(record, stored))
+        }
+        account._route_soon(waiting)
 
     @api.model
     def _note_route(self, account, call, extension):

@@ -1,10 +1,8 @@
 import logging
 import secrets
-from datetime import timedelta, timezone
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Domain
 
 from ...providers.base import ProviderError
 from ...providers.clients import clients
@@ -13,11 +11,6 @@ from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words, told
 
 _logger = logging.getLogger(__name__)
-
-# What is read back each night reaches so far back beyond the last time: PBXs file long calls late.
-HISTORY_OVERLAP = timedelta(hours=6)
-# Calls of the last minutes are still being told by events.
-HISTORY_DELAY = timedelta(minutes=10)
 
 
 class TelephonyAccount(models.Model):
@@ -48,13 +41,6 @@ class TelephonyAccount(models.Model):
         compute='_compute_api_state',
         help="Whether what Odoo asks of the PBX is answered.",
     )
-    history_until = fields.Datetime(
-        string="Compared Until",
-        readonly=True,
-        copy=False,
-        help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.",
-    )
-    history_message = WordsField(string="Comparison", readonly=True, copy=False)
 
     @api.depends('provider')
     def _compute_capabilities(self):
@@ -129,28 +115,13 @@ class TelephonyAccount(models.Model):
         capability = 'extensions' if self._can('extensions') else 'numbers'
         return self._told(capability, self._import)
 
-    def action_fetch_history(self):
-        """Do now what is done every night."""
-        self.check_access('write')
-        self.env.ref('crm_telephony.ir_cron_fetch_history').sudo()._trigger()
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'message': self.env._(
-                    "The comparison starts now; its result will stand on this form."
-                ),
-                'type': 'info',
-            },
-        }
-
     def _import(self, client):
         new_extensions, new_numbers = [], []
         if client.can('extensions'):
             have = {
                 *self.extension_ids.mapped('number'),
                 *self._settings().trunks,
-                *(one.extension for one in self._strangers() if one.is_trunk),
+                *(one['extension'] for one in self.strangers or () if one['is_trunk']),
             }
             users = {
                 user.name.casefold(): user.id
@@ -206,68 +177,6 @@ class TelephonyAccount(models.Model):
             },
         }
 
-    # === HISTORY: WHAT WAS LOST ON THE WAY IS FOUND AGAIN === #
-
-    @api.model
-    def _cron_fetch_history(self):
-        """Compare each PBX's own statistics with the log. Its rows enter as events like any
-        other."""
-        accounts = self.search([]).filtered(lambda account: account._is_ready('history'))
-        self.env['ir.cron']._commit_progress(remaining=len(accounts))
-        for account in accounts:
-            end = fields.Datetime.now() - HISTORY_DELAY
-            start = (account.history_until or end - timedelta(days=1)) - HISTORY_OVERLAP
-            account._fetch_history(start, end)
-            if not self.env['ir.cron']._commit_progress(1):
-                return
-
-    def _fetch_history(self, start, end):
-        """Read back the calls between two times (naive UTC) and file what is new in them.
-        Commits."""
-        self.ensure_one()
-        event_model, rows, error = self.env['telephony.event'], [], None
-        try:
-            for payload in self._client('history').history(
-                start.replace(tzinfo=timezone.utc),
-                end.replace(tzinfo=timezone.utc),
-            ):
-                rows.append(event_model._row(self, payload))  # what came before an error is kept
-        except Exception as complaint:
-            if not isinstance(complaint, (ProviderError, UserError)):
-                _logger.exception("telephony account %s: its history cannot be read", self.id)
-            error = complaint
-        # the conversation took minutes: what follows needs a fresh view of the database
-        self.env['ir.cron']._commit_progress()
-        self.env.invalidate_all()
-        refs = {row.call_ref for row in rows if row.call_ref}
-        known = self.env['telephony.call'].search_count(
-            [('account_id', '=', self.id), ('external_id', 'in', list(refs))]
-        )
-        event_model._store(self, rows, fields.Datetime.now())
-        message = _lt(
-            "PBX %(there)s, Odoo %(here)s, fetched %(new)s",
-            there=len(refs),
-            here=known,
-            new=len(refs) - known,
-        )
-        values = {
-            'history_message': _lt(
-                "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)
-            )
-            if error
-            else message
-        }
-        if not error:
-            values['history_until'] = max(end, self.history_until or end)
-            values.update(
-                self._answered(), **({'state_message': False} if self.state == 'error' else {})
-            )
-        elif not getattr(error, 'retryable', False):
-            values.update(state='error', error_in='history', state_message=in_words(error))
-        self.write(values)
-        self.env['ir.cron']._commit_progress()
-        event_model._process(self)
-
     # === COMMANDS: WHAT THE PBX IS TOLD === #
 
     def _dial(self, extension, number):
@@ -278,40 +187,12 @@ class TelephonyAccount(models.Model):
         """
         return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
-    def _hang_up(self, call):
-        phone = self.env.user._telephony_phones().filtered(lambda one: one.account_id == self)[:1]
-        return self._command('hang_up', self._command_ref(call), phone.number or '')
-
-    def _transfer(self, call, extension, attended=False):
-        return self._command('transfer', self._command_ref(call), extension.number, attended)
-
     def _transfer_kinds(self):
         """How calls can be passed on: some of 'blind' and 'attended'."""
         self.ensure_one()
         if not self._is_ready('transfer'):
             return []
         return ['blind', 'attended'] if clients[self.provider].asks_first else ['blind']
-
-    def _phone_states(self):
-        """Phone → 'talking' or 'ringing', of the phones of this PBX that are not free."""
-        self.ensure_one()
-        calls = self.env['telephony.call'].sudo()
-        calls = calls.search(calls._live_domain() & Domain('account_id', '=', self.id))
-        states = {}
-        for call in calls:
-            legs = call.leg_ids._running()
-            phones = {leg.extension: leg.answered_at for leg in legs}
-            if call.direction != 'inbound' and call.extension and not legs.filtered('answered_at'):
-                phones[call.extension] = call.answered_at
-            for phone, talks in phones.items():
-                if talks or phone not in states:
-                    states[phone] = 'talking' if talks else 'ringing'
-        return states
-
-    def _command_ref(self, call):
-        """What the PBX's commands call this running call."""
-        stored = self.env['telephony.event'].sudo()._stored(call.sudo().event_ids.sorted('id'))
-        return self._adapter().command_ref(stored, self._settings()) or call.external_id
 
     def _command(self, capability, *args):
         client = self._client(capability)
