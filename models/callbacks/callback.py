@@ -8,8 +8,9 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools import turns
 from ...tools.words import Name, _lt
-from ..calls.call import CONCURRENCY_ERRORS, changes, labels
+from ..calls.call import changes, labels
 from ..core.words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)
@@ -715,13 +716,8 @@ class TelephonyCallback(models.Model):
             ],
             limit=limit,
         ):
-            try:
-                with self.env.cr.savepoint():
-                    callback._plan_activity()
-            except CONCURRENCY_ERRORS:
-                raise
-            except Exception:
-                _logger.exception("callback %s got no activity", callback.id)
+            with turns.isolated(self.env.cr, _logger, "callback %s got no activity", callback.id):
+                callback._plan_activity()
 
     # === CLOSING === #
 

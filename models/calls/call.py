@@ -2,7 +2,6 @@ import re
 from datetime import timedelta
 
 from markupsafe import Markup
-from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError
@@ -29,8 +28,6 @@ LOST_OUTCOMES = ('missed', 'abandoned')
 MOST_ON_SCREEN = 100
 # Pauses before what failed by our own fault is tried again; after the last one only a person can.
 RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
-# Somebody else wrote at the same time: nothing is wrong, try again.
-CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 # What a person may change on a call; everything else is the PBX's word.
 EDITABLE = {'partner_id', 'lead_id', 'note', 'disposition_id'}
 

@@ -1,8 +1,6 @@
 import logging
 import re
 import secrets
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,9 +9,8 @@ from urllib.parse import urlsplit
 
 from psycopg2.errors import QueryCanceled
 
-from odoo import SUPERUSER_ID, api, fields, models, tools
+from odoo import api, fields, models, tools
 from odoo.fields import Domain
-from odoo.modules.registry import Registry
 from odoo.tools import SQL
 
 from odoo.addons.base.models.res_partner import _tz_get
@@ -29,6 +26,7 @@ from ...providers.base import (
     WebhookRequest,
 )
 from ...providers.numbers import normalise, to_e164
+from ...tools import turns
 from ...tools.reach import is_encrypted, reach_of
 from ...tools.words import _lt, dump
 from ..core.other_side import name_in
@@ -66,26 +64,8 @@ class Directory(NamedTuple):
     sharers: Mapping[str, tuple[int, ...]]  # phone → all who use it
 
 
-class _Refusals:
-    """Refused deliveries that are not yet written, by (database, account id)."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._counts = defaultdict(int)
-        self._written = {}
-
-    def add(self, key):
-        """Count one; the number to write now, or 0."""
-        now = time.monotonic()
-        with self._lock:
-            self._counts[key] += 1
-            if now - self._written.get(key, -REFUSAL_WRITE_INTERVAL) < REFUSAL_WRITE_INTERVAL:
-                return 0
-            self._written[key] = now
-            return self._counts.pop(key)
-
-
-_refusals = _Refusals()
+# Refused deliveries that are not yet written, by (database, account id).
+_refusals = turns.Tally(REFUSAL_WRITE_INTERVAL)
 
 
 class TelephonyAccount(models.Model):
@@ -677,8 +657,7 @@ class TelephonyAccount(models.Model):
     def _file_in_new_transaction(database, account_id):
         """Make calls of what is pending in the inbox of an account. Whatever goes wrong here, the
         events are safe and the scheduled action finds them."""
-        with Registry(database).cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {})
+        with turns.begun(database) as env:
             env['telephony.event']._process(env['telephony.account'].browse(account_id))
 
     def _count_refusal(self, reason):
