@@ -96,6 +96,28 @@ class TestArchitecture(BaseCase):
                         found.append(f'{path.relative_to(ROOT)}:{number}: {match[0]}')
         self.assertEqual(found, [])
 
+    def test_concurrency_has_one_room(self):
+        """Nobody else knows PostgreSQL's errors for it, locks by number, or starts a thread.
+
+        Adapters are not asked: they know neither the database nor tools/.
+        """
+        named = re.compile(
+            r'PG_CONCURRENCY|SerializationFailure|DeadlockDetected|LockNotAvailable|OperationalError'
+            r'|advisory_|\bthreading\b|_thread\b|concurrent\.futures'
+        )
+        files = [
+            path
+            for folder in ('models', 'controllers', 'wizards')
+            for path in sorted((ROOT / folder).rglob('*.py'))
+        ]
+        self.assertTrue(files)
+        found = []
+        for path in (*files, ROOT / 'hooks.py'):
+            for number, line in enumerate(path.read_text('utf-8').splitlines(), 1):
+                if match := named.search(line):
+                    found.append(f'{path.relative_to(ROOT)}:{number}: {match[0]}')
+        self.assertEqual(found, [])
+
     def test_every_test_file_runs(self):
         """Odoo runs what tests/__init__.py imports, and is silent about the rest."""
         imported = set(imports(ROOT / 'tests' / '__init__.py'))

@@ -5,9 +5,9 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools import turns
 from ...tools.clocks import clock
 from ...tools.records import label_of
-from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.working_hours import Openings
 from ..calls.call import OUTCOMES
 from .callback import CLOSED_BY_CALL
@@ -18,8 +18,6 @@ LOST_AGAIN_DAYS = 30
 # Upper ends (working minutes) of the groups by which the board tells how fast debts were made good.
 SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
 SYSTRAY_LIMIT = 8
-# Space of the advisory locks that let one person take a callback at a time.
-LOCK_SPACE = 0x74656C62
 EPOCH = datetime(1970, 1, 1)
 # Of the ways to close a callback, those in which the customer was talked to.
 TALKED = tuple(CLOSED_BY_CALL.values())
@@ -450,21 +448,12 @@ class TelephonyCallback(models.Model):
         :raise UserError: somebody was faster
         """
         self.check_access('write')
-        if not all(
-            is_free
-            for (is_free,) in self.env.execute_query(
-                SQL(
-                    "SELECT pg_try_advisory_xact_lock(%s, id) FROM unnest(%s) AS id",
-                    LOCK_SPACE,
-                    self.ids,
-                )
-            )
-        ):
+        if len(turns.claimed(self.env.cr, turns.Lock.TAKING, self.ids)) < len(self):
             raise UserError(self.env._("This callback is being taken at this very moment."))
         self._check_free()
         # somebody may have taken it since this transaction began
-        with self.env.registry.cursor() as cr:
-            self.with_env(self.env(cr=cr)).exists()._check_free()
+        with turns.beside(self.env) as env:
+            self.with_env(env).exists()._check_free()
 
     def _check_free(self):
         for callback in self.sudo():
@@ -493,14 +482,7 @@ class TelephonyCallback(models.Model):
     def _take_at_once(self):
         """In a transaction of its own: were this one repeated because somebody else writes at the
         same moment, the PBX would be asked again."""
-        for attempt in range(3):
-            try:
-                with self.env.registry.cursor() as cr:
-                    self.with_env(self.env(cr=cr))._take()
-                break
-            except CONCURRENCY_ERRORS:
-                if attempt == 2:
-                    raise
+        turns.done_beside(self.env, lambda env: self.with_env(env)._take())
         self.invalidate_recordset()
 
     def _take(self):

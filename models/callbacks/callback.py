@@ -8,8 +8,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools import turns
 from ...tools.records import changes, labels
-from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.words import Name, _lt
 from ..core.words_field import WordsField, told
 
@@ -698,13 +698,8 @@ class TelephonyCallback(models.Model):
             ],
             limit=limit,
         ):
-            try:
-                with self.env.cr.savepoint():
-                    callback._plan_activity()
-            except CONCURRENCY_ERRORS:
-                raise
-            except Exception:
-                _logger.exception("callback %s got no activity", callback.id)
+            with turns.isolated(self.env.cr, _logger, "callback %s got no activity", callback.id):
+                callback._plan_activity()
 
     # === CLOSING === #
 

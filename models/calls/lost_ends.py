@@ -1,13 +1,9 @@
-import logging
-
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ...tools.turns import CONCURRENCY_ERRORS
-from ..inbox.event import LOCK_SPACE, LOST
-
-_logger = logging.getLogger(__name__)
+from ...tools import turns
+from ..inbox.event import LOST
 
 
 class TelephonyEvent(models.Model):
@@ -30,16 +26,13 @@ class TelephonyEvent(models.Model):
         closed = 0
         for account, lost in calls.grouped('account_id').items():
             # whoever files its calls now may be ending some of them: the next turn
-            if self._lock(account):
-                try:
+            with (
+                turns.held(self.env, turns.Lock.FILING, account.id) as is_ours,
+                turns.gives_way(self.env),  # somebody has settled one of them meanwhile
+            ):
+                if is_ours:
                     closed += self._close_lost(account, lost)
                     self.env.cr.commit()  # pylint: disable=invalid-commit
-                except CONCURRENCY_ERRORS:  # somebody has settled one of them meanwhile
-                    _logger.info(
-                        "telephony account %s: closing calls without an end has to wait", account.id
-                    )
-                finally:
-                    self._unlock(account)
         self.env['ir.cron']._commit_progress(closed)
 
     @api.model
@@ -50,10 +43,7 @@ class TelephonyEvent(models.Model):
         :raise UserError: somebody files calls of the PBX
         """
         for account, lost in calls.filtered('account_id').grouped('account_id').items():
-            [(locked,)] = self.env.execute_query(
-                SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_SPACE, account.id)
-            )
-            if not locked:
+            if not turns.claimed(self.env.cr, turns.Lock.FILING, account.ids):
                 raise UserError(
                     self.env._("The PBX tells of calls at this very moment: try again.")
                 )

@@ -5,8 +5,6 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import NamedTuple
 
-from psycopg2.errors import SerializationFailure
-
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.fields import Domain
 from odoo.modules.registry import Registry
@@ -23,11 +21,10 @@ from ...providers.base import (
     storable,
 )
 from ...providers.reading import read_call
-from ...tools import words
+from ...tools import turns, words
 from ...tools.clocks import next_try
 from ...tools.records import changes
 from ...tools.settings import setting
-from ...tools.turns import CONCURRENCY_ERRORS
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words
 
@@ -46,7 +43,6 @@ ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
 # What no delivery has brought: our own, and what was read back from the PBX's statistics.
 NOT_DELIVERED = (*OURS, 'history')
-LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
 
@@ -207,16 +203,9 @@ class TelephonyEvent(models.Model):
         :raise Refused: the adapter does not want it kept
         """
         rows = self._rows(account, request)
-        for last in (False, False, True):
-            try:
-                return self._store(account, rows, fields.Datetime.now())
-            except SerializationFailure:
-                # Since this transaction began another one has stored the same event, or changed the
-                # account that the row points to. Nothing was written before: a new snapshot,
-                # without the pause of Odoo's own retry.
-                if last:
-                    raise
-                self.env.cr.rollback()
+        # since this transaction began another one may have stored the same event, or changed the
+        # account that the row points to
+        turns.retried(self.env.cr, lambda: self._store(account, rows, fields.Datetime.now()))
 
     @api.model
     def _rows(self, account, request):
@@ -277,10 +266,7 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _store(self, account, rows, received_at):
-        """Append rows whose key is new.
-
-        :raise SerializationFailure: another transaction is in the way
-        """
+        """Append rows whose key is new."""
         if not rows:
             return
         self.env.cr.execute(
@@ -363,12 +349,10 @@ class TelephonyEvent(models.Model):
         """
         for account in accounts:
             # whoever asks has seen something pending: a caller waits for the card
-            while self._lock(account):
+            while True:
                 begin = time.monotonic()
-                try:
-                    progress = self._process_batch(account)
-                finally:
-                    self._unlock(account)
+                with turns.held(self.env, turns.Lock.FILING, account.id) as is_ours:
+                    progress = is_ours and self._process_batch(account)
                 if not progress or not (pending := self._next_pending(account)):
                     break
                 if len(pending) < BATCH:
@@ -471,70 +455,50 @@ class TelephonyEvent(models.Model):
             shared[ref] = shared.get(ref, self) | by_ref[other]
         return events, shared
 
-    def _lock(self, account):
-        """Become the one who files the calls of this account. The lock is the session's: it
-        outlives commits, and the new transaction that starts after it sees all that the one before
-        has done."""
-        self.env.cr.execute(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_SPACE, account.id))
-        locked = self.env.cr.fetchone()[0]
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        self.env.invalidate_all()
-        return locked
-
-    def _unlock(self, account):
-        self.env.cr.rollback()
-        self.env.cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, account.id))
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        self.env.invalidate_all()
-
     def _process_batch(self, account):
-        """File one batch and commit; False when somebody else's writes were in the way: the next
-        run tries again."""
-        for _attempt in range(3):
-            try:
-                events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
-                refs, folded = list(dict.fromkeys(events.mapped('call_ref'))), {}
-                try:
-                    folded = self._file(account, *self._with_sharers(account, events))
-                    self.env.flush_all()
-                except CONCURRENCY_ERRORS:
-                    raise
-                except Exception:  # noqa: BLE001 - one bad call must not hold up the others: find it
-                    self.env.cr.rollback()  # nothing else was written in this transaction
-                    self.env.invalidate_all()
-                    for ref in refs:
-                        folded |= self._file_alone(account, ref)
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-                self._after_committed(account, folded)
-                return bool(refs)
-            except CONCURRENCY_ERRORS as error:
-                _logger.info(
-                    "filing calls of telephony account %s: %s, again",
-                    account.id,
-                    type(error).__name__,
-                )
-                self.env.cr.rollback()
-                self.env.invalidate_all()
+        """File one batch and commit.
+
+        :return: whether there was one; False too when somebody else's writes were in the way: the
+            next run tries again
+        """
+        with turns.gives_way(self.env):
+            refs, folded = turns.retried(self.env.cr, lambda: self._file_batch(account))
+            self._after_committed(account, folded)
+            return bool(refs)
         return False
 
+    def _file_batch(self, account):
+        """:return: the references of the calls, and what `_file` gives"""
+        events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
+        refs, folded = list(dict.fromkeys(events.mapped('call_ref'))), {}
+        with turns.isolated(self.env.cr, whole=True) as trial:
+            folded = self._file(account, *self._with_sharers(account, events))
+            self.env.flush_all()
+        if trial.error:  # one bad call must not hold up the others: find it
+            for ref in refs:
+                folded |= self._file_alone(account, ref)
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        return refs, folded
+
     def _file_alone(self, account, ref):
-        try:
-            with self.env.cr.savepoint():
-                return self._file(
-                    account, *self._with_sharers(account, self._events_of(account, [ref]))
-                )
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception as error:
-            _logger.exception("telephony account %s: call %s cannot be filed", account.id, ref)
-            self.search(
-                [
-                    ('account_id', '=', account.id),
-                    ('call_ref', '=', ref),
-                    ('state', '=', 'pending'),
-                ]
-            )._fail(error, retry=True)
-            return {}
+        with turns.isolated(
+            self.env.cr,
+            _logger,
+            "telephony account %s: call %s cannot be filed",
+            account.id,
+            ref,
+        ) as trial:
+            return self._file(
+                account, *self._with_sharers(account, self._events_of(account, [ref]))
+            )
+        self.search(
+            [
+                ('account_id', '=', account.id),
+                ('call_ref', '=', ref),
+                ('state', '=', 'pending'),
+            ]
+        )._fail(trial.error, retry=True)
+        return {}
 
     def _file(self, account, events, shared):
         """Compute calls anew from all their events.

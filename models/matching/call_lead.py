@@ -5,7 +5,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, clean_context
 
-from ...tools.turns import CONCURRENCY_ERRORS
+from ...tools import turns
 from ...tools.words import _lt
 
 _logger = logging.getLogger(__name__)
@@ -29,19 +29,16 @@ class TelephonyCall(models.Model):
     def _make_leads_while_ringing(self):
         """For the numbers whose policy is a lead at once. A call that fails here is tried again
         when it has ended, and says so then."""
-        for call in self.search(
-            [('state', '!=', 'ended'), ('direction', '=', 'inbound'), ('lead_id', '=', False)]
-        ):
-            try:
-                with self.env.cr.savepoint():
+        with turns.gives_way(self.env):
+            for call in self.search(
+                [('state', '!=', 'ended'), ('direction', '=', 'inbound'), ('lead_id', '=', False)]
+            ):
+                with turns.isolated(
+                    self.env.cr, _logger, "no lead could be made of call %s", call.id
+                ):
                     if call._wants_lead():
                         call._create_lead()
-            except CONCURRENCY_ERRORS:
-                self.env.cr.rollback()
-                return
-            except Exception:
-                _logger.exception("no lead could be made of call %s", call.id)
-        self.env['ir.cron']._commit_progress(0)
+            self.env['ir.cron']._commit_progress(0)
 
     def _create_wanted_leads(self):
         """For ended calls whose number's policy is a deal."""

@@ -4,19 +4,16 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from psycopg2.errors import SerializationFailure
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.numbers import numbers_in, pretty
+from ...tools import turns
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words
 
-# Space of the advisory locks that let one user place one call at a time.
-LOCK_SPACE = 0x74656C64
 # A PBX has answered our request after this long, or never will (seconds).
 ASKING = 30
 # A second click on the same number so soon after the PBX has accepted it is the first one again
@@ -295,34 +292,30 @@ class TelephonyDial(models.Model):
         :return: the id, or False where this click was made already
         :raise UserError: the user's phone is just being called for another number
         """
-        with self.env.registry.cursor() as cr:
-            # the session's lock, and then a new transaction: one that had waited for the lock would
-            # not see the other click
-            cr.execute(SQL("SELECT pg_advisory_lock(%s, %s)", LOCK_SPACE, values['user_id']))
-            cr.commit()  # pylint: disable=invalid-commit
-            try:
-                dial_model = self.with_env(self.env(cr=cr)).sudo()
-                cr.execute(
-                    SQL(
-                        """ SELECT number FROM telephony_dial
-                         WHERE user_id = %(user)s AND asked_at > %(now)s - %(asking)s * interval '1 second' AND (
-                               state = 'asked'
-                            OR state = 'accepted' AND number = %(number)s
-                               AND write_date > %(now)s - %(same)s * interval '1 second')
-                      ORDER BY id DESC LIMIT 1 """,
-                        user=values['user_id'],
-                        number=values['number'],
-                        now=fields.Datetime.now(),
-                        asking=ASKING,
-                        same=SAME_CLICK,
-                    )
+        # one click of a user after the other: each sees what became of the one before
+        with (
+            turns.beside(self.env) as env,
+            turns.held(env, turns.Lock.DIALING, values['user_id'], wait=True),
+        ):
+            dial_model = self.with_env(env).sudo()
+            env.cr.execute(
+                SQL(
+                    """ SELECT number FROM telephony_dial
+                     WHERE user_id = %(user)s AND asked_at > %(now)s - %(asking)s * interval '1 second' AND (
+                           state = 'asked'
+                        OR state = 'accepted' AND number = %(number)s
+                           AND write_date > %(now)s - %(same)s * interval '1 second')
+                  ORDER BY id DESC LIMIT 1 """,
+                    user=values['user_id'],
+                    number=values['number'],
+                    now=fields.Datetime.now(),
+                    asking=ASKING,
+                    same=SAME_CLICK,
                 )
-                found = cr.fetchone()
-                dial_id = not found and dial_model.create(values).id
-                cr.commit()  # pylint: disable=invalid-commit
-            finally:
-                cr.rollback()
-                cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, values['user_id']))
+            )
+            found = env.cr.fetchone()
+            dial_id = not found and dial_model.create(values).id
+            env.cr.commit()  # pylint: disable=invalid-commit
         if found and found[0] != values['number']:
             raise UserError(
                 self.env._("Your phone is just being called for %(number)s.", number=found[0])
@@ -333,14 +326,9 @@ class TelephonyDial(models.Model):
     def _end(self, dial_id, **values):
         """Write what the PBX answered, in a transaction of its own: the filer may be linking the
         call at this moment."""
-        for attempt in range(3):
-            try:
-                with self.env.registry.cursor() as cr:
-                    self.with_env(self.env(cr=cr)).sudo().browse(dial_id).write(values)
-                return
-            except SerializationFailure:
-                if attempt == 2:
-                    raise
+        turns.done_beside(
+            self.env, lambda env: self.with_env(env).sudo().browse(dial_id).write(values)
+        )
 
     # === LINKING THE CALL === #
 

@@ -3,14 +3,12 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from psycopg2.errors import SerializationFailure
-
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.modules.registry import Registry
 
 from ...providers.base import ProviderError, Question, dump
 from ...providers.clients import clients
+from ...tools import turns
 from ...tools.words import _lt
 from ...tools.worker import Worker
 from ..inbox.event import ROUTED, EventRow
@@ -33,12 +31,8 @@ class Caller(NamedTuple):
 def _send(database, account_id, caller):
     """Send a waiting caller behind filing: a vendor may take seconds to answer and may limit how
     often it is told. What a killed process had not sent yet stays where the PBX has put it."""
-    with Registry(database).cursor() as cr:
-        return (
-            api.Environment(cr, SUPERUSER_ID, {})['telephony.account']
-            .browse(account_id)
-            ._route(caller)
-        )
+    with turns.begun(database) as env:
+        return env['telephony.account'].browse(account_id)._route(caller)
 
 
 router = Worker('telephony.router', _send)
@@ -150,13 +144,10 @@ class TelephonyEvent(models.Model):
             error=None,
             payload=dump({'extension': extension}),
         )
-        try:
-            with self.env.cr.savepoint():
-                self._store(account, [row], fields.Datetime.now())
-                if not self.env.cr.rowcount:
-                    return self.browse()
-        except SerializationFailure:  # another process has done it just now
-            return self.browse()
-        event = self.search([('account_id', '=', account.id), ('dedupe_key', '=', key)])
-        event.call_id = call
-        return event
+        with turns.gives_way(self.env):  # another process has done it just now
+            self._store(account, [row], fields.Datetime.now())
+            if self.env.cr.rowcount:
+                event = self.search([('account_id', '=', account.id), ('dedupe_key', '=', key)])
+                event.call_id = call
+                return event
+        return self.browse()

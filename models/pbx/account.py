@@ -1,9 +1,6 @@
 import logging
 import re
 import secrets
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +14,7 @@ from ...providers import registry
 from ...providers.base import (
     Account,
 )
+from ...tools import turns
 from ...tools.reach import is_encrypted, reach_of
 from ...tools.words import dump
 from ..core.res_company import FILING_FIELDS as COMPANY_FILING_FIELDS
@@ -43,26 +41,8 @@ class Directory(NamedTuple):
     sharers: Mapping[str, tuple[int, ...]]  # phone → all who use it
 
 
-class _Refusals:
-    """Refused deliveries that are not yet written, by (database, account id)."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._counts = defaultdict(int)
-        self._written = {}
-
-    def add(self, key):
-        """Count one; the number to write now, or 0."""
-        now = time.monotonic()
-        with self._lock:
-            self._counts[key] += 1
-            if now - self._written.get(key, -REFUSAL_WRITE_INTERVAL) < REFUSAL_WRITE_INTERVAL:
-                return 0
-            self._written[key] = now
-            return self._counts.pop(key)
-
-
-_refusals = _Refusals()
+# Refused deliveries that are not yet written, by (database, account id).
+_refusals = turns.Tally(REFUSAL_WRITE_INTERVAL)
 
 
 class TelephonyAccount(models.Model):
