@@ -202,6 +202,20 @@ class TelephonyCall(models.Model):
         readonly=True,
         help="A colleague's or an ignored number: nobody to call back.",
     )
+    disposition_id = fields.Many2one(
+        'telephony.disposition',
+        string="Result",
+        index='btree_not_null',
+        ondelete='restrict',
+        help="What came of it, as the employee says.",
+    )
+    acw_seconds = fields.Integer(
+        string="After-call Work (s)",
+        readonly=True,
+        aggregator='avg',
+        help="From the end of the call until its result was saved, at most half an hour. "
+        "Measured only where a result is saved.",
+    )
     note = fields.Text()
     result_line = fields.Char(
         string="Result and Note",
