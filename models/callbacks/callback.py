@@ -420,12 +420,10 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _is_void(self, call):
-        """Nothing is left of what opened the call's callback. A rule that was switched off since
-        does not take it back."""
+        """Nothing is left of what opened the call's callback."""
         if call.is_reached or call.is_excluded or not call.customer_number:
             return True
-        rules = call.effect_ids.filtered(lambda effect: effect.kind == 'callback').rule_id
-        return bool(rules) and not any(rule._fits_outcome(call) for rule in rules)
+        return not self._on_reviewed(call)
 
     @api.model
     def _reached_after(self, calls):
@@ -845,7 +843,7 @@ class TelephonyCallback(models.Model):
             self.origin_call_id.callback_id = False
             origin.callback_id = self
             values['origin_call_id'] = origin.id
-        self.env['telephony.effect'].search([('callback_id', '=', older.id)]).callback_id = self
+        self._before_absorbed(older)
         older.unlink()
         self.write(values)
         self._recount()
@@ -853,25 +851,15 @@ class TelephonyCallback(models.Model):
     def _heir(self):
         """The first loss that joined the callback and still waits for it; or our own attempts, that
         the loss took over."""
-        losses = (
-            self.env['telephony.effect']
-            .search(
-                [
-                    ('callback_id', '=', self.id),
-                    ('kind', '=', 'callback'),
-                    ('state', '=', 'done'),
-                ]
-            )
-            .call_id.filtered(
-                lambda call: call != self.origin_call_id
-                and not call.is_reached
-                and not call.is_excluded
-                and call.customer_number == self.customer_number
-                and (
-                    call.direction == 'inbound'
-                    or self.direction == 'outbound'
-                    or call._moment() < self.origin_call_id._moment()
-                )
+        losses = self._on_losses_asked().filtered(
+            lambda call: call != self.origin_call_id
+            and not call.is_reached
+            and not call.is_excluded
+            and call.customer_number == self.customer_number
+            and (
+                call.direction == 'inbound'
+                or self.direction == 'outbound'
+                or call._moment() < self.origin_call_id._moment()
             )
         )
         return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(
@@ -935,3 +923,15 @@ class TelephonyCallback(models.Model):
 
     def _before_deleted(self):
         """These callbacks are about to be deleted."""
+
+    def _before_absorbed(self, older):
+        """The older callback of the number is about to be deleted: it is the same debt as this."""
+
+    def _on_losses_asked(self):
+        """The calls that have opened or joined this callback; the stage of the rules knows them."""
+        return self.call_ids
+
+    @api.model
+    def _on_reviewed(self, call):
+        """Whether the call that has opened a callback would still open one; said by the rules."""
+        return True

@@ -6,3 +6,4 @@ from . import follow_up
 from . import chatter
 from . import mail_message
 from . import sms_sms
+from . import callback
