@@ -107,6 +107,10 @@ export class CallCard extends Component {
         return !this.isUnknown && Boolean(this.linkedLead || this.partner || this.card.can_open);
     }
 
+    get canAddDeal() {
+        return !this.isUnknown && !this.card.is_hidden && !this.card.leads.length;
+    }
+
     get canCreateContact() {
         const { name, company } = this.state.draft;
         return Boolean(this.call.number || name.trim() || company.trim());
