@@ -166,7 +166,7 @@ export class CallCard extends Component {
     }
 
     quoted(note) {
-        return _t("“%s”", note);
+        return _t("“%(note)s”", { note });
     }
 
     ago(text) {
