@@ -1,9 +1,9 @@
 import { Component } from "@odoo/owl";
-import { RECORDING_FIELDS, RecordingPlayer, recordingsOf } from "@crm_telephony/recording/recording_player";
 import { _t } from "@web/core/l10n/translation";
 import { usePopover } from "@web/core/popover/popover_hook";
 import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { RECORDING_FIELDS, RecordingPlayer, recordingsOf } from "@crm_telephony/recording/recording_player";
 
 /** All recordings of a call, each with its player. The server gives only those that the person may listen to. */
 export class RecordingPlayerField extends Component {
