@@ -7,13 +7,17 @@ const { DateTime } = luxon;
  * The time as it goes on: a component that reads `now` is drawn again every so many milliseconds.
  *
  * @param {number} every
+ * @param {() => void} [onTick] what else is done then, whether or not the page is drawn
  * @returns {{ now: DateTime }}
  */
-export function useNow(every) {
-    const clock = useState({ now: DateTime.now() });
-    const ticking = browser.setInterval(() => (clock.now = DateTime.now()), every);
+export function useNow(every, onTick) {
+    const ticker = useState({ now: DateTime.now() });
+    const ticking = browser.setInterval(() => {
+        ticker.now = DateTime.now();
+        onTick?.();
+    }, every);
     onWillDestroy(() => browser.clearInterval(ticking));
-    return clock;
+    return ticker;
 }
 
 /**

@@ -53,8 +53,7 @@ export class LiveBoard extends Component {
         this.fetchedAt = 0;
         this.trueAt = 0;
         this.isDirty = false;
-        this.ticker = useNow(1_000);
-        useEffect(() => this.tick(), () => [this.ticker.now]);
+        this.ticker = useNow(1_000, () => this.refreshInTime());
 
         const telephony = useService("telephony");
         const stopListening = telephony.onLive(({ company_id: companyId }) => {
@@ -135,7 +134,8 @@ export class LiveBoard extends Component {
         this.refreshSoon();
     }
 
-    tick() {
+    /** At least so often, whatever happens. */
+    refreshInTime() {
         if (Date.now() - this.fetchedAt >= REFRESH) {
             this.refreshSoon();
         }
