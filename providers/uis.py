@@ -25,7 +25,6 @@ from .base import (
     Question,
     Reply,
     SetupBody,
-    SetupFile,
     Stored,
     WebhookRequest,
     _,
@@ -46,8 +45,8 @@ from .base import (
 )
 from .links import link_of
 
-# Events, which are the ends of their addresses, with the title in the account and the variables of
-# the body.
+# Events, which are the ends of their addresses, with the title in the account (which speaks English
+# or Russian) and the variables of the body.
 _LEG = (
     'direction',
     'notification_time',
@@ -59,7 +58,7 @@ _LEG = (
 )
 EVENTS = {
     'inbound': (
-        "Inbound call on a virtual phone number / Входящий звонок на виртуальный номер",
+        _("Inbound call on a virtual phone number"),
         (
             'call_session_id',
             'notification_time',
@@ -69,10 +68,10 @@ EVENTS = {
             'scenario_name',
         ),
     ),
-    'ringing': ("Waiting for the answer / Ожидание ответа", ('call_session_id', 'leg_id', *_LEG)),
-    'talk_started': ("Talk started / Начало разговора", ('call_session_id', 'leg_ids', *_LEG)),
+    'ringing': (_("Waiting for the answer"), ('call_session_id', 'leg_id', *_LEG)),
+    'talk_started': (_("Talk started"), ('call_session_id', 'leg_ids', *_LEG)),
     'call_finished': (
-        "Call finished / Завершение звонка",
+        _("Call finished"),
         (
             'call_session_id',
             'communication_id',
@@ -93,7 +92,7 @@ EVENTS = {
         ),
     ),
     'lost_call': (
-        "Lost call / Потерянный звонок",
+        _("Lost call"),
         (
             'call_session_id',
             'notification_time',
@@ -105,7 +104,7 @@ EVENTS = {
         ),
     ),
     'recording': (
-        "Call recording completed / Записанный разговор",
+        _("Call recording completed"),
         (
             'call_session_id',
             'file_link',
@@ -198,14 +197,6 @@ class Uis(Provider):
             "happens without an answer."
         ),
     )
-
-    def setup_file(self, account: Account) -> SetupFile:
-        """The addresses and bodies to copy into the account."""
-        parts = [
-            f'{one.title}\n{account.webhook_url}{one.suffix}\n{one.body}\n'
-            for one in self.setup_bodies
-        ]
-        return SetupFile('odoo-notifications.txt', '\n'.join(parts))
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
         """UIS signs nothing: who knows the address was let in."""

@@ -18,7 +18,7 @@ class Cast:
     customer: str = '+77015550199'
     line: str = '+77273550101'  # the company's number: called by the customer, or shown to him
     phones: tuple[str, ...] = ('101', '102', '103')
-    queue: str = 'sales'
+    queue: str = 'Отдел продаж'
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from odoo.addons.base.models.res_partner import _tz_get
 from ...providers import registry
 from ...providers.base import (
     Account,
+    SetupFile,
 )
 from ...tools import turns
 from ...tools.reach import is_encrypted, reach_of
@@ -222,7 +223,9 @@ class TelephonyAccount(models.Model):
                 provider.api_secret_label
             )
             account.has_trunks = bool(provider and provider.names_trunks)
-            account.has_setup_file = bool(provider and provider.setup_file(Account()))
+            account.has_setup_file = bool(
+                provider and (provider.setup_bodies or provider.setup_file(Account()))
+            )
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps',
                 {'steps': [_(step) for step in provider.setup_steps] if provider else ()},
@@ -231,10 +234,15 @@ class TelephonyAccount(models.Model):
     @api.depends('webhook_url')
     @api.depends_context('lang')
     def _compute_setup_bodies(self):
+        _ = self.env._
         for account in self:
             provider = registry.get(account.provider)
             account.setup_bodies = [
-                {'title': one.title, 'url': f'{account.webhook_url}{one.suffix}', 'body': one.body}
+                {
+                    'title': _(one.title),
+                    'url': f'{account.webhook_url}{one.suffix}',
+                    'body': one.body,
+                }
                 for one in (provider.setup_bodies if provider else ())
             ]
 
@@ -315,6 +323,9 @@ class TelephonyAccount(models.Model):
         """
         self.ensure_one()
         self.check_access('write')
+        if bodies := self.setup_bodies:
+            parts = ['{title}\n{url}\n{body}\n'.format(**one) for one in bodies]
+            return SetupFile('odoo-notifications.txt', '\n'.join(parts))
         return self._adapter().setup_file(self._settings())
 
     def action_open_base_url(self):

@@ -175,7 +175,6 @@ class TelephonyCall(models.Model):
                         'source': one.source_url,
                     }
                     for one in recordings.get(call, ())
-                    if one.player_url
                 ],
             }
         return lines

@@ -13,6 +13,21 @@ from ..calls.call import LOST_OUTCOMES
 
 # A text that should have gone out longer ago than this only confuses (hours). Nights do not count.
 STALE_HOURS = 13
+# What to do about failures that name none of it.
+NOT_SENT = {
+    'sms_acc': _lt(
+        "Not sent: this database has no account for SMS. Set one up in Settings, under Send SMS, then send the text "
+        "again from the chatter."
+    ),
+    'sms_credit': _lt(
+        "Not sent: the account for SMS has no credit left. Buy some in Settings, under Send SMS, then send the text "
+        "again from the chatter."
+    ),
+    'sms_server': _lt(
+        "Not sent: the SMS gateway cannot be reached, or there is no account for it. Look in Settings, under Send SMS, "
+        "then send the text again from the chatter."
+    ),
+}
 
 
 class TelephonyEffect(models.Model):
@@ -181,24 +196,16 @@ class TelephonyEffect(models.Model):
         for effect in self.search([('sms_uuid', 'in', list(by_uuid))]):
             sms = by_uuid[effect.sms_uuid]
             if sms.state in ('error', 'canceled'):
-                effect.write(
-                    {
-                        'state': 'error',
-                        'note': _lt(
-                            "Not sent: %(reason)s",
-                            reason=Label(
-                                'sms.sms',
-                                *(
-                                    ('failure_type', sms.failure_type)
-                                    if sms.failure_type
-                                    else ('state', sms.state)
-                                ),
-                            ),
-                        ),
-                    }
-                )
+                effect.write({'state': 'error', 'note': self._why_not_sent(sms)})
             elif effect.state == 'error':
                 effect.write({'state': 'done', 'note': sms.body})
+
+    @api.model
+    def _why_not_sent(self, sms):
+        if sms.failure_type in NOT_SENT:
+            return NOT_SENT[sms.failure_type]
+        told = 'failure_type' if sms.failure_type else 'state'
+        return _lt("Not sent: %(reason)s", reason=Label('sms.sms', told, sms[told]))
 
 
 class TelephonyCall(models.Model):

@@ -1,14 +1,14 @@
-import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer_dialog";
-import { usePlaceCall } from "@crm_telephony/call_control/place_call";
-import { formatClock } from "@crm_telephony/clock/clock_field";
-import { ResultForm } from "@crm_telephony/result/result_form";
-import { Component, useEffect, useRef, useState } from "@odoo/owl";
-import { browser } from "@web/core/browser/browser";
+import { Component, useRef, useState } from "@odoo/owl";
 import { useHotkey } from "@web/core/hotkeys/hotkey_hook";
 import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
-import { nameOf, phaseLabel } from "./call_words";
+import { nameOf, phaseLabel } from "@crm_telephony/call_card/call_words";
+import { usePlaceCall } from "@crm_telephony/call_control/place_call";
+import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer_dialog";
+import { formatClock } from "@crm_telephony/clock/clock_field";
+import { useBusy, useNow } from "@crm_telephony/hooks";
+import { ResultForm } from "@crm_telephony/result/result_form";
 
 const ICONS = {
     ringing: "fa-phone",
@@ -32,14 +32,9 @@ export class CallCard extends Component {
         this.dial = usePlaceCall();
         this.root = useRef("root");
         this.call = useState(this.props.call);
-        this.state = useState({ now: Date.now(), isSaving: false, isChoosing: false, draft: { name: "", company: "", ...this.call.caller } });
-        useEffect(
-            () => {
-                const timer = browser.setInterval(() => (this.state.now = Date.now()), 1000);
-                return () => browser.clearInterval(timer);
-            },
-            () => []
-        );
+        this.ticker = useNow(1_000);
+        this.guard = useBusy();
+        this.state = useState({ isChoosing: false, draft: { name: "", company: "", ...this.call.caller } });
         useHotkey("escape", () => this.escape(), { area: () => this.root.el, bypassEditableProtection: true });
     }
 
@@ -78,7 +73,7 @@ export class CallCard extends Component {
     get clock() {
         const { phase, since, talkSeconds } = this.call;
         if (["ringing", "talking"].includes(phase)) {
-            return formatClock(Math.max(Math.floor((this.state.now - since) / 1000), 0));
+            return formatClock(Math.max(Math.floor((this.ticker.now - since) / 1000), 0));
         }
         return phase === "ended" && talkSeconds ? formatClock(talkSeconds) : "";
     }
@@ -105,6 +100,10 @@ export class CallCard extends Component {
     /** A call that rang at his group may be none that he may read. */
     get canOpen() {
         return !this.isUnknown && Boolean(this.linkedLead || this.partner || this.card.can_open);
+    }
+
+    get canAddDeal() {
+        return !this.isUnknown && !this.card.is_hidden && !this.card.leads.length;
     }
 
     get canCreateContact() {
@@ -162,7 +161,7 @@ export class CallCard extends Component {
     }
 
     quoted(note) {
-        return _t("“%s”", note);
+        return _t("“%(note)s”", { note });
     }
 
     ago(text) {
@@ -210,13 +209,10 @@ export class CallCard extends Component {
     }
 
     /** Hang up, or pass it on: what this PBX can be told. */
-    async control(method, ...args) {
-        this.state.isSaving = true;
-        try {
-            await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id], ...args]));
-        } finally {
-            this.state.isSaving = false;
-        }
+    control(method, ...args) {
+        return this.guard.run(async () =>
+            this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id], ...args]))
+        );
     }
 
     /** Straight to the phone of whose customer it is. */
@@ -233,14 +229,11 @@ export class CallCard extends Component {
         return this.save("create_caller", [{ ...this.state.draft, kind }]);
     }
 
-    async save(method, args, kwargs = {}) {
+    save(method, args, kwargs = {}) {
         this.telephony.keep(this.call.id);
-        this.state.isSaving = true;
-        try {
+        return this.guard.run(async () => {
             this.call.card = await this.orm.call("telephony.call", method, [[this.call.id], ...args], kwargs);
-        } finally {
-            this.state.isSaving = false;
-        }
+        });
     }
 
     onNote(ev) {

@@ -7,12 +7,11 @@ import { registry } from "@web/core/registry";
 import { user } from "@web/core/user";
 import { useChildRef, useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
-
-import { usePlaceCall } from "../call_control/place_call";
-import { DIRECTION_ICONS } from "../call_direction/call_direction_field";
-import { DialField } from "../dial_field/dial_field";
-import { dueDecoration, dueText } from "../callback_due/callback_due_field";
-import { formatMinutes } from "../minutes/minutes_field";
+import { usePlaceCall } from "@crm_telephony/call_control/place_call";
+import { DIRECTION_ICONS } from "@crm_telephony/call_direction/call_direction_field";
+import { dueDecoration, dueText } from "@crm_telephony/callback_due/callback_due_field";
+import { DialField } from "@crm_telephony/dial_field/dial_field";
+import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const { DateTime } = luxon;
 

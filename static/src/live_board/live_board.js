@@ -8,8 +8,9 @@ import { user } from "@web/core/user";
 import { useService } from "@web/core/utils/hooks";
 import { ControlPanel } from "@web/search/control_panel/control_panel";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
-import { formatClock } from "../clock/clock_field";
-import { formatMinutes } from "../minutes/minutes_field";
+import { formatClock } from "@crm_telephony/clock/clock_field";
+import { useNow } from "@crm_telephony/hooks";
+import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const { DateTime } = luxon;
 
@@ -44,9 +45,6 @@ export class LiveBoard extends Component {
         this.state = useState({
             board: false,
             failed: false,
-            /** seconds since the board was told */
-            age: 0,
-            now: DateTime.local(),
             /** both stand in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1&team=5 */
             wallboard: Boolean(router.current.wallboard),
             team: Number(router.current.team) || false,
@@ -55,6 +53,7 @@ export class LiveBoard extends Component {
         this.fetchedAt = 0;
         this.trueAt = 0;
         this.isDirty = false;
+        this.ticker = useNow(1_000, () => this.refreshInTime());
 
         const telephony = useService("telephony");
         const stopListening = telephony.onLive(({ company_id: companyId }) => {
@@ -62,11 +61,9 @@ export class LiveBoard extends Component {
                 this.refreshSoon();
             }
         });
-        const ticking = browser.setInterval(() => this.tick(), 1_000);
         onWillStart(() => this.refresh());
         onWillDestroy(() => {
             stopListening();
-            browser.clearInterval(ticking);
             browser.clearTimeout(this.planned);
             this.isGone = true;
         });
@@ -115,7 +112,7 @@ export class LiveBoard extends Component {
                 return;
             }
             this.trueAt = Date.now();
-            Object.assign(this.state, { board, failed: false, age: 0 });
+            Object.assign(this.state, { board, failed: false });
         } catch (error) {
             if (!this.state.board) {
                 throw error; // no right to be here, or a server that does not answer: say so
@@ -137,9 +134,8 @@ export class LiveBoard extends Component {
         this.refreshSoon();
     }
 
-    tick() {
-        this.state.age = Math.round((Date.now() - this.trueAt) / 1_000);
-        this.state.now = DateTime.local();
+    /** At least so often, whatever happens. */
+    refreshInTime() {
         if (Date.now() - this.fetchedAt >= REFRESH) {
             this.refreshSoon();
         }
@@ -248,7 +244,7 @@ export class LiveBoard extends Component {
     }
 
     age(row) {
-        return row.seconds + this.state.age;
+        return row.seconds + Math.max(Math.round((this.ticker.now - this.trueAt) / 1_000), 0);
     }
 
     clock(row) {
@@ -266,11 +262,11 @@ export class LiveBoard extends Component {
 
     /** What every clock on the wall shows, and the day. */
     get time() {
-        return this.state.now.toLocaleString(DateTime.TIME_SIMPLE);
+        return this.ticker.now.toLocaleString(DateTime.TIME_SIMPLE);
     }
 
     get day() {
-        return this.state.now.toLocaleString({ weekday: "long", day: "numeric", month: "long" });
+        return this.ticker.now.toLocaleString({ weekday: "long", day: "numeric", month: "long" });
     }
 
     mayBeDead(call) {
