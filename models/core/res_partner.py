@@ -2,7 +2,6 @@ import re
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL
 
 from ...providers.base import Contact
 from ..calls.call import trigram
@@ -22,6 +21,7 @@ OWNERSHIP = {
 class ResPartner(models.Model):
     _name = 'res.partner'
     _inherit = ['res.partner', 'telephony.calls.mixin', 'telephony.phones.mixin']
+    _telephony_head = 'parent_id'  # a company shows the calls of its people too
 
     # core searches it without an index: at a million contacts a caller would be looked up in 0.4 s
     phone_sanitized = fields.Char(index='btree_not_null')
@@ -97,16 +97,6 @@ class ResPartner(models.Model):
             ._search([('number', '=like', f'{begin}{digits}{end}')])
         )
         return domain | Domain('id', 'in', numbers.subselect('partner_id'))
-
-    def _telephony_family(self):
-        """A company shows the calls of its people too."""
-        return (self | self.with_context(active_test=False).child_ids).ids
-
-    def _telephony_members_sql(self):
-        self.env['res.partner'].flush_model(['parent_id'])
-        return SQL(
-            "SELECT id, parent_id AS head_id FROM res_partner WHERE parent_id IN %s", self._ids
-        )
 
     def _telephony_contact(self):
         """This contact as a PBX shows it."""
