@@ -10,6 +10,9 @@ class TelephonyCallsMixin(models.AbstractModel):
     _name = 'telephony.calls.mixin'
     _description = "Record with phone calls"
 
+    # The field that names the record to which this one's calls count too, if there is one.
+    _telephony_head = None
+
     telephony_call_count = fields.Integer(
         string="Call Count", compute='_compute_telephony_counts', groups='crm_telephony.group_user'
     )
@@ -39,59 +42,55 @@ class TelephonyCallsMixin(models.AbstractModel):
         self.sudo().telephony_check_number = False
         return True
 
-    def _telephony_family(self):
-        """Ids of the records whose calls count as these records'."""
-        return self.ids
-
     def _telephony_members_sql(self):
-        """Other records whose calls count as these records' too, as rows `id`, `head_id`; None
-        where there are none."""
-        return None
+        """Other records whose calls count as these records' too, as rows (id, head_id)."""
+        if not self._telephony_head:
+            return SQL("SELECT NULL::int AS id, NULL::int AS head_id WHERE FALSE")
+        self.env[self._name].flush_model([self._telephony_head])
+        head, table = SQL.identifier(self._telephony_head), SQL.identifier(self._table)
+        return SQL(
+            "SELECT id, %s AS head_id FROM %s WHERE %s = ANY(%s)", head, table, head, self.ids
+        )
 
     def _compute_telephony_counts(self):
-        """One query for the calls of all records, whatever their count, under the reader's own
-        rights."""
         counts, stored = {}, self._origin.filtered('id')
-        if stored:
-            for head, count, missed in self.env.execute_query(
-                SQL(" UNION ALL ").join(stored._telephony_counts_sql())
-            ):
-                before = counts.get(head, (0, 0))
-                counts[head] = before[0] + count, before[1] + missed
-        for record in self:
-            record.telephony_call_count, record.telephony_missed_count = counts.get(
-                record._origin.id, (0, 0)
-            )
+        for owner, head, *found in stored._telephony_counts() if stored else ():
+            for one in {owner, head}:
+                counts[one] = tuple(map(sum, zip(counts.get(one, (0, 0)), found, strict=True)))
+        for (count, missed), records in self.grouped(
+            lambda record: counts.get(record._origin.id, (0, 0))
+        ).items():
+            records.telephony_call_count, records.telephony_missed_count = count, missed
 
-    def _telephony_counts_sql(self):
-        """Queries for (id, calls, lost calls): of the records themselves and of their members. Two,
-        because PostgreSQL would look up one record after the other for both together."""
+    def _telephony_counts(self):
+        """One query for the calls of all these records and their members, whatever their count,
+        under the reader's own rights.
+
+        :return: list of (whose calls, whose member that is, calls, lost calls)
+        """
         calls, field = self.env['telephony.call'], self._fields['telephony_call_ids'].inverse_name
         calls.flush_model([field, 'outcome'])
+        readable = calls._search([])
         owner = SQL.identifier(calls._table, field)
-        counted = SQL(
-            "COUNT(*), COUNT(*) FILTER (WHERE %s IN %s)",
-            SQL.identifier(calls._table, 'outcome'),
-            LOST_OUTCOMES,
-        )
-        own = calls._search([(field, 'in', self.ids)])
-        yield SQL(
-            "(SELECT %s, %s FROM %s WHERE %s GROUP BY 1)",
-            owner,
-            counted,
-            own.from_clause,
-            own.where_clause,
-        )
-        if members := self._telephony_members_sql():
-            theirs = calls._search([(field, '!=', False)])
-            yield SQL(
-                "(SELECT member.head_id, %s FROM %s JOIN (%s) AS member ON member.id = %s WHERE %s GROUP BY 1)",
-                counted,
-                theirs.from_clause,
-                members,
-                owner,
-                theirs.where_clause,
+        return self.env.execute_query(
+            SQL(
+                """ WITH members AS MATERIALIZED (%(members)s)
+                  SELECT owner, (SELECT head_id FROM members WHERE id = owner), calls, lost
+                    FROM (SELECT %(owner)s AS owner, COUNT(*) AS calls,
+                                 COUNT(*) FILTER (WHERE %(outcome)s IN %(lost)s) AS lost
+                            FROM %(calls)s
+                           WHERE %(owner)s = ANY(%(ids)s || ARRAY(SELECT id FROM members))
+                             AND %(readable)s
+                        GROUP BY 1) AS counted """,
+                members=self._telephony_members_sql(),
+                ids=self.ids,
+                owner=owner,
+                outcome=SQL.identifier(calls._table, 'outcome'),
+                lost=LOST_OUTCOMES,
+                calls=readable.from_clause,
+                readable=readable.where_clause or SQL("TRUE"),
             )
+        )
 
     def action_view_telephony_calls(self):
         self.ensure_one()
@@ -99,6 +98,7 @@ class TelephonyCallsMixin(models.AbstractModel):
             'crm_telephony.telephony_call_action'
         )
         field = self._fields['telephony_call_ids'].inverse_name
-        action['domain'] = [(field, 'in', self._telephony_family())]
+        members = self.env.execute_query(self._telephony_members_sql())
+        action['domain'] = [(field, 'in', [self.id, *(member for member, _head in members)])]
         action['context'] = {}
         return action

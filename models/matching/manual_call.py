@@ -84,8 +84,8 @@ class TelephonyCall(models.Model):
     def _correct(self, values):
         """Change a call that was logged by hand; what follows from it is brought up to date."""
         self._check_correctable()
-        call = self.sudo()
+        call, before = self.sudo(), self.sudo().customer_number
         with call._moving_along():
             call._write_changes({**values, 'state': 'ended'})
-        call._recount_customers()
+        call._recount_numbers(call.company_id, {before, call.customer_number})
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
