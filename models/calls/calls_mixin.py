@@ -13,13 +13,10 @@ class TelephonyCallsMixin(models.AbstractModel):
     # The field that names the record to which this one's calls count too, if there is one.
     _telephony_head = None
 
-    telephony_call_count = fields.Integer(
-        string="Call Count", compute='_compute_telephony_counts', groups='crm_telephony.group_user'
-    )
+    # Without `groups`, which Odoo would check once a record: whoever may not see calls reads 0.
+    telephony_call_count = fields.Integer(string="Call Count", compute='_compute_telephony_counts')
     telephony_missed_count = fields.Integer(
-        string="Missed Calls",
-        compute='_compute_telephony_counts',
-        groups='crm_telephony.group_user',
+        string="Missed Calls", compute='_compute_telephony_counts'
     )
 
     telephony_check_number = fields.Char(
@@ -53,10 +50,12 @@ class TelephonyCallsMixin(models.AbstractModel):
         )
 
     def _compute_telephony_counts(self):
+        """The calls of these records and of their members that the reader may see."""
         counts, stored = {}, self._origin.filtered('id')
-        for owner, head, *found in stored._telephony_counts() if stored else ():
-            for one in {owner, head}:
-                counts[one] = tuple(map(sum, zip(counts.get(one, (0, 0)), found, strict=True)))
+        may_see = stored and self.env['telephony.call'].has_access('read')
+        for owner, head, *found in stored._telephony_counts() if may_see else ():
+            for record in {owner, head}:
+                counts[record] = tuple(map(sum, zip(counts.get(record, (0, 0)), found)))
         for (count, missed), records in self.grouped(
             lambda record: counts.get(record._origin.id, (0, 0))
         ).items():
