@@ -40,8 +40,9 @@ class TurnsCase(BaseCase):
 
     @contextmanager
     def transaction(self):
-        """An environment that sees the database as it is now."""
+        """An environment that sees the database as it is now. Whoever waits for ever fails."""
         with self.registry.cursor() as cr:
+            cr.execute("SET lock_timeout = '10s'")
             cr.execute("SELECT 1")
             yield api.Environment(cr, SUPERUSER_ID, {})
 
