@@ -150,7 +150,7 @@ def retried(cr, work: Callable[[], Result], tries: int = 3) -> Result:
             cr.rollback()
             if not left:
                 raise
-            _logger.info("%s: again, %s tries left", type(error).__name__, left)
+            _logger.debug("%s: done again at once", type(error).__name__)
     raise ValueError("no try at all")
 
 
