@@ -10,7 +10,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL, mute_logger
 
-from odoo.addons.crm_telephony.models.matching.call_match import WAITING
+from odoo.addons.crm_telephony.models.matching.call_choice import WAITING
 from odoo.addons.crm_telephony.providers import registry
 
 from .common import CUSTOMER, DID, TelephonyCase
