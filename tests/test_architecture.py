@@ -105,7 +105,7 @@ class TestArchitecture(BaseCase):
     def test_every_adapter_has_samples(self):
         for code in registry:
             with self.subTest(code):
-                files = sorted((ROOT / 'tests' / 'payloads' / code).glob('*.json'))
+                files = sorted((ROOT / 'tests' / 'providers' / code / 'payloads').glob('*.json'))
                 samples = [json.loads(path.read_text('utf-8')) for path in files]
                 self.assertTrue(
                     any(isinstance(sample, dict) and sample.get('expected') for sample in samples)

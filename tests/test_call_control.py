@@ -10,8 +10,8 @@ from odoo.tests import new_test_user
 
 from odoo.addons.bus.models.bus import BusBus
 
+from ..providers import client as clients_base
 from ..providers.base import ProviderError
-from ..providers.clients import base as clients_base
 from .common import CUSTOMER, SECRET, TelephonyCase
 
 

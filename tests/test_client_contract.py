@@ -4,8 +4,7 @@ import re
 from odoo.tests import BaseCase, tagged
 
 from odoo.addons.crm_telephony.providers import registry
-from odoo.addons.crm_telephony.providers.clients import CAPABILITIES, clients
-from odoo.addons.crm_telephony.providers.clients.base import Client
+from odoo.addons.crm_telephony.providers.client import CAPABILITIES, Client, clients
 
 # What each PBX's document says that it offers.
 OFFERED = {

@@ -7,8 +7,8 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 
+from ..providers import client as clients_base
 from ..providers.base import ProviderError
-from ..providers.clients import base as clients_base
 from .common import CUSTOMER, TelephonyCase
 
 

@@ -17,7 +17,7 @@ from odoo.tools import mute_logger
 
 from ..models.calls.call import RETRY_MINUTES
 from ..providers.base import ProviderError, WebhookRequest
-from ..providers.generic import Generic
+from ..providers.generic.adapter import Generic
 from .common import CUSTOMER, DID, SECRET, TelephonyCase, sign
 
 POISON = 'poison'

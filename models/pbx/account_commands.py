@@ -6,8 +6,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
+from ...providers import clients
 from ...providers.base import ProviderError
-from ...providers.clients import clients
 from ...providers.numbers import normalise
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words, told

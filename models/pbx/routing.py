@@ -9,8 +9,8 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 
+from ...providers import clients
 from ...providers.base import ProviderError, Question, dump
-from ...providers.clients import clients
 from ...tools.words import _lt
 from ...tools.worker import Worker
 from ..inbox.event import ROUTED, EventRow
