@@ -19,11 +19,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
 
 from .. import numbers, signing
 from ..base import (
+    UNKNOWN_ARRIVAL,
     Account,
     Answer,
     CallEvent,
@@ -181,7 +182,7 @@ class Asterisk(Provider):
             ),
         )
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """The bridge signs what it posts; the dialplan, which cannot sign, logs in as the control
         user."""
         if _is_lookup(request):
@@ -238,7 +239,7 @@ class Asterisk(Provider):
         ref = ami.call_ref(payload)
         if not ref and USED[kind]:
             raise missing('Linkedid')
-        ami.read(Stored(payload, datetime.now(timezone.utc)))
+        ami.read(Stored(payload, UNKNOWN_ARRIVAL))
         return Identity(
             kind=kind,
             call_ref=ref,

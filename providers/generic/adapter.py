@@ -84,7 +84,7 @@ class Generic(Provider):
             ),
         )
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         signing.require_hmac(request, account.api_secret)
 
     def split(self, request: WebhookRequest) -> list[dict]:

@@ -17,11 +17,10 @@ from itertools import takewhile
 
 from .. import signing
 from ..base import (
-    UNKNOWN_ARRIVAL,
     Account,
     CallEvent,
+    HistoryProvider,
     Identity,
-    Provider,
     ProviderError,
     Refused,
     Reply,
@@ -30,6 +29,7 @@ from ..base import (
     _,
     digest,
     doubt,
+    heard_and_history,
     missing,
     moment_or,
     parse_json,
@@ -110,12 +110,16 @@ FINAL = {'inbound': ('1110', '1170'), 'outbound': ('1120',), 'internal': ('1110'
 SHIFT, SLACK = timedelta(hours=3), timedelta(minutes=20)
 
 
-class MangoOffice(Provider):
+class MangoOffice(HistoryProvider):
     code = 'mango_office'
     label = "Mango Office"
     api_key_label = _("Unique code of your PBX (vpbx_api_key)")
     api_secret_label = _("Key for the signature (vpbx_api_salt)")
     default_api_url = 'https://app.mango-office.ru/vpbx/'
+    no_secret = _(
+        "The unique code or the key for the signature is not entered, so nobody can be let in. Enter both on the "
+        "form of this PBX."
+    )
     recording_hosts = ('.mango-office.ru',)
     setup_steps = (
         _("In the Mango Office account open Integrations → API connector and switch it on."),
@@ -139,16 +143,11 @@ class MangoOffice(Provider):
         empty = request.method == 'POST' and not request.form and not request.body.strip()
         return Reply() if empty else None
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """Mango: sign, the SHA-256 of key, json and salt, where json is the text as it was sent. No
         HMAC."""
-        if not account.api_key or not account.api_secret:
-            raise Refused(
-                _(
-                    "The unique code or the key for the signature is not entered, so nobody can be let in. Enter both on the "
-                    "form of this PBX."
-                )
-            )
+        if not account.api_key:
+            raise Refused(self.no_secret)
         fields = request.fields
         for name in ('vpbx_api_key', 'sign', 'json'):
             if name not in fields:
@@ -173,10 +172,7 @@ class MangoOffice(Provider):
             raise ProviderError(_("In the body, the field json should be a JSON object."))
         return [{'path': request.suffix.strip('/'), 'json': event}]
 
-    def identify(self, payload: Mapping, account: Account) -> Identity:
-        if _is_history(payload):
-            self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
-            return Identity(kind='history', call_ref=_legs_of(payload)[0].ref, key=digest(payload))
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
             result = text_of(_body(payload), 'result') if kind.startswith('result/') else ''
@@ -187,18 +183,17 @@ class MangoOffice(Provider):
             )
             return Identity(kind=kind, call_ref='', key=key, ignored=ignored)
         call_ref = text_of(_body(payload), 'entry_id', required=True)
-        self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
+        self.translate_alone(payload, account)
         return Identity(kind=kind, call_ref=call_ref, key=key)
 
-    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        heard = [one for one in stored if not _is_history(one.payload)]
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        return _legs_of(payload)[0].ref
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
         call, shift = _read(heard, account), _shift(heard)
-        told = {
-            leg
-            for one in stored
-            if _is_history(one.payload)
-            for leg in _legs_of(one.payload, shift)
-        }
+        told = {leg for one in history for leg in _legs_of(one.payload, shift)}
         return _tell(_completed(call, told) if told else call)
 
     def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
@@ -206,7 +201,8 @@ class MangoOffice(Provider):
 
         Mango: commands want the id of a leg, and a transfer the employee who makes it.
         """
-        call = _read([one for one in stored if not _is_history(one.payload)], account)
+        heard, _history = heard_and_history(stored)
+        call = _read(heard, account)
         running = [
             leg[-1]
             for leg in call.legs.values()
@@ -219,7 +215,8 @@ class MangoOffice(Provider):
     def route_ref(self, stored: Sequence[Stored], account: Account) -> str:
         """The leg of the menu or queue. Mango: a leg may be sent elsewhere until somebody has
         answered; whose phone rings already is not disturbed."""
-        call = _read([one for one in stored if not _is_history(one.payload)], account)
+        heard, _history = heard_and_history(stored)
+        call = _read(heard, account)
         if (
             call.summary
             or _direction(call) != 'inbound'
@@ -786,10 +783,6 @@ class Leg:
 
         states = [state(1, self.start, 'Appeared'), state(3, self.finish, 'Disconnected')]
         return states + [state(2, self.answer, 'Connected')] if self.answer else states
-
-
-def _is_history(payload: Mapping) -> bool:
-    return isinstance(payload.get('history'), dict)
 
 
 def _legs_of(payload: Mapping, shift: timedelta = timedelta()) -> list[Leg]:

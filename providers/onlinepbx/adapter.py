@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 
 from .. import numbers
 from ..base import (
     Account,
     CallEvent,
+    HistoryProvider,
     Identity,
-    Provider,
     ProviderError,
     Refused,
     Stored,
@@ -92,7 +92,7 @@ UNKNOWN_CAUSE = ('missed', 'failed')
 _SCHEME = re.compile(r'^\w+://')
 
 
-class OnlinePbx(Provider):
+class OnlinePbx(HistoryProvider):
     code = 'onlinepbx'
     label = "OnlinePBX"
     api_key_label = _("PBX domain (example.onpbx.ru)")
@@ -114,7 +114,7 @@ class OnlinePbx(Provider):
         ),
     )
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """OnlinePBX signs nothing. Who knows the address was let in; another PBX's domain is
         refused."""
         try:
@@ -133,10 +133,7 @@ class OnlinePbx(Provider):
         body = request.content()
         return [body] if body else []
 
-    def identify(self, payload: Mapping, account: Account) -> Identity:
-        if _is_history(payload):
-            self.translate([Stored(payload, datetime.now(timezone.utc))], account)
-            return Identity(kind='history', call_ref=Row.of(payload).ref, key=digest(payload))
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
         event, key = text_of(payload, 'event'), digest(payload)
         uuid, is_call = (
             text_of(payload, 'uuid'),
@@ -148,14 +145,17 @@ class OnlinePbx(Provider):
                 kind=event[:100], call_ref='', key=key, ignored=_("A test of the address.")
             )
         text_of(payload, 'domain')
-        self.translate([Stored(payload, datetime.now(timezone.utc))], account)
+        self.translate_alone(payload, account)
         return Identity(kind=event, call_ref=uuid, key=key)
 
-    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        read = [
-            Hook.of(one.payload, one.received_at) for one in stored if not _is_history(one.payload)
-        ]
-        rows = [Row.of(one.payload) for one in stored if _is_history(one.payload)]
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        return Row.of(payload).ref
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
+        read = [Hook.of(one.payload, one.received_at) for one in heard]
+        rows = [Row.of(one.payload) for one in history]
         last = max(rows, key=lambda row: (row.ended_at, repr(row)), default=None)
         read += _unheard(read, last) if last else []
         read = _with_direction(read, account)
@@ -450,10 +450,6 @@ class Row:
     def answer(self) -> Ring | None:
         answers = [ring for ring in self.rings if ring.answered_at]
         return min(answers, key=lambda ring: (ring.answered_at, repr(ring)), default=None)
-
-
-def _is_history(payload: Mapping) -> bool:
-    return isinstance(payload.get('history'), dict)
 
 
 def _unheard(heard: Sequence[Hook], row: Row) -> list[Hook]:

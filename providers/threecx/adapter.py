@@ -25,8 +25,8 @@ from ..base import (
     Answer,
     CallEvent,
     Contact,
+    HistoryProvider,
     Identity,
-    Provider,
     ProviderError,
     Question,
     Refused,
@@ -90,7 +90,7 @@ _ISO = re.compile(
 _AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}),? +(\d\d?:\d\d:\d\d)(?: *([AP]M))?')
 
 
-class ThreeCX(Provider):
+class ThreeCX(HistoryProvider):
     code = 'threecx'
     label = "3CX"
     api_key_label = _("Client ID")
@@ -112,10 +112,8 @@ class ThreeCX(Provider):
         _("Enter the extensions here, so that calls find their employees."),
     )
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """3CX signs nothing: the template sends `Authorization: Bearer <client secret>`."""
-        if not account.api_secret:
-            raise Refused(signing.NO_SECRET)
         scheme, _space, given = request.headers.get('authorization', '').strip().partition(' ')
         if scheme.lower() != 'bearer' or not given.strip():
             raise signing.no_header("Authorization: Bearer")
@@ -142,10 +140,7 @@ class ThreeCX(Provider):
             return [payload]  # identify tells why
         return _kept(payload, journal)
 
-    def identify(self, payload: Mapping, account: Account) -> Identity:
-        if is_history(payload):
-            ref = _call_ref(_logged(payload, account).journals[0], _window_of(payload))
-            return Identity(kind='history', call_ref=ref, key=digest(payload))
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
         journal = _journal(payload)
         call_ref = _call_ref(journal, payload.get(KEPT_FOR))
         same = {
@@ -157,13 +152,16 @@ class ThreeCX(Provider):
         }
         return Identity(kind=journal.call_type, call_ref=call_ref, key=digest(same))
 
-    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        if not stored:
-            return []
-        heard = [_journal(one.payload) for one in stored if not is_history(one.payload)]
-        logged = [_logged(one.payload, account) for one in stored if is_history(one.payload)]
-        journals = sorted({*heard, *_unheard(heard, logged)}, key=lambda one: one.order)
-        window = _window_of(stored[0].payload)
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        return _call_ref(_logged(payload, account).journals[0], _window_of(payload))
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
+        posted = [_journal(one.payload) for one in heard]
+        logged = [_logged(one.payload, account) for one in history]
+        journals = sorted({*posted, *_unheard(posted, logged)}, key=lambda one: one.order)
+        window = next(_window_of(one.payload) for one in (*heard, *history))
         ref = _call_ref(journals[0], window)
         own = journals if window is None else _begun_in(window, journals)
         if not own:
@@ -518,10 +516,6 @@ class _Logged:
     journals: tuple[_Journal, ...]
     outcome: str = ''
     queue: str = ''
-
-
-def is_history(payload: Mapping) -> bool:
-    return isinstance(payload.get('history'), dict)
 
 
 def log_payloads(

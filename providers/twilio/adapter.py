@@ -26,11 +26,12 @@ from xml.etree import ElementTree
 
 from .. import numbers, signing
 from ..base import (
+    UNKNOWN_ARRIVAL,
     Account,
     Answer,
     CallEvent,
+    HistoryProvider,
     Identity,
-    Provider,
     ProviderError,
     Question,
     Refused,
@@ -148,7 +149,7 @@ _E164 = re.compile(r'\+\d{7,15}')
 _RECORDING_SID = re.compile(r'RE[0-9a-f]{32}', re.IGNORECASE)
 
 
-class Twilio(Provider):
+class Twilio(HistoryProvider):
     code = 'twilio'
     label = "Twilio"
     api_key_label = _("Account SID")
@@ -175,14 +176,12 @@ class Twilio(Provider):
         ),
     )
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """Twilio: header X-Twilio-Signature over the address and the form; over the address alone
         where its query has the SHA-256 of a JSON body. Accounts that sign with a shared key say so
         in a header; its secret stands in for the auth token then. Behind a proxy the address is the
         one that Twilio was given.
         """
-        if not account.api_secret:
-            raise Refused(signing.NO_SECRET)
         given = request.headers.get('x-twilio-signature', '').strip()
         if not given:
             raise signing.no_header("X-Twilio-Signature")
@@ -226,10 +225,7 @@ class Twilio(Provider):
             )
         return [fields]
 
-    def identify(self, payload: Mapping, account: Account) -> Identity:
-        if _is_history(payload):
-            self.translate([Stored(payload, _UNKNOWN)], account)
-            return Identity(kind='history', call_ref=_history_ref(payload), key=digest(payload))
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
             return Identity(kind=kind, call_ref='', key=key, ignored=IGNORED[kind])
@@ -237,11 +233,16 @@ class Twilio(Provider):
         recording = word_of(payload, 'RecordingStatus', RECORDING_STATUS)
         if kind == 'Recording' and recording in ('absent', 'failed', 'deleted'):
             return Identity(kind=kind, call_ref='', key=key, ignored=_("There is no recording."))
-        self.translate([Stored(payload, _UNKNOWN)], account)
+        self.translate_alone(payload, account)
         return Identity(kind=kind, call_ref=ref, key=key)
 
-    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        return _tell(_gather(_completed(stored)), account) if stored else []
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        return _history_ref(payload)
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
+        return _tell(_gather(_completed(heard, history)), account)
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         """Who should get a call that comes in, or that the manager has not taken."""
@@ -269,10 +270,6 @@ class Twilio(Provider):
         if answer.manager and not _is_onward(request):
             phones, then = [answer.manager], TEAM_STEP if phones else END_STEP
         return Reply(_twiml(phones, '', then), content_type=TWIML)
-
-
-# The arrival of a request that is looked at alone, only to see whether it can be understood.
-_UNKNOWN = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
 # --- a request ---------------------------------------------------------------------------------------------------
@@ -542,7 +539,9 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
         doubt('direction')
         ours = numbers.to_e164(parent.caller, account.country) in account.own_numbers
         parent.direction = 'outbound-api' if ours else 'inbound'
-    children = sorted(call.children.values(), key=lambda leg: (_begun(leg) or _UNKNOWN, leg.sid))
+    children = sorted(
+        call.children.values(), key=lambda leg: (_begun(leg) or UNKNOWN_ARRIVAL, leg.sid)
+    )
     direction, employee = _direction(call, children, account)
     is_direct = (
         direction == 'outbound'
@@ -723,10 +722,6 @@ def _refusal(call: _Call, direction: str, others: Sequence[_Leg]) -> str:
 # --- history: rows of the lists of calls and recordings, as the callbacks that would have told the same ---------------
 
 
-def _is_history(payload: Mapping) -> bool:
-    return isinstance(payload.get('history'), dict)
-
-
 def _rows(payload: Mapping, name: str) -> list[Mapping]:
     rows = payload['history'].get(name) or []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -743,43 +738,41 @@ def _history_ref(payload: Mapping) -> str:
     return text_of(parents[0], 'sid', required=True)
 
 
-def _completed(stored: Sequence[Stored]) -> list[Stored]:
+def _completed(heard: Sequence[Stored], history: Sequence[Stored]) -> list[Stored]:
     """What was heard, and what only the lists tell: legs whose end or all of whose life was lost,
     recordings."""
-    live = [one for one in stored if not _is_history(one.payload)]
-    told = [one for one in stored if _is_history(one.payload)]
-    if not told:
-        return live
-    ref = _history_ref(told[0].payload)
-    heard = {text_of(one.payload, 'CallSid') for one in live}
+    if not history:
+        return list(heard)
+    ref = _history_ref(history[0].payload)
+    begun = {text_of(one.payload, 'CallSid') for one in heard}
     over = {
         text_of(one.payload, 'CallSid')
-        for one in live
+        for one in heard
         if _kind(one.payload) == 'Status' and STATUS.get(text_of(one.payload, 'CallStatus'))
     }
-    known = {sid for one in live for sid in _recording_sids(one.payload)}
+    known = {sid for one in heard for sid in _recording_sids(one.payload)}
     rows = {
         text_of(row, 'sid', required=True): row
-        for one in told
+        for one in history
         for row in sorted(_rows(one.payload, 'calls'), key=repr)
     }
     sounds = {
         text_of(row, 'sid', required=True): row
-        for one in told
+        for one in history
         for row in _rows(one.payload, 'recordings')
     }
     payloads = [
         payload
         for sid, row in sorted(rows.items())
         if sid not in over
-        for payload in _callbacks(sid, row, ref, is_heard=sid in heard)
+        for payload in _callbacks(sid, row, ref, is_heard=sid in begun)
     ]
     payloads += [
         _recording_callback(sid, row, ref)
         for sid, row in sorted(sounds.items())
         if sid not in known
     ]
-    return [*live, *(Stored(payload, told[0].received_at) for payload in payloads)]
+    return [*heard, *(Stored(payload, history[0].received_at) for payload in payloads)]
 
 
 def _recording_sids(payload: Mapping) -> list[str]:

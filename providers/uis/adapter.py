@@ -16,11 +16,12 @@ from datetime import datetime, timezone
 
 from .. import numbers
 from ..base import (
+    UNKNOWN_ARRIVAL,
     Account,
     Answer,
     CallEvent,
+    HistoryProvider,
     Identity,
-    Provider,
     ProviderError,
     Question,
     Reply,
@@ -157,7 +158,7 @@ _UNQUOTED = re.compile(rb'([:,\[]\s*)\{\{[^{}"]*\}\}')
 _OFFSET = re.compile(r'(.*\d)\s*([+-]\d\d:?\d\d|Z)$')
 
 
-class Uis(Provider):
+class Uis(HistoryProvider):
     code = 'uis'
     label = "UIS / CoMagic / CallGear / Novofon 2.0"
     api_key_label = _("Login (only where your brand needs one)")
@@ -207,7 +208,7 @@ class Uis(Provider):
         ]
         return SetupFile('odoo-notifications.txt', '\n'.join(parts))
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """UIS signs nothing: who knows the address was let in."""
 
     def split(self, request: WebhookRequest) -> list[dict]:
@@ -216,19 +217,18 @@ class Uis(Provider):
         body = _content(request)
         return [{'path': request.suffix.strip('/'), 'body': body}] if body else []
 
-    def identify(self, payload: Mapping, account: Account) -> Identity:
-        if _is_history(payload):
-            self.translate([Stored(payload, datetime.now(timezone.utc))], account)
-            return Identity(
-                kind='history', call_ref=Session.of(payload, account).ref, key=digest(payload)
-            )
-        one = Notification.of(payload, account, datetime.now(timezone.utc))
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
+        one = Notification.of(payload, account, UNKNOWN_ARRIVAL)
         return Identity(kind=one.name, call_ref=one.ref, key=digest(payload))
 
-    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        heard = [one for one in stored if not _is_history(one.payload)]
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        return Session.of(payload, account).ref
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
         read = [Notification.of(one.payload, account, one.received_at) for one in heard]
-        sessions = [Session.of(one.payload, account) for one in stored if _is_history(one.payload)]
+        sessions = [Session.of(one.payload, account) for one in history]
         if not sessions:
             call = Call.of(read)
             return [event for one in read for event in _tell(one, call)]
@@ -692,10 +692,6 @@ class Session:
             'seconds': None,
         }
         return Notification(name=name, at=at, **{**values, **more})
-
-
-def _is_history(payload: Mapping) -> bool:
-    return isinstance(payload.get('history'), dict)
 
 
 def _own_link(row: Mapping) -> str:

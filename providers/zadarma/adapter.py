@@ -19,8 +19,8 @@ from ..base import (
     Account,
     Answer,
     CallEvent,
+    HistoryProvider,
     Identity,
-    Provider,
     ProviderError,
     Question,
     Refused,
@@ -107,7 +107,7 @@ _STEERABLE = re.compile(r'\d{3}')
 _ECHO = re.compile(r'[A-Za-z0-9._~!*+/=:@-]{1,256}')
 
 
-class Zadarma(Provider):
+class Zadarma(HistoryProvider):
     code = 'zadarma'
     label = "Zadarma"
     api_key_label = _("API key")
@@ -143,14 +143,12 @@ class Zadarma(Provider):
             return Reply("zd_echo is not plain text", status=400)
         return Reply(echo)
 
-    def verify(self, request: WebhookRequest, account: Account) -> None:
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
         """Zadarma: header Signature, HMAC-SHA1 with the API secret.
 
         The PHP SDK and the documentation write base64 of the hex digest, the TypeScript SDK base64
         of the bytes.
         """
-        if not account.api_secret:
-            raise Refused(signing.NO_SECRET)
         given = request.headers.get('signature', '').strip()
         if not given:
             raise signing.no_header("Signature")
@@ -171,20 +169,22 @@ class Zadarma(Provider):
             )
         return [fields]
 
-    def identify(self, payload: Mapping, account: Account) -> Identity:
-        if _is_history(payload):
-            self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
-            return Identity(kind='history', call_ref=_rows(payload)[0].ref, key=digest(payload))
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
         event = text_of(payload, 'event', required=True)
         if event in IGNORED:
             return Identity(kind=event, call_ref='', key=digest(payload), ignored=IGNORED[event])
         if event not in KIND:
             raise unknown_event(event[:100])
-        [translated] = self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
+        [translated] = self.translate_alone(payload, account)
         return Identity(kind=event, call_ref=translated.external_id, key=digest(payload))
 
-    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        stored = _completed(stored, account)
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        return _rows(payload)[0].ref
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
+        stored = _completed(heard, history, account)
         call = _Call.of([one.payload for one in stored], account)
         return _timed([_event(one, call, account, place) for place, one in enumerate(stored)])
 
@@ -420,10 +420,6 @@ class Row:
         return self.disposition == 'answered' and self.seconds > 0
 
 
-def _is_history(payload: Mapping) -> bool:
-    return isinstance(payload.get('history'), dict)
-
-
 def _rows(payload: Mapping) -> list[Row]:
     rows = payload['history'].get('rows')
     if not isinstance(rows, list) or not rows:
@@ -431,14 +427,13 @@ def _rows(payload: Mapping) -> list[Row]:
     return [Row.of(row) for row in rows]
 
 
-def _completed(stored: Sequence[Stored], account: Account) -> list[Stored]:
+def _completed(
+    heard: Sequence[Stored], history: Sequence[Stored], account: Account
+) -> list[Stored]:
     """What was heard, and what only the statistics tell: phones that nobody told of, a lost end,
     recordings."""
-    live = [one for one in stored if not _is_history(one.payload)]
-    rows = {row for one in stored if _is_history(one.payload) for row in _rows(one.payload)}
-    if not rows:
-        return live
-    return live + _unheard(live, sorted(rows, key=repr), account)
+    rows = {row for one in history for row in _rows(one.payload)}
+    return [*heard, *(_unheard(heard, sorted(rows, key=repr), account) if rows else ())]
 
 
 def _unheard(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> list[Stored]:
