@@ -1,16 +1,11 @@
 """One small HTTP client for all PBX APIs: time-outs, bounded retries, the vendor's rate limit,
-masked logs, readable errors.
-
-A capability is a method: what a PBX cannot do is simply not there, and the user interface shows no
-button for it.
-"""
+masked logs, readable errors. What a client may offer is in :mod:`capabilities`."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -23,23 +18,6 @@ from .base import Account, ProviderError, _
 
 _logger = logging.getLogger(__name__)
 
-# What a client may be able to do, with the signature that its method then has.
-CAPABILITIES = MappingProxyType(
-    {
-        'check': "() -> str: log in, and say in one line what answered",
-        'history': "(start, end: aware UTC) -> Iterator[dict]: payloads of ended calls, as the adapter's identify takes them",
-        'recording_url': "(ref, call_ref) -> str: the address of a recording that was announced by name",
-        'open_sound': "(url, allowed_hosts, byte_range) -> Sound: as fetch.open_sound, but the PBX itself is told who asks",
-        'extensions': "() -> list[Extension]: the phones of the PBX",
-        'numbers': "() -> list[Number]: the numbers of the company",
-        'dial': "(extension, number, reference) -> str: ring the employee, then the customer; the PBX's id of the call or ''",
-        'hang_up': "(call_ref, extension='') -> None: of whoever hangs up; two others who talk by then go on talking",
-        'transfer': "(call_ref, extension, attended) -> None",
-        'route': "(route_ref, extension) -> None: send a caller who still waits, "
-        "as the adapter's route_ref names him, to a phone",
-        'set_webhooks': "() -> str: make the PBX post to Account.webhook_url; what was set",
-    }
-)
 TIMEOUT = 15
 # Reads that met a broken connection or a 502-504 are repeated this often; what changes something
 # never is.
@@ -56,22 +34,6 @@ TOO_MANY = 429
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True)
-class Extension:
-    """A phone of the PBX: what events call it, and whose it is there."""
-
-    number: str
-    name: str = ''
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of the company, as the PBX spells it."""
-
-    number: str
-    label: str = ''
-
-
 class Client:
     """A conversation with one PBX. Subclassing with a `code` registers it for the adapter of that
     code."""
@@ -82,6 +44,8 @@ class Client:
     # what has to be entered before the API can be used: field of Account, and its name within a
     # sentence
     needs: tuple[tuple[str, str], ...] = (('api_secret', _("API secret")),)
+    # all of them, as part of the sentence that asks to enter them
+    access = _("the API secret")
     # seconds from one `route` to the next, if the vendor limits them
     route_pause = 0
     # whether `transfer` can ask the colleague before it passes the call on
@@ -102,14 +66,26 @@ class Client:
             self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
 
     @classmethod
-    def can(cls, capability: str) -> bool:
-        return capability in CAPABILITIES and hasattr(cls, capability)
+    def can(cls, capability: type) -> bool:
+        """Whether it has this one of CAPABILITIES."""
+        return issubclass(cls, capability)
 
     @classmethod
     def missing(cls, account: Account) -> str:
         """The name of the first of `needs` that is not entered, '' where all are: no command is
         offered that must fail."""
-        return next((name for field, name in cls.needs if not getattr(account, field)), '')
+        return next((name for field, name in cls.needs if not getattr(account, field).strip()), '')
+
+    def require_access(self) -> None:
+        """:raise ProviderError: one of `needs` is not entered"""
+        if self.missing(self.account):
+            raise ProviderError(
+                _(
+                    "The access to %(pbx)s is not complete: enter %(what)s on its form.",
+                    pbx=self.label,
+                    what=self.access,
+                )
+            )
 
     def request(
         self,
@@ -125,8 +101,9 @@ class Client:
         """One request below the account's API address. The answer's status is not judged here but
         in :meth:`call`.
 
-        :raise ProviderError: the PBX cannot be reached (retryable)
+        :raise ProviderError: the access is not complete, or the PBX cannot be reached (retryable)
         """
+        self.require_access()
         url = self.account.api_url.rstrip('/') + path
         try:
             response = self._session.request(
@@ -220,16 +197,6 @@ class Client:
         return _(
             "%(pbx)s asks to wait: there were too many requests. Try again in some minutes.",
             pbx=self.label,
-        )
-
-    def not_entered(self, what: str) -> ProviderError:
-        """:param what: what is missing on the account, as part of a sentence"""
-        return ProviderError(
-            _(
-                "The access to %(pbx)s is not complete: enter %(what)s on its form.",
-                pbx=self.label,
-                what=what,
-            )
         )
 
     def no_recording_yet(self) -> ProviderError:

@@ -12,7 +12,7 @@ from . import test_call_control
 from . import test_callbacks
 from . import test_calls
 from . import test_chatter
-from . import test_client_contract
+from . import test_provider_contract
 from . import test_commands
 from . import test_debts
 from . import test_demo_pbx
@@ -26,6 +26,7 @@ from . import test_match_score
 from . import test_matcher
 from . import test_nasty_requests
 from . import test_numbers
+from . import test_one_folder
 from . import test_other_side
 from . import test_pop_tours
 from . import test_recordings
@@ -46,7 +47,7 @@ from . import test_webhook
 from . import test_words
 from . import test_worker
 
-# each PBX brings its own tests: those of providers/zadarma are here as test_zadarma_adapter and so on
+# each PBX brings its own tests: test_adapter of providers/x is here as test_x_adapter
 from . import providers
 
 for _module in pkgutil.walk_packages(providers.__path__, f'{providers.__name__}.'):

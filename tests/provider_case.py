@@ -56,12 +56,16 @@ PROPERTY = settings(
 )
 
 
+def evidence_of(code: str) -> Path:
+    """The folder of a PBX's samples and tests."""
+    return Path(import_module(f'{evidence.__name__}.{code}').__file__).parent
+
+
 def scenarios(code: str) -> list[tuple[str, dict]]:
     """The payload files of a provider."""
-    folder = Path(import_module(f'{evidence.__name__}.{code}').__file__).parent
     return [
         (path.stem, json.loads(path.read_text('utf-8')))
-        for path in sorted((folder / 'payloads').glob('*.json'))
+        for path in sorted((evidence_of(code) / 'payloads').glob('*.json'))
     ]
 
 

@@ -8,6 +8,17 @@ from odoo.fields import Domain
 
 from ...providers import clients
 from ...providers.base import ProviderError
+from ...providers.capabilities import (
+    Checks,
+    Dials,
+    HangsUp,
+    ListsExtensions,
+    ListsNumbers,
+    ReadsHistory,
+    SetsWebhooks,
+    Transfers,
+    method_of,
+)
 from ...providers.numbers import normalise
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words, told
@@ -59,10 +70,10 @@ class TelephonyAccount(models.Model):
     @api.depends('provider')
     def _compute_capabilities(self):
         for account in self:
-            account.can_check = account._can('check')
-            account.can_import = account._can('extensions') or account._can('numbers')
-            account.can_set_webhooks = account._can('set_webhooks')
-            account.can_fetch_history = account._can('history')
+            account.can_check = account._can(Checks)
+            account.can_import = account._can(ListsExtensions) or account._can(ListsNumbers)
+            account.can_set_webhooks = account._can(SetsWebhooks)
+            account.can_fetch_history = account._can(ReadsHistory)
 
     @api.depends('provider', 'state', 'answered_at')
     def _compute_api_state(self):
@@ -78,7 +89,9 @@ class TelephonyAccount(models.Model):
     def _is_waiting_for_events(self):
         """Whether an event, and nothing else, shows that all is well: the first one, or one that
         comes though the PBX would not be told where to send it."""
-        return self.state == 'draft' or (self.state == 'error' and self.error_in == 'set_webhooks')
+        return self.state == 'draft' or (
+            self.state == 'error' and self.error_in == method_of(SetsWebhooks)
+        )
 
     def _answered(self):
         """The values of an account whose API has just answered: what it had refused is over.
@@ -117,16 +130,16 @@ class TelephonyAccount(models.Model):
 
     def action_check(self):
         """Log in and say what answered."""
-        return self._told('check', lambda client: client.check())
+        return self._told(Checks, lambda client: client.check())
 
     def action_set_webhooks(self):
         """Let the PBX know our address."""
-        return self._told('set_webhooks', lambda client: client.set_webhooks())
+        return self._told(SetsWebhooks, lambda client: client.set_webhooks())
 
     def action_import(self):
         """Take over the extensions and numbers that the PBX has and we do not."""
         self.check_access('write')
-        capability = 'extensions' if self._can('extensions') else 'numbers'
+        capability = ListsExtensions if self._can(ListsExtensions) else ListsNumbers
         return self._told(capability, self._import)
 
     def action_fetch_history(self):
@@ -146,7 +159,7 @@ class TelephonyAccount(models.Model):
 
     def _import(self, client):
         new_extensions, new_numbers = [], []
-        if client.can('extensions'):
+        if client.can(ListsExtensions):
             have = {
                 *self.extension_ids.mapped('number'),
                 *self._settings().trunks,
@@ -165,7 +178,7 @@ class TelephonyAccount(models.Model):
                 for one in client.extensions()
                 if one.number not in have
             ]
-        if client.can('numbers'):
+        if client.can(ListsNumbers):
             # another PBX of the company may have the same number
             have = set(self.number_ids.mapped('name'))
             new_numbers = [
@@ -194,7 +207,9 @@ class TelephonyAccount(models.Model):
             self.write({**self._answered(), 'state_message': message})
         except ProviderError as error:
             message, kind = in_words(error), 'danger'
-            self.write({'state': 'error', 'error_in': capability, 'state_message': message})
+            self.write(
+                {'state': 'error', 'error_in': method_of(capability), 'state_message': message}
+            )
         return {
             'type': 'ir.actions.client',
             'tag': 'display_notification',
@@ -212,7 +227,7 @@ class TelephonyAccount(models.Model):
     def _cron_fetch_history(self):
         """Compare each PBX's own statistics with the log. Its rows enter as events like any
         other."""
-        accounts = self.search([]).filtered(lambda account: account._is_ready('history'))
+        accounts = self.search([]).filtered(lambda account: account._is_ready(ReadsHistory))
         self.env['ir.cron']._commit_progress(remaining=len(accounts))
         for account in accounts:
             end = fields.Datetime.now() - HISTORY_DELAY
@@ -227,7 +242,7 @@ class TelephonyAccount(models.Model):
         self.ensure_one()
         event_model, rows, error = self.env['telephony.event'], [], None
         try:
-            for payload in self._client('history').history(
+            for payload in self._client(ReadsHistory).history(
                 start.replace(tzinfo=timezone.utc),
                 end.replace(tzinfo=timezone.utc),
             ):
@@ -263,7 +278,9 @@ class TelephonyAccount(models.Model):
                 self._answered(), **({'state_message': False} if self.state == 'error' else {})
             )
         elif not getattr(error, 'retryable', False):
-            values.update(state='error', error_in='history', state_message=in_words(error))
+            values.update(
+                state='error', error_in=method_of(ReadsHistory), state_message=in_words(error)
+            )
         self.write(values)
         self.env['ir.cron']._commit_progress()
         event_model._process(self)
@@ -282,19 +299,19 @@ class TelephonyAccount(models.Model):
         :return: the PBX's id of the call, or '' where it tells none
         :raise UserError: it cannot be done, with the reason
         """
-        return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
+        return self._command(Dials, extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
     def _hang_up(self, call):
         phone = self.env.user._telephony_phones().filtered(lambda one: one.account_id == self)[:1]
-        return self._command('hang_up', self._command_ref(call), phone.number or '')
+        return self._command(HangsUp, self._command_ref(call), phone.number or '')
 
     def _transfer(self, call, extension, attended=False):
-        return self._command('transfer', self._command_ref(call), extension.number, attended)
+        return self._command(Transfers, self._command_ref(call), extension.number, attended)
 
     def _transfer_kinds(self):
         """How calls can be passed on: some of 'blind' and 'attended'."""
         self.ensure_one()
-        if not self._is_ready('transfer'):
+        if not self._is_ready(Transfers):
             return []
         return ['blind', 'attended'] if clients[self.provider].asks_first else ['blind']
 
@@ -324,7 +341,7 @@ class TelephonyAccount(models.Model):
         if why := self._why_not_yet(capability):
             raise UserError(why)
         try:
-            return getattr(client, capability)(*args)
+            return getattr(client, method_of(capability))(*args)
         except ProviderError as error:
             raise UserError(
                 self.env._(
@@ -342,7 +359,7 @@ class TelephonyAccount(models.Model):
             return ''
         _ = self.env._
         values = {'pbx': self.name, 'field': _(missing)}
-        if capability == 'dial':
+        if capability is Dials:
             return _(
                 "%(pbx)s cannot place calls yet: its %(field)s is not entered. Ask your telephony administrator.",
                 **values,

@@ -11,6 +11,7 @@ from odoo.modules.registry import Registry
 
 from ...providers import clients
 from ...providers.base import ProviderError, Question, dump
+from ...providers.capabilities import Routes
 from ...tools.words import _lt
 from ...tools.worker import Worker
 from ..inbox.event import ROUTED, EventRow
@@ -60,7 +61,7 @@ class TelephonyAccount(models.Model):
         client = clients.get(self._provider_code())
         if (
             not client
-            or not client.can('route')
+            or not client.can(Routes)
             or not record
             or record.state != 'ringing'
             or record.direction != 'inbound'
@@ -114,7 +115,7 @@ class TelephonyAccount(models.Model):
                         "Others were sent first, and then it was too late: the caller was left in the queue."
                     )
                 )
-            self._client('route').route(caller.route_ref, extension)
+            self._client(Routes).route(caller.route_ref, extension)
         except Exception as error:
             if not isinstance(error, (ProviderError, UserError)):
                 _logger.exception("telephony account %s: a caller cannot be sent", self.id)

@@ -16,7 +16,8 @@ from requests.auth import HTTPDigestAuth
 
 from .. import inputs, numbers
 from ..base import ProviderError, _, text_of
-from ..client import PASSING, Client, Extension
+from ..capabilities import Extension
+from ..client import PASSING, Client
 from . import ami
 
 ARI, AMI = '/ari', '/arawman'
@@ -43,6 +44,7 @@ class AsteriskClient(Client):
         ('api_secret', _("control user's password")),
         ('api_url', _("API address")),
     )
+    access = _("the API address, the control user and its password")
     # where calls that are passed on go, if not where the phone's own calls begin
     transfer_context = ''
 
@@ -53,7 +55,6 @@ class AsteriskClient(Client):
     # --- the two ways ------------------------------------------------------------------------------------------------
 
     def _ari(self, method: str, path: str, **kwargs):
-        self._require_user()
         return self.call(
             method, ARI + path, auth=(self.account.api_key, self.account.api_secret), **kwargs
         )
@@ -61,7 +62,6 @@ class AsteriskClient(Client):
     def _ami(self, action: str, **headers) -> list[dict]:
         """The messages of the answer; the first says whether it was done. Asterisk answers a
         refusal with 200 too."""
-        self._require_user()
         fields = {name: _one_line(value) for name, value in {'Action': action, **headers}.items()}
         response = self.request('POST', AMI, data=fields, auth=self._digest)
         if not response.ok:
@@ -86,10 +86,6 @@ class AsteriskClient(Client):
         raise ProviderError(
             self._masked(self.refusal(words, '' if words else answers[0]['Response']))
         )
-
-    def _require_user(self) -> None:
-        if not self.account.api_key or not self.account.api_secret:
-            raise self.not_entered(_("the control user and its password"))
 
     def complaint(self, response, body):
         """ARI: `message`, or `error` in a 500 when it could not make a channel."""

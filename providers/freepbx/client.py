@@ -8,7 +8,7 @@ neither is used.
 from __future__ import annotations
 
 from ..asterisk.client import AsteriskClient
-from ..client import Extension
+from ..capabilities import Extension
 from .adapter import TWINS
 
 

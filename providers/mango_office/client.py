@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 from .. import inputs
 from ..base import ProviderError, _, parse_json, text_of
-from ..client import PASSING, Client, Extension, Number
+from ..capabilities import Extension, Number
+from ..client import PASSING, Client
 from .adapter import sign_of
 
 DONE = ('1000',)
@@ -48,12 +49,11 @@ class MangoOfficeClient(Client):
         ('api_key', _("unique code (vpbx_api_key)")),
         ('api_secret', _("signature key (vpbx_api_salt)")),
     )
+    access = _("its unique code and its key for the signature")
     request_pause, result_pause, route_pause = REQUEST_PAUSE, RESULT_PAUSE, ROUTE_PAUSE
 
     def _form(self, content: dict) -> dict:
         """The signed form: what is signed is what is sent, to the byte."""
-        if not self.account.api_key or not self.account.api_secret:
-            raise self.not_entered(_("its unique code and its key for the signature"))
         text = json.dumps(content, separators=(',', ':'), ensure_ascii=False)
         sign = sign_of(self.account.api_key, text, self.account.api_secret)
         return {'vpbx_api_key': self.account.api_key, 'sign': sign, 'json': text}

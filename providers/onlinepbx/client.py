@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from .. import inputs
 from ..base import ProviderError, _, text_of
-from ..client import PASSING, Client, Extension, Number
+from ..capabilities import Extension, Number
+from ..client import PASSING, Client
 
 # What is asked for lies in at most a week, else only the last week of it would come, and nothing
 # would say so.
@@ -59,6 +60,7 @@ class OnlinePbxClient(Client):
     code = 'onlinepbx'
     label = "OnlinePBX"
     needs = (('api_key', _("PBX domain")), ('api_secret', _("API key")))
+    access = _("the PBX domain and its API key")
     pause = PAUSE
 
     def __init__(self, account):
@@ -70,8 +72,6 @@ class OnlinePbxClient(Client):
 
     def _ask(self, path: str, **fields):
         """The `data` of an answer. A pair that has grown old is renewed, once."""
-        if not self._domain or not self.account.api_secret:
-            raise self.not_entered(_("the PBX domain and its API key"))
         pair = self._pair()
         try:
             return self._post(path, fields, pair)

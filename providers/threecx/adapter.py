@@ -53,6 +53,13 @@ CALL_TYPE = {
     'outbound': ('outbound', 'answered'),
     'notanswered': ('outbound', 'no_answer'),
 }
+# The same the other way: direction, whether somebody talked -> call_type.
+TYPE = {
+    ('inbound', True): 'Inbound',
+    ('inbound', False): 'Missed',
+    ('outbound', True): 'Outbound',
+    ('outbound', False): 'Notanswered',
+}
 # The addresses below the webhook's, and what is asked there. Whatever else is posted is a journal.
 DOORS = {'lookup': 'lookup', 'contacts': 'create'}
 JSON = 'application/json; charset=utf-8'
@@ -308,9 +315,8 @@ def _call_type(payload: Mapping, talked: bool) -> str:
     if call_type:
         return call_type
     doubt('direction')
-    if _text(payload, 'direction').lower().startswith('out'):
-        return 'Outbound' if talked else 'Notanswered'
-    return 'Inbound' if talked else 'Missed'
+    out = _text(payload, 'direction').lower().startswith('out')
+    return TYPE['outbound' if out else 'inbound', talked]
 
 
 def _text(payload: Mapping, name: str) -> str:
@@ -597,7 +603,10 @@ def _logged(payload: Mapping, account: Account) -> _Logged:
             for at, row in legs
         )
     )
-    journals = [_leg_journal(number, at, row, started_at) for at, row in phones] or [
+    journals = [
+        _leg_journal('inbound', number, text_of(row, 'DestinationDn'), at, row, started_at)
+        for at, row in phones
+    ] or [
         _Journal(
             call_type='Missed',
             number=number,
@@ -634,8 +643,6 @@ def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: dateti
         raise ProviderError(_("This is a call to no number."))
     answered = next((row for row in rows if _is_talk(row)), None)
     row = answered or first
-    rings = _moment(row, 'StartTime') or started_at
-    taken = rings + _span(row, 'RingingDuration')
     reason = ' '.join(text_of(one, 'Reason') for one in rows)
     outcome = (
         ''
@@ -646,34 +653,27 @@ def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: dateti
         if FAILED.search(reason)
         else ''
     )
-    return _Logged(
-        (
-            _Journal(
-                call_type='Outbound' if answered else 'Notanswered',
-                number=number,
-                agent=text_of(first, 'SourceDn'),
-                started_at=started_at,
-                established_at=taken if answered else None,
-                ended_at=taken + _span(row, 'TalkingDuration'),
-                talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
-                recording_url=_link(text_of(row, 'RecordingUrl')),
-                recording_ref=_recording_id(row),
-            ),
-        ),
-        outcome=outcome,
-    )
+    at, agent = _moment(row, 'StartTime') or started_at, text_of(first, 'SourceDn')
+    return _Logged((_leg_journal('outbound', number, agent, at, row, started_at),), outcome=outcome)
 
 
-def _leg_journal(number: str, at: datetime, row: Mapping, started_at: datetime) -> _Journal:
+def _leg_journal(
+    direction: str, number: str, agent: str, at: datetime, row: Mapping, started_at: datetime
+) -> _Journal:
+    """The journal that would have told of a leg.
+
+    :param at: when the leg began; `started_at` is the call's
+    """
     answered, taken = _is_talk(row), at + _span(row, 'RingingDuration')
+    talk = _span(row, 'TalkingDuration')
     return _Journal(
-        call_type='Inbound' if answered else 'Missed',
+        call_type=TYPE[direction, answered],
         number=number,
-        agent=text_of(row, 'DestinationDn'),
+        agent=agent,
         started_at=started_at,
         established_at=taken if answered else None,
-        ended_at=taken + _span(row, 'TalkingDuration'),
-        talk_seconds=_span(row, 'TalkingDuration').total_seconds() if answered else None,
+        ended_at=taken + talk,
+        talk_seconds=talk.total_seconds() if answered else None,
         recording_url=_link(text_of(row, 'RecordingUrl')),
         recording_ref=_recording_id(row),
     )

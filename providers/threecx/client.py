@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from .. import inputs
 from ..base import ProviderError, _, text_of
-from ..client import PASSING, Client, Extension
+from ..capabilities import Extension
+from ..client import PASSING, Client
 from ..fetch import LoginRefused, OwnServer, Sound, open_sound
 from .adapter import log_payloads
 
@@ -54,6 +55,7 @@ class ThreeCxClient(Client):
         ('api_secret', _("client secret")),
         ('api_url', _("API address")),
     )
+    access = _("the API address, the client ID and its secret")
     asks_first = False
 
     def __init__(self, account):
@@ -69,7 +71,6 @@ class ThreeCxClient(Client):
 
     def _ask(self, method: str, path: str, **kwargs):
         """A request with the token. One that another process has made invalid is renewed, once."""
-        self._require_credentials()
         try:
             return self._authorised(method, path, **kwargs)
         except _Unauthorised:
@@ -78,10 +79,6 @@ class ThreeCxClient(Client):
             return self._authorised(method, path, **kwargs)
         except _Unauthorised as error:
             raise ProviderError(error.args[0]) from None
-
-    def _require_credentials(self) -> None:
-        if not self.account.api_url or not self.account.api_key or not self.account.api_secret:
-            raise self.not_entered(_("the API address, the client ID and its secret"))
 
     def _authorised(self, method: str, path: str, **kwargs):
         headers = {'Authorization': f'Bearer {self._valid_token()}', 'Accept': 'application/json'}
@@ -217,7 +214,7 @@ class ThreeCxClient(Client):
         renewed, once. A 3CX without API client (v18) has no token to give."""
         if not self.account.api_key or not OwnServer(self.account.api_url).serves(url):
             return open_sound(url, allowed_hosts, byte_range)
-        self._require_credentials()
+        self.require_access()
         try:
             return open_sound(url, allowed_hosts, byte_range, self._own_server())
         except LoginRefused:

@@ -15,7 +15,8 @@ from email.utils import parsedate_to_datetime
 
 from .. import inputs
 from ..base import ProviderError, _, text_of
-from ..client import PASSING, Client, Number
+from ..capabilities import Number
+from ..client import PASSING, Client
 from ..fetch import OwnServer, Sound, open_sound
 from ..signing import basic
 from .adapter import (
@@ -74,13 +75,12 @@ class TwilioClient(Client):
     code = 'twilio'
     label = "Twilio"
     needs = (('api_key', _("Account SID")), ('api_secret', _("auth token")))
+    access = _("the Account SID and the auth token")
     asks_first = False
 
     def _ask(self, method: str, path: str, **fields) -> dict:
         """A request below the account; lists as values are repeated fields."""
         account = self.account.api_key.strip()
-        if not account or not self.account.api_secret:
-            raise self.not_entered(_("the Account SID and the auth token"))
         path = path if path.startswith(VERSION) else f'{VERSION}/Accounts/{account}{path}'
         sent = {'params': fields} if method == 'GET' else {'data': fields}
         answer = self.call(method, path, auth=(account, self.account.api_secret), **sent)

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta, timezone
 
 from .. import inputs
 from ..base import ProviderError, _, text_of
-from ..client import PASSING, Client, Extension, Number
+from ..capabilities import Extension, Number
+from ..client import PASSING, Client
 
 PATTERN = '%Y-%m-%d %H:%M:%S'
 DATA, CALLS = ('dataapi', '/v2.0'), ('callapi', '/v4.0')
@@ -92,6 +93,7 @@ class _Rpc(Client):
     """One of the two APIs."""
 
     label = "UIS"
+    access = _("the access token")
 
     def __init__(self, account, api):
         host, self._path = api
@@ -115,8 +117,6 @@ class _Rpc(Client):
         return self._ask(method, access_token=self._token, **params)
 
     def _ask(self, method: str, **params) -> dict:
-        if not self.account.api_secret:
-            raise self.not_entered(_("the access token"))
         answer = self.call(
             'POST',
             self._path,

@@ -16,7 +16,8 @@ from requests.adapters import HTTPAdapter
 
 from .. import inputs, numbers, signing
 from ..base import ProviderError, _, text_of
-from ..client import PASSING, Client, Extension, Number
+from ..capabilities import Extension, Number
+from ..client import PASSING, Client
 
 PATTERN = '%Y-%m-%d %H:%M:%S'
 # Statistics: so many rows at a time, and at most a month, whose shortest has 28 days. Only 3
@@ -53,6 +54,7 @@ class ZadarmaClient(Client):
     code = 'zadarma'
     label = "Zadarma"
     needs = (('api_key', _("API key")), ('api_secret', _("API secret")))
+    access = _("the API key and its secret")
     # ids of recordings look like numbers with a fraction, whose last digit may be a zero
     parse_float = str
 
@@ -62,8 +64,6 @@ class ZadarmaClient(Client):
         self._session.mount(account.api_url.rstrip('/') + '/v1/request/', HTTPAdapter())
 
     def _ask(self, method: str, path: str, **params) -> dict:
-        if not self.account.api_key or not self.account.api_secret:
-            raise self.not_entered(_("the API key and its secret"))
         query = query_of({'format': 'json', **params})
         headers = {
             'Authorization': f'{self.account.api_key}:{signature(path, query, self.account.api_secret)}'

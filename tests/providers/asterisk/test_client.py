@@ -2,7 +2,7 @@ import logging
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.client import Extension
+from odoo.addons.crm_telephony.providers.capabilities import Extension
 
 from ...client_case import LOGS, ClientCase
 from ..server import Answer

@@ -5,7 +5,7 @@ from unittest.mock import patch
 from odoo.tests import tagged
 
 from odoo.addons.crm_telephony.providers.base import Stored
-from odoo.addons.crm_telephony.providers.client import Extension, Number
+from odoo.addons.crm_telephony.providers.capabilities import Extension, Number
 from odoo.addons.crm_telephony.providers.mango_office import client as mango_office
 from odoo.addons.crm_telephony.providers.mango_office.adapter import sign_of
 

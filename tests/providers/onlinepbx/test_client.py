@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.client import Extension, Number
+from odoo.addons.crm_telephony.providers.capabilities import Extension, Number
 from odoo.addons.crm_telephony.providers.onlinepbx import client as onlinepbx
 
 from ...client_case import ClientCase, utc

@@ -4,7 +4,7 @@ import logging
 from odoo.tests import tagged
 
 from odoo.addons.crm_telephony.providers.base import ProviderError, WebhookRequest
-from odoo.addons.crm_telephony.providers.client import Extension
+from odoo.addons.crm_telephony.providers.capabilities import Extension
 from odoo.addons.crm_telephony.providers.fold import fold
 from odoo.addons.crm_telephony.providers.threecx import client as threecx
 

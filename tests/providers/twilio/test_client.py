@@ -10,7 +10,7 @@ from odoo.tests import tagged
 
 from odoo.addons.crm_telephony.providers import fetch
 from odoo.addons.crm_telephony.providers.base import ProviderError
-from odoo.addons.crm_telephony.providers.client import Number
+from odoo.addons.crm_telephony.providers.capabilities import Number
 
 from ...client_case import LOGS, ClientCase, utc
 from ...provider_case import form_request

@@ -2,7 +2,8 @@ from datetime import datetime, timedelta
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.client import Extension, Number, clients
+from odoo.addons.crm_telephony.providers.capabilities import Extension, Number
+from odoo.addons.crm_telephony.providers.client import clients
 
 from ...client_case import ClientCase, utc
 from ..server import Answer

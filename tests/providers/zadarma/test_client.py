@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 from odoo.tests import tagged
 
-from odoo.addons.crm_telephony.providers.client import Extension, Number
+from odoo.addons.crm_telephony.providers.capabilities import Extension, Number
 from odoo.addons.crm_telephony.providers.zadarma.client import query_of, signature
 
 from ...client_case import LOGS, ClientCase, utc
