@@ -169,11 +169,10 @@ class TestArchitecture(BaseCase):
             own = {kin.code for kin in type(provider).__mro__ if getattr(kin, 'code', '')}
             for folder in (f'providers/{code}', f'tests/providers/{code}'):
                 for path in files_of(f'{folder}/*.py'):
-                    imported = ' '.join(imports(path))
                     found += [
-                        f'{path.relative_to(ROOT)}: {other}'
-                        for other in set(registry) - own
-                        if re.search(rf'\b{other}\b', imported)
+                        f'{path.relative_to(ROOT)}:{line}'
+                        for line in named(path)
+                        if set(line.split(': ')[1].split()) - own
                     ]
         self.assertEqual(found, [])
 
