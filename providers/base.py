@@ -169,21 +169,17 @@ class Account:
     def to_utc(self, local: datetime) -> datetime:
         """A naive time on the PBX's own clock as aware UTC, with the offset that was in force on
         that day."""
-        try:
-            zone = ZoneInfo(self.timezone or 'UTC')
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ProviderError(
-                _(
-                    "The time zone %(zone)s is not known. Choose another one on the PBX's form.",
-                    zone=self.timezone,
-                )
-            ) from None
-        return local.replace(tzinfo=zone).astimezone(timezone.utc)
+        return local.replace(tzinfo=self._zone).astimezone(timezone.utc)
 
     def to_local(self, moment: datetime) -> datetime:
         """An aware time as the PBX's own clock shows it, naive."""
+        return moment.astimezone(self._zone).replace(tzinfo=None)
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        """:raise ProviderError: it is not known"""
         try:
-            return moment.astimezone(ZoneInfo(self.timezone or 'UTC')).replace(tzinfo=None)
+            return ZoneInfo(self.timezone or 'UTC')
         except (ZoneInfoNotFoundError, ValueError):
             raise ProviderError(
                 _(
