@@ -12,7 +12,7 @@ from odoo.tests import new_test_user
 from odoo.addons.bus.models.bus import BusBus
 from odoo.addons.crm_telephony.models.screen.call_reason import Reason
 
-from ..providers.clients import base as clients_base
+from ..providers import client as clients_base
 from .common import CUSTOMER, DID, TelephonyCase
 from .test_call_control import Pbx
 

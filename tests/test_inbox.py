@@ -16,7 +16,7 @@ from odoo.tests import BaseCase, get_db_name, tagged
 from odoo.tools import mute_logger
 
 from ..providers.base import ProviderError, WebhookRequest
-from ..providers.generic import Generic
+from ..providers.generic.adapter import Generic
 from ..tools import turns
 from ..tools.clocks import RETRY_MINUTES
 from .common import CUSTOMER, DID, SECRET, TelephonyCase, sign

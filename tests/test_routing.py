@@ -11,8 +11,8 @@ from odoo.addons.crm_telephony.models.matching import routing as telephony_route
 from odoo.addons.crm_telephony.models.matching.routing import LONGEST_WAIT, ROUTED, Caller, router
 
 from .common import CUSTOMER, DID, SECRET, TelephonyHttpCase
-from .fakes.mango_office import FakeMangoOffice
-from .fakes.server import Answer
+from .providers.mango_office.fake import FakeMangoOffice
+from .providers.server import Answer
 
 
 class TestRouting(TelephonyHttpCase):

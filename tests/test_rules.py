@@ -12,8 +12,8 @@ from odoo.modules.migration import load_script
 from odoo.tests import Form, new_test_user
 from odoo.tools import convert_file, file_path
 
+from ..providers import client as clients_base
 from ..providers.base import ProviderError
-from ..providers.clients import base as clients_base
 from ..providers.numbers import pretty
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 

@@ -15,8 +15,8 @@ from http.cookiejar import CookieJar
 from zoneinfo import ZoneInfo
 
 from dev.simulate import sound
-from dev.simulate.dialects import Pbx
 from dev.simulate.post import Webhook
+from dev.simulate.providers.dialects import Pbx
 
 MODULE = 'crm_telephony'
 # ir.config_parameter: when the day was begun, and whether it is done

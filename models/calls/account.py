@@ -1,6 +1,8 @@
 from odoo import models
 from odoo.fields import Domain
 
+from ...providers.capabilities import HangsUp, Transfers
+
 
 class TelephonyAccount(models.Model):
     """What a PBX can be told about its running calls."""
@@ -18,10 +20,10 @@ class TelephonyAccount(models.Model):
 
     def _hang_up(self, call):
         phone = self.env.user._telephony_phones().filtered(lambda one: one.account_id == self)[:1]
-        return self._command('hang_up', self._command_ref(call), phone.number or '')
+        return self._command(HangsUp, self._command_ref(call), phone.number or '')
 
     def _transfer(self, call, extension, attended=False):
-        return self._command('transfer', self._command_ref(call), extension.number, attended)
+        return self._command(Transfers, self._command_ref(call), extension.number, attended)
 
     def _phone_states(self):
         """Phone → 'talking' or 'ringing', of the phones of this PBX that are not free."""

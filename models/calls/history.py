@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ...providers.base import ProviderError
+from ...providers.capabilities import ReadsHistory, method_of
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words
 
@@ -48,7 +49,7 @@ class TelephonyAccount(models.Model):
     def _cron_fetch_history(self):
         """Compare each PBX's own statistics with the log. Its rows enter as events like any
         other."""
-        accounts = self.search([]).filtered(lambda account: account._is_ready('history'))
+        accounts = self.search([]).filtered(lambda account: account._is_ready(ReadsHistory))
         self.env['ir.cron']._commit_progress(remaining=len(accounts))
         for account in accounts:
             end = fields.Datetime.now() - HISTORY_DELAY
@@ -63,7 +64,7 @@ class TelephonyAccount(models.Model):
         self.ensure_one()
         event_model, rows, error = self.env['telephony.event'], [], None
         try:
-            for payload in self._client('history').history(
+            for payload in self._client(ReadsHistory).history(
                 start.replace(tzinfo=timezone.utc),
                 end.replace(tzinfo=timezone.utc),
             ):
@@ -99,7 +100,9 @@ class TelephonyAccount(models.Model):
                 self._answered(), **({'state_message': False} if self.state == 'error' else {})
             )
         elif not getattr(error, 'retryable', False):
-            values.update(state='error', error_in='history', state_message=in_words(error))
+            values.update(
+                state='error', error_in=method_of(ReadsHistory), state_message=in_words(error)
+            )
         self.write(values)
         self.env['ir.cron']._commit_progress()
         event_model._process(self)

@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...providers.capabilities import Dials
 from ...providers.numbers import numbers_in, pretty
 from ...tools import turns
 from ...tools.words import _lt
@@ -228,8 +229,8 @@ class TelephonyDial(models.Model):
             return able, self.env._(
                 "You have no phone on a PBX. Ask your telephony administrator to enter your extension."
             )
-        unready = phones.account_id.filtered(lambda account: account._can('dial'))[:1]
-        return able, unready._why_not_yet('dial') if unready else self.env._(
+        unready = phones.account_id.filtered(lambda account: account._can(Dials))[:1]
+        return able, unready._why_not_yet(Dials) if unready else self.env._(
             "%(pbx)s cannot place calls from Odoo.", pbx=", ".join(phones.account_id.mapped('name'))
         )
 

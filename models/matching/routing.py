@@ -6,8 +6,9 @@ from typing import NamedTuple
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ...providers import clients
 from ...providers.base import ProviderError, Question, dump
-from ...providers.clients import clients
+from ...providers.capabilities import Routes
 from ...tools import turns
 from ...tools.words import _lt
 from ...tools.worker import Worker
@@ -54,7 +55,7 @@ class TelephonyAccount(models.Model):
         client = clients.get(self._provider_code())
         if (
             not client
-            or not client.can('route')
+            or not client.can(Routes)
             or not record
             or record.state != 'ringing'
             or record.direction != 'inbound'
@@ -108,7 +109,7 @@ class TelephonyAccount(models.Model):
                         "Others were sent first, and then it was too late: the caller was left in the queue."
                     )
                 )
-            self._client('route').route(caller.route_ref, extension)
+            self._client(Routes).route(caller.route_ref, extension)
         except Exception as error:
             if not isinstance(error, (ProviderError, UserError)):
                 _logger.exception("telephony account %s: a caller cannot be sent", self.id)

@@ -10,7 +10,7 @@ from odoo.tools import SQL
 
 from odoo.addons.base.models.res_partner import _tz_get
 
-from ...providers import registry
+from ...providers import clients, registry
 from ...providers.base import (
     Account,
     SetupFile,
@@ -160,6 +160,11 @@ class TelephonyAccount(models.Model):
         compute='_compute_webhook_warning', groups='crm_telephony.group_admin'
     )
     has_setup_file = fields.Boolean(compute='_compute_labels')
+    has_api = fields.Boolean(
+        string="Has an API",
+        compute='_compute_labels',
+        help="Whether the PBX can be asked and told anything.",
+    )
 
     refused_count = fields.Integer(
         string="Refused Deliveries",
@@ -223,6 +228,7 @@ class TelephonyAccount(models.Model):
                 provider.api_secret_label
             )
             account.has_trunks = bool(provider and provider.names_trunks)
+            account.has_api = account.provider in clients
             account.has_setup_file = bool(
                 provider and (provider.setup_bodies or provider.setup_file(Account()))
             )

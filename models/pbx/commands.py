@@ -4,8 +4,18 @@ import secrets
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ...providers import clients
 from ...providers.base import ProviderError
-from ...providers.clients import clients
+from ...providers.capabilities import (
+    Checks,
+    Dials,
+    ListsExtensions,
+    ListsNumbers,
+    ReadsHistory,
+    SetsWebhooks,
+    Transfers,
+    method_of,
+)
 from ...providers.numbers import normalise
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words, told
@@ -45,10 +55,10 @@ class TelephonyAccount(models.Model):
     @api.depends('provider')
     def _compute_capabilities(self):
         for account in self:
-            account.can_check = account._can('check')
-            account.can_import = account._can('extensions') or account._can('numbers')
-            account.can_set_webhooks = account._can('set_webhooks')
-            account.can_fetch_history = account._can('history')
+            account.can_check = account._can(Checks)
+            account.can_import = account._can(ListsExtensions) or account._can(ListsNumbers)
+            account.can_set_webhooks = account._can(SetsWebhooks)
+            account.can_fetch_history = account._can(ReadsHistory)
 
     @api.depends('provider', 'state', 'answered_at')
     def _compute_api_state(self):
@@ -64,7 +74,9 @@ class TelephonyAccount(models.Model):
     def _is_waiting_for_events(self):
         """Whether an event, and nothing else, shows that all is well: the first one, or one that
         comes though the PBX would not be told where to send it."""
-        return self.state == 'draft' or (self.state == 'error' and self.error_in == 'set_webhooks')
+        return self.state == 'draft' or (
+            self.state == 'error' and self.error_in == method_of(SetsWebhooks)
+        )
 
     def _answered(self):
         """The values of an account whose API has just answered: what it had refused is over.
@@ -103,21 +115,21 @@ class TelephonyAccount(models.Model):
 
     def action_check(self):
         """Log in and say what answered."""
-        return self._told('check', lambda client: client.check())
+        return self._told(Checks, lambda client: client.check())
 
     def action_set_webhooks(self):
         """Let the PBX know our address."""
-        return self._told('set_webhooks', lambda client: client.set_webhooks())
+        return self._told(SetsWebhooks, lambda client: client.set_webhooks())
 
     def action_import(self):
         """Take over the extensions and numbers that the PBX has and we do not."""
         self.check_access('write')
-        capability = 'extensions' if self._can('extensions') else 'numbers'
+        capability = ListsExtensions if self._can(ListsExtensions) else ListsNumbers
         return self._told(capability, self._import)
 
     def _import(self, client):
         new_extensions, new_numbers = [], []
-        if client.can('extensions'):
+        if client.can(ListsExtensions):
             have = {
                 *self.extension_ids.mapped('number'),
                 *self._settings().trunks,
@@ -136,7 +148,7 @@ class TelephonyAccount(models.Model):
                 for one in client.extensions()
                 if one.number not in have
             ]
-        if client.can('numbers'):
+        if client.can(ListsNumbers):
             # another PBX of the company may have the same number
             have = set(self.number_ids.mapped('name'))
             new_numbers = [
@@ -165,7 +177,9 @@ class TelephonyAccount(models.Model):
             self.write({**self._answered(), 'state_message': message})
         except ProviderError as error:
             message, kind = in_words(error), 'danger'
-            self.write({'state': 'error', 'error_in': capability, 'state_message': message})
+            self.write(
+                {'state': 'error', 'error_in': method_of(capability), 'state_message': message}
+            )
         return {
             'type': 'ir.actions.client',
             'tag': 'display_notification',
@@ -185,12 +199,12 @@ class TelephonyAccount(models.Model):
         :return: the PBX's id of the call, or '' where it tells none
         :raise UserError: it cannot be done, with the reason
         """
-        return self._command('dial', extension.number, number, f'odoo-{secrets.token_hex(6)}')
+        return self._command(Dials, extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
     def _transfer_kinds(self):
         """How calls can be passed on: some of 'blind' and 'attended'."""
         self.ensure_one()
-        if not self._is_ready('transfer'):
+        if not self._is_ready(Transfers):
             return []
         return ['blind', 'attended'] if clients[self.provider].asks_first else ['blind']
 
@@ -199,7 +213,7 @@ class TelephonyAccount(models.Model):
         if why := self._why_not_yet(capability):
             raise UserError(why)
         try:
-            return getattr(client, capability)(*args)
+            return getattr(client, method_of(capability))(*args)
         except ProviderError as error:
             raise UserError(
                 self.env._(
@@ -217,7 +231,7 @@ class TelephonyAccount(models.Model):
             return ''
         _ = self.env._
         values = {'pbx': self.name, 'field': _(missing)}
-        if capability == 'dial':
+        if capability is Dials:
             return _(
                 "%(pbx)s cannot place calls yet: its %(field)s is not entered. Ask your telephony administrator.",
                 **values,
