@@ -4,9 +4,11 @@ import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 import { nameOf, phaseLabel } from "@crm_telephony/call_card/call_words";
+import { NewCaller } from "@crm_telephony/call_card/new_caller";
 import { usePlaceCall } from "@crm_telephony/call_control/place_call";
 import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer_dialog";
 import { formatClock } from "@crm_telephony/clock/clock_field";
+import { formAction } from "@crm_telephony/form_action";
 import { useBusy, useNow } from "@crm_telephony/hooks";
 import { ResultForm } from "@crm_telephony/result/result_form";
 
@@ -22,7 +24,7 @@ const COLORS = { ringing: "primary", talking: "success", ended: "muted", lost: "
 /** One call: who calls, why, and what to do about it. */
 export class CallCard extends Component {
     static template = "crm_telephony.CallCard";
-    static components = { ResultForm };
+    static components = { NewCaller, ResultForm };
     static props = { call: Object, isFirst: Boolean };
 
     setup() {
@@ -34,7 +36,7 @@ export class CallCard extends Component {
         this.call = useState(this.props.call);
         this.ticker = useNow(1_000);
         this.guard = useBusy();
-        this.state = useState({ isChoosing: false, draft: { name: "", company: "", ...this.call.caller } });
+        this.state = useState({ isChoosing: false });
         useHotkey("escape", () => this.escape(), { area: () => this.root.el, bypassEditableProtection: true });
     }
 
@@ -104,11 +106,6 @@ export class CallCard extends Component {
 
     get canAddDeal() {
         return !this.isUnknown && !this.card.is_hidden && !this.card.leads.length;
-    }
-
-    get canCreateContact() {
-        const { name, company } = this.state.draft;
-        return Boolean(this.call.number || name.trim() || company.trim());
     }
 
     get hasOtherDeals() {
@@ -187,9 +184,7 @@ export class CallCard extends Component {
     }
 
     open(resModel, resId) {
-        this.action.doAction({
-            type: "ir.actions.act_window", res_model: resModel, res_id: resId, views: [[false, "form"]], target: "current",
-        });
+        this.action.doAction(formAction(resModel, resId));
     }
 
     /** The record that the talk is about. */
@@ -226,7 +221,7 @@ export class CallCard extends Component {
     }
 
     create(kind) {
-        return this.save("create_caller", [{ ...this.state.draft, kind }]);
+        return this.save("create_caller", [{ name: "", company: "", ...this.call.caller, kind }]);
     }
 
     save(method, args, kwargs = {}) {
@@ -240,12 +235,6 @@ export class CallCard extends Component {
         this.telephony.keep(this.call.id);
         this.call.noteBefore ??= this.card.note;
         this.call.note = ev.target.value;
-        this.telephony.remember(this.call);
-    }
-
-    onCaller() {
-        this.telephony.keep(this.call.id);
-        this.call.caller = { ...this.state.draft };
         this.telephony.remember(this.call);
     }
 

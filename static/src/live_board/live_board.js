@@ -9,7 +9,9 @@ import { useService } from "@web/core/utils/hooks";
 import { ControlPanel } from "@web/search/control_panel/control_panel";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 import { formatClock } from "@crm_telephony/clock/clock_field";
+import { formAction } from "@crm_telephony/form_action";
 import { useNow } from "@crm_telephony/hooks";
+import { LONG_WAIT, LiveFigures } from "@crm_telephony/live_board/live_figures";
 import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const { DateTime } = luxon;
@@ -18,13 +20,6 @@ const { DateTime } = luxon;
 const PAUSE = 1_000;
 /** and at least so often: callbacks fall due by themselves, and a message may get lost on the way. */
 const REFRESH = 30_000;
-/** A caller who waits longer (s) is shown in red. */
-const LONG_WAIT = 30;
-/** Lost calls of a day (%) that are worth a warning, and that are too many; */
-const LOST_WARNING = 10;
-const LOST_DANGER = 20;
-/** of fewer calls a share says nothing. */
-const LOST_LEAST = 10;
 /** A call that goes on longer (s) may have lost its end on the way: it can be cleared. */
 const LONG_CALL = 120;
 /** Beyond two of these (s) nobody counts hours. */
@@ -33,7 +28,7 @@ const DAY = 86_400;
 /** What goes on now, for supervisors; as a wallboard it fills the screen. See models/telephony_live.py for the data. */
 export class LiveBoard extends Component {
     static template = "crm_telephony.LiveBoard";
-    static components = { ControlPanel };
+    static components = { ControlPanel, LiveFigures };
     static props = { ...standardActionServiceProps };
 
     setup() {
@@ -155,57 +150,6 @@ export class LiveBoard extends Component {
         return this.state.board.debts;
     }
 
-    count(phase) {
-        return this.calls.filter((call) => call.phase === phase).length;
-    }
-
-    /** The figures on top; `level` colours what needs somebody. */
-    get figures() {
-        const { today, debts, more } = this.state.board;
-        const longest = Math.max(-1, ...this.calls.filter((call) => call.phase === "waiting").map((call) => this.age(call)));
-        const share = today.inbound ? Math.round((100 * today.lost) / today.inbound) : 0;
-        const present = this.people.filter((person) => person.state !== "away").length;
-        const free = this.people.filter((person) => person.state === "free" && !person.dnd).length;
-        const onLine = this.count("on_line");
-        return [
-            {
-                id: "waiting",
-                label: _t("Waiting now"),
-                value: this.count("waiting"),
-                note: longest >= 0 ? _t("longest %s", formatClock(longest)) : "",
-                level: longest >= LONG_WAIT ? "danger" : longest >= 0 ? "warning" : "",
-            },
-            { id: "ringing", label: _t("Ringing now"), value: this.count("ringing") + this.count("dialling") },
-            {
-                id: "talking",
-                label: _t("Talking now"),
-                value: this.count("talking") + onLine,
-                note: more ? _t("%s more calls not shown", more) : onLine ? _t("%s perhaps still dialling", onLine) : "",
-            },
-            {
-                id: "free",
-                label: _t("Free now"),
-                value: free,
-                note: _t("of %s at work", present),
-                level: present && !free ? "warning" : "",
-            },
-            {
-                id: "late",
-                label: _t("Late callbacks"),
-                value: debts.late,
-                note: _t("of %s open", debts.open),
-                level: debts.late ? "danger" : "",
-            },
-            {
-                id: "lost",
-                label: _t("Lost today"),
-                value: today.inbound ? `${share}%` : "–",
-                note: _t("%(lost)s of %(inbound)s calls", today),
-                level: today.inbound < LOST_LEAST ? "" : share >= LOST_DANGER ? "danger" : share >= LOST_WARNING ? "warning" : "",
-            },
-        ];
-    }
-
     get staleness() {
         return _t("The server does not answer. All this was true %s ago.", this.clock({ seconds: 0 }));
     }
@@ -243,8 +187,13 @@ export class LiveBoard extends Component {
         return call.phase === "waiting" && this.age(call) >= LONG_WAIT;
     }
 
+    /** Seconds since the board was told. */
+    get boardAge() {
+        return Math.max(Math.round((this.ticker.now - this.trueAt) / 1_000), 0);
+    }
+
     age(row) {
-        return row.seconds + Math.max(Math.round((this.ticker.now - this.trueAt) / 1_000), 0);
+        return row.seconds + this.boardAge;
     }
 
     clock(row) {
@@ -281,7 +230,7 @@ export class LiveBoard extends Component {
 
     open(model, id) {
         if (!this.state.wallboard) {
-            this.action.doAction({ type: "ir.actions.act_window", res_model: model, res_id: id, views: [[false, "form"]] });
+            this.action.doAction(formAction(model, id));
         }
     }
 
