@@ -1,7 +1,7 @@
 """What Odoo calls when the addon is installed."""
 
-# Of a million contacts Odoo would read every phone again to fill the new column: only these have
-# more in it than Odoo knew.
+# Only these phones hold more than Odoo has read of them. Without this condition Odoo would read the
+# phones of a million contacts again to fill the new column.
 UNREAD = r"phone IS NOT NULL AND (phone_sanitized IS NULL OR phone !~ '^[-+0-9 ().]+$')"
 TABLES = {'res.partner': 'res_partner', 'crm.lead': 'crm_lead'}
 BATCH = 10000
@@ -15,9 +15,11 @@ def pre_init_hook(env):
 
 
 def post_init_hook(env):
-    """Read what people typed into *Phone* and Odoo did not understand. Where no country stands
-    beside it, it is of a company's: the record's own, or else one from whose country the number is
-    that Odoo knew: whoever typed it may have worked there."""
+    """Read the numbers in *Phone* that Odoo did not understand.
+
+    A record without a country is read in that of its company, or else in that of a company from
+    whose country the number is that Odoo did understand, because somebody there may have typed it.
+    """
     companies = {
         str(company.country_id.phone_code): company.id
         for company in env['res.company'].search([], order='id desc')

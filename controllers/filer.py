@@ -7,10 +7,10 @@ from ..tools.worker import Worker
 
 
 def _file(database, account_id, _item):
-    """Make calls of what deliveries have stored, behind the answers.
+    """File what deliveries have stored, after their answers, and return the seconds to pause.
 
     The first delivery after a quiet time is filed at once. Those that follow closely are filed
-    together a moment later: filing twenty events costs hardly more than filing one, and the
+    together a moment later, because filing twenty events costs hardly more than filing one, and the
     requests need the processor too.
     """
     begin = time.monotonic()

@@ -5,7 +5,7 @@ from odoo.http import request
 class TelephonyRecordingController(http.Controller):
     @http.route('/telephony/recording/<int:recording_id>', type='http', auth='user')
     def recording(self, recording_id, **_params):
-        """The sound of a call, with Range, for whoever may listen to it."""
+        """Return the sound of a call, or the Range of it, to those who may listen."""
         recording = request.env['telephony.recording'].browse(recording_id).exists()
         if not recording:
             raise request.not_found()

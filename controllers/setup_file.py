@@ -5,7 +5,8 @@ from odoo.http import content_disposition, request
 class TelephonySetupFileController(http.Controller):
     @http.route('/telephony/template/<int:account_id>', type='http', auth='user', methods=['GET'])
     def setup_file(self, account_id, **_params):
-        """The file with which an administrator sets up his PBX; it holds the account's secrets."""
+        """Return the file with which an administrator sets up a PBX. It holds the account's
+        secrets."""
         account = request.env['telephony.account'].browse(account_id).exists()
         file = account and account._setup_file()
         if not file:

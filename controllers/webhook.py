@@ -24,8 +24,8 @@ class TelephonyWebhook(http.Controller):
         keep_body=True,
     )
     def webhook(self, provider, token, suffix='', **_params):
-        """Whatever a PBX sends. Answers once the events are in the inbox; files the calls after the
-        answer is out."""
+        """Receive a delivery of a PBX: answer once its events are in the inbox, and file the calls
+        after the answer is out."""
         # auth='none' spares forged deliveries the query for the public user
         request.update_env(user=SUPERUSER_ID)
         account = request.env['telephony.account']._from_webhook(provider, token)

@@ -35,6 +35,19 @@ NEUTRAL = (
 # A test may take some PBXs as examples; one that names more keeps a list.
 EXAMPLES = 4
 TEXTS = {'.py', '.xml', '.js', '.scss', '.css', '.csv', '.sql', '.html', '.json'}
+# Where a variable says what it holds, so that none is called `one`. Grows until it is all Python.
+NAMED = (
+    'models/core',
+    'models/pbx',
+    'models/inbox',
+    'models/calls',
+    'controllers',
+    'tools',
+    'wizards',
+    'hooks.py',
+)
+# Where people are *they* (CONTRIBUTING, Glossary). Grows until models, static/src and docs are whole.
+THEY = (*NAMED, 'data', 'views', 'security', 'demo')
 
 
 def imports(path: Path):
@@ -203,6 +216,28 @@ class TestArchitecture(BaseCase):
             with self.subTest(path.name):
                 codes = {code for line in named(path) for code in line.split(': ')[1].split()}
                 self.assertLessEqual(len(codes), EXAMPLES, codes)
+
+    def test_variables_say_what_they_hold(self):
+        found = [
+            f'{path.relative_to(ROOT)}:{node.lineno}'
+            for place in NAMED
+            for path in files_of(place)
+            if path.suffix == '.py'
+            for node in ast.walk(ast.parse(path.read_text('utf-8')))
+            if 'one' in (getattr(node, 'id', ''), getattr(node, 'arg', ''))
+        ]
+        self.assertEqual(found, [])
+
+    def test_people_have_no_gender(self):
+        named = re.compile(r'\b(?:he|his|him|himself|she|her|hers|herself)\b', re.IGNORECASE)
+        found = [
+            f'{path.relative_to(ROOT)}:{number}: {match[0]}'
+            for place in THEY
+            for path in files_of(place)
+            for number, line in enumerate(path.read_text('utf-8').splitlines(), 1)
+            if (match := named.search(line))
+        ]
+        self.assertEqual(found, [])
 
     def test_every_test_file_runs(self):
         """Odoo runs what tests/__init__.py imports, and is silent about the rest."""

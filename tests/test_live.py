@@ -309,7 +309,7 @@ class TestLiveBoard(TelephonyCase):
         self.assertFalse(self.board()['calls'])
         self.assertEqual(self.person("Anna")['state'], 'free')
         said = call.end_reason
-        self.assertRegex(said, "^Saule said at .+ that nobody was on the line any more$")
+        self.assertRegex(said, "^Cleared by Saule at .+: nobody was on the line$")
         cleared = {
             'state': 'ended',
             'outcome': False,

@@ -252,7 +252,8 @@ class TestRehearsal(Debts, TelephonyCase):
             self.play_day(MONDAY, '100', 'a')
             rehearsal = self.rehearse(self.env.ref('crm_telephony.rule_missed'))
         self.assertIn(
-            "Missed in working hours: An unforeseen error, which the server's log tells in full: 'broken'",
+            "Missed in working hours: Unexpected error: 'broken'. The server's log has the details; send them to your "
+            "administrator.",
             rehearsal.failures,
         )
         self.assertFalse(self.rehearse().failures)

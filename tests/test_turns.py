@@ -439,7 +439,7 @@ class TestTwoFilers(TurnsCase):
             env['telephony.account'].browse(self.account).unlink()
 
     def test_nothing_twice(self):
-        file = self.registry['telephony.account']._file_in_new_transaction
+        file = self.registry['telephony.event']._process_in_new_transaction
         model = self.registry['telephony.event']
         begun = []
 

@@ -1,1 +1,1 @@
-"""What all models may use and no model owns."""
+"""What all stages use and none owns."""

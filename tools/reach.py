@@ -3,8 +3,8 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-# Names that only one's own network knows: reserved by RFC 2606, RFC 6762 and RFC 8375, or without a
-# dot.
+# Ends of names that only a local network knows, by RFC 2606, RFC 6762 and RFC 8375. So are names
+# without a dot.
 LOCAL_NAMES = (
     '.local',
     '.localhost',
@@ -20,9 +20,9 @@ LOCAL_NAMES = (
 
 
 def reach_of(url: str) -> str:
-    """Who can reach the host of an address: 'machine' (only the server itself), 'network' (only its
-    own network), 'world', or '' where the address has no host. A name is not resolved: what it
-    leads to is not known here."""
+    """Return who can reach the host of an address: 'machine' (only the server itself), 'network'
+    (only its own network), 'world', or '' if the address has no host. Names are not resolved, so a
+    public name counts as 'world'."""
     try:
         host = (urlsplit(url).hostname or '').rstrip('.')
     except ValueError:

@@ -1,14 +1,15 @@
-"""What models of all stages ask about a record and its fields."""
+"""What models of all stages ask about a record and its fields: labels, and values that differ."""
 
 
 def label_of(record, name):
-    """The label of a selection field's value, in the language of the record's environment; '' where
-    the field is empty."""
+    """Return the label of a selection field's value, in the language of the record's environment; ''
+    if the field is empty."""
     return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
 
 
 def labels(model, names):
-    """The labels of these fields of a model, in the language of its environment, as one text."""
+    """Return the labels of these fields of a model, in the language of its environment, as one
+    text."""
     return ", ".join(
         sorted(
             model._fields[name]._description_string(model.env) if name in model._fields else name
@@ -18,7 +19,7 @@ def labels(model, names):
 
 
 def changes(record, values):
-    """Those of the values (ids for many2one) that the record does not have yet."""
+    """Return those of the values (ids for many2one) that differ from the record's."""
     return {name: value for name, value in values.items() if _differs(record, name, value)}
 
 
@@ -30,6 +31,6 @@ def _differs(record, name, value):
 
 
 def trigram(definition):
-    """The definition of an index that is made only where the database has pg_trgm. Without the
-    index the search gives the same, only slower."""
+    """Return the definition of an index that is created only if the database has pg_trgm. Without it
+    searches find the same, only slower."""
     return lambda registry: definition if registry.has_trigram else ''

@@ -1,8 +1,7 @@
-"""Seats: how many threads and processes of this machine may do at once what keeps them from all
-else.
+"""Seats: how many threads and processes of this machine may do the same slow thing at once.
 
-A seat is a locked file. The system gives those of a killed process back, and knows them across
-processes, where a counter in memory does not.
+A seat is a locked file, because the system frees the seats of a killed process, and sees those of
+all processes, which a counter in memory does not.
 """
 
 from __future__ import annotations
@@ -36,11 +35,10 @@ class Full(Exception):
 def seated(
     folder: Path, rows: Mapping[str, int], queue: Mapping[str, int], patience: float = 0
 ) -> Iterator[None]:
-    """Sit in each of these rows, of so many seats, while the block runs.
+    """Hold a seat in each of these rows while the block runs.
 
-    :param rows: name, fit for a file → seats
-    :param queue: the same, for those who wait until they can sit; who finds no place there does not
-        wait
+    :param rows: name, fit for a file → number of seats
+    :param queue: the same, for those who wait for a seat; without a place there nobody waits
     :param patience: seconds to wait
     :raise Full: no seat was free
     """

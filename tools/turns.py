@@ -1,13 +1,13 @@
-"""Whose turn it is: what has to happen alone, again, once, later, or one after the other.
+"""Whose turn it is, when several transactions want the same rows.
 
 Somebody else may write the same rows at any moment: a webhook, a person, another scheduled action.
-That is no fault, and there are four answers to it, each with a name here. Nobody else has to know
-which errors PostgreSQL has for it.
+That is no fault. There are four answers to it, each with a name here, so that no other file knows
+PostgreSQL's errors for it.
 
-    isolated    one record's own fault harms no other; somebody else's write goes through to one of
+    isolated    a fault of one record harms no other; somebody else's write is raised to one of
     gives_way   undo, and come back in a minute: for a scheduled action
-    retried     undo, and at once again: where somebody waits
-    held        wait, or leave it, until whoever holds the lock has committed
+    retried     undo, and do it again at once: if somebody waits
+    held        wait, or leave it, until the holder of the lock has committed
 """
 
 import contextlib
@@ -32,13 +32,13 @@ _logger = logging.getLogger(__name__)
 
 Result = TypeVar('Result')
 
-# The database cannot do it now: a request that meets one of these may be sent again.
+# Errors that pass: a request that meets one of them may be sent again.
 BUSY = (psycopg2.OperationalError, ConcurrencyError)
 
 
 class Lock(enum.Enum):
-    """The spaces of our advisory locks. The numbers stay as they are: during an update workers with
-    the old code still run."""
+    """The spaces of our advisory locks. The numbers never change, because during an update workers
+    with the old code still run."""
 
     FILING = 0x7E1E  # an account's id: who files its calls
     TAKING = 0x74656C62  # a callback's id: who takes it
@@ -50,22 +50,22 @@ class Lock(enum.Enum):
 
 
 class Trial:
-    """How it went.
+    """The outcome of an isolated block.
 
-    :ivar error: the block's own fault; None where it went well
+    :ivar error: the block's own fault, None if it went well
     """
 
     error: Exception | None = None
 
 
 @contextlib.contextmanager
-def isolated(cr, *told, whole=False) -> Iterator[Trial]:
-    """What fails in this block by its own fault is undone, and whoever comes after it goes on.
-    Somebody else's write is no such fault and is raised.
+def isolated(cr, *log, whole=False) -> Iterator[Trial]:
+    """Undo the block if it fails by its own fault, and go on behind it. Somebody else's write is no
+    such fault and is raised.
 
-    :param told: a logger, and what it says of such a fault: a pattern and its values. Without it the
-        caller looks at the error
-    :param bool whole: undo the transaction instead of the block, which may then commit
+    :param log: a logger, the pattern that it logs for such a fault, and the values of the pattern.
+        Without them the caller looks at the error
+    :param bool whole: undo the whole transaction instead of the block; then the block may commit
     """
     trial = Trial()
     try:
@@ -73,12 +73,12 @@ def isolated(cr, *told, whole=False) -> Iterator[Trial]:
             yield trial
     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
         raise
-    except Exception as error:  # noqa: BLE001 - told, or looked at by the caller
+    except Exception as error:  # noqa: BLE001 - logged, or looked at by the caller
         if whole:
             cr.rollback()
         trial.error = error
-        if told:
-            logger, *message = told
+        if log:
+            logger, *message = log
             logger.error(*message, exc_info=error)
 
 
@@ -86,12 +86,11 @@ def isolated(cr, *told, whole=False) -> Iterator[Trial]:
 
 
 def wake_cron(env, xml_id, moments):
-    """Ask for a scheduled action at some moments, in one statement when the transaction is flushed
-    for its commit or for a savepoint: a batch that asks for each of its records would else write a
-    hundred triggers one by one.
+    """Trigger a scheduled action at some moments, in one statement when the transaction is flushed
+    for its commit or for a savepoint. Otherwise a batch that asks for each of its records would
+    write a hundred triggers one by one.
 
-    :param str xml_id: of the scheduled action, which an administrator may have deleted: then
-        nothing happens
+    :param str xml_id: the scheduled action; nothing happens if an administrator has deleted it
     :param moments: naive UTC datetimes
     """
     precommit, key = env.cr.precommit, f'crm_telephony.wake.{xml_id}'
@@ -109,22 +108,24 @@ def wake_cron(env, xml_id, moments):
 
 
 def wake_cron_later(env, xml_id):
-    """Ask for a scheduled action in a minute: somebody else is at its records."""
+    """Trigger a scheduled action in a minute, because somebody else is writing its records."""
     wake_cron(env, xml_id, [fields.Datetime.now() + timedelta(minutes=1)])
 
 
 @contextlib.contextmanager
 def gives_way(env, xml_id=None) -> Iterator[None]:
-    """Where somebody else writes at the same moment this block ends, and what it has not committed
-    is undone.
+    """End the block when somebody else writes the same rows, and undo what it has not committed.
 
-    :param str xml_id: the scheduled action that comes back in a minute. None where it is done later
-        anyhow
+    :param str xml_id: the scheduled action that comes back in a minute; None if the work is done
+        later anyhow
     """
     try:
         yield
     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY as error:
-        _logger.info("%s: somebody else goes first", type(error).__name__)
+        _logger.info(
+            "%s: somebody else wrote the same rows; the work is left to the next run of the scheduled action",
+            type(error).__name__,
+        )
         env.cr.rollback()
         if xml_id:
             wake_cron_later(env, xml_id)
@@ -135,13 +136,13 @@ def gives_way(env, xml_id=None) -> Iterator[None]:
 
 
 def retried(cr, work: Callable[[], Result], tries: int = 3) -> Result:
-    """What `work` returns. Where somebody else writes at the same moment the transaction is undone,
-    and the work done again in a new one that sees what they have written. It comes first in its
-    transaction, and does nothing that must not happen twice.
+    """Run `work` and return its result. When somebody else writes the same rows, undo the
+    transaction and run it again in a new one, which sees what they have written.
 
-    Without a pause, unlike Odoo's own retry: that one sleeps for seconds, and here somebody waits.
+    `work` comes first in its transaction and does nothing that must not happen twice. There is no
+    pause between the tries: Odoo's own retry sleeps for seconds, and here somebody waits.
 
-    :raise PG_CONCURRENCY_EXCEPTIONS_TO_RETRY: so many tries were in vain
+    :raise PG_CONCURRENCY_EXCEPTIONS_TO_RETRY: the last try has failed too
     """
     for left in reversed(range(tries)):
         try:
@@ -150,7 +151,11 @@ def retried(cr, work: Callable[[], Result], tries: int = 3) -> Result:
             cr.rollback()
             if not left:
                 raise
-            _logger.debug("%s: done again at once", type(error).__name__)
+            _logger.debug(
+                "%s: somebody else wrote the same rows; done again at once, %s tries left",
+                type(error).__name__,
+                left,
+            )
     raise ValueError("no try at all")
 
 
@@ -159,22 +164,23 @@ def retried(cr, work: Callable[[], Result], tries: int = 3) -> Result:
 
 @contextlib.contextmanager
 def begun(database: str) -> Iterator[api.Environment]:
-    """The environment of the system in a new transaction, committed at the end: for a thread."""
+    """Give a thread the superuser's environment in a new transaction, which is committed at the
+    end."""
     with Registry(database).cursor() as cr:
         yield api.Environment(cr, SUPERUSER_ID, {})
 
 
 @contextlib.contextmanager
 def beside(env) -> Iterator[api.Environment]:
-    """A transaction beside this one, committed at the end. It sees what others have committed until
-    now, and nothing of what this one has written."""
+    """Open a transaction beside this one, committed at the end. It sees what others have committed
+    until now, and nothing of what this one has written."""
     with env.registry.cursor() as cr:
         yield env(cr=cr)
 
 
 def done_beside(env, work: Callable[[api.Environment], Result], tries: int = 3) -> Result:
-    """What `work` returns, committed in a transaction beside this one and retried there: this one
-    has asked a PBX and must not be repeated."""
+    """Run `work` in a transaction beside this one, commit it, and return its result. It is retried
+    there. For callers that have asked a PBX and must not be repeated."""
     with beside(env) as own:
 
         def committed():
@@ -189,9 +195,10 @@ def done_beside(env, work: Callable[[api.Environment], Result], tries: int = 3) 
 
 
 def claimed(cr, lock: Lock, keys: Sequence[int] | Sequence[str]) -> list:
-    """Those of the keys that nobody else holds; they are ours until the end of the transaction.
+    """Return the keys that nobody else holds; they are ours until the end of the transaction.
 
-    It does not see what whoever held them has committed since it began: :func:`beside` does.
+    The transaction does not see what an earlier holder has committed since it began;
+    :func:`beside` does.
     """
     if not keys:
         return []
@@ -209,16 +216,18 @@ def claimed(cr, lock: Lock, keys: Sequence[int] | Sequence[str]) -> list:
 
 @contextlib.contextmanager
 def held(env, lock: Lock, key: int, wait: bool = False) -> Iterator[bool]:
-    """Whether the lock is ours for this block, which runs in new transactions of this environment:
-    they begin after the lock is ours, so they see all that its holder before has committed. Commits
-    before, and rolls back what the block has not committed.
+    """Hold a lock while the block runs, and tell the block whether it is ours.
 
-    As Odoo's `fetchmail` does it, the lock belongs to another transaction, which does nothing else.
-    It outlives the commits of the block, ends with its connection, and holds behind a connection
-    pooler too, where a session is handed on. Whoever loses that connection and goes on meets the
-    next holder in the rows they both write, and one of them is told so by PostgreSQL.
+    Commits before the block, and rolls back what the block has not committed. The block runs in
+    transactions that begin after the lock is ours, so it sees all that the holder before has
+    committed.
 
-    :param wait: until it is ours
+    As in Odoo's `fetchmail`, the lock belongs to another transaction, which does nothing else. So it
+    outlives the commits of the block, ends with its connection, and holds behind a connection pooler
+    too, which hands sessions on. If that connection is lost, block and next holder meet in the rows
+    that both write, and PostgreSQL stops one of them.
+
+    :param wait: wait until the lock is ours
     """
     env.cr.commit()  # pylint: disable=invalid-commit
     with env.registry.cursor() as keeper:
@@ -236,15 +245,17 @@ def held(env, lock: Lock, key: int, wait: bool = False) -> Iterator[bool]:
 
 
 class Tally:
-    """Counts what must not be written each time: in memory, in each process by itself."""
+    """Counts in memory, for each process by itself, what must not be written each time.
+
+    :param interval: seconds between two writes
+    """
 
     def __init__(self, interval: float):
-        """:param interval: seconds between two writes"""
         self._interval, self._lock = interval, threading.Lock()
         self._counts, self._written = defaultdict(int), {}
 
     def add(self, key: Hashable) -> int:
-        """Count one; the number to write now, or 0."""
+        """Count one more, and return the number to write now, or 0."""
         now = time.monotonic()
         with self._lock:
             self._counts[key] += 1

@@ -1,10 +1,10 @@
-"""Texts that are kept for people: stored as facts, put into words for whoever reads them.
+"""Texts that are stored as facts, and read in the language and time zone of each reader.
 
 A text that is written once and read by many (why a call is on this deal, what a rule did, what a
-PBX refused) has readers of several languages and time zones. So it is not kept as a sentence but as
-what it says: an English pattern (the msgid, by which its translations are found) and its values.
-:func:`_lt` makes such a text where it is written, :func:`dump` and :func:`load` take it to a column
-and back, :func:`render` puts it into the words of a :class:`Reader`.
+PBX refused) has readers of several languages and time zones. So not the sentence is stored, but an
+English pattern (the msgid, by which its translations are found) and its values. :func:`_lt` makes
+such a text where it is written, :func:`dump` and :func:`load` take it to a column and back,
+:func:`render` gives the sentence for a :class:`Reader`.
 
 A :class:`Words` is a `str`, its English reading, so it can go into logs and be compared like any
 other text. Whatever makes a new string of it (slicing, formatting) keeps the English and loses the
@@ -13,13 +13,13 @@ facts.
 The stored form is JSON, `{"msgid": "Set by %(user)s", "values": {"user": "Aigerim"}}`. A value is
 
 - a text, a number, true, false or null, shown as it is;
-- a fact of the same form, put into words too;
+- a fact of the same form, rendered too;
 - a list of values, shown one after another with commas;
 - `{"at": "2026-03-14T09:30:00"}`, a moment (UTC), shown in the reader's time zone; `{"on":
   "2026-03-14"}`, a day;
-- `{"label": ["telephony.call", "outcome", "missed"]}`, what a choice is called;
-- `{"name": ["telephony.callback.reason", 3, "Wrong number"]}`, what a record with a translated name
-  is called, and was.
+- `{"label": ["telephony.call", "outcome", "missed"]}`, the label of a selection value;
+- `{"name": ["telephony.callback.reason", 3, "Wrong number"]}`, a record with a translated name, and
+  its name when the text was written.
 
 A column may also hold text from before facts were stored, or what a person wrote: anything else
 than this JSON is shown as it stands.
@@ -39,7 +39,7 @@ MARK = '{"msgid": '
 
 
 class Label(NamedTuple):
-    """What a choice is called: the value `key` of the selection field `field` of `model`."""
+    """The label of a selection value: `key` of the selection field `field` of `model`."""
 
     model: str
     field: str
@@ -47,8 +47,8 @@ class Label(NamedTuple):
 
 
 class Name(NamedTuple):
-    """What a record with a translated name is called, or else, where it is gone, was: `text`. For
-    names that everybody may know; any other is stored as it was."""
+    """The name of a record that has a translated one; if the record is gone, its old name `text`.
+    Only for names that everybody may read: any other name is stored as text."""
 
     model: str
     id: int
@@ -56,29 +56,27 @@ class Name(NamedTuple):
 
 
 class Words(str):
-    """A text and what it was made of: `msgid`, its English pattern, and `values`, the dict that
-    fills it. As a string it is the reading of whoever it was rendered for, in English where it was
-    made."""
+    """A text and its fact: `msgid`, the English pattern, and `values`, the dict that fills it. The
+    string is English where it was made, and in the language of the reader once it is rendered."""
 
     __slots__ = ('msgid', 'values')
 
     @classmethod
     def reading(cls, text: str, msgid: str, values: Mapping) -> Words:
-        """The same fact, read as `text`."""
+        """Return the fact of `msgid` and `values`, with the string `text`."""
         words = cls(text)
         words.msgid, words.values = msgid, dict(values)
         return words
 
 
 def _lt(msgid: str, /, **values) -> Words:
-    """A text whose translation waits for its reader. Odoo's export finds its msgid by the name of
-    this function."""
+    """Return a text that is translated when somebody reads it. Odoo's export finds its msgid by the
+    name of this function."""
     return render(Words.reading('', msgid, values), Reader())
 
 
 class Reader:
-    """How a fact is put into words: here in English and UTC. Odoo's models refine this for a user's
-    language and zone."""
+    """Renders facts in English and UTC. Odoo's models extend it for a user's language and zone."""
 
     def sentence(self, msgid: str, values: Mapping[str, object]) -> str:
         return msgid % values if values else msgid
@@ -100,8 +98,8 @@ class Reader:
 
 
 def render(text: str, reader: Reader) -> str:
-    """A text in the words of a reader; :class:`Words` again, where it is one. What begins with
-    another fact, or with a list of them, begins with a capital letter."""
+    """Return a text in the language of a reader; :class:`Words` stay :class:`Words`. A sentence that
+    begins with another fact, or with a list of them, gets a capital letter."""
     if not isinstance(text, Words):
         return text
     sentence, (msgid, values) = _sentence(text, reader), (text.msgid, text.values)
@@ -112,22 +110,22 @@ def render(text: str, reader: Reader) -> str:
 
 
 def changed(text: str, change: Callable[[str], str]) -> str:
-    """A text after a change of its own words, such as the masking of secrets: of :class:`Words` the
-    values, not the pattern."""
-    return (
-        _lt(text.msgid, **{name: _changed(value, change) for name, value in text.values.items()})
-        if (isinstance(text, Words))
-        else change(text)
-    )
+    """Return a text with `change` applied to it, such as the masking of secrets. Of :class:`Words` it
+    changes the values, not the pattern."""
+    if not isinstance(text, Words):
+        return change(text)
+    values = {name: _changed(value, change) for name, value in text.values.items()}
+    return _lt(text.msgid, **values)
 
 
 def storable(text: str) -> str:
-    """A text for a database column: NUL and lone surrogates, which none takes, become U+FFFD."""
+    """Return a text that a database column takes: NUL and lone surrogates become U+FFFD."""
     return _SURROGATE.sub('\ufffd', text).replace('\0', '\ufffd')
 
 
 def dump(text: str) -> str:
-    """How a text is stored: a fact as JSON, any other text as it is, unless it looks like one."""
+    """Return a text as it is stored: a fact as JSON, any other text as it is, unless it looks like
+    one."""
     if not isinstance(text, Words):
         if not text.startswith(MARK):
             return storable(text)
@@ -136,7 +134,8 @@ def dump(text: str) -> str:
 
 
 def load(stored: str) -> str:
-    """The inverse of :func:`dump`: :class:`Words` in English, or the plain text."""
+    """Return a stored text, the inverse of :func:`dump`: :class:`Words` in English, or the plain
+    text."""
     if not stored.startswith(MARK):
         return stored
     try:
@@ -153,7 +152,7 @@ def _sentence(text: Words, reader: Reader) -> str:
 
 
 def _shown(value, reader: Reader):
-    """What fills a pattern: a text or a number."""
+    """Return a value as it fills a pattern: a text or a number."""
     match value:
         case Words():
             return _sentence(value, reader)
@@ -162,7 +161,7 @@ def _shown(value, reader: Reader):
         case Name():
             return reader.name(value)
         case list() | tuple():
-            return reader.listing([str(_shown(one, reader)) for one in value])
+            return reader.listing([str(_shown(item, reader)) for item in value])
         case datetime():
             return reader.moment(value)
         case date():
@@ -177,7 +176,7 @@ def _changed(value, change):
         case str():
             return changed(value, change)
         case list():
-            return [_changed(one, change) for one in value]
+            return [_changed(item, change) for item in value]
     return value
 
 
@@ -186,14 +185,14 @@ def _packed(value):
         case Words():
             return {
                 'msgid': value.msgid,
-                'values': {name: _packed(one) for name, one in value.values.items()},
+                'values': {name: _packed(item) for name, item in value.values.items()},
             }
         case Label():
             return {'label': list(value)}
         case Name():
             return {'name': list(value)}
         case list() | tuple():
-            return [_packed(one) for one in value]
+            return [_packed(item) for item in value]
         case datetime():
             return {'at': value.replace(microsecond=0).isoformat()}
         case date():
@@ -206,7 +205,7 @@ def _packed(value):
 def _unpacked(value):
     match value:
         case {'msgid': msgid, 'values': values}:
-            return _lt(msgid, **{name: _unpacked(one) for name, one in values.items()})
+            return _lt(msgid, **{name: _unpacked(item) for name, item in values.items()})
         case {'label': [model, field, key]}:
             return Label(model, field, key)
         case {'name': [model, record_id, text]}:
@@ -216,5 +215,5 @@ def _unpacked(value):
         case {'on': day}:
             return date.fromisoformat(day)
         case list():
-            return [_unpacked(one) for one in value]
+            return [_unpacked(item) for item in value]
     return value

@@ -1,8 +1,8 @@
-"""The one kind of thread that this addon starts: what has to happen at once, but not before an
-answer is out.
+"""The one kind of thread that this addon starts, for work that must begin as soon as an answer is
+out.
 
-A scheduled action would do the same, and stands behind each of these threads: it finds what a
-killed process has left. But its workers may be busy for minutes, and a caller waits for seconds.
+A scheduled action does the same work and finds what a killed process has left. It alone would not
+do, because Odoo's cron workers may be busy for minutes, and a caller waits for seconds.
 """
 
 import logging
@@ -14,15 +14,15 @@ _logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """A thread for each key that works off what it is given, and ends when nothing is left.
+    """Runs a thread for each key, which works off its items and ends when none is left.
 
-    A key is a pair of a database's name and a record's id: plain values, for no record may be taken
-    across threads.
+    A key is a pair of a database's name and a record's id: plain values, because no record may be
+    taken across threads.
 
-    :param name: what the threads are called in the log, before the id
+    :param name: the threads' name in the log, before the id
     :param work: called in the thread as ``work(database, record_id, item)``, with one item at a
-        time, in the order of arrival; gives the seconds to pause before the next. It opens its own
-        cursor. What it raises is logged, and the next item comes
+        time, in the order of arrival. It opens its own cursor and returns the seconds to pause
+        before the next item. An error is logged, and the next item comes
     """
 
     def __init__(self, name: str, work: Callable[[str, int, Hashable], float | None]):
@@ -32,9 +32,10 @@ class Worker:
         self._waiting: dict[tuple[str, int], dict] = {}
 
     def wake(self, database: str, record_id: int, items: Iterable[Hashable] = (None,)) -> None:
-        """There is work for this key. An item that waits already is not added again.
+        """Add items to this key, and start its thread if none runs. An item that waits already is
+        not added again.
 
-        Never raises: where no thread can be started, the scheduled action does the work.
+        Never raises: if no thread can be started, the scheduled action does the work.
         """
         key = database, record_id
         with self._lock:
@@ -72,8 +73,8 @@ class Worker:
             time.sleep(pause or 0)
 
     def _next(self, key):
-        """The next item as a list of one; an empty list when nothing waits, and then the thread is
-        over."""
+        """Return the next item as a list of one, or an empty list, after which the thread has to
+        end."""
         with self._lock:
             if not self._waiting[key]:
                 del self._waiting[key]

@@ -2,16 +2,19 @@ from datetime import datetime, time, timedelta
 
 import pytz
 
-# Calendars are read so many days at a time, and no further ahead than this: a company that is
-# closed for a year has no hours.
+# Calendars are read so many days at a time, and at most so many times: a company that is closed for
+# a year has no hours.
 SPAN_DAYS = 28
 MOST_SPANS = 14
 
 
 class WorkingHours:
-    """When a resource.calendar is open, holidays taken out. Keeps what it has read, so that all
-    calls of a batch cost one look at the calendar. All times are naive UTC. No calendar, one
-    without hours or with flexible ones is always open: nothing is known."""
+    """Tells when a resource.calendar is open, without its holidays. Keeps what it has read, so that
+    all calls of a batch cost one look at the calendar. All times are naive UTC.
+
+    Without a calendar, or with one that has no hours or flexible ones, it is always open, because
+    nothing is known.
+    """
 
     def __init__(self, calendar, company):
         self.calendar = (
@@ -29,7 +32,7 @@ class WorkingHours:
         )
 
     def after(self, at, minutes):
-        """The moment so many open minutes later: at night they start at the opening."""
+        """Return the moment so many open minutes after `at`. At night they start at the opening."""
         left = timedelta(minutes=minutes)
         if not self.calendar:
             return at + left
@@ -40,16 +43,16 @@ class WorkingHours:
         return at + timedelta(minutes=minutes)
 
     def next_day(self, at):
-        """The opening of the next working day."""
+        """Return the opening of the next working day."""
         return self.after(self._midnight(at, 1), 0)
 
     def next_morning(self, at):
-        """The next opening of a working day: of the same one, before it."""
+        """Return the next opening; before work that of the same day."""
         opening = self.after(self._midnight(at), 0)
         return opening if opening > at else self.next_day(at)
 
     def _midnight(self, at, days=0):
-        """The beginning of the day of a moment, or of one so many days later."""
+        """Return the beginning of the day of a moment, or of the day `days` later."""
         day = pytz.utc.localize(at).astimezone(self.zone).date() + timedelta(days=days)
         return (
             self.zone.localize(datetime.combine(day, time.min))
@@ -58,7 +61,7 @@ class WorkingHours:
         )
 
     def minutes_between(self, start, end):
-        """Open minutes from one moment to another, 0 when they are not in this order."""
+        """Return the open minutes from `start` to `end`, 0 if `end` is earlier."""
         if not self.calendar:
             return max((end - start) / timedelta(minutes=1), 0)
         minutes = 0
@@ -69,7 +72,7 @@ class WorkingHours:
         return minutes
 
     def _intervals(self, at):
-        """Open intervals from a moment on, the first one cut at it."""
+        """Return the open intervals from a moment on; the first one begins no earlier than it."""
         for index in range(self._index(at), self._index(at) + MOST_SPANS):
             for start, end in self._span(index):
                 if end > at:
@@ -95,7 +98,7 @@ class WorkingHours:
 
 
 class Openings:
-    """The working hours of many calls: each calendar is read once a company."""
+    """The working hours of many calls. Each calendar is read once for each company."""
 
     def __init__(self):
         self._hours = {}
@@ -104,8 +107,8 @@ class Openings:
         return self.of_number(call.number_id, call.lead_id, call.company_id)
 
     def of_number(self, number, lead, company):
-        """Hours of a company's number, else of its team, else of the deal's team, else of the
-        company."""
+        """Return the :class:`WorkingHours` of a company's number, else of its team, else of the
+        deal's team, else of the company."""
         calendar = (
             number.resource_calendar_id
             or (number.team_id or lead.team_id).resource_calendar_id

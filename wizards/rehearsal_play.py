@@ -1,5 +1,5 @@
-"""What rules would have made of past calls. Reads only: the same plan that the rules follow, played
-on callbacks that exist nowhere but here."""
+"""What rules would have done with past calls. Nothing is written: the plans are those that the rules
+make after each call, the callbacks exist in memory only."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -14,8 +14,13 @@ BATCH = 500
 
 
 class Played(NamedTuple):
-    """What would have come of one planned effect. `result` is one of RESULTS, `out_of_hours`
-    whether the call came then, `absent` those of the users who were on leave when it was due."""
+    """What would have come of one planned effect.
+
+    :ivar planned: the plan of the rule's action
+    :ivar result: a key of RESULTS in telephony_rehearsal.py
+    :ivar out_of_hours: whether the call came out of working hours
+    :ivar absent: those of its users who were on leave when it was due
+    """
 
     planned: object
     result: str
@@ -23,8 +28,8 @@ class Played(NamedTuple):
     absent: object
 
 
-class Promise:
-    """An open callback of the rehearsal."""
+class OpenCallback:
+    """A callback of the rehearsal, as long as it is open."""
 
     def __init__(self, planned):
         call = planned.call
@@ -34,6 +39,7 @@ class Promise:
         self.tries = []
 
     def is_latest(self, call):
+        """Return whether the call came after the latest loss and attempt."""
         return call._moment() >= self.last_try_at
 
 
@@ -45,14 +51,17 @@ class Rehearsal:
 
     def __init__(self, rules, company):
         self.env, self.rules, self.company = rules.env, rules, company
-        self.open = {}  # customer number → Promise
-        self.texted = {}  # customer number → when he got the latest SMS
+        self.open = {}  # customer number → OpenCallback
+        self.texted = {}  # customer number → time of the latest SMS
         self.planned = {}  # (customer number, action) → when the latest activity is due
         self.failures = {}  # rule → the error of its conditions
         self.call_count = self.saved_count = 0
 
     def play(self, start, end):
-        """:return: generator of :class:`Played`"""
+        """Play the calls that ended between two times (naive UTC).
+
+        :return: generator of :class:`Played`
+        """
 
         def within(field):
             return Domain(field, '>=', start) & Domain(field, '<', end)
@@ -89,20 +98,20 @@ class Rehearsal:
 
     def _play_one(self, planner, call):
         number, attempt = call.customer_number, None
-        promise = self.open.get(number)
-        if promise and call.direction == 'outbound':
+        callback = self.open.get(number)
+        if callback and call.direction == 'outbound':
             failed = call.outcome == 'failed'
             if not failed:
-                promise.tries.append(call.start_at)
+                callback.tries.append(call.start_at)
             attempt = (
-                sum(promise.since <= start <= call.start_at for start in promise.tries) + failed
+                sum(callback.since <= start <= call.start_at for start in callback.tries) + failed
             )
         plan = planner.plan(call, attempt)
-        if call.is_reached and promise and call._moment() >= promise.lost_at:
+        if call.is_reached and callback and call._moment() >= callback.lost_at:
             del self.open[number]
             self.saved_count += 1
         out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
-        # as it is done
+        # callbacks first, as rules do it
         for planned in sorted(plan, key=lambda planned: planned.action.kind not in PROMISES):
             result = self._result(planned)
             yield Played(planned, result, out_of_hours, self._absent(planned))
@@ -112,7 +121,7 @@ class Rehearsal:
             return 'error'
         call, action = planned.call, planned.action
         if action.kind in PROMISES:
-            return self._promise(planned)
+            return self._callback(planned)
         if action.kind == 'sms':
             return self._text(planned)
         if (
@@ -133,51 +142,52 @@ class Rehearsal:
         return self._activity(planned) if action.kind == 'activity' else 'done'
 
     def _activity(self, planned):
-        """Whoever has one about the customer gets no second one; he does it on its day."""
+        """Plan an activity, unless the customer has one of this action that is not done yet. An
+        activity counts as done on its day."""
         key = (planned.call.customer_number, planned.action)
         if key in self.planned and planned.call._moment() <= self.planned[key]:
             return 'skipped'
         self.planned[key] = max(planned.due_at, planned.call._moment() + timedelta(hours=12))
         return 'done'
 
-    def _promise(self, planned):
-        """What becomes of the customer's callback, see `telephony.callback._after_calls`."""
+    def _callback(self, planned):
+        """Open, move or end the customer's callback, as `telephony.callback._after_calls` does."""
         call = planned.call
-        promise = self.open.get(call.customer_number)
+        callback = self.open.get(call.customer_number)
         if call.is_reached:
             return 'skipped'
         if planned.action.kind == 'give_up':
-            if not promise or not promise.is_latest(call):
+            if not callback or not callback.is_latest(call):
                 return 'skipped'
             del self.open[call.customer_number]
             return 'gave_up'
-        if promise and (promise.direction, call.direction) == ('outbound', 'inbound'):
-            # the customer's own, from now on
-            self.open[call.customer_number] = Promise(planned)
+        if callback and (callback.direction, call.direction) == ('outbound', 'inbound'):
+            # the customer has called meanwhile: from now on it is about that call
+            self.open[call.customer_number] = OpenCallback(planned)
             return 'joined'
-        if not promise:
-            promise = self.open[call.customer_number] = Promise(planned)
+        if not callback:
+            callback = self.open[call.customer_number] = OpenCallback(planned)
             if call.direction == 'outbound':
-                promise.tries.append(call.start_at)
+                callback.tries.append(call.start_at)
             return 'opened'
-        if call.direction == 'outbound' and promise.is_latest(call):
-            promise.last_try_at, promise.due_at = call._moment(), planned.due_at
+        if call.direction == 'outbound' and callback.is_latest(call):
+            callback.last_try_at, callback.due_at = call._moment(), planned.due_at
         elif call.direction == 'inbound':
-            promise.due_at = min(promise.due_at, planned.due_at)
+            callback.due_at = min(callback.due_at, planned.due_at)
         return 'joined'
 
     def _text(self, planned):
         call = planned.call
         number, now = call.customer_number, call._quiet_until(planned.due_at)
         pause = timedelta(minutes=self.company.telephony_sms_quiet_minutes)
-        promise = self.open.get(number)
+        callback = self.open.get(number)
         if (
             not is_mobile(number)
             or number in self.blacklist
             or now - self.texted.get(number, now - 2 * pause) < pause
         ):
             return 'skipped'
-        if planned.action._tells_a_time(call) and (not promise or promise.due_at <= now):
+        if planned.action._tells_a_time(call) and (not callback or callback.due_at <= now):
             return 'skipped'
         self.texted[number] = now
         return 'done'
@@ -185,8 +195,8 @@ class Rehearsal:
     # === WHO WAS AWAY === #
 
     def _leaves_between(self, start, end):
-        """{user id: [(from, to), …]} of leaves around the period, a month of due times behind it
-        included"""
+        """Return dict user id → list of (from, to), naive UTC: the leaves in the period and in the
+        month after it, in which its effects may be due."""
         leaves = {}
         for leave in (
             self.env['resource.calendar.leaves']

@@ -5,8 +5,8 @@ from ..tools.words import _lt
 
 
 class TelephonyCallbackDone(models.TransientModel):
-    """Asks how a customer was served whom no call of ours has reached. A talk elsewhere is logged
-    as the call that it was."""
+    """Asks how a callback was settled that no call of the PBX has closed. A talk on another phone is
+    logged as the call that it was."""
 
     _name = 'telephony.callback.done'
     _description = "Close a callback by hand"
@@ -34,7 +34,7 @@ class TelephonyCallbackDone(models.TransientModel):
                 'context': {'active_model': 'telephony.callback', 'active_id': self.callback_id.id},
             }
         if self.how == 'other' and not (self.note or '').strip():
-            raise UserError(self.env._("Say how the customer was served."))
+            raise UserError(self.env._("Say in your words how it was settled."))
         return self.callback_id.action_done(
             _lt("in a messenger") if self.how == 'messenger' else None, self.note
         )

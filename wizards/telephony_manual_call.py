@@ -5,7 +5,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..providers.numbers import to_e164
 
-# What each direction can end in; the rest is a PBX's word.
+# The outcomes that a person can log; only a PBX tells the others.
 OUTCOMES = {
     'outbound': ('answered', 'no_answer', 'busy', 'voicemail'),
     'inbound': ('answered', 'missed'),
@@ -13,15 +13,17 @@ OUTCOMES = {
 
 
 class TelephonyManualCall(models.TransientModel):
-    """A call that went past the PBX, as its employee tells it: from a contact, a deal, a callback
-    or the call list."""
+    """Logs a call that went past the PBX, or corrects it; opened from a contact, a deal, a callback
+    or the list of calls."""
 
     _name = 'telephony.manual.call'
     _description = "Log a call by hand"
 
     call_id = fields.Many2one('telephony.call', string="Phone Call", readonly=True)
     company_id = fields.Many2one(
-        'res.company', readonly=True, help="Of what the dialog was opened from."
+        'res.company',
+        readonly=True,
+        help="The company of the record from which the dialog was opened.",
     )
     lead_id = fields.Many2one('crm.lead', string="Deal")
     partner_id = fields.Many2one(
@@ -32,7 +34,7 @@ class TelephonyManualCall(models.TransientModel):
         compute='_compute_number',
         store=True,
         readonly=False,
-        help="With it the call closes the customer's callback.",
+        help="The call closes the open callback of this number.",
     )
     direction = fields.Selection(
         [('outbound', "I called"), ('inbound', "The customer called")],
@@ -54,13 +56,14 @@ class TelephonyManualCall(models.TransientModel):
         required=True,
     )
     talk_minutes = fields.Integer(
-        string="Minutes of Talk", help="Leave it at 0 where you do not know."
+        string="Minutes of Talk", help="Leave it at 0 if you do not know."
     )
     note = fields.Text()
 
     @api.model
     def default_get(self, fields_list):
-        """From where the dialog was opened: a call to correct, or what the call is about."""
+        """Take the values of the call that is corrected, or contact, deal and number of the record
+        from which the dialog was opened."""
         values = super().default_get(fields_list)
         call = self.env['telephony.call'].browse(values.get('call_id') or [])
         if call:
@@ -95,11 +98,10 @@ class TelephonyManualCall(models.TransientModel):
 
     @api.depends('lead_id', 'partner_id')
     def _compute_number(self):
-        """The number to which a callback is promised, else the one that stands on the deal or
-        contact."""
+        """Take the number of the open callback of the deal or contact, else their phone."""
         for wizard in self:
             lead, partner = wizard.lead_id, wizard.partner_id
-            promised = (lead or partner) and self.env['telephony.callback'].search(
+            callback = (lead or partner) and self.env['telephony.callback'].search(
                 [
                     ('state', '=', 'open'),
                     ('lead_id', '=', lead.id) if lead else ('partner_id', '=', partner.id),
@@ -107,8 +109,8 @@ class TelephonyManualCall(models.TransientModel):
                 limit=1,
             )
             wizard.number = (
-                promised
-                and promised.customer_number
+                callback
+                and callback.customer_number
                 or lead.phone
                 or partner.phone
                 or wizard.number
@@ -125,12 +127,20 @@ class TelephonyManualCall(models.TransientModel):
         for wizard in self:
             if wizard.outcome not in OUTCOMES[wizard.direction]:
                 raise ValidationError(
-                    self.env._("A call of this direction cannot have ended like this.")
+                    self.env._(
+                        "A call of this direction cannot have this outcome. Choose another outcome."
+                    )
                 )
             if wizard.start_at > fields.Datetime.now() + timedelta(minutes=1):
-                raise ValidationError(self.env._("The call has not been yet."))
+                raise ValidationError(
+                    self.env._("The call cannot start in the future. Correct “When”.")
+                )
             if not 0 <= wizard.talk_minutes <= 24 * 60:
-                raise ValidationError(self.env._("The minutes of talk are those of one call."))
+                raise ValidationError(
+                    self.env._(
+                        "Enter the minutes of this one talk: at most a day, and not below 0."
+                    )
+                )
 
     def action_save(self):
         """Log the call, or correct it."""
@@ -145,7 +155,7 @@ class TelephonyManualCall(models.TransientModel):
         return {'type': 'ir.actions.act_window_close'}
 
     def action_take_back(self):
-        """It was no call after all."""
+        """Delete a call that was logged by mistake."""
         self.ensure_one()
         self.call_id._check_correctable()
         self.call_id.sudo()._take_back()
@@ -160,10 +170,15 @@ class TelephonyManualCall(models.TransientModel):
         )
         if self.number and not number:
             raise UserError(
-                self.env._("%(number)s is not a number that can be called.", number=self.number)
+                self.env._(
+                    "%(number)s is not a complete phone number. Enter it with the area or country code.",
+                    number=self.number,
+                )
             )
         if not number and not self.lead_id and not self.partner_id:
-            raise UserError(self.env._("Say with whom: a contact, a deal or a number."))
+            raise UserError(
+                self.env._("Say with whom you talked: choose a contact or deal, or enter a number.")
+            )
         talk = self.talk_minutes * 60 if self.outcome == 'answered' else 0
         return {
             'direction': self.direction,

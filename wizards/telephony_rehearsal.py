@@ -1,4 +1,4 @@
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, time, timedelta
 
 import pytz
@@ -19,13 +19,13 @@ RESULTS = [
     ('skipped', "Does nothing"),
     ('error', "Fails"),
 ]
-# So many effects are listed; all are counted.
+# How many effects are listed; all are counted.
 MOST_LINES = 2000
 
 
 class TelephonyRehearsal(models.TransientModel):
-    """What rules would have done in a past period, without doing anything: before one is switched
-    on."""
+    """Shows what rules would have done in a past period, so that a rule can be tried before it is
+    switched on. Nothing is done."""
 
     _name = 'telephony.rehearsal'
     _description = "Rehearsal of rules"
@@ -48,15 +48,15 @@ class TelephonyRehearsal(models.TransientModel):
         'telephony_rehearsal_rule_rel',
         string="Rules",
         context={'active_test': False},
-        help="What they would have done among the active rules, whether they are active themselves or not. Empty: all "
-        "active rules.",
+        help="The rules that are shown. They are played together with all active rules, even if they are not active "
+        "themselves. Empty: all active rules.",
     )
     without_ids = fields.Many2many(
         'telephony.rule',
         'telephony_rehearsal_without_rel',
         string="Without",
         context={'active_test': False},
-        help="Active rules that are not asked: the old one, when you rehearse a changed copy of it.",
+        help="Active rules that are left out, such as the old rule when you rehearse a changed copy of it.",
     )
     is_played = fields.Boolean()
     call_count = fields.Integer(string="Calls", readonly=True)
@@ -66,15 +66,13 @@ class TelephonyRehearsal(models.TransientModel):
     saved_count = fields.Integer(
         string="Closed by a Call",
         readonly=True,
-        help="Callbacks whose customer was really talked to afterwards, as it was.",
+        help="Callbacks that a later talk with the customer, which did take place, would have closed.",
     )
     out_of_hours_count = fields.Integer(string="After Hours", readonly=True)
     out_of_hours_share = fields.Float(string="After-Hours Share", readonly=True)
     absent_count = fields.Integer(string="To Somebody on Leave", readonly=True)
     nobody_count = fields.Integer(string="To Nobody", readonly=True)
-    failures = fields.Text(
-        readonly=True, help="Rules that could not be asked whether they fit, and why."
-    )
+    failures = fields.Text(readonly=True, help="Rules whose conditions failed, and why.")
     total_ids = fields.One2many('telephony.rehearsal.total', 'rehearsal_id', readonly=True)
     line_ids = fields.One2many('telephony.rehearsal.line', 'rehearsal_id', readonly=True)
 
@@ -85,55 +83,32 @@ class TelephonyRehearsal(models.TransientModel):
     def _check_dates(self):
         for rehearsal in self:
             if rehearsal.date_from > rehearsal.date_to:
-                raise ValidationError(self.env._("The period ends before it begins."))
+                raise ValidationError(
+                    self.env._("The period ends before it begins. Correct its dates.")
+                )
 
     def action_play(self):
-        """Play the period anew; the form shows what came of it."""
+        """Play the period anew. The form then shows what would have followed."""
         self.ensure_one()
         rules = self._rules()
         rehearsal, shown = Rehearsal(rules, self.company_id), self.rule_ids or rules
-        totals, lines, hits, numbers = {}, [], set(), Counter()
+        totals, lines, call_ids = defaultdict(Counter), [], set()
         for played in rehearsal.play(*self._period()):
             planned = played.planned
             if planned.rule not in shown:
                 continue
-            total = totals.setdefault(planned.action, Counter())
-            facts = {
-                'effect_count': 1,
-                played.result: 1,
-                'out_of_hours_count': played.out_of_hours,
-                'absent_count': bool(played.absent),
-                'nobody_count': not planned.users and planned.action.kind == 'callback',
-            }
-            total.update(facts)
-            numbers.update(facts)
-            hits.add(planned.call.id)
+            totals[planned.action].update(self._counts(played))
+            call_ids.add(planned.call.id)
             if len(lines) < MOST_LINES:
-                lines.append(
-                    {
-                        'call_id': planned.call.id,
-                        'rule_id': planned.rule.id,
-                        'kind': planned.action.kind,
-                        'result': played.result,
-                        'due_at': planned.due_at,
-                        'user_id': planned.users[:1].id if planned.users else False,
-                        'is_out_of_hours': played.out_of_hours,
-                        'is_absent': bool(played.absent),
-                    }
-                )
+                lines.append(self._line_values(played))
+        in_order = sorted(totals, key=lambda action: rules.ids.index(action.rule_id.id))
         self.write(
             {
+                **self._sums(sum(totals.values(), Counter())),
                 'is_played': True,
                 'call_count': rehearsal.call_count,
-                'hit_count': len(hits),
-                'effect_count': numbers['effect_count'],
-                'opened_count': numbers['opened'],
+                'hit_count': len(call_ids),
                 'saved_count': rehearsal.saved_count,
-                'out_of_hours_count': numbers['out_of_hours_count'],
-                'out_of_hours_share': numbers['out_of_hours_count']
-                / (numbers['effect_count'] or 1),
-                'absent_count': numbers['absent_count'],
-                'nobody_count': numbers['nobody_count'],
                 'failures': "\n".join(
                     f"{rule.name}: {told(self.env, in_words(error))}"
                     for rule, error in rehearsal.failures.items()
@@ -141,30 +116,61 @@ class TelephonyRehearsal(models.TransientModel):
                 'total_ids': [
                     fields.Command.clear(),
                     *(
-                        fields.Command.create(
-                            {
-                                'rule_id': action.rule_id.id,
-                                'action_id': action.id,
-                                **{
-                                    name: total[name]
-                                    for name in (
-                                        'effect_count',
-                                        'out_of_hours_count',
-                                        'absent_count',
-                                        *dict(RESULTS),
-                                    )
-                                },
-                            }
-                        )
-                        for action, total in sorted(
-                            totals.items(), key=lambda item: rules.ids.index(item[0].rule_id.id)
-                        )
+                        fields.Command.create(self._total_values(action, totals[action]))
+                        for action in in_order
                     ),
                 ],
                 'line_ids': [fields.Command.clear(), *map(fields.Command.create, lines)],
             }
         )
         return True
+
+    @staticmethod
+    def _counts(played):
+        """Return what one effect adds to the counts: dict name of a field → number."""
+        planned = played.planned
+        return {
+            'effect_count': 1,
+            played.result: 1,
+            'out_of_hours_count': played.out_of_hours,
+            'absent_count': bool(played.absent),
+            'nobody_count': not planned.users and planned.action.kind == 'callback',
+        }
+
+    @staticmethod
+    def _sums(counts):
+        """Return the values of the form that sum up all effects."""
+        return {
+            'effect_count': counts['effect_count'],
+            'opened_count': counts['opened'],
+            'out_of_hours_count': counts['out_of_hours_count'],
+            'out_of_hours_share': counts['out_of_hours_count'] / (counts['effect_count'] or 1),
+            'absent_count': counts['absent_count'],
+            'nobody_count': counts['nobody_count'],
+        }
+
+    @staticmethod
+    def _total_values(action, counts):
+        names = ('effect_count', 'out_of_hours_count', 'absent_count', *dict(RESULTS))
+        return {
+            'rule_id': action.rule_id.id,
+            'action_id': action.id,
+            **{name: counts[name] for name in names},
+        }
+
+    @staticmethod
+    def _line_values(played):
+        planned = played.planned
+        return {
+            'call_id': planned.call.id,
+            'rule_id': planned.rule.id,
+            'kind': planned.action.kind,
+            'result': played.result,
+            'due_at': planned.due_at,
+            'user_id': planned.users[:1].id if planned.users else False,
+            'is_out_of_hours': played.out_of_hours,
+            'is_absent': bool(played.absent),
+        }
 
     def action_view_lines(self):
         self.ensure_one()
@@ -176,7 +182,8 @@ class TelephonyRehearsal(models.TransientModel):
         }
 
     def _rules(self):
-        """All rules that are asked, in their order: which one acts depends on those above it."""
+        """Return all rules that are played, in their order: which one acts depends on those above
+        it."""
         return (
             self.env['telephony.rule']
             .with_context(active_test=False)
@@ -190,8 +197,8 @@ class TelephonyRehearsal(models.TransientModel):
         )
 
     def _period(self):
-        """From the beginning of the first day to the end of the last one, where the company works
-        (naive UTC)."""
+        """Return the beginning of the first day and the end of the last one in the company's time
+        zone (naive UTC)."""
         zone = self.company_id._telephony_zone()
         return [
             zone.localize(datetime.combine(day, time())).astimezone(pytz.utc).replace(tzinfo=None)

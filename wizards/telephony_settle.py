@@ -17,11 +17,13 @@ class TelephonySettle(models.TransientModel):
     )
     partner_id = fields.Many2one('res.partner', string="Contact")
     lead_id = fields.Many2one('crm.lead', string="Deal")
-    owners = fields.Char(compute='_compute_owners', help="Whose customers these numbers are.")
+    owners = fields.Char(
+        compute='_compute_owners', help="The contacts and open deals that have these numbers."
+    )
     numbers = fields.Char(compute='_compute_numbers')
     number = fields.Char(
         compute='_compute_numbers',
-        help="Of the first call, for a contact or deal that is made here.",
+        help="The number of the first call, for a contact or deal that is created here.",
     )
 
     @api.depends('call_ids')
@@ -39,11 +41,11 @@ class TelephonySettle(models.TransientModel):
             names = list(
                 dict.fromkeys(
                     name
-                    for one in found
+                    for candidates in found
                     for name in (
-                        *(contact['name'] for contact in one['contacts']),
-                        *(deal['name'] for deal in one['deals']),
-                        one['hidden_deals'],
+                        *(contact['name'] for contact in candidates['contacts']),
+                        *(deal['name'] for deal in candidates['deals']),
+                        candidates['hidden_deals'],
                     )
                     if name
                 )
@@ -51,7 +53,10 @@ class TelephonySettle(models.TransientModel):
             wizard.owners = " · ".join(names[:5]) + ("…" if len(names) > 5 else "")
 
     def action_apply(self):
-        """:return: an action that says what happened and offers undo"""
+        """Settle the calls.
+
+        :return: an action that says what happened and offers undo
+        """
         self.ensure_one()
         if self.mode == 'ignore':
             return self.call_ids.action_ignore_number(confirmed=True)

@@ -5,7 +5,7 @@ from ...providers.capabilities import HangsUp, Transfers
 
 
 class TelephonyAccount(models.Model):
-    """What a PBX can be told about its running calls."""
+    """Tells a PBX what to do with its running calls, and shows its calls and phones."""
 
     _inherit = 'telephony.account'
 
@@ -19,14 +19,15 @@ class TelephonyAccount(models.Model):
         return action
 
     def _hang_up(self, call):
-        phone = self.env.user._telephony_phones().filtered(lambda one: one.account_id == self)[:1]
-        return self._command(HangsUp, self._command_ref(call), phone.number or '')
+        phones = self.env.user._telephony_phones().filtered(lambda phone: phone.account_id == self)
+        return self._command(HangsUp, self._command_ref(call), phones[:1].number or '')
 
     def _transfer(self, call, extension, attended=False):
         return self._command(Transfers, self._command_ref(call), extension.number, attended)
 
     def _phone_states(self):
-        """Phone → 'talking' or 'ringing', of the phones of this PBX that are not free."""
+        """Return dict extension → 'talking' or 'ringing', of this PBX's phones that are not
+        free."""
         self.ensure_one()
         calls = self.env['telephony.call'].sudo()
         calls = calls.search(calls._live_domain() & Domain('account_id', '=', self.id))
@@ -42,6 +43,6 @@ class TelephonyAccount(models.Model):
         return states
 
     def _command_ref(self, call):
-        """What the PBX's commands call this running call."""
+        """Return the id by which the PBX's commands know this running call."""
         stored = self.env['telephony.event'].sudo()._stored(call.sudo().event_ids.sorted('id'))
         return self._adapter().command_ref(stored, self._settings()) or call.external_id

@@ -25,22 +25,23 @@ OUTCOMES = [
     ('abandoned', "Abandoned"),
 ]
 LOST_OUTCOMES = ('missed', 'abandoned')
-# Of calls that are closed together the latest ones may still stand on somebody's screen.
+# How many of the calls that are closed together may still be on somebody's screen: the latest ones.
 MOST_ON_SCREEN = 100
-# Whom a call belongs to.
+# The fields that say whose call it is.
 CUSTOMER = {'partner_id', 'lead_id'}
-# What a person may change on a call; everything else is the PBX's word.
+# What a person may change on a call; everything else comes from the PBX.
 EDITABLE = CUSTOMER | {'note', 'disposition_id'}
 
 
 class TelephonyCall(models.Model):
     """One call, one row, whatever number of phones rang.
 
-    The facts are the fold of the call's events and are written by :meth:`_file` alone. Whom it
-    belongs to comes from the matcher until a person decides otherwise. What follows from an ended
-    call (chatter, callbacks) is done by scheduled action, never in the webhook.
+    :meth:`_file` alone writes the facts, which are the fold of the call's events. Contact and deal
+    come from the matcher until a person chooses others. What follows from an ended call (chatter,
+    callbacks) is done by scheduled action, never in the webhook.
 
-    Later stages take part by the hooks `_before_…` and `_after_…` at the end of this class.
+    Later stages take part by the hooks `_before_…`, `_after_…` and `_on_…` at the end of this
+    class.
     """
 
     _name = 'telephony.call'
@@ -54,7 +55,7 @@ class TelephonyCall(models.Model):
         string="PBX",
         readonly=True,
         ondelete='restrict',
-        help="None where the call was logged by hand.",
+        help="Empty if the call was logged by hand.",
     )
     company_id = fields.Many2one(
         'res.company',
@@ -80,7 +81,7 @@ class TelephonyCall(models.Model):
         string="Number or Name",
         compute='_compute_who',
         search='_search_number_search',
-        help="Any part of a number in any spelling, or of the name of a contact, a deal or whom it names.",
+        help="Any part of a number in any spelling, of the name of a contact or deal, or of the customer's name on a deal.",
     )
     number_id = fields.Many2one(
         'telephony.number',
@@ -95,7 +96,7 @@ class TelephonyCall(models.Model):
         compute='_compute_start_hour',
         search='_search_start_hour',
         aggregator=None,
-        help="In the time zone of whoever looks.",
+        help="In the reader's time zone.",
     )
     answered_at = fields.Datetime(string="Answered", readonly=True)
     ended_at = fields.Datetime(string="End", readonly=True)
@@ -123,14 +124,14 @@ class TelephonyCall(models.Model):
     end_unknown = fields.Boolean(readonly=True, help="The PBX never told how this call ended.")
     doubts = fields.Char(
         readonly=True,
-        help="What the PBX left out or told wrong, so that something near it stands here.",
+        help="What the PBX left out or told wrong, so that it had to be guessed.",
     )
     doubt_text = fields.Char(compute='_compute_doubt_text')
     end_reason = WordsField(
         string="Cleared",
         readonly=True,
         copy=False,
-        help="Who said that nobody was on the line any more, when the PBX told no end.",
+        help="Who cleared the call, because its PBX never told its end.",
     )
     is_short = fields.Boolean(
         string="Short", readonly=True, help="Answered, but too short to count as a contact."
@@ -140,7 +141,7 @@ class TelephonyCall(models.Model):
         compute='_compute_is_reached',
         store=True,
         precompute=True,
-        help="The customer and somebody of us really talked: long enough, or to a result that counts as reached.",
+        help="We really talked to the customer: long enough, or with a result that counts as reached.",
     )
     extension = fields.Char(readonly=True, help="The phone that answered or placed the call.")
     user_id = fields.Many2one(
@@ -153,13 +154,13 @@ class TelephonyCall(models.Model):
     is_mine = fields.Boolean(
         store=False,
         search='_search_is_mine',
-        help="Whoever looks took or placed the call, or it rang at a phone of theirs.",
+        help="The reader took or placed the call, or their phone rang.",
     )
     queue = fields.Char(readonly=True)
     attempt = fields.Integer(
         readonly=True,
         aggregator=None,
-        help="Which attempt this is to reach the customer's number without success in between.",
+        help="Which attempt in a row this is to reach the customer's number.",
     )
     leg_ids = fields.One2many('telephony.call.leg', 'call_id', string="Phones", readonly=True)
     recording_ids = fields.One2many(
@@ -195,50 +196,50 @@ class TelephonyCall(models.Model):
         string="Points",
         compute='_compute_match_points',
         groups='crm_telephony.group_admin',
-        help="What the reasons weighed when the deal was found.",
+        help="How much each reason counted when the deal was chosen.",
     )
     is_excluded = fields.Boolean(
         string="No Customer",
         readonly=True,
-        help="A colleague's or an ignored number: nobody to call back.",
+        help="The number is a colleague's or was ignored, so nobody is called back.",
     )
     disposition_id = fields.Many2one(
         'telephony.disposition',
         string="Result",
         index='btree_not_null',
         ondelete='restrict',
-        help="What came of it, as the employee says.",
+        help="What came of the call, as the employee chose.",
     )
     acw_seconds = fields.Integer(
         string="After-call Work (s)",
         readonly=True,
         aggregator='avg',
         help="From the end of the call until its result was saved, at most half an hour. "
-        "Measured only where a result is saved.",
+        "Measured only if a result is saved.",
     )
     note = fields.Text()
     result_line = fields.Char(
         string="Result and Note",
         compute='_compute_result_line',
-        help="What came of it, in one line for lists.",
+        help="Result and note in one line, for lists.",
     )
 
     is_called_back = fields.Boolean(
         readonly=True,
         copy=False,
-        help="A lost call whose customer was reached afterwards, by anyone on any line.",
+        help="A lost call whose customer was reached afterwards, by anybody on any line.",
     )
-    # a column of its own: of two conditions that hang together PostgreSQL expects far more rows
-    # than there are
+    # a column of its own, because PostgreSQL cannot estimate two conditions that depend on each
+    # other
     is_not_called_back = fields.Boolean(
         readonly=True,
         copy=False,
-        help="A lost call of a known number, and nobody has reached the customer since.",
+        help="A lost call whose customer nobody has reached since. Calls from hidden numbers do not count.",
     )
     follow_up = fields.Selection(
         [('todo', "To do"), ('done', "Done"), ('error', "Error")],
         readonly=True,
-        help="Whether chatter and callbacks were brought up to date since the call last changed.",
+        help="Whether chatter and callbacks are up to date with the call.",
     )
     follow_up_error = WordsField(string="Follow-up Failed", readonly=True)
     follow_up_attempts = fields.Integer(readonly=True)
@@ -247,7 +248,8 @@ class TelephonyCall(models.Model):
         'mail.message', readonly=True, index='btree_not_null', ondelete='set null'
     )
     is_sealed = fields.Boolean(
-        readonly=True, help="The events of this call are past their retention: it is final."
+        readonly=True,
+        help="The events of this call were deleted after their retention: the call is final.",
     )
 
     _external_uniq = models.UniqueIndex('(account_id, external_id)', "This call is already logged.")
@@ -258,8 +260,8 @@ class TelephonyCall(models.Model):
     _customer_idx = models.Index(
         '(customer_number, start_at DESC) WHERE customer_number IS NOT NULL'
     )
-    # Without PostgreSQL's list of entries still to be sorted in: it is read as a whole by each
-    # look-up of a number, for which the planner takes this index too as long as the table is young.
+    # Without fastupdate: each look-up would read PostgreSQL's list of pending entries as a whole, and
+    # while the table is small the planner takes this index for look-ups of whole numbers too.
     _customer_trgm_idx = models.Index(
         trigram('USING gin (customer_number gin_trgm_ops) WITH (fastupdate = off)')
     )
@@ -273,8 +275,8 @@ class TelephonyCall(models.Model):
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
-    # With the company, by which every reader is narrowed: counted without a look at the calls. In
-    # the words of Odoo's own queries: of others PostgreSQL does not see that they mean the same.
+    # With the company, because every reader's rules ask for it: then the index alone is read. The
+    # condition is spelled as Odoo's queries spell it: else PostgreSQL does not use the index.
     _not_called_back_idx = models.Index(
         "(start_at DESC, id DESC, company_id) WHERE is_not_called_back IS TRUE"
     )
@@ -304,9 +306,9 @@ class TelephonyCall(models.Model):
 
     @api.depends('outcome', 'is_short', 'end_unknown', 'answered_at', 'disposition_id')
     def _compute_is_reached(self):
-        """The one place that says so. A result that gets another meaning, like a new threshold,
-        does not rewrite past calls. Where the PBX never told the end, the employee's word is all
-        there is."""
+        """Decide whether the customer was reached; nothing else decides it. Stored, so that a changed
+        threshold or result does not rewrite past calls. If the PBX never told the end, the
+        employee's result counts."""
         for call in self:
             talked = call.outcome == 'answered' or call.end_unknown and call.answered_at
             call.is_reached = bool(talked) and (
@@ -325,8 +327,8 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _search_number_search(self, operator, value):
-        """Digits find numbers whatever their spelling: blanks, brackets, 8 for +7, 00 for +.
-        Anything else is a name."""
+        """Search a number by its digits, whatever its spelling (blanks, brackets, 8 for +7, 00 for
+        +), and anything else as a name."""
         if operator not in ('in', 'ilike'):
             return NotImplemented
         return Domain.OR(
@@ -366,7 +368,7 @@ class TelephonyCall(models.Model):
     @api.depends('match_reason')
     @api.depends_context('lang')
     def _compute_match_points(self):
-        """The sums are facts of the reason that its sentence does not tell."""
+        """Show the points that are stored beside the explanation, for administrators."""
         for call in self:
             facts, _ = getattr(call.match_reason, 'values', {}), self.env._
             parts = [
@@ -412,8 +414,8 @@ class TelephonyCall(models.Model):
         return super()._read_group_groupby(alias, groupby_spec, query)
 
     def _search_is_mine(self, operator, value):
-        """One's own phones are nobody's secret: the rules of legs, which ask for each call who may
-        read it, are left out."""
+        """Search without the record rules of legs, because they would be asked for every call and
+        hide nothing here."""
         if operator != 'in':
             return NotImplemented
         mine = Domain('user_id', '=', self.env.uid) | Domain(
@@ -433,18 +435,18 @@ class TelephonyCall(models.Model):
         _ = self.env._
         sentences = {
             'time': _(
-                "The PBX told no time that can be true: times are those at which Odoo heard of the call."
+                "The PBX sent no believable time, so the times are those at which Odoo heard of the call."
             ),
             'duration': _(
-                "The PBX told a duration that no call has: wait and talk are taken from the times."
+                "The PBX sent a duration that no call has, so wait and talk are taken from the times."
             ),
-            'direction': _("The PBX did not tell the direction: it is taken from who called whom."),
+            'direction': _(
+                "The PBX did not tell the direction, so it is taken from who called whom."
+            ),
         }
         for call in self:
-            call.doubt_text = (
-                ' '.join(sentences[what] for what in (call.doubts or '').split(',') if what)
-                or False
-            )
+            doubts = filter(None, (call.doubts or '').split(','))
+            call.doubt_text = ' '.join(sentences[doubt] for doubt in doubts) or False
 
     @api.depends('recording_ids')
     def _compute_has_recording(self):
@@ -468,7 +470,8 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _served_condition(self):
-        """In the call `reached` the customer of the call `lost` was really talked to, after it."""
+        """Return the SQL condition that the call `reached` came after the call `lost` and reached its
+        customer."""
         return SQL(
             """reached.customer_number = lost.customer_number
                AND reached.company_id = lost.company_id
@@ -485,7 +488,7 @@ class TelephonyCall(models.Model):
                 return self._on_customer_chosen(vals)
         results = {call: call.disposition_id for call in self} if 'disposition_id' in vals else {}
         written = super().write(vals)
-        # what follows from an ended call follows from its result too
+        # chatter and callback depend on the result too
         if changed := self.sudo().filtered(
             lambda call: call.state == 'ended'
             and call in results
@@ -496,7 +499,8 @@ class TelephonyCall(models.Model):
         return written
 
     def unlink(self):
-        """Whoever was reached only in one of these calls waits again."""
+        """Delete the calls. A customer who was reached in one of them only counts as not called back
+        again."""
         companies, numbers = self.company_id, set(self.mapped('customer_number'))
         result = super().unlink()
         self.sudo()._recount_numbers(companies, numbers)
@@ -504,7 +508,7 @@ class TelephonyCall(models.Model):
 
     @api.model
     def get_empty_list_help(self, help_message):
-        """An empty log of a company without a PBX says how to get one, to whom can do it."""
+        """Say in the empty log of a database without a PBX how to connect one, or whom to ask."""
         message = super().get_empty_list_help(help_message)
         if self.env['telephony.account'].sudo().search_count([], limit=1):
             return message
@@ -519,8 +523,8 @@ class TelephonyCall(models.Model):
     # === WHILE IT GOES ON === #
 
     def _may_be_answered(self):
-        """Whether this outgoing or internal call may be talked already, for all we know: its PBX
-        tells that at the end."""
+        """Return whether somebody may be talking already in this outgoing or internal call, because
+        its PBX tells of the answer only at the end."""
         self.ensure_one()
         return bool(
             self.state == 'ringing'
@@ -532,19 +536,19 @@ class TelephonyCall(models.Model):
     # === ACTIONS === #
 
     def action_clear(self):
-        """The PBX has lost the ends of these calls: they leave the screens, as they would by
-        themselves after some hours. A true end that is told later counts.
+        """Close calls whose end the PBX has lost, as would happen by itself after some hours. A true
+        end that is told later still wins.
 
-        :raise AccessError: for who is no supervisor
-        :raise UserError: calls of the PBX are being filed at this very moment
+        :raise AccessError: the user is no supervisor
+        :raise UserError: calls of the PBX are being filed right now
         """
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
-            raise AccessError(self.env._("Telephony supervisors clear calls."))
+            raise AccessError(self.env._("Only supervisors can clear a call."))
         self.check_access('read')
         self.env['telephony.event'].sudo()._clear(
             self.sudo(),
             _lt(
-                "%(user)s said at %(time)s that nobody was on the line any more",
+                "Cleared by %(user)s at %(time)s: nobody was on the line",
                 user=self.env.user.name,
                 time=fields.Datetime.now(),
             ),
@@ -555,29 +559,13 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _file(self, account, records):
-        """Write the calls that the folded events tell of.
+        """Write the folded calls to the log.
 
         :param account: telephony.account
-        :param dict records: external id → CallRecord, or None where the events are no call
+        :param dict records: external id → CallRecord, None where the events are no call
         :return: dict external id → call
         """
-        existing = {
-            call.external_id: call
-            for call in self.search(
-                [
-                    ('account_id', '=', account.id),
-                    ('external_id', 'in', list(records)),
-                ]
-            )
-        }
-        void = self.browse(
-            [
-                existing.pop(ref).id
-                for ref, record in records.items()
-                if not record and ref in existing
-            ]
-        )
-        void.filtered(lambda call: not call.is_sealed)._take_back()
+        existing = self._filed_before(account, records)
         records = {
             ref: record
             for ref, record in records.items()
@@ -586,40 +574,14 @@ class TelephonyCall(models.Model):
         if not records:
             return existing
         memory = self.browse([call.id for call in existing.values()])._before_changed()
-        before = {call: call.customer_number for call in existing.values()}
+        numbers_before = {call: call.customer_number for call in existing.values()}
         numbers, users, _sharers = account._directory()
         facts = {
             ref: self._facts(account, record, numbers, users) for ref, record in records.items()
         }
         self._before_filed(account, records, facts, existing)
 
-        new = [ref for ref in records if ref not in existing]
-        calls = {
-            **existing,
-            **dict(
-                zip(
-                    new,
-                    self.create(
-                        [
-                            {
-                                'account_id': account.id,
-                                'company_id': account.company_id.id,
-                                'external_id': ref,
-                                **facts[ref],
-                            }
-                            for ref in new
-                        ]
-                    ),
-                    strict=True,
-                )
-            ),
-        }
-        changed = {calls[ref].id for ref in new}
-        changed.update(
-            calls[ref].id
-            for ref in set(records) - set(new)
-            if calls[ref]._write_changes(facts[ref])
-        )
+        calls, changed = self._write_facts(account, facts, existing)
         filed = self.browse([calls[ref].id for ref in records])
         changed |= filed._write_legs(
             {calls[ref].id: record.legs for ref, record in records.items()}, users
@@ -627,18 +589,60 @@ class TelephonyCall(models.Model):
         filed._write_recordings(
             {calls[ref].id: record.recordings for ref, record in records.items()}
         )
-        filed.filtered(
-            lambda call: call.direction == 'outbound' or call.state == 'ended'
-        )._recount_customers()
-        if left := {number for call, number in before.items() if number != call.customer_number}:
-            self._recount_numbers(account.company_id, left)
+        filed._recount_filed(account.company_id, numbers_before)
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
         filed._after_filed(filed.filtered(lambda call: call.id in changed), memory)
         return calls
 
+    @api.model
+    def _filed_before(self, account, records):
+        """Return the calls of these records that are in the log: dict external id → call. Those
+        whose events turned out to be no call are taken back and left out."""
+        found = {
+            call.external_id: call
+            for call in self.search(
+                [('account_id', '=', account.id), ('external_id', 'in', list(records))]
+            )
+        }
+        void = self.browse([call.id for ref, call in found.items() if not records[ref]])
+        void.filtered(lambda call: not call.is_sealed)._take_back()
+        return {ref: call for ref, call in found.items() if records[ref]}
+
+    @api.model
+    def _write_facts(self, account, facts, existing):
+        """Create the new calls, and write what has changed of the others.
+
+        :param dict facts: external id → field values
+        :param dict existing: external id → call, of those that are in the log already
+        :return: dict external id → call, and the ids of calls that are new or have changed
+        """
+        new = [ref for ref in facts if ref not in existing]
+        key = {'account_id': account.id, 'company_id': account.company_id.id}
+        created = self.create([{**key, 'external_id': ref, **facts[ref]} for ref in new])
+        calls = {**existing, **dict(zip(new, created, strict=True))}
+        changed = set(created.ids)
+        changed.update(
+            calls[ref].id for ref in set(facts) - set(new) if calls[ref]._write_changes(facts[ref])
+        )
+        return calls, changed
+
+    def _recount_filed(self, company, numbers_before):
+        """Recount attempts and lost calls of the customers of these calls, and of those whose calls
+        they were before.
+
+        :param dict numbers_before: call → customer's number before it was filed
+        """
+        self.filtered(
+            lambda call: call.direction == 'outbound' or call.state == 'ended'
+        )._recount_customers()
+        if left := {
+            number for call, number in numbers_before.items() if number != call.customer_number
+        }:
+            self._recount_numbers(company, left)
+
     def _take_back(self):
-        """These turned out to be no calls: they go with all that followed from them."""
+        """Delete these calls, which turned out to be none, with all that followed from them."""
         memory = self._before_taken_back()
         self.message_id.sudo().unlink()
         self.unlink()
@@ -646,14 +650,16 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _facts(self, account, record, numbers, users):
-        """Field values of a record. The customer is the outside party, unless it is one of our own
-        numbers."""
+        """Return the field values of a record. The customer is the outside party, unless it is one of
+        our own numbers.
+
+        :param numbers: number → id of telephony.number, of the company
+        :param users: extension → id of its user, 0 for none
+        """
         settings, is_dialled = account._settings(), record.direction == 'outbound'
         reading = {'country': settings.country, 'codes': settings.outside_codes}
-        caller, called = (
-            normalise(record.caller, **reading),
-            normalise(record.called, **reading, is_dialled=is_dialled),
-        )
+        caller = normalise(record.caller, **reading)
+        called = normalise(record.called, **reading, is_dialled=is_dialled)
         outside = {'inbound': record.caller, 'outbound': record.called}.get(record.direction)
         ours = {'inbound': called, 'outbound': caller}.get(record.direction)
         customer = to_e164(outside, **reading, is_dialled=is_dialled)
@@ -682,8 +688,8 @@ class TelephonyCall(models.Model):
         }
 
     def _close_without_end(self):
-        """The end of these calls never came: what the fold says of them then (see
-        :func:`fold.fold`), for all at once."""
+        """Write for all these calls at once what :func:`fold.fold` says of a call whose end never
+        came."""
         on_screen = self.sorted('start_at', reverse=True)[:MOST_ON_SCREEN]
         memory = on_screen._before_changed()
         self.write({'state': 'ended', 'end_unknown': True, 'follow_up': 'todo'})
@@ -691,8 +697,10 @@ class TelephonyCall(models.Model):
         on_screen._after_filed(on_screen, memory)
 
     def _write_changes(self, values):
-        """Write what differs, and ask for the follow-up when an ended call has changed; True when
-        something did."""
+        """Write the values that differ, and ask for the follow-up of an ended call.
+
+        :return: whether a value differed
+        """
         self.ensure_one()
         if changed := changes(self, values):
             self.write(self._with_follow_up(changed, values))
@@ -703,13 +711,15 @@ class TelephonyCall(models.Model):
         return super().create([self._with_follow_up(vals, vals) for vals in vals_list])
 
     def _check_company(self, fnames=None):
-        """The system files what was looked up in the call's own company: no need to read it all
-        again."""
+        """Skip the check when the system files calls, because it looks contacts and deals up in the
+        call's own company."""
         if self.env.uid != SUPERUSER_ID:
             super()._check_company(fnames)
 
     @api.model
     def _with_follow_up(self, changed, values):
+        """Return the changed values, with a follow-up if an ended call has changed in what rules
+        ask."""
         if values.get('state') == 'ended' and {
             'state',
             'outcome',
@@ -721,12 +731,13 @@ class TelephonyCall(models.Model):
         return changed
 
     def _write_legs(self, legs_by_call, users):
-        """Make the legs what they are now.
+        """Create, write and delete legs, so that they are those of the records.
 
-        :return: ids of the calls of which one has changed
+        :param dict legs_by_call: call id → LegRecords
+        :return: ids of the calls of which a leg has changed
         """
-        told = set()
-        have = {(leg.call_id.id, leg.extension): leg for leg in self.leg_ids}
+        changed_ids = set()
+        known = {(leg.call_id.id, leg.extension): leg for leg in self.leg_ids}
         create = []
         for call_id, legs in legs_by_call.items():
             for leg in legs:
@@ -738,22 +749,25 @@ class TelephonyCall(models.Model):
                     'talk_seconds': leg.talk_seconds,
                     'outcome': leg.outcome or False,
                 }
-                if row := have.pop((call_id, leg.extension), None):
+                if row := known.pop((call_id, leg.extension), None):
                     if changed := changes(row, values):
                         row.write(changed)
-                        told.add(call_id)
+                        changed_ids.add(call_id)
                 else:
                     create.append({'call_id': call_id, 'extension': leg.extension, **values})
-        told.update(call_id for call_id, _extension in have)
-        told.update(values['call_id'] for values in create)
-        self.env['telephony.call.leg'].browse([leg.id for leg in have.values()]).unlink()
+        changed_ids.update(call_id for call_id, _extension in known)
+        changed_ids.update(values['call_id'] for values in create)
+        self.env['telephony.call.leg'].browse([leg.id for leg in known.values()]).unlink()
         self.env['telephony.call.leg'].create(create)
-        return told
+        return changed_ids
 
     def _write_recordings(self, recordings_by_call):
-        """Recordings are added and completed, never taken away: what was once announced may have
-        been stored."""
-        have = {
+        """Create recordings and complete known ones. None is deleted, because one that was announced
+        once may have been stored.
+
+        :param dict recordings_by_call: call id → recordings of the CallRecord
+        """
+        known = {
             (recording.call_id.id, key): recording
             for recording in self.recording_ids
             for key in (recording.ref, recording.url)
@@ -762,7 +776,7 @@ class TelephonyCall(models.Model):
         create = []
         for call_id, recordings in recordings_by_call.items():
             for recording in recordings:
-                row = have.get((call_id, recording.ref)) or have.get((call_id, recording.url))
+                row = known.get((call_id, recording.ref)) or known.get((call_id, recording.url))
                 if not row and not self.env['telephony.recording']._is_believed(
                     self.browse(call_id).account_id, recording.url
                 ):
@@ -771,7 +785,7 @@ class TelephonyCall(models.Model):
                     'url': recording.url or False,
                     'ref': recording.ref or False,
                     'duration': recording.seconds,
-                    **self.env['telephony.recording']._where(
+                    **self.env['telephony.recording']._state_of_address(
                         self.browse(call_id).account_id, recording.url
                     ),
                 }
@@ -784,16 +798,18 @@ class TelephonyCall(models.Model):
         self.env['telephony.recording'].create(create)
 
     def _recount_customers(self):
-        """:meth:`_recount_numbers` of these calls' customers."""
+        """Run :meth:`_recount_numbers` for the customers of these calls."""
         self._recount_numbers(self.company_id, {call.customer_number for call in self})
 
     @api.model
     def _recount_numbers(self, companies, numbers):
-        """Say anew of all calls of these customers which attempt each is, and which lost ones were
-        called back: a late event may have changed their order.
+        """Write anew which attempt each call of these customers is, and which lost calls were called
+        back, because a late event may have changed their order.
 
         An attempt is an outbound call; the count starts again after the customer was reached,
         whoever called whom.
+
+        :param numbers: customers' numbers; empty ones are left out
         """
         numbers = tuple(filter(None, numbers))
         if not numbers:
@@ -811,8 +827,8 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _recount_sql(self, which):
-        """The statement of :meth:`_recount_numbers` for all calls of some customers; it returns the
-        ids of what changes."""
+        """Return the statement of :meth:`_recount_numbers` for all calls that meet the condition
+        `which`. It gives the ids of the calls that it changes."""
         return SQL(
             """ WITH calls AS (
                     SELECT id, company_id, customer_number, direction, start_at, outcome,
@@ -853,27 +869,28 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _live_domain(self):
-        """Of the calls that go on."""
+        """Return the domain of running calls."""
         return Domain('state', '!=', 'ended') & Domain('start_at', '>', self._live_since())
 
     @api.model
     def _live_since(self):
-        """A call that goes on since before then has lost its end on the way."""
+        """Return the oldest start (naive UTC) of a call that still counts as running; an older one has
+        lost its end."""
         return fields.Datetime.now() - timedelta(hours=setting(self.env, 'lost_call_hours'))
 
     def _moment(self):
-        """When the call was over, as far as the PBX tells."""
+        """Return when the call was over, as far as the PBX tells (naive UTC)."""
         return self.ended_at or self.start_at
 
     def _is_past(self):
-        """Ended too long ago for anything to follow but its line in the chatter: imported,
-        replayed, fetched late."""
+        """Return whether the call ended too long ago for rules to act, because it was imported,
+        replayed or fetched late. It gets its line in the chatter only."""
         hours = self.company_id.telephony_effect_hours
         return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
 
     # === HOOKS OF LATER STAGES === #
-    # Each runs in the transaction of what it belongs to, and an error in it undoes that: of filing,
-    # the events of the call fail and are tried again.
+    # Each runs in the transaction of what it belongs to, and an error undoes that. While calls are
+    # filed, it fails the events of the call, which are then tried again.
 
     @api.model
     def _before_filed(self, account, records, facts, existing):
@@ -886,19 +903,19 @@ class TelephonyCall(models.Model):
         """
 
     def _before_changed(self):
-        """What later stages have to know of these calls when they have changed, as a dict with a
-        key for each stage."""
+        """Return what later stages need to compare with after the change, as a dict with a key for
+        each stage."""
         return {}
 
     def _after_filed(self, changed, memory):
-        """These calls were filed.
+        """Runs when these calls have been filed.
 
-        :param changed: those of them of which a fact has changed, or that are new
+        :param changed: those of the calls that are new or have changed
         :param dict memory: what :meth:`_before_changed` gave
         """
 
     def _before_taken_back(self):
-        """These calls are about to be deleted: they turned out to be none.
+        """Runs before these calls, which turned out to be none, are deleted.
 
         :return: dict, what :meth:`_after_taken_back` needs
         """
@@ -906,10 +923,16 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _after_taken_back(self, memory):
-        """The calls are gone."""
+        """Runs when the calls are deleted.
+
+        :param dict memory: what :meth:`_before_taken_back` gave
+        """
 
     def _before_written_by_user(self, vals):
-        """:raise AccessError: the user may not write this on these calls"""
+        """Check what a user is about to write on these calls.
+
+        :raise AccessError: the user may not write it
+        """
         if forbidden := set(vals) - EDITABLE:
             raise AccessError(
                 self.env._(
@@ -919,10 +942,14 @@ class TelephonyCall(models.Model):
             )
 
     def _on_customer_chosen(self, vals):
-        """The user says whose calls these are; done by the stage that matches calls."""
+        """Write the contact or deal that the user has chosen for these calls; done by the stage that
+        matches calls.
+
+        :return: as `write` does
+        """
         return self.sudo().write(vals)
 
 
 def _naive(moment):
-    """Aware UTC as the ORM stores it, whole seconds."""
+    """Return an aware UTC datetime as the ORM stores it: naive, whole seconds; False for None."""
     return moment.replace(tzinfo=None, microsecond=0) if moment else False

@@ -19,13 +19,13 @@ class TelephonyCallLeg(models.Model):
     user_id = fields.Many2one(
         'res.users', readonly=True, index='btree_not_null', ondelete='set null'
     )
-    start_at = fields.Datetime(string="Rang At", readonly=True)
+    start_at = fields.Datetime(string="Ringing Since", readonly=True)
     answered_at = fields.Datetime(readonly=True)
     ended_at = fields.Datetime(readonly=True)
     talk_seconds = fields.Integer(string="Talk (s)", readonly=True)
     talk_clock = fields.Char(string="Talk", compute='_compute_talk_clock')
     outcome = fields.Selection(
-        OUTCOMES, readonly=True, help="Seen from this phone: one that rang in vain is No answer."
+        OUTCOMES, readonly=True, help="As this phone saw it: No answer, if it rang in vain."
     )
 
     _extension_uniq = models.UniqueIndex(
@@ -38,5 +38,5 @@ class TelephonyCallLeg(models.Model):
             leg.talk_clock = clock(leg.talk_seconds) if leg.talk_seconds else False
 
     def _running(self):
-        """Those that ring or talk still."""
+        """Return those of the legs that still ring or talk."""
         return self.filtered(lambda leg: not leg.ended_at and leg.outcome in (False, 'answered'))

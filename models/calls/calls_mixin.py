@@ -5,15 +5,16 @@ from .call import LOST_OUTCOMES
 
 
 class TelephonyCallsMixin(models.AbstractModel):
-    """Counts and a button for records that have `telephony_call_ids`."""
+    """Gives records with `telephony_call_ids` the counts of their calls and a button to them."""
 
     _name = 'telephony.calls.mixin'
     _description = "Record with phone calls"
 
-    # The field that names the record to which this one's calls count too, if there is one.
+    # The many2one to the record that counts these records' calls too, as a company counts the calls
+    # of its people; None for none.
     _telephony_head = None
 
-    # Without `groups`, which Odoo would check once a record: whoever may not see calls reads 0.
+    # Without `groups`, which Odoo would check for each record: users without access read 0.
     telephony_call_count = fields.Integer(string="Call Count", compute='_compute_telephony_counts')
     telephony_missed_count = fields.Integer(
         string="Missed Calls", compute='_compute_telephony_counts'
@@ -24,8 +25,8 @@ class TelephonyCallsMixin(models.AbstractModel):
         copy=False,
         readonly=True,
         groups='crm_telephony.group_user',
-        help="This number could not be called. It is taken as right again when the customer talks to us from it, when the "
-        "phone number is changed, or when somebody says so.",
+        help="This number could not be called. The warning goes when the customer talks to us from it, when the phone number "
+        "is changed, or when somebody says that it is right.",
     )
 
     def write(self, vals):
@@ -34,13 +35,14 @@ class TelephonyCallsMixin(models.AbstractModel):
         return super().write(vals)
 
     def action_telephony_number_checked(self):
-        """Somebody says that the number is right."""
+        """Clear the warning, because somebody says that the number is right."""
         self.check_access('write')
         self.sudo().telephony_check_number = False
         return True
 
     def _telephony_members_sql(self):
-        """Other records whose calls count as these records' too, as rows (id, head_id)."""
+        """Return the query for the records whose calls are counted too (the people of a company), as
+        rows (id, head_id)."""
         if not self._telephony_head:
             return SQL("SELECT NULL::int AS id, NULL::int AS head_id WHERE FALSE")
         self.env[self._name].flush_model([self._telephony_head])
@@ -50,7 +52,7 @@ class TelephonyCallsMixin(models.AbstractModel):
         )
 
     def _compute_telephony_counts(self):
-        """The calls of these records and of their members that the reader may see."""
+        """Count the calls of these records and of their members that the reader may see."""
         counts, stored = {}, self._origin.filtered('id')
         may_see = stored and self.env['telephony.call'].has_access('read')
         for owner, head, *found in stored._telephony_counts() if may_see else ():
@@ -62,10 +64,10 @@ class TelephonyCallsMixin(models.AbstractModel):
             records.telephony_call_count, records.telephony_missed_count = count, missed
 
     def _telephony_counts(self):
-        """One query for the calls of all these records and their members, whatever their count,
-        under the reader's own rights.
+        """Count the calls of all these records and their members in one query, under the reader's
+        own rights.
 
-        :return: list of (whose calls, whose member that is, calls, lost calls)
+        :return: list of (id of the record, id of its head or None, calls, lost calls)
         """
         calls, field = self.env['telephony.call'], self._fields['telephony_call_ids'].inverse_name
         calls.flush_model([field, 'outcome'])

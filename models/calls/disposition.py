@@ -2,8 +2,8 @@ from odoo import fields, models
 
 
 class TelephonyDisposition(models.Model):
-    """What came of a call, in the firm's own words: chosen in the result window, counted in the
-    reports."""
+    """A result of calls, in the company's own words: employees choose it after a call, reports count
+    it."""
 
     _name = 'telephony.disposition'
     _description = "Call result"
@@ -21,14 +21,15 @@ class TelephonyDisposition(models.Model):
     )
     counts_as_reached = fields.Boolean(
         string="Counts as Reached",
-        help="The customer was reached, however short the talk was: it closes the callback. Past calls stay as they are.",
+        help="A call with this result has reached the customer, however short the talk was, and closes the callback. Past "
+        "calls stay as they are.",
     )
     activity_type_id = fields.Many2one(
         'mail.activity.type',
         string="Next Activity",
         ondelete='set null',
         domain="[('res_model', '=', False)]",
-        help="Is proposed when this result is chosen; nothing is planned without a person's consent.",
+        help="Proposed when this result is chosen. Nothing is planned until the user saves.",
     )
     activity_days = fields.Integer(string="In (days)", default=1)
 

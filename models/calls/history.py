@@ -11,14 +11,15 @@ from ..core.words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
 
-# What is read back each night reaches so far back beyond the last time: PBXs file long calls late.
+# Each comparison begins so long before the end of the last one, because PBXs log long calls late.
 HISTORY_OVERLAP = timedelta(hours=6)
-# Calls of the last minutes are still being told by events.
+# The events of calls of the last minutes may still come.
 HISTORY_DELAY = timedelta(minutes=10)
 
 
 class TelephonyAccount(models.Model):
-    """The PBX's own statistics, read back each night: what was lost on the way is found again."""
+    """Reads the PBX's own log back each night, and files the calls whose events were lost on the
+    way."""
 
     _inherit = 'telephony.account'
 
@@ -26,12 +27,12 @@ class TelephonyAccount(models.Model):
         string="Compared Until",
         readonly=True,
         copy=False,
-        help="Up to here the PBX's own statistics were read back and what was lost on the way was found again.",
+        help="Up to this time the calls here were compared with the PBX's own log, and missing ones were added.",
     )
     history_message = WordsField(string="Comparison", readonly=True, copy=False)
 
     def action_fetch_history(self):
-        """Do now what is done every night."""
+        """Start the comparison that otherwise runs every night."""
         self.check_access('write')
         self.env.ref('crm_telephony.ir_cron_fetch_history').sudo()._trigger()
         return {
@@ -39,7 +40,7 @@ class TelephonyAccount(models.Model):
             'tag': 'display_notification',
             'params': {
                 'message': self.env._(
-                    "The comparison starts now; its result will stand on this form."
+                    "The comparison has started. Its result will appear on this form."
                 ),
                 'type': 'info',
             },
@@ -47,8 +48,7 @@ class TelephonyAccount(models.Model):
 
     @api.model
     def _cron_fetch_history(self):
-        """Compare each PBX's own statistics with the log. Its rows enter as events like any
-        other."""
+        """Compare the log of each PBX with ours. Its rows enter as events like any other."""
         accounts = self.search([]).filtered(lambda account: account._is_ready(ReadsHistory))
         self.env['ir.cron']._commit_progress(remaining=len(accounts))
         for account in accounts:
@@ -62,17 +62,8 @@ class TelephonyAccount(models.Model):
         """Read back the calls between two times (naive UTC) and file what is new in them.
         Commits."""
         self.ensure_one()
-        event_model, rows, error = self.env['telephony.event'], [], None
-        try:
-            for payload in self._client(ReadsHistory).history(
-                start.replace(tzinfo=timezone.utc),
-                end.replace(tzinfo=timezone.utc),
-            ):
-                rows.append(event_model._row(self, payload))  # what came before an error is kept
-        except Exception as complaint:
-            if not isinstance(complaint, (ProviderError, UserError)):
-                _logger.exception("telephony account %s: its history cannot be read", self.id)
-            error = complaint
+        events = self.env['telephony.event']
+        rows, error = self._read_history(start, end)
         # the conversation took minutes: what follows needs a fresh view of the database
         self.env['ir.cron']._commit_progress()
         self.env.invalidate_all()
@@ -80,13 +71,41 @@ class TelephonyAccount(models.Model):
         known = self.env['telephony.call'].search_count(
             [('account_id', '=', self.id), ('external_id', 'in', list(refs))]
         )
-        event_model._store(self, rows, fields.Datetime.now())
+        events._store(self, rows, fields.Datetime.now())
         message = _lt(
             "PBX %(there)s, Odoo %(here)s, fetched %(new)s",
             there=len(refs),
             here=known,
             new=len(refs) - known,
         )
+        self.write(self._history_values(end, message, error))
+        self.env['ir.cron']._commit_progress()
+        events._process(self)
+
+    def _read_history(self, start, end):
+        """Read the PBX's log between two times (naive UTC).
+
+        :return: list of EventRow, those before an error included, and the error or None
+        """
+        rows = []
+        try:
+            for payload in self._client(ReadsHistory).history(
+                start.replace(tzinfo=timezone.utc),
+                end.replace(tzinfo=timezone.utc),
+            ):
+                rows.append(self.env['telephony.event']._row(self, payload))
+        except Exception as error:
+            if not isinstance(error, (ProviderError, UserError)):
+                _logger.exception(
+                    "telephony account %s: the PBX's call log could not be read. Lost calls are searched again tomorrow, or "
+                    "with Compare Now on the PBX's form.",
+                    self.id,
+                )
+            return rows, error
+        return rows, None
+
+    def _history_values(self, end, message, error):
+        """Return what the account keeps of a comparison up to `end` (naive UTC)."""
         values = {
             'history_message': _lt(
                 "%(counts)s. %(complaint)s", counts=message, complaint=in_words(error)
@@ -103,6 +122,4 @@ class TelephonyAccount(models.Model):
             values.update(
                 state='error', error_in=method_of(ReadsHistory), state_message=in_words(error)
             )
-        self.write(values)
-        self.env['ir.cron']._commit_progress()
-        event_model._process(self)
+        return values

@@ -7,7 +7,7 @@ from ..inbox.event import LOST
 
 
 class TelephonyEvent(models.Model):
-    """Calls whose end never came, and our own event that ends them."""
+    """Closes calls whose end never came, by an event of our own."""
 
     _inherit = 'telephony.event'
 
@@ -17,15 +17,15 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _cron_close_lost(self):
-        """Close calls whose end never came. Our word for it is an event like any other, so a true
-        end that is found later still wins."""
+        """Close calls whose end never came. Our event for it is folded like any other, so a true end
+        that is found later still wins."""
         calls = self.env['telephony.call']
         calls = calls.search(
             [('state', '!=', 'ended'), ('start_at', '<', calls._live_since())], limit=10000
         )
         closed = 0
         for account, lost in calls.grouped('account_id').items():
-            # whoever files its calls now may be ending some of them: the next turn
+            # not while its calls are filed, which may end some of them: the next run comes back
             with (
                 turns.held(self.env, turns.Lock.FILING, account.id) as is_ours,
                 turns.gives_way(self.env),  # somebody has settled one of them meanwhile
@@ -37,31 +37,34 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _clear(self, calls, reason):
-        """A person says that these calls are over. The locks end with the transaction.
+        """Close these calls, because a person says that they are over. The locks end with the
+        transaction.
 
-        :param str reason: what is kept of it, a fact
-        :raise UserError: somebody files calls of the PBX
+        :param str reason: a fact, kept on the calls
+        :raise UserError: calls of the PBX are being filed
         """
         for account, lost in calls.filtered('account_id').grouped('account_id').items():
             if not turns.claimed(self.env.cr, turns.Lock.FILING, account.ids):
                 raise UserError(
-                    self.env._("The PBX tells of calls at this very moment: try again.")
+                    self.env._(
+                        "Calls of this PBX are being filed right now. Try again in a moment."
+                    )
                 )
             lost = lost.filtered(lambda call: call.state != 'ended')
             self._close_lost(account, lost)
             lost.end_reason = reason
-        # what has come in meanwhile found the lock taken
+        # events that have come in meanwhile could not be filed: the lock was ours
         self.env.ref('crm_telephony.ir_cron_process_events')._trigger()
 
     @api.model
     def _close_lost(self, account, calls):
-        """Close these calls of one account, which the caller has locked, and keep our word for it
-        as an event of each.
+        """Close these calls of one account, which the caller has locked, and store an event of our
+        own for each.
 
-        The fold changes nothing else of a call when that event comes, so all are written at once
-        instead of folded one by one: after an outage they are thousands.
+        All are written at once instead of folded one by one, because after an outage they are
+        thousands, and the fold would change nothing else of a call.
 
-        :return: how many there were
+        :return: how many were closed
         """
         calls = calls.filtered(lambda call: call.state != 'ended')
         if not calls:

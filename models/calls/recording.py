@@ -21,12 +21,12 @@ _logger = logging.getLogger(__name__)
 # Pauses before the PBX is asked where an announced recording is; files come some time after the end
 # of the call.
 LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
-# So many listeners fetch from PBXs at once in a server of threads; of workers never more than half.
-# No PBX gets more than half of that. Who finds no seat waits so long (seconds), while one worker is
-# left. However slow PBXs are, webhooks are answered.
+# How many listeners fetch from PBXs at once in a server of threads. With workers it is half of
+# them, so that webhooks are answered however slow PBXs are. One PBX gets at most half of the seats.
+# A listener without a seat waits so long (seconds), if one worker stays free.
 THREAD_SEATS = 8
 PATIENCE = 1.5
-# A recording is sound and nothing else, whatever its server says.
+# Browsers play a recording as sound and do nothing else with it, whatever its server sends.
 PLAYER_HEADERS = {
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': "default-src 'none'",
@@ -43,8 +43,8 @@ def _host(url):
 
 
 class TelephonyRecording(models.Model):
-    """Where the sound of a call is: an address on the PBX's side, or an attachment of ours. It is
-    played through `/telephony/recording/<id>` only, which checks who may listen."""
+    """The sound of a call: an address on the PBX's side, or an attachment of ours. It is played
+    through `/telephony/recording/<id>` only, which checks who may listen."""
 
     _name = 'telephony.recording'
     _description = "Call recording"
@@ -59,7 +59,7 @@ class TelephonyRecording(models.Model):
         required=True,
         default='pending',
         readonly=True,
-        help="Not yet fetched: the PBX has announced the recording, but not where it is.",
+        help="Not yet fetched: the PBX has announced the recording, but has not told where it is.",
     )
     url = fields.Char(string="Address", readonly=True, groups='crm_telephony.group_supervisor')
     ref = fields.Char(string="PBX's Name", readonly=True)
@@ -68,7 +68,9 @@ class TelephonyRecording(models.Model):
     delete_after = fields.Date(readonly=True)
     transcript = fields.Text(readonly=True)
     error = WordsField(string="Reason", readonly=True)
-    attempts = fields.Integer(readonly=True, help="How often the PBX was asked where it is.")
+    attempts = fields.Integer(
+        readonly=True, help="How often the PBX was asked where the recording is."
+    )
     next_try_at = fields.Datetime(readonly=True)
     player_url = fields.Char(compute='_compute_player_url')
     source_url = fields.Char(
@@ -119,10 +121,11 @@ class TelephonyRecording(models.Model):
         return recordings
 
     def _plan_locating(self):
-        """Recordings that were announced by name: their PBX is asked for the address, when the file
-        can be expected."""
+        """Plan to ask the PBX for the address of recordings that it announced by name only."""
         waiting = self.filtered(
-            lambda one: one.state == 'pending' and one.ref and one._can_locate()
+            lambda recording: (
+                recording.state == 'pending' and recording.ref and recording._can_locate()
+            )
         )
         if waiting:
             waiting.next_try_at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[0])
@@ -133,14 +136,20 @@ class TelephonyRecording(models.Model):
 
     @api.model
     def _cron_locate(self, batch_size=50):
-        """Ask the PBXs where announced recordings are, with growing pauses and an end."""
+        """Ask the PBXs where announced recordings are, with growing pauses, and give up in the
+        end."""
         domain = Domain('next_try_at', '<=', fields.Datetime.now())
         for recording in self.search(domain, limit=batch_size, order='next_try_at, id'):
             try:
                 recording._locate()
             except Exception as error:
                 if not isinstance(error, ProviderError):
-                    _logger.exception("recording %s cannot be located", recording.id)
+                    _logger.exception(
+                        "recording %s of call %s: its address could not be asked for. The recording shows whether it is "
+                        "tried again.",
+                        recording.id,
+                        recording.call_id.id,
+                    )
                 attempts = recording.attempts + 1
                 again = getattr(error, 'retryable', True) and attempts < len(LOCATE_SECONDS)
                 recording.write(
@@ -159,7 +168,10 @@ class TelephonyRecording(models.Model):
             self.env.ref('crm_telephony.ir_cron_locate_recordings')._trigger(following.next_try_at)
 
     def _locate(self):
-        """:raise ProviderError: the PBX does not tell"""
+        """Ask the PBX for the address and store it.
+
+        :raise ProviderError: the PBX does not tell it
+        """
         url = self.call_id.account_id._client(LocatesRecordings).recording_url(
             self.ref, self.call_id.external_id
         )
@@ -168,10 +180,12 @@ class TelephonyRecording(models.Model):
     # === PLAYING === #
 
     def _stream(self, byte_range):
-        """The sound as an HTTP response, the part that the player asks for.
+        """Return the sound, or the part that the player asks for, as an HTTP response.
 
-        What goes wrong at the other end is kept on the recording and answered 502. So is, with 503,
-        that too many listen.
+        If the PBX fails, the reason is stored on the recording and the answer is 502; if too many
+        listen, 503.
+
+        :param byte_range: the player's Range header, None for all of it
         """
         self.ensure_one()
         recording = self.sudo()
@@ -182,16 +196,16 @@ class TelephonyRecording(models.Model):
             with recording._seated():
                 sound = recording._open(byte_range or '')
         except Full:
-            return recording._unheard(
+            return recording._refuse(
                 503,
                 {
                     'error': _lt(
-                        "Too many recordings are fetched from PBXs at the moment. Try again in some seconds."
+                        "Too many recordings are playing right now. Try again in a few seconds."
                     )
                 },
             )
         except ProviderError as error:
-            return recording._unheard(
+            return recording._refuse(
                 502, {'state': 'failed' if recording.url else 'pending', 'error': in_words(error)}
             )
         if recording.state != 'ready' or recording.error:
@@ -204,15 +218,19 @@ class TelephonyRecording(models.Model):
         response.direct_passthrough = True
         return response
 
-    def _unheard(self, status, values):
-        """The answer to the player, which then reads the reason from the recording."""
+    def _refuse(self, status, values):
+        """Store these values, `error` among them, and return the answer to the player, which reads
+        the reason from the recording."""
         self.write(values)
         return request.make_response(
             told(self.env, values['error']), status=status, headers=list(PLAYER_HEADERS.items())
         )
 
     def _seated(self):
-        """A seat for fetching from this recording's PBX."""
+        """Return the context manager of a seat for fetching from this recording's PBX.
+
+        :raise Full: on entering, no seat was free in time
+        """
         workers = config['workers']
         seats = max(workers // 2, 1) if workers else THREAD_SEATS
         waiting = max(workers - 1 - seats, 0) if workers else THREAD_SEATS
@@ -225,15 +243,15 @@ class TelephonyRecording(models.Model):
         )
 
     def _open(self, byte_range):
-        """The sound; a link that has run out is asked for once more.
+        """Fetch the sound. A link that has run out is asked for once more.
 
-        :raise ProviderError: it cannot be had
+        :raise ProviderError: the PBX does not give it
         """
         renewable = self.ref and self._can_locate()
         if not self.url:
             if not renewable:
                 raise ProviderError(
-                    _lt("The PBX has not told where this recording is. Try again in some minutes.")
+                    _lt("The PBX has not told where this recording is. Try again in a few minutes.")
                 )
             self._locate()
             renewable = False
@@ -246,7 +264,7 @@ class TelephonyRecording(models.Model):
             return self._open_url(byte_range)
 
     def _open_url(self, byte_range):
-        """With the account's login where the PBX's recordings need one."""
+        """Fetch the sound from its address, with the account's login where the PBX needs one."""
         account = self.call_id.account_id
         open_it = account._client(OpensSound).open_sound if account._can(OpensSound) else open_sound
         return open_it(self.url, self._allowed_hosts(), byte_range)
@@ -256,15 +274,15 @@ class TelephonyRecording(models.Model):
 
     @api.model
     def _is_trusted(self, account, url):
-        """Whether the PBX itself told this address: its deliveries are signed, or the host is its
-        own or was entered."""
+        """Return whether the PBX itself told this address: its deliveries are signed, or the host is
+        its own or was entered."""
         return account._adapter().signs or host_allowed(_host(url), account._recording_hosts())
 
     @api.model
     def _is_believed(self, account, url):
-        """Whether a recording at this address (or '' for none) is taken into the log. A PBX that
-        signs nothing may not have said it: such a link counts only where its host is one of the
-        PBX's or was entered; then the events can be replayed."""
+        """Return whether a recording link ('' for none) is accepted. A PBX that signs nothing may not
+        have sent it, so only links to hosts count that are the PBX's or were entered; after that the
+        events can be replayed."""
         if not url or self._is_trusted(account, url):
             return True
         _logger.warning(
@@ -275,10 +293,9 @@ class TelephonyRecording(models.Model):
         )
         return False
 
-    def _where(self, account, url):
-        """The state of a recording of which this address (or '') is known, as field values: an
-        address that may not be fetched says so at once, and what to do, and is played all the same
-        once its host is entered."""
+    def _state_of_address(self, account, url):
+        """Return the field values that follow from a recording's address, '' for none. If its host
+        may not be contacted, they say so and what to do; it plays as soon as the host is entered."""
         if not url:
             return {'state': 'pending'}
         host = _host(url)

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import fields, models
 
-# Who got nothing for so long is next, whatever came before.
+# A member who got nothing for so long is next, whatever came before.
 ROTATION_DAYS = 90
 
 
@@ -17,8 +17,8 @@ class CrmTeam(models.Model):
     )
 
     def _next_telephony_member(self, company):
-        """The member whose turn it is: he whose latest deal in this team is the oldest. Who is not
-        at work is passed over, unless nobody is."""
+        """Return the member whose turn it is: the one whose latest deal in this team is the oldest.
+        Members who are not at work are passed over, unless none is at work."""
         members = self.crm_team_member_ids.user_id.filtered('active')
         present = (members & members._telephony_at_work(company)) or members
         if not present:

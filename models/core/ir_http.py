@@ -16,8 +16,7 @@ class IrHttp(models.AbstractModel):
     @classmethod
     def _match(cls, path_info):
         if '\0' in path_info and path_info.startswith(OUR_PREFIX):
-            # nothing is there, and Odoo, which looks such addresses up in the database, cannot even
-            # ask for one
+            # Odoo looks addresses up in the database, and PostgreSQL takes no NUL in a text
             abort(Response("no such address", status=404))
         return super()._match(path_info)
 

@@ -7,16 +7,16 @@ from ...providers.numbers import pretty
 
 
 def name_in(lead):
-    """What a deal calls the customer: the person, else the company."""
+    """Return what a deal calls the customer: the person, else the company, else ''."""
     return lead.contact_name or lead.partner_name or ''
 
 
 class TelephonyOtherSide(models.AbstractModel):
-    """Who is on the other side, by name, of whatever has a number, a contact and a deal.
+    """Name the customer of a record that has a number, a contact and a deal.
 
     The contact's name; else what the linked deal calls the customer; where none is linked, what the
-    open deals with this number call him, as far as they agree. Only what the user of the
-    environment may read is named. At most one query for many records.
+    open deals with this number call them, as far as they agree. Nothing is named that the user may
+    not read. Many records cost at most one query.
     """
 
     _name = 'telephony.other.side'
@@ -25,7 +25,7 @@ class TelephonyOtherSide(models.AbstractModel):
     customer_name = fields.Char(
         string="Customer",
         compute='_compute_customer_name',
-        help="The contact, else whom the deal names.",
+        help="The contact, else the person or company that the deal names.",
     )
 
     customer_phone = fields.Char(
@@ -36,23 +36,24 @@ class TelephonyOtherSide(models.AbstractModel):
 
     @api.depends('customer_number')
     def _compute_customer_phone(self):
-        for one in self:
-            one.customer_phone = pretty(one.customer_number) if one.customer_number else False
+        for record in self:
+            number = record.customer_number
+            record.customer_phone = pretty(number) if number else False
 
     @api.depends('company_id', 'customer_number', 'partner_id', 'lead_id')
     @api.depends_context('uid')
     def _compute_customer_name(self):
         sides = self._other_sides()
-        for one in self:
-            partner, lead = sides[one]
-            one.customer_name = partner.complete_name or name_in(lead) or False
+        for record in self:
+            partner, lead = sides[record]
+            record.customer_name = partner.complete_name or name_in(lead) or False
 
     def _other_sides(self):
-        """What tells the names: dict record → (res.partner, crm.lead). Each may be empty; the deal
-        need not be linked."""
+        """Return what the names are taken from: dict record → (res.partner, crm.lead). Either may be
+        empty, and the deal need not be the linked one."""
         owned, sides = self.sudo(), {}
         unknown = owned.filtered(
-            lambda one: one.customer_number and not one.partner_id and not one.lead_id
+            lambda record: record.customer_number and not record.partner_id and not record.lead_id
         )
         partners = owned.partner_id.with_env(self.env)._filtered_access('read')
         leads = owned.lead_id.with_env(self.env)._filtered_access('read')
@@ -60,18 +61,18 @@ class TelephonyOtherSide(models.AbstractModel):
         partners.fetch(['name', 'complete_name'])
         leads.fetch(['contact_name', 'partner_name'])
         deals = unknown._open_deals_with_name(self.env)
-        for one, own in zip(self, owned, strict=True):
+        for record, own in zip(self, owned, strict=True):
             lead = (
                 own.lead_id.with_env(self.env) & leads
                 if own.lead_id
                 else deals.get((own.company_id, own.customer_number), leads.browse())
             )
-            sides[one] = own.partner_id.with_env(self.env) & partners, lead
+            sides[record] = own.partner_id.with_env(self.env) & partners, lead
         return sides
 
     def _open_deals_with_name(self, env):
-        """(company, number) → the newest of the open deals with this number, where all call the
-        customer the same."""
+        """Return dict (company, number) → the newest open deal with this number. A number is left
+        out where its deals call the customer by different names."""
         numbers = set(self.mapped('customer_number'))
         if not numbers or not env['crm.lead'].has_access('read'):
             return {}

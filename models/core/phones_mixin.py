@@ -6,9 +6,11 @@ from ...providers.numbers import numbers_in
 
 
 class TelephonyPhonesMixin(models.AbstractModel):
-    """For records with Odoo's `phone` and `phone_sanitized`: people type two numbers into one
-    field, put a name beside it or write it as 00 7…, and Odoo then knows none. The first of the
-    numbers is sanitized, the others are known too."""
+    """Find every number in Odoo's field `phone`.
+
+    People type two numbers into it, put a name beside one or write it as 00 7…, and Odoo then knows
+    none. Here the first goes to `phone_sanitized`, the others to `telephony_more_phones`.
+    """
 
     _name = 'telephony.phones.mixin'
     _description = "Record with phone numbers as people type them"
@@ -25,8 +27,8 @@ class TelephonyPhonesMixin(models.AbstractModel):
     )
 
     def _read_phones(self):
-        """Make what Odoo has sanitized of the phone what people meant by it. Called after Odoo's
-        own compute."""
+        """Correct `phone_sanitized` after Odoo's compute, because people type two numbers, names
+        and 00 into one field."""
         countries = self._phone_get_country()
         for record in self:
             country = countries.get(record.id) or self.env.company.country_id
@@ -36,7 +38,7 @@ class TelephonyPhonesMixin(models.AbstractModel):
             record.telephony_more_phones = ' '.join(more) or False
 
     def _telephony_numbers(self):
-        """The numbers in *Phone* of these records, E.164."""
+        """Return the numbers in *Phone* of these records, E.164."""
         return [
             number
             for record in self
@@ -45,7 +47,7 @@ class TelephonyPhonesMixin(models.AbstractModel):
         ]
 
     def _telephony_number_domain(self, numbers):
-        """The records that have one of these E.164 numbers in *Phone*."""
+        """Return the domain of records with one of these E.164 numbers in *Phone*."""
         more = SQL(
             """(SELECT id FROM %s WHERE telephony_more_phones IS NOT NULL
                                    AND string_to_array(telephony_more_phones, ' ') && %s::text[])""",

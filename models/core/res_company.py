@@ -2,7 +2,7 @@ import pytz
 
 from odoo import fields, models
 
-# What filing a call reads of the company, see `telephony.account._recall`.
+# The fields of the company that filing reads, see `telephony.account._recall`.
 FILING_FIELDS = (
     'partner_id',
     'telephony_short_seconds',
@@ -36,13 +36,13 @@ class ResCompany(models.Model):
         string="Short Talk (s)",
         default=30,
         help="An answered call with less talk is no full contact, unless its result says so. "
-        "A new threshold does not rewrite past calls.",
+        "A changed threshold counts for later calls only.",
     )
     telephony_effect_hours = fields.Integer(
         string="Rules Act for (hours)",
         default=72,
-        help="Calls that ended longer ago than this lead to nothing but a line in the chatter: those that are imported, "
-        "replayed or fetched late. Long enough for what a weekend brought. 0: rules act on all.",
+        help="Rules leave calls alone that ended longer ago than this, because they were imported, replayed or fetched late: "
+        "such a call gets its line in the chatter only. Long enough for a weekend. 0: rules act on all calls.",
     )
     telephony_sms_quiet_minutes = fields.Integer(
         string="One SMS in (minutes)",
@@ -57,7 +57,7 @@ class ResCompany(models.Model):
     telephony_sms_to = fields.Float(string="SMS Until", default=21, help="In the customer's time.")
     telephony_deal_policy = fields.Selection(
         DEAL_POLICIES,
-        string="Deal of a Call",
+        string="Which Deal",
         required=True,
         default='score',
         help="Which open deal a call is linked to.",
@@ -65,7 +65,7 @@ class ResCompany(models.Model):
     telephony_match_margin = fields.Integer(
         string="Clear Lead",
         default=20,
-        help="So many points a deal has to be ahead of the next one to be linked without asking.",
+        help="By how many points a deal must lead the next one to be linked without asking.",
     )
     telephony_lead_policy = fields.Selection(
         LEAD_POLICIES, string="New Deals for Unknown Callers", default='never', required=True
@@ -75,7 +75,7 @@ class ResCompany(models.Model):
         string="Owner of New Deals",
         default='answered',
         required=True,
-        help="Where this gives nobody: the number's responsible, then its team's leader.",
+        help="If this finds nobody, the number's responsible gets the deal, then the team's leader.",
     )
     telephony_escalate_minutes = fields.Integer(
         string="Tell the Team Leader After (min)",
@@ -92,7 +92,7 @@ class ResCompany(models.Model):
         string="Telephony Supervisor",
         domain="[('share', '=', False)]",
         ondelete='set null',
-        help="Who is told of what goes wrong on the phone. Empty: all supervisors.",
+        help="Who is told about late callbacks and long waits. Empty: all supervisors.",
     )
 
     def write(self, vals):
@@ -102,13 +102,13 @@ class ResCompany(models.Model):
         return result
 
     def _telephony_lang(self):
-        """The language of what the system writes for everybody in the company."""
-        # of its many fields only one is wanted
+        """Return the language in which the system writes for everybody in the company."""
+        # without the other fields of the contact
         partner = self.partner_id.with_context(prefetch_fields=False)
         return partner.lang or self.env.lang
 
     def _telephony_zone(self, person=None):
-        """Where this user or contact is, else the company (pytz)."""
+        """Return the time zone of a user or contact, else of the company (pytz)."""
         company = self.sudo()
         return pytz.timezone(
             person
@@ -119,13 +119,11 @@ class ResCompany(models.Model):
         )
 
     def _telephony_supervisors(self):
-        """Who is told of what goes wrong: the one who is named, else all supervisors, else the
-        administrators."""
+        """Return who is told of late callbacks and long waits: the user whom the settings name, else
+        all supervisors, else the administrators."""
         self.ensure_one()
-        groups, xmlid_to_id = (
-            self.env['res.groups'].sudo(),
-            self.env['ir.model.data']._xmlid_to_res_id,
-        )
+        groups = self.env['res.groups'].sudo()
+        xmlid_to_id = self.env['ir.model.data']._xmlid_to_res_id
 
         def of_us(users):
             return users.filtered(

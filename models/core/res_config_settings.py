@@ -22,17 +22,17 @@ class ResConfigSettings(models.TransientModel):
         related='company_id.telephony_lead_owner', readonly=False, required=True
     )
     telephony_late_days = fields.Integer(
-        string="Calls Looked At Again (days)",
+        string="Late Match: Contact, Back to (days)",
         default=DEFAULTS['late_days'],
         config_parameter='crm_telephony.late_days',
     )
     telephony_late_deal_days = fields.Integer(
-        string="Calls Put on New Deals (days)",
+        string="Late Match: Deal, Back to (days)",
         default=DEFAULTS['late_deal_days'],
         config_parameter='crm_telephony.late_deal_days',
     )
     telephony_late_count = fields.Integer(
-        string="Calls a Number",
+        string="Late Match: Calls of a Number",
         default=DEFAULTS['late_count'],
         config_parameter='crm_telephony.late_count',
     )

@@ -6,8 +6,8 @@ class ResLang(models.Model):
 
     @api.model
     def _telephony_add_kazakh(self):
-        """Odoo knows no Kazakh, and customers want their texts in it. It is there to be switched
-        on, unless it is already."""
+        """Add Kazakh, switched off, unless there is some already: Odoo has none, and customers want
+        their texts in it."""
         if not self.with_context(active_test=False).search_count([('iso_code', '=', 'kk')]):
             self.create(
                 {

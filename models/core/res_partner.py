@@ -18,7 +18,7 @@ class ResPartner(models.Model):
         self._read_phones()
 
     def _telephony_contact(self):
-        """This contact as a PBX shows it."""
+        """Return this contact as a PBX shows it."""
         self.ensure_one()
         first, _space, last = (self.name or '').partition(' ')
         return Contact(

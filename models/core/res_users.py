@@ -8,20 +8,20 @@ PREFERENCES = (
     'telephony_dnd',
     'telephony_tab',
 )
-# What the browser knows of them, under names of its own.
+# The browser's names for them.
 BROWSER_PREFERENCES = {
     'pop': 'telephony_pop',
     'sound': 'telephony_sound',
     'dnd': 'telephony_dnd',
     'tab': 'telephony_tab',
 }
-# Each sees and changes his own; those of others are the business of who administers users.
+# Users read and write their own preferences; those of others only who administers users.
 PERSONAL = 'base.group_erp_manager'
 PREFERENCES_MESSAGE = 'crm_telephony.preferences'
 
 
 class ResUsers(models.Model):
-    """How a person wants to see and place calls."""
+    """How a user wants to see and place calls."""
 
     _inherit = 'res.users'
 
@@ -34,7 +34,7 @@ class ResUsers(models.Model):
     telephony_sound = fields.Boolean(
         string="Sound",
         groups=PERSONAL,
-        help="The browser rings too, for who cannot hear the phone.",
+        help="The browser rings too, in case you cannot hear the phone.",
     )
     telephony_dnd = fields.Boolean(
         string="Do Not Disturb",
@@ -62,7 +62,7 @@ class ResUsers(models.Model):
         return [*super().SELF_WRITEABLE_FIELDS, *PREFERENCES]
 
     def write(self, vals):
-        """A change holds at once in each tab that the user has open."""
+        """Send changed preferences to each tab that the user has open, where they hold at once."""
         result = super().write(vals)
         if set(vals) & set(BROWSER_PREFERENCES.values()):
             for user in self:
@@ -72,13 +72,16 @@ class ResUsers(models.Model):
         return result
 
     def _is_telephonist(self):
-        """Whether he sees calls and callbacks at all."""
+        """Return whether the user has any right on telephony."""
         return self.has_group('crm_telephony.group_user')
 
     def _telephony_at_work(self, company=None):
-        """Those who work now, by their own calendar, else by the company's (their own one's): as
-        many queries for many users as for one of each calendar. Without a calendar everybody
-        works."""
+        """Return those of the users who work now.
+
+        A user works by the calendar of their own, else by that of `company`, else by that of their
+        main company. Without a calendar they always work. One look-up serves all users of a
+        calendar.
+        """
         now, present = datetime.now(timezone.utc), self.browse()
         for calendar, users in (
             self.sudo()
@@ -97,7 +100,7 @@ class ResUsers(models.Model):
         return present.sudo(self.env.su)
 
     def _telephony_away(self, moment):
-        """Those who are on leave then (naive UTC), by the working calendar of their resource."""
+        """Return those of the users who are on leave at a moment (naive UTC)."""
         resources = self.sudo().resource_ids
         leaves = self.env['resource.calendar.leaves'].sudo()
         if resources:

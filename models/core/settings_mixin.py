@@ -2,13 +2,14 @@ from odoo import api, models
 
 
 class TelephonySettingsMixin(models.AbstractModel):
-    """Records that adapters know through `telephony.account._settings`, which is cached."""
+    """Clear the registry's cache when a record changes that adapters know through
+    `telephony.account._settings`, because that is cached."""
 
     _name = 'telephony.settings.mixin'
     _description = "Settings of a PBX"
 
-    # What the cached values are made of, where a model has much else: forgetting costs every worker
-    # all it knows.
+    # Fields whose change clears the cache; None for all. Each clearing costs every worker all that
+    # it has cached.
     _cached_fields = None
 
     @api.model_create_multi
@@ -37,6 +38,7 @@ class TelephonySettingsMixin(models.AbstractModel):
         return result
 
     def _forget_settings(self):
-        """Now, and once more after the commit: a delivery may have read the old ones in between."""
+        """Clear the cached settings now and after the commit, because a delivery may read the old
+        ones in between."""
         self.env.registry.clear_cache()
         self.env.cr.postcommit.add(self.env.registry.clear_cache)

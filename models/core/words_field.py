@@ -9,11 +9,10 @@ from ...tools.words import Label, Name, Reader, Words, _lt, dump, load, render
 
 
 class UserReader(Reader):
-    """Puts facts into the words of whoever an environment belongs to: his language and his time
-    zone.
+    """Puts facts into the language and time zone of the user of an environment.
 
     :param env: the environment of the reader
-    :param tz: another time zone than his own, an IANA name
+    :param tz: an IANA name, where it is not the reader's own time zone
     """
 
     def __init__(self, env, tz=None):
@@ -44,13 +43,20 @@ class UserReader(Reader):
 
 
 def told(env, text, tz=None):
-    """A text in the words of whoever `env` belongs to; '' for none."""
+    """Return a text in the language and time zone of the user of `env`; '' for none.
+
+    :param text: a fact (see tools/words.py), or plain text, which stays as it is
+    :param tz: an IANA name, where it is not the reader's own time zone
+    """
     return str(render(text, UserReader(env, tz))) if text else ''
 
 
 def in_words(error):
-    """What is kept of an exception: its text, which may be a fact, and never the name of a class.
-    Of what a user is told of a PBX's refusal, the refusal."""
+    """Return the text to store for an exception: its fact, never a class name.
+
+    An error that tells a user of a PBX's refusal gives the refusal. What no person was meant to
+    read is wrapped in a sentence that says where the details are.
+    """
     if isinstance(error.__cause__, ProviderError):
         error = error.__cause__
     text = (
@@ -61,22 +67,27 @@ def in_words(error):
     if isinstance(error, (UserError, ProviderError)) and text:
         return text
     if not text:
-        return _lt("An unforeseen error. The server's log of this time tells what it was.")
-    return _lt("An unforeseen error, which the server's log tells in full: %(error)s", error=text)
+        return _lt(
+            "Unexpected error. The server's log has the details; send them to your administrator."
+        )
+    return _lt(
+        "Unexpected error: %(error)s. The server's log has the details; send them to your administrator.",
+        error=text,
+    )
 
 
 class WordsField(fields.Char):
-    """A line for people that is stored as a fact (see tools/words.py) and read in the language and
-    time zone of the reader.
+    """A text that is stored as a fact (see tools/words.py) and read in the language and time zone of
+    the reader.
 
-    It takes :class:`Words`, or plain text that stays as it is, and gives back the same fact in the
-    words of the record's environment. Facts that are equal are equal in the column, so nothing is
-    written twice. Searches see the English pattern and the values.
+    It takes :class:`Words`, or plain text that stays as it is, and gives :class:`Words` in the
+    language of the record's environment. Equal facts are equal in the column, so writing the same
+    fact again changes nothing. Searches see the English pattern and the values.
     """
 
     def convert_to_column(self, value, record, values=None, validate=True):
-        """What is searched for (it is not validated) may be what is stored, as the domain of a
-        group has it."""
+        """Leave a value that is searched for (`validate` is False) as it is: the domain of a group
+        holds it as stored."""
         if not value:
             return None
         return dump(value) if validate or isinstance(value, Words) else value
@@ -85,15 +96,15 @@ class WordsField(fields.Char):
         return dump(value) if value else None
 
     def get_column_update(self, record):
-        # as stored already: no plain text to be packed
+        # the cache holds it as stored: Odoo would pack it once more
         return record.env.transaction.field_data[self][record.id]
 
     def convert_to_record(self, value, record):
         return render(load(value), UserReader(record.env)) if value else False
 
     def differs(self, record, value):
-        """Whether a value is another one than the record has: not in other words, but another
-        fact."""
+        """Return whether a value is another fact than the record has. The same fact in another
+        language is no difference."""
         return self.convert_to_cache(record[self.name], record) != self.convert_to_cache(
             value, record
         )
@@ -109,7 +120,7 @@ class Base(models.AbstractModel):
     _inherit = 'base'
 
     def _web_read_group_groupby_formatter(self, groupby_spec, values):
-        """Groups of facts are called as the reader would say it."""
+        """Name a group of facts in the language of the reader."""
         if isinstance(self._fields.get(groupby_spec), WordsField):
             return lambda value: (
                 value and told(self.env, load(value)),

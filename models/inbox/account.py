@@ -10,39 +10,41 @@ from ..core.words_field import in_words
 
 _logger = logging.getLogger(__name__)
 
-# Strangers are looked for in so many of the latest events.
+# How many of the latest events are searched for strangers.
 STRANGERS_OF = 2000
 
 
 class TelephonyAccount(models.Model):
-    """The door for what a PBX sends, and what the inbox tells of the PBX."""
+    """Receives what a PBX sends, and shows on the PBX's form how its events arrive."""
 
     _inherit = 'telephony.account'
 
     strangers = fields.Json(
         compute='_compute_strangers',
         groups='crm_telephony.group_admin',
-        help="Endpoints in the latest calls that nobody has entered: a list of {name, extension, is_trunk}.",
+        help="Endpoints in the latest calls that are neither entered as phones nor as trunks: a list of {name, extension, "
+        "is_trunk}.",
     )
 
     event_state = fields.Selection(
         [('none', "No event yet"), ('arrive', "Events arrive"), ('refused', "Events refused")],
         string="Events of the PBX",
         compute='_compute_event_state',
-        help="Whether what happens in the PBX arrives here. That its API answers does not tell.",
+        help="Whether the PBX's events reach Odoo. An API that answers does not prove it.",
     )
     last_event_at = fields.Datetime(
         string="Last Event",
         compute='_compute_last_event_at',
-        help="What the PBX sent by itself: not what was read back from it.",
+        help="When the PBX last sent an event by itself. Calls that were read back from it do not count.",
     )
     event_count = fields.Integer(string="Events", compute='_compute_inbox')
     failed_event_count = fields.Integer(string="Failed Events", compute='_compute_inbox')
+
     # === RECEIVING === #
 
     def _receive(self, request: WebhookRequest) -> Reply:
-        """Authenticate a delivery, append its events to the inbox and answer what the PBX asks.
-        Nothing else happens before the answer.
+        """Authenticate a delivery, append its events to the inbox and return the answer. Nothing
+        else happens before the PBX has it, because a PBX that waits sends again.
 
         :raise Refused: it is not from this PBX or too large; nothing was stored
         """
@@ -54,9 +56,14 @@ class TelephonyAccount(models.Model):
             provider.verify(request, settings)
         except Exception as error:
             if not isinstance(error, ProviderError):
-                _logger.exception("telephony account %s: a delivery cannot be verified", self.id)
+                _logger.exception(
+                    "telephony account %s (%s): a delivery could not be verified because of an error of ours; it was refused "
+                    "with 403. The PBX or the daily comparison brings it again.",
+                    self.id,
+                    self.name,
+                )
                 error = Refused(
-                    _lt("The delivery could not be checked: the server's log tells why.")
+                    _lt("The delivery could not be checked. The server's log tells why.")
                 )
             self._count_refusal(in_words(error))
             raise error if isinstance(error, Refused) else Refused(in_words(error)) from None
@@ -66,28 +73,35 @@ class TelephonyAccount(models.Model):
                 return provider.reply(request)
             with self.env.cr.savepoint():
                 return provider.reply(request, self._on_question(question))
-        # the events are stored: an answer that cannot be given must not take them away
+        # the events stay stored if the question cannot be answered
         except Exception:
-            _logger.exception("telephony account %s: no answer to a question", self.id)
+            _logger.exception(
+                "telephony account %s (%s): the PBX's question about a caller could not be answered; its call goes on without "
+                "the customer's salesperson. The event is stored.",
+                self.id,
+                self.name,
+            )
             return provider.reply(request)
 
     def _on_question(self, question: Question) -> Answer:
-        """What Odoo knows about a caller, for a PBX that waits for it; said by the stage that
-        matches calls. What it raises is logged, and the PBX gets no answer: the delivery itself is
-        stored by then."""
+        """Return what Odoo knows about a caller, for a PBX that asks and waits; done by the stage
+        that matches calls. The delivery is stored by then: an error here is logged and undone, and
+        the PBX gets no answer."""
         return Answer()
 
-    # === WHAT THE INBOX TELLS === #
+    # === HOW EVENTS ARRIVE === #
 
     @api.depends('trunks', 'extension_ids.number')
     def _compute_strangers(self):
         for account in self:
             account.strangers = [
-                asdict(one) for one in (account._strangers() if account.has_trunks else ())
+                asdict(endpoint)
+                for endpoint in (account._strangers() if account.has_trunks else ())
             ]
 
     def _strangers(self):
-        """Endpoints of the latest calls that nobody has entered."""
+        """Return the endpoints of the latest calls that are entered neither as phones nor as
+        trunks."""
         if not self._origin:
             return []
         Event = self.env['telephony.event'].sudo()

@@ -32,29 +32,33 @@ _logger = logging.getLogger(__name__)
 
 # Events filed in one transaction.
 BATCH = 200
-# Filing may take this part of the time while events come in one by one, and may wait this long
+# While events come in one by one, filing takes this share of the time, and waits at most so long
 # (seconds) for more.
 FILING_SHARE = 0.1
 LONGEST_PAUSE = 1.0
 # The kind of our own event that closes a call whose end never came.
 LOST = 'lost'
-# The kind of our own note that a waiting caller was sent to somebody's phone.
+# The kind of our own event that notes to whose phone a waiting caller was sent.
 ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
-# What no delivery has brought: our own, and what was read back from the PBX's statistics.
+# Kinds that no delivery has brought: our own, and those that were read back from the PBX's log.
 NOT_DELIVERED = (*OURS, 'history')
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
 
 
 def pause_after(seconds):
-    """How long to wait after filing has taken so long, so that the next batch is worth it."""
+    """Return how long to wait (seconds) after filing has taken `seconds`, so that the next batch is
+    worth it."""
     return min(seconds / FILING_SHARE - seconds, LONGEST_PAUSE)
 
 
 class EventRow(NamedTuple):
-    """An event before it is stored, in the order of the INSERT; `error` may be Words, `unread` says
-    that it is a delivery as a whole."""
+    """An event before it is stored, in the order of the INSERT.
+
+    :ivar error: text or Words
+    :ivar unread: the row holds a whole delivery that no adapter could split
+    """
 
     kind: str
     call_ref: str | None
@@ -73,10 +77,9 @@ class EventRow(NamedTuple):
 class TelephonyEvent(models.Model):
     """The durable inbox: one row for each event of a delivery, stored before anything else happens.
 
-    A call is the fold of its events. :meth:`_append` stores, :meth:`_process` computes the calls
-    anew from all their events: right after the answer to the PBX went out, and by scheduled action
-    for whatever a crash left behind. One process at a time files the calls of an account, so calls
-    never conflict with each other.
+    A call is the fold of its events. :meth:`_append` stores events, :meth:`_process` computes their
+    calls anew: right after the answer to the PBX went out, and by scheduled action after a crash.
+    One process at a time files the calls of an account, so calls never conflict with each other.
     """
 
     _name = 'telephony.event'
@@ -96,7 +99,7 @@ class TelephonyEvent(models.Model):
     leg_ref = fields.Char(
         string="Leg Reference",
         readonly=True,
-        help="The PBX's own id of a leg that may have begun as a call of its own: the event is of that call too.",
+        help="The PBX's own id of a leg that may also be a call of its own: then the event is of that call too.",
     )
     dedupe_key = fields.Char(required=True, readonly=True)
     payload = fields.Text(required=True, readonly=True)
@@ -108,9 +111,7 @@ class TelephonyEvent(models.Model):
         readonly=True,
     )
     error = WordsField(string="Reason", readonly=True)
-    attempts = fields.Integer(
-        readonly=True, help="How often our own processing of this event has failed."
-    )
+    attempts = fields.Integer(readonly=True, help="How often processing this event has failed.")
     next_try_at = fields.Datetime(readonly=True)
     call_id = fields.Many2one(
         'telephony.call',
@@ -144,9 +145,8 @@ class TelephonyEvent(models.Model):
     # === ACTIONS === #
 
     def action_replay(self):
-        """Read the events again, as after a fixed adapter or setting, and file their calls before
-        the page reloads. Only then is known what came of it: the page asks, says so, and
-        reloads."""
+        """Read the events again, as after a fixed adapter or setting, and file their calls after the
+        commit. The page then asks what came of it, shows that and reloads."""
         self.check_access('write')
         for event in self.sudo():
             event._reread()
@@ -161,10 +161,10 @@ class TelephonyEvent(models.Model):
         }
 
     def _reread(self):
-        """Identify the stored payload anew. A delivery that was not understood at all becomes the
+        """Identify the stored payload anew. A delivery that no adapter could split becomes the
         events it holds."""
         self.ensure_one()
-        if self.kind == ROUTED:  # that moment is over
+        if self.kind == ROUTED:  # the caller is not sent a second time
             return
         if self.kind == LOST:
             self.write({'state': 'pending', 'error': False, 'attempts': 0, 'next_try_at': False})
@@ -200,7 +200,7 @@ class TelephonyEvent(models.Model):
     def _append(self, account, request):
         """Store the events of an authenticated delivery; repeats add nothing.
 
-        :raise Refused: the adapter does not want it kept
+        :raise Refused: the adapter wants nothing of it kept
         """
         rows = self._rows(account, request)
         # since this transaction began another one may have stored the same event, or changed the
@@ -209,9 +209,10 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _rows(self, account, request):
-        """The events of a delivery; one failed row of the whole of it where it is not understood.
+        """Return the :class:`EventRow` of each event of a delivery. A delivery that cannot be split
+        becomes one failed row.
 
-        :raise Refused: the adapter does not want it kept
+        :raise Refused: the adapter wants nothing of it kept
         """
         try:
             payloads = account._adapter().split(request)
@@ -246,11 +247,16 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _failed_row(self, account, payload, error, unread=False):
-        """What is not understood waits for a person; what our own fault was is tried again."""
+        """Return the row of an event that could not be read. One that the adapter does not
+        understand waits for a person, an error of ours is tried again."""
         ours = not isinstance(error, ProviderError)
         if ours:
             _logger.error(
-                "telephony account %s: an event cannot be read", account.id, exc_info=error
+                "telephony account %s (%s): an event could not be read. It is kept as failed in the inbox and read again in "
+                "a minute: if it stays failed, mend the cause and replay it there.",
+                account.id,
+                account.name,
+                exc_info=error,
             )
         return EventRow(
             kind='',
@@ -266,7 +272,10 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _store(self, account, rows, received_at):
-        """Append rows whose key is new."""
+        """Insert the rows whose key is new.
+
+        :param datetime received_at: naive UTC
+        """
         if not rows:
             return
         self.env.cr.execute(
@@ -287,17 +296,17 @@ class TelephonyEvent(models.Model):
                         received_at,
                         SQL(", ").join(SQL("%s", value) for value in row.to_columns()),
                     )
-                    # an error in the log for each repeat, with its payload
                     for row in rows
                 ),
             ),
+            # a delivery that is stored twice at once would put its payload into the log
             log_exceptions=False,
         )
 
     @api.model
     def _last_delivered(self, accounts):
-        """dict account id → when its PBX last sent something (naive UTC). By the index, newest
-        first: what else it holds of an account is not looked at."""
+        """Return dict account id → when its PBX last sent an event (naive UTC). Reads one row of the
+        index for each account and state, however many events there are."""
         self.flush_model(['account_id', 'state', 'kind', 'received_at'])
         states = [state for state, _label in self._fields['state'].selection]
         return dict(
@@ -320,8 +329,8 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _cron_process(self):
-        """File what a crash or a lost race left behind, and try again what failed by our own
-        fault."""
+        """File what a crash or a lost race left behind, and read events again that an error of ours
+        has failed."""
         retry = self.search(
             [('state', '=', 'failed'), ('next_try_at', '<=', fields.Datetime.now())], limit=1000
         )
@@ -336,7 +345,9 @@ class TelephonyEvent(models.Model):
                 self._process(account)
             except Exception:  # one account's trouble must not hold up the others
                 _logger.exception(
-                    "the inbox of telephony account %s cannot be processed", account.id
+                    "telephony account %s: processing the inbox failed; the next run of the scheduled action tries again in a "
+                    "minute.",
+                    account.id,
                 )
                 self.env.cr.rollback()
 
@@ -344,11 +355,11 @@ class TelephonyEvent(models.Model):
     def _process(self, accounts):
         """File the pending events of these accounts. Commits.
 
-        If another process is filing an account's calls, it will also find what is pending now: it
-        looks once more after it has let go of the lock.
+        An account whose calls another process is filing is left to it: that process looks once more
+        after it has let go of the lock, and finds what is pending now.
         """
         for account in accounts:
-            # whoever asks has seen something pending: a caller waits for the card
+            # at once, without asking first whether there is something: a caller waits for the card
             while True:
                 begin = time.monotonic()
                 with turns.held(self.env, turns.Lock.FILING, account.id) as is_ours:
@@ -361,16 +372,16 @@ class TelephonyEvent(models.Model):
 
     @staticmethod
     def _process_in_new_transaction(database, account_id):
-        """Make calls of what is pending in the inbox of an account. Whatever goes wrong here, the
-        events are safe and the scheduled action finds them."""
+        """Run :meth:`_process` for an account in a transaction of its own. If it fails, the events
+        are safe and the scheduled action finds them."""
         with Registry(database).cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             env['telephony.event']._process(env['telephony.account'].browse(account_id))
 
     @api.model
     def _accounts_pending(self):
-        """Accounts with something to do in their inbox, archived ones included: what was accepted
-        is processed."""
+        """Return the accounts with pending events. Archived ones too: what was accepted is
+        processed."""
         groups = self.sudo()._read_group(Domain('state', '=', 'pending'), ['account_id'])
         return self.env['telephony.account'].browse([account.id for (account,) in groups])
 
@@ -380,9 +391,9 @@ class TelephonyEvent(models.Model):
         )
 
     def _events_of(self, account, refs):
-        """All events of these calls.
+        """Return all events of these calls.
 
-        :param refs: their references, or a query for them
+        :param refs: the references of the calls, or a query for them
         """
         return self.search_fetch(
             [('account_id', '=', account.id), ('call_ref', 'in', refs)],
@@ -401,12 +412,13 @@ class TelephonyEvent(models.Model):
         )
 
     def _sharing(self, account, refs):
-        """The calls that have a leg in common with these.
+        """Return the calls that have a leg in common with these, as when customers are bridged one
+        after another into the channel of a logged-in agent.
 
-        :return: list of (reference, reference of the other call, the leg)
+        :return: list of (reference, reference of the other call, reference of the leg)
         """
 
-        def told(which):
+        def read(which):
             return self.env.execute_query(
                 SQL(
                     "SELECT DISTINCT call_ref, leg_ref FROM telephony_event WHERE account_id = %s AND %s",
@@ -415,23 +427,23 @@ class TelephonyEvent(models.Model):
                 )
             )
 
-        # joined here: of a PBX that PostgreSQL has no statistics of yet it would compare each event
-        # with each
+        # joined in Python, because for a new PBX, of which it has no statistics yet, PostgreSQL
+        # would compare each event with each
         by_leg = {ref: {ref} for ref in refs}
-        for ref, leg in told(SQL("call_ref IN %s AND leg_ref IS NOT NULL", tuple(refs))):
+        for ref, leg in read(SQL("call_ref IN %s AND leg_ref IS NOT NULL", tuple(refs))):
             by_leg.setdefault(leg, set()).add(ref)
         legs = tuple(by_leg)
         others = {
-            *told(SQL("leg_ref IN %s", legs)),
-            *((ref, ref) for ref, _leg in told(SQL("call_ref IN %s", legs))),
+            *read(SQL("leg_ref IN %s", legs)),
+            *((ref, ref) for ref, _leg in read(SQL("call_ref IN %s", legs))),
         }
         return [(ref, other, leg) for other, leg in others for ref in by_leg[leg] if ref != other]
 
     def _with_sharers(self, account, events):
-        """Add the events of calls of which the pending ones tell too, as they have a leg in common.
+        """Add the calls that pending events change too, because they have a leg in common.
 
-        :return: the events of all calls to be filed, and dict reference → events of other calls
-            that its adapter needs
+        :return: the events of all calls to be filed, and dict reference → the events of other calls
+            that the adapter needs to read this one
         """
         if not account._adapter().shares_legs or not events:
             return events, {}
@@ -439,11 +451,11 @@ class TelephonyEvent(models.Model):
         sharing = self._sharing(account, refs)
         if not sharing:
             return events, {}
-        told = account._adapter().legs_told(
+        changed_legs = account._adapter().legs_told(
             self._stored(events.filtered(lambda event: event.state == 'pending')),
             self._stored(events),
         )
-        if further := {other for _ref, other, leg in sharing if leg in told} - refs:
+        if further := {other for _ref, other, leg in sharing if leg in changed_legs} - refs:
             sharing += self._sharing(account, further)
             events += self._events_of(account, list(further))
             refs |= further
@@ -458,8 +470,8 @@ class TelephonyEvent(models.Model):
     def _process_batch(self, account):
         """File one batch and commit.
 
-        :return: whether there was one; False too when somebody else's writes were in the way: the
-            next run tries again
+        :return: whether there was something to file. False too if somebody else wrote the same
+            rows; the next run tries again
         """
         with turns.gives_way(self.env):
             refs, folded = turns.retried(self.env.cr, lambda: self._file_batch(account))
@@ -468,23 +480,28 @@ class TelephonyEvent(models.Model):
         return False
 
     def _file_batch(self, account):
-        """:return: the references of the calls, and what `_file` gives"""
+        """File one batch of calls in one transaction; if one of them fails, each alone.
+
+        :return: the references of the calls, and what :meth:`_file` returns
+        """
         events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
         refs, folded = list(dict.fromkeys(events.mapped('call_ref'))), {}
         with turns.isolated(self.env.cr, whole=True) as trial:
             folded = self._file(account, *self._with_sharers(account, events))
             self.env.flush_all()
-        if trial.error:  # one bad call must not hold up the others: find it
+        if trial.error:  # one bad call must not hold up the others
             for ref in refs:
                 folded |= self._file_alone(account, ref)
         self.env.cr.commit()  # pylint: disable=invalid-commit
         return refs, folded
 
     def _file_alone(self, account, ref):
+        """File one call. If it fails, its events are kept as failed and tried again."""
         with turns.isolated(
             self.env.cr,
             _logger,
-            "telephony account %s: call %s cannot be filed",
+            "telephony account %s: call %s could not be filed; its events are kept as failed in the inbox and tried again in a "
+            "minute, then less and less often.",
             account.id,
             ref,
         ) as trial:
@@ -501,36 +518,60 @@ class TelephonyEvent(models.Model):
         return {}
 
     def _file(self, account, events, shared):
-        """Compute calls anew from all their events.
+        """Compute calls anew from all their events, and mark the events as done.
 
         :param shared: dict call reference → events of other calls with which it has a leg in common
         :return: dict call reference → (its CallRecord or None, its events as the adapter takes
             them)
         """
         account._recall()
+        folded, reasons = self._fold(account, events, shared)
+        calls = self._on_folded(account, {ref: record for ref, (record, _events) in folded.items()})
+        self._mark_filed(events, calls, reasons)
+        if account._is_waiting_for_events() and any(
+            event.kind not in NOT_DELIVERED for event in events
+        ):
+            account.write({'state': 'connected', 'error_in': False})
+        return folded
+
+    def _fold(self, account, events, shared):
+        """Compute the records of calls, nothing written yet.
+
+        :param shared: as in :meth:`_file`
+        :return: what :meth:`_file` returns, and dict call reference → why its events are no call,
+            empty where they are one
+        """
         settings, provider = account._settings(), account._adapter()
-        records, reasons, folded = {}, {}, {}
+        folded, reasons = {}, {}
         for ref, own in events.grouped('call_ref').items():
             stored = self._stored(own)
             lost = [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
-            records[ref], reasons[ref] = read_call(
+            record, reasons[ref] = read_call(
                 provider, stored + self._stored(shared.get(ref, ())), settings, lost
             )
-            folded[ref] = records[ref], stored
-        calls = self._on_folded(account, records)
+            folded[ref] = record, stored
+        return folded, reasons
+
+    @api.model
+    def _mark_filed(self, events, calls, reasons):
+        """Mark events as done or ignored, and point them to their calls.
+
+        An event of two calls, the customer's and that of the agent's channel into which the customer
+        was bridged, points to the latter, also when only the customer's call is filed now.
+
+        :param dict calls: call reference → telephony.call, of those that were filed
+        :param dict reasons: call reference → why its events are no call
+        """
         for ref, own in events.grouped(
             lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref
         ).items():
-            # what tells of a leg that is a call of its own stays with that call, also while only
-            # the other one is filed
-            theirs = own.filtered(
+            others = own.filtered(
                 lambda event, ref=ref: event.leg_ref not in (False, ref)
                 and event.call_id.external_id == event.leg_ref
             )
-            own -= theirs
-            # of that call nothing else may be left to file it by: then this would be looked at for
-            # ever
-            theirs.filtered(lambda event: event.state == 'pending').write(
+            own -= others
+            # the other call may have no pending event of its own: these would stay pending for ever
+            others.filtered(lambda event: event.state == 'pending').write(
                 {'state': 'done', 'error': False, 'next_try_at': False}
             )
             values = {
@@ -539,19 +580,14 @@ class TelephonyEvent(models.Model):
                 'call_id': calls[ref].id if ref in calls else False,
                 'next_try_at': False,
             }
-            # not only the new ones: what looked like no call may have become one, and the reverse
+            # old events too: a new one may have made a call of them, or no call any more
             own.filtered(
                 lambda event, values=values: event.kind != ROUTED and changes(event, values)
             ).write(values)
-        if account._is_waiting_for_events() and any(
-            event.kind not in NOT_DELIVERED for event in events
-        ):
-            account.write({'state': 'connected', 'error_in': False})
-        return folded
 
     @api.model
     def _stored(self, events):
-        """The PBX's own events of a call as its adapter takes them."""
+        """Return the PBX's own events among these as its adapter takes them."""
         return [
             Stored(json.loads(event.payload), event.received_at.replace(tzinfo=timezone.utc))
             for event in events
@@ -559,9 +595,10 @@ class TelephonyEvent(models.Model):
         ]
 
     def _fail(self, error, retry=False):
-        """Keep the reason on the events, and when our own processing is to be tried again.
+        """Mark the events as failed.
 
         :param error: an exception, or its words
+        :param bool retry: try again by scheduled action, with growing pauses
         """
         for event in self:
             attempts = event.attempts + 1
@@ -578,8 +615,8 @@ class TelephonyEvent(models.Model):
 
     @api.autovacuum
     def _gc_events(self):
-        """Delete events past the retention period. Their calls stay as they are: they are sealed,
-        for a late event alone must not be taken for the whole call."""
+        """Delete events past the retention period. Their calls are sealed, which means final,
+        because a late event alone must not be taken for the whole call."""
         oldest = fields.Datetime.now() - timedelta(days=setting(self.env, 'event_retention_days'))
         past = Domain('received_at', '<', oldest) & Domain('state', '!=', 'pending')
         old = self.search(past, limit=10000, order='id')
@@ -591,16 +628,17 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _on_folded(self, account, records):
-        """Put these calls into the log, in the transaction that marks their events as done.
+        """Write these calls to the log, in the transaction that marks their events as done. An error
+        undoes the batch; then each call is filed alone.
 
-        :param dict records: call reference → CallRecord, or None where its events tell of no call
+        :param dict records: call reference → CallRecord, None where its events are no call
         :return: dict call reference → telephony.call
         """
         return {}
 
     @api.model
     def _after_committed(self, account, folded):
-        """These calls are in the log. What fails here undoes nothing.
+        """Runs after the commit that has put these calls into the log. An error undoes nothing.
 
         :param dict folded: call reference → (CallRecord or None, its events as the adapter takes
             them)

@@ -11,10 +11,7 @@ from odoo.tools import SQL
 from odoo.addons.base.models.res_partner import _tz_get
 
 from ...providers import clients, registry
-from ...providers.base import (
-    Account,
-    SetupFile,
-)
+from ...providers.base import Account, SetupFile
 from ...tools import turns
 from ...tools.reach import is_encrypted, reach_of
 from ...tools.words import dump
@@ -28,18 +25,17 @@ _logger = logging.getLogger(__name__)
 REFUSAL_WRITE_INTERVAL = 10
 
 
-# What filing reads of the account.
+# The fields of the account that filing reads.
 FILING_FIELDS = ('company_id', 'state', 'error_in')
 
 
 class Directory(NamedTuple):
-    """The phones and numbers that filing asks for, as ids: one for all calls, until somebody
-    changes one of them."""
+    """The ids of an account's phones and numbers, cached, because every filing asks for them."""
 
-    # all numbers of the company; where two PBXs have the same one, this PBX's
+    # number → telephony.number, of the whole company; this PBX's, where two PBXs have the same
     numbers: Mapping[str, int]
-    users: Mapping[str, int]  # phone → who sits at it, 0 where nobody does
-    sharers: Mapping[str, tuple[int, ...]]  # phone → all who use it
+    users: Mapping[str, int]  # extension → its user, 0 for none
+    sharers: Mapping[str, tuple[int, ...]]  # extension → all who use the phone
 
 
 # Refused deliveries that are not yet written, by (database, account id).
@@ -47,10 +43,10 @@ _refusals = turns.Tally(REFUSAL_WRITE_INTERVAL)
 
 
 class TelephonyAccount(models.Model):
-    """One connected PBX.
+    """One connected PBX: its credentials, its webhook address, its phones and numbers.
 
-    Here stands how it is connected. What it sends is received by the inbox, what it is told goes
-    out through the commands. Which PBX it is matters to its adapter in `providers` alone.
+    `commands.py` asks and tells the PBX, `inbox/account.py` receives what it sends. Only the
+    adapter in `providers` knows what kind of PBX it is.
     """
 
     _name = 'telephony.account'
@@ -98,7 +94,7 @@ class TelephonyAccount(models.Model):
         compute='_compute_api_url',
         store=True,
         readonly=False,
-        help="The provider's public address by default. Change it for your own PBX or another brand of the same platform.",
+        help="By default the provider's public address. Change it for a PBX of your own or another brand of the same platform.",
     )
     webhook_token = fields.Char(
         groups='crm_telephony.group_admin',
@@ -115,7 +111,7 @@ class TelephonyAccount(models.Model):
         compute='_compute_country_id',
         store=True,
         readonly=False,
-        help="Numbers without a country code belong to this country.",
+        help="The country of numbers without a country code.",
     )
     timezone = fields.Selection(
         _tz_get,
@@ -131,12 +127,12 @@ class TelephonyAccount(models.Model):
     route_to_owner = fields.Boolean(
         string="Ring the Customer's Salesperson First",
         default=True,
-        help="Where the PBX asks who should get a call: the owner of the deal or contact, if he is at work now.",
+        help="Where the PBX asks who should get a call: the owner of the deal or contact, if they are at work now.",
     )
     recording_hosts = fields.Char(
         groups='crm_telephony.group_admin',
-        help="Hosts from which recordings may be fetched, besides the provider's own: separated by commas, "
-        "'.example.com' takes every host below it. Only public addresses are ever contacted, but for the PBX's own API.",
+        help="Hosts from which recordings may be fetched, besides the provider's own, separated by commas. "
+        "'.example.com' means every host below it. Only public addresses are contacted, except for the PBX's own API.",
     )
 
     trunks = fields.Char(
@@ -191,8 +187,8 @@ class TelephonyAccount(models.Model):
 
     @api.model
     def _new_token(self):
-        """256 random bits: long enough to look an account up by it without a constant-time
-        comparison."""
+        """Return 256 random bits as text: long enough to look an account up by it without a
+        constant-time comparison."""
         return secrets.token_urlsafe(32)
 
     @api.depends('provider')
@@ -245,17 +241,17 @@ class TelephonyAccount(models.Model):
             provider = registry.get(account.provider)
             account.setup_bodies = [
                 {
-                    'title': _(one.title),
-                    'url': f'{account.webhook_url}{one.suffix}',
-                    'body': one.body,
+                    'title': _(notification.title),
+                    'url': f'{account.webhook_url}{notification.suffix}',
+                    'body': notification.body,
                 }
-                for one in (provider.setup_bodies if provider else ())
+                for notification in (provider.setup_bodies if provider else ())
             ]
 
     @api.depends('webhook_url')
     @api.depends_context('lang')
     def _compute_webhook_warning(self):
-        """Why the PBX may not reach the webhook address, as far as the address itself tells."""
+        """Say why the PBX may not reach the webhook address, as far as the address itself tells."""
         _ = self.env._
         for account in self:
             provider, url = registry.get(account.provider), account.webhook_url or ''
@@ -265,7 +261,7 @@ class TelephonyAccount(models.Model):
                 account.webhook_warning = False
             elif reach == 'machine':
                 account.webhook_warning = _(
-                    "Only a program on this very server reaches %(host)s, no PBX elsewhere: its calls would never arrive. Set "
+                    "%(host)s is reached from this server only, not from a PBX elsewhere: its calls would never arrive. Set "
                     "the system parameter web.base.url to the address under which the PBX reaches Odoo.",
                     host=host,
                 )
@@ -278,8 +274,8 @@ class TelephonyAccount(models.Model):
                 )
             elif not is_encrypted(url) and not (reach == 'network' and stands_inside):
                 account.webhook_warning = _(
-                    "The address is not https: numbers of customers and the secret in the address travel readable for others, "
-                    "and many PBXs refuse it. Let Odoo be reached over https, then change the system parameter web.base.url."
+                    "The address is not https: anybody on the way can read customers' numbers and the secret, and many PBXs "
+                    "refuse it. Make Odoo reachable over https, then change web.base.url."
                 )
             else:
                 account.webhook_warning = False
@@ -287,7 +283,7 @@ class TelephonyAccount(models.Model):
     # === ACTIONS === #
 
     def action_rotate_token(self):
-        """A new webhook address at once; the old one answers 404 from now on."""
+        """Give the account a new webhook address. The old one answers 404 from now on."""
         for account in self:
             account.webhook_token = self._new_token()
         return True
@@ -297,12 +293,12 @@ class TelephonyAccount(models.Model):
         return True
 
     def action_is_trunk(self, name):
-        """From now on this endpoint is a trunk."""
+        """Enter an endpoint among the trunks."""
         self.ensure_one()
         self.trunks = ', '.join(dict.fromkeys([*self._trunks(), name]))
 
     def action_is_phone(self, extension):
-        """From now on this endpoint is a phone; whose, the administrator enters."""
+        """Enter an endpoint as a phone. Its user is entered by the administrator."""
         self.ensure_one()
         self.check_access('write')
         if extension not in self.extension_ids.mapped('number'):
@@ -314,7 +310,7 @@ class TelephonyAccount(models.Model):
         ]
 
     def action_download_setup_file(self):
-        """What the PBX wants to be fed with, made of this form."""
+        """Download the set-up file that the PBX imports, filled with the values of this form."""
         self.ensure_one()
         return {
             'type': 'ir.actions.act_url',
@@ -323,19 +319,20 @@ class TelephonyAccount(models.Model):
         }
 
     def _setup_file(self):
-        """The set-up file of this PBX, None where it wants none.
+        """Return the set-up file of this PBX, None where it imports none.
 
-        :raise AccessError: the file holds secrets and is the administrator's alone
+        :raise AccessError: only administrators get the file, because it holds secrets
         """
         self.ensure_one()
         self.check_access('write')
         if bodies := self.setup_bodies:
-            parts = ['{title}\n{url}\n{body}\n'.format(**one) for one in bodies]
+            parts = ['{title}\n{url}\n{body}\n'.format(**body) for body in bodies]
             return SetupFile('odoo-notifications.txt', '\n'.join(parts))
         return self._adapter().setup_file(self._settings())
 
     def action_open_base_url(self):
-        """Where Odoo's own address is set; whoever may not change it is told so by Odoo."""
+        """Open the system parameter with Odoo's address. Odoo refuses users who may not change
+        it."""
         return (
             self.env['ir.config_parameter']
             .search([('key', '=', 'web.base.url')], limit=1)
@@ -346,7 +343,7 @@ class TelephonyAccount(models.Model):
 
     @api.model
     def _from_webhook(self, provider, token):
-        """The account that a webhook address belongs to (sudo), empty when there is none."""
+        """Return the account of a webhook address (sudo), empty when there is none."""
         try:
             account_id, account_provider = self._account_of_token(token)
         except LookupError:
@@ -356,8 +353,11 @@ class TelephonyAccount(models.Model):
     @api.model
     @tools.ormcache('token')
     def _account_of_token(self, token):
-        """(id, provider) of an active account. Unknown tokens raise, so that guessing cannot fill
-        the cache."""
+        """Return (id, provider) of an active account.
+
+        :raise LookupError: the token is unknown. What raises is not cached, so guessing cannot fill
+            the cache
+        """
         account = self.sudo().search_fetch([('webhook_token', '=', token)], ['provider'], limit=1)
         if not account:
             raise LookupError
@@ -365,7 +365,7 @@ class TelephonyAccount(models.Model):
 
     @tools.ormcache('self.id')
     def _settings(self):
-        """What the adapter may know of this account, as plain data."""
+        """Return what the adapter may know of this account, as plain data."""
         self.ensure_one()
         account = self.sudo()
         numbers = (
@@ -388,7 +388,8 @@ class TelephonyAccount(models.Model):
 
     @tools.ormcache('self.id')
     def _filing_values(self):
-        """What the ORM's cache holds of the account and its company once filing has read them."""
+        """Return what the ORM caches of the account and its company when filing reads them: two
+        dicts field → cache value."""
         account = self.sudo()
         return tuple(
             {name: record._fields[name].convert_to_cache(record[name], record) for name in names}
@@ -399,19 +400,17 @@ class TelephonyAccount(models.Model):
         )
 
     def _recall(self):
-        """Have at hand what filing asks of the account and its company. It does not change from
-        call to call, and a caller waits for the card."""
-        own, companys = self._filing_values()
-        for record, values in (
-            (self, own),
-            (self.env['res.company'].browse(own['company_id']), companys),
-        ):
+        """Put what filing reads of the account and its company into the ORM's cache, because it is
+        the same for each call, and a caller waits for the card."""
+        account_values, company_values = self._filing_values()
+        company = self.env['res.company'].browse(account_values['company_id'])
+        for record, values in ((self, account_values), (company, company_values)):
             for name, value in values.items():
                 record._fields[name]._insert_cache(record, [value])
 
     @tools.ormcache('self.id')
     def _directory(self):
-        """:class:`Directory`"""
+        """Return the :class:`Directory` of this account."""
         self.ensure_one()
         account = self.sudo()
         numbers = (
@@ -432,8 +431,8 @@ class TelephonyAccount(models.Model):
         )
 
     def _recording_hosts(self):
-        """Hosts from which recordings of this PBX are fetched: the provider's own and those that
-        the administrator entered."""
+        """Return the hosts from which recordings of this PBX are fetched: the provider's own and
+        those that the administrator entered."""
         self.ensure_one()
         return (*self._adapter().recording_hosts, *(self.sudo().recording_hosts or '').split(','))
 
@@ -442,7 +441,7 @@ class TelephonyAccount(models.Model):
 
     @tools.ormcache('self.id')
     def _provider_code(self):
-        """Without a query in every delivery."""
+        """Return the provider code from the cache, so that a delivery costs no query."""
         return self.sudo().provider
 
     def _count_refusal(self, reason):
@@ -460,5 +459,9 @@ class TelephonyAccount(models.Model):
                 )
             )
             _logger.info(
-                "%s refused deliveries for telephony account %s: %s", count, self.id, reason
+                "telephony account %s (%s): %s deliveries refused: %s",
+                self.id,
+                self.name,
+                count,
+                reason,
             )

@@ -24,8 +24,8 @@ _logger = logging.getLogger(__name__)
 
 
 class TelephonyAccount(models.Model):
-    """What a PBX can be asked and told. The one door for commands: whoever wants something of a PBX
-    calls a method here."""
+    """What a PBX can be asked and told. All commands go through here, so that missing credentials
+    and refusals are handled once."""
 
     _inherit = 'telephony.account'
 
@@ -37,7 +37,7 @@ class TelephonyAccount(models.Model):
     error_in = fields.Char(
         readonly=True,
         copy=False,
-        help="The capability that has failed, while the state is an error.",
+        help="What failed last.",
     )
     answered_at = fields.Datetime(
         string="API Answered",
@@ -49,7 +49,7 @@ class TelephonyAccount(models.Model):
         [('unchecked', "API not checked"), ('answers', "API answers"), ('error', "API error")],
         string="API of the PBX",
         compute='_compute_api_state',
-        help="Whether what Odoo asks of the PBX is answered.",
+        help="Whether the PBX answers what Odoo asks.",
     )
 
     @api.depends('provider')
@@ -72,15 +72,15 @@ class TelephonyAccount(models.Model):
             )
 
     def _is_waiting_for_events(self):
-        """Whether an event, and nothing else, shows that all is well: the first one, or one that
-        comes though the PBX would not be told where to send it."""
+        """Return whether the next event shows that all is well: the first event of all, or one that
+        comes although the webhook address could not be set."""
         return self.state == 'draft' or (
             self.state == 'error' and self.error_in == method_of(SetsWebhooks)
         )
 
     def _answered(self):
-        """The values of an account whose API has just answered: what it had refused is over.
-        Whether events come is another matter."""
+        """Return the values of an account whose API has just answered: an earlier error is over.
+        The state is *Connected* only if events have come too."""
         return {
             'state': 'connected' if self.last_event_at else 'draft',
             'error_in': False,
@@ -91,38 +91,38 @@ class TelephonyAccount(models.Model):
         return self.provider in clients and clients[self.provider].can(capability)
 
     def _missing(self):
-        """What has to be entered before this PBX's API can be used, as people call it: "API key";
-        '' where nothing is missing or where the PBX has no API."""
+        """Return the label of what has to be entered before this PBX's API can be used, such as
+        "API key"; '' if nothing is missing or the PBX has no API."""
         return clients[self.provider].missing(self._settings()) if self.provider in clients else ''
 
     def _is_ready(self, capability):
-        """Whether the PBX can do this now: its API offers it, and the credentials are entered. What
-        is not ready has no button."""
+        """Return whether the PBX can do this now: its API offers it, and the credentials are
+        entered. What is not ready has no button."""
         self.ensure_one()
         return self._can(capability) and not self._missing()
 
     def _client(self, capability):
-        """A conversation with the PBX.
+        """Return a client that talks to the PBX.
 
         :raise UserError: this PBX cannot do that
         """
         self.ensure_one()
         if not self._can(capability):
-            raise UserError(self.env._("%(pbx)s cannot do this over its API.", pbx=self.name))
+            raise UserError(self.env._("%(pbx)s cannot do this from Odoo.", pbx=self.name))
         return clients[self.provider](self._settings())
 
     # === BUTTONS === #
 
     def action_check(self):
-        """Log in and say what answered."""
+        """Log in to the PBX and show what it answered."""
         return self._told(Checks, lambda client: client.check())
 
     def action_set_webhooks(self):
-        """Let the PBX know our address."""
+        """Enter our webhook address in the PBX."""
         return self._told(SetsWebhooks, lambda client: client.set_webhooks())
 
     def action_import(self):
-        """Take over the extensions and numbers that the PBX has and we do not."""
+        """Create the extensions and numbers that the PBX has and the account lacks."""
         self.check_access('write')
         capability = ListsExtensions if self._can(ListsExtensions) else ListsNumbers
         return self._told(capability, self._import)
@@ -130,10 +130,14 @@ class TelephonyAccount(models.Model):
     def _import(self, client):
         new_extensions, new_numbers = [], []
         if client.can(ListsExtensions):
-            have = {
+            known = {
                 *self.extension_ids.mapped('number'),
                 *self._settings().trunks,
-                *(one['extension'] for one in self.strangers or () if one['is_trunk']),
+                *(
+                    endpoint['extension']
+                    for endpoint in self.strangers or ()
+                    if endpoint['is_trunk']
+                ),
             }
             users = {
                 user.name.casefold(): user.id
@@ -142,23 +146,19 @@ class TelephonyAccount(models.Model):
             new_extensions = [
                 {
                     'account_id': self.id,
-                    'number': one.number,
-                    'user_id': users.get(one.name.casefold()) if one.name else False,
+                    'number': phone.number,
+                    'user_id': users.get(phone.name.casefold()) if phone.name else False,
                 }
-                for one in client.extensions()
-                if one.number not in have
+                for phone in client.extensions()
+                if phone.number not in known
             ]
         if client.can(ListsNumbers):
             # another PBX of the company may have the same number
-            have = set(self.number_ids.mapped('name'))
+            known = set(self.number_ids.mapped('name'))
             new_numbers = [
-                {
-                    'account_id': self.id,
-                    'name': one.number,
-                    'label': one.label or False,
-                }
-                for one in client.numbers()
-                if normalise(one.number, self._settings().country) not in have
+                {'account_id': self.id, 'name': did.number, 'label': did.label or False}
+                for did in client.numbers()
+                if normalise(did.number, self._settings().country) not in known
             ]
         self.env['telephony.extension'].create(new_extensions)
         self.env['telephony.number'].create(new_numbers)
@@ -169,7 +169,11 @@ class TelephonyAccount(models.Model):
         )
 
     def _told(self, capability, talk):
-        """Talk to the PBX; what it said, good or bad, stands on the account and is shown."""
+        """Run a command, store the PBX's answer or refusal on the account, and show it.
+
+        :param str capability: what the PBX has to offer for it
+        :param talk: called with the client; returns the sentence to show
+        """
         self.check_access('write')
         client = self._client(capability)
         try:
@@ -197,12 +201,12 @@ class TelephonyAccount(models.Model):
         """Ring a phone (telephony.extension) and then an E.164 number.
 
         :return: the PBX's id of the call, or '' where it tells none
-        :raise UserError: it cannot be done, with the reason
+        :raise UserError: the PBX cannot do it or refused; the message says why
         """
         return self._command(Dials, extension.number, number, f'odoo-{secrets.token_hex(6)}')
 
     def _transfer_kinds(self):
-        """How calls can be passed on: some of 'blind' and 'attended'."""
+        """Return how calls can be transferred: a list of 'blind' and 'attended', empty if not."""
         self.ensure_one()
         if not self._is_ready(Transfers):
             return []
@@ -224,8 +228,8 @@ class TelephonyAccount(models.Model):
             ) from error
 
     def _why_not_yet(self, capability):
-        """The sentence that tells a person why this PBX cannot do it yet, and who can change that;
-        '' where it can."""
+        """Return the sentence that says what this PBX lacks to do it, and whom to ask; '' if it
+        lacks nothing."""
         missing = self._missing()
         if not missing:
             return ''

@@ -4,7 +4,7 @@ from ...providers.capabilities import Dials
 
 
 class TelephonyExtension(models.Model):
-    """A phone of a PBX and who sits at it. An extension never becomes an outside number."""
+    """A phone of a PBX and its user. Its extension is never taken for a customer's number."""
 
     _name = 'telephony.extension'
     _description = "PBX extension"
@@ -29,7 +29,7 @@ class TelephonyExtension(models.Model):
         'res.users',
         string="Also Used By",
         domain="[('share', '=', False)]",
-        help="Who shares this phone: the call card opens for all of them. Calls count as the user's above.",
+        help="Who shares this phone. The call card opens for all of them; its calls count as the user's above.",
     )
     can_dial = fields.Boolean(
         string="Calls From Odoo",
@@ -42,7 +42,7 @@ class TelephonyExtension(models.Model):
     @api.depends('number', 'user_id', 'account_id.name')
     @api.depends_context('telephony_show_pbx')
     def _compute_display_name(self):
-        """Among one's own phones the PBX tells them apart, else the person."""
+        """Name a phone by its user, or by its PBX in the list of one user's phones."""
         show_pbx = self.env.context.get('telephony_show_pbx')
         for extension in self:
             more = extension.account_id.name if show_pbx else extension.user_id.name

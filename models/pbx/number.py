@@ -5,8 +5,8 @@ from ..core.res_company import DEAL_POLICIES, LEAD_OWNERS, LEAD_POLICIES
 
 
 class TelephonyNumber(models.Model):
-    """A number of the company itself (DID). What is called through it carries its source, campaign
-    and team; the number never matches a customer."""
+    """A number of the company itself (DID). New deals of its callers get its source, campaign and
+    team; it is never taken for a customer's number."""
 
     _name = 'telephony.number'
     _description = "Company number"
@@ -33,17 +33,17 @@ class TelephonyNumber(models.Model):
         check_company=True,
         ondelete='set null',
         domain="[('share', '=', False)]",
-        help="Who calls back when the caller has no deal and no salesperson of his own.",
+        help="Who calls back when the caller has neither a deal nor a salesperson.",
     )
     resource_calendar_id = fields.Many2one(
         'resource.calendar',
         string="Working Hours",
         check_company=True,
         ondelete='set null',
-        help="Of this line, where they differ from the team's and the company's.",
+        help="Of this number, if they differ from the team's and the company's.",
     )
     deal_policy = fields.Selection(
-        DEAL_POLICIES, string="Deal of a Call", help="Where it differs from the company's."
+        DEAL_POLICIES, string="Which Deal", help="Empty: as the company's settings say."
     )
     lead_policy = fields.Selection(
         LEAD_POLICIES,
@@ -86,12 +86,12 @@ class TelephonyNumber(models.Model):
     def _normalise(self, number, account):
         return normalise(number, account.sudo().country_id.code or '')
 
-    # --- for the matcher: cached, since every call asks ---
+    # === FOR MATCHING: CACHED, BECAUSE EVERY CALL ASKS === #
 
     @api.model
     @tools.ormcache('company_id')
     def _own_names(self, company_id):
-        """All numbers of a company."""
+        """Return all numbers of a company, as they are stored."""
         return frozenset(
             self.sudo().search_fetch([('company_id', '=', company_id)], ['name']).mapped('name')
         )
@@ -99,5 +99,5 @@ class TelephonyNumber(models.Model):
     @api.model
     @tools.ormcache('number_id')
     def _own_deal_policy(self, number_id):
-        """The number's own deal policy, or False."""
+        """Return the number's own deal policy, False if it has none."""
         return self.sudo().browse(number_id).deal_policy

@@ -4,7 +4,7 @@ from ..core.res_users import PERSONAL
 
 
 class ResUsers(models.Model):
-    """The phones of a person."""
+    """The phones of a user."""
 
     _inherit = 'res.users'
 
@@ -14,8 +14,8 @@ class ResUsers(models.Model):
         domain="[('id', 'in', telephony_extension_ids)]",
         ondelete='set null',
         groups=PERSONAL,
-        help="Which of your phones rings when you call from Odoo. Where the deal is another company's, a phone of that "
-        "company's PBX is taken if you have one.",
+        help="Which of your phones rings when you call from Odoo. If the deal is another company's and you have a phone at "
+        "that company's PBX, that phone rings.",
     )
     telephony_extension_ids = fields.Many2many(
         'telephony.extension',
@@ -42,7 +42,7 @@ class ResUsers(models.Model):
             user.telephony_extension_ids = user._telephony_phones()
 
     def _telephony_phones(self):
-        """The phones of PBXs in use that are this user's or that he shares (sudo)."""
+        """Return the phones that are this user's or that they share, of PBXs in use (sudo)."""
         self.ensure_one()
         return (
             self.env['telephony.extension']
@@ -60,6 +60,6 @@ class ResUsers(models.Model):
 
     @tools.ormcache('self.id')
     def _telephony_can_call(self):
-        """Whether he has a phone of a PBX that places calls. No query for each page: settings of
-        PBXs clear the cache, and so does a user who gets another company."""
+        """Return whether the user has a phone of a PBX that places calls. Cached, because every page
+        asks; changed settings of a PBX and another company of the user clear the cache."""
         return any(phone.can_dial for phone in self._telephony_phones())
