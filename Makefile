@@ -12,7 +12,7 @@ DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$
 export PORT DB DEMO LIVE HOST KEEP FULL AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench call simulate asterisk test-asterisk env shell stop clean distclean
+.PHONY: help run test test-upgrade lint bench call simulate asterisk test-asterisk env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -25,6 +25,9 @@ test:  ## lint, then all tests on a fresh database (ARGS="-k zadarma", DB=name, 
 
 lint:  ## ruff, pylint-odoo, XML
 	$(DO) dev.lint
+
+test-upgrade:  ## a database of the last release with a day of calls, updated to this code (minutes)
+	$(DO) dev.upgrade
 
 bench:  ## speed against the goals
 	$(DO) dev.bench $(ARGS)

@@ -1,0 +1,197 @@
+"""`make test-upgrade`: a database of the last release, updated to this code.
+
+The release's own code makes it: demo data, a day of calls through the webhooks, and some settings
+that a customer has changed. After the update every row is still there and says what it said, and
+filing all events once more changes no call. What a migration changes on purpose is named below.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import NamedTuple
+
+import psycopg2
+from psycopg2 import sql
+
+from dev.setup import locks, paths, workplace
+from dev.setup.console import fail, phase, readable_failures, say
+from dev.setup.odoo import Odoo
+
+RELEASE = '6b1d5dbe0595a6e333545d4e869311782cbc8cd4'  # 19.0.1.1.0
+DATABASE = f'{paths.ADDON}_upgrade'
+DAY_SECONDS = 900
+# What customers change on what we ship, and may not lose.
+CHANGES = (
+    "UPDATE telephony_rule SET name = name || jsonb_build_object('en_US', 'Renamed by a customer') "
+    "WHERE id = (SELECT min(id) FROM telephony_rule)",
+    "UPDATE telephony_rule SET active = FALSE WHERE id = (SELECT max(id) FROM telephony_rule)",
+    "UPDATE telephony_match_weight SET weight = weight + 7",
+    "UPDATE telephony_callback SET priority = '1' "
+    "WHERE id = (SELECT min(id) FROM telephony_callback WHERE state = 'open')",
+)
+# Columns that the update fills anew: (table, column), and why.
+RENEWED = {
+    ('*', 'write_date'): "Odoo's own",
+    ('*', 'write_uid'): "Odoo's own",
+    ('telephony_event', 'leg_ref'): "told by the adapters of this version",
+    ('telephony_call', 'is_called_back'): "counts real talks, as results say",
+    ('telephony_call', 'is_not_called_back'): "the same",
+    ('telephony_call', 'attempt'): "counts since the last real talk",
+}
+
+
+class Table(NamedTuple):
+    """The rows of a table: {id: {column: value}}."""
+
+    columns: set[str]
+    rows: dict[int, dict]
+
+
+def main() -> None:
+    place = workplace.ensure()
+    with locks.locked('upgrade', 'another update'):
+        _make(place)
+        before = _snapshot(place.odoo)
+        if not before['telephony_event'].rows or not before['telephony_callback'].rows:
+            fail('the day of the release has left no events or callbacks: nothing would be proved')
+        with phase('Updating to this code'):
+            if complaints := place.odoo.install(DATABASE, paths.ADDON, update=True):
+                fail('\n'.join(complaints) + '\n\nThe update is not clean (the lines above)')
+        after = _snapshot(place.odoo)
+        lost = _differences(before, after)
+        with phase('Filing all events once more'):
+            place.odoo.script(DATABASE, 'refile')
+        lost += [f'filed anew: {line}' for line in _differences(after, _snapshot(place.odoo))]
+        for name in sorted(before):
+            say(f'{name}: {len(before[name].rows)} rows, {len(after[name].rows)} afterwards')
+        if lost:
+            fail('\n'.join(lost[:60]) + f'\n\n{len(lost)} differences after the update')
+        place.databases.drop(DATABASE)
+    say('everything is there after the update')
+
+
+def _make(place) -> None:
+    """The database of the release: its code is taken out of the history and run."""
+    tree = paths.CHECKOUT / 'release'
+    with phase('The release, with a day of calls'):
+        subprocess.run(['rm', '-rf', tree], check=True)
+        tree.mkdir(parents=True)
+        archive = subprocess.run(
+            ['git', 'archive', RELEASE], cwd=paths.REPO, capture_output=True, check=False
+        )
+        if archive.returncode:
+            fail(f'the history of this clone does not reach back to {RELEASE[:7]}')
+        subprocess.run(['tar', '-x', '-C', tree], input=archive.stdout, check=True)
+        place.databases.drop(DATABASE)
+        environment = {**os.environ, 'DB': DATABASE, 'PORT': '8369', 'LIVE': '0', 'DEMO': '1'}
+        environment.pop('PYTHONPATH', None)
+        log = paths.LOGS / 'upgrade-release.log'
+        with log.open('wb') as output:
+            server = subprocess.Popen(
+                [sys.executable, '-m', 'dev.run'],
+                cwd=tree,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        until = time.monotonic() + DAY_SECONDS
+        while 'Ctrl-C stops the server' not in log.read_text(errors='replace'):
+            if server.poll() is not None or time.monotonic() > until:
+                server.kill()
+                fail(f'the release did not start, see {log}')
+            time.sleep(1)
+        time.sleep(90)  # until its scheduled actions have followed up the last call
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+    with closing(_connect(place.odoo)) as connection, connection, connection.cursor() as cursor:
+        for change in CHANGES:
+            cursor.execute(change)
+
+
+def _connect(odoo: Odoo):
+    server = odoo.server
+    return psycopg2.connect(
+        dbname=DATABASE,
+        host=server.host,
+        port=server.port or None,
+        user=server.user,
+        password=server.password or None,
+    )
+
+
+def _snapshot(odoo: Odoo) -> dict[str, Table]:
+    """All rows of our tables, and the xml ids of what we ship and customers may have changed."""
+    found = {}
+    with closing(_connect(odoo)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT model.model, field.name FROM ir_model model "
+            "JOIN ir_model_fields field ON field.model_id = model.id "
+            r"WHERE model.model LIKE 'telephony.%' AND NOT model.transient AND field.store "
+            "AND field.ttype NOT IN ('one2many', 'many2many')"
+        )
+        columns: dict[str, set[str]] = {}
+        for model, field in cursor.fetchall():
+            columns.setdefault(model.replace('.', '_'), set()).add(field)
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_name LIKE 'telephony%'"
+        )
+        real = set(cursor.fetchall())
+        for table, names in columns.items():
+            names = sorted(name for name in names if (table, name) in real)
+            if 'id' in names:
+                found[table] = _read(cursor, table, names)
+        cursor.execute(
+            "SELECT id, name, model, res_id FROM ir_model_data WHERE module = %s "
+            "AND noupdate AND model LIKE 'telephony.%%'",
+            [paths.ADDON],
+        )
+        rows = {
+            row[0]: dict(zip(('name', 'model', 'res_id'), row[1:], strict=True))
+            for row in cursor.fetchall()
+        }
+        found['xml ids'] = Table({'name', 'model', 'res_id'}, rows)
+    return found
+
+
+def _read(cursor, table: str, names: list[str]) -> Table:
+    cursor.execute(
+        sql.SQL('SELECT {} FROM {}').format(
+            sql.SQL(', ').join(map(sql.Identifier, names)), sql.Identifier(table)
+        )
+    )
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return Table(set(names), {row['id']: row for row in rows})
+
+
+def _differences(before: dict[str, Table], after: dict[str, Table]) -> list[str]:
+    lines = []
+    for name, old in before.items():
+        if name not in after:
+            lines.append(f'{name}: the table is gone')
+            continue
+        new = after[name]
+        kept = [
+            column
+            for column in sorted(old.columns & new.columns)
+            if (name, column) not in RENEWED and ('*', column) not in RENEWED
+        ]
+        for id_, row in old.rows.items():
+            if id_ not in new.rows:
+                lines.append(f'{name} {id_}: gone ({row})')
+                continue
+            lines += [
+                f'{name} {id_}.{column}: {row[column]!r} became {new.rows[id_][column]!r}'
+                for column in kept
+                if row[column] != new.rows[id_][column]
+            ]
+    return lines
+
+
+if __name__ == '__main__':
+    with readable_failures():
+        main()
