@@ -306,7 +306,7 @@ class TestAudience(CardCase):
         self.play(self.event('ringing', 'x', extension='101'))
         self.call('x').is_excluded = True
         self.assertEqual(
-            self.call('x')._views(), {}, "a colleague, or a number that is to be ignored"
+            self.call('x')._cards(), {}, "a colleague, or a number that is to be ignored"
         )
 
     def test_who_is_not_told(self):
@@ -398,7 +398,7 @@ class TestAudience(CardCase):
         self.assertEqual(
             self.hear(self.event('answered', extension='102', at=25))['tel_boris'], ['talking']
         )
-        self.assertFalse(self.call()._views()[self.boris].is_shared)
+        self.assertFalse(self.call()._cards()[self.boris].is_shared)
 
     def test_a_shared_phone_that_is_nobodys_first(self):
         phone = self.account.extension_ids.filtered(lambda one: one.number == '103')
@@ -479,14 +479,14 @@ class TestAudience(CardCase):
             )
         )
         calls = self.env['telephony.call'].search([('account_id', '=', self.account.id)])
-        shown = {call: call._views() for call in calls}
-        calls._announce(shown)
+        cards = {call: call._cards() for call in calls}
+        calls._announce(cards)
         self.env.invalidate_all()
         calls.fetch(['direction', 'state', 'account_id', 'company_id', 'is_excluded', 'user_id'])
         calls.leg_ids.fetch(['extension', 'user_id', 'outcome'])
         self.account.extension_ids.fetch(['number', 'user_id'])
         with self.assertQueryCount(5):
-            calls._announce(shown)
+            calls._announce(cards)
 
 
 class TestRingingNow(CardCase):
@@ -982,7 +982,8 @@ class TestCard(CardCase):
         self.anna.group_ids += self.env.ref('crm_telephony.group_admin')
         card = self.card()
         self.assertRegex(
-            card['match_points'], r"Anna, who talks, owns it \+\d+, in all \d+, the next deal \d+"
+            card['match_points'],
+            r"(?i)its salesperson Anna has the call \+\d+, in all \d+, the next deal \d+",
         )
         self.assertRegex(card['leads'][0]['points'], r'\+\d+ .*\n= \d+')
 

@@ -15,6 +15,8 @@ from ..providers.base import ProviderError
 from ..providers.capabilities import Dials
 from .common import CUSTOMER, SECRET, TelephonyCase
 
+BLACKLISTED = "is on the phone blacklist: the customer asked not to be called."
+
 
 class Pbx(clients_base.Client):
     """A PBX of the test's own that can be told everything: what it was told stands in `told`."""
@@ -304,8 +306,8 @@ class TestPlaceCall(CallControlCase):
 
     def test_refusals_say_why(self):
         for number, user, reason in (
-            ('1414', self.anna, "1414 is not a number that can be called"),
-            ('anonymous', self.anna, "is not a number that can be called"),
+            ('1414', self.anna, "1414 is not a complete phone number"),
+            ('anonymous', self.anna, "is not a complete phone number"),
             (False, self.anna, "There is no number to call"),
         ):
             with self.subTest(reason), self.assertRaisesRegex(UserError, reason):
@@ -352,7 +354,7 @@ class TestPlaceCall(CallControlCase):
         self.env['phone.blacklist'].add(CUSTOMER)
         none = self.without_a_phone()
         asked = self.place(CUSTOMER, user=none)['params']
-        self.assertEqual(asked['warnings'], [f"{CUSTOMER} asked not to be called."])
+        self.assertEqual(asked['warnings'], [f"{CUSTOMER} {BLACKLISTED}"])
         self.assert_own_device(
             self.place(CUSTOMER, user=none, confirmed=asked['confirmed']), CUSTOMER, "no phone"
         )
@@ -477,7 +479,7 @@ class TestPlaceCall(CallControlCase):
         self.env['phone.blacklist'].add(CUSTOMER)
         action = self.place(CUSTOMER, self.lead)
         self.assertEqual(action['tag'], 'crm_telephony.confirm_call')
-        self.assertEqual(action['params']['warnings'], [f"{CUSTOMER} asked not to be called."])
+        self.assertEqual(action['params']['warnings'], [f"{CUSTOMER} {BLACKLISTED}"])
         self.assertFalse(self.pbx.told or self.dials())
         self.place(CUSTOMER, self.lead, confirmed=action['params']['confirmed'])
         self.assertEqual(self.pbx.told, [('dial', '101', CUSTOMER)])
@@ -504,7 +506,7 @@ class TestPlaceCall(CallControlCase):
         again = self.place(confirmed=action['params']['confirmed'])
         self.assertEqual(
             again['params']['warnings'],
-            [f"{CUSTOMER} asked not to be called."],
+            [f"{CUSTOMER} {BLACKLISTED}"],
             "each warning is read once",
         )
         self.place(confirmed=again['params']['confirmed'])
@@ -734,7 +736,7 @@ class TestRunningCall(CallControlCase):
         foreign = self.env['telephony.extension'].create(
             {'number': '901', 'account_id': self.new_account(self.company, name="Second").id}
         )
-        with self.assertRaisesRegex(UserError, "none of Middleware"):
+        with self.assertRaisesRegex(UserError, "does not belong to Middleware"):
             call.transfer(foreign.id)
         self.pbx.complaint_text = "102 is not registered"
         with self.assertRaisesRegex(UserError, "102 is not registered"):

@@ -315,11 +315,16 @@ class TestMatcher(TelephonyCase):
             self.new_lead(name="Newer", user_id=self.boris.id),
         )
         for policy, state, lead, reason in (
-            ('score', 'auto', older, "Anna, who talks, owns it: the likeliest of 2 open deals"),
+            (
+                'score',
+                'auto',
+                older,
+                "Its salesperson Anna has the call: the likeliest of 2 open deals",
+            ),
             ('newest', 'auto', newer, "The newest of 2 open deals"),
             ('ask', 'ambiguous', older.browse(), "2 open deals: choose the right one"),
             ('new', 'auto', older.browse(), "each call begins a new deal"),
-            ('contact', 'auto', older.browse(), "deals are left alone"),
+            ('contact', 'auto', older.browse(), "no deals are linked"),
         ):
             for company, number in ((policy, False), ('score', policy), ('ask', policy)):
                 with self.subTest(company=company, number=number):
@@ -377,14 +382,18 @@ class TestMatcher(TelephonyCase):
         match = self.match(user=self.anna.id)
         self.assertEqual(
             match.reason,
-            "Anna, who talks, owns it, called about it 2 days ago: the likeliest of 2 open deals",
+            "Its salesperson Anna has the call, called about it 2 days ago: the likeliest of 2 open deals",
         )
         self.assertEqual(
             [match.reason.values[name] for name in ('points', 'score', 'next')], [[30, 12], 92, 50]
         )
         self.assertEqual(
             [reason.text for reason in match.candidates[0].reasons],
-            ["it has this number", "Anna, who talks, owns it", "called about it 2 days ago"],
+            [
+                "it has this number",
+                "its salesperson Anna has the call",
+                "called about it 2 days ago",
+            ],
         )
 
     def test_the_call_that_is_decided_is_no_evidence_for_its_own_deal(self):
@@ -477,7 +486,7 @@ class TestMatchedCalls(TelephonyCase):
             self.call(),
             [{'match_state': 'auto', 'lead_id': self.boriss.id, 'user_id': self.boris.id}],
         )
-        self.assertIn("Boris, who talks, owns it", self.call().match_reason)
+        self.assertIn("Its salesperson Boris has the call", self.call().match_reason)
 
     def test_who_talked_longest_decides(self):
         self.play(

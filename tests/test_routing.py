@@ -353,7 +353,7 @@ class TestSending(TelephonyHttpCase):
             self.pbx.with_env(self.env(cr=cr))._route(Caller('ent-1', 'menu', time.monotonic() - 1))
         self.env.invalidate_all()
         self.assertEqual(self.routed(), [])
-        self.assertIn("too late", self.note().error)
+        self.assertIn("it took too long", self.note().error)
 
     def test_the_verdict_that_comes_later_is_told(self):
         self.deliver('result/route', {'command_id': 'odoo-1', 'result': 4101})

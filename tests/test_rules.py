@@ -20,6 +20,9 @@ from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 # a Wednesday, 15:00 in Almaty (UTC+5); the Friday after it is a holiday
 WEDNESDAY = datetime(2026, 11, 4, 10, 0)
 STRANGER = '+77012223344'
+NO_CALLBACK = (
+    "Not sent: the text announces a callback, and none is due after the time at which it may go out"
+)
 # midnight before the holiday, and when texts go out on it; the office opens on Monday
 HOLIDAY_NIGHT, HOLIDAY_MORNING = datetime(2026, 11, 5, 19, 0), datetime(2026, 11, 6, 4, 0)
 
@@ -750,7 +753,7 @@ class TestSms(RulesCase):
         call = self.lost('missed', call_id='untrue')
         self.assertRecordValues(
             call.effect_ids,
-            [{'state': 'skipped', 'note': "No callback is due after the text that announces one"}],
+            [{'state': 'skipped', 'note': NO_CALLBACK}],
         )
         template.body = "Sorry we missed your call"
         call = self.lost('missed')
@@ -882,7 +885,7 @@ class TestSms(RulesCase):
 
     def test_no_text_comes_after_what_it_announces(self):
         """Where the morning brings the call it needs no text that still says that we are closed."""
-        untrue = "No callback is due after the text that announces one"
+        untrue = NO_CALLBACK
         # 22:00, and the office opens at nine as well
         for call_id, at in (
             ('night', datetime(2026, 11, 3, 17, 0)),
@@ -985,7 +988,9 @@ class TestRedial(RulesCase):
                 self.work_off(self.DUE + timedelta(minutes=2))
                 self.assertEqual(effect.state, 'planned')
                 self.work_off(self.DUE + timedelta(minutes=31))
-                self.assertRecordValues(effect, [{'state': 'skipped', 'note': "Too late"}])
+                self.assertRecordValues(
+                    effect, [{'state': 'skipped', 'note': "Given up after 30 minutes"}]
+                )
                 (self.busy_call | self.call('talk1')).unlink()
                 self.callbacks().unlink()
 

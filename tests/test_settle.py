@@ -240,7 +240,7 @@ class TestChoice(SettleCase):
         gone = self.two.id
         self.two.unlink()
         action = call.with_user(self.anna).action_pick(gone)
-        self.assertIn("gone", action['params']['message'])
+        self.assertIn("deleted", action['params']['message'])
         self.assertNotEqual(call.match_state, 'manual')
 
     def test_other_companies_deals_are_refused(self):

@@ -130,7 +130,7 @@ class TestWordsField(TelephonyCase):
         )
         call = self.call()
         self.assertEqual(call.lead_id, lead)
-        self.assertIn("Anna, who talks, owns it", call.match_reason)
+        self.assertIn("Its salesperson Anna has the call", call.match_reason)
         self.assertNotRegex(self.ru(call).match_reason, '[a-z]{4}', "a word of it is English")
         self.assertIn("Anna", self.ru(call).match_reason)
         self.assertEqual(

@@ -17,13 +17,13 @@ ANSWER_MILLISECONDS = 300
 
 
 class TelephonyAccount(models.Model):
-    """What a PBX is told that asks who calls, or who should get the call."""
+    """Answers PBXs that ask who calls, or who should get the call."""
 
     _inherit = 'telephony.account'
 
     def _on_question(self, question: Question) -> Answer:
-        """What Odoo knows about a caller. A PBX that waits for this keeps a person waiting: what is
-        not known in time is not said."""
+        """Return what Odoo knows about a caller. A PBX that asks keeps a person waiting, so a
+        lookup that takes too long is given up, and the whole team is told to ring."""
         number = to_e164(
             question.number, self.country_id.code or '', self._settings().outside_codes
         )
@@ -41,20 +41,20 @@ class TelephonyAccount(models.Model):
                 return answer
         except QueryCanceled:
             _logger.warning(
-                "telephony account %s: no answer in %s ms", self.id, ANSWER_MILLISECONDS
+                "telephony account %s (%s): looking up a caller took longer than %s ms and was given up; "
+                "the whole team was told to ring. If this repeats, look at slow queries on telephony_* tables.",
+                self.id,
+                self.name,
+                ANSWER_MILLISECONDS,
             )
             return Answer(team=tuple(self.extension_ids.mapped('number')))
 
     def _look_up(self, number, called):
         company = self.company_id
-        dids = (
-            self.env['telephony.number'].search(
-                [('company_id', '=', company.id), ('name', '=', called)]
-            )
-            if called
-            else self.number_ids.browse()
-        )
-        did = dids.sorted(lambda one: one.account_id != self)[:1]
+        dids = self.number_ids.browse()
+        if called:
+            dids = dids.search([('company_id', '=', company.id), ('name', '=', called)])
+        did = dids.sorted(lambda did: did.account_id != self)[:1]
         phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
         if not number:
             return Answer(team=self._phones_of(did.team_id, phones))
@@ -71,8 +71,8 @@ class TelephonyAccount(models.Model):
         )
 
     def _phones_of(self, team, phones):
-        """The extensions of a team's members; of everybody where there is no such team: somebody
-        has to take the call."""
+        """Return the extensions of a team's members, else of everybody, because somebody has to
+        take the call."""
         return tuple(phones[user] for user in team.member_ids if user in phones) or tuple(
             self.extension_ids.mapped('number')
         )
@@ -81,8 +81,8 @@ class TelephonyAccount(models.Model):
         return bool(user._telephony_at_work(self.company_id))
 
     def _create_contact(self, contact, number):
-        """The contact that a person at the PBX enters; the one who has the number already is not
-        entered twice."""
+        """Create the contact that a person has entered at the PBX, and return it. A contact who has
+        the number already is returned instead, so that nobody is entered twice."""
         partner = None
         if number:
             caller = Caller(number)

@@ -6,13 +6,11 @@ class BasePartnerMerge(models.TransientModel):
 
     @api.model
     def _update_foreign_keys(self, src_partners, dst_partner):
-        """All numbers of merged contacts stay known: the one that remains has a single phone of its
-        own."""
+        """Keep all numbers of merged contacts as further numbers of the one that remains, because
+        its own form has room for a single phone."""
         Number = self.env['telephony.contact.number'].sudo()
-        further, numbers = (
-            src_partners.telephony_number_ids.sudo(),
-            set(src_partners._telephony_numbers()),
-        )
+        further = src_partners.telephony_number_ids.sudo()
+        numbers = set(src_partners._telephony_numbers())
         labels = {row.number: (row.label, row.origin) for row in further}
         further.unlink()  # core would move them in one go, and fail on one that both have
         super()._update_foreign_keys(src_partners, dst_partner)

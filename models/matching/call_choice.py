@@ -31,8 +31,8 @@ QUESTIONS = {
 
 
 class TelephonyCall(models.Model):
-    """What people decide about calls. What a person chose stays, whatever the matcher would say
-    later, and holds for the next calls of that number; what has already followed from a call moves
+    """What people decide about calls. A person's choice stays, whatever the matcher says later, and
+    holds for the next calls of the number. Chatter line, callback and listeners of a call move
     along with it."""
 
     _inherit = 'telephony.call'
@@ -53,7 +53,7 @@ class TelephonyCall(models.Model):
     is_answerable = fields.Boolean(
         compute='_compute_is_answerable',
         search='_search_is_answerable',
-        help="Whoever looks can say what this call waits for: his is the call, or one of the deals that it may be about.",
+        help="The reader can answer what this call waits for: it is their call, or one of the deals it may be about is theirs.",
     )
     waiting_count = fields.Integer(
         string="Calls",
@@ -114,7 +114,7 @@ class TelephonyCall(models.Model):
         user = self.env.user
         answerable = Domain.TRUE
         if not user.has_group('crm_telephony.group_supervisor'):
-            # the deals that he may read
+            # the deals that the user may read
             leads, partners = self.env['crm.lead'], self.env['res.partner'].sudo()
             numbers = leads._search(
                 [('won_status', '=', 'pending'), ('phone_sanitized', '!=', False)]
@@ -149,7 +149,7 @@ class TelephonyCall(models.Model):
 
     @api.depends('open_question', 'customer_number', 'company_id', 'start_at')
     def _compute_waiting(self):
-        """Of the calls that the person who looks may read."""
+        """Count, for each number, the waiting calls that the reader may read."""
         found = {
             (company, number): (count, start_at)
             for company, number, count, start_at in self._read_group(
@@ -186,13 +186,11 @@ class TelephonyCall(models.Model):
     @api.depends('customer_number', 'number_id', 'user_id', 'partner_id', 'lead_id', 'match_state')
     @api.depends_context('lang', 'uid')
     def _compute_candidates(self):
-        """For all calls at once, and only what the person who looks may read."""
+        """Compute what the reader may choose from, for all calls at once: only what they may
+        read."""
         self.candidates = False
-        matches, is_supervisor = (
-            self.sudo()._matches(),
-            self.env.user.has_group('crm_telephony.group_supervisor'),
-        )
-        readable = (
+        matches = self.sudo()._matches()
+        leads = (
             self.env['crm.lead']
             .union(
                 *(candidate.lead for match in matches.values() for candidate in match.candidates)
@@ -209,30 +207,36 @@ class TelephonyCall(models.Model):
             ._filtered_access('read')
         )
         for call in self.filtered(lambda call: call.id in matches):
-            match = matches[call.id]
-            shown = [candidate for candidate in match.candidates if candidate.lead in readable]
-            hidden = [
-                candidate.lead for candidate in match.candidates if candidate.lead not in readable
-            ]
-            call.candidates = {
-                'deals': [call._candidate_values(candidate) for candidate in shown],
-                'hidden': len(hidden),
-                'hidden_deals': self._deals_of_others(hidden),
-                'can_ignore': is_supervisor or not match.candidates and not match.partners,
-                'contacts': [
-                    {
-                        'id': partner.id,
-                        'name': partner.display_name,
-                        'picked': partner == call.partner_id,
-                    }
-                    for partner in contacts
-                    & self.env['res.partner'].union(*match.partners[:CONTACTS])
-                ],
-                'further_contacts': len(match.partners[CONTACTS:]),
-            }
+            call.candidates = call._candidates_of(matches[call.id], leads, contacts)
+
+    def _candidates_of(self, match, leads, contacts):
+        """Return the value of `candidates` for this call.
+
+        :param leads: the deals that the reader may read
+        :param contacts: the contacts that the reader may read
+        """
+        shown = [candidate for candidate in match.candidates if candidate.lead in leads]
+        hidden = [candidate.lead for candidate in match.candidates if candidate.lead not in leads]
+        is_supervisor = self.env.user.has_group('crm_telephony.group_supervisor')
+        return {
+            'deals': [self._candidate_values(candidate) for candidate in shown],
+            'hidden': len(hidden),
+            'hidden_deals': self._deals_of_others(hidden),
+            'can_ignore': is_supervisor or not match.candidates and not match.partners,
+            'contacts': [
+                {
+                    'id': partner.id,
+                    'name': partner.display_name,
+                    'picked': partner == self.partner_id,
+                }
+                for partner in contacts & self.env['res.partner'].union(*match.partners[:CONTACTS])
+            ],
+            'further_contacts': len(match.partners[CONTACTS:]),
+        }
 
     def _deals_of_others(self, leads):
-        """Whose deals these are which the person who looks may not read: who may answer instead."""
+        """Return in words whose deals these are. The reader may not read them; their salespersons
+        can answer instead."""
         users = ", ".join(dict.fromkeys(lead.user_id.name for lead in leads if lead.user_id))
         if len(leads) == 1:
             return self.env._("One deal: %(users)s", users=users)
@@ -260,19 +264,21 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _tells_points(self):
-        """Points are for who weighs the reasons; who talks needs words."""
+        """Return whether the reader sees points: administrators do, because they set the
+        weights."""
         return self.env.user.has_group('crm_telephony.group_admin')
 
     def get_candidates(self):
-        """What a person may choose from for this call, as he may see it.
+        """Return what the user may choose from for this call, as far as they may read it.
 
         :return: dict with `state` (match_state), `reason`, `lead_id` and `partner_id` ({'id',
             'name'} or False), `deals` (list of dicts, the best first: `id`, `name`, `score` (0 for
-            who is no administrator), `reasons` (`code`, `text`, `weight`), `stage`, `amount`,
-            `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more he may not read),
+            all but administrators), `reasons` (`code`, `text`, `weight`), `stage`, `amount`,
+            `currency_id`, `partner`, `user`, `picked`), `hidden` (how many more they may not
+            read),
             `hidden_deals` (that, and whose they are, in words), `contacts` (`id`, `name`, `picked`:
             the first of those who have this number), `further_contacts` (how many more have it),
-            `can_ignore` (he may say that it is never a customer's)
+            `can_ignore` (they may say that it is never a customer's)
         """
         self.ensure_one()
         self.check_access('read')
@@ -299,30 +305,31 @@ class TelephonyCall(models.Model):
     # === ONE CLICK === #
 
     def action_pick(self, lead_id):
-        """This deal it is.
+        """Set this deal on the calls.
 
-        :return: an action that says what happened and offers undo, as of all these
+        :return: an action that says what happened and offers undo; the methods below alike
         """
         if not (lead := self.env['crm.lead'].browse(lead_id).exists()):
-            return self._say(self.env._("This deal is gone. Choose another."), undo=False)
+            return self._say(self.env._("This deal was deleted. Choose another."), undo=False)
         self._attach_by_hand({'lead_id': lead.id})
         return self._say_settled()
 
     def action_pick_contact(self, partner_id=False):
-        """This contact it is, and no deal; the call's own contact by default."""
+        """Set this contact and no deal on the calls; by default the call's own contact."""
         if not (
             partner := self.env['res.partner'].browse(partner_id).exists() or self.partner_id[:1]
         ):
-            return self._say(self.env._("This contact is gone. Choose another."), undo=False)
+            return self._say(self.env._("This contact was deleted. Choose another."), undo=False)
         self._attach_by_hand({'partner_id': partner.id, 'lead_id': False})
         return self._say_settled()
 
     def action_choose_contact(self):
-        """Ask for the contact of these calls."""
+        """Open the dialog that asks for the contact of these calls."""
         return self._ask('contact', self.env._("Whose Calls Are These?"))
 
     def action_choose_deal(self):
-        """Ask for the deal of these calls; the best one of all is proposed where it is the same."""
+        """Open the dialog that asks for the deal of these calls. It proposes the best one, if that
+        is the same for all of them."""
         best = {deals[0]['id'] for call in self if (deals := (call.candidates or {}).get('deals'))}
         return self._ask(
             'deal',
@@ -346,7 +353,7 @@ class TelephonyCall(models.Model):
         }
 
     def action_create_lead(self):
-        """A new deal for each number, his who talked, or else hers who asks for it."""
+        """Make a new deal for each number, owned by whoever talked, else by the user."""
         self.env['crm.lead'].check_access('create')
         self.check_access('write')
         self.sudo()._lock_numbers()
@@ -355,17 +362,17 @@ class TelephonyCall(models.Model):
         ):
             latest = calls.sudo().sorted('start_at')[-1:]
             lead = latest._new_lead(latest.user_id or self.env.user)
-            # it may be a deal of a colleague's, which she does not read
+            # sudo: the deal may belong to a colleague, and the user may not read it
             calls.sudo()._attach_by_hand({'lead_id': lead.id, 'partner_id': lead.partner_id.id})
         return self.sudo()._say_settled()
 
     def action_ignore_number(self, confirmed=False):
-        """These numbers are never a customer's: nobody is to call them back. Where one is a
-        contact's, or an open deal hangs on it, only a supervisor may say so, who is asked once
-        more; their salespersons are told.
+        """Say that these numbers are never a customer's, so that nobody calls them back. If a
+        contact or an open deal has one of them, only a supervisor may say so. They are asked once
+        more, and the salespersons are told.
 
         :param confirmed: the supervisor was asked
-        :raise UserError: a number is a customer's
+        :raise UserError: a number is a customer's, and the user is no supervisor
         """
         self.check_access('write')
         calls = self.sudo().filtered('customer_number')
@@ -398,7 +405,7 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _owners_of(self, match):
-        """Whose customer has this number."""
+        """Return the salespersons whose customers have this number."""
         partners = self.env['res.partner'].sudo().union(match.partner, *match.partners[:CONTACTS])
         leads = (
             self.env['crm.lead'].sudo().union(*(candidate.lead for candidate in match.candidates))
@@ -406,7 +413,7 @@ class TelephonyCall(models.Model):
         return leads.user_id | partners.user_id | partners.commercial_partner_id.user_id
 
     def _tell_of_ignored(self, owners, numbers):
-        """Whoever had these customers knows who says that they are none, and can object."""
+        """Notify the salespersons of these customers, so that they can object."""
         for user in owners.filtered('active') - self.env.user:
             _ = self.with_context(lang=user.lang).env._
             self.env['mail.thread'].sudo().message_notify(
@@ -422,9 +429,9 @@ class TelephonyCall(models.Model):
             )
 
     def action_forget_choice(self):
-        """Take back what was decided about these calls and their numbers: the matcher decides
-        again, and everything moves back. What was decided before, if anything, holds again. Whoever
-        decided can always do that, though he may have lost the call by it."""
+        """Undo what was decided about these calls and their numbers. An earlier decision holds
+        again, the matcher decides anew, and everything moves back. Whoever decided may always undo
+        it, though they may have lost access to the call by it."""
         self._not_decided_by(self.env.user).check_access('write')
         calls = self.sudo()
         calls._lock_numbers()
@@ -438,13 +445,13 @@ class TelephonyCall(models.Model):
         (calls | others)._match_again(always=calls)
         new_leads.unlink()
         return self._say(
-            self.env._("Taken back. %(reason)s", reason=self.sudo()[:1].match_reason or ''),
+            self.env._("Undone. %(reason)s", reason=self.sudo()[:1].match_reason or ''),
             undo=False,
         )
 
     def _not_decided_by(self, user):
-        """Those of the calls that he has not put where they are, and about whose numbers not he has
-        decided."""
+        """Return those of the calls that the user has not settled, neither by hand nor by a
+        decision about the number."""
         decisions = self.sudo()._decisions()
         return self.browse(
             call.id
@@ -458,10 +465,8 @@ class TelephonyCall(models.Model):
         )
 
     def _say_settled(self):
-        numbers, places = (
-            set(self.sudo().mapped('customer_number')),
-            {call._place() for call in self.sudo()},
-        )
+        numbers = set(self.sudo().mapped('customer_number'))
+        places = {call._place() for call in self.sudo()}
         if len(numbers) > 1 or len(places) > 1 or not any(places):
             return self._say(self.env._("%(count)s calls are settled.", count=len(self)))
         return self._say(
@@ -473,8 +478,8 @@ class TelephonyCall(models.Model):
         )
 
     def _say(self, message, undo=True):
-        """A notification, with a button that takes it back, after which the view shows how things
-        are."""
+        """Return the client action that notifies the user, with a button to undo, and reloads the
+        view."""
         return {
             'type': 'ir.actions.client',
             'tag': 'crm_telephony.settled',
@@ -487,8 +492,8 @@ class TelephonyCall(models.Model):
         return self._attach_by_hand(vals)
 
     def _attach_by_hand(self, vals):
-        """A person's choice of contact or deal: these calls keep it, and the number remembers
-        it."""
+        """Set the contact or deal that a person has chosen. The calls keep it, and their numbers
+        remember it."""
         self.check_access('write')
         lead = self.env['crm.lead'].browse(vals.get('lead_id') or [])
         partner = self.env['res.partner'].browse(vals.get('partner_id') or [])
@@ -512,7 +517,7 @@ class TelephonyCall(models.Model):
             if partner and 'lead_id' not in vals:
                 calls.filtered(lambda call: call._is_deal_of_another()).lead_id = False
             elif lead.sudo().partner_id and 'partner_id' not in vals:
-                # who calls about his company's deal stays who he is
+                # a contact who calls about their company's deal stays the contact of the call
                 calls.filtered(
                     lambda call: call._is_deal_of_another()
                 ).partner_id = lead.sudo().partner_id
@@ -522,12 +527,12 @@ class TelephonyCall(models.Model):
         return True
 
     def _is_deal_of_another(self):
-        """The deal belongs to another customer than the call."""
+        """Return whether the deal belongs to another customer than the call."""
         customer = self.lead_id.partner_id.commercial_partner_id
         return customer and customer != self.partner_id.commercial_partner_id
 
     def _chosen_with(self):
-        """The further calls that were set by the same click."""
+        """Return the further calls that the same click has set."""
         return self.browse().union(
             *(
                 self.search(
@@ -547,8 +552,8 @@ class TelephonyCall(models.Model):
         )
 
     def _others(self, leaving=None):
-        """The further calls that a decision about these calls' numbers concerns, unless a person
-        has set them: those that wait for one.
+        """Return the further calls that a decision about these calls' numbers concerns: those that
+        wait to be settled, never those that a person has set.
 
         :param leaving: calls whose present place the others leave too
         """
@@ -594,8 +599,8 @@ class TelephonyCall(models.Model):
         return {(decision.company_id, decision.number): decision for decision in found}
 
     def _decide(self, kind):
-        """Remember for their numbers where these calls are, or that they are to be ignored. Of
-        several calls with one number the latest counts."""
+        """Remember for the numbers of these calls where the calls are, or that the numbers are
+        ignored. Of several calls of a number the latest counts."""
         have, new, void = self._decisions(), {}, self.env['telephony.decision'].sudo()
         for call in self.filtered('customer_number').sorted('start_at'):
             key = call._number_key()
@@ -613,8 +618,8 @@ class TelephonyCall(models.Model):
         void.create(list(new.values()))
 
     def _decide_as_before(self):
-        """What was chosen last among the calls that remain set by hand holds for their numbers
-        again."""
+        """Restore the decisions about these calls' numbers from the calls that remain set by hand;
+        the latest choice counts."""
         for (company, number), decision in self._decisions().items():
             latest = self.search(
                 [
@@ -644,8 +649,8 @@ class TelephonyCall(models.Model):
                 decision.unlink()
 
     def _learn(self):
-        """A number that nobody in their company has becomes a further number of the contact that a
-        person gave its call to; archived contacts have none."""
+        """Make numbers that nobody in the company has further numbers of the contacts that a person
+        gave the calls to. Archived contacts count as nobody."""
         partners, further = self.env['res.partner'], self.env['telephony.contact.number']
         for company, calls in (
             self.filtered(lambda call: call.partner_id and call.customer_number)
@@ -670,7 +675,7 @@ class TelephonyCall(models.Model):
                     further._learn(owners[0].partner_id, [number])
 
     def _unlearn(self):
-        """What was learnt from these calls alone is forgotten."""
+        """Forget the numbers that were learnt from these calls alone."""
         learnt = self.env['telephony.contact.number'].search(
             [
                 ('origin', '=', 'learnt'),
@@ -693,14 +698,14 @@ class TelephonyCall(models.Model):
     # === HOOKS OF LATER STAGES === #
 
     def _before_chosen(self):
-        """A person is about to say whose calls these are.
+        """Called before a person's choice of contact or deal is written, in its transaction.
 
         :return: the further calls that go along with them
         """
         return self.browse()
 
     def _before_ignored(self):
-        """A person is about to say that the numbers of these calls are never a customer's.
+        """Called before the numbers of these calls are ignored, in the same transaction.
 
         :return: res.users who want to know
         """

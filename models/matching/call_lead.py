@@ -10,45 +10,49 @@ from ...tools.words import _lt
 
 _logger = logging.getLogger(__name__)
 
-# What a lead is made of where the policy says "missed": he wanted us and did not get us.
+# Outcomes that make a deal where the policy says "missed": the caller did not get us.
 UNANSWERED = ('missed', 'abandoned', 'voicemail', 'busy')
 
 
 class TelephonyCall(models.Model):
-    """Leads made of the calls of strangers, by the policy of the number that they called."""
+    """Makes deals of the calls of strangers, by the policy of the number that they called."""
 
     _inherit = 'telephony.call'
 
     def _after_filed(self, changed, memory):
-        """Where the policy is a deal at once, it is made right behind the filing."""
+        """Wake the follow-up if the policy makes deals while the phone rings, so that the deal comes
+        right after the filing."""
         super()._after_filed(changed, memory)
         if any(call.state != 'ended' and call._wants_lead() for call in self):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
 
     @api.model
     def _make_leads_while_ringing(self):
-        """For the numbers whose policy is a lead at once. A call that fails here is tried again
-        when it has ended, and says so then."""
+        """Make the deals of running calls whose policy is a deal at once. A call that fails here is
+        tried again when it has ended, and keeps the error then."""
         with turns.gives_way(self.env):
             for call in self.search(
                 [('state', '!=', 'ended'), ('direction', '=', 'inbound'), ('lead_id', '=', False)]
             ):
                 with turns.isolated(
-                    self.env.cr, _logger, "no lead could be made of call %s", call.id
+                    self.env.cr,
+                    _logger,
+                    "call %s: no deal could be made while it rang; tried again when it has ended",
+                    call.id,
                 ):
                     if call._wants_lead():
                         call._create_lead()
             self.env['ir.cron']._commit_progress(0)
 
     def _create_wanted_leads(self):
-        """For ended calls whose number's policy is a deal."""
+        """Make the deals of ended calls whose policy is a deal."""
         for call in self:
             if call._wants_lead() and not call._is_past():
                 call._create_lead()
 
     def _wants_lead(self):
-        """Whether the policy of the number, else of the company, makes a deal of this call as it
-        stands."""
+        """Return whether the policy of the number, else of the company, makes a deal of this call
+        as it stands."""
         self.ensure_one()
         if (
             self.direction != 'inbound'
@@ -72,29 +76,28 @@ class TelephonyCall(models.Model):
         )
 
     def _begins_deals(self):
-        """Calls of known contacts begin a deal of their own here."""
+        """Return whether each call of a known contact to this number begins a new deal."""
         number = self.number_id
         return (
             number and number._own_deal_policy(number.id) or self.company_id.telephony_deal_policy
         ) == 'new'
 
     def _create_lead(self):
-        """The open deal of this call's customer; where he has none, a new one. Asked again it gives
-        the same one.
+        """Link the call to the open deal of its customer, else to a new one. A second run finds the
+        same deal.
 
-        :return: crm.lead; empty where a person has to choose among several, or there is no number
+        :return: crm.lead; empty if a person has to choose among several, or there is no number
         """
         self.ensure_one()
         if not self.customer_number or self.match_state == 'ambiguous':
             return self.lead_id
         self._lock_numbers()
         if not self.lead_id:
-            lead, reason = self._open_lead_of_number(), _lt("The open deal of this number")
+            lead = self._open_lead_of_number()
+            reason = _lt("The open deal of this number")
             if not lead:
-                lead, reason = (
-                    self._new_lead(self._lead_owner()),
-                    _lt("New deal, made of this call"),
-                )
+                lead = self._new_lead(self._lead_owner())
+                reason = _lt("New deal, made of this call")
             with self._moving_along():
                 self.write(
                     {
@@ -107,9 +110,9 @@ class TelephonyCall(models.Model):
         return self.lead_id
 
     def _lock_numbers(self):
-        """One at a time decides about a number, or makes a deal for it. Its oldest call is the
-        lock: who comes second fails on it, and Odoo lets him try again, when he sees what the first
-        has done."""
+        """Lock the numbers of these calls until the end of the transaction, because two at a time
+        would make two deals. The oldest call of a number is the lock: the second transaction fails
+        on it, Odoo runs it again, and then it sees what the first has done."""
         self.flush_recordset()
         keys = {(call.company_id.id, call.customer_number) for call in self if call.customer_number}
         if keys:
@@ -131,9 +134,9 @@ class TelephonyCall(models.Model):
             )
 
     def _open_lead_of_number(self):
-        """A deal that carries this number, or that one of its calls hangs on. Where calls begin
-        deals of their own, only one that a call of this day has begun: who calls three times in a
-        row wants one thing."""
+        """Return an open deal that carries this number, or that a call of it is linked to. If calls
+        begin deals of their own, only a deal counts that a call of the last 24 hours has begun,
+        because a caller who calls three times in a row wants one thing."""
         fresh = (
             [
                 ('telephony_origin_call_id', '!=', False),
@@ -168,8 +171,8 @@ class TelephonyCall(models.Model):
         )
 
     def _new_lead(self, user):
-        """A deal that knows where it comes from: the source, campaign and team of the number that
-        was called."""
+        """Create the deal of this call, with source, campaign and team of the number that was
+        called."""
         self.ensure_one()
         company, number = self.company_id, self.number_id
         team = number.team_id
@@ -180,7 +183,7 @@ class TelephonyCall(models.Model):
                 clean_context(self.env.context),
                 lang=company._telephony_lang(),
                 mail_create_nosubscribe=True,
-                # who has just talked to him needs no mail about it
+                # the employee who has just talked to the customer needs no mail about the deal
                 mail_auto_subscribe_no_notify=user == self.user_id,
             )
         )
@@ -205,15 +208,15 @@ class TelephonyCall(models.Model):
         )
 
     def _lead_type(self, team):
-        """As mails that come in by the team's alias: a lead where leads are used, else an
-        opportunity."""
+        """Return the type that Odoo gives to mails for the team's alias: 'lead' if leads are used,
+        else 'opportunity'."""
         uses_leads = (
             self.env.ref('crm.group_use_lead') in self.env.ref('base.group_user').all_implied_ids
         )
         return 'lead' if uses_leads and (team.use_leads or not team) else 'opportunity'
 
     def _lead_owner(self):
-        """Whose the new deal is, by the choice of the number, else of the company; nobody's where
+        """Return the salesperson of the new deal, as the number chooses, else the company; empty if
         nobody can be found."""
         number, company = self.number_id, self.company_id
         choice = number.lead_owner or company.telephony_lead_owner

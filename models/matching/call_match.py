@@ -10,8 +10,8 @@ from .matcher import Caller
 
 
 class TelephonyCall(models.Model):
-    """Whose calls these are, as the matcher says: when a call is filed, when it ends, and again
-    when contacts, deals or decisions have changed."""
+    """Asks the matcher whose calls these are: when a call is filed, when it ends, and again when
+    contacts, deals or decisions have changed."""
 
     _inherit = 'telephony.call'
 
@@ -19,7 +19,7 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _before_filed(self, account, records, facts, existing):
-        """Add whose calls these are to their facts."""
+        """Add contact and deal of these calls to their facts."""
         super()._before_filed(account, records, facts, existing)
         users = account._directory().users
         talkers = {ref: self._talker(records[ref], users) for ref in facts}
@@ -27,70 +27,58 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _talker(self, record, users):
-        """The user who talked longest: whoever took the call may have passed it on. Else who took
-        or placed it."""
+        """Return the id of the user who talked longest, because whoever took the call may have
+        passed it on; else of who took or placed it, or False."""
         talked = [leg for leg in record.legs if leg.talk_seconds and users.get(leg.extension)]
         longest = max(talked, key=lambda leg: leg.talk_seconds, default=record)
         return users.get(longest.extension) or False
 
     @api.model
     def _add_matches(self, company, facts, existing, talkers):
-        """Look up the customers of new calls, and once more when they end: who talked is known
-        then. What is told after the end changes nothing, nor does anything a person's choice."""
-        asked, made = (
-            {},
-            self._with_own_deal(
-                [
-                    call
-                    for ref, call in existing.items()
-                    if ref in facts and call.state != 'ended' and call.lead_id
-                ]
-            ),
-        )
+        """Look up the customers of new calls, and once more when they end, because only then it is
+        known who talked. Events after the end change nothing, and nothing changes a person's
+        choice.
+
+        :param dict facts: PBX call id → field values of the call, changed here
+        :param dict existing: PBX call id → call that is filed already
+        :param dict talkers: PBX call id → id of the user who talked, or False
+        """
+        running = [call for ref, call in existing.items() if ref in facts and call.state != 'ended']
+        made = self._with_own_deal([call for call in running if call.lead_id])
+        callers = {}
         for ref, values in facts.items():
-            call = existing.get(ref)
+            call, number = existing.get(ref), values['customer_number']
             if call and (
-                call.match_state == 'manual'
-                or call in made
-                and call.customer_number == values['customer_number']
+                call.match_state == 'manual' or call in made and call.customer_number == number
             ):
                 continue
-            if not values['customer_number']:
-                if call and call.customer_number:
-                    # what was taken for a customer is one of our own numbers
-                    values.update(
-                        partner_id=False,
-                        lead_id=False,
-                        match_state='none',
-                        match_reason=False,
-                        is_excluded=False,
-                    )
-                continue
-            was_over = (
-                call and call.state == 'ended' and (not call.end_unknown or values['end_unknown'])
-            )
-            ends_now = values['state'] == 'ended' and not was_over
-            if not call or ends_now or call.customer_number != values['customer_number']:
-                asked[ref] = Caller(values['customer_number'], values['number_id'], talkers[ref])
-        if not asked:
-            return
-        matches = self.env['telephony.matcher']._match(company, set(asked.values()))
-        for ref, caller in asked.items():
-            match = matches[caller]
-            facts[ref].update(
-                {
-                    'partner_id': match.partner.id,
-                    'lead_id': match.lead.id,
-                    'is_excluded': match.excluded,
-                    'match_state': match.state,
-                    'match_reason': match.reason or False,
-                }
-            )
+            if number:
+                if not call or call.customer_number != number or call._ends_with(values):
+                    callers[ref] = Caller(number, values['number_id'], talkers[ref])
+            elif call and call.customer_number:
+                # what was taken for a customer is one of our own numbers
+                values.update(
+                    partner_id=False,
+                    lead_id=False,
+                    match_state='none',
+                    match_reason=False,
+                    is_excluded=False,
+                )
+        if callers:
+            matches = self.env['telephony.matcher']._match(company, set(callers.values()))
+            for ref, caller in callers.items():
+                facts[ref].update(self._values_of(matches[caller]))
+
+    def _ends_with(self, values):
+        """Return whether the call ends with these facts: it was not over yet, or its end was only
+        assumed."""
+        was_over = self.state == 'ended' and (not self.end_unknown or values['end_unknown'])
+        return values['state'] == 'ended' and not was_over
 
     @api.model
     def _with_own_deal(self, calls):
-        """Those of the calls whose deal was made of them while they rang: nobody has to choose
-        it."""
+        """Return those of the calls whose deal was made of them while they rang: nobody has to
+        choose it."""
         leads = (
             self.env['crm.lead'].search_fetch(
                 [('telephony_origin_call_id', 'in', [call.id for call in calls])],
@@ -108,8 +96,10 @@ class TelephonyCall(models.Model):
     # === WHAT THE MATCHER SAYS NOW === #
 
     def _matches(self):
-        """What the matcher says now, dict call id → Match, of the calls that have a customer's
-        number."""
+        """Ask the matcher about the calls that have a customer's number.
+
+        :return: dict call id → :class:`.matcher.Match`
+        """
         found = {}
         for company, calls in self.grouped('company_id').items():
             callers = {
@@ -128,7 +118,7 @@ class TelephonyCall(models.Model):
         return self.company_id, self.customer_number
 
     def _owner(self):
-        """The customer's salesperson: the deal's, or else the contact's or its company's."""
+        """Return the customer's salesperson: the deal's, or else the contact's or its company's."""
         return (
             self.lead_id.user_id
             or self.partner_id.user_id
@@ -138,8 +128,8 @@ class TelephonyCall(models.Model):
     # === WHO IS RESPONSIBLE === #
 
     def _responsible(self, due=None):
-        """Who has to look after this call: the first who can until then (naive UTC), or else the
-        first."""
+        """Return who looks after this call: the nearest responsible user who is not on leave at
+        `due` (naive UTC; without it at the end of the call), else the nearest."""
         users = self._chain(
             self.company_id,
             self.lead_id,
@@ -152,9 +142,10 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _chain(self, company, lead, partner, number, phones):
-        """Who is responsible, the nearest first: the deal's owner, the contact's, the number's
-        user, the team's leader; then `phones`: who placed the call or whose phone rang in vain.
-        Whoever has nothing to do with telephony would not see the callback, and comes last."""
+        """Return the responsible users, the nearest first: the deal's salesperson, the contact's,
+        the number's user, the team's leader; then `phones`: who placed the call or whose phone rang
+        in vain. Users without rights on telephony come last, because they would not see the
+        callback."""
         users = self.env['res.users'].union(
             lead.user_id,
             partner.user_id,
@@ -171,8 +162,8 @@ class TelephonyCall(models.Model):
     # === WHAT MOVES === #
 
     def _lose_place(self):
-        """Their deal or contact was deleted, and with it what was said about these calls: they are
-        looked up again."""
+        """Forget what people said about these calls, whose deal or contact was deleted, and queue
+        them to be matched again."""
         left = self.filtered(lambda call: not call.lead_id)
         for certain, calls in left.grouped(
             lambda call: call.partner_id and call.state == 'ended'
@@ -182,16 +173,16 @@ class TelephonyCall(models.Model):
                     'match_state': 'auto' if certain else 'none',
                     'settled_by_id': False,
                     'settled_at': False,
-                    'match_reason': _lt("What it was about was deleted"),
+                    'match_reason': _lt("The deal or contact of this call was deleted"),
                 }
             )
         self.env['telephony.rebind'].sudo()._queue(self.mapped('customer_number'))
 
     def _match_again(self, matches=None, always=()):
-        """Let the matcher decide anew. Old calls get a contact and no deal: what is sold today was
+        """Let the matcher decide anew. Old calls get a contact and no deal, because today's deals are
         not what they were about.
 
-        :param matches: what :meth:`_matches` has told already
+        :param matches: what :meth:`_matches` has returned already
         :param always: those of the calls that get what the matcher says, however old they are
         """
         recent = fields.Datetime.now() - timedelta(days=setting(self.env, 'late_deal_days'))
@@ -206,8 +197,8 @@ class TelephonyCall(models.Model):
                 self.browse(ids).write(dict(values))
 
     def _match_late(self):
-        """Give calls that are on no deal what the matcher finds now. What is certain is not made
-        uncertain, and a contact is not exchanged."""
+        """Give calls without a deal the contact and deal that the matcher finds now. A certain match
+        never becomes an uncertain one, and a contact is never exchanged."""
         matches = self._matches()
         self.filtered(
             lambda call: call.id in matches
@@ -243,10 +234,10 @@ class TelephonyCall(models.Model):
 
     @contextmanager
     def _moving_along(self, is_restored=False):
-        """Whatever changes contact and deal of these calls inside, what has followed from the calls
-        goes to where they are then.
+        """Context manager: if contact or deal of these calls change inside it, chatter line,
+        callback and listeners move along.
 
-        :param is_restored: a decision is taken back, and with it what it has changed long ago
+        :param is_restored: a decision is undone, and with it what it has changed long ago
         """
         memory = {
             **self._before_customer_changed(),
@@ -257,27 +248,27 @@ class TelephonyCall(models.Model):
         yield
         moved = self.filtered(lambda call: call._place() != memory['places'][call])
         self._after_customer_changed(moved, memory)
-        if owed := excluded.filtered(
+        if restored := excluded.filtered(
             lambda call: not call.is_excluded and call.follow_up == 'done'
         ):
-            owed.follow_up = 'todo'  # a customer's after all: what would have followed does
+            restored.follow_up = 'todo'  # a customer's after all: what would have followed does
             self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
 
     def _place(self):
-        """The record that bears the call's chatter line."""
+        """Return the record that has the call's chatter line."""
         return self.lead_id or self.partner_id
 
     # === HOOKS OF LATER STAGES === #
 
     def _before_customer_changed(self):
-        """What later stages have to know of these calls when contact, deal or ignoring have
-        changed, as a dict with a key for each stage."""
+        """Return what later stages need of these calls to compare with, once contact, deal or
+        ignoring have changed: a dict with a key for each stage."""
         return {}
 
     def _after_customer_changed(self, moved, memory):
-        """These calls may belong to others than before.
+        """Called in the same transaction when contact or deal of these calls may have changed.
 
-        :param moved: those of them whose deal, or contact where there is no deal, is another one
+        :param moved: those of them whose deal, or contact if there is no deal, is another one
         :param dict memory: what :meth:`_before_customer_changed` gave, the `places` before (call →
-            record), and `is_restored`: a decision was taken back
+            record), and `is_restored`: a decision was undone
         """

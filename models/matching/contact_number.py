@@ -5,8 +5,8 @@ from ...providers.numbers import to_e164
 
 
 class TelephonyContactNumber(models.Model):
-    """A further number of a contact, beside the one on its form: any number of them, typed or
-    learnt from calls. A caller is known by them as by the contact's own."""
+    """A further number of a contact, beside the one on its form: typed or learnt from calls. The
+    matcher knows a caller by it as by the contact's own number."""
 
     _name = 'telephony.contact.number'
     _description = "Further number of a contact"
@@ -36,7 +36,7 @@ class TelephonyContactNumber(models.Model):
         numbers = super().create(
             [self._with_e164(vals, vals.get('partner_id')) for vals in vals_list]
         )
-        numbers._bind_late()
+        numbers._queue_late_match()
         return numbers
 
     def write(self, vals):
@@ -47,10 +47,10 @@ class TelephonyContactNumber(models.Model):
         else:
             super().write(vals)
         if {'number', 'partner_id'} & set(vals):
-            self._bind_late()
+            self._queue_late_match()
         return True
 
-    def _bind_late(self):
+    def _queue_late_match(self):
         self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
 
     @api.model
@@ -66,7 +66,8 @@ class TelephonyContactNumber(models.Model):
 
     @api.model
     def _with_e164(self, vals, partner_id):
-        """The values with the number as E.164, read as people in the contact's country write it.
+        """Return the values with the number as E.164, read as people in the contact's country write
+        it.
 
         :raise ValidationError: it is no outside number
         """
@@ -76,7 +77,8 @@ class TelephonyContactNumber(models.Model):
         if not number:
             raise ValidationError(
                 self.env._(
-                    "%(number)s is not a complete phone number.", number=vals.get('number') or '–'
+                    "%(number)s is not a complete phone number. Enter it with the area or country code.",
+                    number=vals.get('number') or '–',
                 )
             )
         return {**vals, 'number': number}

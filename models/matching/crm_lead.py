@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 
-# What decides whose calls may hang on a deal: its number, its customer, its company, and whether it
+# Fields that decide whose calls may be linked to a deal: number, customer, company, and whether it
 # is open.
 OWNERSHIP = {
     'phone',
@@ -14,7 +14,8 @@ OWNERSHIP = {
 
 
 class CrmLead(models.Model):
-    """Deals decide whose calls are whose: past calls are looked up when they change."""
+    """Queues late matches when a deal changes, and keeps calls with their deal when it is merged or
+    gets a customer."""
 
     _name = 'crm.lead'
     _inherit = ['crm.lead', 'telephony.matched.mixin']
@@ -31,33 +32,32 @@ class CrmLead(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         leads = super().create(vals_list)
-        leads._bind_late()
+        leads._queue_late_match()
         return leads
 
     def write(self, vals):
         result = super().write(vals)
         if OWNERSHIP & set(vals):
-            self._bind_late()
+            self._queue_late_match()
         if vals.get('partner_id'):
-            # a lead that became a customer's: his are the calls that made it
+            # the calls that a lead was made of are its new customer's
             self.env['telephony.call'].sudo().search(
                 [('lead_id', 'in', self.ids), ('partner_id', '=', False)]
             ).write({'partner_id': vals['partner_id']})
         return result
 
-    def _bind_late(self):
-        """Past calls of these deals' and their contacts' numbers may belong to them. Where a deal
-        was closed nothing is looked up: the calls that waited for a choice may have been about
-        it."""
+    def _queue_late_match(self):
+        """Queue the numbers of these deals and their contacts for a late match, because past calls
+        may belong to them. Not of closed deals: the calls that wait to be settled may have been
+        about them."""
         leads = self.sudo().filtered(lambda lead: lead.active and lead.won_status == 'pending')
         self.env['telephony.rebind'].sudo()._queue(
             [*leads._telephony_numbers(), *leads.partner_id._telephony_numbers()]
         )
 
     def _merge_dependences(self, opportunities):
-        """The calls of merged deals go with them, and so does what was decided about their numbers.
-        Numbers that the merged deal has no room for stay known by its contact, or else by a
-        decision."""
+        """Move the calls of merged deals and the decisions about their numbers. Numbers that the
+        merged deal has no room for stay known by its contact, or else by a decision."""
         super()._merge_dependences(opportunities)
         for model in ('telephony.call', 'telephony.decision'):
             self.env[model].sudo().search([('lead_id', 'in', opportunities.ids)]).write(
@@ -80,7 +80,8 @@ class CrmLead(models.Model):
             )
 
     def _is_untouched_from_call(self, user):
-        """A deal that this user has just made of a call, and that nobody has worked on since."""
+        """Return whether this user has made the deal of a call within the last hour, and nobody has
+        worked on it since."""
         self.ensure_one()
         age = self.env.cr.now() - self.create_date
         return (

@@ -5,7 +5,7 @@ from ...providers.numbers import to_e164
 
 
 class TelephonyDecision(models.Model):
-    """What a person decided about a number. The matcher heeds it from then on: the contact for
+    """What a person decided about a number. The matcher follows it from then on: the contact for
     good, the deal as long as it is open."""
 
     _name = 'telephony.decision'
@@ -60,14 +60,14 @@ class TelephonyDecision(models.Model):
         decisions = super().create(
             [self._with_e164(vals, vals.get('company_id')) for vals in vals_list]
         )
-        decisions._bind_late()
+        decisions._queue_late_match()
         return decisions
 
     def write(self, vals):
         if vals.get('number'):
             vals = self._with_e164(vals, vals.get('company_id') or self[:1].company_id.id)
         result = super().write(vals)
-        self._bind_late()
+        self._queue_late_match()
         return result
 
     def unlink(self):
@@ -76,14 +76,15 @@ class TelephonyDecision(models.Model):
         self.env['telephony.rebind'].sudo()._queue(numbers)
         return result
 
-    def _bind_late(self):
-        """Past calls that nobody has settled follow the decision."""
+    def _queue_late_match(self):
+        """Queue these numbers for a late match, because past calls that nobody has settled follow
+        the decision."""
         self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
         self.filtered(lambda decision: decision.kind == 'ignore')._after_ignored()
 
     @api.model
     def _with_e164(self, vals, company_id):
-        """The values with the number as E.164, as people in the company's country write it.
+        """Return the values with the number as E.164, as people in the company's country write it.
 
         :raise ValidationError: it is no outside number
         """
@@ -91,20 +92,26 @@ class TelephonyDecision(models.Model):
         if not (number := to_e164(vals.get('number'), company.country_id.code or '')):
             raise ValidationError(
                 self.env._(
-                    "%(number)s is not a complete phone number.", number=vals.get('number') or '–'
+                    "%(number)s is not a complete phone number. Enter it with the area or country code.",
+                    number=vals.get('number') or '–',
                 )
             )
         return {**vals, 'number': number}
 
     @api.constrains('kind', 'partner_id', 'lead_id')
     def _check_owner(self):
-        if any(one.kind == 'contact' and not one.partner_id and not one.lead_id for one in self):
-            raise ValidationError(self.env._("Say to which contact or deal the number belongs."))
+        if any(
+            decision.kind == 'contact' and not decision.partner_id and not decision.lead_id
+            for decision in self
+        ):
+            raise ValidationError(
+                self.env._("Choose the contact or deal that the number belongs to.")
+            )
 
     # === HOOKS OF LATER STAGES === #
 
     def _after_ignored(self):
-        """These numbers are never a customer's."""
+        """Called in the same transaction when these numbers are ignored from now on."""
 
     def _after_ignoring_ended(self):
-        """The number may be a customer's after all."""
+        """Called in the same transaction when the number is ignored no longer."""

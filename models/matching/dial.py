@@ -15,31 +15,31 @@ from ...tools import turns
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words
 
-# A PBX has answered our request after this long, or never will (seconds).
+# A PBX answers a request within this time, or never (seconds).
 ASKING = 30
-# A second click on the same number so soon after the PBX has accepted it is the first one again
+# A click on the same number this soon after the PBX has accepted the first one is a double click
 # (seconds).
 SAME_CLICK = 5
-# A call that the PBX tells of belongs to a click that was at most so long before it, or after it by
-# a clock that is wrong.
+# A call belongs to a click that was at most this long before it, or this long after it if the PBX's
+# clock is wrong.
 LINK_BEFORE = timedelta(minutes=10)
 LINK_AFTER = timedelta(minutes=2)
-# So many last digits make two spellings the same number.
+# Two spellings with the same last digits, this many, are the same number.
 SAME_DIGITS = 7
-# No number that a device can call is longer, nor is any worth trying its readings.
+# No number that a device can call is longer.
 LONGEST_NUMBER = 50
 
 
-def same_number(one, other):
-    """Whether two spellings may be the same number: PBXs add exit codes, drop country codes, and
-    some do both."""
-    one, other = (re.sub(r'\D', '', number or '')[-SAME_DIGITS:] for number in (one, other))
-    return len(one) == SAME_DIGITS and one == other
+def same_number(first, second):
+    """Return whether two spellings may be the same number. Only the last digits count, because PBXs
+    add exit codes and drop country codes."""
+    first, second = (re.sub(r'\D', '', number or '')[-SAME_DIGITS:] for number in (first, second))
+    return len(first) == SAME_DIGITS and first == second
 
 
 class DialResult(NamedTuple):
-    """What came of somebody's wish to call. Business code reads this; only the RPC edge makes a
-    screen's action of it.
+    """What came of a click on a number. Business code reads this; only the methods that browsers
+    call make a client action of it.
 
     `outcome` is
 
@@ -64,9 +64,9 @@ class TelephonyDial(models.Model):
     is here, from asking the PBX (:meth:`_place`) to the record that the call belongs to
     (:meth:`_link`).
 
-    It is written before the PBX is asked, in a transaction of its own: so a second click finds it,
-    whatever becomes of the first, and so does the call, which the PBX may tell of before it answers
-    us.
+    A row is written before the PBX is asked, in a transaction of its own: so a second click finds
+    it, whatever becomes of the first, and so does the filing of the call, because a PBX may send
+    the call's events before it answers our request.
     """
 
     _name = 'telephony.dial'
@@ -120,22 +120,14 @@ class TelephonyDial(models.Model):
             callback, an activity, a call or anything with a contact
         :param confirmed: codes of the warnings that the user has read
         :return: :class:`DialResult`
-        :raise UserError: it cannot be done, with the reason
+        :raise UserError: the call cannot be placed, with the reason
         :raise AccessError: the user has no rights on telephony or on the record
         """
         self.env['telephony.account'].check_access('read')
         if record:
             record.ensure_one().check_access('read')
-        # sudo: who has to call a customer back does so, though the deal behind it may be a
-        # colleague's
-        target, activity = (
-            self._customer_record(record.sudo() if record else None),
-            self.env['mail.activity'],
-        )
-        if record and record._name == 'mail.activity':
-            activity = record
-        elif record and 'activity_id' in record._fields:
-            activity = record.sudo().activity_id
+        # sudo: a user calls a customer back, though the deal behind it may be a colleague's
+        target = self._customer_record(record.sudo() if record else None)
         company = self._company_of(record) or (target or self.env['crm.lead']).company_id
         phone, reason = self._own_phone(company)
         account = phone.account_id
@@ -150,23 +142,7 @@ class TelephonyDial(models.Model):
             return DialResult('unconfirmed', wanted, warnings=unread)
         if not phone:
             return DialResult('own_device', wanted, reason=reason)
-        dial = self._begin(
-            {
-                'user_id': self.env.uid,
-                'account_id': account.id,
-                'extension': phone.number,
-                'number': wanted,
-                'res_model': target._name if target else False,
-                'res_id': target.id if target else False,
-                'activity_id': activity.id,
-            }
-        )
-        if dial:
-            try:
-                self._end(dial, pbx_ref=account._dial(phone, wanted) or False, state='accepted')
-            except Exception as error:
-                self._end(dial, state='refused', complaint=in_words(error))
-                raise
+        self._ring(phone, wanted, target, self._activity_of(record))
         is_known = target and target.sudo(False).has_access('read')
         return DialResult(
             'ringing',
@@ -177,7 +153,8 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _customer_record(self, record):
-        """The deal, or else the contact, that a record is about; None where it is about neither."""
+        """Return the deal, or else the contact, that a record is about; None if it is about
+        neither."""
         if not record:
             return None
         if record._name == 'mail.activity':
@@ -195,9 +172,18 @@ class TelephonyDial(models.Model):
         return None
 
     @api.model
+    def _activity_of(self, record):
+        """Return the activity that a click on this record is about, else an empty recordset."""
+        if record and record._name == 'mail.activity':
+            return record
+        if record and 'activity_id' in record._fields:
+            return record.sudo().activity_id
+        return self.env['mail.activity']
+
+    @api.model
     def _company_of(self, record):
-        """The company that a record belongs to, whosever its customer is; of an activity the one
-        that its callback is of."""
+        """Return the company of a record, whichever company its customer belongs to; of an activity
+        the company of its callback."""
         if record and record._name == 'mail.activity':
             record = record._on_called()
         return (
@@ -208,11 +194,11 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _own_phone(self, company):
-        """The phone of the current user that is rung: of a PBX of the record's company if they have
-        one, the one that they prefer, one of the company that they work in.
+        """Return the phone of the current user that is to ring: first one of a PBX of the record's
+        company, then the phone that they prefer, then one of the company that they work in.
 
         :return: the phone (telephony.extension, sudo) and ''; without one an empty recordset and
-            the reason
+            the reason in words
         """
         user = self.env.user
         phones = user._telephony_phones()
@@ -236,10 +222,10 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _callable_number(self, number, record, country, is_pbx):
-        """E.164. A device of one's own may also call what is no full number: an emergency call, a
-        service.
+        """Return the number as E.164. The user's own device may also call short numbers, such as
+        an emergency service.
 
-        :raise UserError: it is no number that can be called
+        :raise UserError: there is no number that can be called
         """
         own = record._phone_get_country().get(record.id) if record else None
         if not number:
@@ -257,16 +243,22 @@ class TelephonyDial(models.Model):
             wanted = re.sub(r'[^+*#\d]', '', number)
         if not wanted:
             raise UserError(
-                self.env._("%(number)s is not a number that can be called.", number=number)
+                self.env._(
+                    "%(number)s is not a complete phone number. Enter it with the area or country code.",
+                    number=number,
+                )
             )
         return wanted
 
     @api.model
     def _warnings(self, number, company):
-        """What the user should know before calling: code → sentence."""
+        """Return what the user should know before calling, dict code → sentence."""
         warnings = {}
         if self.env['phone.blacklist'].sudo().search_count([('number', '=', number)], limit=1):
-            warnings['blacklist'] = self.env._("%(number)s asked not to be called.", number=number)
+            warnings['blacklist'] = self.env._(
+                "%(number)s is on the phone blacklist: the customer asked not to be called.",
+                number=number,
+            )
         calls = self.env['telephony.call'].sudo()
         busy = calls.search(
             calls._live_domain()
@@ -274,7 +266,7 @@ class TelephonyDial(models.Model):
             & Domain('company_id', '=', company.id),
             limit=1,
             order='state, start_at desc',
-        )  # who talks to them before who rings
+        )  # a talk comes before a ringing phone
         if busy.state == 'in_progress':
             who = busy.user_id.name or busy.extension or self.env._("Somebody")
             warnings['busy'] = self.env._(
@@ -287,13 +279,38 @@ class TelephonyDial(models.Model):
     # === ASKING THE PBX === #
 
     @api.model
+    def _ring(self, phone, number, target, activity):
+        """Remember a click and let the PBX ring the phone; a double click changes nothing.
+
+        :raise UserError: the PBX refuses, or the phone is being called for another number
+        """
+        dial_id = self._begin(
+            {
+                'user_id': self.env.uid,
+                'account_id': phone.account_id.id,
+                'extension': phone.number,
+                'number': number,
+                'res_model': target._name if target else False,
+                'res_id': target.id if target else False,
+                'activity_id': activity.id,
+            }
+        )
+        if dial_id:
+            try:
+                pbx_ref = phone.account_id._dial(phone, number) or False
+                self._end(dial_id, pbx_ref=pbx_ref, state='accepted')
+            except Exception as error:
+                self._end(dial_id, state='refused', complaint=in_words(error))
+                raise
+
+    @api.model
     def _begin(self, values):
         """Remember a click. Commits, in a transaction of its own.
 
-        :return: the id, or False where this click was made already
-        :raise UserError: the user's phone is just being called for another number
+        :return: the id, or False for a double click
+        :raise UserError: the user's phone is being called for another number
         """
-        # one click of a user after the other: each sees what became of the one before
+        # the clicks of a user one after the other: each sees what became of the one before
         with (
             turns.beside(self.env) as env,
             turns.held(env, turns.Lock.DIALING, values['user_id'], wait=True),
@@ -325,8 +342,8 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _end(self, dial_id, **values):
-        """Write what the PBX answered, in a transaction of its own: the filer may be linking the
-        call at this moment."""
+        """Write what the PBX answered, in a transaction of its own, because the filer may be linking
+        the call at this moment."""
         turns.done_beside(
             self.env, lambda env: self.with_env(env).sudo().browse(dial_id).write(values)
         )
@@ -335,7 +352,7 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _link(self, account, facts, existing):
-        """Give outbound calls that were started from a record to this record. One query for all of
+        """Link outbound calls to the records from which they were started. One query for all of
         them.
 
         :param dict facts: PBX call id → field values of the call, changed here
@@ -348,10 +365,27 @@ class TelephonyDial(models.Model):
             and values['start_at']
             and not (ref in existing and existing[ref].match_state == 'manual')
         }
-        if not outbound:
+        dials = self._dials_of(account, outbound) if outbound else ()
+        if not dials:
             return
+        for ref, values in sorted(outbound.items(), key=lambda item: item[1]['start_at']):
+            dial = dials.filtered(lambda dial, ref=ref: dial.call_ref == ref) or dials._of_call(
+                ref, values
+            )
+            if dial:
+                if dial.call_ref != ref:
+                    dial.call_ref = ref
+                values.update(dial._customer_values(account.company_id, values, existing.get(ref)))
+
+    @api.model
+    def _dials_of(self, account, outbound):
+        """Return the clicks that these calls may have come of: those that are linked to them, and
+        those around them that no call is linked to.
+
+        :param dict outbound: PBX call id → field values of the call
+        """
         starts = [values['start_at'] for values in outbound.values()]
-        dials = self.search_fetch(
+        return self.search_fetch(
             Domain('account_id', '=', account.id)
             & (
                 Domain('call_ref', 'in', list(outbound))
@@ -370,20 +404,10 @@ class TelephonyDial(models.Model):
                 'call_ref',
             ],
         )
-        for ref, values in (
-            sorted(outbound.items(), key=lambda item: item[1]['start_at']) if dials else ()
-        ):
-            dial = dials.filtered(lambda one, ref=ref: one.call_ref == ref) or dials._of_call(
-                ref, values
-            )
-            if dial:
-                if dial.call_ref != ref:
-                    dial.call_ref = ref
-                values.update(dial._customer_values(account.company_id, values, existing.get(ref)))
 
     def _of_call(self, ref, values):
-        """The click that this call came of, if any: by the PBX's own id, else the same phone and
-        number a short while before, the nearest first."""
+        """Return the click that this call came of, or none: the one with the PBX's own id, else the
+        nearest one of the same phone and number."""
         waiting = self.filtered(lambda dial: not dial.call_ref)
         if told := waiting.filtered(lambda dial: dial.pbx_ref == ref):
             return told[:1]
@@ -395,27 +419,33 @@ class TelephonyDial(models.Model):
         ).sorted(lambda dial: abs(dial.asked_at - start))[:1]
 
     def _customer_values(self, company, values, call):
-        """The field values that make a call that of the record from which it was started; {} where
-        that is gone or another company's."""
+        """Return the field values that link a call to the record from which it was started; {} if
+        that was deleted or is another company's."""
         self.ensure_one()
         record = self.env[self.res_model].browse(self.res_id).exists() if self.res_model else None
         if not record or record.company_id not in (company, self.env['res.company']):
             return {}
-        lead, partner = (
-            values.get('lead_id', call and call.lead_id.id),
-            values.get('partner_id', call and call.partner_id.id),
-        )
         if record._name == 'crm.lead':
+            partner_id = values.get('partner_id', call and call.partner_id.id)
             return {
                 'lead_id': record.id,
-                'partner_id': record.partner_id.id or partner,
+                'partner_id': record.partner_id.id or partner_id,
                 'match_state': 'manual',
                 'is_excluded': False,
                 'match_reason': _lt("Called from this deal by %(user)s", user=self.user_id.name),
             }
-        family = record.commercial_partner_id
-        if lead and self.env['crm.lead'].browse(lead).partner_id.commercial_partner_id == family:
-            return {'partner_id': record.id}  # the matcher knows which of his deals it is about
+        lead_id = values.get('lead_id', call and call.lead_id.id)
+        return self._contact_values(company, record, self.env['crm.lead'].browse(lead_id or []))
+
+    def _contact_values(self, company, contact, matched):
+        """Return the field values that link a call to the contact from which it was started, and to
+        the contact's open deal if there is only one.
+
+        :param matched: the deal that the matcher has found, or none
+        """
+        family = contact.commercial_partner_id
+        if matched and matched.partner_id.commercial_partner_id == family:
+            return {'partner_id': contact.id}
         deals = self.env['crm.lead'].search(
             [
                 ('won_status', '=', 'pending'),
@@ -426,7 +456,7 @@ class TelephonyDial(models.Model):
         )
         if len(deals) > 1:
             return {
-                'partner_id': record.id,
+                'partner_id': contact.id,
                 'lead_id': False,
                 'match_state': 'ambiguous',
                 'match_reason': _lt(
@@ -434,7 +464,7 @@ class TelephonyDial(models.Model):
                 ),
             }
         return {
-            'partner_id': record.id,
+            'partner_id': contact.id,
             'lead_id': deals.id,
             'match_state': 'manual',
             'is_excluded': False,
@@ -443,7 +473,7 @@ class TelephonyDial(models.Model):
 
     @api.autovacuum
     def _gc_dials(self):
-        """The call carries what came of it."""
+        """Delete clicks after 30 days, because their calls hold what came of them."""
         old = self.search(
             [('asked_at', '<', fields.Datetime.now() - timedelta(days=30))], limit=10000
         )
@@ -456,6 +486,6 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _before_filed(self, account, records, facts, existing):
-        """A call that was placed from a deal or contact is that one's."""
+        """Link calls that were started from a deal or contact to it."""
         super()._before_filed(account, records, facts, existing)
         self.env['telephony.dial']._link(account, facts, existing)

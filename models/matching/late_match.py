@@ -10,22 +10,23 @@ from ...tools.settings import setting
 
 _logger = logging.getLogger(__name__)
 
-# Numbers that are taken from the queue at once, and calls that are looked up and written in one
+# Numbers that are taken from the queue at once, and calls that are matched and written in one
 # transaction. So few numbers that with all pauses they are done before Odoo ends a scheduled action
 # that takes too long (120 s).
 NUMBERS = 5
 BATCH = 20
-# Deliveries came in so shortly ago: binding takes this part of the time, and pauses so long at most
-# (seconds). Hardly more than this part of them meets a batch and waits for it.
+# While the latest delivery is no older than this, late matching takes only this share of the time,
+# in pauses of so many seconds at most: hardly more than this share of the deliveries meets a batch
+# and waits for it.
 BUSY = timedelta(seconds=10)
 SHARE = 0.02
 LONGEST_PAUSE = 2.0
 
 
-class TelephonyRebind(models.Model):
-    """Numbers whose owner has changed since their calls were looked up. Rows are only added, and
-    taken away by the scheduled action that binds those calls: nobody waits for it, the filing of
-    calls least of all."""
+class TelephonyLateMatch(models.Model):
+    """Queue of numbers whose past calls must be matched again, because their contact, deal or
+    decision has changed. Rows are only added, and deleted by the scheduled action: nobody waits
+    for it, the filing of calls least of all."""
 
     _name = 'telephony.rebind'
     _description = "Number whose past calls are to be looked up again"
@@ -35,8 +36,7 @@ class TelephonyRebind(models.Model):
 
     @api.model
     def _queue(self, numbers):
-        """Look up the past calls of these E.164 numbers again, if there are any that nobody has
-        settled."""
+        """Queue those of the E.164 numbers that have past calls which may still be matched."""
         if not (numbers := [number for number in set(numbers) if number]):
             return
         self.env['telephony.call'].flush_model(
@@ -57,8 +57,8 @@ class TelephonyRebind(models.Model):
 
     @api.model
     def _open_condition(self):
-        """Of a `call` that may still get a contact or a deal: ended, not too old, on no deal, and
-        not set by hand."""
+        """Return the SQL condition on a `call` that may still be matched: ended, not too old,
+        without a deal, and not set by hand."""
         days = setting(self.env, 'late_days')
         return SQL(
             "call.match_state != 'manual' AND call.lead_id IS NULL AND call.state = 'ended' AND call.start_at >= %s",
@@ -67,15 +67,15 @@ class TelephonyRebind(models.Model):
 
     @api.model
     def _cron_bind_late(self):
-        """Give past calls to whom they turn out to belong to, some numbers at a time; one bad call
-        never stops the rest."""
+        """Match the past calls of the queued numbers again, a few numbers at a time. A call that
+        fails never stops the others."""
         left = 1
         # a webhook writes one of these calls: the next turn
         with turns.gives_way(self.env, 'crm_telephony.ir_cron_bind_late'):
             while left and (rows := self.search([], limit=NUMBERS, order='id')):
                 for ids in split_every(BATCH, self._calls_of(set(rows.mapped('number')))):
                     begin = time.monotonic()
-                    self._bind(self.env['telephony.call'].browse(ids))
+                    self._match_calls(self.env['telephony.call'].browse(ids))
                     self.env['ir.cron']._commit_progress(len(ids))
                     self._give_way(time.monotonic() - begin)
                 self.env.execute_query(
@@ -91,8 +91,7 @@ class TelephonyRebind(models.Model):
                     self.env['ir.cron']._commit_progress(0, remaining=remaining)
 
     def _give_way(self, seconds):
-        """While PBXs deliver, this takes only a small part of the time: who is called now comes
-        before the past.
+        """Pause while PBXs deliver, because the calls of now come before past ones.
 
         :param seconds: how long the last batch has taken
         """
@@ -105,8 +104,8 @@ class TelephonyRebind(models.Model):
 
     @api.model
     def _calls_of(self, numbers):
-        """Ids of the calls of these numbers that may be bound, so many of each at most, the
-        latest."""
+        """Return ids of the calls of these numbers that may still be matched, of each number only
+        the latest."""
         return [
             call_id
             for (call_id,) in self.env.execute_query(
@@ -123,13 +122,15 @@ class TelephonyRebind(models.Model):
         ]
 
     @api.model
-    def _bind(self, calls):
+    def _match_calls(self, calls):
         with turns.isolated(self.env.cr) as trial:
             calls._match_late()
         if trial.error and len(calls) > 1:
             for call in calls:
-                self._bind(call)
+                self._match_calls(call)
         elif trial.error:
             _logger.error(
-                "call %s could not be bound to its contact", calls.id, exc_info=trial.error
+                "call %s could not be matched late; it keeps its place. Open the call and choose contact or deal by hand.",
+                calls.id,
+                exc_info=trial.error,
             )

@@ -5,7 +5,7 @@ class MailActivity(models.Model):
     _inherit = 'mail.activity'
 
     def _on_called(self):
-        """The record whose company's phone is used when the customer of this activity is called, or
-        None."""
+        """Return the record whose company decides which phone rings when the customer of this
+        activity is called, or None."""
         self.ensure_one()
         return self.env[self.res_model].browse(self.res_id) if self.res_model else None

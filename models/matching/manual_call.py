@@ -5,7 +5,7 @@ from ...tools.words import _lt
 
 
 class TelephonyCall(models.Model):
-    """A call that no PBX has told of, from a private mobile for one: logged by hand, and counted
+    """Calls that no PBX has told of, such as those of a private mobile: logged by hand, and counted
     like any other."""
 
     _inherit = 'telephony.call'
@@ -31,20 +31,24 @@ class TelephonyCall(models.Model):
         if foreign := self.sudo().filtered(lambda call: call.is_manual and not call.can_correct):
             raise AccessError(
                 self.env._(
-                    "This call was logged by %(user)s, who alone changes it.",
+                    "Only %(user)s, who logged this call, can correct it.",
                     user=foreign[0].create_uid.name,
                 )
             )
 
     def _check_correctable(self):
-        """:raise AccessError: the call is a PBX's word, or another author's"""
+        """:raise AccessError: the call comes from a PBX, or was logged by somebody else"""
         self.ensure_one()
         self._check_author()
         if not self.sudo().is_manual:
-            raise AccessError(self.env._("The PBX tells of this call, nobody changes it."))
+            raise AccessError(
+                self.env._(
+                    "This call comes from the PBX and cannot be edited. Only calls that were logged by hand can."
+                )
+            )
 
     def action_correct(self):
-        """What was logged by hand, once more in its dialog."""
+        """Open the dialog that corrects a call that was logged by hand."""
         self._check_correctable()
         action = self.env['ir.actions.act_window']._for_xml_id(
             'crm_telephony.telephony_manual_call_action'
@@ -57,10 +61,10 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _log_by_hand(self, company, values):
-        """A call of the current user.
+        """Create an ended call of the current user, and return it.
 
         :param dict values: field values, at least direction, start_at, outcome and customer_number;
-            with a contact or deal that the user has chosen, or without: then the matcher looks
+            with the contact or deal that the user has chosen, else the matcher looks
         """
         values = {
             **values,
@@ -82,7 +86,7 @@ class TelephonyCall(models.Model):
         return call.sudo(False)
 
     def _correct(self, values):
-        """Change a call that was logged by hand; what follows from it is brought up to date."""
+        """Change a call that was logged by hand, and bring up to date what follows from it."""
         self._check_correctable()
         call, before = self.sudo(), self.sudo().customer_number
         with call._moving_along():

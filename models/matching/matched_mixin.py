@@ -8,7 +8,7 @@ class TelephonyMatchedMixin(models.AbstractModel):
     _description = "Record to which calls belong"
 
     def unlink(self):
-        """Calls outlive their contact and deal, and are looked up again."""
+        """Keep the calls of deleted records, and queue them to be matched again."""
         field = self._fields['telephony_call_ids'].inverse_name
         calls = self.env['telephony.call'].sudo().search([(field, 'in', self.ids)])
         decisions = self.env['telephony.decision'].sudo().search([(field, 'in', self.ids)])

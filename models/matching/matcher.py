@@ -1,6 +1,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -10,20 +11,21 @@ from odoo.tools import SQL
 from ...tools.words import _lt
 from .score import REMEMBERED_DAYS, Asked, Deal, rank, winner
 
-# More deals or contacts than this on one number mean nothing to anybody.
+# A caller gets at most so many deals, and a number at most so many contacts: nobody chooses among
+# more.
 MOST_DEALS = 20
-# A number that stands in *Phone* behind another one, as telephony.phones.mixin indexes it.
+# SQL: the number stands in *Phone* behind another one, as telephony.phones.mixin indexes it.
 MORE_PHONES = SQL(
     "telephony_more_phones IS NOT NULL AND string_to_array(telephony_more_phones, ' ') @> ARRAY[asked.number]"
 )
 MOST_CONTACTS = 200
-# Reasons that a line tells; those that the next deal has as well say nothing about the choice.
+# So many reasons a match explanation names.
 MOST_TOLD = 4
 
 
 class Caller(NamedTuple):
-    """Who is asked for: an E.164 number, the id of our own number that was called and of the user
-    who talked, or False."""
+    """Whom the matcher is asked about: `number` is E.164, `did` the id of the company number that
+    was called, `user` the id of who talked; False if there is none."""
 
     number: str
     did: int | bool = False
@@ -31,8 +33,8 @@ class Caller(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """What speaks for a deal: a code of telephony.match.weight, the phrase (Words), and the
-    points."""
+    """A match reason, one thing that speaks for a deal: a code of telephony.match.weight, the phrase
+    (Words), and the points."""
 
     code: str
     text: str
@@ -63,8 +65,8 @@ class Match(NamedTuple):
     partners: models.Model | tuple = ()
 
     def salesperson(self):
-        """Whose customer calls: the deal's salesperson, of several deals the one whom all have,
-        else the contact's."""
+        """Return the user whose customer calls: the deal's salesperson, or the one whom all
+        candidates have, else the contact's."""
         owners = self.lead.user_id
         if not self.lead and self.candidates:
             owners = self.lead.browse(candidate.lead.id for candidate in self.candidates).user_id
@@ -83,8 +85,8 @@ class Contact(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a person decided about a number: of a row of telephony.decision the kind and the ids of
-    deal and user."""
+    """What a person decided about a number: kind of the telephony.decision, and the ids of its deal
+    and user."""
 
     kind: str
     lead: int | None
@@ -92,8 +94,8 @@ class Decision(NamedTuple):
 
 
 class Owners(NamedTuple):
-    """Who has a number: the contacts, and what was decided; `is_said` when the contact is the
-    decision's. `names` holds the names of the contacts and their firms."""
+    """Who has a number: the contacts and the decision. `is_said`: a person said whose number it is.
+    `names`: id of a contact or firm → name."""
 
     contacts: tuple[Contact, ...] = ()
     decision: Decision | None = None
@@ -106,18 +108,20 @@ class Owners(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """An open deal as it is read: what decides, and its contact's name to tell it with."""
+    """An open deal as it was read: the values that the score needs, and its contact's name for the
+    match explanation."""
 
     deal: Deal
     contact_name: str
 
 
 class TelephonyMatcher(models.AbstractModel):
-    """Number → contact → deal, with the reason. Reads only: whoever asks decides what to write.
+    """Finds contact and deal of a number, and says why. Reads only: whoever asks decides what to
+    write.
 
-    Three queries, whatever the number of callers: who has the numbers, their open deals, and, where
-    several deals compete, what happened with them lately. They are SQL because the caller's card
-    waits for them.
+    It makes three queries, whatever the number of callers: who has the numbers, their open deals,
+    and, if several deals compete, what happened with them lately. They are SQL because the card of
+    a ringing call waits for them.
     """
 
     _name = 'telephony.matcher'
@@ -125,12 +129,12 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _match(self, company, callers, without=()):
-        """Find whom callers are and which of their open deals they call about.
+        """Find who the callers are and which of their open deals they call about.
 
-        :param company: res.company; other companies' records are never found
+        :param company: res.company; records of other companies are never found
         :param callers: :class:`Caller` each
-        :param without: ids of calls that do not count as contact with a deal: those that are being
-            decided
+        :param without: ids of calls that do not count as contact with a deal, because they are being
+            matched
         :return: dict caller → :class:`Match`
         """
         matcher = self.sudo()
@@ -158,7 +162,7 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _no_customers(self, company, numbers):
-        """Which of these numbers are no customer's, with the reason, in one query."""
+        """Return those of the numbers that are no customer's, dict number → reason, in one query."""
         matcher = self.sudo()
         own_numbers = self.env['telephony.number']._own_names(company.id)
         owners = matcher._owners(company, set(numbers) - own_numbers)
@@ -172,12 +176,42 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _owners(self, company, numbers):
-        """Who has the numbers: contacts by their own and by further numbers, and what was decided.
+        """Return who has the numbers: contacts by their own and by further numbers, and decisions.
 
         :return: dict number → :class:`Owners`
         """
+        contacts, chosen, decisions, names = defaultdict(dict), {}, {}, defaultdict(dict)
+        for number, kind, lead_id, user_id, *values in self._owner_rows(company, numbers):
+            contact = self._contact(names[number], *values) if values[0] else None
+            if kind:
+                decisions[number] = Decision(kind, lead_id, user_id)
+                chosen[number] = contact
+            else:
+                contacts[number][contact.id] = contact
+        return {
+            number: Owners(
+                (chosen[number],) if chosen.get(number) else tuple(contacts[number].values()),
+                decisions.get(number),
+                names[number],
+                bool(chosen.get(number)),
+            )
+            for number in {*contacts, *decisions}
+        }
+
+    @api.model
+    def _contact(self, names, contact_id, firm_id, name, firm_name, is_colleague):
+        """Return a row's contact, and add its name and its firm's to `names`."""
+        contact = Contact(contact_id, firm_id or contact_id, name or '', is_colleague)
+        names.update({contact.firm: firm_name or contact.name, contact.id: contact.name})
+        return contact
+
+    @api.model
+    def _owner_rows(self, company, numbers):
+        """Read contacts and decisions of the numbers: rows of number, kind, deal and user of the
+        decision, then id, firm, name and firm's name of the contact, and whether it is a
+        colleague. An archived contact of a decision is NULL."""
         if not numbers:
-            return {}
+            return ()
         self.env['res.partner'].flush_model(
             [
                 'active',
@@ -194,7 +228,7 @@ class TelephonyMatcher(models.AbstractModel):
         self.env['telephony.decision'].flush_model(
             ['company_id', 'kind', 'lead_id', 'number', 'partner_id', 'user_id']
         )
-        rows = self.env.execute_query(
+        return self.env.execute_query(
             SQL(
                 """ SELECT asked.number, owner.kind, owner.lead_id, owner.user_id, contact.id, contact.commercial_partner_id,
                        contact.complete_name, contact.commercial_company_name, %(is_colleague)s
@@ -228,41 +262,11 @@ class TelephonyMatcher(models.AbstractModel):
                 more_phones=MORE_PHONES,
             )
         )
-        contacts, chosen, decisions, names = defaultdict(dict), {}, {}, defaultdict(dict)
-        for (
-            number,
-            kind,
-            lead_id,
-            user_id,
-            contact_id,
-            firm_id,
-            name,
-            firm_name,
-            is_colleague,
-        ) in rows:
-            contact = contact_id and Contact(
-                contact_id, firm_id or contact_id, name or '', is_colleague
-            )
-            if contact:
-                names[number] |= {contact.firm: firm_name or contact.name, contact.id: contact.name}
-            if kind:
-                decisions[number] = Decision(kind, lead_id, user_id)
-                chosen[number] = contact
-            else:
-                contacts[number][contact.id] = contact
-        return {
-            number: Owners(
-                (chosen[number],) if chosen.get(number) else tuple(contacts[number].values()),
-                decisions.get(number),
-                names[number],
-                bool(chosen.get(number)),
-            )
-            for number in {*contacts, *decisions}
-        }
 
     @api.model
     def _is_colleague_sql(self, company):
-        """Whether `contact` is one of us: the company itself, an internal user, an employee."""
+        """Return the SQL condition that `contact` is one of us: the company itself, an internal user
+        or an employee."""
         employees = SQL("FALSE")
         if (
             'work_contact_id' in self.env.get('hr.employee', ())
@@ -279,7 +283,7 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _asked(self, caller, owners):
-        """What the score needs of a caller."""
+        """Return what the score needs of a caller, an :class:`Asked`."""
         number = self.env['telephony.number']
         return Asked(
             caller.number,
@@ -293,16 +297,26 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _offers(self, company, asked):
-        """The open deals of callers: those that carry the number, of the contacts' whole companies,
-        and the chosen one; at most one more than is shown, the chosen and the talker's own before
-        newer ones.
+        """Return the open deals of callers: those with the number, those of the contacts' whole
+        companies, and the chosen one. At most one more than MOST_DEALS; the chosen deal and those
+        of the talker come before newer ones.
 
         :param asked: dict caller → :class:`Asked`
         :return: dict caller → list of :class:`Offer`
         """
         offers = {caller: [] for caller in asked}
-        if not asked:
-            return offers
+        callers = list(asked)
+        for place, *values, contact_name in self._deal_rows(company, callers, asked):
+            values[-2:] = (value or 0 for value in values[-2:])
+            offers[callers[place]].append(Offer(Deal(*values), contact_name or ''))
+        return offers
+
+    @api.model
+    def _deal_rows(self, company, callers, asked):
+        """Read the open deals of callers: rows of the caller's place in the list, the first fields
+        of :class:`Deal`, and the contact's name."""
+        if not callers:
+            return ()
         self.env['crm.lead'].flush_model(
             [
                 'active',
@@ -319,11 +333,10 @@ class TelephonyMatcher(models.AbstractModel):
                 'won_status',
             ]
         )
-        callers = list(asked)
         firms = [
             (place, firm) for place, caller in enumerate(callers) for firm in asked[caller].firms
         ]
-        rows = self.env.execute_query(
+        return self.env.execute_query(
             SQL(
                 """ SELECT asked.place, deal.id, deal.phone_sanitized, contact.id, contact.commercial_partner_id, deal.user_id,
                        deal.source_id, deal.campaign_id, deal.team_id, deal.probability, deal.expected_revenue,
@@ -363,28 +376,49 @@ class TelephonyMatcher(models.AbstractModel):
                 more_phones=MORE_PHONES,
             )
         )
-        for place, *values, contact_name in rows:
-            values[-2:] = (value or 0 for value in values[-2:])
-            offers[callers[place]].append(Offer(Deal(*values), contact_name or ''))
-        return offers
 
     @api.model
     def _add_history(self, company, offers, without):
-        """Complete deals that compete with others by what happened with them lately and what is
-        due; in place."""
-        ids = list(
-            {offer.deal.id for several in offers.values() if len(several) > 1 for offer in several}
-        )
-        if not ids:
-            return
-        now = fields.Datetime.now()
+        """Add to deals that compete with others, in place, what happened with them lately and what
+        is due."""
+        ids = {
+            offer.deal.id for several in offers.values() if len(several) > 1 for offer in several
+        }
+        history = {}
+        for row in self._history_rows(list(ids), without):
+            deal_id, called_at, written_at, callback_at, deadline, has_quotation = row
+            activity_at = deadline and datetime.combine(deadline, time.min)
+            contacts = [(called_at, 'call'), (written_at, 'message')]
+            dues = [(callback_at, 'callback'), (activity_at, 'activity')]
+            contacted_at, contacted_by = max(filter(itemgetter(0), contacts), default=(None, ''))
+            due_at, due_what = min(filter(itemgetter(0), dues), default=(None, ''))
+            history[deal_id] = {
+                'contacted_at': contacted_at,
+                'contacted_by': contacted_by,
+                'due_at': due_at,
+                'due_what': due_what,
+                'has_quotation': has_quotation,
+            }
+        for several in offers.values():
+            several[:] = [
+                offer._replace(deal=offer.deal._replace(**history.get(offer.deal.id, {})))
+                for offer in several
+            ]
+
+    @api.model
+    def _history_rows(self, deal_ids, without):
+        """Read what happened with deals: rows of id, the latest call and message within
+        REMEMBERED_DAYS, the next due callback and activity (naive UTC, a date), and whether a
+        quotation is open."""
+        if not deal_ids:
+            return ()
         self.env['telephony.call'].flush_model(['lead_id', 'start_at', 'state'])
         self.env['telephony.callback'].flush_model(['due_at', 'lead_id', 'state'])
         self.env['mail.message'].flush_model(
             ['date', 'is_internal', 'message_type', 'model', 'res_id']
         )
         self.env['mail.activity'].flush_model(['active', 'date_deadline', 'res_id', 'res_model'])
-        rows = self.env.execute_query(
+        return self.env.execute_query(
             SQL(
                 """ SELECT deal.id, called.start_at, written.date, callback.due_at, activity.date_deadline, %(has_quotation)s
                   FROM unnest(%(ids)s::int[]) AS deal (id)
@@ -406,44 +440,17 @@ class TelephonyMatcher(models.AbstractModel):
                        SELECT MIN(date_deadline) AS date_deadline
                          FROM mail_activity
                         WHERE res_model = 'crm.lead' AND res_id = deal.id AND active) AS activity ON TRUE """,
-                ids=ids,
-                since=now - timedelta(days=REMEMBERED_DAYS),
+                ids=deal_ids,
+                since=fields.Datetime.now() - timedelta(days=REMEMBERED_DAYS),
                 without=list(without),
                 has_quotation=self._has_quotation_sql(),
             )
         )
-        history = {}
-        for deal_id, called_at, written_at, callback_at, deadline, has_quotation in rows:
-            contacted = max(
-                ((at, how) for at, how in ((called_at, 'call'), (written_at, 'message')) if at),
-                default=(None, ''),
-            )
-            activity_at = deadline and datetime.combine(deadline, time.min)
-            due = min(
-                (
-                    (at, what)
-                    for at, what in ((callback_at, 'callback'), (activity_at, 'activity'))
-                    if at
-                ),
-                default=(None, ''),
-            )
-            history[deal_id] = {
-                'contacted_at': contacted[0],
-                'contacted_by': contacted[1],
-                'due_at': due[0],
-                'due_what': due[1],
-                'has_quotation': has_quotation,
-            }
-        for several in offers.values():
-            several[:] = [
-                offer._replace(deal=offer.deal._replace(**history.get(offer.deal.id, {})))
-                for offer in several
-            ]
 
     @api.model
     def _has_quotation_sql(self):
-        """Whether the deal `deal` has an open quotation; only a database with quotations of deals
-        can tell."""
+        """Return the SQL condition that the deal `deal` has an open quotation; FALSE without
+        quotations of deals in this database."""
         orders = self.env.get('sale.order')
         if orders is None or 'opportunity_id' not in orders._fields:
             return SQL("FALSE")
@@ -455,7 +462,7 @@ class TelephonyMatcher(models.AbstractModel):
     # === DECIDING === #
 
     def _excluded(self, caller, owners):
-        """The answer for a number that is no customer's."""
+        """Return the match of a number that is no customer's."""
         if owners.decision and owners.decision.kind == 'ignore':
             reason = _lt(
                 "%(user)s said that this is never a customer",
@@ -479,6 +486,7 @@ class TelephonyMatcher(models.AbstractModel):
         )
 
     def _decide(self, company, caller, asked, owners, offers):
+        """Return the match of a caller who may be a customer."""
         nobody, no_deal = self.env['res.partner'], self.env['crm.lead']
         partners = nobody.browse(contact.id for contact in owners.contacts)
         weights = self.env['telephony.match.weight']._weights(company.id)
@@ -486,22 +494,14 @@ class TelephonyMatcher(models.AbstractModel):
         ranked = rank([offer.deal for offer in offers], asked, weights, now)
         offer_of = {offer.deal.id: offer for offer in offers}
         candidates = tuple(
-            self._candidate(one, offer_of[one.deal.id], owners, now) for one in ranked[:MOST_DEALS]
+            self._candidate(scored, offer_of[scored.deal.id], owners, now)
+            for scored in ranked[:MOST_DEALS]
         )
 
         def match(partner, lead, state, reason):
             return Match(partner, lead, state, reason, candidates, partners=partners)
 
-        firms = (
-            owners.firms
-            if asked.is_said
-            else owners.firms
-            | {
-                offer.deal.firm
-                for offer in offers
-                if offer.deal.number == asked.number and offer.deal.firm
-            }
-        )
+        firms = _firms_of(asked, owners, offers)
         chosen = offer_of.get(asked.chosen)
         if len(firms) <= 1:
             partner = nobody.browse(_contact_of(owners, offers))
@@ -525,14 +525,7 @@ class TelephonyMatcher(models.AbstractModel):
                 'auto' if partner else 'none',
                 self._contact_reason(partner, owners, policy if ranked else ''),
             )
-        best = None
-        if policy == 'newest':
-            near = [one for one in ranked if not one.is_far]
-            best = max(
-                near, key=lambda one: (one.deal.id == asked.chosen, one.deal.id), default=None
-            )
-        elif policy == 'score':
-            best = winner(ranked, company.telephony_match_margin)
+        best = _best(policy, ranked, asked, company.telephony_match_margin)
         if best and (len(ranked) <= MOST_DEALS or 'choice' in best.points):
             offer = offer_of[best.deal.id]
             return match(
@@ -545,8 +538,8 @@ class TelephonyMatcher(models.AbstractModel):
 
     @api.model
     def _policy(self, company, did):
-        """Which open deal a call to this number of ours is linked to: a value of
-        telephony.number.deal_policy."""
+        """Return which open deal a call to this company number is linked to, a value of
+        telephony.number.deal_policy; the number's own policy, else the company's."""
         return (
             did
             and self.env['telephony.number']._own_deal_policy(did)
@@ -559,7 +552,7 @@ class TelephonyMatcher(models.AbstractModel):
         if not partner:
             return ''
         if policy == 'contact':
-            return _lt("Contact with this number; deals are left alone here")
+            return _lt("Contact with this number; no deals are linked here")
         if policy == 'new':
             return _lt("Contact with this number; each call begins a new deal here")
         if owners.is_said:
@@ -580,15 +573,14 @@ class TelephonyMatcher(models.AbstractModel):
         if policy == 'newest' and len(ranked) > 1 and 'choice' not in best.points:
             return _lt("The newest of %(count)s open deals", count=len(ranked))
         if len(ranked) > 1 or 'choice' in best.points or 'colleague' in best.points:
-            rivals = [one for one in ranked if one is not best]
-            rival = rivals[0] if rivals else None
+            rival = next((scored for scored in ranked if scored is not best), None)
             told = [
                 reason
                 for reason in self._candidate(best, offer, owners, now).reasons
                 if not rival or reason.weight > rival.points.get(reason.code, 0)
             ][:MOST_TOLD]
+            # the sentence does not show the points, telephony.call.match_points does
             reasons, points = [reason.text for reason in told], [reason.weight for reason in told]
-            # the points are kept, see telephony.call.match_points; the sentence is for people
             return (
                 _lt(
                     "%(reasons)s: the likeliest of %(count)s open deals",
@@ -659,7 +651,9 @@ class TelephonyMatcher(models.AbstractModel):
                     "chosen by %(name)s for this number", name=self._user_name(owners.decision.user)
                 )
             case 'owner':
-                return _lt("%(name)s, who talks, owns it", name=self._user_name(offer.deal.user))
+                return _lt(
+                    "its salesperson %(name)s has the call", name=self._user_name(offer.deal.user)
+                )
             case 'campaign':
                 return _lt("its campaign's number was called")
             case 'source':
@@ -706,27 +700,48 @@ class TelephonyMatcher(models.AbstractModel):
     @api.model
     @tools.ormcache('user_id')
     def _user_names(self, user_id):
-        """A user's name, at hand for the lines that tell whose a deal is; it is forgotten when they
-        are renamed."""
+        """Return a user's name from the cache, which is cleared when they are renamed."""
         return self.env['res.users'].browse(user_id).name
 
 
 def _is_excluded(owners):
-    """Said to be nobody's, or only people of ours have it; what a person decided is stronger than
-    that."""
+    """Return whether a number is never a customer's: by the decision about it, else because only
+    colleagues have it."""
     if owners.decision:
         return owners.decision.kind == 'ignore'
     return bool(owners.contacts) and all(contact.is_colleague for contact in owners.contacts)
 
 
 def _is_theirs(deal, asked):
-    """Not somebody else's who has the same number, once a person has said whose it is."""
+    """Return False for a deal of another contact with the same number, once a person has said whose
+    number it is."""
     return not asked.is_said or deal.id == asked.chosen or not deal.firm or deal.firm in asked.firms
 
 
+def _firms_of(asked, owners, offers):
+    """Return the ids of the companies that have the number: by contacts, and by deals with it unless
+    a person has said whose number it is."""
+    if asked.is_said:
+        return owners.firms
+    deals = [offer.deal for offer in offers]
+    return owners.firms | {deal.firm for deal in deals if deal.number == asked.number and deal.firm}
+
+
+def _best(policy, ranked, asked, margin):
+    """Return the deal that a policy links without asking, or None."""
+    if policy == 'score':
+        return winner(ranked, margin)
+    if policy != 'newest':
+        return None
+    near = [scored for scored in ranked if not scored.is_far]
+    return max(
+        near, key=lambda scored: (scored.deal.id == asked.chosen, scored.deal.id), default=None
+    )
+
+
 def _contact_of(owners, offers):
-    """The contact that a call hangs on: its owner, the company of several owners, or who has all
-    the deals with the number."""
+    """Return the ids of the contact that a call belongs to: the only one with the number, the
+    company of several, or the only contact of all the deals. Empty if there is none."""
     ids = {contact.id for contact in owners.contacts}
     if len(ids) == 1:
         return ids

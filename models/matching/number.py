@@ -9,7 +9,7 @@ class TelephonyNumber(models.Model):
     @api.model
     @tools.ormcache('number_id')
     def _called(self, number_id):
-        """What it says of a call that this number was called."""
+        """Return source, campaign and team that a call to this number gets."""
         number = self.sudo().browse(number_id)
         return Called(
             number.source_id.id or None, number.campaign_id.id or None, number.team_id.id or None

@@ -3,7 +3,7 @@ import re
 from odoo import api, fields, models
 from odoo.fields import Domain
 
-# What decides whose calls are a contact's.
+# Fields that decide which calls are a contact's.
 OWNERSHIP = {
     'phone',
     'phone_sanitized',
@@ -16,7 +16,7 @@ OWNERSHIP = {
 
 
 class ResPartner(models.Model):
-    """Contacts decide whose calls are whose: past calls are looked up when they change."""
+    """Contacts with further numbers; queues late matches when a contact changes."""
 
     _name = 'res.partner'
     _inherit = ['res.partner', 'telephony.matched.mixin']
@@ -31,30 +31,31 @@ class ResPartner(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         partners = super().create(vals_list)
-        partners._bind_late()
+        partners._queue_late_match()
         return partners
 
     def write(self, vals):
         if 'name' in vals and self.sudo().with_context(active_test=False).user_ids:
-            # the matcher has their names at hand
+            # the matcher caches the names of users
             self.env['telephony.account']._forget_settings()
         result = super().write(vals)
         if OWNERSHIP & set(vals):
-            self._bind_late()
+            self._queue_late_match()
         return result
 
     def _telephony_numbers(self):
         return [*super()._telephony_numbers(), *self.telephony_number_ids.mapped('number')]
 
-    def _bind_late(self):
-        """Past calls of these contacts' numbers may belong to them. Of numbers that they have no
-        more, and of archived contacts, nothing is looked up: those calls may have been theirs."""
+    def _queue_late_match(self):
+        """Queue the numbers of these contacts for a late match, because past calls may belong to
+        them. Not the numbers that they no longer have, nor those of archived contacts: such calls
+        may have been theirs."""
         self.env['telephony.rebind'].sudo()._queue(
             self.sudo().filtered('active')._telephony_numbers()
         )
 
     def _search_phone_mobile_search(self, operator, value):
-        """Odoo's own search by number finds further numbers too."""
+        """Let Odoo's own search by number find further numbers too."""
         domain = super()._search_phone_mobile_search(operator, value)
         if (
             operator not in ('ilike', 'like', '=', '=ilike', '=like')

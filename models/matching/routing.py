@@ -16,13 +16,13 @@ from ..inbox.event import ROUTED, EventRow
 
 _logger = logging.getLogger(__name__)
 
-# A caller waits in a menu or queue for seconds only: what is older is left where it is.
+# A caller waits in a menu or queue for seconds only; a call that is older stays where it is.
 LONGEST_WAIT = 20
 
 
 class Caller(NamedTuple):
-    """Who waits: the call, what the PBX calls him, and until when it is worth sending him (seconds,
-    monotonic)."""
+    """A waiting caller: the call, by what name the PBX knows them, and until when it makes sense to
+    send them (seconds, monotonic)."""
 
     call_ref: str
     route_ref: str
@@ -30,8 +30,9 @@ class Caller(NamedTuple):
 
 
 def _send(database, account_id, caller):
-    """Send a waiting caller behind filing: a vendor may take seconds to answer and may limit how
-    often it is told. What a killed process had not sent yet stays where the PBX has put it."""
+    """Send a waiting caller to a salesperson, in the worker, because a PBX may take seconds to
+    answer and may limit how often it is asked. A caller whom a killed process has not sent yet
+    stays in the queue."""
     with turns.begun(database) as env:
         return env['telephony.account'].browse(account_id)._route(caller)
 
@@ -40,14 +41,14 @@ router = Worker('telephony.router', _send)
 
 
 class TelephonyAccount(models.Model):
-    """PBXs that do not ask who should get a call, but can be told while the caller still waits in a
-    menu or queue."""
+    """Sends waiting callers to their salesperson, on PBXs that do not ask who should get a call, but
+    can be told while the caller still waits in a menu or queue."""
 
     _inherit = 'telephony.account'
 
     def _route_ref(self, record, stored):
-        """What the PBX calls this caller, if he may be sent to somebody's phone now; '' otherwise.
-        No query.
+        """Return by what name the PBX knows this caller, if they may be sent to a phone now, else ''.
+        Makes no query.
 
         :param record: the folded call, or None
         :param stored: its events as the adapter takes them
@@ -62,15 +63,15 @@ class TelephonyAccount(models.Model):
         ):
             return ''
         now = datetime.now(timezone.utc)
-        # a replay
+        # older events come from a replay
         if not stored or now - stored[-1].received_at > timedelta(seconds=LONGEST_WAIT):
             return ''
         return self._adapter().route_ref(stored, self._settings())
 
     def _route_soon(self, waiting):
-        """Their calls are filed and committed: send these callers, behind everything else.
+        """Send these callers after all other work. Their calls are filed and committed.
 
-        :param dict waiting: call reference → what the PBX calls the caller
+        :param dict waiting: call reference → by what name the PBX knows the caller
         """
         if waiting and self.route_to_owner and not self._missing():
             deadline = time.monotonic() + LONGEST_WAIT
@@ -81,9 +82,10 @@ class TelephonyAccount(models.Model):
             )
 
     def _route(self, caller):
-        """Send a caller to his salesperson, if he has one who is at work: once a call. Commits.
+        """Send a caller to their salesperson, if they have one who is at work; at most once a call.
+        Commits.
 
-        :return: seconds to wait before the next
+        :return: seconds to wait before the next caller
         """
         call = self.env['telephony.call'].search(
             [
@@ -100,19 +102,25 @@ class TelephonyAccount(models.Model):
         event = extension and self.env['telephony.event']._note_route(self, call, extension)
         if not event:
             return 0
-        # told first and done then: whatever happens to this process, nobody is sent twice
+        # stored before it is done: whatever happens to this process, nobody is sent twice
         self.env.cr.commit()  # pylint: disable=invalid-commit
         try:
             if time.monotonic() > caller.deadline:
                 raise ProviderError(
                     _lt(
-                        "Others were sent first, and then it was too late: the caller was left in the queue."
+                        "Not sent to the salesperson: other callers came first, and it took too long. "
+                        "The caller stayed in the queue."
                     )
                 )
             self._client(Routes).route(caller.route_ref, extension)
         except Exception as error:
             if not isinstance(error, (ProviderError, UserError)):
-                _logger.exception("telephony account %s: a caller cannot be sent", self.id)
+                _logger.exception(
+                    "telephony account %s: call %s could not be sent to extension %s; the caller stays in the queue",
+                    self.id,
+                    call.id,
+                    extension,
+                )
             event._fail(error)
         self.env.cr.commit()  # pylint: disable=invalid-commit
         return clients[self.provider].route_pause
@@ -123,7 +131,7 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _after_committed(self, account, folded):
-        """Callers who wait now are sent to their salesperson, behind everything else."""
+        """Send callers who wait now to their salesperson, after all other work."""
         super()._after_committed(account, folded)
         waiting = {
             ref: route_ref
@@ -134,7 +142,8 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _note_route(self, account, call, extension):
-        """Our own event that the caller is sent to this phone, empty if there was one."""
+        """Store our own event that the caller is sent to this phone, and return it; empty if there
+        was one already."""
         key = f'{ROUTED}:{call.external_id}'
         row = EventRow(
             kind=ROUTED,

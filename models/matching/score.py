@@ -1,5 +1,5 @@
-"""Which deal a call is about: what speaks for each, and whether one is clearly ahead. Plain values
-in and out; the matcher reads them and finds the words."""
+"""Decides which deal a call is about: what speaks for each, and whether one is clearly ahead. Takes
+and returns plain values; the matcher reads them and finds the words."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,19 +7,18 @@ from typing import NamedTuple
 
 # How near a deal is to the caller; each deal has exactly one of these.
 NEARNESS = ('number', 'person', 'firm', 'colleague')
-# Somebody else's deal in the caller's company is linked only for one of these, however many weak
-# reasons add up.
+# The deal of a caller's colleague is linked only for one of these, however many weak reasons add up.
 STRONG = {'choice', 'owner'}
-# Days since the last contact → share of the weight.
+# Days since the last contact, at most, and the share of the weight that counts then.
 RECENT = ((3, 1), (14, 1 / 2), (30, 1 / 4))
 REMEMBERED_DAYS = RECENT[-1][0]
-# Days from now that a callback or activity is due in → share of the weight. One long overdue is
-# forgotten, not due.
+# Days until a callback or activity is due, at most, and the share of the weight that counts then. One
+# that is long overdue was forgotten and counts nothing.
 PLANNED = ((-15, 0), (1, 1), (14, 1 / 2))
 
 
 class Called(NamedTuple):
-    """What the called number says of a call: ids or None."""
+    """Source, campaign and team of the number that was called: ids or None."""
 
     source: int | None = None
     campaign: int | None = None
@@ -74,16 +73,17 @@ class Scored(NamedTuple):
 
     @property
     def is_far(self) -> bool:
-        """Somebody else's in the caller's company, and nothing strong speaks for it."""
+        """Return whether the deal is only a colleague's of the caller, and neither its salesperson
+        nor a choice speaks for it."""
         return 'colleague' in self.points and not STRONG & set(self.points)
 
 
 def nearness(deal: Deal, asked: Asked) -> str:
-    """The code of how near a deal is to the caller.
+    """Return the code of NEARNESS that says how near a deal is to the caller.
 
-    Behind a company's own line anybody of the company may speak, so all its deals are equally near.
-    Once a person has said whose the number is, others' deals that carry it count as theirs, no
-    nearer.
+    Anybody of a company may speak behind the company's own line, so all its deals are equally near.
+    Once a person has said whose number it is, deals of others with the number are no nearer than
+    those without.
     """
     if deal.number == asked.number and not (
         asked.is_said and deal.contact and deal.contact not in asked.contacts
@@ -97,17 +97,17 @@ def nearness(deal: Deal, asked: Asked) -> str:
 def rank(
     deals: list[Deal], asked: Asked, weights: Mapping[str, int], now: datetime
 ) -> list[Scored]:
-    """The deals with their points, best first; of equals the newest."""
+    """Return the deals with their points, best first; of equals the newest first."""
     amounts = sorted((deal.amount for deal in deals), reverse=True)
     highest = amounts[0] if len(amounts) > 1 and amounts[0] > amounts[1] else None
     scored = [Scored(deal, _points(deal, asked, weights, now, highest)) for deal in deals]
-    return sorted(scored, key=lambda one: (one.score, one.deal.id), reverse=True)
+    return sorted(scored, key=lambda rated: (rated.score, rated.deal.id), reverse=True)
 
 
 def winner(ranked: list[Scored], margin: int) -> Scored | None:
-    """The deal that a call may be linked to without asking.
+    """Return the deal that a call may be linked to without asking, or None.
 
-    The only one is, unless it is far. Of several it must be ahead of the next by the margin.
+    It is the only one, or ahead of the next by the margin, and never a far one.
     """
     if not ranked or ranked[0].is_far:
         return None
@@ -119,8 +119,8 @@ def winner(ranked: list[Scored], margin: int) -> Scored | None:
 def _points(
     deal: Deal, asked: Asked, weights: Mapping[str, int], now: datetime, highest: float | None
 ) -> dict[str, int]:
-    def same(one, other):
-        return one is not None and one == other
+    def same(value, other):
+        return value is not None and value == other
 
     shares = {
         nearness(deal, asked): 1,
@@ -143,5 +143,5 @@ def _points(
 
 
 def _share(steps, days: float) -> float:
-    """The share of the first step that reaches so many days."""
+    """Return how much of the weight counts after so many days."""
     return next((share for most, share in steps if days <= most), 0)

@@ -1,7 +1,6 @@
 from odoo import api, fields, models, tools
 
-# What speaks for a deal. The first four say how near the deal is to the number, a deal has one of
-# them.
+# The match reasons. The first four say how near the deal is to the number; a deal has one of them.
 CODES = [
     ('number', "The deal carries this very number"),
     ('person', "Deal of this very contact, or of anybody behind a company's line"),
@@ -21,16 +20,16 @@ CODES = [
 
 
 class TelephonyMatchWeight(models.Model):
-    """How much a reason counts when a call could belong to several deals."""
+    """How much a match reason counts when a call could belong to several deals."""
 
     _name = 'telephony.match.weight'
-    _description = "Weight of a reason"
+    _description = "Weight of a match reason"
     _inherit = ['telephony.settings.mixin']
     _order = 'company_id nulls first, weight desc, id'
     _rec_name = 'code'
 
-    code = fields.Selection(CODES, string="Reason", required=True)
-    weight = fields.Integer(required=True, help="0 switches the reason off.")
+    code = fields.Selection(CODES, string="Match Reason", required=True)
+    weight = fields.Integer(required=True, help="0: this reason does not count.")
     company_id = fields.Many2one(
         'res.company',
         index=True,
@@ -42,13 +41,13 @@ class TelephonyMatchWeight(models.Model):
         '(code, COALESCE(company_id, 0))', "This reason has a weight already."
     )
     _weight_range = models.Constraint(
-        'CHECK (weight BETWEEN 0 AND 1000)', "A weight lies between 0 and 1000."
+        'CHECK (weight BETWEEN 0 AND 1000)', "Enter a weight from 0 to 1000."
     )
 
     @api.model
     @tools.ormcache('company_id')
     def _weights(self, company_id):
-        """dict code → weight of a company; not to be changed."""
+        """Return the weights of a company, dict code → weight. It is cached: do not change it."""
         rows = self.sudo().search_fetch(
             [('company_id', 'in', [False, company_id])], ['code', 'weight', 'company_id']
         )

@@ -15,16 +15,16 @@ from ..core.other_side import name_in
 class TelephonyCall(models.Model):
     """The line of a call in the chatter of its deal, or else of its contact.
 
-    The web client draws it from the call itself, for whoever reads (:meth:`_chatter_lines`). The
-    body of the message says the same in the company's language: for mails, other clients and
-    searches, which know no call.
+    The web client draws the line from the call itself, for each reader (:meth:`_chatter_lines`). The
+    body of the message says the same in the company's language, because mails, other clients and
+    searches know no call.
     """
 
     _inherit = 'telephony.call'
 
     def _after_customer_changed(self, moved, memory):
-        """The line goes along to another deal or contact. A line that somebody has deleted does not
-        come back, and old calls are no news."""
+        """Move the line to the new deal or contact. A line that somebody has deleted does not come
+        back, and old calls get none, because they are no news."""
         super()._after_customer_changed(moved, memory)
         recent = fields.Datetime.now() - timedelta(days=setting(self.env, 'late_deal_days'))
         places, is_restored = memory['places'], memory['is_restored']
@@ -37,8 +37,8 @@ class TelephonyCall(models.Model):
             calls.with_company(company)._log_in_chatter()
 
     def _log_in_chatter(self):
-        """One line on the deal, or else the contact, of each call; corrected where the call has
-        changed since."""
+        """Write one line on the deal, or else the contact, of each call, or correct the line that is
+        there."""
         told = self.filtered('message_id')
         told._correct_in_chatter()
         # in the order in which they are read
@@ -66,8 +66,8 @@ class TelephonyCall(models.Model):
             )
 
     def _message_values(self):
-        """The call's line as a message that nobody is notified of; its body is in the company's
-        language."""
+        """Return the values of the call's line: a message that nobody is notified of, with a body in
+        the company's language."""
         self = self.with_context(lang=self.company_id._telephony_lang())
         place, model_data = self._place(), self.env['ir.model.data']
         values = {
@@ -80,12 +80,12 @@ class TelephonyCall(models.Model):
             'subtype_id': model_data._xmlid_to_res_id('mail.mt_note'),
             'is_internal': True,
         }
-        if moment := self._moment():  # what is told late stands where it belongs
+        if moment := self._moment():  # the line of a call that comes late stands at its time
             values['date'] = moment
         return values
 
     def _add_senders(self, messages):
-        """What Odoo would work out for each of these messages anew, once for each author."""
+        """Add what Odoo would compute for each of these messages anew, once for each author."""
         thread, senders = self.env['mail.thread'].sudo(), {}
         for values in messages:
             if (author := values['author_id']) not in senders:
@@ -101,12 +101,13 @@ class TelephonyCall(models.Model):
             values.update(senders[author])
 
     def _talker_of_line(self):
-        """Who of us talked longest, else who took or placed the call; nobody where nobody did."""
+        """Return the user who talked longest, else who took or placed the call, else an empty
+        recordset."""
         talked = self.leg_ids.filtered(lambda leg: leg.user_id and leg.talk_seconds)
         return max(talked, key=lambda leg: leg.talk_seconds).user_id if talked else self.user_id
 
     def _chatter_line(self):
-        """The call in one line, and its result and note, in the language of the environment."""
+        """Return the call in one line, with result and note, in the language of the environment."""
         _ = self.env._
         parts = [label_of(self, 'outcome') or _("end unknown")]
         if user := self._talker_of_line():
@@ -133,9 +134,9 @@ class TelephonyCall(models.Model):
         return line
 
     def _chatter_lines(self):
-        """What the web client draws the lines of these calls from, for the user of the environment:
-        the facts that the message tells anyway, and what he may open and hear. A fixed number of
-        queries.
+        """Return what the web client draws the lines of these calls from, for the user of the
+        environment: the facts that the message tells anyway, and what they may open and hear. Makes
+        a fixed number of queries.
 
         :return: dict call → dict of plain values
         """
@@ -167,14 +168,14 @@ class TelephonyCall(models.Model):
                 'can_open': call in readable,
                 'recordings': [
                     {
-                        'id': one.id,
-                        'state': one.state,
-                        'url': one.player_url,
-                        'duration': one.duration,
-                        'error': str(one.error or ''),
-                        'source': one.source_url,
+                        'id': recording.id,
+                        'state': recording.state,
+                        'url': recording.player_url,
+                        'duration': recording.duration,
+                        'error': str(recording.error or ''),
+                        'source': recording.source_url,
                     }
-                    for one in recordings.get(call, ())
+                    for recording in recordings.get(call, ())
                 ],
             }
         return lines

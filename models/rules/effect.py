@@ -15,22 +15,23 @@ from ...tools.working_hours import Openings
 from ..core.words_field import WordsField, in_words
 from .rule_action import KINDS, PROMISES
 
-# A redial waits while the employee or the customer talks: so many minutes at a time, and no longer
-# than this in all.
+# A redial waits while the employee or the customer talks: so many minutes at a time, and so many
+# minutes in all.
 REDIAL_PAUSE_MINUTES = 2
 REDIAL_PATIENCE_MINUTES = 30
-# Talks with a PBX: nothing that belongs into the transaction of the follow-up.
+# Actions that ask a PBX: they are done outside the transaction of the follow-up.
 OUTSIDE = ('redial',)
-# What falls due for a person: it is planned at once.
+# Actions whose due time is a person's deadline: they are done at once.
 DEADLINES = ('activity', 'check_number')
 
 
 class TelephonyEffect(models.Model):
-    """What an action of a rule made of one call: done, still to do, skipped with the reason, or
-    failed.
+    """What an action of a rule did, or will do, about one call: planned, done, skipped with the
+    reason, or failed.
 
-    A call and an action have one effect, whatever is replayed and however many schedulers run. What
-    is due later is asked again when it falls due whether it still makes sense.
+    A call and an action have one effect, whatever is replayed and however many schedulers run. When
+    an effect falls due, its conditions are checked again, because the customer may have been
+    reached meanwhile.
     """
 
     _name = 'telephony.effect'
@@ -52,7 +53,7 @@ class TelephonyEffect(models.Model):
     )
     action_id = fields.Many2one(
         'telephony.rule.action',
-        string="By",
+        string="Rule Action",
         readonly=True,
         index='btree_not_null',
         ondelete='set null',
@@ -74,7 +75,7 @@ class TelephonyEffect(models.Model):
         'mail.activity', readonly=True, index='btree_not_null', ondelete='set null'
     )
     sms_uuid = fields.Char(
-        readonly=True, index='btree_not_null', help="Of the sms.sms whose fate is this effect's."
+        readonly=True, index='btree_not_null', help="Of the sms.sms that this effect has sent."
     )
 
     _action_uniq = models.UniqueIndex(
@@ -95,11 +96,11 @@ class TelephonyEffect(models.Model):
 
     @api.model
     def _follow(self, plans, careful=False):
-        """Write down what rules plan about calls, and do what is due.
+        """Store what rules plan about calls, and do what is due.
 
         :param dict plans: {call: (list of :class:`Planned`, values of the effect on its callback)};
-            what is written down already is not done again, what was planned and no longer is will
-            not be done
+            an effect that is stored already is not done again, and one that is no longer planned
+            is not done
         :param careful: an effect that fails is noted as failed, instead of raising
         """
         calls = self.env['telephony.call'].union(*plans)
@@ -161,22 +162,23 @@ class TelephonyEffect(models.Model):
                 effects._do()
 
     def _is_to_be_repeated(self):
-        """It failed before it did anything."""
+        """Return whether the effect failed before it did anything."""
         self.ensure_one()
         return self.state == 'error' and not self.done_at
 
     def _is_taken_back(self):
-        """The call turned out otherwise, and may turn again: nothing of it is due until then."""
+        """Return whether the effect was taken back because the call changed. It may be planned
+        again."""
         self.ensure_one()
         return self.state == 'skipped' and not self.due_at
 
     def _is_still_asked(self):
-        """A to-do that nobody has done yet."""
+        """Return whether the effect is an activity that nobody has done yet."""
         self.ensure_one()
         return self.kind == 'activity' and self.state == 'done' and self.activity_id.active
 
     def _is_answered(self):
-        """It asks for the result of the call, which somebody has saved."""
+        """Return whether the effect asks for the result of the call, and somebody has saved it."""
         self.ensure_one()
         return bool(self.rule_id.result_wait and self.call_id.disposition_id)
 
@@ -188,13 +190,11 @@ class TelephonyEffect(models.Model):
 
     @api.model
     def _cron_work_off(self, batch_size=100):
-        """Do what has fallen due; one that fails never stops the rest."""
+        """Do the effects that have fallen due. One that fails never stops the others."""
         now = fields.Datetime.now()
         domain = Domain('state', '=', 'planned') & Domain('due_at', '<=', now)
-        inside, outside = (
-            domain & Domain('kind', 'not in', OUTSIDE),
-            domain & Domain('kind', 'in', OUTSIDE),
-        )
+        inside = domain & Domain('kind', 'not in', OUTSIDE)
+        outside = domain & Domain('kind', 'in', OUTSIDE)
         # somebody writes one of their records, or has since we looked: the next turn
         with turns.gives_way(self.env, 'crm_telephony.ir_cron_effects'):
             while effects := self.search(inside, limit=batch_size, order='due_at, id'):
@@ -219,7 +219,7 @@ class TelephonyEffect(models.Model):
         return self.with_context(lang=self.company_id._telephony_lang())
 
     def _do_alone(self):
-        """What fails is noted on the effect and on its rule."""
+        """Do this effect; an error is stored on it and on its rule, and not raised."""
         self.ensure_one()
         with turns.isolated(self.env.cr) as trial:
             self._do()
@@ -227,7 +227,7 @@ class TelephonyEffect(models.Model):
             self._note_failure(trial.error)
 
     def _note_failure(self, error):
-        """Where an admin looks."""
+        """Store the error on the effect and on its rule, where an administrator looks."""
         self.write({'state': 'error', 'note': in_words(error)})
         self.rule_id._failed(error)
 
@@ -248,7 +248,7 @@ class TelephonyEffect(models.Model):
         self.write({'state': 'skipped', 'note': note})
 
     def _postpone(self, moment, note):
-        """It is asked again then whether it still makes sense."""
+        """Try again at this moment (naive UTC); then the conditions are checked anew."""
         self.write({'state': 'planned', 'due_at': moment, 'note': note})
         self._trigger_when_due()
 
@@ -263,23 +263,26 @@ class TelephonyEffect(models.Model):
         )
 
     def _records(self):
-        """{effect: the deal, or else the contact, or else the callback that it is about; None for a
-        stranger without one}"""
-        open_ones = self.env['telephony.callback']._open_of(
+        """Return the record that each effect is about: the deal, else the contact, else the open
+        callback.
+
+        :return: dict effect → record, None for a stranger without a callback
+        """
+        callbacks = self.env['telephony.callback']._open_of(
             self.call_id.filtered(lambda call: not call.lead_id and not call.partner_id)
         )
         return {
             effect: effect.call_id.lead_id
             or effect.call_id.partner_id
-            or open_ones.get(effect.call_id)
+            or callbacks.get(effect.call_id)
             for effect in self
         }
 
     def _do_activity(self):
-        """A to-do for one person, unless he has not done the last one about the same customer
-        yet."""
+        """Plan an activity for one person, unless the last one about the same customer is still
+        open."""
         numbers = self.call_id.mapped('customer_number')
-        open_ones = {
+        planned_keys = {
             (effect.action_id, effect.call_id.customer_number)
             for effect in self.search(
                 [
@@ -294,12 +297,14 @@ class TelephonyEffect(models.Model):
         for effect in self:
             action, call = effect.action_id, effect.call_id
             key, user = (action, call.customer_number), action._users(call, effect.due_at)[:1]
-            if key in open_ones or not user:
+            if key in planned_keys or not user:
                 effect._skip(
-                    _lt("It is on the to-do list already") if user else _lt("Nobody is responsible")
+                    _lt("The same activity is already planned")
+                    if user
+                    else _lt("Nobody is responsible")
                 )
                 continue
-            open_ones.add(key)
+            planned_keys.add(key)
             vals_list.append(effect._activity_values(user))
             planned.append(effect)
         for effect, activity in zip(
@@ -330,8 +335,8 @@ class TelephonyEffect(models.Model):
         }
 
     def _do_notify(self):
-        """Into the inbox, by mail or on the telephone, as each user prefers; mails go by their
-        queue."""
+        """Notify each user in their language, in the inbox, by mail or by push, as they prefer.
+        Mails go through their queue."""
         author = self.env['ir.model.data']._xmlid_to_res_id('base.partner_root')
         records, callbacks = self._records(), self.env['telephony.callback']._open_of(self.call_id)
         for effect in self:
@@ -341,11 +346,11 @@ class TelephonyEffect(models.Model):
                 effect._skip(_lt("There is nobody to tell"))
                 continue
             record, callback = records[effect], callbacks.get(call)
-            for lang, same in users.grouped('lang').items():
+            for lang, readers in users.grouped('lang').items():
                 there = effect.with_context(lang=lang or self.env.lang)
                 thread = record.with_env(there.env) if record else there.env['mail.thread']
                 thread.message_notify(
-                    partner_ids=same.partner_id.ids,
+                    partner_ids=readers.partner_id.ids,
                     subject=there._subject(),
                     body=there._notice(callback),
                     author_id=author,
@@ -358,8 +363,8 @@ class TelephonyEffect(models.Model):
         return f"{self.action_id.text or self.rule_id.name}: {call.customer_name or call.customer_number}"
 
     def _notice(self, callback):
-        """The call in words, whose deal it is about, when the customer is called back, and where to
-        listen."""
+        """Return the body of the notice: the call in words, its deal, its callback, and a link to
+        the call."""
         call, _ = self.call_id, self.env._
         lines = [call._chatter_line()]
         if call.lead_id:
@@ -387,7 +392,7 @@ class TelephonyEffect(models.Model):
             tags = action.lead_tag_ids if call.lead_id else action.lead_tag_ids.browse()
             categories = action.category_ids if call.partner_id else action.category_ids.browse()
             if not tags and not categories:
-                effect._skip(_lt("There is nothing to tag"))
+                effect._skip(_lt("Not tagged: the call has no deal or contact for these tags"))
                 continue
             call.lead_id.tag_ids |= tags
             call.partner_id.category_id |= categories
@@ -404,8 +409,8 @@ class TelephonyEffect(models.Model):
                 effect._skip(_lt("Somebody has to choose the deal first"))
 
     def _do_check_number(self):
-        """The number could not be called: deal and contact show it until somebody has put it
-        right."""
+        """Mark the number, which could not be called, on deal and contact, until somebody has
+        corrected it."""
         for effect in self:
             call = effect.call_id
             owners = [record for record in (call.lead_id, call.partner_id) if record]
@@ -436,8 +441,8 @@ class TelephonyEffect(models.Model):
     # === REDIAL === #
 
     def _do_redial(self):
-        """Ring the employee, then the customer. At most once, whatever happens: that it was tried
-        is committed before the PBX is asked. Where it does not work the callback stands anyway."""
+        """Ring the employee, then the customer. At most once, whatever happens, because the try is
+        committed before the PBX is asked. If it fails, the callback still stands."""
         self.ensure_one()
         call, now = self.call_id, fields.Datetime.now()
         callback, user = call._open_callback(), self.action_id._users(call, self.due_at)[:1]
@@ -446,9 +451,7 @@ class TelephonyEffect(models.Model):
             minutes=REDIAL_PATIENCE_MINUTES
         )
         if not callback:
-            return self._skip(
-                _lt("The customer was reached meanwhile, or nobody wants to call any more")
-            )
+            return self._skip(_lt("Not needed: the callback is closed"))
         if not user:
             return self._skip(_lt("Nobody is responsible"))
         if not callback._is_latest(call):
@@ -458,7 +461,9 @@ class TelephonyEffect(models.Model):
                 _lt("%(user)s calls back", user=callback.user_id.name or _lt("Somebody else"))
             )
         if now > patience:
-            return self._skip(_lt("Too late"))
+            return self._skip(
+                _lt("Given up after %(minutes)s minutes", minutes=REDIAL_PATIENCE_MINUTES)
+            )
         if user.telephony_dnd:
             return self._skip(_lt("%(user)s does not want to be disturbed", user=user.name))
         if busy := self.env['telephony.call']._busy(call.company_id, number, user):

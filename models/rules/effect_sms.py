@@ -11,9 +11,11 @@ from ...tools import turns
 from ...tools.words import Label, _lt
 from ..calls.call import LOST_OUTCOMES
 
-# A text that should have gone out longer ago than this only confuses (hours). Nights do not count.
+# A text that should have gone out longer ago than this confuses the customer (hours). Nights do not
+# count.
 STALE_HOURS = 13
-# What to do about failures that name none of it.
+TEXTED_LATELY = _lt("The customer got an SMS a short while ago")
+# What an administrator should do about failures of the gateway, by Odoo's failure type.
 NOT_SENT = {
     'sms_acc': _lt(
         "Not sent: this database has no account for SMS. Set one up in Settings, under Send SMS, then send the text "
@@ -31,8 +33,8 @@ NOT_SENT = {
 
 
 class TelephonyEffect(models.Model):
-    """SMS to customers, through whatever gateway Odoo's sms uses. Sent by its queue, never from
-    here."""
+    """Writes SMS to customers. Odoo's own queue of SMS sends them, through whatever gateway it
+    uses."""
 
     _inherit = 'telephony.effect'
 
@@ -41,58 +43,74 @@ class TelephonyEffect(models.Model):
             effects.with_company(company)._send_sms(company)
 
     def _send_sms(self, company):
-        """Sort out who must not get one, and put the others into the queue."""
+        """Skip or postpone texts that must not go out now, and put the others into the queue."""
         now = fields.Datetime.now()
         numbers = self.call_id.mapped('customer_number')
-        blacklisted = set(
-            self.env['phone.blacklist'].search([('number', 'in', numbers)]).mapped('number')
-        )
+        blacklisted = self.env['phone.blacklist'].search([('number', 'in', numbers)])
         ours, lately = self._claim_numbers(company, numbers)
         callbacks = self.env['telephony.callback']
         waiting, reached = callbacks._open_of(self.call_id), callbacks._reached_after(self.call_id)
+        barred = {
+            **dict.fromkeys(lately, TEXTED_LATELY),
+            **dict.fromkeys(blacklisted.mapped('number'), _lt("The number is blacklisted")),
+        }
         send = self.browse()
         for effect in self:
-            call = effect.call_id
-            number, moment = call.customer_number, call._quiet_until(now)
-            if call in reached or (
-                call.outcome in LOST_OUTCOMES and call not in waiting and callbacks._own_of(call)
-            ):
-                effect._skip(_lt("The customer was reached meanwhile"))
-            elif call.is_excluded:
-                effect._skip(_lt("The number is no customer's any more"))
-            elif call._quiet_until(effect.due_at) < now - timedelta(hours=STALE_HOURS):
-                effect._skip(_lt("The call is too long ago for a text"))
-            elif not is_mobile(number):
-                effect._skip(_lt("No mobile number"))
-            elif number in blacklisted:
-                effect._skip(_lt("The number is blacklisted"))
-            elif number in lately:
-                effect._skip(_lt("The customer got an SMS a short while ago"))
-            elif effect.action_id._tells_a_time(call) and (
-                call not in waiting or waiting[call].due_at <= moment
-            ):
-                effect._skip(_lt("No callback is due after the text that announces one"))
+            number = effect.call_id.customer_number
+            moment = effect.call_id._quiet_until(now)
+            if reason := effect._reason_to_skip(now, moment, waiting, reached, barred):
+                effect._skip(reason)
             elif number not in ours:
                 effect._postpone(
                     now + timedelta(minutes=1),
-                    _lt("Another text to this number is just being written"),
+                    _lt("Waits until another SMS to this number is sent"),
                 )
             elif moment > now:
                 effect._postpone(moment, _lt("Waits for the morning of the customer"))
             else:
-                lately.add(number)
+                barred[number] = TEXTED_LATELY
                 send |= effect
         bodies = send._sms_bodies()
         records = send._records()
         for turn in send._turns(records):
             turn._queue_sms(bodies, records)
 
+    def _reason_to_skip(self, now, moment, waiting, reached, barred):
+        """Return why this text must not be sent at all, or ''.
+
+        :param moment: when it may go out
+        :param dict waiting: call → open callback of its customer
+        :param reached: calls whose customer was reached after them
+        :param dict barred: number → why nobody may write to it
+        """
+        call, callbacks = self.call_id, self.env['telephony.callback']
+        number = call.customer_number
+        if call in reached or (
+            call.outcome in LOST_OUTCOMES and call not in waiting and callbacks._own_of(call)
+        ):
+            return _lt("The customer was reached meanwhile")
+        if call.is_excluded:
+            return _lt("The number is no customer's any more")
+        if call._quiet_until(self.due_at) < now - timedelta(hours=STALE_HOURS):
+            return _lt("Not sent: the call was too long ago")
+        if not is_mobile(number):
+            return _lt("No mobile number")
+        if number in barred:
+            return barred[number]
+        if self.action_id._tells_a_time(call) and (
+            call not in waiting or waiting[call].due_at <= moment
+        ):
+            return _lt(
+                "Not sent: the text announces a callback, and none is due after the time at which it may go out"
+            )
+        return ''
+
     @api.model
     def _claim_numbers(self, company, numbers):
-        """Nobody else writes to these numbers before the end of this transaction.
+        """Lock these numbers until the end of the transaction, so that nobody else writes to them.
 
-        :return: the set of those that nobody else is writing to just now, and of those who got a
-            text within the quiet time
+        :return: the set of the numbers that could be locked, and the set of those that got a text
+            within the quiet time
         """
         keys = {f'{company.id} {number}': number for number in numbers}
         ours = {keys[key] for key in turns.claimed(self.env.cr, turns.Lock.TEXTING, list(keys))}
@@ -117,7 +135,7 @@ class TelephonyEffect(models.Model):
         )
 
     def _sms_bodies(self):
-        """{effect: text} in the languages of the customers"""
+        """Return the texts in the languages of the customers, dict effect → text."""
         bodies = {}
         for (template, lang), effects in self.grouped(
             lambda effect: (effect.action_id.sms_template_id, effect.call_id._customer_lang()),
@@ -127,37 +145,26 @@ class TelephonyEffect(models.Model):
         return bodies
 
     def _turns(self, records):
-        """Parts in which no record occurs twice: a batch of chatter lines takes one a record."""
+        """Yield parts of the effects in which no record occurs twice, because a batch of chatter
+        lines takes one line a record."""
         effects = self
         while effects:
             turn = self.browse(
-                same[:1].id for same in effects.grouped(lambda one: records[one] or one).values()
+                alike[:1].id
+                for alike in effects.grouped(lambda effect: records[effect] or effect).values()
             )
             yield turn
             effects -= turn
 
     def _queue_sms(self, bodies, records):
-        """Into the queue of Odoo's SMS and into the chatter, where its fate is shown as that of any
-        SMS."""
+        """Put the texts into the queue of Odoo's SMS and into the chatter, which shows whether they
+        were delivered, as of any SMS.
+
+        :param dict bodies: effect → text
+        :param dict records: effect → record with a chatter, or None
+        """
         author = self.env['ir.model.data']._xmlid_to_res_id('base.partner_root')
-        messages = {}
-        for model, effects in (
-            self.filtered(lambda one: records[one]).grouped(lambda one: records[one]._name).items()
-        ):
-            by_record = {records[effect].id: effect for effect in effects}
-            logged = (
-                self.env[model]
-                .browse(by_record)
-                ._message_log_batch(
-                    bodies={
-                        res_id: sms_content_to_rendered_html(bodies[effect])
-                        for res_id, effect in by_record.items()
-                    },
-                    author_id=author,
-                    message_type='sms',
-                )
-            )
-            messages.update((by_record[message.res_id], message) for message in logged)
+        messages = self._log_sms(author, bodies, records)
         texts = self.env['sms.sms'].create(
             [
                 {
@@ -189,9 +196,31 @@ class TelephonyEffect(models.Model):
         for effect, sms in zip(self, texts, strict=True):
             effect._done(sms.body, sms_uuid=sms.uuid)
 
+    def _log_sms(self, author, bodies, records):
+        """Write the texts into the chatter of their records, and return dict effect →
+        mail.message."""
+        messages = {}
+        with_chatter = self.filtered(lambda effect: records[effect])
+        for model, effects in with_chatter.grouped(lambda effect: records[effect]._name).items():
+            by_record = {records[effect].id: effect for effect in effects}
+            logged = (
+                self.env[model]
+                .browse(by_record)
+                ._message_log_batch(
+                    bodies={
+                        res_id: sms_content_to_rendered_html(bodies[effect])
+                        for res_id, effect in by_record.items()
+                    },
+                    author_id=author,
+                    message_type='sms',
+                )
+            )
+            messages.update((by_record[message.res_id], message) for message in logged)
+        return messages
+
     @api.model
     def _note_sms(self, texts):
-        """What the gateway made of these sms.sms."""
+        """Store on the effects whether the gateway took these sms.sms."""
         by_uuid = {sms.uuid: sms for sms in texts}
         for effect in self.search([('sms_uuid', 'in', list(by_uuid))]):
             sms = by_uuid[effect.sms_uuid]
@@ -212,7 +241,8 @@ class TelephonyCall(models.Model):
     _inherit = 'telephony.call'
 
     def _quiet_until(self, moment):
-        """When SMS may go to the customer again: now, or the morning where he is (naive UTC)."""
+        """Return when SMS may go to the customer: `moment`, or the next morning where the customer
+        is (both naive UTC)."""
         first, last = self.company_id.telephony_sms_from, self.company_id.telephony_sms_to
         zone = self._customer_zone()
         local = pytz.utc.localize(moment).astimezone(zone)

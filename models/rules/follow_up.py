@@ -19,14 +19,14 @@ _logger = logging.getLogger(__name__)
 
 
 class TelephonyCall(models.Model):
-    """What an ended call leads to: a line in the chatter, and what the rules make of it. Done by
-    scheduled action, never in the webhook."""
+    """The follow-up of an ended call: a line in the chatter, and what the rules make of it. A
+    scheduled action does it, because a PBX waits for the webhook."""
 
     _inherit = 'telephony.call'
 
     promised_time = fields.Char(
         compute='_compute_promised_time',
-        help="When the customer is called back, in his own time: for texts to him.",
+        help="When the customer is called back, in the customer's time zone. For texts to customers.",
     )
     effect_ids = fields.One2many(
         'telephony.effect', 'call_id', string="What Followed", readonly=True
@@ -34,7 +34,7 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _cron_follow_up(self, batch_size=100):
-        """Work off the ended calls in batches; one bad record never stops the rest."""
+        """Follow up ended calls in batches. One call that fails never stops the others."""
         self._make_leads_while_ringing()
         domain = Domain('follow_up', '=', 'todo')
         # a webhook writes one of them, or has since we looked: the next turn
@@ -44,8 +44,7 @@ class TelephonyCall(models.Model):
             self.env['telephony.callback']._plan_lost_activities()
             self.env['ir.cron']._commit_progress()
             while calls := self.search(domain, limit=batch_size, order='ended_at, id'):
-                # another scheduler may be at some of them: it does them, and whoever comes later
-                # finds nothing left
+                # another scheduler may have some of them: it does them
                 calls = calls.try_lock_for_update(allow_referencing=True).filtered_domain(domain)
                 if not calls:
                     turns.wake_cron_later(self.env, 'crm_telephony.ir_cron_follow_up')
@@ -55,20 +54,27 @@ class TelephonyCall(models.Model):
                     len(calls), remaining=self.search_count(domain)
                 ):
                     break
-                # nothing of a batch is needed by the next one: memory stays flat
+                # the next batch needs nothing of this one: memory stays flat
                 self.env.invalidate_all()
 
     def _follow_up_batch(self):
         with turns.isolated(self.env.cr) as trial:
             self._follow_up()
-        if trial.error:  # find the one that is bad
+        if trial.error:  # find the call that fails
             for call in self:
                 call._follow_up_alone()
 
     def _follow_up_alone(self):
-        """One call, and each of its effects by itself: what fails is said and tried again, the
-        others are done."""
-        with turns.isolated(self.env.cr, _logger, "follow-up of call %s failed", self.id) as trial:
+        """Follow up one call, and do each of its effects by itself: what fails is noted and tried
+        again, the others are done."""
+        with turns.isolated(
+            self.env.cr,
+            _logger,
+            "follow-up of call %s failed (try %s) and is tried again later. "
+            "Filter Calls by Follow-Up Failed to see the reason.",
+            self.id,
+            self.follow_up_attempts + 1,
+        ) as trial:
             self._follow_up(careful=True)
         if trial.error:
             self._follow_up_failed(in_words(trial.error))
@@ -85,10 +91,10 @@ class TelephonyCall(models.Model):
                 'follow_up_next_at': next_try(attempts),
             }
         )
-        self._settle_owners()  # who enters the customer meanwhile is not to listen
+        self._settle_owners()  # whoever enters the customer meanwhile must not become a listener
 
     def action_follow_up_again(self):
-        """After the cause was mended."""
+        """Run the follow-up of failed calls again."""
         self.check_access('unlink')  # an administrator's business
         self.sudo().write(
             {'follow_up': 'todo', 'follow_up_attempts': 0, 'follow_up_next_at': False}
@@ -97,16 +103,19 @@ class TelephonyCall(models.Model):
         return True
 
     def _follow_up(self, careful=False):
-        """:param careful: an effect that fails is noted as failed, instead of raising"""
+        """Make deals by policy, write chatter lines and apply the rules to these ended calls.
+
+        :param careful: an effect that fails is noted as failed, instead of raising
+        """
         self._create_wanted_leads()
-        # attempts and what was called back are the company's, filed by one filer an account: only
-        # here does one process see them all
+        # recount here: attempts are the company's, and each of its accounts has a filer that sees
+        # only its own calls
         self._recount_customers()
         for company, calls in self.grouped('company_id').items():
             calls = calls.with_company(company).with_context(lang=company._telephony_lang())
             calls._log_in_chatter()
             calls._apply_rules(careful)
-            # of past calls too, which no rule is asked about any more
+            # of past calls too, about which no rule is asked
             calls.effect_ids.filtered(
                 lambda effect: effect._is_answered() and effect._is_still_asked()
             )._take_back(_lt("The result was saved"))
@@ -185,8 +194,7 @@ class TelephonyCall(models.Model):
         }
 
     def _clear_checked_numbers(self):
-        """Whoever talked to us from a number that was marked as to be checked has shown that it is
-        right."""
+        """Unmark numbers that were to be checked, once somebody has talked to us from them."""
         for call in self.filtered(lambda call: call.is_reached):
             for record in (call.lead_id, call.partner_id):
                 if (
@@ -204,8 +212,8 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _busy(self, company, number, user):
-        """Who cannot be called now, in words: the customer or the employee, who talk or whose phone
-        rings; '' for nobody."""
+        """Return in words why a redial has to wait: the customer or the employee talks, or their
+        phone rings. '' if neither does."""
         live = self.search(
             self._live_domain()
             & Domain('company_id', '=', company.id)
@@ -220,8 +228,8 @@ class TelephonyCall(models.Model):
                 "%(user)s is talking to the customer",
                 user=with_us.user_id.name or with_us.extension or "?",
             )
-        # his phone may have rung for a colleague, or have handed the call on; the call itself tells
-        # where no phone of his does
+        # the user's phone may have rung for a colleague, or have handed the call on; the user of the
+        # call counts if none of their phones is in it
         busy = live.filtered(
             lambda call: user
             in (call.leg_ids._running() if user in call.leg_ids.user_id else call).user_id
@@ -229,12 +237,12 @@ class TelephonyCall(models.Model):
         return _lt("%(user)s is on the phone", user=user.name) if busy else ''
 
     def _customer_lang(self):
-        """The customer's language, the company's for strangers."""
+        """Return the code of the customer's language, for strangers of the company's."""
         lang = self.partner_id.lang or self.lead_id.lang_code or self.company_id._telephony_lang()
         return lang if lang and self.env['res.lang']._lang_get(lang) else self.env.lang or 'en_US'
 
     def _customer_zone(self):
-        """The time zone where the customer is: where his number is, if that is one, else his
+        """Return the time zone of the customer: that of the number if there is only one, else the
         contact's, else the company's."""
         zones = zones_of(self.customer_number)
         if len(zones) == 1 and zones[0] in pytz.all_timezones_set:
@@ -243,25 +251,25 @@ class TelephonyCall(models.Model):
 
     @api.depends_context('lang')
     def _compute_promised_time(self):
-        open_ones, now = self.env['telephony.callback']._open_of(self), fields.Datetime.now()
+        callbacks, now = self.env['telephony.callback']._open_of(self), fields.Datetime.now()
         for call in self:
-            if call not in open_ones:
+            if call not in callbacks:
                 call.promised_time = False
                 continue
             zone = call._customer_zone()
             due, today = (
                 pytz.utc.localize(moment).astimezone(zone).date()
-                for moment in (open_ones[call].due_at, now)
+                for moment in (callbacks[call].due_at, now)
             )
             call.promised_time = format_datetime(
                 self.env,
-                open_ones[call].due_at,
+                callbacks[call].due_at,
                 tz=zone.zone,
                 dt_format='HH:mm' if due == today else 'EEEE, d MMMM, HH:mm',
             )
 
     def _question(self):
-        """What whoever has to look after this call is asked."""
+        """Return the sentence that asks the responsible user about this call."""
         who = self.customer_name or self.customer_number
         if self.is_short:
             return self.env._(

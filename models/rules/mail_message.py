@@ -8,8 +8,8 @@ BEARERS = ('crm.lead', 'res.partner')
 
 
 class MailMessage(models.Model):
-    """The line of a call in a chatter: the web client gets the call with the message, and draws the
-    line from it."""
+    """Sends the web client the call with its chatter message; the client draws the line from the
+    call."""
 
     _inherit = 'mail.message'
 
@@ -21,8 +21,8 @@ class MailMessage(models.Model):
                 store.add_records_fields(message, {'telephony_call': line})
 
     def _telephony_lines(self):
-        """{message: the call that it tells of, as `telephony.call._chatter_lines` gives it}, for
-        those that tell of one"""
+        """Return the calls of those messages that are the line of one: dict message → values of
+        `telephony.call._chatter_lines`."""
         # sudo: whoever reads the message may know of the call what it tells
         bearers = self.sudo().filtered(
             lambda message: message.message_type == 'notification' and message.model in BEARERS
@@ -34,9 +34,9 @@ class MailMessage(models.Model):
         return {call.message_id.with_env(self.env): line for call, line in lines.items()}
 
     def _message_fetch(self, domain, *, thread=None, search_term=None, **kwargs):
-        """A contact's chatter tells the calls about its deals too, each with the deal on whose
-        chatter it stands: so nobody who opens the contact thinks that nothing was said. Those of
-        deals that the user does not read are left out."""
+        """Show in a contact's chatter the calls about its deals too, each with its deal, so that
+        nobody who opens the contact thinks that nobody has talked to them. Calls about deals that
+        the user may not read are left out."""
         if thread is None or thread._name != 'res.partner' or search_term:
             return super()._message_fetch(domain, thread=thread, search_term=search_term, **kwargs)
         # sudo: messages have their own rights, which the search below heeds

@@ -15,14 +15,13 @@ from .rule_action import PROMISES
 
 _logger = logging.getLogger(__name__)
 
-# Conditions that hold for every call when they are empty, in the order in which the summary tells
-# them.
+# Conditions that hold for every call when they are empty, in the order of the summary.
 RECORD_CONDITIONS = ('number_ids', 'source_ids', 'team_ids', 'account_ids', 'category_ids')
 
 
 class Planned(NamedTuple):
-    """One effect that a rule would have on a call. `due_at` is naive UTC; `users` whom it is for,
-    possibly nobody; `error` what went wrong while it was planned."""
+    """One effect that a rule would have on a call. `due_at` is naive UTC; `users` are those whom it
+    is for, possibly nobody; `error` is what went wrong while it was planned."""
 
     call: models.Model
     rule: models.Model
@@ -33,11 +32,11 @@ class Planned(NamedTuple):
 
 
 class TelephonyRule(models.Model):
-    """What an ended call leads to: conditions, and actions that follow where all of them hold.
+    """Conditions on an ended call, and the actions that follow if all of them hold.
 
     Every rule that fits a call acts, in their order, until one says that no further rule is asked.
-    Only the callback has room for one: the first rule that opens (or gives up) one decides about
-    it. Deciding (:meth:`_plan`) writes nothing.
+    A call has room for one callback only, so the first rule that opens (or gives up) one decides
+    about it. Deciding (:meth:`_plan`) writes nothing.
     """
 
     _name = 'telephony.rule'
@@ -168,7 +167,7 @@ class TelephonyRule(models.Model):
             )
 
     def _condition_words(self):
-        """The conditions as a person would say them, in a list."""
+        """Return the conditions as a person would say them, in a list."""
         _ = self.env._
         words = [label_of(self, 'outcome') if self.outcome else _("Any outcome")]
         words += [
@@ -210,7 +209,8 @@ class TelephonyRule(models.Model):
 
     @api.onchange('outcome', 'direction')
     def _onchange_outcome(self):
-        """What the form does not show any more holds no call back."""
+        """Clear the conditions that the chosen outcome and direction hide, because a hidden condition
+        would still apply."""
         if self.outcome == 'answered':
             self.wait_over = self.wait_most = 0
         elif self.outcome:
@@ -224,13 +224,17 @@ class TelephonyRule(models.Model):
     # === CRUD === #
 
     def write(self, vals):
-        if 'error' not in vals:  # whoever changes a rule has mended it, or hears of it again
+        if 'error' not in vals:  # a change may have mended the rule; if not, the error comes again
             vals = {**vals, 'error': False, 'error_at': False}
         return super().write(vals)
 
     def _failed(self, error):
-        """It says so itself; the calls go on."""
-        _logger.error("telephony rule %s failed", self.ids, exc_info=error)
+        """Store the error on the rule, so that the other rules go on."""
+        _logger.error(
+            "telephony rule %s failed: see the error on the rule; the other rules acted",
+            self.ids,
+            exc_info=error,
+        )
         self.write({'error': in_words(error), 'error_at': fields.Datetime.now()})
 
     # === ACTIONS === #
@@ -246,11 +250,11 @@ class TelephonyRule(models.Model):
 
     @api.model
     def _of(self, company):
-        """The rules that hold in a company, in their order."""
+        """Return the rules of a company, in their order."""
         return self.search(Domain('company_id', 'in', [False, company.id]))
 
     def _plan(self, calls):
-        """What these rules would make of ended calls. Reads only.
+        """Return what these rules would make of ended calls. Reads only.
 
         :return: list of :class:`Planned`, call by call and rule by rule
         """
@@ -258,7 +262,10 @@ class TelephonyRule(models.Model):
         return [planned for call in calls for planned in planner.plan(call)]
 
     def _fits(self, facts):
-        """:param facts: :class:`CallFacts`"""
+        """Return whether all conditions hold.
+
+        :param facts: :class:`CallFacts`
+        """
         self.ensure_one()
         call = facts.call
         return (
@@ -297,7 +304,7 @@ class TelephonyRule(models.Model):
 
 
 class Planner:
-    """Asks rules about calls; what several calls need is read once. Reads only.
+    """Asks rules about calls. Reads only, and once what several calls need.
 
     :param rules: in their order
     :param calls: all calls that will be asked about
@@ -307,11 +314,12 @@ class Planner:
         self.rules = rules.sudo()
         self.calls = calls.sudo()
         self.openings = Openings()
-        self.failures = {}  # {rule: the error of its conditions}, for whoever wants to say so
+        self.failures = {}  # rule → the error of its conditions
 
     @cached_property
     def repeats(self):
-        """{call id: calls from its customer in the 24 hours up to it, itself included}"""
+        """Count the calls from each customer in the 24 hours up to the call, itself included: dict
+        call id → count."""
         self.calls.flush_model(['customer_number', 'company_id', 'direction', 'start_at'])
         return (
             dict(
@@ -334,8 +342,8 @@ class Planner:
 
     @cached_property
     def failed(self):
-        """{call id: how many of the attempts before it could not be placed}: nobody was tried in
-        vain"""
+        """Count the attempts before each call that could not be placed, because these did not reach
+        the customer's phone: dict call id → count."""
         later = self.calls.filtered(lambda call: call.attempt > 1)
         self.calls.flush_model(
             ['customer_number', 'company_id', 'direction', 'start_at', 'outcome', 'attempt']
@@ -362,10 +370,9 @@ class Planner:
         )
 
     def plan(self, call, attempt=None):
-        """What the rules make of one ended call.
+        """Return what the rules make of one ended call.
 
-        :param attempt: which attempt of its callback it is; without one the call's own count says
-            it
+        :param attempt: which attempt of its callback it is; by default the call's own count
         :return: list of :class:`Planned`
         """
         call = call.sudo()
@@ -374,7 +381,7 @@ class Planner:
         facts = CallFacts(
             self, call, call.attempt - self.failed.get(call.id, 0) if attempt is None else attempt
         )
-        plan, promised = [], False
+        plan, has_callback = [], False
         for rule in self.rules:
             try:
                 fits = rule._fits(facts)
@@ -385,9 +392,9 @@ class Planner:
                 continue
             for action in rule.action_ids:
                 if action.kind in PROMISES:
-                    if promised:
+                    if has_callback:
                         continue
-                    promised = True
+                    has_callback = True
                 plan.append(self._planned(call, rule, action))
             if rule.stop:
                 break
@@ -421,8 +428,8 @@ class CallFacts:
 
     @cached_property
     def answered_by(self):
-        """Who talked, seen from the customer's salesperson: owner, other, nobody; False where there
-        is no salesperson."""
+        """Who talked, a value of the rule's `answered_by`; False if the customer has no
+        salesperson."""
         call, owner = self.call, self.call._owner()
         if call.outcome != 'answered':
             return 'nobody'
@@ -431,7 +438,8 @@ class CallFacts:
 
     @cached_property
     def is_known(self):
-        """A deal that was only made of this very call tells nothing."""
+        """Whether the customer was known before the call: a deal that was made of this very call
+        does not count."""
         call = self.call
         return bool(
             call.partner_id or call.lead_id and call.lead_id.telephony_origin_call_id != call
@@ -443,5 +451,5 @@ class CallFacts:
 
 
 def _within(value, over, most):
-    """`over` is exclusive and `most` inclusive; 0 and less are no limits."""
+    """Return whether a value is above `over` and at most `most`; 0 and less are no limits."""
     return (over <= 0 or value > over) and (most <= 0 or value <= most)

@@ -5,7 +5,7 @@ from odoo.exceptions import ValidationError
 
 from ...tools.records import label_of
 
-# Actions about the customer's callback: a call has room for one.
+# Actions about the customer's callback: a call has room for one of them.
 PROMISES = ('callback', 'give_up')
 KINDS = [
     ('callback', "Call back"),
@@ -18,7 +18,7 @@ KINDS = [
     ('lead', "Create a lead"),
     ('check_number', "Number to check"),
 ]
-# Actions that are nobody's.
+# Actions that are for no user.
 UNADDRESSED = ('sms', 'tag', 'lead', 'give_up')
 
 
@@ -81,7 +81,7 @@ class TelephonyRuleAction(models.Model):
 
     @api.constrains('kind', 'who', 'user_id', 'sms_template_id', 'lead_tag_ids', 'category_ids')
     def _check_complete(self):
-        """What an action cannot do anything without."""
+        """Refuse an action that lacks what it needs."""
         _ = self.env._
         for action in self:
             if action.kind == 'sms' and action.sms_template_id.model != 'telephony.call':
@@ -116,7 +116,7 @@ class TelephonyRuleAction(models.Model):
             action.summary = action._words()
 
     def _words(self):
-        """The action as a person would say it, inside a sentence."""
+        """Return the action as a person would say it, inside a sentence."""
         self.ensure_one()
         _ = self.env._
         who = self.user_id.name or "?" if self.who == 'user' else label_of(self, 'who').lower()
@@ -163,14 +163,14 @@ class TelephonyRuleAction(models.Model):
     # === DECIDING === #
 
     def _due_at(self, call, hours):
-        """When it falls due (UTC), counted from the end of the call.
+        """Return when the action falls due (naive UTC), counted from the end of the call.
 
         :param hours: :class:`WorkingHours` of the call
         """
         moment = call._moment()
         if self.delay_kind == 'next_day':
-            # who called in the night has waited till this morning; whom we tried early is not tried
-            # again the same day
+            # a customer who called in the night waits for this morning; one whom we tried early in
+            # the morning is not tried again the same day
             due = (
                 hours.next_morning(moment)
                 if call.direction == 'inbound'
@@ -183,15 +183,15 @@ class TelephonyRuleAction(models.Model):
         return due.replace(microsecond=0)
 
     def _tells_a_time(self, call):
-        """The text says the customer of this call when he is called back."""
+        """Return whether the SMS tells the customer of this call the time of the callback."""
         return 'promised_time' in (
             self.sms_template_id.with_context(lang=call._customer_lang()).body or ''
         )
 
     def _users(self, call, due=None):
-        """Whom it is for, without those who left and those of other companies.
+        """Return whom the action is for, without archived users and those of other companies.
 
-        :param due: when it is to be done (naive UTC): who is on leave then is passed over
+        :param due: when it is to be done (naive UTC); users on leave then are passed over
         """
         company = call.company_id
         if self.kind in UNADDRESSED:
@@ -207,7 +207,7 @@ class TelephonyRuleAction(models.Model):
         elif self.who == 'talker' and call.user_id:
             users = call.user_id
         elif self.who == 'owner' and self.kind == 'notify' and (owner := of_us(call._owner())):
-            users = owner  # who is away reads it when he comes back
+            users = owner  # also while they are away: they read it when they are back
         else:
             users = call._responsible(due)
             if self.who == 'leader':

@@ -9,13 +9,13 @@ from odoo.fields import Domain
 _logger = logging.getLogger(__name__)
 
 MOST = 3
-# Of what is due so many are looked at: most of it may be of our own making.
+# So many due activities are read, because rules may have planned most of them.
 MOST_ACTIVITIES = 10
 
 
 class Reason(NamedTuple):
-    """One line of the card. The greater its `weight` the likelier it is what the call is about;
-    `model` and `id` are what a click opens."""
+    """A card reason, one line of the card. The greater its `weight`, the likelier the call is about
+    it; `model` and `id` are what a click opens."""
 
     weight: int
     icon: str
@@ -25,10 +25,10 @@ class Reason(NamedTuple):
 
 
 class TelephonyCallReason(models.AbstractModel):
-    """What is open with this customer, anywhere in Odoo: what a call may be about.
+    """Finds what is open with a customer, anywhere in Odoo, because a call may be about it.
 
     An addon adds a source by extending :meth:`_sources`. A source makes one query, under the rights
-    of the user who looks, and gives at most a few reasons.
+    of the user who reads the card, and returns at most a few reasons.
     """
 
     _name = 'telephony.call.reason'
@@ -36,11 +36,11 @@ class TelephonyCallReason(models.AbstractModel):
 
     @api.model
     def _sources(self):
-        """(model that has to be installed and readable, method that takes the customer and gives
-        reasons)."""
+        """Return pairs of a model, which has to be installed and readable, and a method, which takes
+        the customer and their open deals and returns a list of :class:`Reason`."""
         return [
             ('calendar.event', self._meetings),
-            ('mail.activity', self._promises),
+            ('mail.activity', self._planned_activities),
             ('account.move', self._overdue_invoices),
             ('sale.order', self._quotations),
             ('stock.picking', self._deliveries),
@@ -50,11 +50,11 @@ class TelephonyCallReason(models.AbstractModel):
 
     @api.model
     def _reasons(self, partner, leads):
-        """The likeliest reasons, best first, at most MOST. A source that fails is left out: the
-        phone is ringing.
+        """Return the likeliest reasons, best first, at most MOST. A source that fails is left out,
+        because the phone is ringing.
 
         :param partner: the caller, readable by the user
-        :param leads: his open deals, readable by the user
+        :param leads: their open deals, readable by the user
         """
         found = []
         for model, source in self._sources():
@@ -65,18 +65,23 @@ class TelephonyCallReason(models.AbstractModel):
                     found += source(partner, leads)
             except AccessError:
                 continue
-            except Exception:  # another addon's trouble must not take the card away
-                _logger.exception("no reasons from %s", model)
+            except Exception:  # an error of another app must not take the card away
+                _logger.exception(
+                    "call card: what is open with customer %s could not be read from %s; the card leaves it out. "
+                    "The fault is in that app or in _sources of an extension.",
+                    partner.id,
+                    model,
+                )
         return sorted(found, key=lambda reason: -reason.weight)[:MOST]
 
     # === SOURCES === #
 
     def _of(self, partner, field='partner_id'):
-        """What belongs to the caller, his company or a colleague."""
+        """Return the domain of records of the caller, their company or a colleague."""
         return Domain(f'{field}.commercial_partner_id', '=', partner.commercial_partner_id.id)
 
     def _when(self, date):
-        """'today', 'tomorrow', '3 days ago', 'on 03/14/2026'."""
+        """Return a day in words: 'today', 'tomorrow', '3 days ago', 'on 03/14/2026'."""
         days = (date - fields.Date.context_today(self)).days
         _ = self.env._
         if days < -1:
@@ -89,7 +94,7 @@ class TelephonyCallReason(models.AbstractModel):
         return fields.Datetime.context_timestamp(self, moment).date()
 
     def _meetings(self, partner, leads):
-        """The next one, within two days or just missed."""
+        """Return the next meeting: within two days, or begun less than two hours ago."""
         if not partner:
             return []
         now = fields.Datetime.now()
@@ -120,8 +125,8 @@ class TelephonyCallReason(models.AbstractModel):
         )
         return [Reason(95, 'fa-calendar', text, 'calendar.event', meeting.id)]
 
-    def _promises(self, partner, leads):
-        """What one of us has planned with him and is due."""
+    def _planned_activities(self, partner, leads):
+        """Return the latest due activity that a person has planned with the customer."""
         of_leads = Domain('res_model', '=', 'crm.lead') & Domain('res_id', 'in', leads.ids)
         of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
         due = Domain('date_deadline', '<=', fields.Date.context_today(self))
@@ -131,11 +136,12 @@ class TelephonyCallReason(models.AbstractModel):
             order='date_deadline desc, id desc',
             limit=MOST_ACTIVITIES,
         )
-        return [self._promise(one) for one in (activities - self._made_by_rules(activities))[:1]]
+        planned = activities - self._made_by_rules(activities)
+        return [self._activity_reason(activity) for activity in planned[:1]]
 
     def _made_by_rules(self, activities):
-        """What our own rules have planned is nothing that was agreed with the customer; a callback
-        has its own line."""
+        """Return those of the activities that nobody has agreed with the customer: those of rules,
+        and those of callbacks, which have a line of their own."""
         made = activities.browse()
         for model in ('telephony.effect', 'telephony.callback') if activities else ():
             made |= (
@@ -146,12 +152,10 @@ class TelephonyCallReason(models.AbstractModel):
             )
         return made
 
-    def _promise(self, activity):
+    def _activity_reason(self, activity):
         _, user = self.env._, activity.user_id
-        what, when = (
-            activity.summary or activity.activity_type_id.name,
-            self._when(activity.date_deadline),
-        )
+        what = activity.summary or activity.activity_type_id.name
+        when = self._when(activity.date_deadline)
         if user == self.env.user:
             text = _("Due %(when)s: %(what)s", when=when, what=what)
         else:
@@ -180,8 +184,8 @@ class TelephonyCallReason(models.AbstractModel):
             return []
         days = (fields.Date.context_today(self) - moves[0].invoice_date_due).days
         sums = [
-            currency.format(sum(own.mapped('amount_residual')))
-            for currency, own in moves.grouped('currency_id').items()
+            currency.format(sum(invoices.mapped('amount_residual')))
+            for currency, invoices in moves.grouped('currency_id').items()
         ]
         amount = ' + '.join(sums)
         text = (
@@ -202,10 +206,10 @@ class TelephonyCallReason(models.AbstractModel):
         return [Reason(91 if days <= 30 else 65, 'fa-money', text, 'account.move', moves[0].id)]
 
     def _quotations(self, partner, leads):
-        """The latest that waits for his answer."""
+        """Return the latest quotation that waits for the customer's answer."""
         if not partner:
             return []
-        order = self.env['sale.order'].search_fetch(
+        quotations = self.env['sale.order'].search_fetch(
             self._of(partner)
             & Domain('state', '=', 'sent')
             & Domain('date_order', '>', fields.Datetime.now() - timedelta(days=30)),
@@ -215,26 +219,26 @@ class TelephonyCallReason(models.AbstractModel):
         )
         return [
             Reason(
-                90 if one.date_order > fields.Datetime.now() - timedelta(days=3) else 70,
+                90 if quotation.date_order > fields.Datetime.now() - timedelta(days=3) else 70,
                 'fa-file-text-o',
                 self.env._(
                     "Quotation %(name)s, sent %(when)s: %(amount)s",
-                    name=one.name,
-                    when=self._when(self._day(one.date_order)),
-                    amount=one.currency_id.format(one.amount_total),
+                    name=quotation.name,
+                    when=self._when(self._day(quotation.date_order)),
+                    amount=quotation.currency_id.format(quotation.amount_total),
                 ),
                 'sale.order',
-                one.id,
+                quotation.id,
             )
-            for one in order
+            for quotation in quotations
         ]
 
     def _deliveries(self, partner, leads):
-        """The first that is late, due today or tomorrow."""
+        """Return the first delivery that is late, or due today or tomorrow."""
         if not partner:
             return []
         today = fields.Date.context_today(self)
-        picking = self.env['stock.picking'].search_fetch(
+        pickings = self.env['stock.picking'].search_fetch(
             self._of(partner)
             & Domain('picking_type_code', '=', 'outgoing')
             & Domain('state', 'in', ('waiting', 'confirmed', 'assigned'))
@@ -243,26 +247,18 @@ class TelephonyCallReason(models.AbstractModel):
             order='scheduled_date, id',
             limit=1,
         )
-        return [
-            Reason(
-                92 if self._day(one.scheduled_date) <= today else 75,
-                'fa-truck',
-                self.env._(
-                    "Delivery %(name)s was due %(when)s",
-                    name=one.name,
-                    when=self._when(self._day(one.scheduled_date)),
-                )
-                if self._day(one.scheduled_date) < today
-                else self.env._(
-                    "Delivery %(name)s is due %(when)s",
-                    name=one.name,
-                    when=self._when(self._day(one.scheduled_date)),
-                ),
-                'stock.picking',
-                one.id,
+        reasons = []
+        for picking in pickings:
+            day = self._day(picking.scheduled_date)
+            when = self._when(day)
+            text = (
+                self.env._("Delivery %(name)s was due %(when)s", name=picking.name, when=when)
+                if day < today
+                else self.env._("Delivery %(name)s is due %(when)s", name=picking.name, when=when)
             )
-            for one in picking
-        ]
+            weight = 92 if day <= today else 75
+            reasons.append(Reason(weight, 'fa-truck', text, 'stock.picking', picking.id))
+        return reasons
 
     def _tasks(self, partner, leads):
         if not partner:
@@ -273,7 +269,7 @@ class TelephonyCallReason(models.AbstractModel):
             order='date_last_stage_update desc, id desc',
             limit=1,
         )
-        return [self._open_ticket(one) for one in tasks]
+        return [self._ticket_reason(task) for task in tasks]
 
     def _tickets(self, partner, leads):
         if not partner:
@@ -284,12 +280,12 @@ class TelephonyCallReason(models.AbstractModel):
             order='id desc',
             limit=1,
         )
-        return [self._open_ticket(one) for one in tickets]
+        return [self._ticket_reason(ticket) for ticket in tickets]
 
-    def _open_ticket(self, one):
+    def _ticket_reason(self, record):
         text = (
-            self.env._("Open: %(name)s (%(stage)s)", name=one.name, stage=one.stage_id.name)
-            if one.stage_id
-            else self.env._("Open: %(name)s", name=one.name)
+            self.env._("Open: %(name)s (%(stage)s)", name=record.name, stage=record.stage_id.name)
+            if record.stage_id
+            else self.env._("Open: %(name)s", name=record.name)
         )
-        return Reason(78, 'fa-life-ring', text, one._name, one.id)
+        return Reason(78, 'fa-life-ring', text, record._name, record.id)

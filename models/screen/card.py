@@ -14,21 +14,20 @@ from ..calls.call import LOST_OUTCOMES
 from ..core.other_side import name_in
 from ..core.words_field import told
 
-# What a call is for one of us, the most telling first: who talks on one of his phones is not told
-# that another rings.
+# What a call is for a user, the most telling first: a user who talks on one phone is not told that
+# another of theirs rings.
 PHASES = ('talking', 'ringing', 'ended', 'lost', 'gone')
-# A call that we first hear of after its end is shown when it ended so recently (seconds): its
-# result can be noted.
+# A call that Odoo first hears of after its end is shown if it ended this recently (seconds), so that
+# its result can be saved.
 LATE_SECONDS = 120
-# So long (seconds) after its end a page that is opened asks for the result that nobody has noted:
-# as long as the card stays.
+# A page that is opened asks for a missing result this long after the end (seconds): as long as the
+# card stays.
 UNNOTED_SECONDS = 180
 MOST_LEADS, MOST_PEOPLE, MOST_CONTACTS, MOST_OWNERS = 3, 5, 3, 3
-# Letters of a note that a card has room for.
+# So many letters of a note the card shows.
 SHORT_NOTE = 200
-# After-call work is at most this (seconds): who saves after lunch has not worked on it all the
-# time. So long is an ended call the business of those who see it only because it was on their
-# screen.
+# After-call work takes at most this (seconds), because a user who saves after lunch has not worked all
+# the time. This long an ended call stays open to those who see it only because they had its card.
 LONGEST_ACW = 1800
 MESSAGE_ICONS = {
     'email': 'fa-envelope-o',
@@ -36,19 +35,24 @@ MESSAGE_ICONS = {
     'sms': 'fa-mobile',
     'whatsapp_message': 'fa-whatsapp',
 }
-# What decides whether a user is told.
+# Fields that decide whether a user gets the card.
 TELLING_FIELDS = ('active', 'partner_id', 'telephony_pop', 'telephony_dnd')
 CALL_MESSAGE, LIVE_MESSAGE = 'crm_telephony.call', 'crm_telephony.live'
 
 
-class View(NamedTuple):
-    """A call as one user has it: `phase` (of PHASES), when that began (naive UTC, or False), on
-    which phone, and whether that is another's, which he shares: he may have talked, but the call
-    counts as the other's.
+class Card(NamedTuple):
+    """What a call is for one user: the `phase` (one of PHASES), `since` when (naive UTC, or False),
+    and on which phone. `is_shared`: the phone is a colleague's that the user shares; they may have
+    talked, but the call counts as the colleague's.
 
-    ringing: at his phone, or he dials; talking, or dialling where the PBX does not tell which;
-    ended: he has talked, or dialled in vain; lost: it rang at his phone and nobody took it; gone:
-    somebody else has it. He is told `closed` when it turns out to be no customer's.
+    The phase is
+
+    - ringing: the user's phone rings, or they dial;
+    - talking: they talk, or dial and the PBX does not tell which;
+    - ended: they have talked, or dialled in vain;
+    - lost: their phone rang and nobody took the call;
+    - gone: somebody else has the call;
+    - closed: the call turned out to be no customer's. Only browsers are told this.
     """
 
     phase: str
@@ -58,52 +62,53 @@ class View(NamedTuple):
 
 
 class TelephonyCall(models.Model):
-    """The call on the screen: who is told of it, and what the card shows."""
+    """The card of a call: who gets it, and what it shows."""
 
     _inherit = 'telephony.call'
 
     # === WHO SEES IT === #
 
-    def _views(self):
-        """Users whom this call concerns → :class:`View`; nobody where no customer is on the line.
+    def _cards(self):
+        """Return the users whom this call concerns: dict user → :class:`Card`; {} if no customer is
+        on the line.
 
-        Where the PBX tells only a queue or our number, and no phone, the group is the number's
-        team, else the team called like the queue, as far as its members have phones of this PBX;
-        else the number's responsible.
+        If the PBX tells only a queue or a company number, and no phone, the call concerns the
+        number's team, else the team with the queue's name: those members who have a phone of this
+        PBX. Without a team it concerns the number's responsible user.
         """
         self.ensure_one()
-        views = {}
+        cards = {}
         if not self._is_of_customer():
-            return views
+            return cards
         sharers = self.account_id._directory().sharers if self.account_id else {}
         phones = {phone: self.env['res.users'].browse(ids) for phone, ids in sharers.items()}
         for leg in self.leg_ids:
-            view = self._view_of_leg(leg)
+            card = self._card_of_leg(leg)
             for user in phones.get(leg.extension, leg.user_id):
-                is_shared = view.phase in ('talking', 'ended') and leg.user_id not in (
+                is_shared = card.phase in ('talking', 'ended') and leg.user_id not in (
                     user,
                     user.browse(),
                 )
-                self._add_view(views, user, view._replace(is_shared=is_shared))
-        if self.direction == 'outbound' and self.user_id and self.user_id not in views:
+                self._add_card(cards, user, card._replace(is_shared=is_shared))
+        if self.direction == 'outbound' and self.user_id and self.user_id not in cards:
             phase = (
                 'talking'
                 if self._may_be_answered()
                 else {'ringing': 'ringing', 'in_progress': 'talking', 'ended': 'ended'}[self.state]
             )
-            self._add_view(
-                views, self.user_id, View(phase, self.answered_at or self.start_at, self.extension)
+            self._add_card(
+                cards, self.user_id, Card(phase, self.answered_at or self.start_at, self.extension)
             )
         if self.direction == 'inbound' and not self.leg_ids:
             phase = 'ringing' if self.state == 'ringing' else 'lost' if self._is_lost() else 'gone'
             for user in self._group_users(phones):
-                self._add_view(views, user, View(phase, self.start_at, ''))
-        return views
+                self._add_card(cards, user, Card(phase, self.start_at, ''))
+        return cards
 
     def _is_of_customer(self):
         return self.direction != 'internal' and not self.is_excluded
 
-    def _view_of_leg(self, leg):
+    def _card_of_leg(self, leg):
         taken = leg.answered_at or leg.outcome == 'answered'
         if self.state == 'ended':
             phase = 'ended' if taken else 'lost' if self._is_lost() else 'gone'
@@ -111,18 +116,18 @@ class TelephonyCall(models.Model):
             phase = 'ended' if leg.ended_at else 'talking'
         else:
             phase = 'gone' if leg.outcome or leg.ended_at else 'ringing'
-        return View(phase, leg.answered_at or leg.start_at or self.start_at, leg.extension)
+        return Card(phase, leg.answered_at or leg.start_at or self.start_at, leg.extension)
 
     def _is_lost(self):
         return self.state == 'ended' and self.outcome != 'answered'
 
     @api.model
-    def _add_view(self, views, user, view):
-        def order(one):  # his own phone first
-            return one.is_shared, PHASES.index(one.phase)
+    def _add_card(self, cards, user, card):
+        def order(card):  # the user's own phone first
+            return card.is_shared, PHASES.index(card.phase)
 
-        if user not in views or order(view) < order(views[user]):
-            views[user] = view
+        if user not in cards or order(card) < order(cards[user]):
+            cards[user] = card
 
     def _group_users(self, phones):
         number = self.number_id
@@ -142,31 +147,34 @@ class TelephonyCall(models.Model):
 
     # === TELLING THEM === #
 
-    def _announce(self, shown):
-        """Tell each user what these calls are for him now, and supervisors and callback boards that
+    def _announce(self, cards_before):
+        """Tell each user what these calls are for them now, and supervisors and callback boards that
         something has changed. Goes out when the transaction commits.
 
-        :param dict shown: calls that were going on before, and may stand on a screen → their views
-            then
+        :param dict cards_before: call that ran before and may be on a screen → its cards then
         """
         now = fields.Datetime.now()
-        views = {call: call._views() for call in self if call in shown or call._is_current(now)}
-        for call, before in shown.items():
-            # whom it concerns no more: the queue has chosen another phone, or it is no customer's
-            gone = View('gone' if call._is_of_customer() else 'closed', False, '')
-            if call in views:
-                views[call].update(dict.fromkeys(before.keys() - views[call].keys(), gone))
-        # all at once, and not the many fields that a user has
-        self.env['res.users'].union(*(user for users in views.values() for user in users)).fetch(
-            TELLING_FIELDS
-        )
-        for call, users in views.items():
-            for user, view in users.items():
-                if (view.phase != 'gone' or call in shown) and call._is_told(user):
-                    self._send(user, call._message(view, now))
+        cards_now = {
+            call: call._cards() for call in self if call in cards_before or call._is_current(now)
+        }
+        for call, before in cards_before.items():
+            # users whom it concerns no more: the queue has chosen another phone, or no customer calls
+            gone = Card('gone' if call._is_of_customer() else 'closed', False, '')
+            if call in cards_now:
+                cards_now[call].update(dict.fromkeys(before.keys() - cards_now[call].keys(), gone))
+        # all users at once, and only the fields that are needed
+        self.env['res.users'].union(
+            *(user for cards in cards_now.values() for user in cards)
+        ).fetch(TELLING_FIELDS)
+        for call, cards in cards_now.items():
+            for user, card in cards.items():
+                if (card.phase != 'gone' or call in cards_before) and call._is_told(user):
+                    self._send(user, call._message(card, now))
         self._tick()
 
     def _tick(self):
+        """Ask the live boards, and the callback boards that show one of these customers, to
+        reload."""
         bus = self.env['bus.bus']
         # by its cached id: ref() would ask the database whether the group exists
         group = self.env['res.groups'].browse(
@@ -189,27 +197,27 @@ class TelephonyCall(models.Model):
     def _before_changed(self):
         return {
             **super()._before_changed(),
-            'views': {call: call._views() for call in self if call.state != 'ended'},
+            'cards': {call: call._cards() for call in self if call.state != 'ended'},
         }
 
     def _after_filed(self, changed, memory):
         super()._after_filed(changed, memory)
-        changed._announce(memory['views'])
+        changed._announce(memory['cards'])
 
     def _before_customer_changed(self):
         return {**super()._before_customer_changed(), **self._before_changed()}
 
     def _after_customer_changed(self, moved, memory):
-        """A number that is ignored while it rings leaves the screens."""
+        """Close the cards of calls whose number is ignored while it rings."""
         super()._after_customer_changed(moved, memory)
-        self.filtered(lambda call: memory['views'].get(call) and call.is_excluded)._announce(
-            memory['views']
+        self.filtered(lambda call: memory['cards'].get(call) and call.is_excluded)._announce(
+            memory['cards']
         )
 
     def _before_taken_back(self):
-        """What turned out to be no call leaves the screens."""
+        """Close the cards of what turned out to be no call."""
         for call in self.filtered(lambda call: call.state != 'ended'):
-            for user in call._views():
+            for user in call._cards():
                 self._send(user, {'id': call.id, 'phase': 'closed'})
         self._tick()
         return super()._before_taken_back()
@@ -227,7 +235,8 @@ class TelephonyCall(models.Model):
         return not self.start_at or self.start_at > self._live_since()
 
     def _is_told(self, user):
-        """An employee who may use telephony, works for this company and wants to be told."""
+        """Return whether the user gets cards of this company's calls: they use telephony, work for
+        the company, and have neither switched cards off nor asked not to be disturbed."""
         return (
             user.active
             and user.telephony_pop
@@ -236,13 +245,16 @@ class TelephonyCall(models.Model):
             and user.has_group('crm_telephony.group_user')
         )
 
-    def _message(self, view, now):
-        """What goes over the bus: no name of a customer, for reading that is the card's business
-        and under the user's own rights. `seconds` is the age of the phase, so that no clock of a
-        browser matters; `told_at` (the server's seconds) orders what is said of one call: the bus
-        says again what a browser has missed, maybe after it has asked."""
-        message = {'id': self.id, 'phase': view.phase, 'told_at': time.time()}
-        if view.phase in ('gone', 'closed'):
+    def _message(self, card, now):
+        """Return what goes over the bus. It has no name of a customer, because the browser reads
+        that with the card, under the user's own rights.
+
+        `seconds` is the age of the phase, so that no clock of a browser matters. `told_at` (the
+        server's seconds) orders the messages of one call, because the bus repeats what a browser
+        has missed, maybe after the browser has asked.
+        """
+        message = {'id': self.id, 'phase': card.phase, 'told_at': time.time()}
+        if card.phase in ('gone', 'closed'):
             return {**message, 'by': self.user_id.name or ''}
         number = (
             self.customer_number
@@ -251,17 +263,17 @@ class TelephonyCall(models.Model):
         )
         return {
             **message,
-            # an outgoing call that is passed on comes in to him whose phone rings then
+            # an outgoing call that is passed on comes in to the user whose phone rings then
             'direction': 'inbound'
-            if view.extension not in (self.extension, '')
+            if card.extension not in (self.extension, '')
             else self.direction,
             'number': number,
             'display': pretty(number),
-            'extension': view.extension or '',
-            'is_shared': view.is_shared,
+            'extension': card.extension or '',
+            'is_shared': card.is_shared,
             'may_be_answered': self._may_be_answered(),
             'outcome': self.outcome or '',
-            'seconds': max(int((now - view.since).total_seconds()), 0) if view.since else 0,
+            'seconds': max(int((now - card.since).total_seconds()), 0) if card.since else 0,
             'talk_seconds': self.talk_seconds or 0,
         }
 
@@ -269,12 +281,12 @@ class TelephonyCall(models.Model):
 
     @api.model
     def ringing_now(self, begun=()):
-        """What is on the user's screen, for a page that was opened or connected again: the calls
-        that ring at or are talked on his phones, and those just ended whose result he has not
-        noted.
+        """Return the messages of the calls that belong on the user's screen, for a page that was
+        opened or connected again: calls that ring at their phones, calls in which they talk, and
+        calls just ended whose result they have not saved.
 
-        :param begun: ids of calls whose result he has begun to write in this browser: theirs is
-            asked for longer
+        :param begun: ids of calls whose result they have begun to write in this browser; these are
+            returned for longer
         """
         user, now = self.env.user, fields.Datetime.now()
         if not user.has_group('crm_telephony.group_user'):
@@ -288,7 +300,7 @@ class TelephonyCall(models.Model):
         calls = self.sudo().search(
             Domain('company_id', 'in', user._get_company_ids())
             & Domain('direction', '!=', 'internal')
-            # a part of what concerns him, in one query: mostly there is none
+            # what may concern the user, in one query: mostly there is nothing
             & (
                 self._live_domain()
                 & (
@@ -303,30 +315,30 @@ class TelephonyCall(models.Model):
         begun = self.sudo().browse(begun).exists().filtered(lambda call: call._is_handled_by(user))
         answer = []
         for call in calls | begun:
-            view = call._views().get(user)
+            card = call._cards().get(user)
             if (
-                view
+                card
                 and call._is_told(user)
-                and (view.phase in ('ringing', 'talking') or call._waits_for_result(view))
+                and (card.phase in ('ringing', 'talking') or call._waits_for_result(card))
             ):
-                answer.append(call._message(view, now))
+                answer.append(call._message(card, now))
         return answer
 
-    def _waits_for_result(self, view):
-        """He has had the call, and nobody has said what came of it."""
+    def _waits_for_result(self, card):
+        """Return whether the user of this card had the call, and no result is saved."""
         return (
-            view.phase == 'ended'
-            and not view.is_shared
+            card.phase == 'ended'
+            and not card.is_shared
             and self.state == 'ended'
             and not (self.disposition_id or self.acw_seconds)
         )
 
     def _mine(self):
-        """This call as its user handles it. Whose phone rings may see it, whatever the rules say of
-        calls in general; and in its company, if that is one of his, whichever he has chosen in his
-        browser just now.
+        """Return the call for its user, or raise. A user whose phone rings may see the call, even if
+        the record rules hide it, and in any company of theirs, even if they have not chosen it in
+        their browser.
 
-        :raise AccessError: the call is none of the user's business
+        :raise AccessError: the user may not read the call and does not have its card
         """
         self.ensure_one()
         company, chosen, call = self.sudo().company_id, self.env.companies, self
@@ -337,9 +349,10 @@ class TelephonyCall(models.Model):
         return call
 
     def _is_handled_by(self, user):
-        """Whether he has it on his screen: it concerns him now, or did until just now."""
-        view = self._views().get(user)
-        if not view or view.phase == 'gone':
+        """Return whether the user has the card of this call: it concerns them, or did until just
+        now."""
+        card = self._cards().get(user)
+        if not card or card.phase == 'gone':
             return False
         return self.state != 'ended' or (
             bool(self._moment())
@@ -349,9 +362,9 @@ class TelephonyCall(models.Model):
     # === THE CARD === #
 
     def get_card(self):
-        """What the card of this call shows, all of it read under the user's own rights.
+        """Return what the card of this call shows, all of it read under the user's own rights.
 
-        :return: False when the call is gone, else a dict of plain values; times as Odoo writes
+        :return: False if the call was deleted, else a dict of plain values; times as Odoo writes
             them, in UTC
         """
         if not self.exists():
@@ -364,8 +377,7 @@ class TelephonyCall(models.Model):
             {candidate.lead.id: candidate for candidate in match.candidates} if match else {}
         )
         leads = lead | self._readable(lead.browse(candidates))[:MOST_LEADS]
-        # somebody has the number, but it is not for this user to know who: he must not enter him
-        # once more
+        # somebody has the number, but the user may not know who, and must not enter them again
         is_hidden = bool(
             call.partner_id and not partner or call.lead_id and not lead or candidates and not leads
         )
@@ -383,14 +395,16 @@ class TelephonyCall(models.Model):
             'owners': self._owners_of_customer(
                 call.lead_id | call.lead_id.browse(candidates), leads, controls
             ),
-            'leads': [self._lead_values(one, candidates.get(one.id), lead) for one in leads],
+            'leads': [
+                self._lead_values(deal, candidates.get(deal.id), deal == lead) for deal in leads
+            ],
             'match_state': call.match_state,
             'match_reason': '' if is_hidden else str(call.match_reason or ''),
             'match_points': ''
             if is_hidden or not self._tells_points()
             else call.match_points or '',
             'contacts': self._last_contacts(partner, leads),
-            'debt': self._debt(),
+            'debt': self._callback_values(),
             'reasons': [
                 reason._asdict()
                 for reason in self.env['telephony.call.reason']._reasons(partner, leads)
@@ -402,7 +416,7 @@ class TelephonyCall(models.Model):
         }
 
     def _readable(self, records):
-        """Those of the records that the user may read."""
+        """Return those of the records that the user may read."""
         return records.with_env(self.env).exists()._filtered_access('read')
 
     def _partner_values(self, partner):
@@ -421,48 +435,37 @@ class TelephonyCall(models.Model):
         }
 
     def _people(self, match):
-        """Whom to choose from where the number is not one person's."""
+        """Return the contacts to choose from if several share the number."""
         people = (
             self._readable(self.env['res.partner'].union(match.partners))
             if match and match.partners
             else ()
         )
-        return [self._partner_values(one) for one in people if not one.is_company][:MOST_PEOPLE]
+        return [self._partner_values(person) for person in people if not person.is_company][
+            :MOST_PEOPLE
+        ]
 
     def _owners_of_customer(self, deals, shown, controls):
-        """Colleagues whose customer calls, and whether the call can be passed on to them. Who owns
-        a customer is no secret to a colleague who answers; what it is about may be one. Nobody
-        where it is the user's own customer, but for deals that the user does not see.
+        """Return the colleagues whose customer calls, and whether the call can be passed on to them.
+        Their names are no secret to a user who answers, but what their deals are about may be one.
+        Of the user's own customer only the deals count that the user does not see.
 
         :param deals: the deals that the call may be about, whoever may read them
         :param shown: those of them that the card shows
         :return: list of ``{'id', 'name', 'deals': how many open ones, 'state': of the owner's
-            phone, '' where there is none, 'phone': where to pass the call on to, or False}``
+            phone, or '', 'phone': id of the one to which the call can be passed on, or False}``
         """
-        me, call = self.env.user, self.sudo()
-        open_ones = deals.sudo().filtered(lambda deal: deal.won_status == 'pending' and deal.active)
-        counts = Counter(deal.user_id for deal in open_ones if deal.user_id)
-        if me in counts:
-            counts = Counter(deal.user_id for deal in open_ones - shown.sudo() if deal.user_id)
-        elif not counts:
-            counts = Counter(
-                dict.fromkeys(
-                    call.partner_id.user_id or call.partner_id.commercial_partner_id.user_id, 0
-                )
-            )
-        owners = [
-            (user, count) for user, count in counts.most_common() if user.active and user != me
-        ][:MOST_OWNERS]
-        phones = call.account_id.extension_ids.filtered(
-            lambda one: any(user in one.user_id | one.also_user_ids for user, _count in owners)
+        owners = self._counted_owners(deals.sudo(), shown.sudo())
+        phones = self.sudo().account_id.extension_ids.filtered(
+            lambda phone: any(user in phone.user_id | phone.also_user_ids for user in owners)
         )
-        found = self._colleagues(phones) if phones else []
+        colleagues = self._colleagues(phones) if phones else []
         values = []
-        for user, count in owners:
+        for user, count in owners.items():
             own = phones.filtered_domain([('user_id', '=', user.id)]) or phones.filtered_domain(
                 [('also_user_ids', '=', user.id)]
             )
-            best = next((one for one in found if one['id'] in own.ids), {})
+            best = next((colleague for colleague in colleagues if colleague['id'] in own.ids), {})
             values.append(
                 {
                     'id': user.id,
@@ -474,7 +477,26 @@ class TelephonyCall(models.Model):
             )
         return values
 
-    def _lead_values(self, lead, candidate, linked):
+    def _counted_owners(self, deals, shown):
+        """Return at most MOST_OWNERS colleagues, those with most open deals first: dict user →
+        number of deals, 0 for a salesperson of the contact alone."""
+        partner, user = self.sudo().partner_id, self.env.user
+        deals = deals.filtered(lambda deal: deal.won_status == 'pending' and deal.active)
+        counts = Counter(deal.user_id for deal in deals if deal.user_id)
+        if user in counts:
+            counts = Counter(deal.user_id for deal in deals - shown if deal.user_id)
+        elif not counts:
+            counts = Counter(
+                dict.fromkeys(partner.user_id or partner.commercial_partner_id.user_id, 0)
+            )
+        owners = [
+            (owner, count)
+            for owner, count in counts.most_common()
+            if owner.active and owner != user
+        ]
+        return dict(owners[:MOST_OWNERS])
+
+    def _lead_values(self, lead, candidate, is_linked):
         return {
             'id': lead.id,
             'name': lead.name,
@@ -497,11 +519,11 @@ class TelephonyCall(models.Model):
             )
             if candidate and self._tells_points()
             else '',
-            'is_linked': lead == linked,
+            'is_linked': is_linked,
         }
 
-    def _debt(self):
-        """Our open promise to call this number back."""
+    def _callback_values(self):
+        """Return the open callback to this number, or False."""
         call = self.sudo()
         callback = call.customer_number and self.env['telephony.callback'].search(
             [
@@ -522,7 +544,7 @@ class TelephonyCall(models.Model):
     # === THE LAST CONTACTS === #
 
     def _last_contacts(self, partner, leads):
-        """The latest on any channel, newest first."""
+        """Return the latest contacts with the customer on any channel, newest first."""
         found = (
             self._last_calls(partner)
             + self._last_messages(partner, leads)
@@ -592,7 +614,7 @@ class TelephonyCall(models.Model):
                 'note': (
                     message.subject or html2plaintext(message.body or '').strip().partition('\n')[0]
                 )[:SHORT_NOTE],
-                # whose contact may be another company's
+                # sudo: the author's contact may be another company's
                 'text': message.sudo().author_id.name or message.email_from or '',
             }
             for message in messages
@@ -627,7 +649,8 @@ class TelephonyCall(models.Model):
     # === WHO WAS IT === #
 
     def link_caller(self, partner_id=False, lead_id=False):
-        """The user says who calls, or about which deal, as on the call's form. The fresh card."""
+        """Set the contact or deal that the user has chosen, as on the call's form, and return the
+        new card."""
         self = self._mine()
         self.env['res.partner'].browse(partner_id or []).check_access('read')
         self.env['crm.lead'].browse(lead_id or []).check_access('read')
@@ -636,16 +659,17 @@ class TelephonyCall(models.Model):
             for name, value in (('partner_id', partner_id), ('lead_id', lead_id))
             if value
         }
-        # sudo: the rules show one of a rung group only calls that are settled
+        # sudo: the record rules hide the call from members of the group that rang, until it is settled
         self.sudo()._attach_by_hand(values)
         return self.get_card()
 
     def create_caller(self, values):
-        """Enter an unknown caller, as a contact or as a deal with what is known of the call: once,
-        for another tab or a colleague may have done it since the card was loaded. The fresh card.
+        """Enter an unknown caller as a contact, or as a deal with what is known of the call, and
+        return the new card. Nothing is entered if another tab or a colleague has done it since the
+        card was loaded.
 
         :param dict values: `kind` ('contact' or 'lead'), `name`, `company`
-        :raise UserError: there is nothing to enter, not even a number
+        :raise UserError: the number is hidden, and there is no name
         """
         self = self._mine()
         call = self.sudo()
@@ -656,18 +680,12 @@ class TelephonyCall(models.Model):
         if values.get('kind') == 'lead':
             self.env['crm.lead'].check_access('create')
             lead = call._new_lead(self.env.user)
-            who = name or company or call.partner_id.name
-            lead.write(
-                {
-                    field: value
-                    for field, value in (
-                        ('contact_name', name),
-                        ('partner_name', company),
-                        ('name', who),
-                    )
-                    if value
-                }
-            )
+            facts = {
+                'contact_name': name,
+                'partner_name': company,
+                'name': name or company or call.partner_id.name,
+            }
+            lead.write({field: value for field, value in facts.items() if value})
             return self.link_caller(lead_id=lead.id)
         number = call.customer_number or (
             call.caller_number if call.direction == 'inbound' else call.called_number
@@ -688,11 +706,11 @@ class TelephonyCall(models.Model):
     # === THE RESULT === #
 
     def get_result_form(self):
-        """What the result window offers."""
+        """Return what the result window offers."""
         self = self._mine()
         call = self.sudo()
         lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
-        # who has passed it on has talked, though it goes on
+        # a user who has passed the call on has talked, though it goes on
         has_talked = call.outcome == 'answered' or bool(call.answered_at)
         offered = 'talk' if has_talked else 'no_talk'
         may_move = lead and lead.has_access('write')
@@ -718,8 +736,8 @@ class TelephonyCall(models.Model):
         }
 
     def _calls_to_do(self, lead, partner):
-        """Activities of type Call on the deal and the contact that this call may have done;
-        `is_due`: by now, or it was dialled from there."""
+        """Return the activities of type Call on the deal and the contact, because this call may
+        have done them; `is_due`: by now, or the call was started from it."""
         of_lead = Domain('res_model', '=', 'crm.lead') & Domain('res_id', 'in', lead.ids)
         of_partner = Domain('res_model', '=', 'res.partner') & Domain('res_id', 'in', partner.ids)
         activities = self.env['mail.activity'].search(
@@ -748,27 +766,19 @@ class TelephonyCall(models.Model):
         ]
 
     def save_result(self, values):
-        """Save what came of the call, in one step. Everything is optional, and what is not there
-        stays as it is.
+        """Save what came of the call, in one step. Everything is optional, and what is missing stays
+        as it is.
 
-        :param dict values: `disposition_id`, `note`, `note_before` (what stood there when it was
-            begun: what a colleague has added since stays), `stage_id` of the deal, `done_ids`
+        :param dict values: `disposition_id`, `note`, `note_before` (the note when the user began to
+            write: what a colleague has added since stays), `stage_id` of the deal, `done_ids`
             (activities that are done with this call), `activity` (`type_id`, `date`, `summary`),
             `is_final` (False: a note during the talk)
+        :raise AccessError: the call is not the user's, or the note is another author's
         """
         self = self._mine()
         self._check_business()
         call = self.sudo()
-        facts = {'disposition_id': values['disposition_id']} if 'disposition_id' in values else {}
-        if 'note' in values:
-            note = self._merged_note(values['note'] or '', values.get('note_before'))
-            if note != (call.note or ''):
-                self._check_author()
-                facts['note'] = note
-        if values.get('is_final', True) and call.ended_at and not call.acw_seconds:
-            past = int((fields.Datetime.now() - call.ended_at).total_seconds())
-            facts['acw_seconds'] = min(max(past, 1), LONGEST_ACW)
-        call.write(facts)
+        call.write(self._result_facts(values))
         if call.message_id:
             call._correct_in_chatter()
         lead, partner = self._readable(call.lead_id), self._readable(call.partner_id)
@@ -793,9 +803,23 @@ class TelephonyCall(models.Model):
             self._send(self.env.user, {'id': self.id, 'phase': 'closed'})
         return True
 
+    def _result_facts(self, values):
+        """Return the field values of the call that :meth:`save_result` writes."""
+        call = self.sudo()
+        facts = {'disposition_id': values['disposition_id']} if 'disposition_id' in values else {}
+        if 'note' in values:
+            note = self._merged_note(values['note'] or '', values.get('note_before'))
+            if note != (call.note or ''):
+                self._check_author()
+                facts['note'] = note
+        if values.get('is_final', True) and call.ended_at and not call.acw_seconds:
+            past = int((fields.Datetime.now() - call.ended_at).total_seconds())
+            facts['acw_seconds'] = min(max(past, 1), LONGEST_ACW)
+        return facts
+
     def _merged_note(self, note, before):
-        """The note that its user wrote when `before` stood there (None: whatever stood there), with
-        what was added since."""
+        """Return the note that the user wrote over `before` (None: over any note), with what others
+        have added since."""
         have = self.sudo().note or ''
         if before is None or have == before or note.startswith(have):
             return note

@@ -7,22 +7,22 @@ from odoo.fields import Domain
 from ...providers.numbers import pretty, to_e164
 from ...tools.records import label_of
 
-# The telephone menu: from so many characters on it looks people up, an index of trigrams needs
-# them; and how many it shows.
+# The systray menu looks people up from so many characters on, because an index of trigrams needs
+# them, and shows so many of each kind.
 SEARCH_CHARACTERS, FOUND_CONTACTS, FOUND_DEALS, RECENT_CALLS = 3, 5, 4, 10
-# So old may a call be that rang at the user's phone in vain, to stand among the recent ones.
+# A call that rang at the user's phone in vain is a recent one for so long.
 RECENT_LOST = timedelta(days=7)
 
 
 class TelephonyDial(models.Model):
-    """What browsers ask of click-to-call, and what they do about the answer."""
+    """The methods of click-to-call that browsers call; they return client actions."""
 
     _inherit = 'telephony.dial'
 
     @api.model
     def place_call(self, number, res_model=None, res_id=None, confirmed=()):
-        """What a click on a phone number asks for. Calling for an open callback takes it, see
-        `telephony.callback._call`.
+        """Call the number on which the user has clicked. A call for an open callback takes the
+        callback, see `telephony.callback._call`.
 
         :param number: in any spelling; one without a country code is of the record's country, else
             of the PBX's
@@ -31,13 +31,13 @@ class TelephonyDial(models.Model):
         :param confirmed: codes of the warnings that the user has read
         :return: a client action: it tells what happens, asks to confirm the warnings, or opens the
             device's own dialler
-        :raise UserError: it cannot be done, with the reason
+        :raise UserError: the call cannot be placed, with the reason
         :raise AccessError: the user has no rights on telephony or on the record
         """
         record = self.env[res_model].browse(res_id or []) if res_model in self.env else None
         if record and record._name == 'telephony.callback' and record.state == 'open':
             result = record._call(confirmed)
-        # of a card, perhaps of whom the rules do not show it
+        # from a card: the record rules may hide the call from the user whose phone rings
         elif record and record._name == 'telephony.call':
             call = record._mine()
             result = self.with_env(call.env)._place(number, call.sudo(), confirmed)
@@ -47,7 +47,7 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _as_action(self, result, record=None, confirmed=()):
-        """What the user's screen does about a :class:`DialResult`."""
+        """Return the client action that tells the user a :class:`DialResult`."""
         if result.outcome == 'unconfirmed':
             return {
                 'type': 'ir.actions.client',
@@ -82,16 +82,16 @@ class TelephonyDial(models.Model):
             },
         }
 
-    # === WHOM TO CALL: THE TELEPHONE MENU === #
+    # === WHOM TO CALL: THE SYSTRAY MENU === #
 
     @api.model
     def search_people(self, wanted):
-        """Whom a person may mean who types a number or a part of a name: contacts and open deals
+        """Find whom a user may mean who types a number or a part of a name: contacts and open deals
         with a phone number, as far as they may read them.
 
         :return: ``[{'model', 'id', 'name', 'detail', 'number', 'display'}, …]``, contacts first;
-            `number` is E.164 where it can be parsed. [] for less than three characters: these
-            cannot be looked up in an index
+            `number` is E.164 if it can be parsed. [] for less than three characters, because no
+            index finds these
         """
         self.env['telephony.account'].check_access('read')
         wanted = (wanted or '').strip()
@@ -115,7 +115,11 @@ class TelephonyDial(models.Model):
         for partner in partners.search(domain, limit=FOUND_CONTACTS):
             numbers = partner._telephony_numbers() or [partner.phone]
             number = next(
-                (one for one in numbers if one and digits and digits in re.sub(r'\D', '', one)),
+                (
+                    number
+                    for number in numbers
+                    if number and digits and digits in re.sub(r'\D', '', number)
+                ),
                 next(filter(None, numbers)),
             )
             company = partner.commercial_partner_id
@@ -154,8 +158,8 @@ class TelephonyDial(models.Model):
 
     @api.model
     def _number_domain(self, model, wanted):
-        """By any part of the number as it is written, or by the whole of it in whatever
-        spelling."""
+        """Return the domain of records with a number: by any part of it as it is written, or by the
+        whole of it in any spelling."""
         domain = Domain('phone_mobile_search', 'ilike', wanted)
         whole = to_e164(wanted, self.env.company.country_id.code or '')
         return domain | Domain('phone_mobile_search', 'ilike', whole) if whole else domain
@@ -173,8 +177,8 @@ class TelephonyDial(models.Model):
 
     @api.model
     def recent_calls(self):
-        """The user's last calls with the outside: those that they took or placed, and those that
-        rang at their phone in vain in the last week.
+        """Return the user's last calls with customers: those that they took or placed, and those
+        that rang at their phone in vain in the last week.
 
         :return: ``[{'id' (of telephony.call), 'name', 'number', 'display', 'direction', 'is_lost',
             'outcome' (in words), 'start_at' (UTC)}, …]``, the latest first; names as far as the
@@ -199,38 +203,36 @@ class TelephonyDial(models.Model):
             order=order,
             limit=RECENT_CALLS,
         )
-        found = []
-        for call in (own | lost).sorted(lambda call: (call.start_at, call.id), reverse=True)[
-            :RECENT_CALLS
-        ]:
-            number = (
-                call.customer_number
-                or (call.caller_number if call.direction == 'inbound' else call.called_number)
-                or ''
-            )
-            found.append(
-                {
-                    'id': call.id,
-                    'number': number,
-                    'display': pretty(number),
-                    'name': call.customer_name or '',
-                    'direction': call.direction,
-                    'is_lost': call._is_lost() and call.direction == 'inbound',
-                    'outcome': label_of(call, 'outcome') or label_of(call, 'state'),
-                    'start_at': fields.Datetime.to_string(call.start_at),
-                }
-            )
-        return found
+        latest = (own | lost).sorted(lambda call: (call.start_at, call.id), reverse=True)
+        return [self._recent_call(call) for call in latest[:RECENT_CALLS]]
+
+    @api.model
+    def _recent_call(self, call):
+        number = (
+            call.customer_number
+            or (call.caller_number if call.direction == 'inbound' else call.called_number)
+            or ''
+        )
+        return {
+            'id': call.id,
+            'number': number,
+            'display': pretty(number),
+            'name': call.customer_name or '',
+            'direction': call.direction,
+            'is_lost': call._is_lost() and call.direction == 'inbound',
+            'outcome': label_of(call, 'outcome') or label_of(call, 'state'),
+            'start_at': fields.Datetime.to_string(call.start_at),
+        }
 
 
 class TelephonyCallback(models.Model):
     _inherit = 'telephony.callback'
 
     def action_call(self, confirmed=()):
-        """One click: my phone rings, and the callback is mine.
+        """Call the customer and take the callback.
 
         :param confirmed: as :meth:`telephony.dial.place_call` takes it
-        :return: what the screen does about it
+        :return: a client action, as of :meth:`telephony.dial.place_call`
         """
         return self.env['telephony.dial']._as_action(self._call(confirmed), self, confirmed)
 

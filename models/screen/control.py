@@ -5,7 +5,7 @@ from ...providers.capabilities import HangsUp
 
 
 class TelephonyCall(models.Model):
-    """The running call: ended and passed on from Odoo, as far as its PBX can be told so."""
+    """Ends and passes on running calls from Odoo, as far as their PBX can do it."""
 
     _inherit = 'telephony.call'
 
@@ -21,8 +21,8 @@ class TelephonyCall(models.Model):
             call.can_transfer = bool(controls['transfer'])
 
     def _controls(self):
-        """What the user can do with this call now: ``{'hang_up': bool, 'transfer': ['blind',
-        'attended']}``. What its PBX cannot be told is not there."""
+        """Return what the user can do with this call now: ``{'hang_up': bool, 'transfer': ['blind',
+        'attended']}``. What its PBX cannot do is missing."""
         self.ensure_one()
         call = self.sudo()
         account = call.account_id
@@ -34,9 +34,9 @@ class TelephonyCall(models.Model):
         }
 
     def _is_controlled_by(self, user):
-        """Whoever talks, has dialled, or is the only one whose phone rings; a supervisor
-        everybody's calls. One of a group whose phones ring, at once or in turn, must not end what a
-        colleague may take."""
+        """Return whether the user may end and pass on the call: they talk, have dialled, theirs is
+        the only phone that rings, or they are a supervisor. A member of a group whose phones ring,
+        at once or in turn, may not, because a colleague may still take the call."""
         call = self.sudo()
         if user.has_group('crm_telephony.group_supervisor'):
             return call.company_id.id in user._get_company_ids()
@@ -64,25 +64,28 @@ class TelephonyCall(models.Model):
         )
 
     def _check_control(self):
-        """:raise AccessError: it is not the user's call
-        :raise UserError: it is over"""
+        """Check that the user can control this call.
+
+        :raise AccessError: it is not the user's call
+        :raise UserError: it is over, or was logged by hand
+        """
         self.ensure_one()
         if self.sudo().state == 'ended':
             raise UserError(self.env._("This call is over."))
         if not self._is_controlled_by(self.env.user):
-            raise AccessError(self.env._("You can control your own calls only."))
+            raise AccessError(self.env._("You can end or transfer only your own calls."))
         if not self.sudo().account_id:
-            raise UserError(self.env._("This call was not told by a PBX."))
+            raise UserError(self.env._("This call was logged by hand, so it cannot be controlled."))
 
     def action_hang_up(self):
-        """End the call for everybody in it; where a colleague was asked first, for oneself: that
-        passes it on."""
+        """End the call for everybody in it. After *Ask First*, only the user leaves, which passes
+        the call on."""
         self._check_control()
         self.sudo().account_id._hang_up(self)
-        return self._done(self.env._("The PBX ends the call."))
+        return self._done(self.env._("Hanging up…"))
 
     def action_transfer(self):
-        """Choose a colleague to pass the call on to."""
+        """Open the dialog that asks for the colleague to whom the call is passed on."""
         self._check_control()
         return {
             'type': 'ir.actions.client',
@@ -91,11 +94,11 @@ class TelephonyCall(models.Model):
         }
 
     def get_colleagues(self):
-        """To whom this call can be passed on, and how.
+        """Return to whom this call can be passed on, and how.
 
         :return: ``{'kinds': ['blind', 'attended'], 'colleagues': [{'id': extension, 'number',
-            'name', 'user_id' or False, 'state': 'free' | 'ringing' | 'talking' | 'away'}]}``, who
-            is free first; away: not at work
+            'name', 'user_id' or False, 'state': 'free' | 'ringing' | 'talking' | 'away'}]}``, free
+            colleagues first; away: not at work
         """
         self._check_control()
         account = self.sudo().account_id
@@ -107,8 +110,11 @@ class TelephonyCall(models.Model):
         }
 
     def _colleagues(self, phones):
-        """Those of the phones of this call's PBX that do not talk in it, with what they do, free
-        ones first."""
+        """Return what the phones do now, free ones first, without those that talk in this call; a
+        list of dicts, see :meth:`get_colleagues`.
+
+        :param phones: telephony.extension of this call's PBX
+        """
         states = self.sudo().account_id._phone_states()
         users = phones.user_id | phones.also_user_ids
         away = users - users._telephony_at_work()
@@ -128,7 +134,11 @@ class TelephonyCall(models.Model):
                 for phone in phones
                 if phone.number not in talking
             ),
-            key=lambda one: (order.index(one['state']), not one['user_id'], one['name']),
+            key=lambda colleague: (
+                order.index(colleague['state']),
+                not colleague['user_id'],
+                colleague['name'],
+            ),
         )
 
     def _talking_phones(self):
@@ -137,16 +147,25 @@ class TelephonyCall(models.Model):
     def transfer(self, extension_id, attended=False):
         """Pass the call on to a colleague's phone.
 
-        :param bool attended: he is asked first
-        :return: an action that tells what happens
+        :param int extension_id: id of the phone, a telephony.extension
+        :param bool attended: the colleague is asked first
+        :return: a client action that tells what happens
+        :raise UserError: the call cannot be passed on to this phone, with the reason
         """
         self._check_control()
         account = self.sudo().account_id
-        phone = account.extension_ids.filtered(lambda one: one.id == extension_id)
+        phone = account.extension_ids.filtered(lambda phone: phone.id == extension_id)
         if not phone:
-            raise UserError(self.env._("This phone is none of %(pbx)s.", pbx=account.name))
+            raise UserError(
+                self.env._(
+                    "This phone does not belong to %(pbx)s. Choose a phone from the list.",
+                    pbx=account.name,
+                )
+            )
         if self.sudo().state != 'in_progress':
-            raise UserError(self.env._("A call can be passed on once it is answered."))
+            raise UserError(
+                self.env._("This call is not answered yet. It can be passed on after the answer.")
+            )
         if attended and 'attended' not in account._transfer_kinds():
             raise UserError(
                 self.env._(

@@ -6,42 +6,42 @@ from odoo.fields import Domain
 
 from ..calls.call import LOST_OUTCOMES
 
-# Rows that a board shows; the figures above them count all.
+# So many rows the board shows; the figures above them count all.
 CALLS, CALLBACKS = 200, 50
-# What a person does, the busiest first: who talks on one phone while another rings, talks.
+# What a user does, the busiest first: a user who talks while another phone of theirs rings, talks.
 STATES = ('talking', 'on_line', 'dialling', 'ringing', 'free', 'away')
 
 
 class TelephonyLive(models.AbstractModel):
-    """The board of supervisors: what goes on now in the companies that are chosen in the browser.
-    The number of queries does not depend on the number of calls or people."""
+    """The live board of supervisors: what goes on now in the companies that are chosen in the
+    browser. The number of queries does not depend on the number of calls or people."""
 
     _name = 'telephony.live'
     _description = "Live board of calls"
 
     @api.model
     def get_board(self, team_id=False):
-        """All that the board shows, or what concerns a sales team: the calls of its numbers, deals
+        """Return what the board shows, of all or of one sales team: the calls of its numbers, deals
         and people, its people and its callbacks. Every `seconds` is an age at the moment of the
-        answer, so that no clock of a browser matters; None where nobody told.
+        answer, so that no clock of a browser matters; None if it is not known.
 
-        ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts':
-        {'open': int, 'late': int, 'rows': [debt]}, 'today': {'inbound': int, 'lost': int}, 'teams':
-        [{'id', 'name'}] to choose from}``, where
+        ``{'calls': [call], 'more': how many calls are left out, 'people': [person], 'debts':
+        {'open': int, 'late': int, 'rows': [callback]}, 'today': {'inbound': int, 'lost': int},
+        'teams': [{'id', 'name'}] to choose from}``, where
 
         - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction',
           'who', 'lead', 'line', 'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a
           menu or queue, no phone rings; on_line: dialled or talked, the PBX does not tell which
         - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks':
-          int today}``; away: not at work by his calendar
-        - debt: ``{'id', 'who', 'user', 'lead', 'minutes': late by so many, of working time}``
+          int today}``; away: not at work by their calendar
+        - callback: ``{'id', 'who', 'user', 'lead', 'minutes': working minutes by which it is late}``
 
-        :raise AccessError: for who is no supervisor
+        :raise AccessError: the user is no supervisor
         """
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
             raise AccessError(self.env._("The live board is for telephony supervisors."))
-        # a supervisor sees all calls of his companies; the names on them may belong to contacts
-        # that he cannot open
+        # sudo: supervisors see all calls of their companies, with names of contacts that they may
+        # not open
         board, now = self.sudo(), fields.Datetime.now()
         in_companies = Domain('company_id', 'in', self.env.companies.ids)
         teams = board.env['crm.team'].search_fetch(
@@ -60,18 +60,20 @@ class TelephonyLive(models.AbstractModel):
             'people': board._people(
                 users_by_phone, busy, in_companies, now, crew if team else None
             ),
-            'debts': board._debts(
+            'debts': board._late_callbacks(
                 in_companies & Domain('team_id', '=', team.id) if team else in_companies, now
             ),
             'today': board._today(
                 in_companies & board._of_team(team, crew) if team else in_companies, now
             ),
-            'teams': [{'id': one.id, 'name': one.name} for one in teams] if len(teams) > 1 else [],
+            'teams': [{'id': team.id, 'name': team.name} for team in teams]
+            if len(teams) > 1
+            else [],
         }
 
     def _of_team(self, team, crew):
-        """Calls of its numbers, deals and people. Whose phones rang is not asked: the log of a day
-        would have to look at the phones of all days."""
+        """Return the domain of calls of a team's numbers, deals and people. Phones that only rang do
+        not count, because PostgreSQL would read the legs of all days."""
         return (
             Domain('number_id.team_id', '=', team.id)
             | Domain('lead_id.team_id', '=', team.id)
@@ -79,22 +81,24 @@ class TelephonyLive(models.AbstractModel):
         )
 
     def _users_by_phone(self, in_companies):
-        """(PBX's id, extension) → users."""
+        """Return dict (id of the PBX, extension) → users."""
         extensions = self.env['telephony.extension'].search_fetch(
             in_companies & Domain('account_id.active', '=', True),
             ['number', 'account_id', 'user_id', 'also_user_ids'],
         )
         phones = {
-            (one.account_id.id, one.number): one.user_id | one.also_user_ids for one in extensions
+            (phone.account_id.id, phone.number): phone.user_id | phone.also_user_ids
+            for phone in extensions
         }
-        # all at once: the recordsets that are made of them later would be read one by one
+        # read all users at once: the recordsets above would be read one by one
         users = self.env['res.users'].union(*phones.values())
         users.fetch(['partner_id', 'active', 'company_id', 'telephony_dnd'])
         users.partner_id.fetch(['name'])
         return phones
 
     def _live_calls(self, in_companies, team, crew):
-        """Who is not yet talked to stands first, the oldest of each; how many more there are."""
+        """Return the running calls, ringing before answered ones, the oldest of each first, and how
+        many more there are."""
         domain = in_companies & self.env['telephony.call']._live_domain()
         calls = self.env['telephony.call'].search_fetch(
             domain,
@@ -130,44 +134,15 @@ class TelephonyLive(models.AbstractModel):
         return calls, more
 
     def _call_row(self, call, users_by_phone, busy, now):
-        """One call of the board; what it keeps people busy with goes into `busy`: user → (state,
-        since, who)."""
+        """Return one row of the board, and note in `busy` whom the call keeps busy.
+
+        :param dict users_by_phone: (id of the PBX, extension) → users
+        :param dict busy: user → (state, since, who), changed here
+        """
         who = call.customer_name or call.who
         legs = call.leg_ids._running()
-        people = self.env['res.users']
         dialling = 'on_line' if call._may_be_answered() else 'dialling'
-        for leg in legs:
-            state = (
-                'talking'
-                if leg.answered_at
-                else dialling
-                if call.direction == 'outbound'
-                else 'ringing'
-            )
-            users = users_by_phone.get((call.account_id.id, leg.extension), leg.user_id)
-            # of those who share a phone one talks: the one who is asked first
-            if state == 'talking' and leg.user_id:
-                users = leg.user_id
-            if state == 'talking' or call.state == 'ringing':
-                people |= users
-            for user in users:
-                self._keep_busy(
-                    busy, user, (state, leg.answered_at or leg.start_at or call.start_at, who)
-                )
-        # who placed the call, or has it, where no phone of his was told
-        others = (
-            users_by_phone.get((call.account_id.id, call.caller_number), people)
-            if call.direction == 'internal'
-            else (
-                call.user_id
-                if not legs and (call.state == 'in_progress' or call.direction == 'outbound')
-                else people
-            )
-        )
-        for user in others - people:
-            state = 'talking' if call.state == 'in_progress' else dialling
-            self._keep_busy(busy, user, (state, call.answered_at or call.start_at, who))
-        people |= others
+        people = self._people_of(call, legs, dialling, users_by_phone, busy)
         if call.state == 'in_progress':
             phase, since = 'talking', call.answered_at
         elif call.direction != 'inbound':
@@ -187,14 +162,46 @@ class TelephonyLive(models.AbstractModel):
             'company': call.company_id.name if len(self.env.companies) > 1 else '',
         }
 
+    def _people_of(self, call, legs, dialling, users_by_phone, busy):
+        """Return the users in a call, and note in `busy` whom it keeps busy.
+
+        :param legs: the phones that are in it now
+        :param dialling: the state of whoever dials
+        """
+        who, people = call.customer_name or call.who, self.env['res.users']
+        for leg in legs:
+            ringing = dialling if call.direction == 'outbound' else 'ringing'
+            state = 'talking' if leg.answered_at else ringing
+            users = users_by_phone.get((call.account_id.id, leg.extension), leg.user_id)
+            # only one of those who share a phone talks: the leg's user
+            if state == 'talking' and leg.user_id:
+                users = leg.user_id
+            if state == 'talking' or call.state == 'ringing':
+                people |= users
+            for user in users:
+                self._keep_busy(
+                    busy, user, (state, leg.answered_at or leg.start_at or call.start_at, who)
+                )
+        others = people
+        # whoever placed the call, or has it, if the PBX told no phone of theirs
+        if call.direction == 'internal':
+            others = users_by_phone.get((call.account_id.id, call.caller_number), people)
+        elif not legs and (call.state == 'in_progress' or call.direction == 'outbound'):
+            others = call.user_id
+        for user in others - people:
+            state = 'talking' if call.state == 'in_progress' else dialling
+            self._keep_busy(busy, user, (state, call.answered_at or call.start_at, who))
+        return people | others
+
     @api.model
-    def _keep_busy(self, busy, user, what):
-        if user not in busy or STATES.index(what[0]) < STATES.index(busy[user][0]):
-            busy[user] = what
+    def _keep_busy(self, busy, user, occupation):
+        """Note what keeps a user busy, unless something busier does."""
+        if user not in busy or STATES.index(occupation[0]) < STATES.index(busy[user][0]):
+            busy[user] = occupation
 
     def _people(self, users_by_phone, busy, in_companies, now, crew):
-        """Everybody who has a phone, or those of a team, by name: whoever looks at a board knows
-        where to look for whom."""
+        """Return a row for each user who has a phone, or for those of a team. Sorted by name, so
+        that everybody keeps their place on the board."""
         users = self.env['res.users'].union(*users_by_phone.values()).filtered('active')
         if crew is not None:
             users &= crew
@@ -229,13 +236,12 @@ class TelephonyLive(models.AbstractModel):
             )
         return rows
 
-    def _debts(self, in_companies, now):
-        """Callbacks that should have been made, the oldest first."""
-        callback, is_open = (
-            self.env['telephony.callback'],
-            in_companies & Domain('state', '=', 'open'),
-        )
-        late = callback.search_fetch(
+    def _late_callbacks(self, in_companies, now):
+        """Return how many callbacks are open and late, and rows of the late ones, the oldest
+        first."""
+        callbacks = self.env['telephony.callback']
+        is_open = in_companies & Domain('state', '=', 'open')
+        late = callbacks.search_fetch(
             is_open & Domain('due_at', '<', now),
             [
                 'company_id',
@@ -250,26 +256,25 @@ class TelephonyLive(models.AbstractModel):
             order='due_at, id',
             limit=CALLBACKS,
         )
-        count = callback.search_count(is_open)
         return {
-            'open': count,
+            'open': callbacks.search_count(is_open),
             'late': len(late)
             if len(late) < CALLBACKS
-            else callback.search_count(is_open & Domain('due_at', '<', now)),
+            else callbacks.search_count(is_open & Domain('due_at', '<', now)),
             'rows': [
                 {
-                    'id': one.id,
-                    'who': one.customer_name or one.customer_phone,
-                    'user': one.user_id.name or '',
-                    'lead': one.lead_id.name or '',
-                    'minutes': one.late_minutes,
+                    'id': callback.id,
+                    'who': callback.customer_name or callback.customer_phone,
+                    'user': callback.user_id.name or '',
+                    'lead': callback.lead_id.name or '',
+                    'minutes': callback.late_minutes,
                 }
-                for one in late
+                for callback in late
             ],
         }
 
     def _today(self, in_companies, now):
-        """Ended calls from outside, since midnight of whoever looks."""
+        """Count ended inbound calls since midnight, in the reader's time zone."""
         counts = dict(
             self.env['telephony.call']._read_group(
                 in_companies

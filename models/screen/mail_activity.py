@@ -8,10 +8,10 @@ class MailActivity(models.Model):
     _inherit = 'mail.activity'
 
     def action_call(self):
-        """Call the customer whom this activity is about; the activity of an open callback is its
-        callback, and is taken.
+        """Call the customer of this activity. A call for the activity of an open callback takes the
+        callback.
 
-        :return: what the screen does about it, see `telephony.dial.place_call`
+        :return: a client action, see `telephony.dial.place_call`
         :raise UserError: there is no number, or it cannot be called
         """
         self.ensure_one()
@@ -23,13 +23,15 @@ class MailActivity(models.Model):
         if not number:
             raise UserError(
                 self.env._(
-                    "%(record)s has no phone number.", record=self.res_name or self.display_name
+                    "%(record)s has no phone number. Enter one first.",
+                    record=self.res_name or self.display_name,
                 )
             )
         return self.env['telephony.dial'].place_call(number, self._name, self.id)
 
     def _number_to_call(self):
-        """The number that is to be called back, else that of the deal or contact, if any."""
+        """Return the number of the activity's callback, else that of its deal or contact, or
+        False."""
         number = self._open_callbacks()[:1].customer_number
         if number or not self.res_model:
             return number

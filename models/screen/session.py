@@ -15,9 +15,10 @@ class ResUsers(models.Model):
     _inherit = 'res.users'
 
     def _telephony_session(self):
-        """What the web client knows of the user from the start:
+        """Return what the web client knows of the user from the start:
         ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new',
-        'debts': {'open': int, 'late': int}}``; False for who has nothing to do with telephony."""
+        'debts': {'open': int, 'late': int}}``, where debts are their callbacks; False for a user
+        without rights on telephony."""
         self.ensure_one()
         if not self._is_telephonist():
             return False
