@@ -390,7 +390,7 @@ class TelephonyCall(models.Model):
             if is_hidden or not self._tells_points()
             else call.match_points or '',
             'contacts': self._last_contacts(partner, leads),
-            'debt': self._debt(),
+            'callback': self._callback_values(),
             'reasons': [
                 reason._asdict()
                 for reason in self.env['telephony.call.reason']._reasons(partner, leads)
@@ -500,8 +500,8 @@ class TelephonyCall(models.Model):
             'is_linked': lead == linked,
         }
 
-    def _debt(self):
-        """Our open promise to call this number back."""
+    def _callback_values(self):
+        """Return the open callback to this number, or False."""
         call = self.sudo()
         callback = call.customer_number and self.env['telephony.callback'].search(
             [

@@ -25,16 +25,16 @@ class TelephonyLive(models.AbstractModel):
         and people, its people and its callbacks. Every `seconds` is an age at the moment of the
         answer, so that no clock of a browser matters; None where nobody told.
 
-        ``{'calls': [call], 'more': how many are not among them, 'people': [person], 'debts':
-        {'open': int, 'late': int, 'rows': [debt]}, 'today': {'inbound': int, 'lost': int}, 'teams':
-        [{'id', 'name'}] to choose from}``, where
+        ``{'calls': [call], 'more': how many are not among them, 'people': [person],
+        'callbacks': {'open': int, 'late': int, 'rows': [callback]}, 'today': {'inbound': int,
+        'lost': int}, 'teams': [{'id', 'name'}] to choose from}``, where
 
         - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction',
           'who', 'lead', 'line', 'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a
           menu or queue, no phone rings; on_line: dialled or talked, the PBX does not tell which
         - person: ``{'id', 'name', 'state': one of STATES, 'seconds', 'who', 'dnd': bool, 'talks':
           int today}``; away: not at work by his calendar
-        - debt: ``{'id', 'who', 'user', 'lead', 'minutes': late by so many, of working time}``
+        - callback: ``{'id', 'who', 'user', 'lead', 'minutes': late by so many, of working time}``
 
         :raise AccessError: for who is no supervisor
         """
@@ -60,7 +60,7 @@ class TelephonyLive(models.AbstractModel):
             'people': board._people(
                 users_by_phone, busy, in_companies, now, crew if team else None
             ),
-            'debts': board._debts(
+            'callbacks': board._late_callbacks(
                 in_companies & Domain('team_id', '=', team.id) if team else in_companies, now
             ),
             'today': board._today(
@@ -229,7 +229,7 @@ class TelephonyLive(models.AbstractModel):
             )
         return rows
 
-    def _debts(self, in_companies, now):
+    def _late_callbacks(self, in_companies, now):
         """Callbacks that should have been made, the oldest first."""
         callback, is_open = (
             self.env['telephony.callback'],

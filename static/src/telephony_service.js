@@ -7,7 +7,7 @@ import { Drafts, Skipped } from "@crm_telephony/call_store/kept";
 
 const CALL = "crm_telephony.call";
 const LIVE = "crm_telephony.live";
-const DEBTS = "crm_telephony.debts";
+const MY_CALLBACKS = "crm_telephony.my_callbacks";
 const CALLBACKS = "crm_telephony.callbacks";
 const PREFERENCES = "crm_telephony.preferences";
 
@@ -55,7 +55,7 @@ export const telephonyService = {
         }
 
         const refresh = () => store.refreshQuietly();
-        const tellDebts = () => events.trigger("debts");
+        const tellMyCallbacks = () => events.trigger("my_callbacks");
 
         /** @returns {() => void} ends it */
         function listen(event, callback) {
@@ -67,7 +67,7 @@ export const telephonyService = {
         if (session.telephony) {
             bus.subscribe(CALL, (message) => store.hear(message));
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
-            bus.subscribe(DEBTS, () => whenSeen(tellDebts));
+            bus.subscribe(MY_CALLBACKS, () => whenSeen(tellMyCallbacks));
             bus.subscribe(CALLBACKS, (payload) => events.trigger("callbacks", payload));
             bus.subscribe(PREFERENCES, (preferences) => {
                 Object.assign(state.preferences, preferences);
@@ -124,7 +124,7 @@ export const telephonyService = {
              *
              * @param {() => void} callback
              */
-            onDebts: (callback) => listen("debts", callback),
+            onMyCallbacks: (callback) => listen("my_callbacks", callback),
         };
     },
 };

@@ -8,7 +8,7 @@ import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { browser } from "@web/core/browser/browser";
 import { session } from "@web/session";
 import { CallCards } from "@crm_telephony/call_card/call_cards";
-import { DebtsMenu } from "@crm_telephony/debts/debts_menu";
+import { TelephonySystray } from "@crm_telephony/systray/telephony_systray";
 import { CHECK_EVERY, STAYS, STAYS_SHARED } from "@crm_telephony/call_store/call_store";
 
 describe.current.tags("desktop");
@@ -25,7 +25,7 @@ const CARD = {
     ],
     match_state: "ambiguous", match_reason: "", match_points: "",
     contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", note: "", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
-    debt: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
+    callback: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
     note: "", can_create: true, can_open: true, controls: { hang_up: false, transfer: [] },
 };
 const STRANGER = { ...CARD, name: "", partner: false, leads: [], contacts: [], reasons: [] };
@@ -585,20 +585,20 @@ test("of twenty tabs that have lost the websocket only the one that is looked at
     await open();
     let visibility = "hidden";
     patchWithCleanup(document, { get visibilityState() { return visibility; } });
-    const stop = getService("telephony").onDebts(() => asked.push("debts"));
+    const stop = getService("telephony").onMyCallbacks(() => asked.push("my_callbacks"));
     getService("bus_service").trigger("BUS:RECONNECT");
     getService("bus_service").trigger("BUS:RECONNECT");
     for (let change = 0; change < 2; change++) {
         const arrived = new Deferred();
-        getService("bus_service").subscribe("crm_telephony.debts", () => arrived.resolve());
-        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.debts", {});
+        getService("bus_service").subscribe("crm_telephony.my_callbacks", () => arrived.resolve());
+        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.my_callbacks", {});
         await arrived;
     }
     expect(asked.splice(0)).toEqual([]);
     visibility = "visible";
     document.dispatchEvent(new Event("visibilitychange"));
     await animationFrame();
-    expect(asked.splice(0).sort()).toEqual(["debts", "ringing_now"]);
+    expect(asked.splice(0).sort()).toEqual(["my_callbacks", "ringing_now"]);
     stop();
 });
 
@@ -853,23 +853,23 @@ test("do not disturb stands in the systray, and is switched there", async () => 
         });
         return true;
     });
-    onRpc("telephony.callback", "get_my_debts", () => ({ open: 0, late: 0, debts: [] }));
-    patchWithCleanup(session, { telephony: { ...session.telephony, debts: { open: 0, late: 0 } } });
+    onRpc("telephony.callback", "get_my_callbacks", () => ({ open: 0, late: 0, callbacks: [] }));
+    patchWithCleanup(session, { telephony: { ...session.telephony, callbacks: { open: 0, late: 0 } } });
     await makeMockEnv();
-    await mountWithCleanup(DebtsMenu);
+    await mountWithCleanup(TelephonySystray);
     asked = [];
     expect(".o_telephony_dnd").toHaveCount(0);
     for (const dnd of [true, false]) {
-        await contains(".o_telephony_debts_toggle").click();
+        await contains(".o_telephony_systray_toggle").click();
         const arrived = untilHeard("crm_telephony.preferences");
-        await contains(".o_telephony_debts .form-check-input").click();
+        await contains(".o_telephony_systray .form-check-input").click();
         await arrived;
         await animationFrame();
         await animationFrame();
         expect(".o_telephony_dnd").toHaveCount(dnd ? 1 : 0);
-        expect(".o_telephony_debts .form-check-input").toHaveProperty("checked", dnd);
+        expect(".o_telephony_systray .form-check-input").toHaveProperty("checked", dnd);
         expect(asked.splice(0)).toEqual([[[serverState.userId], { telephony_dnd: dnd }], "ringing_now"]);
-        await contains(".o_telephony_debts_toggle").click();
+        await contains(".o_telephony_systray_toggle").click();
     }
 });
 

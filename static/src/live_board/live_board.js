@@ -146,8 +146,8 @@ export class LiveBoard extends Component {
         return this.state.board.people;
     }
 
-    get debts() {
-        return this.state.board.debts;
+    get callbacks() {
+        return this.state.board.callbacks;
     }
 
     get staleness() {
@@ -205,8 +205,8 @@ export class LiveBoard extends Component {
     }
 
     /** By how much a callback is late, in working time: nothing is added while the office is closed. */
-    late(debt) {
-        return formatMinutes(debt.minutes);
+    late(callback) {
+        return formatMinutes(callback.minutes);
     }
 
     /** What every clock on the wall shows, and the day. */

@@ -67,7 +67,7 @@ export class LiveFigures extends Component {
     }
 
     get late() {
-        const { late, open } = this.props.board.debts;
+        const { late, open } = this.props.board.callbacks;
         return {
             id: "late",
             label: _t("Late callbacks"),

@@ -27,7 +27,7 @@ registry.category("web_tour.tours").add("telephony_board", {
         ...choose("take the unknown caller's", `${LATE} .o_kanban_record:contains(+7 701 000 0002)`, "Take It"),
         {
             content: "it is mine, says the systray",
-            trigger: ".o_telephony_debts_toggle .text-bg-danger:contains(1)",
+            trigger: ".o_telephony_systray_toggle .text-bg-danger:contains(1)",
         },
         ...choose("cancel the third, with a reason", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Cancel"),
         {
@@ -80,14 +80,14 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "call from the systray",
-            trigger: ".o_telephony_debts_toggle",
+            trigger: ".o_telephony_systray_toggle",
             run: "click",
         },
         {
-            trigger: ".o_telephony_debts li:contains(+7 701 000 0002) .btn-primary:contains(Call)",
+            trigger: ".o_telephony_systray li:contains(+7 701 000 0002) .btn-primary:contains(Call)",
         },
         {
-            trigger: ".o_telephony_debts .btn-link:contains(View all)",
+            trigger: ".o_telephony_systray .btn-link:contains(View all)",
             run: "click",
         },
         {

@@ -11,17 +11,17 @@ import { kanbanView } from "@web/views/kanban/kanban_view";
 /** The board is loaded again at most so often (ms), whatever happens on the phones. */
 const PAUSE = 1_000;
 
-/** Says how many debts a column has; Odoo's own header has room for their sum only. */
-export class DebtsHeader extends KanbanHeader {
-    static template = "crm_telephony.DebtsHeader";
+/** Says how many callbacks a column has; Odoo's own header has room for their sum only. */
+export class CallbackBoardHeader extends KanbanHeader {
+    static template = "crm_telephony.CallbackBoardHeader";
 }
 
-export class DebtsRenderer extends KanbanRenderer {
-    static components = { ...KanbanRenderer.components, KanbanHeader: DebtsHeader };
+export class CallbackBoardRenderer extends KanbanRenderer {
+    static components = { ...KanbanRenderer.components, KanbanHeader: CallbackBoardHeader };
 }
 
-/** Follows what happens to the debts, and to the calls of their customers, whoever does it. */
-export class DebtsController extends KanbanController {
+/** Follows what happens to the callbacks, and to the calls of their customers, whoever does it. */
+export class CallbackBoardController extends KanbanController {
     setup() {
         super.setup();
         const stopListening = useService("telephony").onCallbacks((news) => this.isConcerned(news) && this.reloadSoon());
@@ -65,8 +65,8 @@ export class DebtsController extends KanbanController {
     }
 }
 
-registry.category("views").add("telephony_debts", {
+registry.category("views").add("telephony_callback_board", {
     ...kanbanView,
-    Controller: DebtsController,
-    Renderer: DebtsRenderer,
+    Controller: CallbackBoardController,
+    Renderer: CallbackBoardRenderer,
 });
