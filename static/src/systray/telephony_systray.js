@@ -17,8 +17,8 @@ import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 const { DateTime } = luxon;
 
 /**
- * The telephone in the systray: a field to call anybody, the callbacks that the user owes with the most urgent ones to click
- * on, and the user's last calls.
+ * The telephone in the systray: a field to call anybody, the number of the user's callbacks with the most urgent ones to click on,
+ * and the user's last calls.
  */
 export class TelephonySystray extends Component {
     static template = "crm_telephony.TelephonySystray";
@@ -31,7 +31,10 @@ export class TelephonySystray extends Component {
         this.dropdown = useDropdownState();
         this.placing = usePlaceCall();
         this.menu = useChildRef();
-        this.state = useState({ ...session.telephony.callbacks, callbacks: [], recent: false, tab: "callbacks", isSearching: false, now: DateTime.now() });
+        const { open, late } = session.telephony.callbacks;
+        this.state = useState({
+            open, late, callbacks: [], recent: false, tab: "callbacks", isSearching: false, now: DateTime.now(),
+        });
         const telephony = useService("telephony");
         this.preferences = useState(telephony.state.preferences);
         onWillDestroy(telephony.onMyCallbacks(() => this.load()));
@@ -51,7 +54,7 @@ export class TelephonySystray extends Component {
         return this.preferences.dnd ? _t("Do not disturb. %s", this.title) : this.title;
     }
 
-    /** All tabs hear of it over the bus, this one too. */
+    /** Switches Do Not Disturb; all tabs hear of it over the bus, this one too. */
     switchDnd() {
         return this.orm.write("res.users", [user.userId], { telephony_dnd: !this.preferences.dnd });
     }
@@ -69,7 +72,7 @@ export class TelephonySystray extends Component {
         await Promise.all([this.load(), this.state.tab === "recent" && this.loadRecent()]);
     }
 
-    /** It holds a field, a list and a switch, which no menu may have. */
+    /** Makes a dialog of the dropdown, because a menu may hold no field, list or switch. */
     onOpened() {
         this.menu.el.setAttribute("role", "dialog");
         this.menu.el.setAttribute("aria-label", _t("Telephone"));
@@ -90,7 +93,7 @@ export class TelephonySystray extends Component {
         }
     }
 
-    /** Arrows go from tab to tab, as in every list of tabs. */
+    /** Goes from tab to tab with the arrows, as in every list of tabs. */
     onTabKeydown(ev) {
         if (["ArrowLeft", "ArrowRight"].includes(ev.key)) {
             this.show(this.state.tab === "recent" ? "callbacks" : "recent");
