@@ -603,7 +603,7 @@ class TestCard(CardCase):
             "notes to colleagues are no contact",
         )
         self.assertIn("Our offer", card['contacts'][0]['note'])
-        self.assertTrue(card['debt'])
+        self.assertTrue(card['callback'])
         self.assertEqual(card['line'], DID)
         self.assertFalse(card['is_hidden'])
 
@@ -635,7 +635,7 @@ class TestCard(CardCase):
                 card['people'],
                 card['reasons'],
                 card['contacts'],
-                card['debt'],
+                card['callback'],
             ),
             (False, [], [], [], [], False),
         )

@@ -211,7 +211,7 @@ class TestPlaceCall(CallControlCase):
         callback.user_id = self.anna
         self.env.flush_all()
         self.env.invalidate_all()
-        [debt] = self.env['telephony.callback'].with_user(self.anna).get_my_debts()['debts']
+        [debt] = self.env['telephony.callback'].with_user(self.anna).get_my_callbacks()['callbacks']
         self.assertEqual((debt['id'], debt['name'], debt['deal']), (callback.id, "Customer", ''))
 
     def test_a_callback_is_taken_by_who_calls_after_a_warning(self):

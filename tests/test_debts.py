@@ -1062,13 +1062,13 @@ class TestSystray(Debts, TelephonyCase):
             self.lost('m3', caller='+77010000002')
         self.callbacks('+77010000002').user_id = self.boris
         with freeze_time(NOON + timedelta(hours=1)):
-            answer = self.env['telephony.callback'].with_user(self.anna).get_my_debts()
+            answer = self.env['telephony.callback'].with_user(self.anna).get_my_callbacks()
         self.assertEqual((answer['open'], answer['late']), (2, 1))
         self.assertEqual(
-            [(debt['number'], debt['late_minutes']) for debt in answer['debts']],
+            [(row['number'], row['late_minutes']) for row in answer['callbacks']],
             [(CUSTOMER, 45), ('+77010000001', 0)],
         )
-        self.assertEqual(answer['debts'][0]['name'], "Customer")
+        self.assertEqual(answer['callbacks'][0]['name'], "Customer")
 
     def test_the_page_asks_one_question(self):
         self.env.flush_all()
@@ -1091,7 +1091,7 @@ class TestSystray(Debts, TelephonyCase):
             channels = (
                 self.env['bus.bus']
                 .sudo()
-                .search([('message', 'like', 'crm_telephony.debts')])
+                .search([('message', 'like', 'crm_telephony.my_callbacks')])
                 .mapped('channel')
             )
             return {

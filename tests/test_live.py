@@ -223,12 +223,13 @@ class TestLiveBoard(TelephonyCase):
             )
         board = self.board()
         self.assertEqual(
-            [row['who'] for row in board['debts']['rows']], ['+7 701 222 3344', pretty(CUSTOMER)]
+            [row['who'] for row in board['callbacks']['rows']],
+            ['+7 701 222 3344', pretty(CUSTOMER)],
         )
         self.assertEqual(
             (
-                board['debts']['late'] - before['debts']['late'],
-                board['debts']['open'] - before['debts']['open'],
+                board['callbacks']['late'] - before['callbacks']['late'],
+                board['callbacks']['open'] - before['callbacks']['open'],
             ),
             (2, 3),
         )
@@ -256,7 +257,7 @@ class TestLiveBoard(TelephonyCase):
         )
         for at, minutes in ((opening, 15), (opening + timedelta(minutes=7), 22)):
             with self.subTest(at=at), freeze_time(at):
-                [row] = [row for row in self.board()['debts']['rows'] if row['id'] == debt.id]
+                [row] = [row for row in self.board()['callbacks']['rows'] if row['id'] == debt.id]
                 self.assertEqual((row['minutes'], debt.late_minutes), (minutes, minutes))
 
     def test_today_begins_at_midnight_of_who_looks(self):
@@ -401,7 +402,7 @@ class TestLiveBoard(TelephonyCase):
                 )
                 self.assertEqual([person['name'] for person in told['people']], people)
                 self.assertEqual(
-                    ([row['who'] for row in told['debts']['rows']], told['debts']['open']),
+                    ([row['who'] for row in told['callbacks']['rows']], told['callbacks']['open']),
                     ([pretty(f'+7701999{team.id:04}')], 1),
                 )
                 self.assertEqual(told['today'], {'inbound': 1, 'lost': 1})
@@ -523,8 +524,8 @@ class TestLiveBoard(TelephonyCase):
             (
                 len(board['calls']),
                 board['more'],
-                len(board['debts']['rows']),
-                board['debts']['late'],
+                len(board['callbacks']['rows']),
+                board['callbacks']['late'],
             ),
             (200, 5, 50, 205),
         )

@@ -41,9 +41,9 @@ class TestOtherSide(TelephonyCase):
         callback.sudo().write(
             {'user_id': self.anna.id, 'due_at': fields.Datetime.now() - timedelta(hours=1)}
         )
-        self.assertEqual(callback.get_my_debts()['debts'][0]['name'], "Zeinep")
+        self.assertEqual(callback.get_my_callbacks()['callbacks'][0]['name'], "Zeinep")
         board = self.env['telephony.live'].with_user(self.supervisor).get_board()
-        self.assertEqual([row['who'] for row in board['debts']['rows']], ["Zeinep"])
+        self.assertEqual([row['who'] for row in board['callbacks']['rows']], ["Zeinep"])
         self.assertEqual(
             self.env['telephony.dial'].with_user(self.anna).recent_calls()[0]['name'], "Zeinep"
         )

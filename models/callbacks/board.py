@@ -560,14 +560,14 @@ class TelephonyCallback(models.Model):
 
     def _tell_later(self, owners):
         """Once a transaction, whatever changes."""
-        waiting = self.env.cr.precommit.data.get('crm_telephony.debts')
+        waiting = self.env.cr.precommit.data.get('crm_telephony.my_callbacks')
         if waiting is None:
-            waiting = self.env.cr.precommit.data['crm_telephony.debts'] = set(), set()
+            waiting = self.env.cr.precommit.data['crm_telephony.my_callbacks'] = set(), set()
             callbacks, (users, companies) = self.sudo().browse(), waiting
 
             def tell():
                 for user in callbacks.user_id.browse(users).exists():
-                    user._bus_send('crm_telephony.debts', {})
+                    user._bus_send('crm_telephony.my_callbacks', {})
                 for company_id in companies:
                     callbacks._tell_boards(company_id)
 
@@ -577,7 +577,7 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _count_mine(self):
-        """{'open': all that I owe, 'late': those of them that are late}, in one query."""
+        """Count the user's open callbacks in one query: ``{'open': all, 'late': how many of them}``."""
         self.flush_model(['user_id', 'state', 'due_at'])
         [(owed, late)] = self.env.execute_query(
             SQL(
@@ -591,11 +591,11 @@ class TelephonyCallback(models.Model):
         return {'open': owed, 'late': late}
 
     @api.model
-    def get_my_debts(self):
-        """What the systray shows.
+    def get_my_callbacks(self):
+        """Return the user's open callbacks for the systray, at most SYSTRAY_LIMIT of them.
 
-        :return: ``{'open': int, 'late': int, 'debts': [{'id', 'name', 'number', 'display', 'deal',
-            'due_at', 'late_minutes', 'priority'}, …]}``, late ones first; `due_at` is UTC, the
+        :return: ``{'open': int, 'late': int, 'callbacks': [{'id', 'name', 'number', 'display',
+            'deal', 'due_at', 'late_minutes', 'priority'}, …]}``, late ones first; `due_at` is UTC, the
             minutes are working ones
         """
         mine = self.search(
@@ -610,7 +610,7 @@ class TelephonyCallback(models.Model):
         deals = mine.lead_id._filtered_access('read')
         return {
             **self._count_mine(),
-            'debts': [
+            'callbacks': [
                 {
                     'id': callback.id,
                     'name': callback.customer_name or callback.customer_phone,

@@ -404,7 +404,7 @@ class TelephonyCall(models.Model):
             if is_hidden or not self._tells_points()
             else call.match_points or '',
             'contacts': self._last_contacts(partner, leads),
-            'debt': self._callback_values(),
+            'callback': self._callback_values(),
             'reasons': [
                 reason._asdict()
                 for reason in self.env['telephony.call.reason']._reasons(partner, leads)

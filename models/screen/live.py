@@ -25,8 +25,8 @@ class TelephonyLive(models.AbstractModel):
         and people, its people and its callbacks. Every `seconds` is an age at the moment of the
         answer, so that no clock of a browser matters; None if it is not known.
 
-        ``{'calls': [call], 'more': how many calls are left out, 'people': [person], 'debts':
-        {'open': int, 'late': int, 'rows': [callback]}, 'today': {'inbound': int, 'lost': int},
+        ``{'calls': [call], 'more': how many calls are left out, 'people': [person],
+        'callbacks': {'open': int, 'late': int, 'rows': [callback]}, 'today': {'inbound': int, 'lost': int},
         'teams': [{'id', 'name'}] to choose from}``, where
 
         - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction',
@@ -60,7 +60,7 @@ class TelephonyLive(models.AbstractModel):
             'people': board._people(
                 users_by_phone, busy, in_companies, now, crew if team else None
             ),
-            'debts': board._late_callbacks(
+            'callbacks': board._late_callbacks(
                 in_companies & Domain('team_id', '=', team.id) if team else in_companies, now
             ),
             'today': board._today(

@@ -17,13 +17,12 @@ class ResUsers(models.Model):
     def _telephony_session(self):
         """Return what the web client knows of the user from the start:
         ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new',
-        'debts': {'open': int, 'late': int}}``, where debts are their callbacks; False for a user
-        without rights on telephony."""
+        'callbacks': {'open': int, 'late': int}}``; False for a user without rights on telephony."""
         self.ensure_one()
         if not self._is_telephonist():
             return False
         return {
             'can_call': self._telephony_can_call(),
             **self._telephony_preferences(),
-            'debts': self.env['telephony.callback']._count_mine(),
+            'callbacks': self.env['telephony.callback']._count_mine(),
         }

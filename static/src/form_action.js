@@ -1,5 +1,5 @@
 /**
- * The action that opens a record.
+ * Returns the action that opens a record.
  *
  * @param {string} resModel
  * @param {number} resId

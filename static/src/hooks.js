@@ -4,10 +4,10 @@ import { browser } from "@web/core/browser/browser";
 const { DateTime } = luxon;
 
 /**
- * The time as it goes on: a component that reads `now` is drawn again every so many milliseconds.
+ * Returns the time as it goes on: a component that reads `now` is drawn again every so many milliseconds.
  *
  * @param {number} every
- * @param {() => void} [onTick] what else is done then, whether or not the page is drawn
+ * @param {() => void} [onTick] runs as often, whether or not the component is drawn
  * @returns {{ now: DateTime }}
  */
 export function useNow(every, onTick) {
@@ -21,7 +21,7 @@ export function useNow(every, onTick) {
 }
 
 /**
- * One thing at a time, however often somebody clicks: what `run` is given while another task runs is not done.
+ * Runs one task at a time, because people click again while they wait: what comes while another task runs is dropped.
  *
  * @returns {{ isBusy: boolean, run: (task: () => Promise<any>) => Promise<any> }} `isBusy` for the buttons that wait
  */

@@ -7,7 +7,7 @@ import { Drafts, Skipped } from "@crm_telephony/call_store/kept";
 
 const CALL = "crm_telephony.call";
 const LIVE = "crm_telephony.live";
-const DEBTS = "crm_telephony.debts";
+const MY_CALLBACKS = "crm_telephony.my_callbacks";
 const CALLBACKS = "crm_telephony.callbacks";
 const PREFERENCES = "crm_telephony.preferences";
 
@@ -30,15 +30,15 @@ export const telephonyService = {
             skipped: new Skipped(browser.localStorage, `crm_telephony.skipped.${session.db}`),
             onAnswered: (call) => events.trigger("answered", call),
         });
-        // on a wall: the page is for all who pass by, a call is for one
+        // isOnWall: a wallboard shows no cards, because everybody who passes by reads it
         // preferences: see _telephony_preferences of res.users
         const state = reactive({ calls: store.calls, isOnWall: false, preferences: { ...session.telephony } });
-        // what one tab closes, all close; other databases of this host have calls of their own
+        // a card that one tab closes, all close; other databases of this host have calls of their own
         const tabs = browser.BroadcastChannel && new browser.BroadcastChannel(`crm_telephony.${session.db}`);
-        /** what a tab in the background does when somebody looks at it */
+        /** tasks that a tab in the background runs once somebody looks at it */
         const postponed = new Set();
 
-        /** A tab in the background asks when somebody looks at it, and once: twenty tabs are one question. */
+        /** Runs a task now, or in the background once somebody looks at this tab, so that of twenty tabs one asks the server. */
         function whenSeen(task) {
             if (document.visibilityState === "hidden") {
                 postponed.add(task);
@@ -55,11 +55,11 @@ export const telephonyService = {
         }
 
         const refresh = () => store.refreshQuietly();
-        const tellDebts = () => events.trigger("debts");
+        const tellMyCallbacks = () => events.trigger("my_callbacks");
 
-        /** @returns {() => void} ends it */
-        function listen(event, callback) {
-            const listener = ({ detail }) => callback(detail);
+        /** @returns {() => void} stops listening */
+        function listen(event, handler) {
+            const listener = ({ detail }) => handler(detail);
             events.addEventListener(event, listener);
             return () => events.removeEventListener(event, listener);
         }
@@ -67,16 +67,16 @@ export const telephonyService = {
         if (session.telephony) {
             bus.subscribe(CALL, (message) => store.hear(message));
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
-            bus.subscribe(DEBTS, () => whenSeen(tellDebts));
+            bus.subscribe(MY_CALLBACKS, () => whenSeen(tellMyCallbacks));
             bus.subscribe(CALLBACKS, (payload) => events.trigger("callbacks", payload));
             bus.subscribe(PREFERENCES, (preferences) => {
                 Object.assign(state.preferences, preferences);
-                whenSeen(refresh); // who does not want to be disturbed is not told how their calls end
+                whenSeen(refresh); // while the user is not to be disturbed, nobody tells how their calls end
             });
             bus.addEventListener("BUS:RECONNECT", () => {
                 whenSeen(refresh);
                 for (const event of ["live", "callbacks"]) {
-                    events.trigger(event, {}); // whatever has changed meanwhile
+                    events.trigger(event, {}); // anything may have changed meanwhile
                 }
             });
             bus.start();
@@ -96,35 +96,35 @@ export const telephonyService = {
             keep: (id) => store.keep(id),
             remember: (call) => store.remember(call),
             foldAll: () => store.foldAll(),
-            /** Whether it is this tab that rings: of many one does. */
+            /** Whether this tab rings: of a user's many tabs only one does. */
             async maySound() {
                 return multiTab.isOnMainTab();
             },
             /**
-             * The user has answered; the card is loaded by then.
+             * Calls `handler` when the user has answered and the card is loaded.
              *
-             * @param {(call: import("@crm_telephony/call_store/call_store").LiveCall) => void} callback
+             * @param {(call: import("@crm_telephony/call_store/call_store").LiveCall) => void} handler
              */
-            onAnswered: (callback) => listen("answered", callback),
+            onAnswered: (handler) => listen("answered", handler),
             /**
-             * Supervisors hear here that something about the calls of a company has changed, or of any after we were away.
+             * Tells supervisors that calls of a company have changed, or after the bus was lost those of any company.
              *
-             * @param {({ company_id?: number }) => void} callback
+             * @param {({ company_id?: number }) => void} handler
              */
-            onLive: (callback) => listen("live", callback),
+            onLive: (handler) => listen("live", handler),
             /**
-             * Something about the callbacks of a company has changed, or a call with one of these customers has begun or ended;
-             * of any after we were away.
+             * Tells that callbacks of a company have changed, or that a call with one of these customers has begun or ended; after
+             * the bus was lost, those of any company.
              *
-             * @param {({ company_id?: number, ids?: number[] }) => void} callback
+             * @param {({ company_id?: number, ids?: number[] }) => void} handler
              */
-            onCallbacks: (callback) => listen("callbacks", callback),
+            onCallbacks: (handler) => listen("callbacks", handler),
             /**
-             * The user's callbacks have changed: what they owe, or how late it is.
+             * Tells that the user has other callbacks than before, or that one of them is late.
              *
-             * @param {() => void} callback
+             * @param {() => void} handler
              */
-            onDebts: (callback) => listen("debts", callback),
+            onMyCallbacks: (handler) => listen("my_callbacks", handler),
         };
     },
 };

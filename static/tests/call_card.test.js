@@ -8,7 +8,7 @@ import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { browser } from "@web/core/browser/browser";
 import { session } from "@web/session";
 import { CallCards } from "@crm_telephony/call_card/call_cards";
-import { DebtsMenu } from "@crm_telephony/debts/debts_menu";
+import { TelephonySystray } from "@crm_telephony/systray/telephony_systray";
 import { CHECK_EVERY, STAYS, STAYS_SHARED } from "@crm_telephony/call_store/call_store";
 
 describe.current.tags("desktop");
@@ -25,7 +25,7 @@ const CARD = {
     ],
     match_state: "ambiguous", match_reason: "", match_points: "",
     contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", note: "", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
-    debt: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
+    callback: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
     note: "", can_create: true, can_open: true, controls: { hang_up: false, transfer: [] },
 };
 const STRANGER = { ...CARD, name: "", partner: false, leads: [], contacts: [], reasons: [] };
@@ -135,12 +135,12 @@ test("names are text", async () => {
     expect(asked.splice(0)).toEqual(["get_card"]);
 });
 
-test("who may not know the caller is not asked to enter him", async () => {
+test("a caller whom the user may not see is not asked for", async () => {
     cards[7] = { ...STRANGER, is_hidden: true };
     await open();
     await tell({ phase: "ringing" });
     expect(".o_telephony_card_create").toHaveCount(0);
-    expect(".o_telephony_card_body").toHaveText(/may not read/);
+    expect(".o_telephony_card_body").toHaveText(/no access to this customer/);
     expect(asked.splice(0)).toEqual(["get_card"]);
 });
 
@@ -153,7 +153,7 @@ test("a deal names who has no contact", async () => {
     expect(".o_telephony_cards [role=status]").toHaveText("Incoming call: Zeinep");
 });
 
-test("a colleague's customer is passed on to him with one click", async () => {
+test("a colleague's customer is passed on to the colleague with one click", async () => {
     const owner = { id: 2, name: "Boris", deals: 2, state: "free", phone: false };
     cards[7] = { ...CARD, leads: [], is_hidden: true, owners: [owner, { id: 3, name: "Saule", deals: 1, state: "", phone: false }] };
     onRpc("telephony.call", "transfer", ({ args }) => {
@@ -164,7 +164,7 @@ test("a colleague's customer is passed on to him with one click", async () => {
     await tell({ phase: "ringing" });
     expect(queryAllTexts(".o_telephony_card_owner")).toEqual(["Customer of Boris (2 open deals)", "Customer of Saule (1 open deal)"]);
     expect(".o_telephony_card_owner [role=img]").toHaveAttribute("aria-label", "Free");
-    expect(".o_telephony_card_body").not.toHaveText(/may not read/);
+    expect(".o_telephony_card_body").not.toHaveText(/no access to this customer/);
     expect(".o_telephony_card_new_lead").toHaveCount(0);
     cards[7] = { ...cards[7], owners: [{ ...owner, phone: 12 }] };
     await tell({ phase: "talking" });
@@ -549,7 +549,7 @@ test("the result of a talk at a shared phone is for who talked; the others find 
     expect(".o_telephony_result").toBeVisible();
     await advanceTime(STAYS_SHARED + 1000);
     expect(".o_telephony_card").toHaveCount(0);
-    // he has written about it: it was he who talked
+    // who has written about it is who talked
     await tell({ id: 8, phase: "talking", is_shared: true });
     await contains(".o_telephony_card_note").edit("Samples", { confirm: false });
     await tell({ id: 8, phase: "ended", is_shared: true, outcome: "answered" });
@@ -585,20 +585,20 @@ test("of twenty tabs that have lost the websocket only the one that is looked at
     await open();
     let visibility = "hidden";
     patchWithCleanup(document, { get visibilityState() { return visibility; } });
-    const stop = getService("telephony").onDebts(() => asked.push("debts"));
+    const stop = getService("telephony").onMyCallbacks(() => asked.push("my_callbacks"));
     getService("bus_service").trigger("BUS:RECONNECT");
     getService("bus_service").trigger("BUS:RECONNECT");
     for (let change = 0; change < 2; change++) {
         const arrived = new Deferred();
-        getService("bus_service").subscribe("crm_telephony.debts", () => arrived.resolve());
-        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.debts", {});
+        getService("bus_service").subscribe("crm_telephony.my_callbacks", () => arrived.resolve());
+        MockServer.env["bus.bus"]._sendone(serverState.partnerId, "crm_telephony.my_callbacks", {});
         await arrived;
     }
     expect(asked.splice(0)).toEqual([]);
     visibility = "visible";
     document.dispatchEvent(new Event("visibilitychange"));
     await animationFrame();
-    expect(asked.splice(0).sort()).toEqual(["debts", "ringing_now"]);
+    expect(asked.splice(0).sort()).toEqual(["my_callbacks", "ringing_now"]);
     stop();
 });
 
@@ -658,7 +658,7 @@ test("what the user has not touched is not saved: a colleague may have written i
     expect(asked.at(-1)).toEqual({ note: "Oven", note_before: "", done_ids: [] });
 });
 
-test("who has passed the call on while it goes on has done his activities all the same", async () => {
+test("who passes a call on while it goes on has done their activities all the same", async () => {
     await open();
     await tell({ phase: "ended", outcome: "" });
     expect(".o_telephony_result_done input:first").toBeChecked();
@@ -752,7 +752,7 @@ test("who was unknown can be entered after the talk, with what was typed during 
     expect(".o_telephony_card_create").toHaveCount(0);
 });
 
-test("who writes a result is not disturbed by the next call, and loses nothing when he takes it", async () => {
+test("who writes a result is not disturbed by the next call, and loses nothing when they take it", async () => {
     await open();
     await tell({ phase: "ended", outcome: "answered" });
     await contains(".o_telephony_result_note").edit("Wants samples", { confirm: false });
@@ -853,23 +853,23 @@ test("do not disturb stands in the systray, and is switched there", async () => 
         });
         return true;
     });
-    onRpc("telephony.callback", "get_my_debts", () => ({ open: 0, late: 0, debts: [] }));
-    patchWithCleanup(session, { telephony: { ...session.telephony, debts: { open: 0, late: 0 } } });
+    onRpc("telephony.callback", "get_my_callbacks", () => ({ open: 0, late: 0, callbacks: [] }));
+    patchWithCleanup(session, { telephony: { ...session.telephony, callbacks: { open: 0, late: 0 } } });
     await makeMockEnv();
-    await mountWithCleanup(DebtsMenu);
+    await mountWithCleanup(TelephonySystray);
     asked = [];
     expect(".o_telephony_dnd").toHaveCount(0);
     for (const dnd of [true, false]) {
-        await contains(".o_telephony_debts_toggle").click();
+        await contains(".o_telephony_systray_toggle").click();
         const arrived = untilHeard("crm_telephony.preferences");
-        await contains(".o_telephony_debts .form-check-input").click();
+        await contains(".o_telephony_systray .form-check-input").click();
         await arrived;
         await animationFrame();
         await animationFrame();
         expect(".o_telephony_dnd").toHaveCount(dnd ? 1 : 0);
-        expect(".o_telephony_debts .form-check-input").toHaveProperty("checked", dnd);
+        expect(".o_telephony_systray .form-check-input").toHaveProperty("checked", dnd);
         expect(asked.splice(0)).toEqual([[[serverState.userId], { telephony_dnd: dnd }], "ringing_now"]);
-        await contains(".o_telephony_debts_toggle").click();
+        await contains(".o_telephony_systray_toggle").click();
     }
 });
 

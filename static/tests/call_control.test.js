@@ -199,14 +199,14 @@ async function openTransfer(kinds) {
     onRpc("telephony.call", "get_colleagues", () => ({ kinds, colleagues: COLLEAGUES }));
     onRpc("telephony.call", "transfer", ({ args }) => {
         expect.step(args);
-        return { type: "ir.actions.client", tag: "display_notification", params: { message: "The call goes to him." } };
+        return { type: "ir.actions.client", tag: "display_notification", params: { message: "The call goes to your colleague." } };
     });
     await mountWithCleanup(WebClient);
     await getService("action").doAction({ type: "ir.actions.client", tag: "crm_telephony.transfer", params: { call_id: 5 } });
     await animationFrame();
 }
 
-test("a colleague is found by name, with his state, and gets the call", async () => {
+test("a colleague is found by name, with the state of the phone, and gets the call", async () => {
     await openTransfer(["blind", "attended"]);
     expect(queryAll(".o_telephony_colleague").map((row) => row.querySelector("small").textContent.trim())).toEqual([
         "Free", "Ringing", "Talking",
@@ -263,7 +263,7 @@ async function answerWith(tab, card, opened = null) {
     await animationFrame();
 }
 
-test("who answers has the deal before him, if he wants it", async () => {
+test("who answers sees the deal, if their preferences say so", async () => {
     await answerWith("current", CARD);
     await tell("ringing");
     expect.verifySteps([], { message: "it only rings" });
@@ -283,7 +283,7 @@ test("of several visible windows the one that was looked at last opens it, focus
         await tell("talking");
     };
     await answerNext();
-    expect.verifySteps([["crm.lead", 6]], { message: "he answers in a softphone's window" });
+    expect.verifySteps([["crm.lead", 6]], { message: "they answer in a softphone's window" });
     browser.localStorage.setItem(LOOKED_AT, "another window");
     patchWithCleanup(document, { hasFocus: () => true });
     await answerNext();
@@ -327,7 +327,7 @@ for (const phases of [["ringing", "talking", "ended"], ["ringing", "talking"]]) 
     });
 }
 
-test("whoever wants to stay where he is stays", async () => {
+test("whoever wants to stay on the page stays", async () => {
     await answerWith("stay", CARD);
     await tell("ringing");
     await tell("talking");

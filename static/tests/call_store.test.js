@@ -55,7 +55,7 @@ test("a call goes through its phases as one card, and whoever shows it is told",
     expect(store.find(7).talkSeconds).toBe(59);
     expect(store.find(7).card).toEqual(card);
     expect(steps).toEqual(["card 7", "card 7", "answered 7", "card 7"]);
-    expect(seen.filter((one, index) => one && one !== seen[index - 1])).toEqual(["ringing", "talking", "ended"]);
+    expect(seen.filter((phase, index) => phase && phase !== seen[index - 1])).toEqual(["ringing", "talking", "ended"]);
 });
 
 test("only an inbound call of one's own, that rang before one's eyes, is answered", async () => {

@@ -40,7 +40,7 @@ beforeEach(async () => {
         resModel: "telephony.callback",
         groupBy: ["status"],
         arch: `
-            <kanban js_class="telephony_debts">
+            <kanban js_class="telephony_callback_board">
                 <progressbar field="status" colors='{"late": "danger"}'/>
                 <templates><t t-name="menu"><a class="dropdown-item">Take It</a></t><t t-name="card">
                     <field name="who"/><field name="busy_with"/><field name="last_call_text"/>

@@ -56,7 +56,7 @@ beforeEach(() => {
             person(3, "Clara", "free", { dnd: true }),
             person(4, "Dina", "free", { seconds: 600 }),
         ],
-        debts: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", minutes: 65 }, { id: 10, who: "Forgotten", user: "", lead: "", minutes: 0 }] },
+        callbacks: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", minutes: 65 }, { id: 10, who: "Forgotten", user: "", lead: "", minutes: 0 }] },
         today: { inbound: 8, lost: 2 },
         teams: [],
     };
@@ -91,8 +91,8 @@ test("calls, people, callbacks and figures", async () => {
         "Talking 1:00", "Ringing 0:03", "Do not disturb", "Free 10:00",
     ]);
     expect(queryAllTexts(".o_telephony_live_person small")).toEqual(["Customer 1\nTalks today: 4"]);
-    expect(".o_telephony_live_debt:last").toHaveText(/^under a minute\s+Forgotten$/);
-    expect(".o_telephony_live_debt:first").toHaveText(/^1 h 05 min\s+<b>Late<\/b>\s+Anna$/);
+    expect(".o_telephony_live_callback:last").toHaveText(/^under a minute\s+Forgotten$/);
+    expect(".o_telephony_live_callback:first").toHaveText(/^1 h 05 min\s+<b>Late<\/b>\s+Anna$/);
 });
 
 test("clocks go on without the server, and who waits too long turns red", async () => {
@@ -297,7 +297,7 @@ test("nobody listens any more once the board is left", async () => {
 });
 
 test("nobody calls", async () => {
-    board = { calls: [], more: 0, people: [], debts: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [] };
+    board = { calls: [], more: 0, people: [], callbacks: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [] };
     await open();
     expect(".o_telephony_live_nothing").toHaveCount(3);
     expect("[data-figure=lost] .o_telephony_live_value").toHaveText("–");

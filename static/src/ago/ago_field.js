@@ -7,7 +7,7 @@ import { useNow } from "@crm_telephony/hooks";
 
 const MINUTE = 60_000;
 
-/** How long ago something was, in short: "12 min. ago". The exact time is in the title. */
+/** Shows how long ago something was, in short: "12 min. ago". The exact time is in the title. */
 export class AgoField extends Component {
     static template = xml`<span class="text-nowrap" t-att-title="exact" t-out="text"/>`;
     static props = { ...standardFieldProps };

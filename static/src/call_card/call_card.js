@@ -21,7 +21,7 @@ const ICONS = {
 };
 const COLORS = { ringing: "primary", talking: "success", ended: "muted", lost: "danger", gone: "muted" };
 
-/** One call: who calls, why, and what to do about it. */
+/** The card of one call: who calls, why, and what to do about it. */
 export class CallCard extends Component {
     static template = "crm_telephony.CallCard";
     static components = { NewCaller, ResultForm };
@@ -67,11 +67,11 @@ export class CallCard extends Component {
     }
 
     get icon() {
-        // a check is for who was reached
+        // a check says that somebody was reached
         return this.call.phase === "ended" && !this.call.talkSeconds ? "fa-phone" : ICONS[this.call.phase];
     }
 
-    /** How long it rings or was talked; after the end how long it took. */
+    /** How long the call has been ringing or talked; after the end how long the talk was. */
     get clock() {
         const { phase, since, talkSeconds } = this.call;
         if (["ringing", "talking"].includes(phase)) {
@@ -84,7 +84,7 @@ export class CallCard extends Component {
         return ["ringing", "talking"].includes(this.call.phase);
     }
 
-    /** Nobody is known by this number, and it is not that the user may not know him. */
+    /** Whether nobody is known by this number. Of a customer whom the user may not see, somebody is known. */
     get isUnknown() {
         return Boolean(
             this.call.card && !this.partner && !this.card.is_hidden && !this.card.people.length && !this.card.leads.length
@@ -99,7 +99,7 @@ export class CallCard extends Component {
         return this.call.phase === "lost" && Boolean(this.call.number);
     }
 
-    /** A call that rang at his group may be none that he may read. */
+    /** Whether there is something to open: a call that only rang in the user's group may not be theirs to read. */
     get canOpen() {
         return !this.isUnknown && Boolean(this.linkedLead || this.partner || this.card.can_open);
     }
@@ -112,7 +112,7 @@ export class CallCard extends Component {
         return this.card.leads?.some((lead) => !lead.is_linked);
     }
 
-    /** Who looks at a call that goes on, or has written something, closes it by a click: Escape would be a slip. */
+    /** Whether Escape folds instead of closing, because it would be a slip while the call goes on or something is written. */
     get isFoldedByEscape() {
         return this.call.isTouched || (this.isLive && !this.call.isFolded);
     }
@@ -132,12 +132,12 @@ export class CallCard extends Component {
         return this.linkedLead ? _t("Open deal") : this.partner ? _t("Open contact") : _t("Open call");
     }
 
-    /** What the result window is about: what it offers depends on it. */
+    /** Which deal and contact the result is about: what its form offers depends on them. */
     get about() {
         return `${this.linkedLead?.id},${this.partner.id}`;
     }
 
-    /** It contains what the button shows: who speaks to the screen says that. */
+    /** The button's accessible name. It begins with what the button shows, because people who steer by voice say that. */
     pickLabel(lead) {
         return _t("This one: %s", lead.name);
     }
@@ -187,7 +187,7 @@ export class CallCard extends Component {
         this.action.doAction(formAction(resModel, resId));
     }
 
-    /** The record that the talk is about. */
+    /** Opens the record that the talk is about. */
     openMain() {
         if (this.linkedLead) {
             this.open("crm.lead", this.linkedLead.id);
@@ -203,14 +203,14 @@ export class CallCard extends Component {
         this.dial.placeTo(number, "telephony.call", id);
     }
 
-    /** Hang up, or pass it on: what this PBX can be told. */
+    /** Hangs up or transfers: `method` of the call tells the PBX. */
     control(method, ...args) {
         return this.guard.run(async () =>
             this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id], ...args]))
         );
     }
 
-    /** Straight to the phone of whose customer it is. */
+    /** Transfers straight to the phone of the customer's salesperson. */
     transferTo(owner) {
         return this.control("transfer", owner.phone);
     }
@@ -238,7 +238,7 @@ export class CallCard extends Component {
         this.telephony.remember(this.call);
     }
 
-    /** The note is kept as soon as one leaves it: the talk may end in another tab. */
+    /** Saves the note when the user leaves its field, because the talk may end in another tab. */
     async saveNote(ev) {
         const note = ev.target.value;
         const { noteBefore } = this.call;

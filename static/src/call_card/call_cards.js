@@ -31,11 +31,11 @@ export class CallCards extends Component {
             },
             () => [this.isRinging]
         );
-        // cards never take the focus; this brings it to them
+        // cards never take the focus by themselves; this key brings it to them
         useHotkey("alt+shift+k", () => this.focus(), { global: true, bypassEditableProtection: true });
     }
 
-    /** A phone rings, and its user wants to hear it. */
+    /** Whether a phone of the user rings and they want to hear it here. */
     get isRinging() {
         const { isOnWall, calls, preferences } = this.state;
         return (
@@ -44,13 +44,13 @@ export class CallCards extends Component {
         );
     }
 
-    /** The newest card that wants attention. */
+    /** Focuses the newest card that rings, else the newest. */
     focus() {
         const cards = [...this.root.el.querySelectorAll(".o_telephony_card")];
         (cards.findLast((card) => card.dataset.phase === "ringing") || cards.at(-1))?.focus();
     }
 
-    /** For those who listen to the screen: what has changed last. The clocks would never let them alone. */
+    /** What has changed last, for screen readers: they would read the cards out again with each second of a clock. */
     get announcement() {
         const call = this.state.calls.at(-1);
         return call ? _t("%(what)s: %(who)s", { what: phaseLabel(call), who: nameOf(call) }) : "";

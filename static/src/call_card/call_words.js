@@ -1,7 +1,7 @@
 import { _t } from "@web/core/l10n/translation";
 
 /**
- * What a call is doing, in words.
+ * Returns what a call is doing, in words.
  *
  * @param {import("@crm_telephony/call_store/call_store").LiveCall} call
  * @returns {string}
@@ -35,7 +35,7 @@ const OUTCOMES = {
 };
 
 /**
- * The best name that is known of the other side.
+ * Returns the best name that is known of the other side.
  *
  * @param {import("@crm_telephony/call_store/call_store").LiveCall} call
  * @returns {string}

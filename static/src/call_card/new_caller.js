@@ -1,7 +1,7 @@
 import { Component, useState } from "@odoo/owl";
 import { useService } from "@web/core/utils/hooks";
 
-/** Who a caller is that nobody knows yet, as the user types it: kept with the call, for the card changes with its phases. */
+/** Form for a caller whom nobody knows yet. What is typed is kept with the call, because the card changes with its phases. */
 export class NewCaller extends Component {
     static template = "crm_telephony.NewCaller";
     static props = { call: Object, isBusy: Boolean, onCreate: Function };

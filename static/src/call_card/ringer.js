@@ -4,8 +4,8 @@ const EVERY = 4000;
 const TONES = [440, 480];
 
 /**
- * A ringing tone made by the browser itself: nothing to download. Where the browser allows no sound before the user has
- * touched the page, or has none at all, it stays silent.
+ * Plays a ringing tone that the browser makes itself, so that nothing is downloaded. It stays silent where the browser allows no
+ * sound before the user has touched the page, or has none at all.
  */
 export class Ringer {
     start() {

@@ -5,7 +5,7 @@ import { patch } from "@web/core/utils/patch";
 import { session } from "@web/session";
 import { usePlaceCall } from "@crm_telephony/call_control/place_call";
 
-/** Odoo's own activity of type Call is a button for whoever uses telephony, with a phone on a PBX or with their own device. */
+/** Gives Odoo's own activities of type Call a button, for all users of telephony: with a phone on a PBX or their own device. */
 const callButton = () => ({
     setup() {
         super.setup();

@@ -6,18 +6,18 @@ import { formAction } from "@crm_telephony/form_action";
 /** Where the browser keeps which of its tabs was looked at last; other databases of this host have tabs of their own. */
 export const LOOKED_AT = `crm_telephony.looked_at.${session.db}`;
 
-/** The deal of a card, or else its contact, as model and id; nothing of who is not known. */
+/** Returns the deal of a card, or else its contact, as model and id; false for a caller whom nobody knows. */
 function whatItIsAbout({ leads = [], partner }) {
-    const lead = leads.find((one) => one.is_linked);
-    if (lead) {
-        return ["crm.lead", lead.id];
+    const linked = leads.find((lead) => lead.is_linked);
+    if (linked) {
+        return ["crm.lead", linked.id];
     }
     return partner && ["res.partner", partner.id];
 }
 
 /**
- * By the user's preference: who answers has the deal or contact before him, in the tab that he has looked at last. It need
- * not have the focus: he may answer in a softphone's window.
+ * Opens deal or contact when a user answers whose preferences say so, in the tab that they have looked at last. It need not have
+ * the focus, because they may answer in a softphone's window.
  */
 export const openOnAnswerService = {
     dependencies: ["telephony", "action"],
@@ -43,7 +43,7 @@ export const openOnAnswerService = {
             if (!about || !isLookedAt) {
                 return;
             }
-            // browsers may keep a page from opening another by itself
+            // browsers may keep a page from opening another by itself: then this tab shows the record
             if (how === "current" || !browser.open(`/odoo/${about.join("/")}`, "_blank")) {
                 await action.doAction(formAction(...about));
             }

@@ -5,8 +5,8 @@ import { PhoneField } from "@web/views/fields/phone/phone_field";
 import { canCall, usePlaceCall } from "@crm_telephony/call_control/place_call";
 
 /**
- * Whoever has a phone on a PBX calls with it from every phone number; for others the number stays a tel: link. So it does on
- * a mobile: who is on the road does not want the phone on his desk to ring, unless he says so with the button.
+ * Makes every phone number call with the user's phone on a PBX. For users without one the number stays a tel: link. So it does
+ * on a mobile, because on the road nobody wants the phone on their desk to ring; the button beside the link rings it.
  */
 patch(PhoneField.prototype, {
     setup() {

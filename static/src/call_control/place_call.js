@@ -5,7 +5,7 @@ import { useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 import { useBusy } from "@crm_telephony/hooks";
 
-/** Whether a PBX can ring a phone of this user. Others call with their own device. */
+/** Returns whether a PBX can ring a phone of this user. Others call with their own device. */
 export function canCall() {
     return Boolean(session.telephony && session.telephony.can_call);
 }
@@ -34,8 +34,8 @@ export function usePlaceCall() {
 }
 
 /**
- * No PBX can ring a phone of this user: the device's own dialler takes the number. A link, and not an address that the
- * browser is sent to: Odoo would take that for a page of its own.
+ * Gives the number to the device's own dialler, because no PBX can ring a phone of this user. It clicks on a link, because Odoo
+ * would take an address that the browser is sent to for a page of its own.
  */
 registry.category("actions").add("crm_telephony.own_device", (env, { params }) => {
     const link = document.createElement("a");
@@ -48,7 +48,7 @@ registry.category("actions").add("crm_telephony.own_device", (env, { params }) =
     });
 });
 
-/** The server has something to say before it calls: he asked not to be called, a colleague talks to him. */
+/** Asks before the call, because the server has warnings: the customer has asked not to be called, a colleague talks to them. */
 registry.category("actions").add("crm_telephony.confirm_call", (env, { params }) => {
     const onClose = env.services.telephony.foldAll();
     env.services.dialog.add(ConfirmationDialog, {

@@ -9,7 +9,7 @@ import { useBusy } from "@crm_telephony/hooks";
 export const PHONE_COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger", away: "text-muted" };
 export const PHONE_STATES = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking"), away: _t("Away") };
 
-/** To whom the call goes, by name, with what his phone does now. */
+/** Asks to whom the call goes: colleagues by name, with what their phones do now. */
 export class TransferDialog extends Component {
     static template = "crm_telephony.TransferDialog";
     static components = { Dialog };

@@ -10,7 +10,7 @@ export const DIRECTION_ICONS = {
     internal: "oi-arrows-h",
 };
 
-/** Where the call came from, and whether it was logged by hand. */
+/** Shows the direction of a call, and whether it was logged by hand. */
 export class CallDirectionField extends Component {
     static template = "crm_telephony.CallDirectionField";
     static props = { ...standardFieldProps, withLabel: { type: Boolean, optional: true } };

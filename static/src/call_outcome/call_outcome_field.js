@@ -15,7 +15,7 @@ const DECORATIONS = {
 };
 
 /**
- * The colours of an ended call's outcome; pale where it does not count or is unknown.
+ * Returns the colours of an ended call's outcome; pale where the talk does not count or the outcome is unknown.
  *
  * @param {string | false} outcome
  * @param {boolean} isShort the talk was too short to count
@@ -24,7 +24,7 @@ export function outcomeDecoration(outcome, isShort) {
     return isShort ? "text-bg-300" : DECORATIONS[outcome] || "text-bg-300";
 }
 
-/** How a call ended, or what it is doing now. */
+/** Shows how a call ended, or what it is doing now. */
 export class CallOutcomeField extends Component {
     static template = "crm_telephony.CallOutcomeField";
     static props = { ...standardFieldProps };
@@ -41,7 +41,7 @@ export class CallOutcomeField extends Component {
         return !this.outcome && this.data.state !== "ended";
     }
 
-    /** Too short to count, unless its result says otherwise. */
+    /** Whether the talk was too short to count and no result says otherwise. */
     get isShort() {
         return this.data.is_short && !this.data.is_reached;
     }

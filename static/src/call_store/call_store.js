@@ -4,18 +4,18 @@ import { browser } from "@web/core/browser/browser";
 /**
  * @typedef {Object} LiveCall
  * @property {number} id of telephony.call
- * @property {"ringing" | "talking" | "ended" | "lost" | "gone"} phase what it is for this user (see telephony_call_card.py)
+ * @property {"ringing" | "talking" | "ended" | "lost" | "gone"} phase what it is for this user (see models/screen/card.py)
  * @property {"inbound" | "outbound"} direction
  * @property {string} number the other side, E.164 where known, "" where hidden
  * @property {string} display the same as people write it
  * @property {string} extension this user's phone
  * @property {boolean} is_shared talking or ended: the phone is a colleague's too, and the call counts as theirs
- * @property {boolean} may_be_answered talking: or dialling, the PBX does not tell which
+ * @property {boolean} may_be_answered talking: it may still be dialling, the PBX does not tell which
  * @property {string} outcome once it has ended
  * @property {number} since when the phase began, in milliseconds of this browser's clock
  * @property {number} toldAt when the server said so, in seconds of its own clock
  * @property {number} talkSeconds once it has ended
- * @property {string} by gone: who has it
+ * @property {string} by gone: the name of who has it
  * @property {Object | false} card what get_card answers; false until then
  * @property {number} shownAt when the card came up, in milliseconds of this browser's clock
  * @property {boolean} isFolded only its head is shown
@@ -26,20 +26,20 @@ import { browser } from "@web/core/browser/browser";
  * @property {{ name: string, company: string }} [caller] what the user has entered of a new caller
  */
 
-/** How long (ms) a card stays that nobody does anything with, once the call is over for this user. */
+/** How long (ms) a card that nobody touches stays, once the call is over for this user. */
 export const STAYS = { gone: 4_000, lost: 30_000, ended: 180_000 };
-/** The result is for who talked; who shares their phone may have: they find it folded, for as long (ms). */
+/** How long (ms) an untouched result stays, folded, with those who share the phone: any of them may have talked. */
 export const STAYS_SHARED = 30_000;
-/** Who comes back to the bus hears all at once what they have missed: a card of a call that is over before it can be seen (ms). */
+/** A card that has stood for less (ms) was not seen: a tab that comes back to the bus hears all at once what it has missed. */
 const GLIMPSE = 500;
-/** A clock that is wrong by more than this (ms), because the news came late, is set right by the next news. */
+/** The next news set a clock right that is wrong by more than this (ms), because earlier news came late. */
 const LATE = 2_000;
 /**
- * The server may write down what it tells, or look up what it answers, so long (s) before others see what it has done: news
- * that are nearer to each other are taken as they come.
+ * News whose times on the server's clock differ by less (s) are taken in the order in which they come, because the server notes
+ * the time before others can see what it has done.
  */
 const MARGIN = 5;
-/** How often (ms) the server is asked whether calls on the screen still go on: an end may get lost on the way. */
+/** How often (ms) the server is asked whether the calls on the screen still go on, because an end may get lost on the way. */
 export const CHECK_EVERY = 60_000;
 
 const isOlder = (toldAt, than) => toldAt < than - MARGIN;
@@ -56,12 +56,12 @@ export class CallStore {
      * @param {{
      *  getCard: (id: number) => Promise<Object | false>,
      *  getCurrent: (begun: number[]) => Promise<Object[]>,
-     * }} wiring.server what a card shows; what rings, is talked or waits for its result now, and which of the calls that the user
-     *  has begun to write about still do
+     * }} wiring.server answers what a card shows; which calls ring, are talked or wait for their result now, among them those of
+     *  `begun`, about which the user has begun to write
      * @param {import("@crm_telephony/call_store/kept").Drafts} wiring.drafts
-     * @param {import("@crm_telephony/call_store/kept").Skipped} wiring.skipped results that are not asked for again, in no tab
-     *  and after no reload
-     * @param {(call: LiveCall) => void} wiring.onAnswered the user has answered; the card is loaded by then
+     * @param {import("@crm_telephony/call_store/kept").Skipped} wiring.skipped calls whose result is not asked for
+     *  again, in any tab or after a reload
+     * @param {(call: LiveCall) => void} wiring.onAnswered runs when the user has answered and the card is loaded
      */
     constructor({ server, drafts, skipped, onAnswered }) {
         Object.assign(this, { server, drafts, skipped, onAnswered });
@@ -70,7 +70,7 @@ export class CallStore {
         this.timers = new Map();
         /** phase and toldAt of each card when it was closed: news of the same phase, or from before, do not bring it back */
         this.closed = new Map();
-        /** the last that the bus has told of each call, and when: what the server was asked before that is older */
+        /** place and time of the bus's last message about each call: what the server was asked before it is older */
         this.heard = new Map();
         this.messages = 0;
     }
@@ -81,7 +81,7 @@ export class CallStore {
 
     // -- what the user does
 
-    /** Whoever does something with a card keeps it open. */
+    /** Keeps a card that the user has done something with until they close it. */
     keep(id) {
         this.stopTimer(id);
         const call = this.find(id);
@@ -90,7 +90,7 @@ export class CallStore {
         }
     }
 
-    /** What the user is writing about this call survives a reload of the page. */
+    /** Stores what the user is writing about the call, so that it survives a reload of the page. */
     remember(call) {
         this.drafts.keep(call);
     }
@@ -110,9 +110,9 @@ export class CallStore {
     }
 
     /**
-     * Before a dialog: cards stand above it, and on a narrow screen hide it.
+     * Folds all cards before a dialog opens, because cards stand above it, and on a narrow screen hide it.
      *
-     * @returns {() => void} for after the dialog: opens again what was open, unless another card is open by then
+     * @returns {() => void} for after the dialog: unfolds the card that was open, unless another one is by then
      */
     foldAll() {
         const unfolded = this.calls.find((call) => !call.isFolded);
@@ -128,13 +128,13 @@ export class CallStore {
 
     // -- what the server says
 
-    /** A message of the bus. */
+    /** Takes a message of the bus. */
     hear(message) {
         this.heard.set(message.id, { place: ++this.messages, toldAt: message.told_at });
         this.receive(message);
     }
 
-    /** What rings now: for a page that has just been opened, or has been away from the bus. */
+    /** Asks what rings now, for a page that has just been opened or has been away from the bus. */
     async refresh() {
         const before = this.calls.filter(isLive).map((call) => call.id);
         const asked = this.messages;
@@ -189,18 +189,18 @@ export class CallStore {
         this.checkLater();
     }
 
-    /** A card comes up for a call that is in this phase. */
+    /** Adds a card for a call that is in this phase, and returns the call. */
     show(id, phase) {
         const draft = this.drafts.get(id);
         this.calls.push({ id, card: false, shownAt: Date.now(), isFolded: false, isTouched: Boolean(draft), ...draft });
         const call = this.find(id);
-        const isIn = (...phases) => this.calls.find((other) => phases.includes(other.phase));
+        const findIn = (...phases) => this.calls.find((other) => phases.includes(other.phase));
         // what is over, as a page that was loaded anew hears of, does not hide what rings
-        this.unfold(this.findWritten() || isIn("talking") || (phase === "ended" && isIn("ringing")) || call);
+        this.unfold(this.findWritten() || findIn("talking") || (phase === "ended" && findIn("ringing")) || call);
         return call;
     }
 
-    /** A call is in this phase since then: a new one, or the one that was known, whose beginning is told more exactly. */
+    /** Moves a call to the phase that began at `since`, or tells more exactly when its present phase began. */
     goOn(call, phase, since, isShared) {
         if (call.phase === phase) {
             if (Math.abs(since - call.since) > LATE) {
@@ -226,21 +226,21 @@ export class CallStore {
         this.timers.delete(id);
     }
 
-    /** One card at a time is open by itself: the talk that is going on, else the latest. */
+    /** Unfolds this card and folds the others, because there is room for one. */
     unfold(call) {
         for (const other of this.calls) {
             other.isFolded = other !== call;
         }
     }
 
-    /** The card that somebody is writing in: it does not fold for a call that only rings. */
+    /** Returns the call whose card the user is writing in: it does not fold for a call that only rings. */
     findWritten() {
         return this.find(Number(document.activeElement?.closest("[data-call]")?.dataset.call));
     }
 
     // -- what the server is asked
 
-    /** A tab in the background asks when somebody looks at it: twenty tabs are one question. */
+    /** Loads what a card shows; in the background once somebody looks at this tab, so that of twenty tabs one asks. */
     async load(call) {
         call.isStale = document.visibilityState === "hidden";
         if (call.isStale) {
@@ -254,12 +254,12 @@ export class CallStore {
         }
     }
 
-    /** The card then shows what the bus has told: nobody wants an error while it rings. */
+    /** Loads a card, or leaves it with what the bus has told: nobody wants an error while the phone rings. */
     loadQuietly(call) {
         return this.load(call).catch(() => {});
     }
 
-    /** Somebody looks at this tab. */
+    /** Loads the cards that have waited until somebody looks at this tab. */
     loadStale() {
         this.calls.filter((call) => call.isStale).forEach((call) => this.loadQuietly(call));
     }

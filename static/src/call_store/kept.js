@@ -1,9 +1,9 @@
-/** How long (ms) it is remembered which results the user does not want to be asked for. */
+/** How long (ms) a result that the user has skipped is not asked for again. */
 const REMEMBERED = 3_600_000;
-/** What a call keeps of the user's, should the page be loaded again. */
+/** Of a call, what the user has typed. */
 const DRAFT = ["note", "noteBefore", "result", "caller"];
 
-/** What is being written about calls, kept by this tab until it is saved or its card is closed. */
+/** What the user is writing about calls, kept by this tab until it is saved or its card is closed. */
 export class Drafts {
     static prefix = "crm_telephony.draft.";
 
@@ -32,7 +32,7 @@ export class Drafts {
     }
 }
 
-/** Ids with the time when each was added, in the storage of all tabs; old ones are forgotten. */
+/** Ids of the calls whose result the user has skipped, with the time of each, for all tabs; old ones are forgotten. */
 export class Skipped {
     constructor(storage, key) {
         Object.assign(this, { storage, key });

@@ -8,8 +8,8 @@ import { formatClock } from "@crm_telephony/clock/clock_field";
 const { DateTime } = luxon;
 
 /**
- * The phones of a call as bars from its start to its end: ringing pale, talk solid. Where the PBX has told no times there is
- * nothing to draw: names and outcomes.
+ * Shows the phones of a call as bars from its start to its end: ringing pale, talk solid. Where the PBX has told no times, it
+ * shows names and outcomes only.
  */
 export class CallTimelineField extends Component {
     static template = "crm_telephony.CallTimelineField";
@@ -62,8 +62,8 @@ export class CallTimelineField extends Component {
     }
 
     /**
-     * Of a phone that was not taken. Where the PBX does not tell it, the phone counts as ringing to the end of the call;
-     * it rang no longer than until another one was taken.
+     * Returns when a phone that nobody took stopped ringing. Where the PBX does not tell it, that is when another phone was
+     * taken, else the end of the call.
      */
     endOfRinging(leg, rang, end) {
         const { answered_at, ended_at } = this.props.record.data;

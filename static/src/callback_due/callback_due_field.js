@@ -10,8 +10,8 @@ import { useNow } from "@crm_telephony/hooks";
 const MINUTE = 60_000;
 
 /**
- * When something falls due, from now: "In 12 minutes", "Tomorrow 09:00". What is late tells the moment: how late it is,
- * is said in working minutes.
+ * Returns when something falls due, from now: "In 12 minutes", "Tomorrow 09:00". What is late gets its moment and no age, because
+ * lateness is told in working minutes.
  *
  * @param {DateTime} due
  * @param {DateTime} now
@@ -29,7 +29,7 @@ export function dueText(due, now) {
 }
 
 /**
- * Red when late, yellow shortly before.
+ * Returns the colour of a due time: red when late, yellow in the last 15 minutes before.
  *
  * @param {DateTime} due
  * @param {DateTime} now
@@ -40,7 +40,7 @@ export function dueDecoration(due, now) {
     return minutes < 0 ? "text-danger fw-bold" : minutes < 15 ? "text-warning fw-bold" : "";
 }
 
-/** When a callback falls due. What is closed shows its plain time. */
+/** Shows when a callback falls due; of a closed one the plain time. */
 export class CallbackDueField extends Component {
     static template = xml`<span class="o_telephony_due text-nowrap" t-att-class="decoration" t-att-title="exact" t-out="text"/>`;
     static props = { ...standardFieldProps };

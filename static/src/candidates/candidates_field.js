@@ -6,11 +6,11 @@ import { formatMonetary } from "@web/views/fields/formatters";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 import { useBusy } from "@crm_telephony/hooks";
 
-/** In a list there is room for so many. */
+/** A list has room for so many. */
 const SHOWN = 2;
 
 /**
- * What a call may be about: the deals with what speaks for each, one click to choose. In a list only the first ones.
+ * Offers the deals that a call may be about with what speaks for each, one click to choose. A list shows only the first ones.
  */
 export class CandidatesField extends Component {
     static template = "crm_telephony.CandidatesField";
@@ -44,7 +44,7 @@ export class CandidatesField extends Component {
         return this.props.isCompact ? deals.slice(0, SHOWN) : deals;
     }
 
-    /** Contacts are asked for only where it is not known who calls. */
+    /** Contacts to choose from, where it is not known who called. */
     get contacts() {
         const contacts = this.data.partner_id ? [] : this.candidates.contacts;
         return this.props.isCompact ? contacts.slice(0, SHOWN - this.deals.length) : contacts;
@@ -68,7 +68,7 @@ export class CandidatesField extends Component {
         return _t("and %s more: search above", this.candidates.further_contacts);
     }
 
-    /** That there are deals which one may not read, and whose: who may answer instead. */
+    /** Whose deals the call may be about that the user may not read: those colleagues can answer instead. */
     get hiddenDeals() {
         const { deals, hidden_deals: hidden } = this.candidates;
         return this.props.isCompact && deals.length ? "" : hidden;
@@ -82,7 +82,7 @@ export class CandidatesField extends Component {
         return deal.reasons.map((reason) => reason.text).join(", ");
     }
 
-    /** For who weighs the reasons: an administrator. */
+    /** The points of each reason. The server tells the score only to administrators, because they set the weights. */
     weights(deal) {
         return deal.score && deal.reasons
             .map(({ text, weight }) => `${weight > 0 ? "+" : ""}${weight} ${text}`)
@@ -102,7 +102,7 @@ export class CandidatesField extends Component {
         return this.call("action_pick_contact", contact.id);
     }
 
-    /** One after the other, whatever is clicked meanwhile. */
+    /** Calls a method of the call and shows what has changed; what is clicked meanwhile is dropped. */
     async call(method, ...args) {
         const { record } = this.props;
         await this.guard.run(async () => {
@@ -110,7 +110,7 @@ export class CandidatesField extends Component {
                 return;
             }
             const done = await this.orm.call("telephony.call", method, [[record.resId], ...args]);
-            // at once, or when the dialog that asks for more is closed
+            // reload at once, or when the dialog that asks for more is closed
             await this.action.doAction(done, { onClose: () => record.model.load() });
         });
         this.state.isOpen = false;

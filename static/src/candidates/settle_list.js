@@ -6,7 +6,7 @@ import { ListController } from "@web/views/list/list_controller";
 import { ListRenderer } from "@web/views/list/list_renderer";
 import { listView } from "@web/views/list/list_view";
 
-/** What gives way to the question that the list is about, in windows of this size and smaller. */
+/** Columns that leave the room to the question of the list, in windows of this size and smaller. */
 const GIVES_WAY = {
     outcome: SIZES.XL,
     user_id: SIZES.XL,
@@ -31,7 +31,7 @@ export class SettleRenderer extends ListRenderer {
     }
 }
 
-/** Where even that is not enough, each call gets a card. */
+/** Shows a card a call, where even without those columns there is too little room. */
 export class SettleController extends ListController {
     setup() {
         super.setup();

@@ -1,10 +1,10 @@
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 
-/** Long enough to read it and to think again (ms). */
+/** How long (ms) the notification stays: enough to read it and to think again. */
 const STAYS = 10_000;
 
-/** Says what became of some calls, with a button that takes it back and shows the view as it is then. */
+/** Says what became of some calls, with a button that undoes it and loads the view again. */
 function settledAction(env, { params }) {
     const { notification, orm, action } = env.services;
     const { message, call_ids: callIds } = params;

@@ -5,7 +5,7 @@ import { outcomeDecoration } from "@crm_telephony/call_outcome/call_outcome_fiel
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { RecordingPlayer } from "@crm_telephony/recording/recording_player";
 
-/** A call as a line of a chatter: what happened, with whom, what came of it, and the recording for who may listen. */
+/** A call as a line of a chatter: what happened, with whom, its result, and the recording for those who may listen. */
 export class CallLine extends Component {
     static template = "crm_telephony.CallLine";
     static components = { RecordingPlayer };
@@ -36,7 +36,7 @@ export class CallLine extends Component {
         return wait_seconds ? _t("wait %(clock)s", { clock: formatClock(wait_seconds) }) : "";
     }
 
-    /** Who talked, where the head of the message does not say it. */
+    /** Who talked, unless the head of the message says it. */
     get user() {
         const { user } = this.props.call;
         return user === this.props.author ? "" : user;

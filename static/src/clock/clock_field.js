@@ -4,7 +4,7 @@ import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 /**
- * Seconds as a clock: 65 → "1:05", 3700 → "1:01:40".
+ * Returns seconds as a clock: 65 → "1:05", 3700 → "1:01:40".
  *
  * @param {number | false} seconds
  * @returns {string}
@@ -19,7 +19,7 @@ export function formatClock(seconds) {
     return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
 }
 
-/** Read-only. Nothing is shown for 0: a call without talk has none to show. */
+/** Shows seconds as a clock, read-only, and nothing for 0: a call without talk has no time to show. */
 export class ClockField extends Component {
     static template = xml`<span class="o_telephony_clock" t-out="text"/>`;
     static props = { ...standardFieldProps };

@@ -5,9 +5,9 @@ import { KeepLast } from "@web/core/utils/concurrency";
 import { useService } from "@web/core/utils/hooks";
 import { useDebounced } from "@web/core/utils/timing";
 
-/** Who types pauses so long before the server is asked (ms). */
+/** The server is asked when nothing was typed for so long (ms). */
 const PAUSE = 250;
-/** What the server looks up has at least so many characters. */
+/** The server looks up nothing that is shorter. */
 const CHARACTERS = 3;
 /** So many last digits are a whole number, whatever country code or prefix stands before them. */
 const WHOLE = 10;
@@ -17,8 +17,8 @@ const NUMBER = /^\+?[\d\s().\-/*#]+$/;
 let lastId = 0;
 
 /**
- * Type a number or a name, press Enter: the number is called, or whoever was found and chosen. A combobox: the focus stays in
- * the field, arrows choose.
+ * A field to call anybody: Enter calls the number that was typed, or whoever was found and chosen. It is a combobox: the focus
+ * stays in the field, arrows choose.
  */
 export class DialField extends Component {
     static template = "crm_telephony.DialField";
@@ -50,9 +50,9 @@ export class DialField extends Component {
 
     /** What can be called: the typed number itself, and who was found. */
     get options() {
-        const people = this.state.people.map((one) => ({ ...one, key: `${one.model},${one.id}` }));
+        const people = this.state.people.map((person) => ({ ...person, key: `${person.model},${person.id}` }));
         const digits = this.typed.replace(/\D/g, "");
-        // who has exactly this number is whom it means
+        // whoever has exactly this number is meant
         const isKnown = digits.length >= WHOLE && people.some(({ number }) => number.endsWith(digits.slice(-WHOLE)));
         if (!digits || isKnown) {
             return people;
@@ -103,7 +103,7 @@ export class DialField extends Component {
             ev.preventDefault();
             if (this.state.isAsking && !this.typed) {
                 this.ask.cancel();
-                await this.search(); // who types fast and presses Enter means whom the server finds
+                await this.search(); // Enter came before the answer: it means whom the server finds
             }
             const option = this.options[this.state.active];
             if (option) {

@@ -1,7 +1,7 @@
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 
-/** Events were replayed: whether they are understood now. Then the page reloads. */
+/** Says whether replayed events are understood now. Then the page reloads. */
 registry.category("actions").add("crm_telephony.replayed", async (env, { params }) => {
     const events = await env.services.orm.searchRead(
         "telephony.event", [["id", "in", params.event_ids]], ["state", "error"]

@@ -16,16 +16,16 @@ import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const { DateTime } = luxon;
 
-/** The board asks the server at most so often (ms), whatever happens on the phones, */
+/** The board asks the server at most so often (ms), whatever happens on the phones. */
 const PAUSE = 1_000;
-/** and at least so often: callbacks fall due by themselves, and a message may get lost on the way. */
+/** The board asks at least so often (ms), because callbacks fall due by themselves and a message may get lost on the way. */
 const REFRESH = 30_000;
-/** A call that goes on longer (s) may have lost its end on the way: it can be cleared. */
+/** A call that goes on longer (s) can be cleared, because its end may have got lost on the way. */
 const LONG_CALL = 120;
-/** Beyond two of these (s) nobody counts hours. */
+/** A day (s). From two days on an age is told in days. */
 const DAY = 86_400;
 
-/** What goes on now, for supervisors; as a wallboard it fills the screen. See models/telephony_live.py for the data. */
+/** What goes on now, for supervisors; as a wallboard it fills the screen. See models/screen/live.py for the data. */
 export class LiveBoard extends Component {
     static template = "crm_telephony.LiveBoard";
     static components = { ControlPanel, LiveFigures };
@@ -40,11 +40,11 @@ export class LiveBoard extends Component {
         this.state = useState({
             board: false,
             failed: false,
-            /** both stand in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1&team=5 */
+            /** this and the team stand in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1&team=5 */
             wallboard: Boolean(router.current.wallboard),
             team: Number(router.current.team) || false,
         });
-        /** when the board was asked for, and when it was told last (ms) */
+        /** when the server was asked, and when it answered last (ms) */
         this.fetchedAt = 0;
         this.trueAt = 0;
         this.isDirty = false;
@@ -84,7 +84,7 @@ export class LiveBoard extends Component {
 
     // --- the data ------------------------------------------------------------------------------------------------
 
-    /** Not at once for each of many messages: one request at a time, with a pause between; none for a hidden tab. */
+    /** Plans a refresh: one request at a time with a pause between, because messages come in bursts; none for a hidden tab. */
     refreshSoon() {
         this.isDirty = true;
         if (this.planned || this.isAsking || document.hidden) {
@@ -103,14 +103,14 @@ export class LiveBoard extends Component {
             const team = this.state.team;
             const board = await this.orm.silent.call("telephony.live", "get_board", [team]);
             if (team !== this.state.team) {
-                this.isDirty = true; // another one was chosen meanwhile
+                this.isDirty = true; // another team was chosen meanwhile
                 return;
             }
             this.trueAt = Date.now();
             Object.assign(this.state, { board, failed: false });
         } catch (error) {
             if (!this.state.board) {
-                throw error; // no right to be here, or a server that does not answer: say so
+                throw error; // no right to be here, or no server: the user is told
             }
             this.state.failed = true;
         } finally {
@@ -129,7 +129,7 @@ export class LiveBoard extends Component {
         this.refreshSoon();
     }
 
-    /** At least so often, whatever happens. */
+    /** Refreshes a board that is older than REFRESH. */
     refreshInTime() {
         if (Date.now() - this.fetchedAt >= REFRESH) {
             this.refreshSoon();
@@ -146,12 +146,12 @@ export class LiveBoard extends Component {
         return this.state.board.people;
     }
 
-    get debts() {
-        return this.state.board.debts;
+    get callbacks() {
+        return this.state.board.callbacks;
     }
 
     get staleness() {
-        return _t("The server does not answer. All this was true %s ago.", this.clock({ seconds: 0 }));
+        return _t("The server does not answer. The board is %s old.", this.clock({ seconds: 0 }));
     }
 
     phaseLabel(call) {
@@ -178,7 +178,7 @@ export class LiveBoard extends Component {
         }[person.state];
     }
 
-    /** Where it came in. */
+    /** Where the call came in. */
     place(call) {
         return [call.queue, call.line, call.company].filter(Boolean).join(" · ");
     }
@@ -187,7 +187,7 @@ export class LiveBoard extends Component {
         return call.phase === "waiting" && this.age(call) >= LONG_WAIT;
     }
 
-    /** Seconds since the board was told. */
+    /** Seconds since the server has told what the board shows. */
     get boardAge() {
         return Math.max(Math.round((this.ticker.now - this.trueAt) / 1_000), 0);
     }
@@ -204,12 +204,12 @@ export class LiveBoard extends Component {
         return age < 2 * DAY ? formatClock(age) : _t("%s days", Math.floor(age / DAY));
     }
 
-    /** By how much a callback is late, in working time: nothing is added while the office is closed. */
-    late(debt) {
-        return formatMinutes(debt.minutes);
+    /** How late a callback is. It is working time, so nothing is added in the browser, which knows no opening hours. */
+    late(callback) {
+        return formatMinutes(callback.minutes);
     }
 
-    /** What every clock on the wall shows, and the day. */
+    /** The time of day, as a clock on the wall shows it. */
     get time() {
         return this.ticker.now.toLocaleString(DateTime.TIME_SIMPLE);
     }
@@ -234,12 +234,12 @@ export class LiveBoard extends Component {
         }
     }
 
-    /** The PBX has lost the end of a call: it leaves the screens. */
+    /** Takes a call off the screens whose end the PBX has lost. */
     clear(call) {
         this.dialog.add(ConfirmationDialog, {
             title: _t("Clear this call?"),
             body: _t(
-                "Only if nobody is on the line any more. The call stays in the log, and its end is unknown; if the PBX tells it after all, that counts."
+                "Clear it only if nobody is on the line any more. The call stays in the log; its end is unknown until the PBX tells it."
             ),
             confirmLabel: _t("Clear"),
             confirm: async () => {
@@ -250,7 +250,7 @@ export class LiveBoard extends Component {
         });
     }
 
-    /** The screen is filled where the browser allows it, which it does after a click only; the page in any case. */
+    /** Fills the page, and the screen where the browser allows it, which it does after a click only. */
     async toggleWallboard() {
         const on = !this.state.wallboard;
         this.setWallboard(on);
@@ -261,7 +261,7 @@ export class LiveBoard extends Component {
                 await document.exitFullscreen();
             }
         } catch {
-            // a browser that does not let us: the page is filled
+            // the browser does not allow it: the page is filled
         }
     }
 

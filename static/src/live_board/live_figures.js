@@ -4,10 +4,11 @@ import { formatClock } from "@crm_telephony/clock/clock_field";
 
 /** A caller who waits longer (s) is shown in red. */
 export const LONG_WAIT = 30;
-/** Lost calls of a day (%) that are worth a warning, and that are too many; */
+/** The share of calls lost today (%) from which on its figure is yellow. */
 const LOST_WARNING = 10;
+/** The share (%) from which on it is red. */
 const LOST_DANGER = 20;
-/** of fewer calls a share says nothing. */
+/** Of fewer calls a day the share has no colour, because it says nothing. */
 const LOST_LEAST = 10;
 
 /** The figures on top of the live board; `level` colours what needs somebody. */
@@ -15,7 +16,7 @@ export class LiveFigures extends Component {
     static template = "crm_telephony.LiveFigures";
     static props = {
         board: Object,
-        /** seconds since the board was told */
+        /** seconds since the server has told it */
         age: Number,
     };
 
@@ -67,7 +68,7 @@ export class LiveFigures extends Component {
     }
 
     get late() {
-        const { late, open } = this.props.board.debts;
+        const { late, open } = this.props.board.callbacks;
         return {
             id: "late",
             label: _t("Late callbacks"),

@@ -4,7 +4,7 @@ import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 /**
- * Minutes as people say them: 0.2 → "under a minute", 12 → "12 min", 185 → "3 h 05 min".
+ * Returns minutes as people say them: 0.2 → "under a minute", 12 → "12 min", 185 → "3 h 05 min".
  *
  * @param {number | false} minutes
  * @returns {string}
@@ -26,7 +26,7 @@ export function formatMinutes(minutes) {
     });
 }
 
-/** Read-only, with a minute's precision. */
+/** Shows minutes as people say them, read-only. */
 export class MinutesField extends Component {
     static template = xml`<span class="o_telephony_minutes text-nowrap" t-out="text"/>`;
     static props = { ...standardFieldProps };

@@ -5,7 +5,7 @@ import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 import { RECORDING_FIELDS, RecordingPlayer, recordingsOf } from "@crm_telephony/recording/recording_player";
 
-/** All recordings of a call, each with its player. The server gives only those that the person may listen to. */
+/** All recordings of a call, each with its player. The server gives only those that the user may listen to. */
 export class RecordingPlayerField extends Component {
     static template = "crm_telephony.RecordingPlayerField";
     static components = { RecordingPlayer };

@@ -3,7 +3,7 @@ import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 
-/** One recording, or the reason why there is nothing to hear. Nothing is fetched before the person presses play. */
+/** One recording, or the reason why there is nothing to hear. Nothing is fetched before the user presses play. */
 export class RecordingPlayer extends Component {
     static template = "crm_telephony.RecordingPlayer";
     static props = {
@@ -32,7 +32,7 @@ export class RecordingPlayer extends Component {
         return formatClock(this.props.recording.duration || false);
     }
 
-    /** The route has noted on the recording what went wrong at the other end. */
+    /** Shows what went wrong at the PBX: the route that plays has noted it on the recording. */
     async onError() {
         this.failure.text = _t("Cannot be played.");
         const [recording] = await this.orm.read("telephony.recording", [this.props.recording.id], ["error"]);

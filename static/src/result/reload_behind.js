@@ -4,11 +4,12 @@ import { FormController } from "@web/views/form/form_controller";
 import { KanbanController } from "@web/views/kanban/kanban_controller";
 import { ListController } from "@web/views/list/list_controller";
 
-/** On the environment's bus: a call's result was saved, which may have changed records of these models. */
+/** Event of the environment's bus: a call's result was saved. */
 export const RESULT_SAVED = "CRM_TELEPHONY:RESULT-SAVED";
+/** Saving a result may change records of these models. */
 const CHANGED = ["crm.lead", "res.partner", "telephony.call", "telephony.callback"];
 
-/** The page behind the card shows the new stage, activity and note at once; what somebody is editing there stays. */
+/** Loads the page behind the card again, so that it shows the new stage, activity and note; what is being edited there stays. */
 const reloadBehind = () => ({
     setup() {
         super.setup();

@@ -7,7 +7,7 @@ import { RESULT_SAVED } from "@crm_telephony/result/reload_behind";
 
 const { DateTime } = luxon;
 
-/** What came of a call: everything is optional, one click saves all of it. */
+/** Form for the result of a call: everything is optional, one click saves all of it. */
 export class ResultForm extends Component {
     static template = "crm_telephony.ResultForm";
     static props = { call: Object, about: String, onClose: Function };
@@ -22,7 +22,7 @@ export class ResultForm extends Component {
         });
         this.guard = useBusy();
         this.note = useRef("note");
-        // the field in which the user writes goes with the talk: he goes on in this one
+        // the card's note field goes when the talk ends: who is writing in it goes on in the form's
         const isWriting = document.activeElement?.matches(`[data-call='${this.props.call.id}'] .o_telephony_card_note`);
         onWillStart(() => {
             this.load();
@@ -60,7 +60,7 @@ export class ResultForm extends Component {
         );
     }
 
-    /** What the form offers; what the user has entered stays. */
+    /** Loads what the form offers; what the user has entered stays. */
     async load() {
         const before = this.state.form;
         const form = await this.orm.silent.call("telephony.call", "get_result_form", [[this.props.call.id]]);
@@ -80,15 +80,15 @@ export class ResultForm extends Component {
             form,
             disposition: before && disposition !== before.disposition_id ? disposition : form.disposition_id,
             note: written ? written.note : form.note,
-            activityType: form.activity_types.some((one) => one.id === activityType) && activityType,
+            activityType: form.activity_types.some((type) => type.id === activityType) && activityType,
             stage: form.stage_id,
             done: Object.fromEntries(form.calls_to_do.map(({ id, is_due: isDue }) => [id, isDue && form.has_talked])),
         });
     }
 
-    /** What was entered before the page was loaded again, as far as it is still offered. */
+    /** Enters again what was entered before the page was loaded again, as far as it is still offered. */
     restore(form, { noteBefore, disposition, stage, activityType, done, ...entered }) {
-        const isOffered = (records, id) => records.some((one) => one.id === id);
+        const isOffered = (records, id) => records.some((record) => record.id === id);
         Object.assign(this.state, entered, {
             form: { ...form, note: noteBefore },
             disposition: isOffered(form.dispositions, disposition) && disposition,
@@ -114,8 +114,8 @@ export class ResultForm extends Component {
     choose(disposition) {
         const isChosen = this.state.disposition === disposition.id;
         this.state.disposition = isChosen ? false : disposition.id;
-        const type = isChosen ? false : disposition.activity_type_id;
-        this.plan(this.state.form.activity_types.some((one) => one.id === type) ? type : false, disposition.activity_days);
+        const isOffered = this.state.form.activity_types.some((type) => type.id === disposition.activity_type_id);
+        this.plan(!isChosen && isOffered && disposition.activity_type_id, disposition.activity_days);
     }
 
     plan(activityType, days = 1) {
@@ -140,7 +140,7 @@ export class ResultForm extends Component {
         });
     }
 
-    /** What is to be saved: nothing that the user has not touched, for a colleague may have changed it meanwhile. */
+    /** What is to be saved: only what the user has touched, because a colleague may have changed the rest meanwhile. */
     get changes() {
         const { disposition, note, stage, form, activityType, activityDate, summary, done } = this.state;
         return {

@@ -3,7 +3,7 @@ import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { CharField, charField } from "@web/views/fields/char/char_field";
 
-/** A credential: dots until whoever may edit it asks to see it, so that what was typed or pasted can be checked. */
+/** A credential, shown as dots. Whoever may edit it can make it visible, to check what they have typed or pasted. */
 export class SecretField extends CharField {
     static template = "crm_telephony.SecretField";
 

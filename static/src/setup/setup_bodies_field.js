@@ -4,7 +4,7 @@ import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
-/** Notifications that are entered in the PBX by hand: event, whole address and body of each, to be copied with one click. */
+/** Shows the notifications that people enter in the PBX by hand: event, whole address and body, each copied with one click. */
 export class SetupBodiesField extends Component {
     static template = "crm_telephony.SetupBodiesField";
     static components = { CopyButton };

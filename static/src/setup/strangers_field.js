@@ -5,7 +5,7 @@ import { useService } from "@web/core/utils/hooks";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 import { useBusy } from "@crm_telephony/hooks";
 
-/** Endpoints that nobody has entered, what each is taken for, and one click to say what it is. */
+/** Shows endpoints that nobody has entered and what each is taken for; one click says what it is. */
 export class StrangersField extends Component {
     static template = "crm_telephony.StrangersField";
     static props = { ...standardFieldProps };
@@ -26,7 +26,7 @@ export class StrangersField extends Component {
     say(method, endpoint) {
         const { record } = this.props;
         return this.guard.run(async () => {
-            // what else was typed is kept: the answer is written behind it
+            // what was typed in the form is saved first, because loading the record again would lose it
             if (await record.save()) {
                 await this.orm.call(record.resModel, method, [[record.resId], endpoint]);
                 await record.load();

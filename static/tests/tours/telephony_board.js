@@ -21,13 +21,13 @@ registry.category("web_tour.tours").add("telephony_board", {
             trigger: `${LATE} .progress-bar.bg-danger[data-tooltip="3 Late"]`,
         },
         {
-            content: "the one with high priority stands first, with who owes it and how late it is",
+            content: "the one with high priority stands first, with its owner and how late it is",
             trigger: `${LATE} .o_kanban_record:first:contains(Big customer):contains(Twenty tons):contains(Late by)`,
         },
         ...choose("take the unknown caller's", `${LATE} .o_kanban_record:contains(+7 701 000 0002)`, "Take It"),
         {
             content: "it is mine, says the systray",
-            trigger: ".o_telephony_debts_toggle .text-bg-danger:contains(1)",
+            trigger: ".o_telephony_systray_toggle .text-bg-danger:contains(1)",
         },
         ...choose("cancel the third, with a reason", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Cancel"),
         {
@@ -47,7 +47,7 @@ registry.category("web_tour.tours").add("telephony_board", {
             trigger: ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(Bought elsewhere)",
         },
         ...choose("lost by mistake: a supervisor opens it again", ".o_telephony_board .o_kanban_group:contains(Lost) .o_kanban_record:contains(+7 701 000 0003)", "Reopen"),
-        ...choose("and closes it by hand, as she has talked on her mobile: nothing but a call says so", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Done"),
+        ...choose("and closes it by hand, after a talk on a mobile: nothing but a call says so", `${LATE} .o_kanban_record:contains(+7 701 000 0003)`, "Done"),
         {
             trigger: ".modal .modal-footer button:contains(Log the Call)",
             run: "click",
@@ -80,14 +80,14 @@ registry.category("web_tour.tours").add("telephony_board", {
         },
         {
             content: "call from the systray",
-            trigger: ".o_telephony_debts_toggle",
+            trigger: ".o_telephony_systray_toggle",
             run: "click",
         },
         {
-            trigger: ".o_telephony_debts li:contains(+7 701 000 0002) .btn-primary:contains(Call)",
+            trigger: ".o_telephony_systray li:contains(+7 701 000 0002) .btn-primary:contains(Call)",
         },
         {
-            trigger: ".o_telephony_debts .btn-link:contains(View all)",
+            trigger: ".o_telephony_systray .btn-link:contains(View all)",
             run: "click",
         },
         {

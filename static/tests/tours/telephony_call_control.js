@@ -11,7 +11,7 @@ registry.category("web_tour.tours").add("telephony_call_control", {
             trigger: ".o_notification:contains(Your phone 101 is ringing)",
         },
         {
-            content: "the planned call has a button, too; he asked not to be called",
+            content: "the planned call has a button, too; the customer has asked not to be called",
             trigger: ".o-mail-Activity:contains('+7 705 111 2233') .o_telephony_activity_call",
             run: "click",
         },

@@ -54,7 +54,7 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
         },
         {
             content: "the systray tells that it is late",
-            trigger: ".o_telephony_debts_toggle .text-bg-danger:contains(1)",
+            trigger: ".o_telephony_systray_toggle .text-bg-danger:contains(1)",
         },
         {
             trigger: ".o_switch_view.o_list",
@@ -79,7 +79,7 @@ registry.category("web_tour.tours").add("telephony_salesperson", {
         },
         {
             content: "and no longer in the systray",
-            trigger: ".o_telephony_debts_toggle:not(:has(.badge))",
+            trigger: ".o_telephony_systray_toggle:not(:has(.badge))",
         },
     ],
 });

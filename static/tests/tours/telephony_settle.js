@@ -95,7 +95,7 @@ registry.category("web_tour.tours").add("telephony_settle_many", {
             trigger: ".o_notification:contains(Ignored from now on)",
         },
         {
-            content: "somebody whom she knows",
+            content: "somebody whom the user knows",
             trigger:
                 ".o_list_view:not(:has(.o_data_row:contains('+7 701 555 0013'))) .o_data_row:contains('+7 701 555 0014') .o_telephony_whose",
             run: "click",

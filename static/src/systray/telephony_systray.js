@@ -17,11 +17,11 @@ import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 const { DateTime } = luxon;
 
 /**
- * The telephone in the systray: a field to call anybody, the callbacks that the user owes with the most urgent ones to click
- * on, and the user's last calls.
+ * The telephone in the systray: a field to call anybody, the number of the user's callbacks with the most urgent ones to click on,
+ * and the user's last calls.
  */
-export class DebtsMenu extends Component {
-    static template = "crm_telephony.DebtsMenu";
+export class TelephonySystray extends Component {
+    static template = "crm_telephony.TelephonySystray";
     static components = { DialField, Dropdown };
     static props = {};
 
@@ -31,10 +31,13 @@ export class DebtsMenu extends Component {
         this.dropdown = useDropdownState();
         this.placing = usePlaceCall();
         this.menu = useChildRef();
-        this.state = useState({ ...session.telephony.debts, debts: [], recent: false, tab: "callbacks", isSearching: false, now: DateTime.now() });
+        const { open, late } = session.telephony.callbacks;
+        this.state = useState({
+            open, late, callbacks: [], recent: false, tab: "callbacks", isSearching: false, now: DateTime.now(),
+        });
         const telephony = useService("telephony");
         this.preferences = useState(telephony.state.preferences);
-        onWillDestroy(telephony.onDebts(() => this.load()));
+        onWillDestroy(telephony.onMyCallbacks(() => this.load()));
     }
 
     get title() {
@@ -51,15 +54,15 @@ export class DebtsMenu extends Component {
         return this.preferences.dnd ? _t("Do not disturb. %s", this.title) : this.title;
     }
 
-    /** All tabs hear of it over the bus, this one too. */
+    /** Switches Do Not Disturb; all tabs hear of it over the bus, this one too. */
     switchDnd() {
         return this.orm.write("res.users", [user.userId], { telephony_dnd: !this.preferences.dnd });
     }
 
     async load() {
-        const answer = await this.orm.silent.call("telephony.callback", "get_my_debts", []);
-        for (const debt of answer.debts) {
-            debt.due_at = deserializeDateTime(debt.due_at);
+        const answer = await this.orm.silent.call("telephony.callback", "get_my_callbacks", []);
+        for (const callback of answer.callbacks) {
+            callback.due_at = deserializeDateTime(callback.due_at);
         }
         Object.assign(this.state, answer, { now: DateTime.now() });
     }
@@ -69,7 +72,7 @@ export class DebtsMenu extends Component {
         await Promise.all([this.load(), this.state.tab === "recent" && this.loadRecent()]);
     }
 
-    /** It holds a field, a list and a switch, which no menu may have. */
+    /** Makes a dialog of the dropdown, because a menu may hold no field, list or switch. */
     onOpened() {
         this.menu.el.setAttribute("role", "dialog");
         this.menu.el.setAttribute("aria-label", _t("Telephone"));
@@ -90,7 +93,7 @@ export class DebtsMenu extends Component {
         }
     }
 
-    /** Arrows go from tab to tab, as in every list of tabs. */
+    /** Goes from tab to tab with the arrows, as in every list of tabs. */
     onTabKeydown(ev) {
         if (["ArrowLeft", "ArrowRight"].includes(ev.key)) {
             this.show(this.state.tab === "recent" ? "callbacks" : "recent");
@@ -125,18 +128,18 @@ export class DebtsMenu extends Component {
         this.action.doAction(formAction("telephony.call", call.id));
     }
 
-    due(debt) {
-        return debt.late_minutes
-            ? _t("late by %s", formatMinutes(debt.late_minutes))
-            : dueText(debt.due_at, this.state.now);
+    due(callback) {
+        return callback.late_minutes
+            ? _t("late by %s", formatMinutes(callback.late_minutes))
+            : dueText(callback.due_at, this.state.now);
     }
 
-    about(debt) {
-        return debt.deal || (debt.name === debt.display ? _t("Unknown caller") : debt.display);
+    about(callback) {
+        return callback.deal || (callback.name === callback.display ? _t("Unknown caller") : callback.display);
     }
 
-    dueClass(debt) {
-        return dueDecoration(debt.due_at, this.state.now);
+    dueClass(callback) {
+        return dueDecoration(callback.due_at, this.state.now);
     }
 
     exact(moment) {
@@ -147,22 +150,22 @@ export class DebtsMenu extends Component {
         return _t("Call %s", call.name || call.display);
     }
 
-    async call(debt) {
+    async call(callback) {
         this.dropdown.close();
         await this.action.doActionButton({
             type: "object",
             name: "action_call",
             resModel: "telephony.callback",
-            resId: debt.id,
-            resIds: [debt.id],
+            resId: callback.id,
+            resIds: [callback.id],
         });
     }
 
-    open(debt) {
+    open(callback) {
         this.dropdown.close();
         this.action.doAction("crm_telephony.telephony_callback_action", {
             viewType: "form",
-            props: { resId: debt.id },
+            props: { resId: callback.id },
         });
     }
 
@@ -178,5 +181,5 @@ export class DebtsMenu extends Component {
 if (session.telephony) {
     registry
         .category("systray")
-        .add("crm_telephony.debts_menu", { Component: DebtsMenu }, { sequence: 22 });
+        .add("crm_telephony.systray", { Component: TelephonySystray }, { sequence: 22 });
 }

@@ -11,17 +11,17 @@ import { kanbanView } from "@web/views/kanban/kanban_view";
 /** The board is loaded again at most so often (ms), whatever happens on the phones. */
 const PAUSE = 1_000;
 
-/** Says how many debts a column has; Odoo's own header has room for their sum only. */
-export class DebtsHeader extends KanbanHeader {
-    static template = "crm_telephony.DebtsHeader";
+/** Says how many callbacks a column has; Odoo's own header shows their sum only. */
+export class CallbackBoardHeader extends KanbanHeader {
+    static template = "crm_telephony.CallbackBoardHeader";
 }
 
-export class DebtsRenderer extends KanbanRenderer {
-    static components = { ...KanbanRenderer.components, KanbanHeader: DebtsHeader };
+export class CallbackBoardRenderer extends KanbanRenderer {
+    static components = { ...KanbanRenderer.components, KanbanHeader: CallbackBoardHeader };
 }
 
-/** Follows what happens to the debts, and to the calls of their customers, whoever does it. */
-export class DebtsController extends KanbanController {
+/** Loads the board again when callbacks, or calls with their customers, have changed, whoever did it. */
+export class CallbackBoardController extends KanbanController {
     setup() {
         super.setup();
         const stopListening = useService("telephony").onCallbacks((news) => this.isConcerned(news) && this.reloadSoon());
@@ -32,7 +32,7 @@ export class DebtsController extends KanbanController {
         useExternalListener(document, "visibilitychange", () => this.isDirty && this.reloadSoon());
     }
 
-    /** A call with a customer who is not on the board changes nothing there. */
+    /** Returns whether the board shows what the news are about: calls with other customers change nothing there. */
     isConcerned({ company_id: companyId, ids }) {
         return (
             (!companyId || user.activeCompanies.some((company) => company.id === companyId)) &&
@@ -40,7 +40,7 @@ export class DebtsController extends KanbanController {
         );
     }
 
-    /** A board that nobody sees is loaded when somebody does. */
+    /** Plans a reload; for a board that nobody sees, once somebody does. */
     reloadSoon() {
         this.isDirty = true;
         if (!document.hidden) {
@@ -50,7 +50,7 @@ export class DebtsController extends KanbanController {
 
     async reload() {
         if (this.rootRef.el?.querySelector("[aria-expanded=true]")) {
-            this.planned = browser.setTimeout(() => this.reload(), PAUSE); // not from under an open menu
+            this.planned = browser.setTimeout(() => this.reload(), PAUSE); // an open menu would close
             return;
         }
         this.isDirty = false;
@@ -65,8 +65,8 @@ export class DebtsController extends KanbanController {
     }
 }
 
-registry.category("views").add("telephony_debts", {
+registry.category("views").add("telephony_callback_board", {
     ...kanbanView,
-    Controller: DebtsController,
-    Renderer: DebtsRenderer,
+    Controller: CallbackBoardController,
+    Renderer: CallbackBoardRenderer,
 });
