@@ -25,6 +25,7 @@ from . import test_fold
 from . import test_golden_callers
 from . import test_inbox
 from . import test_late_binding
+from . import test_ledger
 from . import test_live
 from . import test_manual_call
 from . import test_match_score
