@@ -138,6 +138,9 @@ class TestLedger(BaseCase):
     def test_an_attempt_that_could_not_be_placed_is_none(self):
         self.check(call('m', 0), tried('f', 5, 'failed'), due_at=at(15), attempts=0)
 
+    def test_an_attempt_that_began_before_the_loss_answers_it_not(self):
+        self.check(call('m', 0), tried('n', 5, seconds=360), due_at=at(125), attempts=0)
+
     def test_a_short_talk_is_an_attempt(self):
         self.check(call('m', 0), tried('s', 5, 'answered'), due_at=at(15), attempts=1, state='open')
 
@@ -171,6 +174,7 @@ class TestLedger(BaseCase):
                     done_at=at(10),
                 )
                 self.assertEqual(debt.talked_at, talk.answered_at)
+                self.assertEqual(debt.attempts, int(direction == 'outbound'))
 
     def test_a_talk_at_the_moment_of_the_loss_comes_after_it(self):
         self.check(talked('t', 0), call('m', 0), state='done')
@@ -249,6 +253,10 @@ class TestLedger(BaseCase):
         self.check(call('m', 0), later, call('m2', 5), due_at=at(20))
         self.check(call('m', 0), later, act('urged', 'm', 2, '1'), priority='1', due_at=at(2000))
 
+    def test_the_last_act_behind_a_call_counts(self):
+        first, last = act('moved', 'm', 1, at(50)), act('moved', 'm', 2, at(40), when=at(-9))
+        self.check(call('m', 0), last, first, due_at=at(40))
+
     def test_taken_until_a_vain_try(self):
         taken = act('given', 'm', value='boris', when=at(3))
         self.check(call('m', 0), taken, owner='boris', taken_at=at(3))
@@ -279,14 +287,15 @@ class TestLedger(BaseCase):
         self.check(call('m', 0), act('done', 'm'), seen, again, talked('t', 5), done_at=at(5))
 
     def test_opened_again_is_the_one_that_was_meant(self):
-        first, second = self.owed(
-            call('m1', 0),
-            act('done', 'm1'),
-            call('m2', 5),
-            act('done', 'm2', 2),
-            act('reopened', 'm2', 3, about='m1'),
-        )
-        self.assertEqual((first.state, second.state), ('open', 'done'))
+        for about, states in (('m1', ['open', 'done']), ('gone', ['done', 'open'])):
+            owed = self.owed(
+                call('m1', 0),
+                act('done', 'm1'),
+                call('m2', 5),
+                act('done', 'm2', 2),
+                act('reopened', 'm2', 3, about=about),
+            )
+            self.assertEqual([debt.state for debt in owed], states)
 
     def test_a_talk_or_an_open_callback_leaves_nothing_to_reopen(self):
         again = act('reopened', 'm2', 9, about='m1')
@@ -315,6 +324,9 @@ class TestLedger(BaseCase):
         # the talk was found out later
         was_one = Row(1, 'm1', frozenset({'m1', 'm2', 'm3'}))
         self.assertEqual(compare([was_one], owed), ([was_one, None], {}, []))
+        # and was another one before
+        other = Row(0, 'm2', frozenset({'m2', 'm3'}))
+        self.assertEqual(compare([other, was_one], owed), ([was_one, other], {}, []))
         # what had opened it was none, what had joined it is
         joined = Row(1, 'gone', frozenset({'gone', 'm3'}))
         self.assertEqual(compare([joined], owed), ([None, joined], {}, []))
