@@ -23,6 +23,7 @@ from .rules import effect
 from .callbacks import board
 from .callbacks import clock
 from .callbacks import reason
+from .callbacks import act
 from .calls import call_rights
 from .rules import effect_sms
 from .inbox import event

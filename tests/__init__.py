@@ -1,5 +1,6 @@
 from . import test_account_form
 from . import test_account_state
+from . import test_acts
 from . import test_architecture
 from . import test_asterisk_inbox
 from . import test_asterisk_legs

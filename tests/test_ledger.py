@@ -264,6 +264,8 @@ class TestLedger(BaseCase):
         self.check(call('m', 0), taken, tried('n', 5), owner='boris', taken_at=None)
         self.check(call('m', 0), taken, tried('n', 2), owner='boris', taken_at=at(3))
         self.check(call('m', 0), taken, act('given', 'm', 2), owner=None, taken_at=None)
+        passed = act('passed', 'm', 2, 'carl')
+        self.check(call('m', 0), taken, passed, owner='carl', taken_at=None)
 
     def test_what_is_nobodys_goes_to_the_first_who_is_responsible(self):
         def nobody_first(lost, attempt):
@@ -377,7 +379,7 @@ def stories(draw):
             at(when),
             after,
             at(when),
-            {'moved': at(due), 'opened': at(due), 'given': 'boris', 'urged': '1'}.get(kind),
+            {'moved': at(due), 'opened': at(due), 'given': 'boris', 'passed': 'carl'}.get(kind),
             about,
         )
         for number, (kind, when, after, due, about) in enumerate(
@@ -385,7 +387,7 @@ def stories(draw):
                 st.lists(
                     st.tuples(
                         st.sampled_from(
-                            ['opened', 'given', 'moved', 'urged', 'done', 'cancelled', 'reopened']
+                            ['opened', 'given', 'passed', 'moved', 'done', 'cancelled', 'reopened']
                         ),
                         st.integers(0, 150),
                         st.sampled_from(names),

@@ -510,6 +510,7 @@ class TelephonyCallback(models.Model):
         self.invalidate_recordset()
 
     def _take(self):
+        self._note_acts({'user_id': self.env.uid})
         self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})
 
     def action_open_done(self):

@@ -206,6 +206,7 @@ class TelephonyCallback(models.Model):
                 raise UserError(self.env._("This number already has an open callback."))
             if self._reached_after(callback.origin_call_id):
                 raise UserError(self.env._("The customer has been talked to since: nobody waits."))
+            self.env['telephony.callback.act']._note(callback, 'reopened', self.env.user)
             callback._open_again(_lt("Opened again by %(user)s.", user=self.env.user.name))
         return True
 
@@ -246,11 +247,24 @@ class TelephonyCallback(models.Model):
                 self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access(
                     'read'
                 )
+            self._note_acts(vals)
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
             for callback in self.filtered(lambda callback: callback.state == 'open'):
                 callback.sudo()._plan_activity()
         return result
+
+    def _note_acts(self, vals):
+        """Remember what the user does with these by writing these values."""
+        acts, user = self.env['telephony.callback.act'], self.env.user
+        waiting = self.filtered(lambda callback: callback.state == 'open')
+        for kind, source, name in (
+            ('given', 'user_id', 'owner_id'),
+            ('moved', 'due_at', 'due_at'),
+            ('urged', 'priority', 'priority'),
+        ):
+            if source in vals:
+                acts._note(waiting, kind, user, **{name: vals[source]})
 
     def _check_company(self, fnames=None):
         """What the system promises comes from a call of the same company: no need to read it all
@@ -673,6 +687,7 @@ class TelephonyCallback(models.Model):
             if activity.user_id and activity.user_id != callback.user_id:
                 values.update(user_id=activity.user_id.id, taken_at=fields.Datetime.now())
             if values:
+                callback._note_acts(values)
                 callback.write(values)
 
     def _due_on(self, day, clock):
@@ -776,6 +791,14 @@ class TelephonyCallback(models.Model):
                 if call
                 else 'by_hand'
             )
+            if not call:
+                self.env['telephony.callback.act']._note(
+                    self,
+                    state,
+                    user or not self.env.su and self.env.user,
+                    reason=reason,
+                    reason_id=why.id if why else False,
+                )
         for callback in self:
             callback.sudo().write(
                 {

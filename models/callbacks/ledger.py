@@ -57,11 +57,11 @@ class Act(NamedTuple):
     """
 
     number: int  # acts behind the same call follow each other by it
-    kind: str  # opened, given, moved, urged, done, cancelled, reopened
+    kind: str  # opened, given, passed, moved, urged, done, cancelled, reopened
     at: datetime
     after: Hashable = None
     after_at: datetime | None = None
-    # the due time of `opened` and `moved`, the owner of `given`, the priority of `urged`
+    # the due time of `opened` and `moved`, the owner of `given` and `passed`, the priority of `urged`
     value: Any = None
     about: Hashable = None  # `reopened`: the call that had opened the callback
 
@@ -282,6 +282,8 @@ class _Ledger:
             return
         elif act.kind == 'given':
             self.owed.owner, self.owed.taken_at = act.value, act.at if act.value else None
+        elif act.kind == 'passed':  # the owner is away: whose it is now has not taken it
+            self.owed.owner, self.owed.taken_at = act.value, None
         elif act.kind == 'moved':
             self.owed.due_at = act.value
         elif act.kind == 'urged':
