@@ -14,7 +14,7 @@ def _file(database, account_id, _item):
     requests need the processor too.
     """
     begin = time.monotonic()
-    Registry(database)['telephony.account']._file_in_new_transaction(database, account_id)
+    Registry(database)['telephony.event']._process_in_new_transaction(database, account_id)
     return pause_after(time.monotonic() - begin)
 
 

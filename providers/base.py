@@ -169,21 +169,17 @@ class Account:
     def to_utc(self, local: datetime) -> datetime:
         """A naive time on the PBX's own clock as aware UTC, with the offset that was in force on
         that day."""
-        try:
-            zone = ZoneInfo(self.timezone or 'UTC')
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ProviderError(
-                _(
-                    "The time zone %(zone)s is not known. Choose another one on the PBX's form.",
-                    zone=self.timezone,
-                )
-            ) from None
-        return local.replace(tzinfo=zone).astimezone(timezone.utc)
+        return local.replace(tzinfo=self._zone).astimezone(timezone.utc)
 
     def to_local(self, moment: datetime) -> datetime:
         """An aware time as the PBX's own clock shows it, naive."""
+        return moment.astimezone(self._zone).replace(tzinfo=None)
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        """:raise ProviderError: it is not known"""
         try:
-            return moment.astimezone(ZoneInfo(self.timezone or 'UTC')).replace(tzinfo=None)
+            return ZoneInfo(self.timezone or 'UTC')
         except (ZoneInfoNotFoundError, ValueError):
             raise ProviderError(
                 _(
@@ -380,12 +376,18 @@ class CallRecord:
     doubts: tuple[str, ...] = ()
 
 
+# What people read who come while nobody can be told from anybody else.
+NO_SECRET = _(
+    "There is no secret on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX."
+)
+
+
 class Provider:
     """A PBX's dialect. Subclassing registers it; instances hold no state.
 
-    An adapter says how a request is authenticated (`verify`), which events it carries (`split`,
-    `identify`), what they mean (`translate`) and what to answer (`handshake`, `reply`); some PBXs
-    also ask (`question`).
+    An adapter says how a request is authenticated (`authenticate`), which events it carries
+    (`split`, `identify`), what they mean (`translate`) and what to answer (`handshake`, `reply`);
+    some PBXs also ask (`question`).
     """
 
     code = ''
@@ -412,6 +414,8 @@ class Provider:
     names_trunks = False
     # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
     shares_legs = False
+    # what is told to people where deliveries cannot be checked, for want of a secret
+    no_secret = NO_SECRET
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every
     # sub-domain
     recording_hosts: tuple[str, ...] = ()
@@ -429,6 +433,15 @@ class Provider:
         """Let the request pass.
 
         :raise Refused: it is not from this PBX, or no secret is configured to tell
+        """
+        if self.signs and not account.api_secret:
+            raise Refused(self.no_secret)
+        self.authenticate(request, account)
+
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
+        """Let the request of a PBX pass whose secret is entered, if it `signs`.
+
+        :raise Refused: it is not from this PBX
         """
         raise NotImplementedError
 
@@ -453,6 +466,13 @@ class Provider:
         first one; after its own may come those of calls with which it shares a leg, see
         :class:`Identity`."""
         raise NotImplementedError
+
+    def translate_alone(self, payload: Mapping, account: Account) -> list[CallEvent]:
+        """What one payload says without the others of its call.
+
+        :raise ProviderError: the payload is not understood
+        """
+        return self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
         """The legs of which new events tell; `known` are all events of their calls."""
@@ -488,6 +508,51 @@ class Provider:
     def setup_file(self, account: Account) -> SetupFile | None:
         """The file with which the admin sets up the PBX, None where it wants none."""
         return None
+
+
+class HistoryProvider(Provider):
+    """A PBX whose own call log is read too, because it tells what its events do not, or what was
+    lost on the way. The client's `history` gives each call as a payload {'history': …}; it lies in
+    the inbox beside the events of its call."""
+
+    def identify(self, payload: Mapping, account: Account) -> Identity:
+        if not is_history(payload):
+            return self.identify_event(payload, account)
+        self.translate_alone(payload, account)
+        return Identity('history', self.history_ref(payload, account), digest(payload))
+
+    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        return self.tell(*heard_and_history(stored), account) if stored else []
+
+    def identify_event(self, payload: Mapping, account: Account) -> Identity:
+        """As :meth:`identify`, of what the PBX has sent by itself."""
+        raise NotImplementedError
+
+    def history_ref(self, payload: Mapping, account: Account) -> str:
+        """The PBX's id of the call of which its log tells; :meth:`tell` has understood it."""
+        raise NotImplementedError
+
+    def tell(
+        self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
+    ) -> list[CallEvent]:
+        """As :meth:`translate`.
+
+        :param heard: what the PBX has sent by itself
+        :param history: what was read back from its log
+        """
+        raise NotImplementedError
+
+
+def is_history(payload: Mapping) -> bool:
+    return isinstance(payload.get('history'), dict)
+
+
+def heard_and_history(stored: Iterable[Stored]) -> tuple[list[Stored], list[Stored]]:
+    """What the PBX has sent by itself, and what was read back from its log, each in its order."""
+    heard, history = [], []
+    for one in stored:
+        (history if is_history(one.payload) else heard).append(one)
+    return heard, history
 
 
 _registry: dict[str, Provider] = {}

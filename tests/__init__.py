@@ -1,24 +1,19 @@
+"""Odoo's own runner runs the modules of this package that are named test_*."""
+
+import importlib
+import pkgutil
+
 from . import test_account_form
 from . import test_account_state
 from . import test_acts
 from . import test_architecture
-from . import test_asterisk_inbox
-from . import test_asterisk_legs
-from . import test_asterisk_live
 from . import test_bridge
 from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
 from . import test_calls
 from . import test_chatter
-from . import test_client_asterisk
-from . import test_client_contract
-from . import test_client_mango_office
-from . import test_client_onlinepbx
-from . import test_client_threecx
-from . import test_client_twilio
-from . import test_client_uis
-from . import test_client_zadarma
+from . import test_provider_contract
 from . import test_commands
 from . import test_debts
 from . import test_demo_pbx
@@ -33,17 +28,9 @@ from . import test_match_score
 from . import test_matcher
 from . import test_nasty_requests
 from . import test_numbers
+from . import test_one_folder
 from . import test_other_side
 from . import test_pop_tours
-from . import test_provider_asterisk
-from . import test_provider_freepbx
-from . import test_provider_generic
-from . import test_provider_mango_office
-from . import test_provider_onlinepbx
-from . import test_provider_threecx
-from . import test_provider_twilio
-from . import test_provider_uis
-from . import test_provider_zadarma
 from . import test_recordings
 from . import test_rehearsal
 from . import test_results
@@ -54,10 +41,20 @@ from . import test_rules
 from . import test_rules_at_once
 from . import test_taking_at_once
 from . import test_settle
+from . import test_stages
 from . import test_setup_file
 from . import test_simulate
 from . import test_tours
+from . import test_turns
 from . import test_views
 from . import test_webhook
 from . import test_words
 from . import test_worker
+
+# each PBX brings its own tests: test_adapter of providers/x is here as test_x_adapter
+from . import providers
+
+for _module in pkgutil.walk_packages(providers.__path__, f'{providers.__name__}.'):
+    *_parents, _pbx, _name = _module.name.split('.')
+    if _name.startswith('test_'):
+        globals()[_name.replace('test', f'test_{_pbx}', 1)] = importlib.import_module(_module.name)

@@ -6,13 +6,12 @@ from datetime import datetime, timezone
 
 from odoo.tests import BaseCase
 
-from odoo.addons.crm_telephony.providers import registry
+from odoo.addons.crm_telephony.providers import clients, registry
 from odoo.addons.crm_telephony.providers.base import Account, ProviderError, Stored, dump
-from odoo.addons.crm_telephony.providers.clients import clients
 from odoo.addons.crm_telephony.providers.fold import fold
 from odoo.addons.crm_telephony.tools.words import Words
 
-LOGS = 'odoo.addons.crm_telephony.providers.clients.base'
+LOGS = 'odoo.addons.crm_telephony.providers.client'
 
 
 def utc(*parts) -> datetime:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
-from odoo.addons.crm_telephony.models.pbx.routing import router
+from odoo.addons.crm_telephony.models.matching.routing import router
 from odoo.addons.crm_telephony.providers.base import WebhookRequest
 
 SECRET = 'a-secret-that-nobody-guesses'
@@ -222,7 +222,9 @@ class TelephonyCase(TelephonyData, TransactionCase):
     def file_calls(self, account=None, follow_up=True):
         self.env.flush_all()
         with self.enter_registry_test_mode():
-            self.account._file_in_new_transaction(self.env.cr.dbname, (account or self.account).id)
+            self.env['telephony.event']._process_in_new_transaction(
+                self.env.cr.dbname, (account or self.account).id
+            )
             if follow_up:
                 self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
         self.env.invalidate_all()
@@ -238,13 +240,13 @@ class TelephonyHttpCase(TelephonyData, HttpCase):
         super().setUpClass()
         cls.startClassPatcher(patch.object(router, 'wake'))
         cls.set_up_data()
-        model = type(cls.env['telephony.account'])
-        cls._file_now = staticmethod(model._file_in_new_transaction)
+        model = type(cls.env['telephony.event'])
+        cls._file_now = staticmethod(model._process_in_new_transaction)
         cls.asked_to_file = threading.Event()
         cls.startClassPatcher(
             patch.object(
                 model,
-                '_file_in_new_transaction',
+                '_process_in_new_transaction',
                 staticmethod(lambda database, account_id: cls.asked_to_file.set()),
             )
         )

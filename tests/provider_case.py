@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -41,9 +42,10 @@ from odoo.addons.crm_telephony.providers.base import (
 )
 from odoo.addons.crm_telephony.providers.reading import read_call
 
+from . import providers as evidence
+
 # How a delivery is written in a payload file; the fields of the PBX's own are inside.
 WRAPPING = {'received_after', 'json', 'form', 'raw', 'query', 'path', 'suffix', 'headers'}
-PAYLOADS = Path(__file__).parent / 'payloads'
 # Property tests find the same on every machine and leave nothing behind.
 PROPERTY = settings(
     max_examples=150,
@@ -54,11 +56,16 @@ PROPERTY = settings(
 )
 
 
+def evidence_of(code: str) -> Path:
+    """The folder of a PBX's samples and tests."""
+    return Path(import_module(f'{evidence.__name__}.{code}').__file__).parent
+
+
 def scenarios(code: str) -> list[tuple[str, dict]]:
     """The payload files of a provider."""
     return [
         (path.stem, json.loads(path.read_text('utf-8')))
-        for path in sorted((PAYLOADS / code).glob('*.json'))
+        for path in sorted((evidence_of(code) / 'payloads').glob('*.json'))
     ]
 
 

@@ -9,8 +9,8 @@ from odoo.orm.registry import Registry
 from odoo.tests import Form
 
 from ..models.pbx.account import _refusals
+from ..providers import client as clients_base
 from ..providers.base import Refused, WebhookRequest
-from ..providers.clients import base as clients_base
 from .common import TelephonyCase
 from .test_commands import Pbx
 

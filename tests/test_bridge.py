@@ -31,8 +31,8 @@ from cryptography.x509.oid import NameOID
 
 from odoo.tests import BaseCase, tagged
 
-from odoo.addons.crm_telephony.providers.ami import VARIABLES
-from odoo.addons.crm_telephony.providers.asterisk import USED
+from odoo.addons.crm_telephony.providers.asterisk.adapter import USED
+from odoo.addons.crm_telephony.providers.asterisk.ami import VARIABLES
 
 BRIDGE = Path(__file__).resolve().parents[1] / 'bridge'
 MISSING = '' if BRIDGE.exists() else "NOT TESTED: there is no bridge/ beside this addon"

@@ -10,8 +10,9 @@ from odoo.tests import new_test_user
 
 from odoo.addons.bus.models.bus import BusBus
 
+from ..providers import client as clients_base
 from ..providers.base import ProviderError
-from ..providers.clients import base as clients_base
+from ..providers.capabilities import Dials
 from .common import CUSTOMER, SECRET, TelephonyCase
 
 
@@ -375,7 +376,7 @@ class TestPlaceCall(CallControlCase):
         callback = self.callbacks()
         values = {'api_key': 'key', 'api_secret': SECRET, 'api_url': 'http://127.0.0.1:9'}
         for code, client in clients_base._clients.items():
-            if code == 'generic' or not client.can('dial'):
+            if code == 'generic' or not client.can(Dials):
                 continue
             for field, name in client.needs:
                 with self.subTest(code, field=field):

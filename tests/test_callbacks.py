@@ -1,5 +1,6 @@
 """A lost caller is a promise with a clock, an owner and an end."""
 
+import random
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -246,6 +247,81 @@ class TestCallbacks(TelephonyCase):
             lost_call = self.call(f'm1-{place}')
             self.assertEqual(lost_call.is_called_back, len(deliveries) > 1, deliveries)
             self.assertEqual(lost_call.is_not_called_back, len(deliveries) == 1, deliveries)
+
+    def test_who_waits_is_the_same_whatever_comes_when(self):
+        """Calls are told in any order, told anew, deleted, logged by hand, moved to another number,
+        and given a result."""
+        dice, calls = random.Random(11), self.env['telephony.call']
+        numbers = [f'+7701555010{place}' for place in range(2)]
+        result = self.env['telephony.disposition'].create(
+            {'name': "Settled", 'counts_as_reached': True}
+        )
+
+        def told():
+            reached = {'outcome': 'answered', 'talk_seconds': dice.choice([5, 60])}
+            facts = dice.choice(
+                [{'outcome': 'missed'}, {'outcome': 'abandoned'}, {'outcome': 'busy'}, reached]
+            )
+            told = self.event if dice.random() < 0.7 else self.outbound
+            side = 'caller' if told == self.event else 'called'
+            return told(
+                'ended',
+                f'w{dice.randrange(12)}',
+                iso(WEDNESDAY, dice.randrange(20) * 60),
+                **{'extension': '101', **facts, side: dice.choice(numbers)},
+            )
+
+        def by_hand():
+            return {
+                'direction': 'outbound',
+                'outcome': dice.choice(['answered', 'no_answer']),
+                'talk_seconds': 60,
+                'start_at': WEDNESDAY + timedelta(minutes=dice.randrange(20)),
+                'customer_number': dice.choice(numbers),
+                'number_id': False,
+            }
+
+        def change(call):
+            kind = dice.choice(
+                ['delete', 'take back', 'result', 'correct']
+                if call.is_manual
+                else ['delete', 'result']
+            )
+            if kind == 'delete':
+                call.unlink()
+            elif kind == 'take back':
+                call._take_back()
+            elif kind == 'result':
+                call.write({'disposition_id': dice.choice([result.id, False])})
+            else:
+                call.with_user(self.anna)._correct(by_hand())
+
+        seen = set()
+        for _turn in range(50):
+            if dice.random() < 0.3:
+                calls.with_user(self.anna)._log_by_hand(self.company, by_hand())
+            elif (
+                found := calls.search([('customer_number', 'in', numbers)])
+            ) and dice.random() < 0.6:
+                change(dice.choice(found))
+            self.play(*(told() for _event in range(dice.choice([0, 0, 3]))))
+            for same in (
+                calls.search([('customer_number', 'in', numbers)])
+                .grouped('customer_number')
+                .values()
+            ):
+                latest = max(
+                    same.filtered('is_reached').mapped(lambda call: call._moment()), default=None
+                )
+                for call in same:
+                    lost = call.outcome in ('missed', 'abandoned')
+                    reached = bool(latest) and latest >= call._moment()
+                    self.assertEqual(
+                        (call.is_called_back, call.is_not_called_back),
+                        (lost and reached, lost and not reached),
+                    )
+                    seen.add((lost, reached))
+        self.assertEqual(len(seen), 4, "each case came up")
 
     def test_a_talk_that_turns_out_to_be_none_calls_nobody_back(self):
         self.missed()

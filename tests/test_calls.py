@@ -7,8 +7,10 @@ from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
-from odoo.tools import mute_logger
+from odoo.fields import Domain
+from odoo.tools import SQL, mute_logger
 
+from odoo.addons.crm_telephony.models.matching.call_choice import WAITING
 from odoo.addons.crm_telephony.providers import registry
 
 from .common import CUSTOMER, DID, TelephonyCase
@@ -177,6 +179,24 @@ class TestCalls(TelephonyCase):
                 len(events),
             )
         self.assertEqual(len(seen), 1)
+
+    def test_filters_over_the_whole_log_are_answered_by_their_indexes(self):
+        """PostgreSQL takes a partial index only where it sees that the filter means the same."""
+        domains = {
+            'telephony_call_not_called_back_idx': Domain('is_not_called_back', '=', True),
+            'telephony_call_waiting_idx': WAITING,
+        }
+        self.env.cr.execute(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'telephony_call' AND indexname NOT LIKE '%%_pkey'"
+        )
+        for (index,) in self.env.cr.fetchall():
+            if index not in domains:
+                self.env.cr.execute(SQL("DROP INDEX %s", SQL.identifier(index)))
+        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        for index, domain in domains.items():
+            query = self.env['telephony.call'].with_user(self.supervisor)._search(domain)
+            plan = self.env.execute_query(SQL("EXPLAIN %s", query.select()))
+            self.assertIn(index, str(plan))
 
     def test_own_numbers_and_extensions_are_no_customers(self):
         second = self.env['telephony.number'].create(

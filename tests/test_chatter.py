@@ -163,6 +163,9 @@ class TestChatter(ChatterData, TelephonyCase):
         )
         line = self.lines(self.lead, plain)[call.id]
         self.assertEqual((line['recordings'], line['can_open']), ([], False))
+        call.recording_ids.write({'state': 'pending'})
+        pending = self.lines(self.lead, self.anna)[call.id]['recordings']
+        self.assertEqual([(one['state'], one['url']) for one in pending], [('pending', False)])
         self.assertEqual(line['outcome'], 'answered', "what the message says anyway")
 
     def test_a_contact_tells_the_calls_about_its_deals(self):

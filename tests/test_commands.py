@@ -7,8 +7,9 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 
+from ..providers import client as clients_base
 from ..providers.base import ProviderError
-from ..providers.clients import base as clients_base
+from ..providers.capabilities import Extension, Number
 from .common import CUSTOMER, TelephonyCase
 
 
@@ -37,15 +38,15 @@ class Pbx(clients_base.Client):
     def extensions(self):
         self._say('extensions')
         return [
-            clients_base.Extension('101', "Anna"),
-            clients_base.Extension('110', "boris"),
-            clients_base.Extension('111'),
+            Extension('101', "Anna"),
+            Extension('110', "boris"),
+            Extension('111'),
         ]
 
     def numbers(self):
         return [
-            clients_base.Number('8 727 250 76 12'),
-            clients_base.Number('+77272507699', "Instagram"),
+            Number('8 727 250 76 12'),
+            Number('+77272507699', "Instagram"),
         ]
 
     def dial(self, extension, number, reference):

@@ -5,12 +5,13 @@ import json
 from datetime import datetime, timedelta
 
 from freezegun import freeze_time
+from psycopg2.errors import SerializationFailure
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, new_test_user
 
-from ..models.screen.dial import DialResult
+from ..models.matching.dial import DialResult
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
 # a Wednesday, 15:00 in Almaty (UTC+5), working hours 9 to 18
@@ -964,6 +965,27 @@ class TestClock(Debts, TelephonyCase):
             self.clock(NOON + timedelta(minutes=25))
         self.assertEqual((good.status, good.escalation), ('late', '1'))
         self.assertEqual(bad.check_at, NOON + timedelta(minutes=25, hours=1))
+
+    def test_who_writes_at_the_same_time_is_waited_for(self):
+        """While the bad one is looked for too: the scheduled action does not fail."""
+        debts = self.lost() | self.lost('m2', caller='+77010000001')
+
+        def tick(callbacks):
+            raise SerializationFailure if len(callbacks) == 1 else ZeroDivisionError
+
+        self.patch(type(debts), '_tick', tick)
+        late = NOON + timedelta(minutes=25)
+        self.clock(late)
+        self.assertEqual(
+            self.env['ir.cron.trigger'].search_count(
+                [
+                    ('cron_id', '=', self.env.ref(CLOCK).id),
+                    ('call_at', '=', late + timedelta(minutes=1)),
+                ]
+            ),
+            1,
+        )
+        self.assertEqual(len(debts.filtered('check_at')), 2)
 
     def test_it_is_asked_for_when_it_falls_due(self):
         self.env['ir.cron.trigger'].search([('cron_id', '=', self.env.ref(CLOCK).id)]).unlink()

@@ -15,9 +15,10 @@ from odoo.sql_db import db_connect
 from odoo.tests import BaseCase, get_db_name, tagged
 from odoo.tools import mute_logger
 
-from ..models.calls.call import RETRY_MINUTES
 from ..providers.base import ProviderError, WebhookRequest
-from ..providers.generic import Generic
+from ..providers.generic.adapter import Generic
+from ..tools import turns
+from ..tools.clocks import RETRY_MINUTES
 from .common import CUSTOMER, DID, SECRET, TelephonyCase, sign
 
 POISON = 'poison'
@@ -306,22 +307,10 @@ class TestInbox(TelephonyCase):
         self.env.invalidate_all()
         self.assertEqual(self.call(POISON).outcome, 'missed')
 
-    def test_the_lock_of_an_account_has_one_holder(self):
-        database = db_connect(self.env.cr.dbname)
-        with database.cursor() as first, database.cursor() as second:
-            one, two = (
-                Environment(cr, SUPERUSER_ID, {})['telephony.event'] for cr in (first, second)
-            )
-            self.assertTrue(one._lock(self.account))
-            self.assertFalse(two._lock(self.account))
-            one._unlock(self.account)
-            self.assertTrue(two._lock(self.account))
-            two._unlock(self.account)
-
     def test_one_filer_an_account(self):
         """While another process files this account's calls, this one leaves them to it."""
-        self.env.flush_all()
-        with patch.object(type(self.env['telephony.event']), '_lock', return_value=False):
+        with db_connect(self.env.cr.dbname).cursor() as other:
+            turns.claimed(other, turns.Lock.FILING, self.account.ids)
             self.play(self.event('ended', outcome='missed'))
         self.assertEqual(self.events().state, 'pending')
         self.file_calls()
@@ -406,7 +395,9 @@ class TestAnyBody(TelephonyCase):
         )
         self.env.flush_all()
         with self.enter_registry_test_mode():
-            self.account._file_in_new_transaction(self.env.cr.dbname, self.account.id)
+            self.env['telephony.event']._process_in_new_transaction(
+                self.env.cr.dbname, self.account.id
+            )
         self.env.invalidate_all()
         for event in self.events():
             self.assertIn(event.state, ('done', 'ignored', 'failed'))

@@ -36,7 +36,9 @@ class TestPopTours(TelephonyHttpCase):
         # the filer's own thread files, as in production: while the browser runs, the test's thread
         # touches no cursor
         with patch.object(
-            type(self.account), '_file_in_new_transaction', staticmethod(self._file_now)
+            type(self.env['telephony.event']),
+            '_process_in_new_transaction',
+            staticmethod(self._file_now),
         ):
             try:
                 self.start_tour(

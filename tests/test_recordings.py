@@ -22,8 +22,8 @@ from ..providers.base import ProviderError
 from ..tools import seats
 from ..tools.seats import Full, seated
 from .common import TelephonyHttpCase
-from .fakes.twilio import SOUND as TWILIO_SOUND
-from .fakes.twilio import FakeTwilio
+from .providers.twilio.fake import SOUND as TWILIO_SOUND
+from .providers.twilio.fake import FakeTwilio
 
 SOUND = bytes(range(256)) * 40
 

@@ -371,6 +371,22 @@ class TestRights(TelephonyCase):
         self.assertEqual(partner.opportunity_ids.telephony_call_count, 2)
         self.assertNotIn('telephony_call_ids', self.partner.with_user(self.employee).fields_get())
 
+    def test_a_company_counts_the_calls_of_its_people_too(self):
+        firm = self.env['res.partner'].create({'name': "Firm", 'phone': '+77015550101'})
+        self.partner.parent_id = firm
+        self.partner.active = False
+        other = self.env['res.partner'].create({'name': "Nobody called"})
+        self.play(
+            self.event('ended', 'a', outcome='missed'),
+            self.event('ended', 'b', caller='+77015550101', outcome='answered', talk_seconds=60),
+        )
+        self.call('a').partner_id = self.partner
+        both = (firm | self.partner | other).with_user(self.anna)
+        self.assertEqual(both.mapped('telephony_call_count'), [2, 1, 0])
+        self.assertEqual(both.mapped('telephony_missed_count'), [1, 1, 0])
+        domain = both[0].action_view_telephony_calls()['domain']
+        self.assertEqual(self.env['telephony.call'].search(domain), self.call('a') | self.call('b'))
+
     def test_numbers_and_accounts_of_other_companies(self):
         self.assertFalse(
             self.env['telephony.number']

@@ -7,12 +7,12 @@ import json
 import time
 from unittest.mock import patch
 
-from odoo.addons.crm_telephony.models.pbx import routing as telephony_route
-from odoo.addons.crm_telephony.models.pbx.routing import LONGEST_WAIT, ROUTED, Caller, router
+from odoo.addons.crm_telephony.models.matching import routing as telephony_route
+from odoo.addons.crm_telephony.models.matching.routing import LONGEST_WAIT, ROUTED, Caller, router
 
 from .common import CUSTOMER, DID, SECRET, TelephonyHttpCase
-from .fakes.mango_office import FakeMangoOffice
-from .fakes.server import Answer
+from .providers.mango_office.fake import FakeMangoOffice
+from .providers.server import Answer
 
 
 class TestRouting(TelephonyHttpCase):
@@ -89,16 +89,16 @@ class TestRouting(TelephonyHttpCase):
     def test_what_takes_too_long_or_breaks_is_not_answered_but_kept(self):
         matcher = type(self.env['telephony.matcher'])
         with (
-            patch('odoo.addons.crm_telephony.models.pbx.account.ANSWER_MILLISECONDS', 50),
+            patch('odoo.addons.crm_telephony.models.matching.answer.ANSWER_MILLISECONDS', 50),
             patch.object(
                 matcher, '_match', lambda self, *args: self.env.cr.execute("SELECT pg_sleep(5)")
             ),
-            self.assertLogs('odoo.addons.crm_telephony.models.pbx.account', 'WARNING'),
+            self.assertLogs('odoo.addons.crm_telephony.models.matching.answer', 'WARNING'),
         ):
             self.assertIsNone(self.start())
         with (
             patch.object(matcher, '_match', side_effect=ZeroDivisionError),
-            self.assertLogs('odoo.addons.crm_telephony.models.pbx.account', 'ERROR'),
+            self.assertLogs('odoo.addons.crm_telephony.models.inbox.account', 'ERROR'),
         ):
             self.assertIsNone(self.start('+77012223344'))
         self.assertEqual(len(self.events(self.pbx)), 2)

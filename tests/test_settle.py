@@ -9,12 +9,10 @@ from odoo.api import Environment
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.modules.registry import Registry
-from odoo.service.model import retrying
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, retrying
 from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tests.common import get_db_name
 from odoo.tools import mute_logger
-
-from odoo.addons.crm_telephony.models.calls.call import CONCURRENCY_ERRORS
 
 from ..providers.numbers import pretty
 from .common import CUSTOMER, DID, TelephonyCase
@@ -832,7 +830,7 @@ class TestAtOnce(BaseCase):
         first, second = self.two()
         lead = first._create_lead()
         first.env.cr.commit()
-        with self.assertRaises(CONCURRENCY_ERRORS), mute_logger('odoo.sql_db'):
+        with self.assertRaises(PG_CONCURRENCY_EXCEPTIONS_TO_RETRY), mute_logger('odoo.sql_db'):
             second._create_lead()
         second.env.cr.rollback()
         second.env.invalidate_all()

@@ -8,7 +8,7 @@ from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, get_db_name, tagged
 
-from ..providers.clients import base as clients_base
+from ..providers import client as clients_base
 
 NUMBER = '+77059998877'
 

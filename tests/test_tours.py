@@ -9,7 +9,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tests import HttpCase, tagged
 
-from ..providers.clients import base as clients_base
+from ..providers import client as clients_base
 from .common import CUSTOMER, TelephonyHttpCase, sign
 from .test_call_control import Pbx
 

@@ -10,6 +10,7 @@ from odoo.tools import mute_logger
 from ..controllers.log_mask import TokenMask
 from ..models.pbx import account as telephony_account
 from ..providers import registry
+from ..tools.turns import Tally
 from .common import DID, SECRET, TelephonyHttpCase, sign
 
 
@@ -110,7 +111,9 @@ class TestWebhook(TelephonyHttpCase):
     def test_wrong_or_missing_signature_is_refused_and_counted(self):
         body = json.dumps(self.event('ended')).encode()
         self.startPatcher(
-            patch.object(telephony_account, '_refusals', telephony_account._Refusals())
+            patch.object(
+                telephony_account, '_refusals', Tally(telephony_account.REFUSAL_WRITE_INTERVAL)
+            )
         )
         refused = self.account.refused_count
         for header in (

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from odoo.exceptions import UserError
 from odoo.tests import BaseCase, tagged
 
-from odoo.addons.crm_telephony.models.calls.call import changes
 from odoo.addons.crm_telephony.models.core.words_field import in_words
 from odoo.addons.crm_telephony.providers.base import ProviderError
+from odoo.addons.crm_telephony.tools.records import changes
 from odoo.addons.crm_telephony.tools.words import Label, Name, Reader, Words, dump, load, render
 
 # not to be exported: no text of the addon

@@ -10,5 +10,5 @@ interface.
     stage       Asterisk, the bridge and an Odoo server together
 
 `make asterisk` starts one to develop against, `make test-asterisk` plays the calls
-(tests/test_asterisk_live.py).
+(tests/providers/asterisk/test_live.py).
 """

@@ -14,7 +14,7 @@ from dev import test
 from dev.asterisk import root, server
 from dev.setup.console import fail, readable_failures
 
-TESTS = 'tests/test_asterisk_live.py'
+TESTS = 'tests/providers/asterisk/test_live.py'
 
 
 def serve() -> None:

@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 from dev.setup import paths
 from dev.simulate import day
 from dev.simulate import pbx as demo_pbx
-from dev.simulate.dialects import DIALECTS, Pbx, in_requests
 from dev.simulate.odoo import NotReady, Odoo
 from dev.simulate.post import NotDelivered, Webhook, is_loopback
-from dev.simulate.scenarios import SCENARIOS, Cast, Pace
+from dev.simulate.providers.dialects import Pbx, dialects, in_requests
+from dev.simulate.providers.scenarios import SCENARIOS, Cast, Pace
 
 CUSTOMER = 'Кенгуру Фрукт'  # has two open deals, both of the user of the first phone
 
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument(
         '--key', default='', help="the account's key: vpbx_api_key, Account SID, PBX domain"
     )
-    play.add_argument('--pbx', required=True, choices=DIALECTS)
+    play.add_argument('--pbx', required=True, choices=dialects())
     play.add_argument(
         '--scenario', required=True, choices=SCENARIOS, metavar='SCENARIO', help='see list'
     )
@@ -91,11 +91,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(_arguments) -> None:
-    print('PBXs:', ', '.join(f'{code} ({dialect.LABEL})' for code, dialect in DIALECTS.items()))
+    print('PBXs:', ', '.join(f'{code} ({dialect.LABEL})' for code, dialect in dialects().items()))
     for name, scenario in SCENARIOS.items():
         print(f"  {name:26}{' '.join((scenario.__doc__ or '').split())}")
     print('What PBXs cannot tell, or tell otherwise:')
-    for code, dialect in DIALECTS.items():
+    for code, dialect in dialects().items():
         for what, why in {**dialect.BLIND, **dialect.UNTOLD}.items():
             print(f'  {code:14}{what:18}{why}')
 
@@ -105,7 +105,7 @@ def _play(arguments) -> None:
         _look_up(arguments)
     if not arguments.url:
         raise NotReady('--url, the webhook address, is missing')
-    dialect = DIALECTS[arguments.pbx]
+    dialect = dialects()[arguments.pbx]
     if why := dialect.UNTOLD.get(arguments.scenario):
         raise NotReady(f'{dialect.LABEL} cannot tell {arguments.scenario}: {why}')
     pbx = Pbx(
@@ -170,8 +170,8 @@ def _look_up(arguments) -> None:
     accounts = _odoo(arguments).accounts()
     if arguments.pbx not in accounts:
         raise NotReady(
-            f"the demo company has no {DIALECTS[arguments.pbx].LABEL}, only "
-            f"{', '.join(DIALECTS[code].LABEL for code in accounts)}; another server's needs its URL and SECRET"
+            f"the demo company has no {dialects()[arguments.pbx].LABEL}, only "
+            f"{', '.join(dialects()[code].LABEL for code in accounts)}; another server's needs its URL and SECRET"
         )
     account = accounts[arguments.pbx]
     arguments.url, arguments.secret, arguments.key = (

@@ -17,9 +17,9 @@ from datetime import date, datetime, timedelta, timezone
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from dev.simulate.dialects import DIALECTS, Request
 from dev.simulate.odoo import Account, Customer, Line, NotReady, Odoo
-from dev.simulate.scenarios import SCENARIOS, Call, Cast, Pace, with_recording
+from dev.simulate.providers.dialects import Request, dialects
+from dev.simulate.providers.scenarios import SCENARIOS, Call, Cast, Pace, with_recording
 
 ZONE = ZoneInfo('Asia/Almaty')
 HOURS = {**dict.fromkeys(range(5), (9, 18)), 5: (10, 15)}  # weekday: opening, closing
@@ -454,7 +454,7 @@ def _post_all(
     held: dict[str, list[dict]] = {}
     for one in part:
         account = accounts[one.line.provider]
-        dialect = DIALECTS[account.provider]
+        dialect = dialects()[account.provider]
         for number, call in enumerate(one.calls()):
             said = dialect.tell(
                 call, f'{one.ref}-{number}', one.start + timedelta(seconds=call.begins), account.pbx
@@ -479,7 +479,7 @@ def _post_all(
                     )
                 )
     jobs += [
-        (accounts[provider], [DIALECTS[provider].request(payloads, accounts[provider].pbx)])
+        (accounts[provider], [dialects()[provider].request(payloads, accounts[provider].pbx)])
         for provider, payloads in held.items()
     ]
     with ThreadPoolExecutor(POSTING_THREADS) as pool:

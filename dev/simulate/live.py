@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 
 from dev.simulate.odoo import Line, Odoo
-from dev.simulate.scenarios import SCENARIOS, Cast, Pace
+from dev.simulate.providers.scenarios import SCENARIOS, Cast, Pace
 
 PAUSE_SECONDS = (6, 24)
 USUAL = {

@@ -15,8 +15,8 @@ from http.cookiejar import CookieJar
 from zoneinfo import ZoneInfo
 
 from dev.simulate import sound
-from dev.simulate.dialects import Pbx
 from dev.simulate.post import Webhook
+from dev.simulate.providers.dialects import Pbx
 
 MODULE = 'crm_telephony'
 # ir.config_parameter: when the day was begun, and whether it is done
@@ -263,22 +263,20 @@ class Odoo:
             )
         }
         teams = {
-            row['id']: tuple(sorted(phones[user] for user in row['member_ids'] if user in phones))
-            for row in self.read(
-                'crm.team', self.named('crm.team', 'demo_team_').values(), 'member_ids'
+            row['id']: (
+                row['name'],
+                tuple(sorted(phones[user] for user in row['member_ids'] if user in phones)),
             )
-        }
-        names = {
-            ref: name.removeprefix('demo_team_')
-            for name, ref in self.named('crm.team', 'demo_team_').items()
+            for row in self.read(
+                'crm.team', self.named('crm.team', 'demo_team_').values(), 'name', 'member_ids'
+            )
         }
         return [
             Line(
                 row['name'],
                 row['label'],
                 accounts[row['account_id']],
-                names[row['team_id']],
-                teams[row['team_id']],
+                *teams[row['team_id']],
             )
             for row in self.read(
                 'telephony.number',

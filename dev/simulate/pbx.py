@@ -1,14 +1,13 @@
 """The demo company's two PBXs while `make run` is up: real HTTP servers that place, end and pass on
 calls when Odoo says so.
 
-They are the PBXs against which the clients are tested (tests/fakes), with calls behind them. Phones
+They are the PBXs against which the clients are tested (tests/providers/*/fake.py), with calls behind them. Phones
 are picked up and customers answer by themselves after some seconds; a talk goes on until somebody
 hangs up, or for two minutes.
 """
 
 import base64
 import random
-import sys
 import threading
 import time
 import urllib.error
@@ -17,20 +16,16 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from dev.simulate import live
-from dev.simulate.dialects import DIALECTS, Request, in_requests
 from dev.simulate.odoo import Account, Line, NotReady, Odoo
 from dev.simulate.post import NotDelivered
-from dev.simulate.scenarios import SCENARIOS, Call, Cast, Pace
+from dev.simulate.providers.asterisk.fake import FakeAsterisk
+from dev.simulate.providers.dialects import Request, dialects, in_requests
+from dev.simulate.providers.scenarios import SCENARIOS, Call, Cast, Pace
+from dev.simulate.providers.server import Answer
+from dev.simulate.providers.zadarma.fake import FakeZadarma
 from dev.simulate.switchboard import Switchboard, clicked
-
-# of the addon's tests these servers alone
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tests'))
-from fakes.asterisk import FakeAsterisk
-from fakes.server import Answer
-from fakes.zadarma import FakeZadarma
 
 INCOMING = '/demo/call'  # what `make call` asks of the demo's Asterisk
 RINGS, TALKS = 12, 120  # seconds of an incoming call
@@ -107,7 +102,7 @@ class DemoAsterisk(DemoPbx, FakeAsterisk):
         return Answer({'rings': RINGS})
 
     def _deliver(self, events):
-        dialect = DIALECTS['asterisk']
+        dialect = dialects()['asterisk']
         if needed := [event for event in events if event['Event'] not in dialect.CHATTER]:
             deliver(self.account, dialect.request(needed, self.account.pbx), self.tell)
 
@@ -143,7 +138,7 @@ class DemoZadarma(DemoPbx, FakeZadarma):
     def _play(self, call, ref, after):
         """What is left of a call when the demo stops goes out at once: one without an end would
         stay on the screens."""
-        dialect = DIALECTS[self.account.provider]
+        dialect = dialects()[self.account.provider]
         began = datetime.now(timezone.utc) + timedelta(seconds=call.begins + after)
         for at, request in in_requests(
             dialect, dialect.tell(call, ref, began, self.account.pbx), self.account.pbx

@@ -1,7 +1,7 @@
 """An Asterisk whose calls go on now and obey: what a phone system does while `make run` is up,
 without HTTP.
 
-The events are those of dialects/asterisk.py; here the steps of a call happen in real time and can
+The events are those of tests/providers/asterisk/dialect.py; here the steps of a call happen in real time and can
 be changed on the way.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from dev.simulate.dialects.asterisk import Exchange
-from dev.simulate.scenarios import ANSWER, END, RING, START, Call, Cast, Facts, Step
+from dev.simulate.providers.asterisk.dialect import Exchange
+from dev.simulate.providers.scenarios import ANSWER, END, RING, START, Call, Cast, Facts, Step
 
 # Seconds until the employee picks up the phone that a click rings, until then the customer answers,
 # and until a colleague takes a call that is passed on; how long a talk lasts if nobody hangs up.
@@ -115,7 +115,7 @@ class LiveCall(Exchange):
             (COLLEAGUE_ANSWERS + TALK, END, '', 'caller'),
         )
 
-    # -- how Asterisk tells it: a click (tests/payloads/asterisk/c2d-*.json), AMI's Redirect and Atxfer
+    # -- how Asterisk tells it: a click (tests/providers/asterisk/payloads/c2d-*.json), AMI's Redirect and Atxfer
 
     def _start(self, step):
         if not self.is_clicked:

@@ -5,8 +5,11 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools import turns
+from ...tools.clocks import clock
+from ...tools.records import label_of
 from ...tools.working_hours import Openings
-from ..calls.call import CONCURRENCY_ERRORS, OUTCOMES, clock, label_of
+from ..calls.call import OUTCOMES
 from .callback import CLOSED_BY_CALL
 
 # A caller who is lost again within so many days after his callback was closed has not been served
@@ -15,12 +18,12 @@ LOST_AGAIN_DAYS = 30
 # Upper ends (working minutes) of the groups by which the board tells how fast debts were made good.
 SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
 SYSTRAY_LIMIT = 8
-# Space of the advisory locks that let one person take a callback at a time.
-LOCK_SPACE = 0x74656C62
 EPOCH = datetime(1970, 1, 1)
 # Of the ways to close a callback, those in which the customer was talked to.
 TALKED = tuple(CLOSED_BY_CALL.values())
 BOARD_MESSAGE = 'crm_telephony.callbacks'
+# What owners hear of.
+TOLD = {'user_id', 'state', 'status', 'due_at'}
 # What a card shows, and no owner has to hear of.
 ON_THE_CARD = {'priority', 'attempt_count', 'escalation', 'lead_id', 'partner_id'}
 
@@ -302,28 +305,27 @@ class TelephonyCallback(models.Model):
 
     # === CRUD === #
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        callbacks = super().create(vals_list)
-        callbacks._find_previous()
-        callbacks._tell_owners()
-        return callbacks
+    def _after_opened(self):
+        super()._after_opened()
+        self._find_previous()
+        self._tell_owners()
 
-    def write(self, vals):
+    def _before_written(self, vals):
         if 'user_id' in vals and not self.env.su and 'taken_at' not in vals:
-            # given by a person, and readonly for him: only here
+            # given by a person, and readonly for them: only here
             self.sudo().filtered(
                 lambda callback: callback.user_id.id != vals['user_id']
             ).taken_at = vals['user_id'] and fields.Datetime.now()
-        tell = bool({'user_id', 'state', 'status', 'due_at'} & set(vals))
-        if tell:
+        if TOLD & set(vals):
             self._tell_owners()
-        result = super().write(vals)
-        if tell:
+        return super()._before_written(vals)
+
+    def _after_written(self, vals, memory):
+        super()._after_written(vals, memory)
+        if TOLD & set(vals):
             self._tell_owners()
         elif ON_THE_CARD & set(vals):
             self._tell_later(self.env['res.users'])
-        return result
 
     def _find_previous(self):
         """Which of these customers are lost again, in one query."""
@@ -348,24 +350,23 @@ class TelephonyCallback(models.Model):
         ):
             self.browse(callback_id).previous_id = previous_id
 
-    def unlink(self):
+    def _before_deleted(self):
+        super()._before_deleted()
         self._tell_owners()
-        return super().unlink()
 
-    def _count_attempts(self):
+    def _after_attempts(self, starts):
         """And when the first of these calls was."""
-        starts = super()._count_attempts()
+        super()._after_attempts(starts)
         for callback, moments in starts.items():
             if moments and not callback.first_try_at:
                 first = min(moments)
                 callback.write(
                     {'first_try_at': first, 'first_try_minutes': callback._minutes_to(first)}
                 )
-        return starts
 
-    def _close(self, state, reason, user=None, call=None, kind=None, why=None):
-        super()._close(state, reason, user=user, call=call, kind=kind, why=why)
-        self.sudo()._measure()
+    def _after_closed(self):
+        super()._after_closed()
+        self._measure()
 
     def _measure(self):
         """How long the customers waited who have been served."""
@@ -377,8 +378,9 @@ class TelephonyCallback(models.Model):
                 values.update(first_try_at=talked_at, first_try_minutes=values['served_minutes'])
             callback.write(values)
 
-    def _recount(self):
-        """And measure anew. What has not been yet is nothing, which is not zero minutes."""
+    def _before_recounted(self):
+        """What has not happened yet has no minutes: empty, not 0."""
+        super()._before_recounted()
         names = ['first_try_at', 'first_try_minutes', 'served_minutes']
         self.flush_recordset()
         self.env.execute_query(
@@ -389,8 +391,6 @@ class TelephonyCallback(models.Model):
             )
         )
         self.invalidate_recordset(names)
-        super()._recount()
-        self._measure()
 
     def _minutes_to(self, moment):
         """Working minutes from the loss to this moment."""
@@ -425,14 +425,6 @@ class TelephonyCallback(models.Model):
         self._take()
         return True
 
-    def action_call(self, confirmed=()):
-        """One click: my phone rings, and the callback is mine.
-
-        :param confirmed: as :meth:`telephony.dial.place_call` takes it
-        :return: what the screen does about it
-        """
-        return self.env['telephony.dial']._as_action(self._call(confirmed), self, confirmed)
-
     def _call(self, confirmed=()):
         """Call the customer and take the callback as soon as the PBX has accepted the call, not
         before: who only reads a warning, or calls with their own device, may not call after all.
@@ -456,21 +448,12 @@ class TelephonyCallback(models.Model):
         :raise UserError: somebody was faster
         """
         self.check_access('write')
-        if not all(
-            is_free
-            for (is_free,) in self.env.execute_query(
-                SQL(
-                    "SELECT pg_try_advisory_xact_lock(%s, id) FROM unnest(%s) AS id",
-                    LOCK_SPACE,
-                    self.ids,
-                )
-            )
-        ):
+        if len(turns.claimed(self.env.cr, turns.Lock.TAKING, self.ids)) < len(self):
             raise UserError(self.env._("This callback is being taken at this very moment."))
         self._check_free()
         # somebody may have taken it since this transaction began
-        with self.env.registry.cursor() as cr:
-            self.with_env(self.env(cr=cr)).exists()._check_free()
+        with turns.beside(self.env) as env:
+            self.with_env(env).exists()._check_free()
 
     def _check_free(self):
         for callback in self.sudo():
@@ -499,14 +482,7 @@ class TelephonyCallback(models.Model):
     def _take_at_once(self):
         """In a transaction of its own: were this one repeated because somebody else writes at the
         same moment, the PBX would be asked again."""
-        for attempt in range(3):
-            try:
-                with self.env.registry.cursor() as cr:
-                    self.with_env(self.env(cr=cr))._take()
-                break
-            except CONCURRENCY_ERRORS:
-                if attempt == 2:
-                    raise
+        turns.done_beside(self.env, lambda env: self.with_env(env)._take())
         self.invalidate_recordset()
 
     def _take(self):

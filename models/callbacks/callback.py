@@ -8,8 +8,9 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ...tools import turns
+from ...tools.records import changes, labels
 from ...tools.words import Name, _lt
-from ..calls.call import CONCURRENCY_ERRORS, changes, labels
 from ..core.words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)
@@ -232,6 +233,12 @@ class TelephonyCallback(models.Model):
             callback._close('cancelled', reason, user=user, why=why)
         return True
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        callbacks = super().create([{**self._before_opened(vals), **vals} for vals in vals_list])
+        callbacks._after_opened()
+        return callbacks
+
     def write(self, vals):
         if not self.env.su:
             if forbidden := {
@@ -248,10 +255,12 @@ class TelephonyCallback(models.Model):
                     'read'
                 )
             self._note_acts(vals)
+        memory = self._before_written(vals)
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
             for callback in self.filtered(lambda callback: callback.state == 'open'):
                 callback.sudo()._plan_activity()
+        self._after_written(vals, memory)
         return result
 
     def _note_acts(self, vals):
@@ -273,6 +282,7 @@ class TelephonyCallback(models.Model):
             super()._check_company(fnames)
 
     def unlink(self):
+        self._before_deleted()
         activities = self.sudo().activity_id
         result = super().unlink()
         activities.exists().unlink()
@@ -424,12 +434,10 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _is_void(self, call):
-        """Nothing is left of what opened the call's callback. A rule that was switched off since
-        does not take it back."""
+        """Nothing is left of what opened the call's callback."""
         if call.is_reached or call.is_excluded or not call.customer_number:
             return True
-        rules = call.effect_ids.filtered(lambda effect: effect.kind == 'callback').rule_id
-        return bool(rules) and not any(rule._fits_outcome(call) for rule in rules)
+        return not self._on_reviewed(call)
 
     @api.model
     def _reached_after(self, calls):
@@ -598,44 +606,17 @@ class TelephonyCallback(models.Model):
         for callback in self:
             if callback.attempt_count != len(rows.get(callback.id, ())):
                 callback.attempt_count = len(rows.get(callback.id, ()))
-        return {callback: rows.get(callback.id, ()) for callback in self}
+        starts = {callback: rows.get(callback.id, ()) for callback in self}
+        self._after_attempts(starts)
+        return starts
 
     def _recount(self):
         """Attempts count from another call now, or one has gone."""
+        self._before_recounted()
         self._count_attempts()
+        self._after_closed()
 
     # === WHO AND WHEN === #
-
-    @api.model
-    def _responsible(self, call, due=None):
-        """Who calls back: the first who can until then, or else the first."""
-        users = self._chain(
-            call.company_id,
-            call.lead_id,
-            call.partner_id,
-            call.number_id,
-            call.user_id | call.leg_ids.user_id,
-        )
-        there = users - self._away(users, due or call._moment())
-        return (there or users)[:1]
-
-    @api.model
-    def _chain(self, company, lead, partner, number, phones):
-        """Who is responsible, the nearest first: the deal's owner, the contact's, the number's
-        user, the team's leader; then `phones`: who placed the call or whose phone rang in vain.
-        Whoever has nothing to do with telephony would not see the callback, and comes last."""
-        users = self.env['res.users'].union(
-            lead.user_id,
-            partner.user_id,
-            partner.commercial_partner_id.user_id,
-            number.user_id,
-            number.team_id.user_id,
-            lead.team_id.user_id,
-            phones,
-        )
-        return users.filtered(lambda user: user.active and company in user.company_ids).sorted(
-            lambda user: not user._is_telephonist()
-        )
 
     def _plan_activity(self):
         """A mail activity of type Call on the deal, or else the contact; where there is neither, on
@@ -730,13 +711,8 @@ class TelephonyCallback(models.Model):
             ],
             limit=limit,
         ):
-            try:
-                with self.env.cr.savepoint():
-                    callback._plan_activity()
-            except CONCURRENCY_ERRORS:
-                raise
-            except Exception:
-                _logger.exception("callback %s got no activity", callback.id)
+            with turns.isolated(self.env.cr, _logger, "callback %s got no activity", callback.id):
+                callback._plan_activity()
 
     # === CLOSING === #
 
@@ -818,6 +794,7 @@ class TelephonyCallback(models.Model):
                 )
             else:
                 activity.unlink()
+        self.sudo()._after_closed()
 
     @api.model
     def _reopen_after(self, calls):
@@ -889,7 +866,7 @@ class TelephonyCallback(models.Model):
             self.origin_call_id.callback_id = False
             origin.callback_id = self
             values['origin_call_id'] = origin.id
-        self.env['telephony.effect'].search([('callback_id', '=', older.id)]).callback_id = self
+        self._before_absorbed(older)
         older.unlink()
         self.write(values)
         self._recount()
@@ -897,25 +874,15 @@ class TelephonyCallback(models.Model):
     def _heir(self):
         """The first loss that joined the callback and still waits for it; or our own attempts, that
         the loss took over."""
-        losses = (
-            self.env['telephony.effect']
-            .search(
-                [
-                    ('callback_id', '=', self.id),
-                    ('kind', '=', 'callback'),
-                    ('state', '=', 'done'),
-                ]
-            )
-            .call_id.filtered(
-                lambda call: call != self.origin_call_id
-                and not call.is_reached
-                and not call.is_excluded
-                and call.customer_number == self.customer_number
-                and (
-                    call.direction == 'inbound'
-                    or self.direction == 'outbound'
-                    or call._moment() < self.origin_call_id._moment()
-                )
+        losses = self._on_losses_asked().filtered(
+            lambda call: call != self.origin_call_id
+            and not call.is_reached
+            and not call.is_excluded
+            and call.customer_number == self.customer_number
+            and (
+                call.direction == 'inbound'
+                or self.direction == 'outbound'
+                or call._moment() < self.origin_call_id._moment()
             )
         )
         return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(
@@ -940,3 +907,54 @@ class TelephonyCallback(models.Model):
                 )
             else:
                 callback.unlink()
+
+    # === HOOKS === #
+    # Each runs in the transaction of what it belongs to, and an error in it undoes that.
+
+    @api.model
+    def _before_opened(self, vals):
+        """Further field values of a callback that is about to be created with these.
+
+        :return: dict; what `vals` says itself counts
+        """
+        return {}
+
+    def _after_opened(self):
+        """These callbacks were created."""
+
+    def _before_written(self, vals):
+        """Some fields of these callbacks are about to change.
+
+        :return: dict, what :meth:`_after_written` needs
+        """
+        return {}
+
+    def _after_written(self, vals, memory):
+        """The fields of these callbacks have changed, and their activities with them."""
+
+    def _after_attempts(self, starts):
+        """The attempts of these callbacks were counted.
+
+        :param dict starts: callback → start times of our calls since it was opened (naive UTC)
+        """
+
+    def _before_recounted(self):
+        """What was measured of these callbacks does not hold any more: a call has come or gone."""
+
+    def _after_closed(self):
+        """These callbacks were closed, or those of them that are closed were counted anew."""
+
+    def _before_deleted(self):
+        """These callbacks are about to be deleted."""
+
+    def _before_absorbed(self, older):
+        """The older callback of the number is about to be deleted: it is the same debt as this."""
+
+    def _on_losses_asked(self):
+        """The calls that have opened or joined this callback; the stage of the rules knows them."""
+        return self.call_ids
+
+    @api.model
+    def _on_reviewed(self, call):
+        """Whether the call that has opened a callback would still open one; said by the rules."""
+        return True

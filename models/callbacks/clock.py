@@ -6,8 +6,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, format_datetime
 
-from ...tools.turns import wake_cron
-from ..calls.call import CONCURRENCY_ERRORS
+from ...tools import turns
 
 _logger = logging.getLogger(__name__)
 
@@ -44,23 +43,20 @@ class TelephonyCallback(models.Model):
 
     _check_idx = models.Index("(check_at) WHERE check_at IS NOT NULL")
 
-    @api.model_create_multi
-    def create(self, vals_list):
+    @api.model
+    def _before_opened(self, vals):
         # known at once, mostly: no second statement for each
-        callbacks = super().create(
-            [
-                {'check_at': vals.get('state', 'open') == 'open' and vals.get('due_at'), **vals}
-                for vals in vals_list
-            ]
-        )
-        callbacks._start_clock()
-        return callbacks
+        check_at = vals.get('state', 'open') == 'open' and vals.get('due_at')
+        return {**super()._before_opened(vals), 'check_at': check_at}
 
-    def write(self, vals):
-        result = super().write(vals)
+    def _after_opened(self):
+        super()._after_opened()
+        self._start_clock()
+
+    def _after_written(self, vals, memory):
+        super()._after_written(vals, memory)
         if {'due_at', 'state'} & set(vals):
             self._start_clock()
-        return result
 
     def _start_clock(self):
         """The clock looks at a promise when it falls due, and no more at what is closed."""
@@ -73,7 +69,7 @@ class TelephonyCallback(models.Model):
 
     def _wake_clock(self):
         """Ask for the scheduled action at the moments that these callbacks wait for."""
-        wake_cron(
+        turns.wake_cron(
             self.env,
             'crm_telephony.ir_cron_callback_clock',
             self.filtered('check_at').mapped('check_at'),
@@ -85,40 +81,30 @@ class TelephonyCallback(models.Model):
     def _cron_clock(self, batch_size=100):
         """Late columns, escalation and absent owners, in batches; one bad record never stops the
         rest."""
-        try:
+        with turns.gives_way(self.env):
             self._cancel_colleagues()
             self._reassign_absent()
-        except CONCURRENCY_ERRORS:  # the next turn
-            self.env.cr.rollback()
         self.env['ir.cron']._commit_progress()
         domain = Domain('check_at', '<=', fields.Datetime.now())
-        while callbacks := self.search(domain, limit=batch_size, order='check_at, id'):
-            try:
-                with self.env.cr.savepoint():
+        # somebody works on one of them: the next turn
+        with turns.gives_way(self.env, 'crm_telephony.ir_cron_callback_clock'):
+            while callbacks := self.search(domain, limit=batch_size, order='check_at, id'):
+                with turns.isolated(self.env.cr) as trial:
                     callbacks._tick()
-            except CONCURRENCY_ERRORS:  # somebody works on one of them: the next turn
-                self.env.cr.rollback()
-                self.env.ref('crm_telephony.ir_cron_callback_clock')._trigger(
-                    fields.Datetime.now() + timedelta(minutes=1)
-                )
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-                return
-            except Exception:  # noqa: BLE001 - find the one that is bad
-                for callback in callbacks:
-                    callback._tick_alone()
-            if not self.env['ir.cron']._commit_progress(
-                len(callbacks), remaining=self.search_count(domain)
-            ):
-                break
+                if trial.error:  # find the one that is bad
+                    for callback in callbacks:
+                        callback._tick_alone()
+                if not self.env['ir.cron']._commit_progress(
+                    len(callbacks), remaining=self.search_count(domain)
+                ):
+                    break
 
     def _tick_alone(self):
-        try:
-            with self.env.cr.savepoint():
-                self._tick()
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception:
-            _logger.exception("the clock of callback %s failed", self.id)
+        with turns.isolated(
+            self.env.cr, _logger, "the clock of callback %s failed", self.id
+        ) as trial:
+            self._tick()
+        if trial.error:
             self.check_at = fields.Datetime.now() + timedelta(hours=1)
 
     def _tick(self):
@@ -197,47 +183,23 @@ class TelephonyCallback(models.Model):
             for callback in callbacks.filtered(
                 lambda callback: callback.origin_call_id.match_state != 'manual'
             ):
-                try:
-                    with self.env.cr.savepoint():
-                        callback._close('cancelled', reasons[callback.customer_number])
-                except CONCURRENCY_ERRORS:
-                    raise
-                except Exception:
-                    _logger.exception("callback %s could not be cancelled", callback.id)
+                with turns.isolated(
+                    self.env.cr, _logger, "callback %s could not be cancelled", callback.id
+                ):
+                    callback._close('cancelled', reasons[callback.customer_number])
 
     # === OWNERS WHO ARE AWAY === #
-
-    @api.model
-    def _away(self, users, moment):
-        """Those of the users who are on leave then (naive UTC), by the working calendar of their
-        resource."""
-        resources = users.sudo().resource_ids
-        leaves = (
-            self.env['resource.calendar.leaves']
-            .sudo()
-            .search(
-                [
-                    ('resource_id', 'in', resources.ids),
-                    ('time_type', '=', 'leave'),
-                    ('date_from', '<=', moment),
-                    ('date_to', '>=', moment),
-                ]
-            )
-            if resources
-            else self.env['resource.calendar.leaves'].sudo()
-        )
-        return users & leaves.resource_id.user_id
 
     def _available(self, users):
         """Those of the users who can call back in time."""
         there = users.filtered(lambda user: user.active and self.company_id in user.company_ids)
-        return there - self._away(there, max(self.due_at, fields.Datetime.now()))
+        return there - there._telephony_away(max(self.due_at, fields.Datetime.now()))
 
     def _successors(self):
         """Who is responsible after the owner, the nearest first."""
         call = self.origin_call_id
         return (
-            self._chain(
+            call._chain(
                 self.company_id,
                 self.lead_id,
                 self.partner_id,
@@ -272,14 +234,11 @@ class TelephonyCallback(models.Model):
         )
         letters = defaultdict(self.browse)
         for callback in self.browse(row[0] for row in rows):
-            try:
-                with self.env.cr.savepoint():
-                    if callback._reassign():
-                        letters[callback.user_id] |= callback
-            except CONCURRENCY_ERRORS:
-                raise
-            except Exception:
-                _logger.exception("callback %s could not be given to somebody else", callback.id)
+            with turns.isolated(
+                self.env.cr, _logger, "callback %s could not be given to somebody else", callback.id
+            ):
+                if callback._reassign():
+                    letters[callback.user_id] |= callback
         for user, callbacks in letters.items():
             callbacks._send_letter(user, 'reassigned')
 

@@ -2,7 +2,6 @@ import re
 from datetime import timedelta
 
 from markupsafe import Markup
-from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError
@@ -10,10 +9,11 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.numbers import normalise, to_e164
+from ...tools.clocks import clock
+from ...tools.records import changes, labels, trigram
 from ...tools.settings import setting
 from ...tools.words import _lt
 from ..core.words_field import WordsField, told
-from ..matching.matcher import Caller
 
 OUTCOMES = [
     ('answered', "Answered"),
@@ -27,60 +27,10 @@ OUTCOMES = [
 LOST_OUTCOMES = ('missed', 'abandoned')
 # Of calls that are closed together the latest ones may still stand on somebody's screen.
 MOST_ON_SCREEN = 100
-# Pauses before what failed by our own fault is tried again; after the last one only a person can.
-RETRY_MINUTES = (1, 5, 30, 120, 360, 1440)
-# Somebody else wrote at the same time: nothing is wrong, try again.
-CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
+# Whom a call belongs to.
+CUSTOMER = {'partner_id', 'lead_id'}
 # What a person may change on a call; everything else is the PBX's word.
-EDITABLE = {'partner_id', 'lead_id', 'note', 'disposition_id'}
-
-
-def next_try(attempts):
-    """When what has failed so often is tried again, False when never."""
-    return attempts <= len(RETRY_MINUTES) and fields.Datetime.now() + timedelta(
-        minutes=RETRY_MINUTES[attempts - 1]
-    )
-
-
-def clock(seconds):
-    """65 → '1:05', 3700 → '1:01:40'."""
-    minutes, seconds = divmod(int(seconds or 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
-
-
-def label_of(record, name):
-    """What a selection field of the record shows, in the language of its environment; '' for
-    nothing."""
-    return dict(record._fields[name]._description_selection(record.env)).get(record[name], '')
-
-
-def labels(model, names):
-    """What these fields of a model are called, in the language of its environment."""
-    return ", ".join(
-        sorted(
-            model._fields[name]._description_string(model.env) if name in model._fields else name
-            for name in names
-        )
-    )
-
-
-def trigram(definition):
-    """An index that is made where the database has pg_trgm; without it the search is only
-    slower."""
-    return lambda registry: definition if registry.has_trigram else ''
-
-
-def changes(record, values):
-    """Those of the values (ids for many2one) that the record does not have yet."""
-    return {name: value for name, value in values.items() if _differs(record, name, value)}
-
-
-def _differs(record, name, value):
-    field = record._fields[name]
-    if isinstance(field, WordsField):
-        return field.differs(record, value)
-    return (record[name].id if field.type == 'many2one' else record[name]) != value
+EDITABLE = CUSTOMER | {'note', 'disposition_id'}
 
 
 class TelephonyCall(models.Model):
@@ -89,6 +39,8 @@ class TelephonyCall(models.Model):
     The facts are the fold of the call's events and are written by :meth:`_file` alone. Whom it
     belongs to comes from the matcher until a person decides otherwise. What follows from an ended
     call (chatter, callbacks) is done by scheduled action, never in the webhook.
+
+    Later stages take part by the hooks `_before_…` and `_after_…` at the end of this class.
     """
 
     _name = 'telephony.call'
@@ -250,6 +202,20 @@ class TelephonyCall(models.Model):
         readonly=True,
         help="A colleague's or an ignored number: nobody to call back.",
     )
+    disposition_id = fields.Many2one(
+        'telephony.disposition',
+        string="Result",
+        index='btree_not_null',
+        ondelete='restrict',
+        help="What came of it, as the employee says.",
+    )
+    acw_seconds = fields.Integer(
+        string="After-call Work (s)",
+        readonly=True,
+        aggregator='avg',
+        help="From the end of the call until its result was saved, at most half an hour. "
+        "Measured only where a result is saved.",
+    )
     note = fields.Text()
     result_line = fields.Char(
         string="Result and Note",
@@ -257,15 +223,6 @@ class TelephonyCall(models.Model):
         help="What came of it, in one line for lists.",
     )
 
-    callback_id = fields.Many2one(
-        'telephony.callback',
-        string="Callback",
-        readonly=True,
-        index='btree_not_null',
-        ondelete='set null',
-        help="The callback that this call opened.",
-    )
-    callback_state = fields.Selection(related='callback_id.state', string="Callback State")
     is_called_back = fields.Boolean(
         readonly=True,
         copy=False,
@@ -316,9 +273,10 @@ class TelephonyCall(models.Model):
     _follow_up_next_idx = models.Index("(follow_up_next_at) WHERE follow_up_next_at IS NOT NULL")
     _live_idx = models.Index("(start_at) WHERE state != 'ended'")
     _lost_idx = models.Index("(company_id, start_at DESC) WHERE outcome IN ('missed', 'abandoned')")
-    # with the company, by which every reader is narrowed: counted without a look at the calls
+    # With the company, by which every reader is narrowed: counted without a look at the calls. In
+    # the words of Odoo's own queries: of others PostgreSQL does not see that they mean the same.
     _not_called_back_idx = models.Index(
-        "(start_at DESC, id DESC, company_id) WHERE is_not_called_back"
+        "(start_at DESC, id DESC, company_id) WHERE is_not_called_back IS TRUE"
     )
 
     # === COMPUTES AND SEARCHES === #
@@ -522,16 +480,27 @@ class TelephonyCall(models.Model):
 
     def write(self, vals):
         if not self.env.su:
-            if forbidden := set(vals) - EDITABLE:
-                raise AccessError(
-                    self.env._(
-                        "The PBX tells these facts, nobody changes them: %(fields)s",
-                        fields=labels(self, forbidden),
-                    )
-                )
-            if {'partner_id', 'lead_id'} & set(vals):
-                return self._attach_by_hand(vals)
-        return super().write(vals)
+            self._before_written_by_user(vals)
+            if CUSTOMER & set(vals):
+                return self._on_customer_chosen(vals)
+        results = {call: call.disposition_id for call in self} if 'disposition_id' in vals else {}
+        written = super().write(vals)
+        # what follows from an ended call follows from its result too
+        if changed := self.sudo().filtered(
+            lambda call: call.state == 'ended'
+            and call in results
+            and call.disposition_id != results[call]
+        ):
+            changed.follow_up = 'todo'
+            self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
+        return written
+
+    def unlink(self):
+        """Whoever was reached only in one of these calls waits again."""
+        companies, numbers = self.company_id, set(self.mapped('customer_number'))
+        result = super().unlink()
+        self.sudo()._recount_numbers(companies, numbers)
+        return result
 
     @api.model
     def get_empty_list_help(self, help_message):
@@ -561,10 +530,6 @@ class TelephonyCall(models.Model):
         )
 
     # === ACTIONS === #
-
-    def action_open_callback(self):
-        self.ensure_one()
-        return self.callback_id._get_records_action()
 
     def action_clear(self):
         """The PBX has lost the ends of these calls: they leave the screens, as they would by
@@ -620,15 +585,13 @@ class TelephonyCall(models.Model):
         }
         if not records:
             return existing
-        shown = {call: call._views() for call in existing.values() if call.state != 'ended'}
+        memory = self.browse([call.id for call in existing.values()])._before_changed()
         before = {call: call.customer_number for call in existing.values()}
         numbers, users, _sharers = account._directory()
         facts = {
             ref: self._facts(account, record, numbers, users) for ref, record in records.items()
         }
-        talkers = {ref: self._talker(record, users) for ref, record in records.items()}
-        self._add_matches(account.company_id, facts, existing, talkers)
-        self.env['telephony.dial']._link(account, facts, existing)
+        self._before_filed(account, records, facts, existing)
 
         new = [ref for ref in records if ref not in existing]
         calls = {
@@ -671,22 +634,15 @@ class TelephonyCall(models.Model):
             self._recount_numbers(account.company_id, left)
         if any(call.follow_up == 'todo' for call in filed):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
-        filed.filtered(lambda call: call.id in changed)._announce(shown)
+        filed._after_filed(filed.filtered(lambda call: call.id in changed), memory)
         return calls
 
     def _take_back(self):
         """These turned out to be no calls: they go with all that followed from them."""
-        callbacks = self.env['telephony.callback'].sudo()
-        waiting = callbacks.union(*callbacks._open_of(self).values())
-        closed = callbacks.search([('closing_call_id', 'in', self.ids)])
-        self.callback_id._withdraw()
+        memory = self._before_taken_back()
         self.message_id.sudo().unlink()
-        companies, numbers = self.company_id, set(self.mapped('customer_number'))
         self.unlink()
-        self._recount_numbers(companies, numbers)
-        if waiting := waiting.exists():
-            waiting._recount()
-        closed.exists()._reopen()
+        self._after_taken_back(memory)
 
     @api.model
     def _facts(self, account, record, numbers, users):
@@ -725,94 +681,14 @@ class TelephonyCall(models.Model):
             'queue': record.queue or False,
         }
 
-    @api.model
-    def _talker(self, record, users):
-        """The user who talked longest: whoever took the call may have passed it on. Else who took
-        or placed it."""
-        talked = [leg for leg in record.legs if leg.talk_seconds and users.get(leg.extension)]
-        longest = max(talked, key=lambda leg: leg.talk_seconds, default=record)
-        return users.get(longest.extension) or False
-
-    @api.model
-    def _add_matches(self, company, facts, existing, talkers):
-        """Look up the customers of new calls, and once more when they end: who talked is known
-        then. What is told after the end changes nothing, nor does anything a person's choice."""
-        asked, made = (
-            {},
-            self._with_own_deal(
-                [
-                    call
-                    for ref, call in existing.items()
-                    if ref in facts and call.state != 'ended' and call.lead_id
-                ]
-            ),
-        )
-        for ref, values in facts.items():
-            call = existing.get(ref)
-            if call and (
-                call.match_state == 'manual'
-                or call in made
-                and call.customer_number == values['customer_number']
-            ):
-                continue
-            if not values['customer_number']:
-                if call and call.customer_number:
-                    # what was taken for a customer is one of our own numbers
-                    values.update(
-                        partner_id=False,
-                        lead_id=False,
-                        match_state='none',
-                        match_reason=False,
-                        is_excluded=False,
-                    )
-                continue
-            was_over = (
-                call and call.state == 'ended' and (not call.end_unknown or values['end_unknown'])
-            )
-            ends_now = values['state'] == 'ended' and not was_over
-            if not call or ends_now or call.customer_number != values['customer_number']:
-                asked[ref] = Caller(values['customer_number'], values['number_id'], talkers[ref])
-        if not asked:
-            return
-        matches = self.env['telephony.matcher']._match(company, set(asked.values()))
-        for ref, caller in asked.items():
-            match = matches[caller]
-            facts[ref].update(
-                {
-                    'partner_id': match.partner.id,
-                    'lead_id': match.lead.id,
-                    'is_excluded': match.excluded,
-                    'match_state': match.state,
-                    'match_reason': match.reason or False,
-                }
-            )
-
-    @api.model
-    def _with_own_deal(self, calls):
-        """Those of the calls whose deal was made of them while they rang: nobody has to choose
-        it."""
-        leads = (
-            self.env['crm.lead'].search_fetch(
-                [('telephony_origin_call_id', 'in', [call.id for call in calls])],
-                ['telephony_origin_call_id'],
-            )
-            if calls
-            else ()
-        )
-        return {
-            call
-            for call in calls
-            if any(lead == call.lead_id and lead.telephony_origin_call_id == call for lead in leads)
-        }
-
     def _close_without_end(self):
         """The end of these calls never came: what the fold says of them then (see
         :func:`fold.fold`), for all at once."""
         on_screen = self.sorted('start_at', reverse=True)[:MOST_ON_SCREEN]
-        shown = {call: call._views() for call in on_screen}
+        memory = on_screen._before_changed()
         self.write({'state': 'ended', 'end_unknown': True, 'follow_up': 'todo'})
         self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
-        on_screen._announce(shown)
+        on_screen._after_filed(on_screen, memory)
 
     def _write_changes(self, values):
         """Write what differs, and ask for the follow-up when an ended call has changed; True when
@@ -988,6 +864,63 @@ class TelephonyCall(models.Model):
     def _moment(self):
         """When the call was over, as far as the PBX tells."""
         return self.ended_at or self.start_at
+
+    def _is_past(self):
+        """Ended too long ago for anything to follow but its line in the chatter: imported,
+        replayed, fetched late."""
+        hours = self.company_id.telephony_effect_hours
+        return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
+
+    # === HOOKS OF LATER STAGES === #
+    # Each runs in the transaction of what it belongs to, and an error in it undoes that: of filing,
+    # the events of the call fail and are tried again.
+
+    @api.model
+    def _before_filed(self, account, records, facts, existing):
+        """Complete the facts of calls that are about to be written.
+
+        :param account: telephony.account
+        :param dict records: external id → CallRecord
+        :param dict facts: external id → field values, changed in place
+        :param dict existing: external id → call, of those that are in the log already
+        """
+
+    def _before_changed(self):
+        """What later stages have to know of these calls when they have changed, as a dict with a
+        key for each stage."""
+        return {}
+
+    def _after_filed(self, changed, memory):
+        """These calls were filed.
+
+        :param changed: those of them of which a fact has changed, or that are new
+        :param dict memory: what :meth:`_before_changed` gave
+        """
+
+    def _before_taken_back(self):
+        """These calls are about to be deleted: they turned out to be none.
+
+        :return: dict, what :meth:`_after_taken_back` needs
+        """
+        return {}
+
+    @api.model
+    def _after_taken_back(self, memory):
+        """The calls are gone."""
+
+    def _before_written_by_user(self, vals):
+        """:raise AccessError: the user may not write this on these calls"""
+        if forbidden := set(vals) - EDITABLE:
+            raise AccessError(
+                self.env._(
+                    "%(fields)s: this comes from the PBX and cannot be edited.",
+                    fields=labels(self, forbidden),
+                )
+            )
+
+    def _on_customer_chosen(self, vals):
+        """The user says whose calls these are; done by the stage that matches calls."""
+        return self.sudo().write(vals)
 
 
 def _naive(moment):

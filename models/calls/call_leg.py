@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 
-from .call import OUTCOMES, clock
+from ...tools.clocks import clock
+from .call import OUTCOMES
 
 
 class TelephonyCallLeg(models.Model):

@@ -10,6 +10,7 @@ from odoo.http import request
 from odoo.tools import config
 
 from ...providers.base import ProviderError
+from ...providers.capabilities import LocatesRecordings, OpensSound
 from ...providers.fetch import TooSlow, host_allowed, open_sound
 from ...tools.seats import Full, seated
 from ...tools.words import _lt
@@ -128,7 +129,7 @@ class TelephonyRecording(models.Model):
             self.env.ref('crm_telephony.ir_cron_locate_recordings')._trigger(waiting[0].next_try_at)
 
     def _can_locate(self):
-        return self.call_id.account_id._can('recording_url')
+        return self.call_id.account_id._can(LocatesRecordings)
 
     @api.model
     def _cron_locate(self, batch_size=50):
@@ -159,7 +160,7 @@ class TelephonyRecording(models.Model):
 
     def _locate(self):
         """:raise ProviderError: the PBX does not tell"""
-        url = self.call_id.account_id._client('recording_url').recording_url(
+        url = self.call_id.account_id._client(LocatesRecordings).recording_url(
             self.ref, self.call_id.external_id
         )
         self.write({'url': url, 'state': 'ready', 'error': False, 'next_try_at': False})
@@ -247,9 +248,7 @@ class TelephonyRecording(models.Model):
     def _open_url(self, byte_range):
         """With the account's login where the PBX's recordings need one."""
         account = self.call_id.account_id
-        open_it = (
-            account._client('open_sound').open_sound if account._can('open_sound') else open_sound
-        )
+        open_it = account._client(OpensSound).open_sound if account._can(OpensSound) else open_sound
         return open_it(self.url, self._allowed_hosts(), byte_range)
 
     def _allowed_hosts(self):
@@ -283,7 +282,7 @@ class TelephonyRecording(models.Model):
         if not url:
             return {'state': 'pending'}
         host = _host(url)
-        if account._can('open_sound') or host_allowed(host, account._recording_hosts()):
+        if account._can(OpensSound) or host_allowed(host, account._recording_hosts()):
             return {'state': 'ready', 'error': False}
         return {
             'state': 'failed',

@@ -16,11 +16,11 @@ class CrmTeam(models.Model):
         help="Callbacks of this team fall due in these hours. Empty: the company's.",
     )
 
-    def _next_telephony_member(self, account):
+    def _next_telephony_member(self, company):
         """The member whose turn it is: he whose latest deal in this team is the oldest. Who is not
         at work is passed over, unless nobody is."""
         members = self.crm_team_member_ids.user_id.filtered('active')
-        present = members.filtered(account._is_at_work) or members
+        present = (members & members._telephony_at_work(company)) or members
         if not present:
             return present
         since = fields.Datetime.now() - timedelta(days=ROTATION_DAYS)

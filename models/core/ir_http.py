@@ -1,9 +1,9 @@
-import psycopg2
 from werkzeug.exceptions import abort
 
 from odoo import models
-from odoo.exceptions import ConcurrencyError
 from odoo.http import Response, request
+
+from ...tools import turns
 
 OUR_PREFIX = '/telephony'
 WEBHOOK_PREFIX = '/telephony/webhook/'
@@ -30,17 +30,11 @@ class IrHttp(models.AbstractModel):
             # is refused (413) before it is read.
             request.httprequest.get_data(cache=True)
 
-    def session_info(self):
-        return {
-            **super().session_info(),
-            'telephony': self.env.user._telephony_session(),
-        }
-
     @classmethod
     def _handle_error(cls, exception):
-        if isinstance(
-            exception, (psycopg2.OperationalError, ConcurrencyError)
-        ) and request.httprequest.path.startswith(WEBHOOK_PREFIX):
+        if isinstance(exception, turns.BUSY) and request.httprequest.path.startswith(
+            WEBHOOK_PREFIX
+        ):
             return Response(
                 "busy, send it again later", status=503, headers=[('Retry-After', RETRY_AFTER)]
             )

@@ -2,8 +2,13 @@ import pytz
 
 from odoo import fields, models
 
-from ..pbx.account import COMPANY_FILING_FIELDS
-
+# What filing a call reads of the company, see `telephony.account._recall`.
+FILING_FIELDS = (
+    'partner_id',
+    'telephony_short_seconds',
+    'telephony_deal_policy',
+    'telephony_match_margin',
+)
 DEAL_POLICIES = [
     ('score', "Best reasons, else ask"),
     ('newest', "Newest"),
@@ -92,8 +97,8 @@ class ResCompany(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if not set(COMPANY_FILING_FIELDS).isdisjoint(vals):
-            self.env['telephony.account']._forget_settings()
+        if not set(FILING_FIELDS).isdisjoint(vals):
+            self.env['telephony.settings.mixin']._forget_settings()
         return result
 
     def _telephony_lang(self):

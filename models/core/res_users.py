@@ -1,13 +1,12 @@
 from datetime import datetime, timedelta, timezone
 
-from odoo import api, fields, models, tools
+from odoo import fields, models
 
 PREFERENCES = (
     'telephony_pop',
     'telephony_sound',
     'telephony_dnd',
     'telephony_tab',
-    'telephony_extension_id',
 )
 # What the browser knows of them, under names of its own.
 BROWSER_PREFERENCES = {
@@ -53,25 +52,10 @@ class ResUsers(models.Model):
         required=True,
         groups=PERSONAL,
     )
-    telephony_extension_id = fields.Many2one(
-        'telephony.extension',
-        string="Call With",
-        domain="[('id', 'in', telephony_extension_ids)]",
-        ondelete='set null',
-        groups=PERSONAL,
-        help="Which of your phones rings when you call from Odoo. Where the deal is another company's, a phone of that "
-        "company's PBX is taken if you have one.",
-    )
-    telephony_extension_ids = fields.Many2many(
-        'telephony.extension',
-        string="Phones",
-        compute='_compute_telephony_extension_ids',
-        groups=PERSONAL,
-    )
 
     @property
     def SELF_READABLE_FIELDS(self):
-        return [*super().SELF_READABLE_FIELDS, *PREFERENCES, 'telephony_extension_ids']
+        return [*super().SELF_READABLE_FIELDS, *PREFERENCES]
 
     @property
     def SELF_WRITEABLE_FIELDS(self):
@@ -86,28 +70,6 @@ class ResUsers(models.Model):
                     user.partner_id, PREFERENCES_MESSAGE, user._telephony_preferences()
                 )
         return result
-
-    @api.depends_context('uid')
-    def _compute_telephony_extension_ids(self):
-        for user in self:
-            user.telephony_extension_ids = user._telephony_phones()
-
-    def _telephony_phones(self):
-        """The phones of PBXs in use that are this user's or that he shares (sudo)."""
-        self.ensure_one()
-        return (
-            self.env['telephony.extension']
-            .sudo()
-            .search(
-                [
-                    '|',
-                    ('user_id', '=', self.id),
-                    ('also_user_ids', '=', self.id),
-                    ('account_id.active', '=', True),
-                    ('company_id', 'in', self.sudo().company_ids.ids),
-                ]
-            )
-        )
 
     def _is_telephonist(self):
         """Whether he sees calls and callbacks at all."""
@@ -134,24 +96,20 @@ class ResUsers(models.Model):
             present |= users
         return present.sudo(self.env.su)
 
-    def _telephony_session(self):
-        """What the web client knows of the user from the start:
-        ``{'can_call': bool, 'pop': bool, 'sound': bool, 'dnd': bool, 'tab': 'stay'|'current'|'new',
-        'debts': {'open': int, 'late': int}}``; False for who has nothing to do with telephony."""
-        self.ensure_one()
-        if not self._is_telephonist():
-            return False
-        return {
-            'can_call': self._telephony_can_call(),
-            **self._telephony_preferences(),
-            'debts': self.env['telephony.callback']._count_mine(),
-        }
+    def _telephony_away(self, moment):
+        """Those who are on leave then (naive UTC), by the working calendar of their resource."""
+        resources = self.sudo().resource_ids
+        leaves = self.env['resource.calendar.leaves'].sudo()
+        if resources:
+            leaves = leaves.search(
+                [
+                    ('resource_id', 'in', resources.ids),
+                    ('time_type', '=', 'leave'),
+                    ('date_from', '<=', moment),
+                    ('date_to', '>=', moment),
+                ]
+            )
+        return self & leaves.resource_id.user_id
 
     def _telephony_preferences(self):
         return {key: self.sudo()[name] for key, name in BROWSER_PREFERENCES.items()}
-
-    @tools.ormcache('self.id')
-    def _telephony_can_call(self):
-        """Whether he has a phone of a PBX that places calls. No query for each page: settings of
-        PBXs clear the cache, and so does a user who gets another company."""
-        return any(phone.can_dial for phone in self._telephony_phones())

@@ -5,11 +5,9 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import NamedTuple
 
-from psycopg2.errors import SerializationFailure
-
 from odoo import SUPERUSER_ID, api, fields, models
-from odoo.exceptions import UserError
 from odoo.fields import Domain
+from odoo.modules.registry import Registry
 from odoo.tools import SQL
 
 from ...providers.base import (
@@ -23,10 +21,11 @@ from ...providers.base import (
     storable,
 )
 from ...providers.reading import read_call
-from ...tools import words
+from ...tools import turns, words
+from ...tools.clocks import next_try
+from ...tools.records import changes
 from ...tools.settings import setting
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS, changes, next_try
 from ..core.words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
@@ -44,7 +43,6 @@ ROUTED = 'odoo:route'
 OURS = (LOST, ROUTED)
 # What no delivery has brought: our own, and what was read back from the PBX's statistics.
 NOT_DELIVERED = (*OURS, 'history')
-LOCK_SPACE = 0x7E1E
 # No PBX has longer ids, and no index row could hold much longer ones.
 LONGEST_REF = 250
 
@@ -154,7 +152,7 @@ class TelephonyEvent(models.Model):
             event._reread()
         for account in self.sudo().account_id:
             self.env.cr.postcommit.add(
-                partial(account._file_in_new_transaction, self.env.cr.dbname, account.id)
+                partial(self._process_in_new_transaction, self.env.cr.dbname, account.id)
             )
         return {
             'type': 'ir.actions.client',
@@ -205,16 +203,9 @@ class TelephonyEvent(models.Model):
         :raise Refused: the adapter does not want it kept
         """
         rows = self._rows(account, request)
-        for last in (False, False, True):
-            try:
-                return self._store(account, rows, fields.Datetime.now())
-            except SerializationFailure:
-                # Since this transaction began another one has stored the same event, or changed the
-                # account that the row points to. Nothing was written before: a new snapshot,
-                # without the pause of Odoo's own retry.
-                if last:
-                    raise
-                self.env.cr.rollback()
+        # since this transaction began another one may have stored the same event, or changed the
+        # account that the row points to
+        turns.retried(self.env.cr, lambda: self._store(account, rows, fields.Datetime.now()))
 
     @api.model
     def _rows(self, account, request):
@@ -275,10 +266,7 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _store(self, account, rows, received_at):
-        """Append rows whose key is new.
-
-        :raise SerializationFailure: another transaction is in the way
-        """
+        """Append rows whose key is new."""
         if not rows:
             return
         self.env.cr.execute(
@@ -343,7 +331,7 @@ class TelephonyEvent(models.Model):
         for event in retry - known:
             event._reread()
         self.env['ir.cron']._commit_progress(len(retry))
-        for account in self.env['telephony.account']._search_pending():
+        for account in self._accounts_pending():
             try:
                 self._process(account)
             except Exception:  # one account's trouble must not hold up the others
@@ -361,17 +349,30 @@ class TelephonyEvent(models.Model):
         """
         for account in accounts:
             # whoever asks has seen something pending: a caller waits for the card
-            while self._lock(account):
+            while True:
                 begin = time.monotonic()
-                try:
-                    progress = self._process_batch(account)
-                finally:
-                    self._unlock(account)
+                with turns.held(self.env, turns.Lock.FILING, account.id) as is_ours:
+                    progress = is_ours and self._process_batch(account)
                 if not progress or not (pending := self._next_pending(account)):
                     break
                 if len(pending) < BATCH:
                     self.env.cr.rollback()  # nothing is held while waiting for more
                     time.sleep(pause_after(time.monotonic() - begin))
+
+    @staticmethod
+    def _process_in_new_transaction(database, account_id):
+        """Make calls of what is pending in the inbox of an account. Whatever goes wrong here, the
+        events are safe and the scheduled action finds them."""
+        with Registry(database).cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            env['telephony.event']._process(env['telephony.account'].browse(account_id))
+
+    @api.model
+    def _accounts_pending(self):
+        """Accounts with something to do in their inbox, archived ones included: what was accepted
+        is processed."""
+        groups = self.sudo()._read_group(Domain('state', '=', 'pending'), ['account_id'])
+        return self.env['telephony.account'].browse([account.id for (account,) in groups])
 
     def _next_pending(self, account):
         return self._search(
@@ -454,90 +455,69 @@ class TelephonyEvent(models.Model):
             shared[ref] = shared.get(ref, self) | by_ref[other]
         return events, shared
 
-    def _lock(self, account):
-        """Become the one who files the calls of this account. The lock is the session's: it
-        outlives commits, and the new transaction that starts after it sees all that the one before
-        has done."""
-        self.env.cr.execute(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_SPACE, account.id))
-        locked = self.env.cr.fetchone()[0]
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        self.env.invalidate_all()
-        return locked
-
-    def _unlock(self, account):
-        self.env.cr.rollback()
-        self.env.cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_SPACE, account.id))
-        self.env.cr.commit()  # pylint: disable=invalid-commit
-        self.env.invalidate_all()
-
     def _process_batch(self, account):
-        """File one batch and commit; False when somebody else's writes were in the way: the next
-        run tries again."""
-        for _attempt in range(3):
-            try:
-                events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
-                refs, waiting = list(dict.fromkeys(events.mapped('call_ref'))), {}
-                try:
-                    waiting = self._file(account, *self._with_sharers(account, events))
-                    self.env.flush_all()
-                except CONCURRENCY_ERRORS:
-                    raise
-                except Exception:  # noqa: BLE001 - one bad call must not hold up the others: find it
-                    self.env.cr.rollback()  # nothing else was written in this transaction
-                    self.env.invalidate_all()
-                    for ref in refs:
-                        waiting |= self._file_alone(account, ref)
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-                account._route_soon(waiting)
-                return bool(refs)
-            except CONCURRENCY_ERRORS as error:
-                _logger.info(
-                    "filing calls of telephony account %s: %s, again",
-                    account.id,
-                    type(error).__name__,
-                )
-                self.env.cr.rollback()
-                self.env.invalidate_all()
+        """File one batch and commit.
+
+        :return: whether there was one; False too when somebody else's writes were in the way: the
+            next run tries again
+        """
+        with turns.gives_way(self.env):
+            refs, folded = turns.retried(self.env.cr, lambda: self._file_batch(account))
+            self._after_committed(account, folded)
+            return bool(refs)
         return False
 
+    def _file_batch(self, account):
+        """:return: the references of the calls, and what `_file` gives"""
+        events = self._events_of(account, self._next_pending(account).subselect('call_ref'))
+        refs, folded = list(dict.fromkeys(events.mapped('call_ref'))), {}
+        with turns.isolated(self.env.cr, whole=True) as trial:
+            folded = self._file(account, *self._with_sharers(account, events))
+            self.env.flush_all()
+        if trial.error:  # one bad call must not hold up the others: find it
+            for ref in refs:
+                folded |= self._file_alone(account, ref)
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        return refs, folded
+
     def _file_alone(self, account, ref):
-        try:
-            with self.env.cr.savepoint():
-                return self._file(
-                    account, *self._with_sharers(account, self._events_of(account, [ref]))
-                )
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception as error:
-            _logger.exception("telephony account %s: call %s cannot be filed", account.id, ref)
-            self.search(
-                [
-                    ('account_id', '=', account.id),
-                    ('call_ref', '=', ref),
-                    ('state', '=', 'pending'),
-                ]
-            )._fail(error, retry=True)
-            return {}
+        with turns.isolated(
+            self.env.cr,
+            _logger,
+            "telephony account %s: call %s cannot be filed",
+            account.id,
+            ref,
+        ) as trial:
+            return self._file(
+                account, *self._with_sharers(account, self._events_of(account, [ref]))
+            )
+        self.search(
+            [
+                ('account_id', '=', account.id),
+                ('call_ref', '=', ref),
+                ('state', '=', 'pending'),
+            ]
+        )._fail(trial.error, retry=True)
+        return {}
 
     def _file(self, account, events, shared):
         """Compute calls anew from all their events.
 
         :param shared: dict call reference → events of other calls with which it has a leg in common
-        :return: dict call reference → what the PBX calls a caller who waits now and may be sent to
-            a phone
+        :return: dict call reference → (its CallRecord or None, its events as the adapter takes
+            them)
         """
         account._recall()
         settings, provider = account._settings(), account._adapter()
-        records, reasons, waiting = {}, {}, {}
+        records, reasons, folded = {}, {}, {}
         for ref, own in events.grouped('call_ref').items():
             stored = self._stored(own)
             lost = [CallEvent(kind=LOST, external_id=ref) for event in own if event.kind == LOST]
             records[ref], reasons[ref] = read_call(
                 provider, stored + self._stored(shared.get(ref, ())), settings, lost
             )
-            if route_ref := account._route_ref(records[ref], stored):
-                waiting[ref] = route_ref
-        calls = self.env['telephony.call'].with_company(account.company_id)._file(account, records)
+            folded[ref] = records[ref], stored
+        calls = self._on_folded(account, records)
         for ref, own in events.grouped(
             lambda event: event.leg_ref if event.leg_ref in calls else event.call_ref
         ).items():
@@ -567,7 +547,7 @@ class TelephonyEvent(models.Model):
             event.kind not in NOT_DELIVERED for event in events
         ):
             account.write({'state': 'connected', 'error_in': False})
-        return waiting
+        return folded
 
     @api.model
     def _stored(self, events):
@@ -594,83 +574,7 @@ class TelephonyEvent(models.Model):
                 }
             )
 
-    # === LOST ENDS AND RETENTION === #
-
-    @api.model
-    def _cron_close_lost(self):
-        """Close calls whose end never came. Our word for it is an event like any other, so a true
-        end that is found later still wins."""
-        calls = self.env['telephony.call']
-        calls = calls.search(
-            [('state', '!=', 'ended'), ('start_at', '<', calls._live_since())], limit=10000
-        )
-        closed = 0
-        for account, lost in calls.grouped('account_id').items():
-            # whoever files its calls now may be ending some of them: the next turn
-            if self._lock(account):
-                try:
-                    closed += self._close_lost(account, lost)
-                    self.env.cr.commit()  # pylint: disable=invalid-commit
-                except CONCURRENCY_ERRORS:  # somebody has settled one of them meanwhile
-                    _logger.info(
-                        "telephony account %s: closing calls without an end has to wait", account.id
-                    )
-                finally:
-                    self._unlock(account)
-        self.env['ir.cron']._commit_progress(closed)
-
-    @api.model
-    def _clear(self, calls, reason):
-        """A person says that these calls are over. The locks end with the transaction.
-
-        :param str reason: what is kept of it, a fact
-        :raise UserError: somebody files calls of the PBX
-        """
-        for account, lost in calls.filtered('account_id').grouped('account_id').items():
-            [(locked,)] = self.env.execute_query(
-                SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_SPACE, account.id)
-            )
-            if not locked:
-                raise UserError(
-                    self.env._("The PBX tells of calls at this very moment: try again.")
-                )
-            lost = lost.filtered(lambda call: call.state != 'ended')
-            self._close_lost(account, lost)
-            lost.end_reason = reason
-        # what has come in meanwhile found the lock taken
-        self.env.ref('crm_telephony.ir_cron_process_events')._trigger()
-
-    @api.model
-    def _close_lost(self, account, calls):
-        """Close these calls of one account, which the caller has locked, and keep our word for it
-        as an event of each.
-
-        The fold changes nothing else of a call when that event comes, so all are written at once
-        instead of folded one by one: after an outage they are thousands.
-
-        :return: how many there were
-        """
-        calls = calls.filtered(lambda call: call.state != 'ended')
-        if not calls:
-            return 0
-        now = fields.Datetime.now()
-        self.env.cr.execute(
-            SQL(
-                """ INSERT INTO telephony_event
-                       (account_id, call_id, received_at, attempts, create_uid, create_date, write_uid, write_date,
-                        kind, call_ref, dedupe_key, state, payload)
-                SELECT account_id, id, %(now)s, 0, %(uid)s, %(now)s, %(uid)s, %(now)s,
-                       %(kind)s, external_id, %(kind)s || ':' || external_id, 'done', '{}'
-                  FROM telephony_call WHERE id IN %(ids)s
-                    ON CONFLICT (account_id, dedupe_key) DO NOTHING """,
-                now=now,
-                uid=SUPERUSER_ID,
-                kind=LOST,
-                ids=calls._ids,
-            )
-        )
-        calls._close_without_end()
-        return len(calls)
+    # === RETENTION === #
 
     @api.autovacuum
     def _gc_events(self):
@@ -682,3 +586,22 @@ class TelephonyEvent(models.Model):
         old.call_id.filtered(lambda call: not call.is_sealed).is_sealed = True
         old.unlink()
         return len(old), self.search_count(past, limit=1)
+
+    # === HOOKS OF LATER STAGES === #
+
+    @api.model
+    def _on_folded(self, account, records):
+        """Put these calls into the log, in the transaction that marks their events as done.
+
+        :param dict records: call reference → CallRecord, or None where its events tell of no call
+        :return: dict call reference → telephony.call
+        """
+        return {}
+
+    @api.model
+    def _after_committed(self, account, folded):
+        """These calls are in the log. What fails here undoes nothing.
+
+        :param dict folded: call reference → (CallRecord or None, its events as the adapter takes
+            them)
+        """

@@ -5,8 +5,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, clean_context
 
+from ...tools import turns
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 
@@ -19,41 +19,32 @@ class TelephonyCall(models.Model):
 
     _inherit = 'telephony.call'
 
-    @api.model
-    def _file(self, account, records):
-        calls = super()._file(account, records)
-        if any(call.state != 'ended' and call._wants_lead() for call in calls.values()):
+    def _after_filed(self, changed, memory):
+        """Where the policy is a deal at once, it is made right behind the filing."""
+        super()._after_filed(changed, memory)
+        if any(call.state != 'ended' and call._wants_lead() for call in self):
             self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
-        return calls
-
-    @api.model
-    def _cron_follow_up(self, *args, **kwargs):
-        self._make_leads_while_ringing()
-        return super()._cron_follow_up(*args, **kwargs)
 
     @api.model
     def _make_leads_while_ringing(self):
         """For the numbers whose policy is a lead at once. A call that fails here is tried again
         when it has ended, and says so then."""
-        for call in self.search(
-            [('state', '!=', 'ended'), ('direction', '=', 'inbound'), ('lead_id', '=', False)]
-        ):
-            try:
-                with self.env.cr.savepoint():
+        with turns.gives_way(self.env):
+            for call in self.search(
+                [('state', '!=', 'ended'), ('direction', '=', 'inbound'), ('lead_id', '=', False)]
+            ):
+                with turns.isolated(
+                    self.env.cr, _logger, "no lead could be made of call %s", call.id
+                ):
                     if call._wants_lead():
                         call._create_lead()
-            except CONCURRENCY_ERRORS:
-                self.env.cr.rollback()
-                return
-            except Exception:
-                _logger.exception("no lead could be made of call %s", call.id)
-        self.env['ir.cron']._commit_progress(0)
+            self.env['ir.cron']._commit_progress(0)
 
-    def _follow_up(self, *args, **kwargs):
+    def _create_wanted_leads(self):
+        """For ended calls whose number's policy is a deal."""
         for call in self:
             if call._wants_lead() and not call._is_past():
                 call._create_lead()
-        return super()._follow_up(*args, **kwargs)
 
     def _wants_lead(self):
         """Whether the policy of the number, else of the company, makes a deal of this call as it
@@ -228,9 +219,9 @@ class TelephonyCall(models.Model):
         choice = number.lead_owner or company.telephony_lead_owner
         first = {
             'answered': self.user_id,
-            'rotation': number.team_id._next_telephony_member(self.account_id),
+            'rotation': number.team_id._next_telephony_member(self.company_id),
             'responsible': number.user_id,
         }[choice]
         if first.active and company in first.company_ids:
             return first
-        return self.env['telephony.callback']._responsible(self)
+        return self._responsible()

@@ -2,7 +2,6 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ...providers.numbers import to_e164
-from ...tools.words import _lt
 
 
 class TelephonyDecision(models.Model):
@@ -78,22 +77,9 @@ class TelephonyDecision(models.Model):
         return result
 
     def _bind_late(self):
-        """Past calls that nobody has settled follow the decision, and whom nobody is to call is not
-        called back."""
+        """Past calls that nobody has settled follow the decision."""
         self.env['telephony.rebind'].sudo()._queue(self.mapped('number'))
-        for company, ignored in (
-            self.filtered(lambda one: one.kind == 'ignore').grouped('company_id').items()
-        ):
-            self.env['telephony.callback'].sudo().search(
-                [
-                    ('company_id', '=', company.id),
-                    ('customer_number', 'in', ignored.mapped('number')),
-                    ('state', '=', 'open'),
-                ]
-            )._close(
-                'cancelled',
-                _lt("The number was set to be ignored by %(user)s", user=self.env.user.name),
-            )
+        self.filtered(lambda decision: decision.kind == 'ignore')._after_ignored()
 
     @api.model
     def _with_e164(self, vals, company_id):
@@ -114,3 +100,11 @@ class TelephonyDecision(models.Model):
     def _check_owner(self):
         if any(one.kind == 'contact' and not one.partner_id and not one.lead_id for one in self):
             raise ValidationError(self.env._("Say to which contact or deal the number belongs."))
+
+    # === HOOKS OF LATER STAGES === #
+
+    def _after_ignored(self):
+        """These numbers are never a customer's."""
+
+    def _after_ignoring_ended(self):
+        """The number may be a customer's after all."""

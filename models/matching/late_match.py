@@ -5,8 +5,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
 
+from ...tools import turns
 from ...tools.settings import setting
-from ..calls.call import CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 
@@ -70,8 +70,9 @@ class TelephonyRebind(models.Model):
         """Give past calls to whom they turn out to belong to, some numbers at a time; one bad call
         never stops the rest."""
         left = 1
-        while left and (rows := self.search([], limit=NUMBERS, order='id')):
-            try:
+        # a webhook writes one of these calls: the next turn
+        with turns.gives_way(self.env, 'crm_telephony.ir_cron_bind_late'):
+            while left and (rows := self.search([], limit=NUMBERS, order='id')):
                 for ids in split_every(BATCH, self._calls_of(set(rows.mapped('number')))):
                     begin = time.monotonic()
                     self._bind(self.env['telephony.call'].browse(ids))
@@ -80,21 +81,14 @@ class TelephonyRebind(models.Model):
                 self.env.execute_query(
                     SQL("DELETE FROM telephony_rebind WHERE id IN %s RETURNING id", rows._ids)
                 )
-            except CONCURRENCY_ERRORS:  # a webhook writes one of these calls: the next turn
-                self.env.cr.rollback()
-                self.env.ref('crm_telephony.ir_cron_bind_late')._trigger(
-                    fields.Datetime.now() + timedelta(minutes=1)
-                )
-                self.env['ir.cron']._commit_progress(0)
-                return
-            remaining = self.search_count([])
-            if (
-                not (left := self.env['ir.cron']._commit_progress(0, remaining=remaining))
-                and remaining
-            ):
-                # else the scheduler comes back only after a minute
-                self.env.ref('crm_telephony.ir_cron_bind_late')._trigger()
-                self.env['ir.cron']._commit_progress(0, remaining=remaining)
+                remaining = self.search_count([])
+                if (
+                    not (left := self.env['ir.cron']._commit_progress(0, remaining=remaining))
+                    and remaining
+                ):
+                    # else the scheduler comes back only after a minute
+                    self.env.ref('crm_telephony.ir_cron_bind_late')._trigger()
+                    self.env['ir.cron']._commit_progress(0, remaining=remaining)
 
     def _give_way(self, seconds):
         """While PBXs deliver, this takes only a small part of the time: who is called now comes
@@ -130,14 +124,12 @@ class TelephonyRebind(models.Model):
 
     @api.model
     def _bind(self, calls):
-        try:
-            with self.env.cr.savepoint():
-                calls._match_late()
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception:
-            if len(calls) > 1:
-                for call in calls:
-                    self._bind(call)
-            else:
-                _logger.exception("call %s could not be bound to its contact", calls.id)
+        with turns.isolated(self.env.cr) as trial:
+            calls._match_late()
+        if trial.error and len(calls) > 1:
+            for call in calls:
+                self._bind(call)
+        elif trial.error:
+            _logger.error(
+                "call %s could not be bound to its contact", calls.id, exc_info=trial.error
+            )

@@ -1,59 +1,35 @@
 import logging
 import re
 import secrets
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from psycopg2.errors import QueryCanceled
-
-from odoo import SUPERUSER_ID, api, fields, models, tools
-from odoo.fields import Domain
-from odoo.modules.registry import Registry
+from odoo import api, fields, models, tools
 from odoo.tools import SQL
 
 from odoo.addons.base.models.res_partner import _tz_get
 
-from ...providers import registry
+from ...providers import clients, registry
 from ...providers.base import (
     Account,
-    Answer,
-    ProviderError,
-    Question,
-    Refused,
-    Reply,
-    WebhookRequest,
+    SetupFile,
 )
-from ...providers.numbers import normalise, to_e164
+from ...tools import turns
 from ...tools.reach import is_encrypted, reach_of
-from ...tools.words import _lt, dump
-from ..core.other_side import name_in
-from ..core.words_field import WordsField, in_words
-from ..matching.matcher import Caller
+from ...tools.words import dump
+from ..core.res_company import FILING_FIELDS as COMPANY_FILING_FIELDS
+from ..core.words_field import WordsField
 
 _logger = logging.getLogger(__name__)
 
 # A flood of forged deliveries must not become a flood of writes: refusals are counted in memory and
 # written at most this often (seconds) by each process.
 REFUSAL_WRITE_INTERVAL = 10
-# Strangers are looked for in so many of the latest events.
-STRANGERS_OF = 2000
-# A PBX that asks who calls waits no longer than this.
-ANSWER_MILLISECONDS = 300
 
 
-# What filing reads of the account, and of its company.
+# What filing reads of the account.
 FILING_FIELDS = ('company_id', 'state', 'error_in')
-COMPANY_FILING_FIELDS = (
-    'partner_id',
-    'telephony_short_seconds',
-    'telephony_deal_policy',
-    'telephony_match_margin',
-)
 
 
 class Directory(NamedTuple):
@@ -66,33 +42,15 @@ class Directory(NamedTuple):
     sharers: Mapping[str, tuple[int, ...]]  # phone → all who use it
 
 
-class _Refusals:
-    """Refused deliveries that are not yet written, by (database, account id)."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._counts = defaultdict(int)
-        self._written = {}
-
-    def add(self, key):
-        """Count one; the number to write now, or 0."""
-        now = time.monotonic()
-        with self._lock:
-            self._counts[key] += 1
-            if now - self._written.get(key, -REFUSAL_WRITE_INTERVAL) < REFUSAL_WRITE_INTERVAL:
-                return 0
-            self._written[key] = now
-            return self._counts.pop(key)
-
-
-_refusals = _Refusals()
+# Refused deliveries that are not yet written, by (database, account id).
+_refusals = turns.Tally(REFUSAL_WRITE_INTERVAL)
 
 
 class TelephonyAccount(models.Model):
     """One connected PBX.
 
-    The door of the house: deliveries come in through :meth:`_receive`, commands go out through the
-    methods of this model. Which PBX it is matters to its adapter in `providers` alone.
+    Here stands how it is connected. What it sends is received by the inbox, what it is told goes
+    out through the commands. Which PBX it is matters to its adapter in `providers` alone.
     """
 
     _name = 'telephony.account'
@@ -187,12 +145,6 @@ class TelephonyAccount(models.Model):
         "701, DAHDI/1, from-gateway. The others are judged by what they do.",
     )
     has_trunks = fields.Boolean(compute='_compute_labels')
-    strangers = fields.Json(
-        compute='_compute_strangers',
-        groups='crm_telephony.group_admin',
-        help="Endpoints in the latest calls that nobody has entered: a list of {name, extension, is_trunk}.",
-    )
-
     number_ids = fields.One2many('telephony.number', 'account_id', string="Company Numbers")
     extension_ids = fields.One2many('telephony.extension', 'account_id', string="Extensions")
 
@@ -208,20 +160,12 @@ class TelephonyAccount(models.Model):
         compute='_compute_webhook_warning', groups='crm_telephony.group_admin'
     )
     has_setup_file = fields.Boolean(compute='_compute_labels')
+    has_api = fields.Boolean(
+        string="Has an API",
+        compute='_compute_labels',
+        help="Whether the PBX can be asked and told anything.",
+    )
 
-    event_state = fields.Selection(
-        [('none', "No event yet"), ('arrive', "Events arrive"), ('refused', "Events refused")],
-        string="Events of the PBX",
-        compute='_compute_event_state',
-        help="Whether what happens in the PBX arrives here. That its API answers does not tell.",
-    )
-    last_event_at = fields.Datetime(
-        string="Last Event",
-        compute='_compute_last_event_at',
-        help="What the PBX sent by itself: not what was read back from it.",
-    )
-    event_count = fields.Integer(string="Events", compute='_compute_inbox')
-    failed_event_count = fields.Integer(string="Failed Events", compute='_compute_inbox')
     refused_count = fields.Integer(
         string="Refused Deliveries",
         readonly=True,
@@ -284,40 +228,27 @@ class TelephonyAccount(models.Model):
                 provider.api_secret_label
             )
             account.has_trunks = bool(provider and provider.names_trunks)
-            account.has_setup_file = bool(provider and provider.setup_file(Account()))
+            account.has_api = account.provider in clients
+            account.has_setup_file = bool(
+                provider and (provider.setup_bodies or provider.setup_file(Account()))
+            )
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps',
                 {'steps': [_(step) for step in provider.setup_steps] if provider else ()},
             )
 
-    @api.depends('trunks', 'extension_ids.number')
-    def _compute_strangers(self):
-        for account in self:
-            account.strangers = [
-                asdict(one) for one in (account._strangers() if account.has_trunks else ())
-            ]
-
-    def _strangers(self):
-        """Endpoints of the latest calls that nobody has entered."""
-        if not self._origin:
-            return []
-        Event = self.env['telephony.event'].sudo()
-        latest = Event.search_fetch(
-            [('account_id', 'in', self._origin.ids), ('call_ref', '!=', False)],
-            ['call_ref', 'payload', 'received_at', 'kind'],
-            limit=STRANGERS_OF,
-            order='id desc',
-        )
-        calls = map(Event._stored, latest.sorted('id').grouped('call_ref').values())
-        return self._adapter().strangers(filter(None, calls), self._origin._settings())
-
     @api.depends('webhook_url')
     @api.depends_context('lang')
     def _compute_setup_bodies(self):
+        _ = self.env._
         for account in self:
             provider = registry.get(account.provider)
             account.setup_bodies = [
-                {'title': one.title, 'url': f'{account.webhook_url}{one.suffix}', 'body': one.body}
+                {
+                    'title': _(one.title),
+                    'url': f'{account.webhook_url}{one.suffix}',
+                    'body': one.body,
+                }
                 for one in (provider.setup_bodies if provider else ())
             ]
 
@@ -352,39 +283,6 @@ class TelephonyAccount(models.Model):
                 )
             else:
                 account.webhook_warning = False
-
-    def _compute_inbox(self):
-        counts = defaultdict(dict)
-        for account, state, count in (
-            self.env['telephony.event']
-            .sudo()
-            ._read_group(
-                [('account_id', 'in', self.ids)],
-                ['account_id', 'state'],
-                ['__count'],
-            )
-        ):
-            counts[account.id][state] = count
-        for account in self:
-            account.event_count = sum(counts[account.id].values())
-            account.failed_event_count = counts[account.id].get('failed', 0)
-
-    def _compute_last_event_at(self):
-        last = self.env['telephony.event'].sudo()._last_delivered(self)
-        for account in self:
-            account.last_event_at = last.get(account.id, False)
-
-    @api.depends('refused_at')
-    def _compute_event_state(self):
-        for account in self:
-            last, refused = account.last_event_at, account.refused_at
-            account.event_state = (
-                'refused'
-                if refused and not (last and last >= refused)
-                else 'arrive'
-                if last
-                else 'none'
-            )
 
     # === ACTIONS === #
 
@@ -431,6 +329,9 @@ class TelephonyAccount(models.Model):
         """
         self.ensure_one()
         self.check_access('write')
+        if bodies := self.setup_bodies:
+            parts = ['{title}\n{url}\n{body}\n'.format(**one) for one in bodies]
+            return SetupFile('odoo-notifications.txt', '\n'.join(parts))
         return self._adapter().setup_file(self._settings())
 
     def action_open_base_url(self):
@@ -440,24 +341,6 @@ class TelephonyAccount(models.Model):
             .search([('key', '=', 'web.base.url')], limit=1)
             ._get_records_action(name=self.env._("Odoo's Address"))
         )
-
-    def action_view_events(self):
-        self.ensure_one()
-        action = self.env['ir.actions.act_window']._for_xml_id(
-            'crm_telephony.telephony_event_action'
-        )
-        action['domain'] = [('account_id', '=', self.id)]
-        action['context'] = {'search_default_failed': 1} if self.failed_event_count else {}
-        return action
-
-    def action_view_calls(self):
-        self.ensure_one()
-        action = self.env['ir.actions.act_window']._for_xml_id(
-            'crm_telephony.telephony_call_action'
-        )
-        action['domain'] = [('account_id', '=', self.id)]
-        action['context'] = {}
-        return action
 
     # === WEBHOOK === #
 
@@ -562,125 +445,6 @@ class TelephonyAccount(models.Model):
         """Without a query in every delivery."""
         return self.sudo().provider
 
-    def _receive(self, request: WebhookRequest) -> Reply:
-        """Authenticate a delivery, append its events to the inbox and answer what the PBX asks.
-        Nothing else happens before the answer.
-
-        :raise Refused: it is not from this PBX or too large; nothing was stored
-        """
-        self.ensure_one()
-        provider, settings = self._adapter(), self._settings()
-        try:
-            if reply := provider.handshake(request):
-                return reply
-            provider.verify(request, settings)
-        except Exception as error:
-            if not isinstance(error, ProviderError):
-                _logger.exception("telephony account %s: a delivery cannot be verified", self.id)
-                error = Refused(
-                    _lt("The delivery could not be checked: the server's log tells why.")
-                )
-            self._count_refusal(in_words(error))
-            raise error if isinstance(error, Refused) else Refused(in_words(error)) from None
-        self.env['telephony.event']._append(self, request)
-        try:
-            if not (question := provider.question(request, settings)):
-                return provider.reply(request)
-            with self.env.cr.savepoint():
-                return provider.reply(request, self._answer(question))
-        # the events are stored: an answer that cannot be given must not take them away
-        except Exception:
-            _logger.exception("telephony account %s: no answer to a question", self.id)
-            return provider.reply(request)
-
-    def _answer(self, question: Question) -> Answer:
-        """What Odoo knows about a caller. A PBX that waits for this keeps a person waiting: what is
-        not known in time is not said."""
-        number = to_e164(
-            question.number, self.country_id.code or '', self._settings().outside_codes
-        )
-        if question.kind == 'create':
-            return Answer(
-                contacts=(self._create_contact(question.contact, number)._telephony_contact(),)
-            )
-        try:
-            with self.env.cr.savepoint():
-                self.env.cr.execute(SQL("SET LOCAL statement_timeout = %s", ANSWER_MILLISECONDS))
-                answer = self._look_up(
-                    number, normalise(question.called, self.country_id.code or '')
-                )
-                self.env.cr.execute(SQL("SET LOCAL statement_timeout = 0"))
-                return answer
-        except QueryCanceled:
-            _logger.warning(
-                "telephony account %s: no answer in %s ms", self.id, ANSWER_MILLISECONDS
-            )
-            return Answer(team=tuple(self.extension_ids.mapped('number')))
-
-    def _look_up(self, number, called):
-        company = self.company_id
-        dids = (
-            self.env['telephony.number'].search(
-                [('company_id', '=', company.id), ('name', '=', called)]
-            )
-            if called
-            else self.number_ids.browse()
-        )
-        did = dids.sorted(lambda one: one.account_id != self)[:1]
-        phones = {extension.user_id: extension.number for extension in reversed(self.extension_ids)}
-        if not number:
-            return Answer(team=self._phones_of(did.team_id, phones))
-        caller = Caller(number, did.id)
-        match = self.env['telephony.matcher']._match(company, [caller])[caller]
-        manager = match.salesperson()
-        return Answer(
-            contacts=tuple(partner._telephony_contact() for partner in match.partner),
-            caller_name=match.partner.complete_name or name_in(match.lead) or match.lead.name or '',
-            manager=phones.get(manager, '')
-            if self.route_to_owner and manager and self._is_at_work(manager)
-            else '',
-            team=self._phones_of(did.team_id or match.lead.team_id, phones),
-        )
-
-    def _phones_of(self, team, phones):
-        """The extensions of a team's members; of everybody where there is no such team: somebody
-        has to take the call."""
-        return tuple(phones[user] for user in team.member_ids if user in phones) or tuple(
-            self.extension_ids.mapped('number')
-        )
-
-    def _is_at_work(self, user):
-        return bool(user._telephony_at_work(self.company_id))
-
-    def _create_contact(self, contact, number):
-        """The contact that a person at the PBX enters; the one who has the number already is not
-        entered twice."""
-        partner = None
-        if number:
-            caller = Caller(number)
-            match = self.env['telephony.matcher']._match(self.company_id, [caller])[caller]
-            partner = match.partner or match.partners[:1]
-        return partner or self.env['res.partner'].create(
-            {
-                'name': f'{contact.first_name} {contact.last_name}'.strip()
-                or contact.company
-                or number,
-                'company_name': contact.company or False,
-                'email': contact.email or False,
-                'phone': number or contact.phone_business or contact.phone_mobile,
-                'country_id': self.country_id.id,
-                'company_id': self.company_id.id,
-            }
-        )
-
-    @staticmethod
-    def _file_in_new_transaction(database, account_id):
-        """Make calls of what is pending in the inbox of an account. Whatever goes wrong here, the
-        events are safe and the scheduled action finds them."""
-        with Registry(database).cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {})
-            env['telephony.event']._process(env['telephony.account'].browse(account_id))
-
     def _count_refusal(self, reason):
         if count := _refusals.add((self.env.cr.dbname, self.id)):
             self.env.cr.execute(
@@ -698,14 +462,3 @@ class TelephonyAccount(models.Model):
             _logger.info(
                 "%s refused deliveries for telephony account %s: %s", count, self.id, reason
             )
-
-    @api.model
-    def _search_pending(self):
-        """Accounts with something to do in their inbox, archived ones included: what was accepted
-        is processed."""
-        groups = (
-            self.env['telephony.event']
-            .sudo()
-            ._read_group(Domain('state', '=', 'pending'), ['account_id'])
-        )
-        return self.browse([account.id for (account,) in groups])

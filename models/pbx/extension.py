@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ...providers.capabilities import Dials
+
 
 class TelephonyExtension(models.Model):
     """A phone of a PBX and who sits at it. An extension never becomes an outside number."""
@@ -51,7 +53,7 @@ class TelephonyExtension(models.Model):
     )
     def _compute_can_dial(self):
         for extension in self:
-            extension.can_dial = extension.account_id._is_ready('dial')
+            extension.can_dial = extension.account_id._is_ready(Dials)
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -2,7 +2,6 @@ from odoo import api, fields, models, tools
 
 from ...providers.numbers import normalise
 from ..core.res_company import DEAL_POLICIES, LEAD_OWNERS, LEAD_POLICIES
-from ..matching.score import Called
 
 
 class TelephonyNumber(models.Model):
@@ -95,15 +94,6 @@ class TelephonyNumber(models.Model):
         """All numbers of a company."""
         return frozenset(
             self.sudo().search_fetch([('company_id', '=', company_id)], ['name']).mapped('name')
-        )
-
-    @api.model
-    @tools.ormcache('number_id')
-    def _called(self, number_id):
-        """What it says of a call that this number was called."""
-        number = self.sudo().browse(number_id)
-        return Called(
-            number.source_id.id or None, number.campaign_id.id or None, number.team_id.id or None
         )
 
     @api.model

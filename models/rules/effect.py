@@ -8,10 +8,10 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import format_datetime
 
-from ...tools.turns import wake_cron
+from ...tools import turns
+from ...tools.records import label_of
 from ...tools.words import _lt
 from ...tools.working_hours import Openings
-from ..calls.call import CONCURRENCY_ERRORS, label_of
 from ..core.words_field import WordsField, in_words
 from .rule_action import KINDS, PROMISES
 
@@ -195,7 +195,8 @@ class TelephonyEffect(models.Model):
             domain & Domain('kind', 'not in', OUTSIDE),
             domain & Domain('kind', 'in', OUTSIDE),
         )
-        try:
+        # somebody writes one of their records, or has since we looked: the next turn
+        with turns.gives_way(self.env, 'crm_telephony.ir_cron_effects'):
             while effects := self.search(inside, limit=batch_size, order='due_at, id'):
                 # another scheduler may be at some of them
                 effects = effects.try_lock_for_update().filtered_domain(inside)
@@ -207,22 +208,12 @@ class TelephonyEffect(models.Model):
                     return
             for effect in self.search(outside, order='due_at, id'):
                 if effect := effect.try_lock_for_update().filtered_domain(outside):
-                    try:
+                    with turns.isolated(self.env.cr, whole=True) as trial:
                         effect._in_companys_language()._do()
-                    except CONCURRENCY_ERRORS:
-                        raise
-                    except Exception as error:  # noqa: BLE001 - it is told where an admin looks
-                        self.env.cr.rollback()
-                        effect._note_failure(error)
+                    if trial.error:
+                        effect._note_failure(trial.error)
                     if not self.env['ir.cron']._commit_progress(1):
                         return
-        # somebody writes one of their records, or has since we looked: the next turn
-        except CONCURRENCY_ERRORS:
-            self.env.cr.rollback()
-            self.env.ref('crm_telephony.ir_cron_effects')._trigger(
-                fields.Datetime.now() + timedelta(minutes=1)
-            )
-            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _in_companys_language(self):
         return self.with_context(lang=self.company_id._telephony_lang())
@@ -230,15 +221,13 @@ class TelephonyEffect(models.Model):
     def _do_alone(self):
         """What fails is noted on the effect and on its rule."""
         self.ensure_one()
-        try:
-            with self.env.cr.savepoint(flush=True):
-                self._do()
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception as error:  # noqa: BLE001 - it is told where an admin looks
-            self._note_failure(error)
+        with turns.isolated(self.env.cr) as trial:
+            self._do()
+        if trial.error:
+            self._note_failure(trial.error)
 
     def _note_failure(self, error):
+        """Where an admin looks."""
         self.write({'state': 'error', 'note': in_words(error)})
         self.rule_id._failed(error)
 
@@ -264,7 +253,7 @@ class TelephonyEffect(models.Model):
         self._trigger_when_due()
 
     def _trigger_when_due(self):
-        wake_cron(
+        turns.wake_cron(
             self.env,
             'crm_telephony.ir_cron_effects',
             {

@@ -3,18 +3,31 @@ from datetime import datetime, time, timedelta
 import pytz
 
 from odoo import api, fields, models
-from odoo.tools import SQL
 
 from odoo.addons.sms.tools.sms_tools import sms_content_to_rendered_html
 
 from ...providers.numbers import is_mobile
+from ...tools import turns
 from ...tools.words import Label, _lt
 from ..calls.call import LOST_OUTCOMES
 
 # A text that should have gone out longer ago than this only confuses (hours). Nights do not count.
 STALE_HOURS = 13
-# Space of the advisory locks that let one transaction write to one number at a time.
-LOCK_SPACE = 0x74656C73
+# What to do about failures that name none of it.
+NOT_SENT = {
+    'sms_acc': _lt(
+        "Not sent: this database has no account for SMS. Set one up in Settings, under Send SMS, then send the text "
+        "again from the chatter."
+    ),
+    'sms_credit': _lt(
+        "Not sent: the account for SMS has no credit left. Buy some in Settings, under Send SMS, then send the text "
+        "again from the chatter."
+    ),
+    'sms_server': _lt(
+        "Not sent: the SMS gateway cannot be reached, or there is no account for it. Look in Settings, under Send SMS, "
+        "then send the text again from the chatter."
+    ),
+}
 
 
 class TelephonyEffect(models.Model):
@@ -81,22 +94,12 @@ class TelephonyEffect(models.Model):
         :return: the set of those that nobody else is writing to just now, and of those who got a
             text within the quiet time
         """
-        ours = {
-            number
-            for number, is_ours in self.env.execute_query(
-                SQL(
-                    "SELECT number, pg_try_advisory_xact_lock(%s, hashtext(%s || number)) FROM unnest(%s) AS number",
-                    LOCK_SPACE,
-                    f'{company.id} ',
-                    numbers,
-                )
-            )
-            if is_ours
-        }
+        keys = {f'{company.id} {number}': number for number in numbers}
+        ours = {keys[key] for key in turns.claimed(self.env.cr, turns.Lock.TEXTING, list(keys))}
         lately = self._texted_lately(company, numbers)
         # what others have written since this transaction began
-        with self.env.registry.cursor() as cr:
-            return ours, lately | self.with_env(self.env(cr=cr))._texted_lately(company, numbers)
+        with turns.beside(self.env) as env:
+            return ours, lately | self.with_env(env)._texted_lately(company, numbers)
 
     @api.model
     def _texted_lately(self, company, numbers):
@@ -193,24 +196,16 @@ class TelephonyEffect(models.Model):
         for effect in self.search([('sms_uuid', 'in', list(by_uuid))]):
             sms = by_uuid[effect.sms_uuid]
             if sms.state in ('error', 'canceled'):
-                effect.write(
-                    {
-                        'state': 'error',
-                        'note': _lt(
-                            "Not sent: %(reason)s",
-                            reason=Label(
-                                'sms.sms',
-                                *(
-                                    ('failure_type', sms.failure_type)
-                                    if sms.failure_type
-                                    else ('state', sms.state)
-                                ),
-                            ),
-                        ),
-                    }
-                )
+                effect.write({'state': 'error', 'note': self._why_not_sent(sms)})
             elif effect.state == 'error':
                 effect.write({'state': 'done', 'note': sms.body})
+
+    @api.model
+    def _why_not_sent(self, sms):
+        if sms.failure_type in NOT_SENT:
+            return NOT_SENT[sms.failure_type]
+        told = 'failure_type' if sms.failure_type else 'state'
+        return _lt("Not sent: %(reason)s", reason=Label('sms.sms', told, sms[told]))
 
 
 class TelephonyCall(models.Model):

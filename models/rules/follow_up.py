@@ -1,5 +1,4 @@
 import logging
-from datetime import timedelta
 
 import pytz
 
@@ -8,8 +7,10 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime
 
 from ...providers.numbers import zones_of
+from ...tools import turns
+from ...tools.clocks import clock, next_try
+from ...tools.records import label_of
 from ...tools.words import _lt
-from ..calls.call import CONCURRENCY_ERRORS, clock, label_of, next_try
 from ..core.words_field import in_words
 from .rule import Planner
 from .rule_action import PROMISES
@@ -34,8 +35,10 @@ class TelephonyCall(models.Model):
     @api.model
     def _cron_follow_up(self, batch_size=100):
         """Work off the ended calls in batches; one bad record never stops the rest."""
+        self._make_leads_while_ringing()
         domain = Domain('follow_up', '=', 'todo')
-        try:
+        # a webhook writes one of them, or has since we looked: the next turn
+        with turns.gives_way(self.env, 'crm_telephony.ir_cron_follow_up'):
             again = self.search([('follow_up_next_at', '<=', fields.Datetime.now())], limit=1000)
             again.write({'follow_up': 'todo', 'follow_up_next_at': False})
             self.env['telephony.callback']._plan_lost_activities()
@@ -45,7 +48,7 @@ class TelephonyCall(models.Model):
                 # finds nothing left
                 calls = calls.try_lock_for_update(allow_referencing=True).filtered_domain(domain)
                 if not calls:
-                    self._follow_up_later()
+                    turns.wake_cron_later(self.env, 'crm_telephony.ir_cron_follow_up')
                     return
                 calls._follow_up_batch()
                 if not self.env['ir.cron']._commit_progress(
@@ -54,42 +57,23 @@ class TelephonyCall(models.Model):
                     break
                 # nothing of a batch is needed by the next one: memory stays flat
                 self.env.invalidate_all()
-        # a webhook writes one of them, or has since we looked: the next turn
-        except CONCURRENCY_ERRORS:
-            self.env.cr.rollback()
-            self._follow_up_later()
-            self.env.cr.commit()  # pylint: disable=invalid-commit
 
     def _follow_up_batch(self):
-        try:
-            with self.env.cr.savepoint():
-                self._follow_up()
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception:  # noqa: BLE001 - find the one that is bad
+        with turns.isolated(self.env.cr) as trial:
+            self._follow_up()
+        if trial.error:  # find the one that is bad
             for call in self:
                 call._follow_up_alone()
-
-    @api.model
-    def _follow_up_later(self):
-        self.env.ref('crm_telephony.ir_cron_follow_up')._trigger(
-            fields.Datetime.now() + timedelta(minutes=1)
-        )
 
     def _follow_up_alone(self):
         """One call, and each of its effects by itself: what fails is said and tried again, the
         others are done."""
-        try:
-            with self.env.cr.savepoint():
-                self._follow_up(careful=True)
-            failed = self.effect_ids.filtered(lambda effect: effect._is_to_be_repeated())
-            if failed:
-                self._follow_up_failed(failed[0].note)
-        except CONCURRENCY_ERRORS:
-            raise
-        except Exception as error:
-            _logger.exception("follow-up of call %s failed", self.id)
-            self._follow_up_failed(in_words(error))
+        with turns.isolated(self.env.cr, _logger, "follow-up of call %s failed", self.id) as trial:
+            self._follow_up(careful=True)
+        if trial.error:
+            self._follow_up_failed(in_words(trial.error))
+        elif failed := self.effect_ids.filtered(lambda effect: effect._is_to_be_repeated()):
+            self._follow_up_failed(failed[0].note)
 
     def _follow_up_failed(self, error):
         attempts = self.follow_up_attempts + 1
@@ -101,6 +85,7 @@ class TelephonyCall(models.Model):
                 'follow_up_next_at': next_try(attempts),
             }
         )
+        self._settle_owners()  # who enters the customer meanwhile is not to listen
 
     def action_follow_up_again(self):
         """After the cause was mended."""
@@ -113,6 +98,7 @@ class TelephonyCall(models.Model):
 
     def _follow_up(self, careful=False):
         """:param careful: an effect that fails is noted as failed, instead of raising"""
+        self._create_wanted_leads()
         # attempts and what was called back are the company's, filed by one filer an account: only
         # here does one process see them all
         self._recount_customers()
@@ -129,6 +115,7 @@ class TelephonyCall(models.Model):
             if careful
             else {'follow_up': 'done', 'follow_up_error': False, 'follow_up_attempts': 0}
         )
+        self._settle_owners()
 
     # === RULES === #
 
@@ -208,21 +195,7 @@ class TelephonyCall(models.Model):
                 ):
                     record.telephony_check_number = False
 
-    def _is_past(self):
-        """Ended too long ago for anything to follow but its line in the chatter: imported,
-        replayed, fetched late."""
-        hours = self.company_id.telephony_effect_hours
-        return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
-
     # === WHAT RULES AND THEIR EFFECTS ASK ABOUT A CALL === #
-
-    def _owner(self):
-        """The customer's salesperson: the deal's, or else the contact's or its company's."""
-        return (
-            self.lead_id.user_id
-            or self.partner_id.user_id
-            or self.partner_id.commercial_partner_id.user_id
-        )
 
     def _open_callback(self):
         return (

@@ -7,8 +7,9 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, format_amount, format_list
 
+from ...tools.records import label_of
 from ...tools.working_hours import Openings
-from ..calls.call import OUTCOMES, label_of
+from ..calls.call import OUTCOMES
 from ..core.words_field import WordsField, in_words
 from .rule_action import PROMISES
 

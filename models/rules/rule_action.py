@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..calls.call import label_of
+from ...tools.records import label_of
 
 # Actions about the customer's callback: a call has room for one.
 PROMISES = ('callback', 'give_up')
@@ -209,7 +209,7 @@ class TelephonyRuleAction(models.Model):
         elif self.who == 'owner' and self.kind == 'notify' and (owner := of_us(call._owner())):
             users = owner  # who is away reads it when he comes back
         else:
-            users = self.env['telephony.callback']._responsible(call, due)
+            users = call._responsible(due)
             if self.who == 'leader':
                 users = (
                     call.lead_id.team_id.user_id

@@ -1,6 +1,5 @@
 import time
 from collections import Counter
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -10,7 +9,8 @@ from odoo.fields import Domain
 from odoo.tools.mail import html2plaintext, plaintext2html
 
 from ...providers.numbers import pretty
-from ..calls.call import LOST_OUTCOMES, label_of
+from ...tools.records import label_of
+from ..calls.call import LOST_OUTCOMES
 from ..core.other_side import name_in
 from ..core.words_field import told
 
@@ -61,34 +61,6 @@ class TelephonyCall(models.Model):
     """The call on the screen: who is told of it, and what the card shows."""
 
     _inherit = 'telephony.call'
-
-    disposition_id = fields.Many2one(
-        'telephony.disposition',
-        string="Result",
-        index='btree_not_null',
-        ondelete='restrict',
-        help="What came of it, as the employee says.",
-    )
-    acw_seconds = fields.Integer(
-        string="After-call Work (s)",
-        readonly=True,
-        aggregator='avg',
-        help="From the end of the call until its result was saved, at most half an hour. "
-        "Measured only where a result is saved.",
-    )
-
-    def write(self, vals):
-        """What follows from an ended call follows from its result too."""
-        before = {call: call.disposition_id for call in self} if 'disposition_id' in vals else {}
-        result = super().write(vals)
-        if changed := self.sudo().filtered(
-            lambda call: call.state == 'ended'
-            and call in before
-            and call.disposition_id != before[call]
-        ):
-            changed.follow_up = 'todo'
-            self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
-        return result
 
     # === WHO SEES IT === #
 
@@ -212,21 +184,38 @@ class TelephonyCall(models.Model):
     def _send(self, user, message):
         self.env['bus.bus']._sendone(user.partner_id, CALL_MESSAGE, message)
 
-    @contextmanager
-    def _moving_along(self):
-        """A number that is ignored while it rings leaves the screens."""
-        shown = {call: call._views() for call in self if call.state != 'ended'}
-        with super()._moving_along():
-            yield
-        self.filtered(lambda call: shown.get(call) and call.is_excluded)._announce(shown)
+    # === WHEN A CALL CHANGES === #
 
-    def _take_back(self):
+    def _before_changed(self):
+        return {
+            **super()._before_changed(),
+            'views': {call: call._views() for call in self if call.state != 'ended'},
+        }
+
+    def _after_filed(self, changed, memory):
+        super()._after_filed(changed, memory)
+        changed._announce(memory['views'])
+
+    def _before_customer_changed(self):
+        return {**super()._before_customer_changed(), **self._before_changed()}
+
+    def _after_customer_changed(self, moved, memory):
+        """A number that is ignored while it rings leaves the screens."""
+        super()._after_customer_changed(moved, memory)
+        self.filtered(lambda call: memory['views'].get(call) and call.is_excluded)._announce(
+            memory['views']
+        )
+
+    def _before_taken_back(self):
         """What turned out to be no call leaves the screens."""
         for call in self.filtered(lambda call: call.state != 'ended'):
             for user in call._views():
                 self._send(user, {'id': call.id, 'phase': 'closed'})
         self._tick()
-        return super()._take_back()
+        return super()._before_taken_back()
+
+    def _on_screen_of(self, user):
+        return self._is_handled_by(user)
 
     def _is_current(self, now):
         if self.state == 'ended':
@@ -484,11 +473,6 @@ class TelephonyCall(models.Model):
                 }
             )
         return values
-
-    @api.model
-    def _tells_points(self):
-        """Points are for who weighs the reasons; who talks needs words."""
-        return self.env.user.has_group('crm_telephony.group_admin')
 
     def _lead_values(self, lead, candidate, linked):
         return {
@@ -773,6 +757,7 @@ class TelephonyCall(models.Model):
             `is_final` (False: a note during the talk)
         """
         self = self._mine()
+        self._check_business()
         call = self.sudo()
         facts = {'disposition_id': values['disposition_id']} if 'disposition_id' in values else {}
         if 'note' in values:

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from ...providers.capabilities import HangsUp
+
 
 class TelephonyCall(models.Model):
     """The running call: ended and passed on from Odoo, as far as its PBX can be told so."""
@@ -27,7 +29,7 @@ class TelephonyCall(models.Model):
         if call.state == 'ended' or not account or not self._is_controlled_by(self.env.user):
             return {'hang_up': False, 'transfer': []}
         return {
-            'hang_up': account._is_ready('hang_up'),
+            'hang_up': account._is_ready(HangsUp),
             'transfer': account._transfer_kinds() if call.state == 'in_progress' else [],
         }
 

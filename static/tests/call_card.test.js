@@ -9,7 +9,7 @@ import { browser } from "@web/core/browser/browser";
 import { session } from "@web/session";
 import { CallCards } from "@crm_telephony/call_card/call_cards";
 import { DebtsMenu } from "@crm_telephony/debts/debts_menu";
-import { CHECK_EVERY, STAYS, STAYS_SHARED } from "@crm_telephony/telephony_service";
+import { CHECK_EVERY, STAYS, STAYS_SHARED } from "@crm_telephony/call_store/call_store";
 
 describe.current.tags("desktop");
 defineMailModels();

@@ -215,6 +215,26 @@ test("in a list a button opens the player, without opening the call", async () =
     expect(".o_list_view").toHaveCount(1);
 });
 
+test("in a list a recording that is still to come has a hint and no button", async () => {
+    TelephonyRecording._records = [{ id: 1, call_id: 1, state: "pending", player_url: false }];
+    await list(`<field name="recording_ids" widget="telephony_recording_button"/>`);
+    expect(".o_telephony_recording_button").toHaveCount(0);
+    expect(".o_telephony_recording_pending").toHaveAttribute("title", /not delivered it yet/);
+});
+
+test("of several recordings the first that can be heard is played", async () => {
+    Object.assign(TelephonyCall._records[0], { recording_ids: [1, 2] });
+    TelephonyRecording._records = [
+        { id: 1, call_id: 1, state: "pending", player_url: false },
+        { id: 2, call_id: 1, state: "ready", player_url: "/telephony/recording/2" },
+    ];
+    await list(`<field name="recording_ids" widget="telephony_recording_button"/>`);
+    await click(".o_telephony_recording_button");
+    await animationFrame();
+    expect(".o_popover audio").toHaveCount(1);
+    expect(".o_popover audio").toHaveAttribute("autoplay");
+});
+
 test("columns of icons have a name for who does not see them", async () => {
     await list(`
         <field name="direction" widget="telephony_direction" nolabel="1"/>

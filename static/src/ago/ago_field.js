@@ -1,11 +1,10 @@
-import { Component, onWillUnmount, useState, xml } from "@odoo/owl";
-import { browser } from "@web/core/browser/browser";
+import { Component, xml } from "@odoo/owl";
 import { formatDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { useNow } from "@crm_telephony/hooks";
 
-const { DateTime } = luxon;
 const MINUTE = 60_000;
 
 /** How long ago something was, in short: "12 min. ago". The exact time is in the title. */
@@ -14,9 +13,7 @@ export class AgoField extends Component {
     static props = { ...standardFieldProps };
 
     setup() {
-        this.state = useState({ now: DateTime.now() });
-        const timer = browser.setInterval(() => (this.state.now = DateTime.now()), MINUTE);
-        onWillUnmount(() => browser.clearInterval(timer));
+        this.ticker = useNow(MINUTE);
     }
 
     get moment() {
@@ -28,7 +25,7 @@ export class AgoField extends Component {
     }
 
     get text() {
-        return this.moment ? this.moment.toRelative({ base: this.state.now, style: "short" }) : "";
+        return this.moment ? this.moment.toRelative({ base: this.ticker.now, style: "short" }) : "";
     }
 }
 

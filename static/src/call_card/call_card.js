@@ -1,14 +1,16 @@
-import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer_dialog";
-import { usePlaceCall } from "@crm_telephony/call_control/place_call";
-import { formatClock } from "@crm_telephony/clock/clock_field";
-import { ResultForm } from "@crm_telephony/result/result_form";
-import { Component, useEffect, useRef, useState } from "@odoo/owl";
-import { browser } from "@web/core/browser/browser";
+import { Component, useRef, useState } from "@odoo/owl";
 import { useHotkey } from "@web/core/hotkeys/hotkey_hook";
 import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
-import { nameOf, phaseLabel } from "./call_words";
+import { nameOf, phaseLabel } from "@crm_telephony/call_card/call_words";
+import { NewCaller } from "@crm_telephony/call_card/new_caller";
+import { usePlaceCall } from "@crm_telephony/call_control/place_call";
+import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer_dialog";
+import { formatClock } from "@crm_telephony/clock/clock_field";
+import { formAction } from "@crm_telephony/form_action";
+import { useBusy, useNow } from "@crm_telephony/hooks";
+import { ResultForm } from "@crm_telephony/result/result_form";
 
 const ICONS = {
     ringing: "fa-phone",
@@ -22,7 +24,7 @@ const COLORS = { ringing: "primary", talking: "success", ended: "muted", lost: "
 /** One call: who calls, why, and what to do about it. */
 export class CallCard extends Component {
     static template = "crm_telephony.CallCard";
-    static components = { ResultForm };
+    static components = { NewCaller, ResultForm };
     static props = { call: Object, isFirst: Boolean };
 
     setup() {
@@ -32,14 +34,9 @@ export class CallCard extends Component {
         this.dial = usePlaceCall();
         this.root = useRef("root");
         this.call = useState(this.props.call);
-        this.state = useState({ now: Date.now(), isSaving: false, isChoosing: false, draft: { name: "", company: "", ...this.call.caller } });
-        useEffect(
-            () => {
-                const timer = browser.setInterval(() => (this.state.now = Date.now()), 1000);
-                return () => browser.clearInterval(timer);
-            },
-            () => []
-        );
+        this.ticker = useNow(1_000);
+        this.guard = useBusy();
+        this.state = useState({ isChoosing: false });
         useHotkey("escape", () => this.escape(), { area: () => this.root.el, bypassEditableProtection: true });
     }
 
@@ -78,7 +75,7 @@ export class CallCard extends Component {
     get clock() {
         const { phase, since, talkSeconds } = this.call;
         if (["ringing", "talking"].includes(phase)) {
-            return formatClock(Math.max(Math.floor((this.state.now - since) / 1000), 0));
+            return formatClock(Math.max(Math.floor((this.ticker.now - since) / 1000), 0));
         }
         return phase === "ended" && talkSeconds ? formatClock(talkSeconds) : "";
     }
@@ -107,9 +104,8 @@ export class CallCard extends Component {
         return !this.isUnknown && Boolean(this.linkedLead || this.partner || this.card.can_open);
     }
 
-    get canCreateContact() {
-        const { name, company } = this.state.draft;
-        return Boolean(this.call.number || name.trim() || company.trim());
+    get canAddDeal() {
+        return !this.isUnknown && !this.card.is_hidden && !this.card.leads.length;
     }
 
     get hasOtherDeals() {
@@ -162,7 +158,7 @@ export class CallCard extends Component {
     }
 
     quoted(note) {
-        return _t("“%s”", note);
+        return _t("“%(note)s”", { note });
     }
 
     ago(text) {
@@ -188,9 +184,7 @@ export class CallCard extends Component {
     }
 
     open(resModel, resId) {
-        this.action.doAction({
-            type: "ir.actions.act_window", res_model: resModel, res_id: resId, views: [[false, "form"]], target: "current",
-        });
+        this.action.doAction(formAction(resModel, resId));
     }
 
     /** The record that the talk is about. */
@@ -210,13 +204,10 @@ export class CallCard extends Component {
     }
 
     /** Hang up, or pass it on: what this PBX can be told. */
-    async control(method, ...args) {
-        this.state.isSaving = true;
-        try {
-            await this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id], ...args]));
-        } finally {
-            this.state.isSaving = false;
-        }
+    control(method, ...args) {
+        return this.guard.run(async () =>
+            this.action.doAction(await this.orm.call("telephony.call", method, [[this.call.id], ...args]))
+        );
     }
 
     /** Straight to the phone of whose customer it is. */
@@ -230,29 +221,20 @@ export class CallCard extends Component {
     }
 
     create(kind) {
-        return this.save("create_caller", [{ ...this.state.draft, kind }]);
+        return this.save("create_caller", [{ name: "", company: "", ...this.call.caller, kind }]);
     }
 
-    async save(method, args, kwargs = {}) {
+    save(method, args, kwargs = {}) {
         this.telephony.keep(this.call.id);
-        this.state.isSaving = true;
-        try {
+        return this.guard.run(async () => {
             this.call.card = await this.orm.call("telephony.call", method, [[this.call.id], ...args], kwargs);
-        } finally {
-            this.state.isSaving = false;
-        }
+        });
     }
 
     onNote(ev) {
         this.telephony.keep(this.call.id);
         this.call.noteBefore ??= this.card.note;
         this.call.note = ev.target.value;
-        this.telephony.remember(this.call);
-    }
-
-    onCaller() {
-        this.telephony.keep(this.call.id);
-        this.call.caller = { ...this.state.draft };
         this.telephony.remember(this.call);
     }
 

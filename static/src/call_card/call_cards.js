@@ -3,9 +3,9 @@ import { useHotkey } from "@web/core/hotkeys/hotkey_hook";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
-import { CallCard } from "./call_card";
-import { nameOf, phaseLabel } from "./call_words";
-import { Ringer } from "./ringer";
+import { CallCard } from "@crm_telephony/call_card/call_card";
+import { nameOf, phaseLabel } from "@crm_telephony/call_card/call_words";
+import { Ringer } from "@crm_telephony/call_card/ringer";
 
 /** All calls of this user, one card each, the newest at the bottom. */
 export class CallCards extends Component {

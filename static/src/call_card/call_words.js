@@ -3,7 +3,7 @@ import { _t } from "@web/core/l10n/translation";
 /**
  * What a call is doing, in words.
  *
- * @param {import("@crm_telephony/telephony_service").LiveCall} call
+ * @param {import("@crm_telephony/call_store/call_store").LiveCall} call
  * @returns {string}
  */
 export function phaseLabel(call) {
@@ -37,7 +37,7 @@ const OUTCOMES = {
 /**
  * The best name that is known of the other side.
  *
- * @param {import("@crm_telephony/telephony_service").LiveCall} call
+ * @param {import("@crm_telephony/call_store/call_store").LiveCall} call
  * @returns {string}
  */
 export function nameOf(call) {

@@ -3,7 +3,7 @@ import { ActivityListPopoverItem } from "@mail/core/web/activity_list_popover_it
 import { useService } from "@web/core/utils/hooks";
 import { patch } from "@web/core/utils/patch";
 import { session } from "@web/session";
-import { usePlaceCall } from "./place_call";
+import { usePlaceCall } from "@crm_telephony/call_control/place_call";
 
 /** Odoo's own activity of type Call is a button for whoever uses telephony, with a phone on a PBX or with their own device. */
 const callButton = () => ({

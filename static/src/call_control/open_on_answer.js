@@ -1,17 +1,18 @@
 import { browser } from "@web/core/browser/browser";
 import { registry } from "@web/core/registry";
 import { session } from "@web/session";
+import { formAction } from "@crm_telephony/form_action";
 
 /** Where the browser keeps which of its tabs was looked at last; other databases of this host have tabs of their own. */
 export const LOOKED_AT = `crm_telephony.looked_at.${session.db}`;
 
-/** The deal of a card, or else its contact, as an action's model and id; nothing of who is not known. */
+/** The deal of a card, or else its contact, as model and id; nothing of who is not known. */
 function whatItIsAbout({ leads = [], partner }) {
     const lead = leads.find((one) => one.is_linked);
     if (lead) {
-        return { res_model: "crm.lead", res_id: lead.id };
+        return ["crm.lead", lead.id];
     }
-    return partner && { res_model: "res.partner", res_id: partner.id };
+    return partner && ["res.partner", partner.id];
 }
 
 /**
@@ -42,10 +43,9 @@ export const openOnAnswerService = {
             if (!about || !isLookedAt) {
                 return;
             }
-            const { res_model, res_id } = about;
             // browsers may keep a page from opening another by itself
-            if (how === "current" || !browser.open(`/odoo/${res_model}/${res_id}`, "_blank")) {
-                await action.doAction({ type: "ir.actions.act_window", res_model, res_id, views: [[false, "form"]] });
+            if (how === "current" || !browser.open(`/odoo/${about.join("/")}`, "_blank")) {
+                await action.doAction(formAction(...about));
             }
         });
     },

@@ -2,7 +2,7 @@ import { isMobileOS } from "@web/core/browser/feature_detection";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { PhoneField } from "@web/views/fields/phone/phone_field";
-import { canCall, usePlaceCall } from "./place_call";
+import { canCall, usePlaceCall } from "@crm_telephony/call_control/place_call";
 
 /**
  * Whoever has a phone on a PBX calls with it from every phone number; for others the number stays a tel: link. So it does on

@@ -1,9 +1,9 @@
-import { useState } from "@odoo/owl";
 import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
+import { useBusy } from "@crm_telephony/hooks";
 
 /** Whether a PBX can ring a phone of this user. Others call with their own device. */
 export function canCall() {
@@ -12,33 +12,25 @@ export function canCall() {
 
 /**
  * @returns {{
- *  busy: boolean,
+ *  isBusy: boolean,
  *  place: (ask: () => Promise<Object>) => Promise<void>,
  *  placeTo: (number: string, resModel?: string, resId?: number) => Promise<void>,
- * }} `place` does what the server answers, one click at a time; `placeTo` asks it to call a number of a record; `busy` while the
+ * }} `place` does what the server answers, one click at a time; `placeTo` asks it to call a number of a record; `isBusy` while the
  *  PBX is asked
  */
 export function usePlaceCall() {
     const action = useService("action");
     const orm = useService("orm");
-    const call = useState({
-        busy: false,
-        async place(ask) {
-            if (call.busy) {
-                return;
-            }
-            call.busy = true;
-            try {
-                await action.doAction(await ask());
-            } finally {
-                call.busy = false;
-            }
+    const guard = useBusy();
+    const place = (ask) => guard.run(async () => action.doAction(await ask()));
+    return {
+        get isBusy() {
+            return guard.isBusy;
         },
-        placeTo(number, resModel = false, resId = false) {
-            return call.place(() => orm.call("telephony.dial", "place_call", [number, resModel, resId]));
-        },
-    });
-    return call;
+        place,
+        placeTo: (number, resModel = false, resId = false) =>
+            place(() => orm.call("telephony.dial", "place_call", [number, resModel, resId])),
+    };
 }
 
 /**

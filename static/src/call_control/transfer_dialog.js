@@ -1,9 +1,10 @@
 import { Component, onWillStart, useState } from "@odoo/owl";
 import { Dialog } from "@web/core/dialog/dialog";
 import { _t } from "@web/core/l10n/translation";
+import { normalize } from "@web/core/l10n/utils";
 import { registry } from "@web/core/registry";
 import { useAutofocus, useService } from "@web/core/utils/hooks";
-import { normalize } from "@web/core/l10n/utils";
+import { useBusy } from "@crm_telephony/hooks";
 
 export const PHONE_COLORS = { free: "text-success", ringing: "text-warning", talking: "text-danger", away: "text-muted" };
 export const PHONE_STATES = { free: _t("Free"), ringing: _t("Ringing"), talking: _t("Talking"), away: _t("Away") };
@@ -19,7 +20,8 @@ export class TransferDialog extends Component {
         this.action = useService("action");
         this.colors = PHONE_COLORS;
         this.labels = PHONE_STATES;
-        this.state = useState({ kinds: [], colleagues: [], wanted: "", busy: false });
+        this.state = useState({ kinds: [], colleagues: [], wanted: "" });
+        this.guard = useBusy();
         useAutofocus({ refName: "search" });
         onWillStart(async () => {
             Object.assign(this.state, await this.orm.call("telephony.call", "get_colleagues", [[this.props.callId]]));
@@ -47,19 +49,12 @@ export class TransferDialog extends Component {
         return `/web/image/res.users/${user_id}/avatar_128`;
     }
 
-    async transfer(colleague, kind) {
-        if (this.state.busy) {
-            return;
-        }
-        this.state.busy = true;
-        try {
+    transfer(colleague, kind) {
+        return this.guard.run(async () => {
             const next = await this.orm.call("telephony.call", "transfer", [[this.props.callId], colleague.id, kind === "attended"]);
             this.props.close();
             await this.action.doAction(next);
-        } catch (error) {
-            this.state.busy = false; // else the dialog is gone
-            throw error;
-        }
+        });
     }
 }
 

@@ -1,9 +1,9 @@
 import { Component } from "@odoo/owl";
-import { formatClock } from "@crm_telephony/clock/clock_field";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { formatSelection } from "@web/views/fields/formatters";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { formatClock } from "@crm_telephony/clock/clock_field";
 
 const { DateTime } = luxon;
 

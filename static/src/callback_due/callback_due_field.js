@@ -1,13 +1,12 @@
-import { Component, onWillUnmount, useState, xml } from "@odoo/owl";
-import { browser } from "@web/core/browser/browser";
+import { Component, xml } from "@odoo/owl";
 import { formatDateTime, toLocaleDateTimeString } from "@web/core/l10n/dates";
 import { is24HourFormat } from "@web/core/l10n/time";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { capitalize } from "@web/core/utils/strings";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { useNow } from "@crm_telephony/hooks";
 
-const { DateTime } = luxon;
 const MINUTE = 60_000;
 
 /**
@@ -47,9 +46,7 @@ export class CallbackDueField extends Component {
     static props = { ...standardFieldProps };
 
     setup() {
-        this.state = useState({ now: DateTime.now() });
-        const timer = browser.setInterval(() => (this.state.now = DateTime.now()), MINUTE);
-        onWillUnmount(() => browser.clearInterval(timer));
+        this.ticker = useNow(MINUTE);
     }
 
     get due() {
@@ -65,11 +62,11 @@ export class CallbackDueField extends Component {
     }
 
     get text() {
-        return this.isRunning ? dueText(this.due, this.state.now) : toLocaleDateTimeString(this.due);
+        return this.isRunning ? dueText(this.due, this.ticker.now) : toLocaleDateTimeString(this.due);
     }
 
     get decoration() {
-        return this.isRunning ? dueDecoration(this.due, this.state.now) : "";
+        return this.isRunning ? dueDecoration(this.due, this.ticker.now) : "";
     }
 }
 

@@ -4,6 +4,7 @@ import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { formatMonetary } from "@web/views/fields/formatters";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { useBusy } from "@crm_telephony/hooks";
 
 /** In a list there is room for so many. */
 const SHOWN = 2;
@@ -18,7 +19,8 @@ export class CandidatesField extends Component {
     setup() {
         this.orm = useService("orm");
         this.action = useService("action");
-        this.state = useState({ isOpen: false, isBusy: false });
+        this.state = useState({ isOpen: false });
+        this.guard = useBusy();
     }
 
     get data() {
@@ -102,22 +104,16 @@ export class CandidatesField extends Component {
 
     /** One after the other, whatever is clicked meanwhile. */
     async call(method, ...args) {
-        if (this.state.isBusy) {
-            return;
-        }
-        this.state.isBusy = true;
         const { record } = this.props;
-        try {
+        await this.guard.run(async () => {
             if (!this.props.isCompact && !(await record.save())) {
                 return;
             }
             const done = await this.orm.call("telephony.call", method, [[record.resId], ...args]);
             // at once, or when the dialog that asks for more is closed
             await this.action.doAction(done, { onClose: () => record.model.load() });
-        } finally {
-            this.state.isBusy = false;
-            this.state.isOpen = false;
-        }
+        });
+        this.state.isOpen = false;
     }
 }
 

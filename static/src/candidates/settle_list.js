@@ -1,6 +1,6 @@
 import { onMounted } from "@odoo/owl";
-import { SIZES } from "@web/core/ui/ui_service";
 import { registry } from "@web/core/registry";
+import { SIZES } from "@web/core/ui/ui_service";
 import { useBus, useService } from "@web/core/utils/hooks";
 import { ListController } from "@web/views/list/list_controller";
 import { ListRenderer } from "@web/views/list/list_renderer";

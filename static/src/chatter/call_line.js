@@ -1,9 +1,9 @@
 import { Component } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
 import { DIRECTION_ICONS } from "@crm_telephony/call_direction/call_direction_field";
 import { outcomeDecoration } from "@crm_telephony/call_outcome/call_outcome_field";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { RecordingPlayer } from "@crm_telephony/recording/recording_player";
-import { _t } from "@web/core/l10n/translation";
 
 /** A call as a line of a chatter: what happened, with whom, what came of it, and the recording for who may listen. */
 export class CallLine extends Component {

@@ -1,8 +1,8 @@
-import { CallLine } from "@crm_telephony/chatter/call_line";
 import { Message } from "@mail/core/common/message";
 import { Message as MessageModel } from "@mail/core/common/message_model";
 import { fields } from "@mail/core/common/record";
 import { patch } from "@web/core/utils/patch";
+import { CallLine } from "@crm_telephony/chatter/call_line";
 
 Object.assign(Message.components, { CallLine });
 

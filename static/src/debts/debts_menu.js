@@ -7,12 +7,12 @@ import { registry } from "@web/core/registry";
 import { user } from "@web/core/user";
 import { useChildRef, useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
-
-import { usePlaceCall } from "../call_control/place_call";
-import { DIRECTION_ICONS } from "../call_direction/call_direction_field";
-import { DialField } from "../dial_field/dial_field";
-import { dueDecoration, dueText } from "../callback_due/callback_due_field";
-import { formatMinutes } from "../minutes/minutes_field";
+import { usePlaceCall } from "@crm_telephony/call_control/place_call";
+import { DIRECTION_ICONS } from "@crm_telephony/call_direction/call_direction_field";
+import { dueDecoration, dueText } from "@crm_telephony/callback_due/callback_due_field";
+import { DialField } from "@crm_telephony/dial_field/dial_field";
+import { formAction } from "@crm_telephony/form_action";
+import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const { DateTime } = luxon;
 
@@ -122,9 +122,7 @@ export class DebtsMenu extends Component {
 
     openCall(call) {
         this.dropdown.close();
-        this.action.doAction({
-            type: "ir.actions.act_window", res_model: "telephony.call", res_id: call.id, views: [[false, "form"]],
-        });
+        this.action.doAction(formAction("telephony.call", call.id));
     }
 
     due(debt) {

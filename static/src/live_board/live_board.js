@@ -8,8 +8,11 @@ import { user } from "@web/core/user";
 import { useService } from "@web/core/utils/hooks";
 import { ControlPanel } from "@web/search/control_panel/control_panel";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
-import { formatClock } from "../clock/clock_field";
-import { formatMinutes } from "../minutes/minutes_field";
+import { formatClock } from "@crm_telephony/clock/clock_field";
+import { formAction } from "@crm_telephony/form_action";
+import { useNow } from "@crm_telephony/hooks";
+import { LONG_WAIT, LiveFigures } from "@crm_telephony/live_board/live_figures";
+import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const { DateTime } = luxon;
 
@@ -17,13 +20,6 @@ const { DateTime } = luxon;
 const PAUSE = 1_000;
 /** and at least so often: callbacks fall due by themselves, and a message may get lost on the way. */
 const REFRESH = 30_000;
-/** A caller who waits longer (s) is shown in red. */
-const LONG_WAIT = 30;
-/** Lost calls of a day (%) that are worth a warning, and that are too many; */
-const LOST_WARNING = 10;
-const LOST_DANGER = 20;
-/** of fewer calls a share says nothing. */
-const LOST_LEAST = 10;
 /** A call that goes on longer (s) may have lost its end on the way: it can be cleared. */
 const LONG_CALL = 120;
 /** Beyond two of these (s) nobody counts hours. */
@@ -32,7 +28,7 @@ const DAY = 86_400;
 /** What goes on now, for supervisors; as a wallboard it fills the screen. See models/telephony_live.py for the data. */
 export class LiveBoard extends Component {
     static template = "crm_telephony.LiveBoard";
-    static components = { ControlPanel };
+    static components = { ControlPanel, LiveFigures };
     static props = { ...standardActionServiceProps };
 
     setup() {
@@ -44,9 +40,6 @@ export class LiveBoard extends Component {
         this.state = useState({
             board: false,
             failed: false,
-            /** seconds since the board was told */
-            age: 0,
-            now: DateTime.local(),
             /** both stand in the address: a screen on a wall opens /odoo/telephony-live?wallboard=1&team=5 */
             wallboard: Boolean(router.current.wallboard),
             team: Number(router.current.team) || false,
@@ -55,6 +48,7 @@ export class LiveBoard extends Component {
         this.fetchedAt = 0;
         this.trueAt = 0;
         this.isDirty = false;
+        this.ticker = useNow(1_000, () => this.refreshInTime());
 
         const telephony = useService("telephony");
         const stopListening = telephony.onLive(({ company_id: companyId }) => {
@@ -62,11 +56,9 @@ export class LiveBoard extends Component {
                 this.refreshSoon();
             }
         });
-        const ticking = browser.setInterval(() => this.tick(), 1_000);
         onWillStart(() => this.refresh());
         onWillDestroy(() => {
             stopListening();
-            browser.clearInterval(ticking);
             browser.clearTimeout(this.planned);
             this.isGone = true;
         });
@@ -115,7 +107,7 @@ export class LiveBoard extends Component {
                 return;
             }
             this.trueAt = Date.now();
-            Object.assign(this.state, { board, failed: false, age: 0 });
+            Object.assign(this.state, { board, failed: false });
         } catch (error) {
             if (!this.state.board) {
                 throw error; // no right to be here, or a server that does not answer: say so
@@ -137,9 +129,8 @@ export class LiveBoard extends Component {
         this.refreshSoon();
     }
 
-    tick() {
-        this.state.age = Math.round((Date.now() - this.trueAt) / 1_000);
-        this.state.now = DateTime.local();
+    /** At least so often, whatever happens. */
+    refreshInTime() {
         if (Date.now() - this.fetchedAt >= REFRESH) {
             this.refreshSoon();
         }
@@ -157,57 +148,6 @@ export class LiveBoard extends Component {
 
     get debts() {
         return this.state.board.debts;
-    }
-
-    count(phase) {
-        return this.calls.filter((call) => call.phase === phase).length;
-    }
-
-    /** The figures on top; `level` colours what needs somebody. */
-    get figures() {
-        const { today, debts, more } = this.state.board;
-        const longest = Math.max(-1, ...this.calls.filter((call) => call.phase === "waiting").map((call) => this.age(call)));
-        const share = today.inbound ? Math.round((100 * today.lost) / today.inbound) : 0;
-        const present = this.people.filter((person) => person.state !== "away").length;
-        const free = this.people.filter((person) => person.state === "free" && !person.dnd).length;
-        const onLine = this.count("on_line");
-        return [
-            {
-                id: "waiting",
-                label: _t("Waiting now"),
-                value: this.count("waiting"),
-                note: longest >= 0 ? _t("longest %s", formatClock(longest)) : "",
-                level: longest >= LONG_WAIT ? "danger" : longest >= 0 ? "warning" : "",
-            },
-            { id: "ringing", label: _t("Ringing now"), value: this.count("ringing") + this.count("dialling") },
-            {
-                id: "talking",
-                label: _t("Talking now"),
-                value: this.count("talking") + onLine,
-                note: more ? _t("%s more calls not shown", more) : onLine ? _t("%s perhaps still dialling", onLine) : "",
-            },
-            {
-                id: "free",
-                label: _t("Free now"),
-                value: free,
-                note: _t("of %s at work", present),
-                level: present && !free ? "warning" : "",
-            },
-            {
-                id: "late",
-                label: _t("Late callbacks"),
-                value: debts.late,
-                note: _t("of %s open", debts.open),
-                level: debts.late ? "danger" : "",
-            },
-            {
-                id: "lost",
-                label: _t("Lost today"),
-                value: today.inbound ? `${share}%` : "–",
-                note: _t("%(lost)s of %(inbound)s calls", today),
-                level: today.inbound < LOST_LEAST ? "" : share >= LOST_DANGER ? "danger" : share >= LOST_WARNING ? "warning" : "",
-            },
-        ];
     }
 
     get staleness() {
@@ -247,8 +187,13 @@ export class LiveBoard extends Component {
         return call.phase === "waiting" && this.age(call) >= LONG_WAIT;
     }
 
+    /** Seconds since the board was told. */
+    get boardAge() {
+        return Math.max(Math.round((this.ticker.now - this.trueAt) / 1_000), 0);
+    }
+
     age(row) {
-        return row.seconds + this.state.age;
+        return row.seconds + this.boardAge;
     }
 
     clock(row) {
@@ -266,11 +211,11 @@ export class LiveBoard extends Component {
 
     /** What every clock on the wall shows, and the day. */
     get time() {
-        return this.state.now.toLocaleString(DateTime.TIME_SIMPLE);
+        return this.ticker.now.toLocaleString(DateTime.TIME_SIMPLE);
     }
 
     get day() {
-        return this.state.now.toLocaleString({ weekday: "long", day: "numeric", month: "long" });
+        return this.ticker.now.toLocaleString({ weekday: "long", day: "numeric", month: "long" });
     }
 
     mayBeDead(call) {
@@ -285,7 +230,7 @@ export class LiveBoard extends Component {
 
     open(model, id) {
         if (!this.state.wallboard) {
-            this.action.doAction({ type: "ir.actions.act_window", res_model: model, res_id: id, views: [[false, "form"]] });
+            this.action.doAction(formAction(model, id));
         }
     }
 

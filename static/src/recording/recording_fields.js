@@ -1,9 +1,9 @@
 import { Component } from "@odoo/owl";
-import { RECORDING_FIELDS, RecordingPlayer, recordingsOf } from "@crm_telephony/recording/recording_player";
 import { _t } from "@web/core/l10n/translation";
 import { usePopover } from "@web/core/popover/popover_hook";
 import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { RECORDING_FIELDS, RecordingPlayer, recordingsOf } from "@crm_telephony/recording/recording_player";
 
 /** All recordings of a call, each with its player. The server gives only those that the person may listen to. */
 export class RecordingPlayerField extends Component {
@@ -20,9 +20,13 @@ export class RecordingPopover extends Component {
     static template = "crm_telephony.RecordingPopover";
     static components = { RecordingPlayer };
     static props = { recordings: Array, close: { type: Function, optional: true } };
+
+    get firstPlayable() {
+        return this.props.recordings.find((recording) => recording.url);
+    }
 }
 
-/** For lists: one button that opens the players of a call. */
+/** For lists: one button that opens the players of a call; a recording that is still to come has none. */
 export class RecordingButtonField extends Component {
     static template = "crm_telephony.RecordingButtonField";
     static props = { ...standardFieldProps };
@@ -33,6 +37,10 @@ export class RecordingButtonField extends Component {
 
     get recordings() {
         return recordingsOf(this.props.record.data[this.props.name]);
+    }
+
+    get isPlayable() {
+        return this.recordings.some((recording) => recording.url);
     }
 
     onClick(ev) {

@@ -1,7 +1,7 @@
 import { Component, useState } from "@odoo/owl";
-import { formatClock } from "@crm_telephony/clock/clock_field";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
+import { formatClock } from "@crm_telephony/clock/clock_field";
 
 /** One recording, or the reason why there is nothing to hear. Nothing is fetched before the person presses play. */
 export class RecordingPlayer extends Component {

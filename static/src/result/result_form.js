@@ -2,8 +2,8 @@ import { Component, onWillStart, onWillUpdateProps, useEffect, useRef, useState 
 import { serializeDate } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
-
-import { RESULT_SAVED } from "./reload_behind";
+import { useBusy } from "@crm_telephony/hooks";
+import { RESULT_SAVED } from "@crm_telephony/result/reload_behind";
 
 const { DateTime } = luxon;
 
@@ -17,9 +17,10 @@ export class ResultForm extends Component {
         this.telephony = useService("telephony");
         this.notification = useService("notification");
         this.state = useState({
-            form: false, isSaving: false, disposition: false, note: "", stage: false, activityType: false, activityDate: "",
+            form: false, disposition: false, note: "", stage: false, activityType: false, activityDate: "",
             summary: "", done: {},
         });
+        this.guard = useBusy();
         this.note = useRef("note");
         // the field in which the user writes goes with the talk: he goes on in this one
         const isWriting = document.activeElement?.matches(`[data-call='${this.props.call.id}'] .o_telephony_card_note`);
@@ -99,7 +100,7 @@ export class ResultForm extends Component {
 
     /** What a reload of the page must not lose; nothing before the user has entered something. */
     get entered() {
-        const { form, isSaving, ...entered } = this.state;
+        const { form, ...entered } = this.state;
         return this.isTouched ? { ...entered, noteBefore: form.note } : undefined;
     }
 
@@ -130,26 +131,24 @@ export class ResultForm extends Component {
         this.state.stage = Number(ev.target.value);
     }
 
-    async save() {
+    save() {
+        return this.guard.run(async () => {
+            await this.orm.call("telephony.call", "save_result", [[this.props.call.id], this.changes]);
+            this.notification.add(_t("Result saved"), { type: "success" });
+            this.env.bus.trigger(RESULT_SAVED);
+            this.props.onClose();
+        });
+    }
+
+    /** What is to be saved: nothing that the user has not touched, for a colleague may have changed it meanwhile. */
+    get changes() {
         const { disposition, note, stage, form, activityType, activityDate, summary, done } = this.state;
-        this.state.isSaving = true;
-        try {
-            await this.orm.call("telephony.call", "save_result", [
-                [this.props.call.id],
-                {
-                    // nothing that a colleague may have changed meanwhile
-                    ...(disposition !== form.disposition_id && { disposition_id: disposition }),
-                    ...(note !== form.note && { note, note_before: form.note }),
-                    ...(stage !== form.stage_id && { stage_id: stage }),
-                    ...(activityType && activityDate && { activity: { type_id: activityType, date: activityDate, summary } }),
-                    done_ids: Object.keys(done).filter((id) => done[id]).map(Number),
-                },
-            ]);
-        } finally {
-            this.state.isSaving = false;
-        }
-        this.notification.add(_t("Result saved"), { type: "success" });
-        this.env.bus.trigger(RESULT_SAVED);
-        this.props.onClose();
+        return {
+            ...(disposition !== form.disposition_id && { disposition_id: disposition }),
+            ...(note !== form.note && { note, note_before: form.note }),
+            ...(stage !== form.stage_id && { stage_id: stage }),
+            ...(activityType && activityDate && { activity: { type_id: activityType, date: activityDate, summary } }),
+            done_ids: Object.keys(done).filter((id) => done[id]).map(Number),
+        };
     }
 }

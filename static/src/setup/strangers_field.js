@@ -1,8 +1,9 @@
-import { Component, useState } from "@odoo/owl";
+import { Component } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { useBusy } from "@crm_telephony/hooks";
 
 /** Endpoints that nobody has entered, what each is taken for, and one click to say what it is. */
 export class StrangersField extends Component {
@@ -11,7 +12,7 @@ export class StrangersField extends Component {
 
     setup() {
         this.orm = useService("orm");
-        this.saving = useState({ value: false });
+        this.guard = useBusy();
     }
 
     get rows() {
@@ -22,18 +23,15 @@ export class StrangersField extends Component {
         return row.is_trunk ? _t("taken for a trunk") : _t("taken for a phone");
     }
 
-    async say(method, endpoint) {
+    say(method, endpoint) {
         const { record } = this.props;
-        this.saving.value = true;
-        try {
+        return this.guard.run(async () => {
             // what else was typed is kept: the answer is written behind it
             if (await record.save()) {
                 await this.orm.call(record.resModel, method, [[record.resId], endpoint]);
                 await record.load();
             }
-        } finally {
-            this.saving.value = false;
-        }
+        });
     }
 }
 

@@ -1,0 +1,780 @@
+"""Asterisk: the bridge beside the PBX posts AMI events as they are, and everything is decided here.
+
+The story of a call is read off the facts that :mod:`ami` gathers. Four ideas carry it:
+
+* The first channel (Uniqueid == Linkedid) is the caller: a trunk calls in, a phone calls out or a
+  colleague.
+* A channel that is bridged with an older one takes its Linkedid. The caller's call goes on: with
+  what other calls' events tell of his channel and of the rooms in which it was. Whoever of us hears
+  him there has a leg: who takes him from a parking lot or a pool of agents, who joins a conference.
+* Local channels are plumbing. What counts is whom the caller reaches along the dials, through any
+  Local pair. Who is in the Linkedid but not reached belongs to a consultation, until an
+  AttendedTransfer lets him join.
+* A person answered when the attempt to reach him ended with ANSWER and his channel entered a
+  bridge. A line that is Up says nothing: queues, menus and mailboxes answer it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from .. import numbers, signing
+from ..base import (
+    UNKNOWN_ARRIVAL,
+    Account,
+    Answer,
+    CallEvent,
+    Identity,
+    Provider,
+    ProviderError,
+    Question,
+    Reply,
+    SetupFile,
+    Stored,
+    Stranger,
+    WebhookRequest,
+    _,
+    digest,
+    missing,
+    text_of,
+    unfit,
+)
+from . import ami
+from .ami import Call, Channel, Event, Try
+
+# Events that tell nothing of a call in any reading; with the VarSets of other VARIABLES most of a
+# stream.
+NOISE = frozenset(
+    {
+        'RTCPSent',
+        'RTCPReceived',
+        'TestEvent',
+        'Newexten',
+        'DeviceStateChange',
+        'ExtensionStatus',
+        'PresenceStateChange',
+        'PeerStatus',
+        'Registry',
+        'ContactStatus',
+        'ContactStatusDetail',
+        'QueueMemberStatus',
+        'SuccessfulAuth',
+        'ChallengeSent',
+        'ChallengeResponseFailed',
+        'InvalidPassword',
+        'DTMFBegin',
+        'DTMFEnd',
+        'NewConnectedLine',
+        'ChannelTalkingStart',
+        'ChannelTalkingStop',
+        'BridgeCreate',
+        'BridgeDestroy',
+        'FullyBooted',
+        'Reload',
+    }
+)
+# Events that are used, with the headers they cannot do without.
+_LEG, _TRY = ('Channel', 'Uniqueid'), ('DestChannel', 'DestUniqueid')
+USED = {
+    'Newchannel': _LEG,
+    'BridgeEnter': _LEG,
+    'HangupRequest': _LEG,
+    'Hangup': _LEG,
+    'DialBegin': _TRY,
+    'DialEnd': (*_TRY, 'DialStatus'),
+    'QueueCallerJoin': (*_LEG, 'Queue'),
+    'QueueCallerAbandon': _LEG,
+    'AttendedTransfer': ('OrigTransfererLinkedid', 'SecondTransfererLinkedid'),
+    'CoreShowChannel': _LEG,  # live after a gap, see bridge/
+    'MessageWaiting': (),
+    'OriginateResponse': (),
+    'VarSet': (),
+    'Cdr': (),
+    'NewCallerid': (),
+    'AgentConnect': (),
+    'UnParkedCall': (),
+    'BridgeLeave': (),
+    'ConfbridgeJoin': (),
+    'ConfbridgeLeave': (),
+    'MeetmeJoin': (),
+    'MeetmeLeave': (),
+}
+# The bridge's settings; see bridge/crm-telephony-bridge.ini for all of them.
+BRIDGE_SETTINGS = """; Copy to /etc/crm-telephony-bridge.ini, readable by root only (chmod 600).
+
+[pbx]
+; the user of its own in manager.conf, and its password
+user = crm-bridge
+secret =
+
+[crm]
+url = {url}
+secret = {secret}
+"""
+# How the contexts begin that are by custom those of trunks, of analogue and digital lines, and of
+# phones.
+TRUNK_CONTEXTS = (
+    'from-trunk',
+    'from-pstn',
+    'from-did',
+    'from-analog',
+    'from-digital',
+    'from-zaptel',
+    'from-dahdi',
+    'from-sip-external',
+)
+PHONE_CONTEXTS = ('internal', 'from-internal')
+
+BUSY, REJECTED, UNREACHED, DECLINED = '17', '21', ('18', '19', '20'), '603'
+FAILED_STATUS = ('CONGESTION', 'CHANUNAVAIL')
+FAILED_CAUSES = frozenset(
+    map(str, (1, 2, 3, 22, 27, 28, 31, 34, 38, 41, 42, 44, *range(50, 67), 88, 111))
+)
+
+AT_ONCE = timedelta(seconds=1)
+# The path after the token under which a dialplan asks who calls: GET …/route?number=…&did=…
+LOOKUP = 'route'
+_SYNTAX = re.compile(r'[^\w .\-+&()«»/]')
+_DEFAULT_ID = re.compile(r'(\d{9,})\.(\d+)$')
+
+
+class Asterisk(Provider):
+    code = 'asterisk'
+    label = "Asterisk (AMI)"
+    api_key_label = _("Control user (the same name in ARI and AMI)")
+    api_secret_label = _("Password of the control user, also signs what the bridge posts")
+    stands_inside = True
+    shares_legs = True
+    names_trunks = True
+    setup_steps = (
+        _(
+            "In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan "
+            "and write = reporting."
+        ),
+        _(
+            "Set up the bridge beside the PBX, as bridge/README.md in the addon's folder tells. "
+            "The set-up file of this form is its /etc/crm-telephony-bridge.ini with the webhook address and the secret in it: "
+            "add the manager user's password."
+        ),
+        _(
+            "Enter the phones as extensions of this account. Endpoints that nobody has entered are judged by what they do; "
+            "this form shows them under Extensions, to say with one click which are trunks."
+        ),
+        _(
+            "To call, hang up and pass calls on from Odoo, give the control user above the same password in ari.conf and in "
+            "manager.conf, there with write = originate,call,reporting. Set webenabled = yes in manager.conf and enabled = yes "
+            "in http.conf, let only Odoo's address in, and enter the address of this HTTP server above."
+        ),
+    )
+
+    def setup_file(self, account: Account) -> SetupFile:
+        """The settings of the bridge, but for the password of the manager user that it logs in
+        with."""
+        return SetupFile(
+            'crm-telephony-bridge.ini',
+            BRIDGE_SETTINGS.format(
+                url=account.webhook_url.replace('\n', ''),
+                secret=account.api_secret.replace('\n', ''),
+            ),
+        )
+
+    def authenticate(self, request: WebhookRequest, account: Account) -> None:
+        """The bridge signs what it posts; the dialplan, which cannot sign, logs in as the control
+        user."""
+        if _is_lookup(request):
+            signing.require_login(request, account.api_key, account.api_secret)
+        else:
+            signing.require_hmac(request, account.api_secret)
+
+    def question(self, request: WebhookRequest, account: Account) -> Question | None:
+        return (
+            Question('route', request.param('number'), called=request.param('did'))
+            if _is_lookup(request)
+            else None
+        )
+
+    def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
+        """To the dialplan's lookup: the owner's extension, a bar, the caller's name; either may be
+        empty. What a dialplan would take for its own syntax is left out of the name."""
+        if not _is_lookup(request):
+            return Reply()
+        name = ' '.join(_SYNTAX.sub(' ', answer.caller_name).split()) if answer else ''
+        return Reply(f"{answer.manager if answer else ''}|{name[:80]}")
+
+    def split(self, request: WebhookRequest) -> list[dict]:
+        """One payload an event; NOISE is dropped. An attended transfer concerns two calls and is
+        kept for each."""
+        if _is_lookup(request):
+            return []
+        body = request.json()
+        events = body.get('events') if isinstance(body, dict) else None
+        if not isinstance(events, list):
+            raise ProviderError(_("The body should be a JSON object with a list “events”."))
+        payloads = []
+        for event in events:
+            if not isinstance(event, dict):
+                payloads.append({'not_an_object': event})
+            elif not _is_noise(event):
+                payloads += [{**event, ami.KEPT_FOR: ref} for ref in _two_calls(event)] or [event]
+        return payloads
+
+    def identify(self, payload: Mapping, account: Account) -> Identity:
+        if 'not_an_object' in payload:
+            raise unfit('events', _("JSON objects"), str(payload['not_an_object'])[:100])
+        kind, key = text_of(payload, 'Event', required=True), digest(payload)
+        if kind not in USED:
+            return Identity(
+                kind=kind,
+                call_ref='',
+                key=key,
+                ignored=_("%(kind)s is not needed to tell a call.", kind=kind),
+            )
+        for name in USED[kind]:
+            if not ami.text_at(payload, name):
+                raise missing(name)
+        ref = ami.call_ref(payload)
+        if not ref and USED[kind]:
+            raise missing('Linkedid')
+        ami.read(Stored(payload, UNKNOWN_ARRIVAL))
+        return Identity(
+            kind=kind,
+            call_ref=ref,
+            leg_ref=ami.leg_ref(payload),
+            key=key,
+            ignored='' if ref else _("This %(kind)s belongs to no call.", kind=kind),
+        )
+
+    def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        if not stored:
+            return []
+        return _tell(self._gather(stored, account))
+
+    def _gather(self, stored: Sequence[Stored], account: Account) -> Call:
+        ref = ami.call_ref(stored[0].payload)
+        own, others = [], []
+        for one in stored:
+            (
+                own if ref in (ami.call_ref(one.payload), ami.leg_ref(one.payload)) else others
+            ).append(one)
+        others = _of_rooms(ref, own, others)
+        events = sorted(map(ami.read, own), key=lambda event: event.order)
+        call = ami.gather(
+            ref, events, list(map(ami.read, others)), account, partial(self.phone, account=account)
+        )
+        for channel in sorted(call.channels.values(), key=lambda channel: channel.originated):
+            channel.is_trunk = _does_what_a_trunk_does(call, channel)
+        return call
+
+    def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
+        found = {}
+        for stored in calls:
+            for channel in self._gather(stored, account).channels.values():
+                extension, name = ami.endpoint(channel.name), ami.technology(channel.name)
+                if (
+                    extension
+                    and not channel.is_plumbing
+                    and not _is_trunk_by_name(channel, account)
+                    and (self.phone(channel, account) or extension) not in account.extensions
+                ):
+                    found[name] = Stranger(name, extension, not self.phone(channel, account))
+        return [found[name] for name in sorted(found)]
+
+    def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
+        return ami.legs_told([one.payload for one in new], [one.payload for one in known])
+
+    def phone(self, channel: Channel, account: Account) -> str:
+        """The extension behind a channel, '' for a trunk and for plumbing.
+
+        What the admin has entered counts. Else the context tells, then what the channel does, and
+        at last its short name.
+        """
+        endpoint = '' if channel.is_plumbing else ami.endpoint(channel.name)
+        if not endpoint or _is_trunk_by_name(channel, account):
+            return ''
+        if endpoint in account.extensions:
+            return endpoint
+        if channel.context.startswith(TRUNK_CONTEXTS) or channel.is_trunk:
+            return ''
+        return endpoint if channel.context.startswith(PHONE_CONTEXTS) or _is_short(endpoint) else ''
+
+
+def _is_lookup(request: WebhookRequest) -> bool:
+    return request.suffix.strip('/') == LOOKUP
+
+
+def _is_noise(event: Mapping) -> bool:
+    kind, variable = event.get('Event'), event.get('Variable')
+    if kind == 'VarSet':
+        return isinstance(variable, str) and variable.lstrip('_') not in ami.VARIABLES
+    # whose number the dialplan sets; a caller's is told by his own channel
+    if kind == 'NewCallerid':
+        return event.get('Uniqueid') != event.get('Linkedid')
+    return isinstance(kind, str) and kind in NOISE
+
+
+def _two_calls(event: Mapping) -> list[str]:
+    refs = [event.get('OrigTransfererLinkedid'), event.get('SecondTransfererLinkedid')]
+    if event.get('Event') != 'AttendedTransfer' or refs[0] == refs[1]:
+        return []
+    return refs if all(ref and isinstance(ref, str) for ref in refs) else []
+
+
+def _is_short(text: str) -> bool:
+    return text.isdigit() and len(text) <= numbers.SHORT
+
+
+def _is_own(number: str, account: Account) -> bool:
+    return numbers.to_e164(number, account.country) in account.own_numbers
+
+
+def _is_trunk_by_name(channel: Channel, account: Account) -> bool:
+    return bool(
+        account.trunks & {ami.endpoint(channel.name), ami.technology(channel.name), channel.context}
+    )
+
+
+def _is_outside(number: str, account: Account) -> bool:
+    return bool(numbers.to_e164(number, account.country)) and not _is_own(number, account)
+
+
+def _of_rooms(ref: str, own: Sequence[Stored], others: Sequence[Stored]) -> list[Stored]:
+    """Of other calls' events those that tell who was in a room with this call's first channel, also
+    behind Local channels, and when he hung up."""
+    entries = ami.entries_of(one.payload for one in (*own, *others))
+    rooms, _legs = ami.connected(set(), {ref}, entries)
+    there = {leg for leg, _pair, place in entries if place in rooms} | {
+        ami.text_at(one.payload, 'DestUniqueid') for one in own
+    }
+    return [
+        one
+        for one in others
+        if ami.text_at(one.payload, 'Uniqueid') in there
+        and (one.payload['Event'] == 'Hangup' or ami.room(one.payload) in rooms)
+    ]
+
+
+def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
+    """Whether a channel whose endpoint nobody has entered carries what comes from outside or goes
+    there."""
+    account, is_at_phones = call.account, channel.context.startswith(PHONE_CONTEXTS)
+    if channel.carries:
+        return not is_at_phones or _is_outside(channel.carries, account)
+    if channel.originated or channel.is_plumbing:
+        return not is_at_phones and _leads_outside(call, channel)
+    if channel.exten.startswith(('*', '#')):
+        return False  # a service of the PBX
+    if not is_at_phones and _is_own(channel.exten, account):
+        return True
+    dials_out = _is_outside(channel.exten, account)
+    if _is_outside(channel.number, account):
+        # a phone may show its own number of the city; it calls out, through a trunk
+        return (
+            not dials_out
+            or not is_at_phones
+            and not any(one.dest.carries for one in call.tries_of(channel))
+        )
+    return (
+        not numbers.clean(channel.number)
+        and not dials_out
+        and (channel.exten == 's' or not is_at_phones)
+    )
+
+
+def _leads_outside(call: Call, channel: Channel) -> bool:
+    """An employee dialled an outside number and got this channel, which is not of his phone's
+    kind."""
+    first, attempt = call.first, call.tries.get(channel.uid)
+    return bool(
+        first
+        and attempt
+        and attempt.caller == first.uid
+        and call.phone(first)
+        and channel.context != first.context
+        and _is_outside(first.exten, call.account)
+    )
+
+
+# --- the story ---------------------------------------------------------------------------------------------------
+
+
+def _tell(call: Call) -> list[CallEvent]:
+    first = call.first
+    if not first:
+        return _no_call(call)
+    # of a click-to-call through a Local channel: behind it is the employee
+    twin = call.twin(first)
+    tries = call.tries_of(first, without=twin)
+    is_trunk = not first.is_plumbing and not call.phone(first)
+    direction = _direction(call, tries, is_trunk)
+    if not is_trunk and not tries and (first.originated or not direction):
+        return _no_call(call)
+
+    # `phones` were rung on our side, `others` is whom the caller wanted: their answers and refusals
+    # make the outcome
+    phones = [one for one in tries if call.phone(one.dest)]
+    others, employee = tries, None
+    if direction == 'outbound':
+        others = [one for one in tries if one not in phones]
+    if direction == 'outbound' and is_trunk:
+        # the PBX was told to ring the customer first
+        others, employee = [call.tries[first.uid]] if first.uid in call.tries else [], _who(phones)
+    elif not is_trunk:
+        employee = _who(call.tries_of(twin, without=first)) if twin else first
+    extension = call.phone(employee) if employee else ''
+    placed_by = extension if direction == 'outbound' else ''
+    joined, ended_at = _joined(call), _ended_at(call, direction, others)
+    known = (
+        {one.dest.uid for one in tries}
+        | {channel.uid for _at, channel in joined}
+        | {employee.uid if employee else ''}
+    )
+    company = _company(call, direction, others, known)
+
+    called = _called(call, is_trunk, others)
+    caller = (
+        first.number
+        if direction == 'inbound'
+        else _line(call, direction, others, called) or extension
+    )
+    say = partial(
+        CallEvent, external_id=call.ref, direction=direction, caller=caller, called=called
+    )
+    began = min(first.born or call.events[0].at, call.events[0].at)
+    events = [say('ringing', at=began, extension=placed_by)]
+    events += [
+        say('ringing', at=event.at, queue=event['Queue']) for event in call.named('QueueCallerJoin')
+    ]
+    for one in others:
+        if one.answered and one not in phones:
+            events.append(say('answered', at=one.over, extension=placed_by))
+    if placed_by and employee.ended:
+        events.append(say('leg_ended', at=employee.ended, extension=placed_by))
+    for one in phones:
+        events += _leg(call, say, one)
+    for at, channel in joined:
+        events += _talk(say, call.phone(channel), at, channel.ended)
+    for channel, since, until in company:
+        events += _talk(say, call.phone(channel), since, until)
+    if company or any(one.answered for one in others):
+        talks = [(one.over, one.dest.ended) for one in {*others, *phones} if one.answered]
+        talks += [(at, channel.ended) for at, channel in joined]
+        talks += [(since, until) for _channel, since, until in company]
+        events += [
+            say('recording', at=at, recording_ref=name) for at, name in _recordings(call, talks)
+        ]
+    if ended_at:
+        events.append(
+            say(
+                'ended',
+                at=ended_at,
+                outcome='answered' if company else _outcome(call, direction, others),
+            )
+        )
+    return events
+
+
+def _no_call(call: Call) -> list[CallEvent]:
+    """Nothing yet, a click-to-call that came to nothing, or a phone that called a service of the
+    PBX."""
+    first = call.first
+    has_failed = any(event['Response'] == 'Failure' for event in call.named('OriginateResponse'))
+    is_over = (
+        first
+        and (first.originated or first.born)
+        and all(one.ended for one in call.channels.values())
+    )
+    if not has_failed and not is_over:
+        return []
+    if not has_failed and not first.originated:
+        note = _(
+            "%(phone)s called a service of the PBX: %(number)s",
+            phone=ami.endpoint(first.name),
+            number=first.exten,
+        )
+    elif any(one.status == 'ANSWER' for one in call.tries.values()):
+        note = _("Click-to-call: the employee picked up, but the customer was not called.")
+    else:
+        note = _("Click-to-call: the employee did not pick up, so the customer was not called.")
+    return [CallEvent('void', call.ref, at=call.events[0].at, note=note)]
+
+
+def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
+    """'' while nobody is called: an employee's own phone rings, or he listens to a service of the
+    PBX."""
+    first, account = call.first, call.account
+    if is_trunk:
+        return 'outbound' if first.originated else 'inbound'
+    if not first.originated:
+        if first.exten in account.extensions:
+            return 'internal'
+        dials_out = (
+            first.exten.lstrip('+').isdigit()
+            and not _is_short(first.exten)
+            and not _is_own(first.exten, account)
+        )
+        if dials_out and not tries:
+            return 'internal' if _stays_inside(call) else 'outbound'
+        # a colleague may be called by his mobile number: who was reached decides, not the digits
+        if dials_out and tries:
+            reached = [one for one in tries if one.answered][:1] or tries
+            return 'internal' if all(call.phone(one.dest) for one in reached) else 'outbound'
+    if not tries:
+        return ''
+    return 'internal' if call.phone(tries[0].dest) else 'outbound'
+
+
+def _stays_inside(call: Call) -> bool:
+    """Whether the first channel came to a queue, a mailbox or colleagues of ours, though nobody was
+    dialled."""
+    return bool(
+        call.named('QueueCallerJoin')
+        or any(ami.MAILBOX in event.variables for event in call.events)
+        or any(call.phone(channel) for channel, _since, _until in call.company(call.first))
+    )
+
+
+def _who(tries: Sequence[Try]) -> Channel | None:
+    """Who answered, else who was rung first."""
+    return next((one.dest for one in sorted(tries, key=lambda one: not one.answered)), None)
+
+
+def _called(call: Call, is_trunk: bool, others: Sequence[Try]) -> str:
+    """What the caller dialled. A click-to-call dialled nothing itself, and a trunk may call `s`."""
+    first = call.first
+    if not first.originated and any(char.isdigit() for char in first.exten):
+        return first.exten
+    if is_trunk and not first.originated:
+        return next(
+            (
+                value
+                for event in call.events
+                for name in ami.DIDS
+                if (value := event.variables.get(name))
+            ),
+            '',
+        )
+    asked = [event['Exten'] for event in call.named('OriginateResponse')] if not is_trunk else []
+    asked += [ami.asked_for(one.string) for one in others]
+    return next(filter(None, asked), '')
+
+
+def _line(call: Call, direction: str, others: Sequence[Try], called: str) -> str:
+    """Our number that the customer of an outgoing call sees, where the dialplan sets it before it
+    dials him; '' where the trunk does that."""
+    if direction != 'outbound':
+        return ''
+    to_e164 = partial(numbers.to_e164, country=call.account.country)
+    return next(
+        (one.shown for one in others if to_e164(one.shown) not in ('', to_e164(called))), ''
+    )
+
+
+def _leg(call: Call, say: Callable[..., CallEvent], one: Try) -> list[CallEvent]:
+    """A phone of ours was dialled. A colleague who picks the call up takes the channel over."""
+    rung = call.phone(one.dest)
+    taker = call.phone(replace(one.dest, name=one.taken_as)) if one.answered else ''
+    outcome = 'no_answer' if _refusal(one) == 'rejected' else _refusal(one)
+    if not one.rang and not taker and outcome != 'busy':
+        return []  # it is offline
+    events = [
+        say('ringing', at=one.begun or one.over, extension=rung),
+        *_talk(say, taker, one.over, one.dest.ended),
+    ]
+    if taker != rung and (over := one.over or one.dest.ended):
+        events.append(say('leg_ended', at=over, extension=rung, outcome=outcome))
+    return events
+
+
+def _talk(
+    say: Callable[..., CallEvent], extension: str, since: datetime, until: datetime | None
+) -> list[CallEvent]:
+    if not extension:
+        return []
+    ended = [say('leg_ended', at=until, extension=extension)] if until else []
+    return [say('answered', at=since, extension=extension), *ended]
+
+
+def _joined(call: Call) -> list[tuple[datetime, Channel]]:
+    """Who came in by an attended transfer, and when: the channel itself or, behind a Local channel,
+    who answered it."""
+    found = []
+    for event in _transfers(call):
+        orig, second = event['OrigTransfererLinkedid'], event['SecondTransfererLinkedid']
+        side = 'TransferTarget' if call.ref == orig or orig == second else 'Transferee'
+        uid, name = event[side + 'Uniqueid'], event[side + 'Channel']
+        if not uid and (entry := _entry(call, event)):
+            uid, name = entry['Uniqueid'], entry['Channel']
+        if uid and not _absorbed(call, event):
+            channel = call.channels.get(uid) or Channel(uid, name)
+            answered = [one.dest for one in call.tries_of(channel) if one.answered]
+            found += [(event.at, one) for one in (answered if channel.is_plumbing else [channel])]
+    return found
+
+
+def _company(
+    call: Call,
+    direction: str,
+    others: Sequence[Try],
+    known: set[str],
+) -> list[tuple[Channel, datetime, datetime | None]]:
+    """Phones of ours that nobody dialled and that the customer heard all the same, and from when
+    until when."""
+    heard = [one.dest for one in others if one.answered]
+    if direction == 'inbound' or not others:
+        heard = [call.first]
+    elif direction == 'internal':
+        heard = []
+    return [
+        (channel, since, until)
+        for one in heard
+        for channel, since, until in call.company(one)
+        if channel.uid not in known and call.phone(channel)
+    ]
+
+
+def _entry(call: Call, transfer: Event) -> Event | None:
+    """The target, where Asterisk does not name him: he had left the consultation already, for the
+    other bridge."""
+    entries = [
+        event
+        for event in call.named('BridgeEnter')
+        if event['BridgeUniqueid']
+        and event['BridgeUniqueid'] == transfer['DestBridgeUniqueid']
+        and abs(event.at - transfer.at) < AT_ONCE
+    ]
+    return min(entries, key=lambda event: abs(event.at - transfer.at), default=None)
+
+
+def _transfers(call: Call) -> list[Event]:
+    events = call.named('AttendedTransfer')
+    return [
+        event
+        for event in events
+        if event['Result'] in ('', 'Success') and event['DestType'] != 'Fail'
+    ]
+
+
+def _absorbed(call: Call, transfer: Event) -> bool:
+    """Whether this call goes up in the other one: the older Linkedid stays, the consultation's as a
+    rule goes."""
+    orig, second = transfer['OrigTransfererLinkedid'], transfer['SecondTransfererLinkedid']
+    ages = [
+        (int(match[1]), int(match[2]))
+        for ref in (orig, second)
+        if (match := _DEFAULT_ID.search(ref))
+    ]
+    stays = second if len(ages) == 2 and ages[1] < ages[0] else orig
+    return call.ref != stays
+
+
+def _ended_at(call: Call, direction: str, others: Sequence[Try]) -> datetime | None:
+    """The customer's leg ends the call; between colleagues, and where none was reached, the last
+    leg does."""
+    if direction == 'inbound' and call.first.ended:
+        return call.first.ended
+    if absorbed := [event.at for event in _transfers(call) if _absorbed(call, event)]:
+        return absorbed[0]
+    legs = list(call.channels.values())
+    if direction == 'inbound':
+        legs = [call.first]
+    elif direction == 'outbound' and any(one.answered for one in others):
+        legs = [one.dest for one in others if one.answered]
+    return max(leg.ended for leg in legs) if all(leg.ended for leg in legs) else None
+
+
+def _outcome(call: Call, direction: str, others: Sequence[Try]) -> str:
+    if any(one.answered for one in others):
+        return 'answered'
+    if direction != 'outbound' and _has_message(call):
+        return 'voicemail'
+    refusals = [_refusal(one) for one in others]
+    if direction != 'inbound':
+        # the last attempt decides: a trunk that fails is followed by another one
+        last = (
+            refusals[-1]
+            if refusals
+            else 'no_answer'
+            if direction == 'internal' and _stays_inside(call)
+            else 'failed'
+        )
+        return (
+            ('busy' if others[-1].dest.tech_cause == DECLINED else 'failed')
+            if last == 'rejected'
+            else last
+        )
+    if call.named('QueueCallerAbandon') or (not others and _left_menu(call)):
+        return 'abandoned'
+    if refusals and set(refusals) == {'busy'}:
+        return 'busy'
+    if refusals and set(refusals) == {'failed'} and not any(one.rang for one in others):
+        return 'failed'
+    return 'missed'
+
+
+def _refusal(one: Try) -> str:
+    """How an attempt came to nothing. DialStatus is coarser than the cause with which the dialled
+    leg was hung up."""
+    cause = one.dest.cause
+    if cause == REJECTED:
+        return 'rejected'
+    if cause == BUSY or one.status == 'BUSY':
+        return 'busy'
+    if cause in FAILED_CAUSES or (one.status in FAILED_STATUS and cause not in UNREACHED):
+        return 'failed'
+    return 'no_answer'
+
+
+def _has_message(call: Call) -> bool:
+    """A voice message was left."""
+    return any(event['New'] != '0' for event in call.named('MessageWaiting')) or any(
+        event.variables.get(ami.MAILBOX) == 'SUCCESS' for event in call.events
+    )
+
+
+def _left_menu(call: Call) -> bool:
+    """The caller himself hung up, after the PBX had answered the line and not in front of a
+    mailbox."""
+    if any(ami.MAILBOX in event.variables for event in call.events):
+        return False
+    asked = [event for event in call.named('HangupRequest') if event['Uniqueid'] == call.ref]
+    return any(event['ChannelStateDesc'] == 'Up' for event in asked)
+
+
+def _recordings(
+    call: Call, talks: Sequence[tuple[datetime, datetime | None]]
+) -> list[tuple[datetime, str]]:
+    """The files in which somebody talked; those of a consultation are another's. A Cdr stands in
+    for the variable."""
+    members = {channel.uid for channel in call.reach(call.first)}
+    started: dict[str, dict[str, datetime]] = {}
+    for event in call.events:
+        if event['Uniqueid'] in members and (
+            name := _base_name(event.variables.get(ami.RECORDING, ''))
+        ):
+            started.setdefault(event['Uniqueid'], {}).setdefault(name, event.at)
+    if not started:
+        rows = [event for event in call.named('Cdr') if event['UniqueID'] in members]
+        return [
+            (event.at, name)
+            for event in rows
+            if event['Disposition'] == 'ANSWERED' and (name := _base_name(event['RecordingFile']))
+        ]
+    found = []
+    for files in started.values():
+        starts = list(files.values())
+        for (name, start), following in zip(files.items(), [*starts[1:], None]):
+            if any(
+                (not following or taken < following) and (not over or over > start)
+                for taken, over in talks
+            ):
+                found.append((start, name))
+    return found
+
+
+def _base_name(path: str) -> str:
+    name = re.split(r'[/\\]', path)[-1]
+    return '' if name in ('.', '..') else name
