@@ -6,6 +6,7 @@ import pkgutil
 from . import test_account_form
 from . import test_account_state
 from . import test_acts
+from . import test_any_order
 from . import test_architecture
 from . import test_bridge
 from . import test_call_card

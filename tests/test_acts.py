@@ -88,6 +88,25 @@ class TestActs(Debts, TelephonyCase):
         self.call('m2').unlink()
         self.assertEqual((second.after_call_id.id, second.after_at), (False, later))
 
+    def test_what_was_done_stays_when_the_calls_are_looked_at_again(self):
+        """Whoever wrote it: an automation is the superuser."""
+        debt = self.lost('m1')
+        debt.write({'due_at': LATER, 'priority': '1'})
+        debt.with_user(self.boris).action_take()
+        for _time in range(2):
+            self.call('m1').follow_up = 'todo'
+            self.file_calls()
+            self.assertRecordValues(
+                debt, [{'due_at': LATER, 'priority': '1', 'user_id': self.boris.id}]
+            )
+            self.assertTrue(debt.taken_at)
+        debt.with_user(self.boris).action_done()
+        self.call('m1').follow_up = 'todo'
+        self.file_calls()
+        self.assertRecordValues(
+            debt, [{'state': 'done', 'close_kind': 'by_hand', 'closed_by_id': self.boris.id}]
+        )
+
     def test_what_calls_and_rules_do_is_no_act(self):
         self.lost('m1')
         self.lost('m2', NOON + timedelta(minutes=1), outcome='abandoned', wait_seconds=90)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from odoo.fields import Domain
 
+from ..models.callbacks import ledger
+from ..models.rules.judge import promise_of
 from ..models.rules.rule import Planner
 from ..models.rules.rule_action import PROMISES
 from ..providers.numbers import is_mobile
@@ -23,20 +25,6 @@ class Played(NamedTuple):
     absent: object
 
 
-class Promise:
-    """An open callback of the rehearsal."""
-
-    def __init__(self, planned):
-        call = planned.call
-        self.due_at = planned.due_at
-        self.since, self.lost_at, self.last_try_at = call.start_at, call._moment(), call._moment()
-        self.direction = call.direction
-        self.tries = []
-
-    def is_latest(self, call):
-        return call._moment() >= self.last_try_at
-
-
 class Rehearsal:
     """Plays calls of one company in the order in which they ended.
 
@@ -45,7 +33,8 @@ class Rehearsal:
 
     def __init__(self, rules, company):
         self.env, self.rules, self.company = rules.env, rules, company
-        self.open = {}  # customer number → Promise
+        self.ledgers = {}  # customer number → Ledger
+        self.plan = []  # of the call that is played
         self.texted = {}  # customer number → when he got the latest SMS
         self.planned = {}  # (customer number, action) → when the latest activity is due
         self.failures = {}  # rule → the error of its conditions
@@ -69,7 +58,7 @@ class Rehearsal:
                 & Domain('direction', '!=', 'internal'),
                 ['ended_at', 'start_at'],
             )
-            .sorted(lambda call: (call._moment(), call.id))
+            .sorted(lambda call: ledger.in_time(call._fact()))
         )
         self.call_count = len(calls)
         self.leaves = self._leaves_between(start, end)
@@ -88,31 +77,38 @@ class Rehearsal:
             batch.invalidate_recordset(flush=False)  # memory stays flat, whatever the period
 
     def _play_one(self, planner, call):
-        number, attempt = call.customer_number, None
-        promise = self.open.get(number)
-        if promise and call.direction == 'outbound':
-            failed = call.outcome == 'failed'
-            if not failed:
-                promise.tries.append(call.start_at)
-            attempt = (
-                sum(promise.since <= start <= call.start_at for start in promise.tries) + failed
-            )
-        plan = planner.plan(call, attempt)
-        if call.is_reached and promise and call._moment() >= promise.lost_at:
-            del self.open[number]
-            self.saved_count += 1
+        number = call.customer_number
+        book = self.ledgers.setdefault(number, ledger.Ledger(self._promise))
+        self.planner, self.plan = planner, None
+        owed = book.owed
+        self.became = book.enter(call._fact())
+        if self.plan is None:  # nobody asks what follows from a talk
+            attempt = owed.attempts if owed and call.direction == 'outbound' else None
+            self.plan = planner.plan(call, attempt)
+        self.saved_count += bool(owed and owed.talked_at)
         out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
         # as it is done
-        for planned in sorted(plan, key=lambda planned: planned.action.kind not in PROMISES):
+        for planned in sorted(self.plan, key=lambda planned: planned.action.kind not in PROMISES):
             result = self._result(planned)
             yield Played(planned, result, out_of_hours, self._absent(planned))
+
+    def _promise(self, fact, attempt):
+        """What the rules that are rehearsed promise, as the ledger asks it."""
+        call = self.env['telephony.call'].browse(fact.id)
+        self.plan = self.planner.plan(call, attempt)
+        planned = promise_of(self.plan)
+        return planned and planned.as_promise()
+
+    def _owed(self, call):
+        """The customer's open callback, if there is one."""
+        return self.ledgers[call.customer_number].owed
 
     def _result(self, planned):
         if planned.error:
             return 'error'
         call, action = planned.call, planned.action
         if action.kind in PROMISES:
-            return self._promise(planned)
+            return self.became or 'skipped'
         if action.kind == 'sms':
             return self._text(planned)
         if (
@@ -128,7 +124,7 @@ class Rehearsal:
             return 'skipped'
         if action.kind in ('notify', 'activity', 'redial') and not planned.users:
             return 'skipped'
-        if action.kind == 'redial' and call.customer_number not in self.open:
+        if action.kind == 'redial' and not self._owed(call):
             return 'skipped'
         return self._activity(planned) if action.kind == 'activity' else 'done'
 
@@ -140,44 +136,18 @@ class Rehearsal:
         self.planned[key] = max(planned.due_at, planned.call._moment() + timedelta(hours=12))
         return 'done'
 
-    def _promise(self, planned):
-        """What becomes of the customer's callback, see `telephony.callback._after_calls`."""
-        call = planned.call
-        promise = self.open.get(call.customer_number)
-        if call.is_reached:
-            return 'skipped'
-        if planned.action.kind == 'give_up':
-            if not promise or not promise.is_latest(call):
-                return 'skipped'
-            del self.open[call.customer_number]
-            return 'gave_up'
-        if promise and (promise.direction, call.direction) == ('outbound', 'inbound'):
-            # the customer's own, from now on
-            self.open[call.customer_number] = Promise(planned)
-            return 'joined'
-        if not promise:
-            promise = self.open[call.customer_number] = Promise(planned)
-            if call.direction == 'outbound':
-                promise.tries.append(call.start_at)
-            return 'opened'
-        if call.direction == 'outbound' and promise.is_latest(call):
-            promise.last_try_at, promise.due_at = call._moment(), planned.due_at
-        elif call.direction == 'inbound':
-            promise.due_at = min(promise.due_at, planned.due_at)
-        return 'joined'
-
     def _text(self, planned):
         call = planned.call
         number, now = call.customer_number, call._quiet_until(planned.due_at)
         pause = timedelta(minutes=self.company.telephony_sms_quiet_minutes)
-        promise = self.open.get(number)
+        owed = self._owed(call)
         if (
             not is_mobile(number)
             or number in self.blacklist
             or now - self.texted.get(number, now - 2 * pause) < pause
         ):
             return 'skipped'
-        if planned.action._tells_a_time(call) and (not promise or promise.due_at <= now):
+        if planned.action._tells_a_time(call) and (not owed or owed.due_at <= now):
             return 'skipped'
         self.texted[number] = now
         return 'done'

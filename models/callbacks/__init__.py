@@ -1,4 +1,5 @@
 from . import callback
+from . import book
 from . import board
 from . import clock
 from . import reason

@@ -85,20 +85,29 @@ class TelephonyCallbackAct(models.Model):
             ]
         )
 
-    def _facts(self):
-        """As the ledger takes them."""
-        return [
-            ledger.Act(
-                number=act.id,
-                kind=act.kind,
-                at=act.at,
-                after=act.after_call_id.id,
-                after_at=act.after_at or None,
-                value=act[VALUES[act.kind]] or None if act.kind in VALUES else None,
-                about=act.opened_by_id.id,
-            )
-            for act in self
-        ]
+    @api.model
+    def _of(self, company, numbers):
+        """{number: list of :class:`.ledger.Act`}, of these customers"""
+        acts = self.sudo().search(
+            [('company_id', '=', company.id), ('customer_number', 'in', numbers)]
+        )
+        return {
+            number: [act._fact() for act in same]
+            for number, same in acts.grouped('customer_number').items()
+        }
+
+    def _fact(self):
+        """As the ledger takes it."""
+        value = self[VALUES[self.kind]] if self.kind in VALUES else None
+        return ledger.Act(
+            number=self.id,
+            kind=self.kind,
+            at=self.at,
+            after=self.after_call_id.id or None,
+            after_at=self.after_at or None,
+            value=(value.id if self.kind in ('given', 'passed') else value) or None,
+            about=self.opened_by_id.id or None,
+        )
 
 
 class TelephonyCallback(models.Model):

@@ -132,20 +132,15 @@ def debts(calls: Iterable[Call], acts: Iterable[Act], rules: Rules) -> list[Debt
 
     :param rules: tells the :class:`Promise` that follows from a call, or None
     """
-    ledger = _Ledger(rules)
+    ledger = Ledger(rules)
     for entry in _in_order(set(calls), set(acts)):
-        if isinstance(entry, Act):
-            ledger.act(entry)
-        elif entry.is_reached:
-            ledger.talk(entry)
-        else:
-            ledger.vain(entry)
+        ledger.enter(entry)
     return ledger.debts
 
 
 def _in_order(calls, acts):
     """All calls as they ended, each followed by what was done when it was the latest one known."""
-    calls = sorted(calls, key=_order)
+    calls = sorted(calls, key=in_time)
     known = {call.id: call for call in calls}
     behind = defaultdict(list)
     for act in sorted(acts, key=lambda act: (act.number, act.at)):
@@ -159,18 +154,25 @@ def _in_order(calls, acts):
         yield from behind[call]
 
 
-def _order(call):
-    """By its end; who was lost and talked to at the same moment was talked to."""
+def in_time(call: Call):
+    """Where a call stands among others: by its end; who was lost and talked to at the same moment was talked to."""
     return call.moment, call.is_reached, call.start_at, str(call.id)
 
 
-class _Ledger:
-    """The debts so far. The methods stand in the order of a callback's life."""
+class Ledger:
+    """The debts of a number so far, while its facts are entered in their order, see :func:`debts`.
+    The methods stand in the order of a callback's life."""
 
     def __init__(self, rules):
         self.rules = rules
         self.debts = []
         self.owed = None  # the one of them that is open
+
+    def enter(self, entry: Call | Act) -> str | None:
+        """:return: what becomes of a call: it has `opened`, `joined` or `gave_up` a callback"""
+        if isinstance(entry, Act):
+            return self.act(entry)
+        return self.talk(entry) if entry.is_reached else self.vain(entry)
 
     # --- what is not a talk -----------------------------------------------------------------------
 
@@ -178,17 +180,18 @@ class _Ledger:
         """The customer was lost, or not reached by us: the rules say what follows."""
         promise = self.rules(call, self._attempt(call))
         if not promise:
-            return
+            return None
         if promise.kind == 'give_up':
-            self._give_up(call, promise)
-        elif not self.owed:
-            self._open(call, promise)
-        elif call.direction == 'outbound':
+            return self._give_up(call, promise)
+        if not self.owed:
+            return self._open(call, promise)
+        if call.direction == 'outbound':
             self._move_on(call, promise)
         elif self.owed.opened_by and self.owed.opened_by.direction == 'outbound':
             self._take_over(call, promise)
         else:
             self._join(call, promise)
+        return 'joined'
 
     def _attempt(self, call):
         """Which attempt of ours this is in the open callback. One that could not be placed has rung
@@ -215,6 +218,7 @@ class _Ledger:
         )
         self.debts.append(self.owed)
         self._attempt(call)
+        return 'opened'
 
     def _join(self, call, promise):
         """The customer tries again: it can only become more urgent."""
@@ -262,9 +266,11 @@ class _Ledger:
 
     def _give_up(self, call, promise):
         """After so many vain attempts the owner decides."""
-        if self.owed:
-            self.owed.rule = promise.rule
-            self._close('cancelled', 'gave_up', call, call.moment)
+        if not self.owed:
+            return None
+        self.owed.rule = promise.rule
+        self._close('cancelled', 'gave_up', call, call.moment)
+        return 'gave_up'
 
     def _close(self, state, kind, closed_by, done_at):
         debt, self.owed = self.owed, None

@@ -13,6 +13,7 @@ from ...tools.records import label_of
 from ...tools.words import _lt
 from ...tools.working_hours import Openings
 from ..core.words_field import WordsField, in_words
+from .judge import promise_of
 from .rule_action import KINDS, PROMISES
 
 # A redial waits while the employee or the customer talks: so many minutes at a time, and no longer
@@ -66,6 +67,9 @@ class TelephonyEffect(models.Model):
     )
     due_at = fields.Datetime(string="Due", readonly=True)
     done_at = fields.Datetime(string="Done", readonly=True)
+    attempt = fields.Integer(
+        readonly=True, help="Which attempt of the callback the call was when this was planned."
+    )
     note = WordsField(string="What Happened", readonly=True)
     callback_id = fields.Many2one(
         'telephony.callback', readonly=True, index='btree_not_null', ondelete='set null'
@@ -136,10 +140,19 @@ class TelephonyEffect(models.Model):
                     effect.write({'state': 'planned', 'due_at': planned.due_at})
                     again |= effect
         for effect in known.values():
-            if effect.kind in PROMISES and effect.state == 'done':
-                effect._skip(_lt("The call turned out otherwise"))
-            elif (
-                effect.state == 'planned' or effect._is_to_be_repeated() or effect._is_still_asked()
+            plan, values = plans[effect.call_id]
+            if effect.kind in PROMISES and values and not promise_of(plan):
+                # a rule that was switched off since takes no promise back
+                effect.attempt = values.get('attempt', 0)
+                continue
+            if (
+                effect.kind in PROMISES
+                and effect.due_at
+                or (
+                    effect.state == 'planned'
+                    or effect._is_to_be_repeated()
+                    or effect._is_still_asked()
+                )
             ):
                 effect._take_back(_lt("The call turned out otherwise"))
         planned = (self.create(vals_list) | again).filtered(

@@ -9,6 +9,7 @@ from odoo.tools import SQL, format_amount, format_list
 
 from ...tools.records import label_of
 from ...tools.working_hours import Openings
+from ..callbacks import ledger
 from ..calls.call import OUTCOMES
 from ..core.words_field import WordsField, in_words
 from .rule_action import PROMISES
@@ -30,6 +31,18 @@ class Planned(NamedTuple):
     due_at: object = None
     users: models.Model = None
     error: Exception = None
+
+    def as_promise(self):
+        """As the ledger takes it, None for what could not be planned."""
+        if self.error:
+            return None
+        return ledger.Promise(
+            self.action.kind,
+            self.due_at,
+            self.action.priority,
+            self.users[:1].id or None,
+            self.rule.id,
+        )
 
 
 class TelephonyRule(models.Model):
