@@ -155,7 +155,8 @@ def _in_order(calls, acts):
 
 
 def in_time(call: Call):
-    """Where a call stands among others: by its end; who was lost and talked to at the same moment was talked to."""
+    """Where a call stands among others: by its end. A customer who was lost and talked to at the
+    same moment was talked to."""
     return call.moment, call.is_reached, call.start_at, str(call.id)
 
 
