@@ -341,7 +341,7 @@ class TestLedger(BaseCase):
         self.assertEqual(compare([none, by_hand], owed), ([by_hand], {}, [none]))
 
 
-# --- any order, any repetition, any grouping ----------------------------------------------------------
+# --- any order, any repetition, any grouping ---------------------------------------------------------
 
 
 OUTCOMES = [

@@ -125,8 +125,8 @@ class TelephonyCallback(models.Model):
                          WHERE call.customer_number = callback.customer_number
                            AND call.company_id = callback.company_id AND call.state = 'ended'
                            AND (call.follow_up = 'done' OR call.id = callback.origin_call_id)
-                      ORDER BY COALESCE(call.ended_at, call.start_at) DESC, call.is_reached DESC NULLS LAST,
-                               call.start_at DESC, call.id DESC
+                      ORDER BY COALESCE(call.ended_at, call.start_at) DESC,
+                               call.is_reached DESC NULLS LAST, call.start_at DESC, call.id DESC
                          LIMIT 1)
                   FROM telephony_callback callback WHERE callback.id IN %s """,
                     tuple(self.ids or (0,)),

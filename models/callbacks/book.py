@@ -120,8 +120,8 @@ class TelephonyCallback(models.Model):
         facts, opened = {number: [] for number in since}, {}
         for number, callback_id, *values in self.env.execute_query(
             SQL(
-                """ SELECT call.customer_number, call.callback_id, call.id, call.direction, call.start_at,
-                       COALESCE(call.ended_at, call.start_at), COALESCE(call.outcome, ''),
+                """ SELECT call.customer_number, call.callback_id, call.id, call.direction,
+                       call.start_at, COALESCE(call.ended_at, call.start_at), COALESCE(call.outcome, ''),
                        call.is_reached IS TRUE, call.answered_at
                   FROM unnest(%s::varchar[], %s::timestamp[]) AS customer (number, since)
                   JOIN telephony_call AS call ON call.customer_number = customer.number

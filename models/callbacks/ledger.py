@@ -1,9 +1,10 @@
 """What a company owes the customer of one number.
 
-The callbacks of a number follow from facts alone: its ended calls, what the rules promise after each
-of them, and what people did. They do not depend on the order in which the facts became known, nor
-on how often they were told. A callback is therefore never edited step by step: whatever comes late,
-is corrected or turns out to be no call, the debts of its number are told again from all facts.
+The callbacks of a number follow from facts alone: its ended calls, what the rules promise after
+each of them, and what people did. They do not depend on the order in which the facts became known,
+nor on how often they were told. A callback is therefore never edited step by step: whatever comes
+late, is corrected or turns out to be no call, the debts of its number are told again from all
+facts.
 
 Nothing here reads or writes a database, and nothing depends on the time of the day: whether a debt
 is late, see :meth:`Debt.is_late`, is asked when it is known.
@@ -61,7 +62,7 @@ class Act(NamedTuple):
     at: datetime
     after: Hashable = None
     after_at: datetime | None = None
-    # the due time of `opened` and `moved`, the owner of `given` and `passed`, the priority of `urged`
+    # `opened` and `moved`: the due time, `given` and `passed`: the owner, `urged`: the priority
     value: Any = None
     about: Hashable = None  # `reopened`: the call that had opened the callback
 
@@ -329,7 +330,7 @@ class Row(NamedTuple):
 
 class Changes(NamedTuple):
     """What becomes of stored callbacks: `rows` tells which row each debt has, or None for a new
-    one, `merged` which debt a further row is a part of, and `void` which rows are no debt at all."""
+    one, `merged` which debt a further row is a part of, `void` which rows are no debt at all."""
 
     rows: list[Row | None]
     merged: dict[Row, Debt]

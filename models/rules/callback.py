@@ -47,7 +47,8 @@ class TelephonyCallback(models.Model):
             self.env.execute_query(
                 SQL(
                     """ SELECT effect.callback_id, MIN(COALESCE(call.ended_at, call.start_at))
-                      FROM telephony_effect AS effect JOIN telephony_call AS call ON call.id = effect.call_id
+                      FROM telephony_effect AS effect
+                      JOIN telephony_call AS call ON call.id = effect.call_id
                      WHERE effect.callback_id IN %s AND effect.kind = 'callback'
                   GROUP BY effect.callback_id """,
                     tuple(self.ids),
