@@ -6,7 +6,7 @@ from freezegun import freeze_time
 
 from odoo.exceptions import AccessError
 
-from .common import TelephonyCase
+from .common import CUSTOMER, TelephonyCase
 from .test_debts import NOON, Debts, iso
 
 LATER = NOON + timedelta(days=2)
@@ -14,7 +14,9 @@ LATER = NOON + timedelta(days=2)
 
 class TestActs(Debts, TelephonyCase):
     def acts(self):
-        return self.env['telephony.callback.act'].search([], order='id')
+        return self.env['telephony.callback.act'].search(
+            [('customer_number', '=', CUSTOMER)], order='id'
+        )
 
     def test_what_a_person_does(self):
         debt, reason = self.lost(), self.env.ref('crm_telephony.callback_reason_elsewhere')
