@@ -5,6 +5,8 @@ import pkgutil
 
 from . import test_account_form
 from . import test_account_state
+from . import test_acts
+from . import test_any_order
 from . import test_architecture
 from . import test_bridge
 from . import test_call_card
@@ -20,6 +22,7 @@ from . import test_fold
 from . import test_golden_callers
 from . import test_inbox
 from . import test_late_binding
+from . import test_ledger
 from . import test_live
 from . import test_manual_call
 from . import test_match_score

@@ -207,7 +207,9 @@ class TestCallbacks(TelephonyCase):
                 {
                     'state': 'done',
                     'closing_call_id': self.call('o1').id,
-                    'origin_call_id': self.call('m1').id,
+                    'origin_call_id': self.call('m0').id,
+                    'lost_at': WEDNESDAY - timedelta(minutes=1),
+                    'attempt_count': 1,
                     'closed_by_id': self.anna.id,
                     'activity_id': False,
                 }
@@ -554,7 +556,7 @@ class TestCallbacks(TelephonyCase):
             self.assertFalse(self.call(f'n1{number}').callback_id)
             self.tried(f'n3{number}', seconds=7200, called=number)
             self.assertRecordValues(callback, [{'state': 'open', 'attempt_count': 1}])
-        # it was no call after all: our own attempts still wait
+        # it was no call after all: then the last attempt was the third one in vain
         with patch.object(type(self.env['telephony.event']), '_stored', return_value=[]):
             self.events().filtered(lambda event: event.call_ref == f'm{number}').action_replay()
             self.file_calls()
@@ -562,7 +564,8 @@ class TestCallbacks(TelephonyCase):
             callback,
             [
                 {
-                    'state': 'open',
+                    'state': 'cancelled',
+                    'close_kind': 'gave_up',
                     'direction': 'outbound',
                     'origin_call_id': self.call(f'n1{number}').id,
                 }
@@ -621,7 +624,7 @@ class TestCallbacks(TelephonyCase):
     def test_answered_after_all_is_not_called_again(self):
         """The call that opened the callback cannot be the one that made it good."""
         self.missed()
-        self.tried(seconds=60)
+        self.tried(seconds=60, outcome='answered', talk_seconds=8)
         self.missed(outcome='answered', extension='101', talk_seconds=60, seconds=1)
         self.assertRecordValues(
             self.callbacks(),
@@ -634,6 +637,26 @@ class TestCallbacks(TelephonyCase):
                 }
             ],
         )
+
+    def test_a_vain_attempt_is_owed_another_whatever_it_was_for(self):
+        """As if the PBX had told at once that the customer was answered."""
+        for number, first in (('+77012220001', 'missed'), ('+77012220002', 'answered')):
+            answered = {'outcome': 'answered', 'extension': '101', 'talk_seconds': 60}
+            told = {} if first == 'missed' else answered
+            self.missed(f'm{number}', seconds=1, caller=number, **told)
+            self.tried(f'n{number}', seconds=60, called=number)
+            self.missed(f'm{number}', seconds=2, caller=number, **answered)
+            self.assertRecordValues(
+                self.callbacks(number),
+                [
+                    {
+                        'state': 'open',
+                        'origin_call_id': self.call(f'n{number}').id,
+                        'due_at': WEDNESDAY + timedelta(hours=2, seconds=60),
+                        'attempt_count': 1,
+                    }
+                ],
+            )
 
     # === A TALK THAT WAS NONE === #
 

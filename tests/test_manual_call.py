@@ -157,13 +157,15 @@ class TestManualCall(TelephonyCase):
 
     def test_a_loss_of_another_number_is_promised_there(self):
         call = self.log(number=CUSTOMER, direction='inbound', outcome='missed')
-        self.log(
+        tried = self.log(
             self.callbacks(),
             outcome='no_answer',
             start_at=fields.Datetime.now() + timedelta(seconds=30),
         )
         self.correct(call, number='+77012223344')
-        self.assertEqual(self.callbacks().close_kind, 'withdrawn')
+        self.assertRecordValues(
+            self.callbacks(), [{'state': 'open', 'origin_call_id': tried.id, 'attempt_count': 1}]
+        )
         self.assertRecordValues(
             self.callbacks('+77012223344'), [{'state': 'open', 'origin_call_id': call.id}]
         )

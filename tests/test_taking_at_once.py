@@ -70,6 +70,7 @@ class TestTakingAtOnce(BaseCase):
         with self.registry.cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             env['telephony.callback'].browse(self.callback).unlink()
+            env['telephony.callback.act'].search([('customer_number', '=', NUMBER)]).unlink()
             env['telephony.account'].browse(self.account).unlink()
             users = env['res.users'].browse(self.users)
             partners = users.partner_id

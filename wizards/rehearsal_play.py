@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from odoo.fields import Domain
 
+from ..models.callbacks import ledger
+from ..models.rules.judge import promise_of
 from ..models.rules.rule import Planner
-from ..models.rules.rule_action import PROMISES
+from ..models.rules.rule_action import CALLBACK_KINDS
 from ..providers.numbers import is_mobile
 
 BATCH = 500
@@ -28,21 +30,6 @@ class Played(NamedTuple):
     absent: object
 
 
-class OpenCallback:
-    """A callback of the rehearsal, as long as it is open."""
-
-    def __init__(self, planned):
-        call = planned.call
-        self.due_at = planned.due_at
-        self.since, self.lost_at, self.last_try_at = call.start_at, call._moment(), call._moment()
-        self.direction = call.direction
-        self.tries = []
-
-    def is_latest(self, call):
-        """Return whether the call came after the latest loss and attempt."""
-        return call._moment() >= self.last_try_at
-
-
 class Rehearsal:
     """Plays calls of one company in the order in which they ended.
 
@@ -51,7 +38,8 @@ class Rehearsal:
 
     def __init__(self, rules, company):
         self.env, self.rules, self.company = rules.env, rules, company
-        self.open = {}  # customer number → OpenCallback
+        self.ledgers = {}  # customer number → Ledger
+        self.plan = []  # of the call that is played
         self.texted = {}  # customer number → time of the latest SMS
         self.planned = {}  # (customer number, action) → when the latest activity is due
         self.failures = {}  # rule → the error of its conditions
@@ -78,7 +66,7 @@ class Rehearsal:
                 & Domain('direction', '!=', 'internal'),
                 ['ended_at', 'start_at'],
             )
-            .sorted(lambda call: (call._moment(), call.id))
+            .sorted(lambda call: ledger.in_time(call._fact()))
         )
         self.call_count = len(calls)
         self.leaves = self._leaves_between(start, end)
@@ -97,31 +85,40 @@ class Rehearsal:
             batch.invalidate_recordset(flush=False)  # memory stays flat, whatever the period
 
     def _play_one(self, planner, call):
-        number, attempt = call.customer_number, None
-        callback = self.open.get(number)
-        if callback and call.direction == 'outbound':
-            failed = call.outcome == 'failed'
-            if not failed:
-                callback.tries.append(call.start_at)
-            attempt = (
-                sum(callback.since <= start <= call.start_at for start in callback.tries) + failed
-            )
-        plan = planner.plan(call, attempt)
-        if call.is_reached and callback and call._moment() >= callback.lost_at:
-            del self.open[number]
-            self.saved_count += 1
+        number = call.customer_number
+        book = self.ledgers.setdefault(number, ledger.Ledger(self._promise))
+        self.planner, self.plan = planner, None
+        owed = book.owed
+        self.became = book.enter(call._fact())
+        if self.plan is None:  # nobody asks what follows from a talk
+            attempt = owed.attempts if owed and call.direction == 'outbound' else None
+            self.plan = planner.plan(call, attempt)
+        self.saved_count += bool(owed and owed.talked_at)
         out_of_hours = not planner.openings.of(call).is_open(call.start_at or call._moment())
-        # callbacks first, as rules do it
-        for planned in sorted(plan, key=lambda planned: planned.action.kind not in PROMISES):
+        # as it is done
+        for planned in sorted(
+            self.plan, key=lambda planned: planned.action.kind not in CALLBACK_KINDS
+        ):
             result = self._result(planned)
             yield Played(planned, result, out_of_hours, self._absent(planned))
+
+    def _promise(self, fact, attempt):
+        """What the rules that are rehearsed promise, as the ledger asks it."""
+        call = self.env['telephony.call'].browse(fact.id)
+        self.plan = self.planner.plan(call, attempt)
+        planned = promise_of(self.plan)
+        return planned and planned.as_promise()
+
+    def _owed(self, call):
+        """The customer's open callback, if there is one."""
+        return self.ledgers[call.customer_number].owed
 
     def _result(self, planned):
         if planned.error:
             return 'error'
         call, action = planned.call, planned.action
-        if action.kind in PROMISES:
-            return self._callback(planned)
+        if action.kind in CALLBACK_KINDS:
+            return self.became or 'skipped'
         if action.kind == 'sms':
             return self._text(planned)
         if (
@@ -137,7 +134,7 @@ class Rehearsal:
             return 'skipped'
         if action.kind in ('notify', 'activity', 'redial') and not planned.users:
             return 'skipped'
-        if action.kind == 'redial' and call.customer_number not in self.open:
+        if action.kind == 'redial' and not self._owed(call):
             return 'skipped'
         return self._activity(planned) if action.kind == 'activity' else 'done'
 
@@ -150,44 +147,18 @@ class Rehearsal:
         self.planned[key] = max(planned.due_at, planned.call._moment() + timedelta(hours=12))
         return 'done'
 
-    def _callback(self, planned):
-        """Open, move or end the customer's callback, as `telephony.callback._after_calls` does."""
-        call = planned.call
-        callback = self.open.get(call.customer_number)
-        if call.is_reached:
-            return 'skipped'
-        if planned.action.kind == 'give_up':
-            if not callback or not callback.is_latest(call):
-                return 'skipped'
-            del self.open[call.customer_number]
-            return 'gave_up'
-        if callback and (callback.direction, call.direction) == ('outbound', 'inbound'):
-            # the customer has called meanwhile: from now on it is about that call
-            self.open[call.customer_number] = OpenCallback(planned)
-            return 'joined'
-        if not callback:
-            callback = self.open[call.customer_number] = OpenCallback(planned)
-            if call.direction == 'outbound':
-                callback.tries.append(call.start_at)
-            return 'opened'
-        if call.direction == 'outbound' and callback.is_latest(call):
-            callback.last_try_at, callback.due_at = call._moment(), planned.due_at
-        elif call.direction == 'inbound':
-            callback.due_at = min(callback.due_at, planned.due_at)
-        return 'joined'
-
     def _text(self, planned):
         call = planned.call
         number, now = call.customer_number, call._quiet_until(planned.due_at)
         pause = timedelta(minutes=self.company.telephony_sms_quiet_minutes)
-        callback = self.open.get(number)
+        owed = self._owed(call)
         if (
             not is_mobile(number)
             or number in self.blacklist
             or now - self.texted.get(number, now - 2 * pause) < pause
         ):
             return 'skipped'
-        if planned.action._tells_a_time(call) and (not callback or callback.due_at <= now):
+        if planned.action._tells_a_time(call) and (not owed or owed.due_at <= now):
             return 'skipped'
         self.texted[number] = now
         return 'done'
@@ -218,7 +189,7 @@ class Rehearsal:
     def _absent(self, planned):
         if planned.error or not planned.users:
             return self.env['res.users']
-        users = planned.users[:1] if planned.action.kind in PROMISES else planned.users
+        users = planned.users[:1] if planned.action.kind in CALLBACK_KINDS else planned.users
         return users.filtered(
             lambda user: any(
                 first <= planned.due_at <= last for first, last in self.leaves.get(user.id, ())

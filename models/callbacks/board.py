@@ -10,7 +10,7 @@ from ...tools.clocks import clock
 from ...tools.records import label_of
 from ...tools.working_hours import Openings
 from ..calls.call import OUTCOMES
-from .callback import CLOSED_BY_CALL
+from .ledger import CLOSED_BY_TALK
 
 # A caller who is lost again within so many days after his callback was closed has not been served
 # well.
@@ -20,7 +20,7 @@ SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
 SYSTRAY_LIMIT = 8
 EPOCH = datetime(1970, 1, 1)
 # Of the ways to close a callback, those in which the customer was talked to.
-TALKED = tuple(CLOSED_BY_CALL.values())
+TALKED = tuple(CLOSED_BY_TALK.values())
 BOARD_MESSAGE = 'crm_telephony.callbacks'
 # What owners hear of.
 TOLD = {'user_id', 'state', 'status', 'due_at'}
@@ -169,7 +169,7 @@ class TelephonyCallback(models.Model):
                 or callback.user_id.sale_team_id
             )
 
-    @api.depends('origin_call_id', 'origin_call_id.outcome')
+    @api.depends('origin_call_id.outcome', 'origin_call_id.start_at', 'origin_call_id.ended_at')
     def _compute_cause(self):
         for callback in self:
             call = callback.origin_call_id
@@ -358,8 +358,7 @@ class TelephonyCallback(models.Model):
         """And when the first of these calls was."""
         super()._after_attempts(starts)
         for callback, moments in starts.items():
-            if moments and not callback.first_try_at:
-                first = min(moments)
+            if moments and callback.first_try_at != (first := min(moments)):
                 callback.write(
                     {'first_try_at': first, 'first_try_minutes': callback._minutes_to(first)}
                 )
@@ -486,6 +485,7 @@ class TelephonyCallback(models.Model):
         self.invalidate_recordset()
 
     def _take(self):
+        self._note_acts({'user_id': self.env.uid}, self.env.user)
         self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})
 
     def action_open_done(self):

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 
 from ...tools.records import changes
 from ..matching.call_choice import AT_ONCE
+from . import ledger
+from .book import AsWritten
 
 
 class TelephonyCall(models.Model):
@@ -19,6 +21,18 @@ class TelephonyCall(models.Model):
     )
     callback_state = fields.Selection(related='callback_id.state', string="Callback State")
 
+    def _fact(self):
+        """As the ledger takes it."""
+        return ledger.Call(
+            self.id,
+            self.direction,
+            self.start_at,
+            self._moment(),
+            self.outcome or '',
+            self.is_reached,
+            self.answered_at or None,
+        )
+
     # === ACTIONS === #
 
     def action_open_callback(self):
@@ -28,23 +42,40 @@ class TelephonyCall(models.Model):
     # === WHEN A CALL CHANGES === #
 
     def _before_taken_back(self):
-        """A callback that one of these calls has opened is withdrawn."""
         callbacks = self.env['telephony.callback'].sudo()
-        memory = {
+        since = {}
+        for call in self.filtered('customer_number'):
+            key = call._number_key()
+            since[key] = min(since.get(key, call._moment()), call._moment())
+        return {
             **super()._before_taken_back(),
-            'waiting': callbacks.union(*callbacks._open_of(self).values()),
-            'closed': callbacks.search([('closing_call_id', 'in', self.ids)]),
+            'since': since,
+            'gone': self.sudo().callback_id,
+            'touched': callbacks.search([('closing_call_id', 'in', self.ids)])
+            | self.sudo().callback_id,
         }
-        self.callback_id._withdraw()
-        return memory
 
     @api.model
     def _after_taken_back(self, memory):
-        """Attempts are counted anew, and what one of the calls had closed is open again."""
+        """The callbacks of these customers follow from the calls that are left."""
         super()._after_taken_back(memory)
-        if waiting := memory['waiting'].exists():
-            waiting._recount()
-        memory['closed'].exists()._reopen()
+        callbacks, written = self.env['telephony.callback'].sudo(), AsWritten()
+        for company in {company for company, _number in memory['since']}:
+            callbacks._balance(
+                company,
+                {
+                    number: moment
+                    for (where, number), moment in memory['since'].items()
+                    if where == company
+                },
+                written,
+                touched=memory['touched'],
+                gone=memory['gone'],
+            )
+        calls = self.sudo().browse(written.again)
+        if calls := calls.filtered(lambda call: not call._is_past()):
+            calls.follow_up = 'todo'
+            self.env.ref('crm_telephony.ir_cron_follow_up')._trigger()
 
     def _before_customer_changed(self):
         callbacks = (

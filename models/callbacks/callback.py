@@ -12,6 +12,7 @@ from ...tools import turns
 from ...tools.records import changes, labels
 from ...tools.words import Name, _lt
 from ..core.words_field import WordsField, told
+from .ledger import CLOSED_BY_TALK, REOPENABLE
 
 _logger = logging.getLogger(__name__)
 
@@ -23,9 +24,18 @@ CLOSE_KINDS = [
     ('gave_up', "Not reached"),
     ('cancelled', "Cancelled"),
 ]
-# What a person may open again: no talk has closed it.
-REOPENABLE = ('by_hand', 'gave_up', 'cancelled')
-CLOSED_BY_CALL = {'outbound': 'reached', 'inbound': 'called_again'}
+
+# What is known of an end that was none.
+REOPENED = {
+    'state': 'open',
+    'done_at': False,
+    'closed_by_id': False,
+    'close_reason': False,
+    'close_kind': False,
+    'closing_call_id': False,
+    'reason_id': False,
+    'activity_id': False,
+}
 
 
 class TelephonyCallback(models.Model):
@@ -207,7 +217,9 @@ class TelephonyCallback(models.Model):
                 raise UserError(self.env._("This number already has an open callback."))
             if self._reached_after(callback.origin_call_id):
                 raise UserError(self.env._("The customer has been talked to since: nobody waits."))
+            self.env['telephony.callback.act']._note(callback, 'reopened', self.env.user)
             callback._open_again(_lt("Opened again by %(user)s.", user=self.env.user.name))
+            self.sudo()._balance(callback.company_id, {callback.customer_number: callback.lost_at})
         return True
 
     def action_cancel(self, reason_id=False, note=False):
@@ -253,6 +265,11 @@ class TelephonyCallback(models.Model):
                 self.env[self._fields[name].comodel_name].browse(vals.get(name) or []).check_access(
                     'read'
                 )
+        self._note_acts(vals)
+        return self._write_told(vals)
+
+    def _write_told(self, vals):
+        """Write what is known to be so from calls and acts: it is no act itself."""
         memory = self._before_written(vals)
         result = super().write(vals)
         if {'user_id', 'due_at', 'lead_id', 'partner_id'} & set(vals):
@@ -260,6 +277,21 @@ class TelephonyCallback(models.Model):
                 callback.sudo()._plan_activity()
         self._after_written(vals, memory)
         return result
+
+    def _note_acts(self, vals, user=None):
+        """Remember what is done with these by writing these values.
+
+        :param user: who does it, if that is known; the superuser is nobody, and takes nothing
+        """
+        acts, user = self.env['telephony.callback.act'], user or not self.env.su and self.env.user
+        for kind, source, name in (
+            ('given', 'user_id', 'owner_id'),
+            ('moved', 'due_at', 'due_at'),
+            ('urged', 'priority', 'priority'),
+        ):
+            if source in vals and (user or kind != 'given'):
+                waiting = self.filtered(lambda callback: callback.state == 'open')
+                acts._note(waiting, kind, user, **{name: vals[source]})
 
     def _check_company(self, fnames=None):
         """What the system promises comes from a call of the same company: no need to read it all
@@ -301,131 +333,6 @@ class TelephonyCallback(models.Model):
         }
 
     @api.model
-    def _after_calls(self, calls, open_ones, promises, judged):
-        """Open, join, move on or close the callbacks of the customers of ended calls, one call a
-        customer.
-
-        May be asked again about the same calls (a late event changed them) and about calls in any
-        order.
-
-        :param dict open_ones: {call: open callback of its customer}
-        :param dict promises: {call: what the rules plan, a :class:`Planned` of kind callback or
-            give_up}
-        :param judged: those of the calls about which the rules were asked
-        :return: {call: values of the telephony.effect of its promise}
-        """
-        reached = self._reached_after(calls.filtered(lambda call: call in promises))
-        effects, opening, served, moved = {}, [], [], self.browse()
-        for call in calls:
-            callback, promise = open_ones.get(call, self.browse()), promises.get(call)
-            if (
-                call.callback_id
-                and call in judged
-                and not promise
-                and self._is_void(call)
-                or (call.callback_id and call.callback_id.customer_number != call.customer_number)
-            ):
-                # what opened the callback turned out to be no loss; or the number another one, or
-                # one of our own
-                call.callback_id._withdraw()
-                callback = callback.exists().filtered(lambda callback: callback.state == 'open')
-            own = self._own_of(call)
-            if call.direction == 'internal' or not call.customer_number:
-                continue
-            if call.is_reached:
-                origin = callback.origin_call_id
-                if callback and (not origin or call._moment() >= origin._moment()):
-                    callback._close_by_call(call)
-            elif not promise:
-                continue
-            elif promise.action.kind == 'give_up':
-                if followed := self._followed(promise):
-                    effects[call] = {
-                        'state': 'done',
-                        'callback_id': followed.callback_id.id,
-                        'note': followed.note,
-                    }
-                    continue
-                latest = callback and callback._is_latest(call)
-                effects[call] = {
-                    'state': 'done' if latest else 'skipped',
-                    'callback_id': callback.id,
-                    'note': _lt("The owner decides")
-                    if latest
-                    else _lt("There is no callback to give up"),
-                }
-                if latest:
-                    callback._give_up(promise)
-            elif call in reached:
-                served.append(promise)
-            elif callback and own in (callback, self.browse()):
-                if (not own or not self._followed(promise)) and callback._join(promise):
-                    moved |= callback
-                effects[call] = {
-                    'state': 'done',
-                    'callback_id': callback.id,
-                    'note': _lt("Callback opened")
-                    if call.callback_id == callback
-                    else _lt("Joined the open callback"),
-                }
-            elif callback or own:
-                # a loss whose callback was closed since neither opens nor joins the next one
-                effects[call] = {
-                    'state': 'done',
-                    'callback_id': own.id,
-                    'note': _lt("Callback opened")
-                    if own == call.callback_id
-                    else _lt("Joined the open callback"),
-                }
-            else:
-                opening.append(promise)
-        if moved:
-            moved._recount()
-        self._note_served(served, reached)
-        for promise in served:
-            effects[promise.call] = {
-                'state': 'skipped',
-                'callback_id': promise.call.callback_id.id,
-                'note': _lt("The customer was reached meanwhile"),
-            }
-        for callback in self._open(opening):
-            effects[callback.origin_call_id] = {
-                'state': 'done',
-                'callback_id': callback.id,
-                'note': _lt("Callback opened"),
-            }
-        now = fields.Datetime.now()
-        return {call: {**values, 'done_at': now} for call, values in effects.items()}
-
-    @api.model
-    def _own_of(self, call):
-        """The callback that this call opened, or joined when it was looked at before."""
-        callback = (
-            call.callback_id
-            or call.effect_ids.filtered(
-                lambda effect: effect.kind == 'callback' and effect.state == 'done'
-            ).callback_id[:1]
-        )
-        return callback.filtered(lambda callback: callback.customer_number == call.customer_number)
-
-    @api.model
-    def _followed(self, promise):
-        """What came of it, where the call is only looked at again: what was promised may have moved
-        on since."""
-        return promise.call.effect_ids.filtered(
-            lambda effect: effect.action_id == promise.action
-            and effect.state == 'done'
-            and effect.due_at == promise.due_at
-        )
-
-    @api.model
-    def _is_void(self, call):
-        """Nothing is left of what opened the call's callback."""
-        if call.is_reached or call.is_excluded or not call.customer_number:
-            return True
-        return not self._on_reviewed(call)
-
-    @api.model
     def _reached_after(self, calls):
         """{call: the first call after it in which its customer was really talked to}: nothing is
         left to promise"""
@@ -446,161 +353,8 @@ class TelephonyCallback(models.Model):
         lost, reached = (calls.browse(ids) for ids in zip(*rows)) if rows else ((), ())
         return dict(zip(lost, reached, strict=True))
 
-    @api.model
-    def _note_served(self, promises, reached):
-        """Losses that are told after they were made good leave the same trace as if they had been
-        told in time.
-
-        :param promises: list of :class:`Planned`, of different customers
-        :param dict reached: {call: the call in which its customer was reached}
-        """
-        calls = [reached[promise.call].id for promise in promises]
-        known = (
-            {
-                (callback.closing_call_id, callback.customer_number)
-                for callback in self.search([('closing_call_id', 'in', calls)])
-            }
-            if calls
-            else set()
-        )
-        new = [
-            promise
-            for promise in promises
-            if not promise.call.callback_id
-            and (reached[promise.call], promise.call.customer_number) not in known
-        ]
-        for callback in self._open(new, served=True):
-            callback._close_by_call(reached[callback.origin_call_id])
-
-    @api.model
-    def _open(self, promises, served=False):
-        """Open a callback for each of these :class:`Planned`, of different customers.
-
-        :param served: they are closed already, there may be others that are open
-        """
-        callbacks = (
-            self.with_context(mail_create_nolog=True)
-            .create(
-                [
-                    {
-                        'company_id': promise.call.company_id.id,
-                        'customer_number': promise.call.customer_number,
-                        'partner_id': promise.call.partner_id.id,
-                        'lead_id': promise.call.lead_id.id,
-                        'user_id': promise.users[:1].id,
-                        'due_at': promise.due_at,
-                        'priority': promise.action.priority,
-                        'origin_call_id': promise.call.id,
-                        'rule_id': promise.rule.id,
-                        'last_try_at': promise.call._moment(),
-                        'state': 'done' if served else 'open',
-                    }
-                    for promise in promises
-                ]
-            )
-            .with_env(self.env)
-        )
-        for callback in callbacks:
-            callback.origin_call_id.callback_id = callback
-        callbacks.filtered(
-            lambda callback: callback.origin_call_id.direction == 'outbound'
-        )._count_attempts()
-        if not served:
-            callbacks._plan_activity()
-        return callbacks
-
-    def _join(self, promise):
-        """Another loss or another vain attempt of the same number.
-
-        :return: whether attempts are to be recounted, from this call on
-        """
-        self.ensure_one()
-        call, due, priority = promise.call, promise.due_at, promise.action.priority
-        origin = self.origin_call_id
-        if (
-            becomes_origin := origin
-            and origin != call
-            and self._precedence(call) < self._precedence(origin)
-        ):
-            origin.callback_id = False
-            call.callback_id = self
-        if call.direction == 'outbound' or becomes_origin and origin.direction == 'outbound':
-            # our own attempt: the promise moves on; or it was for our own attempts, and now the
-            # customer has called
-            values = {'due_at': due, 'last_try_at': call._moment()} if self._is_latest(call) else {}
-            if call.direction == 'inbound':
-                values.update(priority=max(priority, self.priority), rule_id=promise.rule.id)
-            elif self.taken_at and self.taken_at <= call._moment():
-                values['taken_at'] = False  # that was it: whoever can calls next
-        else:
-            # his attempt: it can only become more urgent
-            values = {'due_at': min(due, self.due_at), 'priority': max(priority, self.priority)}
-            if values['due_at'] < self.due_at or values['priority'] > self.priority:
-                values['rule_id'] = promise.rule.id
-        if becomes_origin:
-            values['origin_call_id'] = call.id
-        if not self.lead_id and call.lead_id:
-            values['lead_id'] = call.lead_id.id
-        if not self.partner_id and call.partner_id:
-            values['partner_id'] = call.partner_id.id
-        if not self.user_id and (user := promise.users[:1]):
-            values['user_id'] = user.id
-        if changed := changes(self, values):
-            self.write(changed)
-        elif not self.activity_id.active:
-            self._plan_activity()
-        return bool(becomes_origin)
-
-    @api.model
-    def _precedence(self, call):
-        """A promise counts from the customer's first call, else from our own first one."""
-        return call.direction != 'inbound', call._moment()
-
     def _is_latest(self, call):
         return not self.last_try_at or call._moment() >= self.last_try_at
-
-    def _count_attempts(self):
-        """Count our calls to these numbers since the callbacks were opened. One that failed has
-        rung nobody.
-
-        :return: {callback: when these calls started}
-        """
-        self.flush_recordset()
-        self.env['telephony.call'].flush_model(
-            ['company_id', 'customer_number', 'direction', 'start_at', 'outcome']
-        )
-        rows = (
-            dict(
-                self.env.execute_query(
-                    SQL(
-                        """ SELECT callback.id, array_agg(call.start_at)
-                  FROM telephony_callback callback
-             LEFT JOIN telephony_call origin ON origin.id = callback.origin_call_id
-                  JOIN telephony_call call ON call.customer_number = callback.customer_number
-                   AND call.company_id = callback.company_id AND call.direction = 'outbound'
-                   AND call.start_at >= COALESCE(origin.start_at, callback.create_date)
-                   AND call.outcome IS DISTINCT FROM 'failed'
-                 WHERE callback.id IN %s
-              GROUP BY callback.id """,
-                        tuple(self.ids),
-                    )
-                )
-            )
-            if self
-            else {}
-        )
-        for callback in self:
-            if callback.attempt_count != len(rows.get(callback.id, ())):
-                callback.attempt_count = len(rows.get(callback.id, ()))
-        starts = {callback: rows.get(callback.id, ()) for callback in self}
-        self._after_attempts(starts)
-        return starts
-
-    def _recount(self):
-        """Attempts count from another call now, or one has gone."""
-        self._before_recounted()
-        self._count_attempts()
-        self._after_closed()
 
     # === WHO AND WHEN === #
 
@@ -654,7 +408,8 @@ class TelephonyCallback(models.Model):
             if activity.user_id and activity.user_id != callback.user_id:
                 values.update(user_id=activity.user_id.id, taken_at=fields.Datetime.now())
             if values:
-                callback.write(values)
+                callback._note_acts(values, self.env.user)
+                callback._write_told(values)
 
     def _due_on(self, day, clock):
         """The same hour of another day (UTC); of today, when that has passed, the end of the day's
@@ -711,14 +466,13 @@ class TelephonyCallback(models.Model):
         )
         self._close('done', reason, user=call.user_id, call=call)
 
-    def _give_up(self, promise):
+    def _give_up(self, at):
         """The owner decides what to do about a customer who cannot be reached."""
         self.ensure_one()
         user, record = self.user_id, self.lead_id or self.partner_id or self
         _, count = self._in_owners_language().env._, self.attempt_count
         reason = _lt("Not reached in %(count)s attempts", count=count)
-        self._close('cancelled', reason, kind='gave_up')
-        self.rule_id = promise.rule
+        self._close('cancelled', reason, kind='gave_up', at=at)
         if user:
             record.with_context(mail_activity_quick_update=True).activity_schedule(
                 'mail.mail_activity_data_todo',
@@ -735,7 +489,7 @@ class TelephonyCallback(models.Model):
         """What the system writes is for whoever owes the call."""
         return self.with_context(lang=self.user_id.lang or self.env.lang)
 
-    def _close(self, state, reason, user=None, call=None, kind=None, why=None):
+    def _close(self, state, reason, user=None, call=None, kind=None, why=None, at=None):
         """Close the callback and, with the reason, its activity.
 
         :param str reason: one readable line (Words), or what a person wrote
@@ -743,22 +497,31 @@ class TelephonyCallback(models.Model):
         :param call: the telephony.call that did it
         :param str kind: one of CLOSE_KINDS, where state, user and call do not tell
         :param why: telephony.callback.reason of a cancellation
+        :param at: when, if that is neither now nor the end of the call
         """
         if not kind:
             kind = (
                 'cancelled'
                 if state == 'cancelled'
-                else CLOSED_BY_CALL[call.direction]
+                else CLOSED_BY_TALK[call.direction]
                 if call
                 else 'by_hand'
             )
+            if not call:
+                self.env['telephony.callback.act']._note(
+                    self,
+                    state,
+                    user or not self.env.su and self.env.user,
+                    reason=reason,
+                    reason_id=why.id if why else False,
+                )
         for callback in self:
             callback.sudo().write(
                 {
                     'state': state,
                     'close_reason': reason,
                     'close_kind': kind,
-                    'done_at': call._moment() if call else fields.Datetime.now(),
+                    'done_at': call._moment() if call else at or fields.Datetime.now(),
                     'closed_by_id': user.id if user and state == 'done' else False,
                     'closing_call_id': call.id if call else False,
                     'reason_id': why.id if why else False,
@@ -773,117 +536,14 @@ class TelephonyCallback(models.Model):
                 activity.unlink()
         self.sudo()._after_closed()
 
-    @api.model
-    def _reopen_after(self, calls):
-        """Open again what these calls have closed, where they turned out to be no talk with that
-        customer."""
-        self.search([('closing_call_id', 'in', calls.ids)]).filtered(
-            lambda callback: not callback.closing_call_id.is_reached
-            or callback.closing_call_id.customer_number != callback.customer_number
-        )._reopen()
+    def _open_again(self, reason):
+        """:param str reason: one readable line (Words)"""
+        self.write(REOPENED)
+        self._plan_activity()
+        self._log_reopened(reason)
 
-    def _reopen(self):
-        """There was no such talk: the customer still waits, unless there was another one since.
-        What he waits for already, or was served with in that other talk, is the same debt."""
-        self.env['telephony.call'].flush_model()
-        reached = self._reached_after(self.origin_call_id)
-        for callback in self:
-            talk = reached.get(callback.origin_call_id)
-            twin = self.search(
-                [
-                    ('company_id', '=', callback.company_id.id),
-                    ('customer_number', '=', callback.customer_number),
-                    ('id', '!=', callback.id),
-                    ('closing_call_id', '=', talk.id) if talk else ('state', '=', 'open'),
-                ],
-                limit=1,
-            )
-            if twin:
-                twin._absorb(callback)
-                continue
-            callback._open_again(
-                _lt("The talk that closed it does not count after all: the customer still waits."),
-                talk,
-            )
-
-    def _open_again(self, reason, talk=None):
-        """:param str reason: one readable line (Words)
-        :param talk: the telephony.call that closes it in its turn
-        """
-        self.write(
-            {
-                'state': 'open',
-                'done_at': False,
-                'closed_by_id': False,
-                'close_reason': False,
-                'close_kind': False,
-                'closing_call_id': False,
-                'reason_id': False,
-                'activity_id': False,
-            }
-        )
-        self._recount()
-        if talk:
-            self._close_by_call(talk)
-        else:
-            self._plan_activity()
-            self._message_log(body=told(self._in_owners_language().env, reason, self._zone().zone))
-
-    def _absorb(self, older):
-        """An older callback of the number turned out to be the same debt."""
-        origin, values = older.origin_call_id, {'previous_id': older.previous_id.id}
-        if self.state == 'open':
-            values.update(
-                due_at=min(self.due_at, older.due_at), priority=max(self.priority, older.priority)
-            )
-        if origin and (
-            not self.origin_call_id
-            or self._precedence(origin) < self._precedence(self.origin_call_id)
-        ):
-            self.origin_call_id.callback_id = False
-            origin.callback_id = self
-            values['origin_call_id'] = origin.id
-        self._before_absorbed(older)
-        older.unlink()
-        self.write(values)
-        self._recount()
-
-    def _heir(self):
-        """The first loss that joined the callback and still waits for it; or our own attempts, that
-        the loss took over."""
-        losses = self._on_losses_asked().filtered(
-            lambda call: call != self.origin_call_id
-            and not call.is_reached
-            and not call.is_excluded
-            and call.customer_number == self.customer_number
-            and (
-                call.direction == 'inbound'
-                or self.direction == 'outbound'
-                or call._moment() < self.origin_call_id._moment()
-            )
-        )
-        return (losses - losses.browse(call.id for call in self._reached_after(losses))).sorted(
-            self._precedence
-        )[:1]
-
-    def _withdraw(self):
-        """It should never have been opened: it belongs to the next loss that joined it, or else
-        goes without a trace, unless somebody has already called."""
-        for callback in self:
-            if callback.state == 'open' and (heir := callback._heir()):
-                callback.origin_call_id.callback_id = False
-                heir.callback_id = callback
-                callback.origin_call_id = heir
-                callback._recount()
-            elif (
-                callback.attempt_count > (callback.origin_call_id.direction == 'outbound')
-                or callback.state != 'open'
-            ):
-                callback._close(
-                    'cancelled', _lt("The call was answered after all"), kind='withdrawn'
-                )
-            else:
-                callback.unlink()
+    def _log_reopened(self, reason):
+        self._message_log(body=told(self._in_owners_language().env, reason, self._zone().zone))
 
     # === HOOKS === #
     # Each runs in the transaction of what it belongs to, and an error in it undoes that.
@@ -923,15 +583,3 @@ class TelephonyCallback(models.Model):
 
     def _before_deleted(self):
         """These callbacks are about to be deleted."""
-
-    def _before_absorbed(self, older):
-        """The older callback of the number is about to be deleted: it is the same debt as this."""
-
-    def _on_losses_asked(self):
-        """The calls that have opened or joined this callback; the stage of the rules knows them."""
-        return self.call_ids
-
-    @api.model
-    def _on_reviewed(self, call):
-        """Whether the call that has opened a callback would still open one; said by the rules."""
-        return True

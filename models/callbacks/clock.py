@@ -248,6 +248,7 @@ class TelephonyCallback(models.Model):
         stand_in = self._available(self._successors() - absent)[:1]
         if not stand_in:
             return False
+        self.env['telephony.callback.act']._note(self, 'passed', owner_id=stand_in.id)
         self.write({'user_id': stand_in.id, 'absent_user_id': absent.id, 'taken_at': False})
         _ = self.with_context(lang=self.company_id._telephony_lang()).env._
         self._message_log(

@@ -40,6 +40,7 @@ class TelephonyDecision(models.Model):
         if callback.state == 'cancelled' and callback.done_at >= self.write_date.replace(
             microsecond=0
         ):
+            self.env['telephony.callback.act']._note(callback, 'reopened', self.env.user)
             callback.write(
                 {'state': 'open', 'close_reason': False, 'close_kind': False, 'done_at': False}
             )

@@ -724,6 +724,8 @@ class TelephonyCall(models.Model):
             'state',
             'outcome',
             'is_short',
+            'start_at',
+            'ended_at',
             'customer_number',
             'lead_id',
         } & set(changed):

@@ -13,7 +13,8 @@ from ...tools.records import label_of
 from ...tools.words import _lt
 from ...tools.working_hours import Openings
 from ..core.words_field import WordsField, in_words
-from .rule_action import KINDS, PROMISES
+from .judge import promise_of
+from .rule_action import KINDS, CALLBACK_KINDS
 
 # A redial waits while the employee or the customer talks: so many minutes at a time, and so many
 # minutes in all.
@@ -67,6 +68,9 @@ class TelephonyEffect(models.Model):
     )
     due_at = fields.Datetime(string="Due", readonly=True)
     done_at = fields.Datetime(string="Done", readonly=True)
+    attempt = fields.Integer(
+        readonly=True, help="Which attempt of the callback the call was when this was planned."
+    )
     note = WordsField(string="What Happened", readonly=True)
     callback_id = fields.Many2one(
         'telephony.callback', readonly=True, index='btree_not_null', ondelete='set null'
@@ -109,7 +113,7 @@ class TelephonyEffect(models.Model):
         for call, (plan, promise_values) in plans.items():
             for planned in plan:
                 values = {}
-                if planned.action.kind in PROMISES:
+                if planned.action.kind in CALLBACK_KINDS:
                     values = dict(promise_values) or {
                         'state': 'skipped',
                         'note': _lt("The customer was talked to"),
@@ -137,12 +141,21 @@ class TelephonyEffect(models.Model):
                     effect.write({'state': 'planned', 'due_at': planned.due_at})
                     again |= effect
         for effect in known.values():
-            if effect.kind in PROMISES and effect.state == 'done':
-                effect._skip(_lt("The call turned out otherwise"))
-            elif (
-                effect.state == 'planned' or effect._is_to_be_repeated() or effect._is_still_asked()
+            plan, values = plans[effect.call_id]
+            if effect.kind in CALLBACK_KINDS and values and not promise_of(plan):
+                # a rule that was switched off since takes no promise back
+                effect.attempt = values.get('attempt', 0)
+                continue
+            if (
+                effect.kind in CALLBACK_KINDS
+                and effect.due_at
+                or (
+                    effect.state == 'planned'
+                    or effect._is_to_be_repeated()
+                    or effect._is_still_asked()
+                )
             ):
-                effect._take_back(_lt("The call turned out otherwise"))
+                effect._take_back(_lt("The call changed, so this no longer applies"))
         planned = (self.create(vals_list) | again).filtered(
             lambda effect: effect.state == 'planned'
         )

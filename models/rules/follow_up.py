@@ -12,8 +12,8 @@ from ...tools.clocks import clock, next_try
 from ...tools.records import label_of
 from ...tools.words import _lt
 from ..core.words_field import in_words
+from .judge import Judge, promise_of
 from .rule import Planner
-from .rule_action import PROMISES
 
 _logger = logging.getLogger(__name__)
 
@@ -137,61 +137,82 @@ class TelephonyCall(models.Model):
         planner = Planner(self.env['telephony.rule']._of(self.company_id), judged)
         # callbacks count in the same hours
         self = self.with_context(telephony_openings=planner.openings)
-        callback_model, effect_model = self.env['telephony.callback'], self.env['telephony.effect']
+        judge = Judge(planner, judged, careful)
+        outcomes = self._balance_callbacks(judge)
+        plans = {
+            call: judge.plans[call.id]
+            if call.id in judge.plans
+            else planner.plan(call, judge.attempts.get(call.id))
+            for call in judged
+        }
         calls = self
         while calls:  # one call of a customer at a time: the next one finds what has become of it
             turn = self.browse(
                 same[:1].id
                 for same in calls.grouped(lambda call: call.customer_number or call.id).values()
             )
-            callback_model._reopen_after(turn)
-            open_ones = callback_model._open_of(turn)
-            plans = turn._plans(planner, judged, open_ones)
-            promises = {
-                call: promise
-                for call, plan in plans.items()
-                if not call.is_reached
-                and (promise := next((one for one in plan if one.action.kind in PROMISES), None))
-            }
-            for promise in promises.values():
-                if promise.error and not careful:
-                    raise promise.error
-            good = {call: promise for call, promise in promises.items() if not promise.error}
-            broken = self.browse(call.id for call in promises.keys() - good.keys())
-            effects = callback_model._after_calls(turn, open_ones, good, judged - broken)
             turn._clear_checked_numbers()
-            effect_model._follow(
-                {call: (plan, effects.get(call, {})) for call, plan in plans.items()}, careful
+            self.env['telephony.effect']._follow(
+                {
+                    call: (plans[call], call._promise_values(judge, outcomes.get(call.id)))
+                    for call in turn
+                    if call in plans
+                },
+                careful,
             )
             calls -= turn
+        if judge.again:  # their other effects are another attempt's, too
+            self.browse(judge.again).follow_up = 'todo'
         for rule, error in planner.failures.items():
             rule._failed(error)
 
-    def _plans(self, planner, judged, open_ones):
-        """{call: list of :class:`Planned`} of calls about which rules are asked. A promise has
-        attempts of its own: a new loss after many vain tries deserves new ones.
+    def _balance_callbacks(self, judge):
+        """Bring the callbacks of these calls' customers up to date, and those of numbers that these
+        calls were taken to have.
 
-        :param dict open_ones: {call: open callback of its customer}
+        :return: dict call id → what became of it
         """
-        outbound = self.filtered(lambda call: call.direction == 'outbound' and call in open_ones)
-        starts = (
-            self.env['telephony.callback']
-            .union(*(open_ones[call] for call in outbound))
-            ._count_attempts()
+        callbacks = self.env['telephony.callback']
+        touched = (
+            callbacks.search([('closing_call_id', 'in', self.ids)])
+            | self.callback_id
+            | self.effect_ids.callback_id
         )
-        return {
-            call: planner.plan(
-                call,
-                (
-                    sum(start <= call.start_at for start in starts[open_ones[call]])
-                    + (call.outcome == 'failed')
-                    if call in outbound
-                    else None
-                ),
-            )
-            for call in self
-            if call in judged
-        }
+        since = {}
+        for call in self:
+            numbers = {call.customer_number} if call.direction != 'internal' else set()
+            for number in filter(None, numbers):
+                since[number] = min(since.get(number, call._moment()), call._moment())
+        for callback in touched:
+            if callback.customer_number not in since:
+                since[callback.customer_number] = callback.lost_at
+        return callbacks._balance(self.company_id, since, judge, self, touched)
+
+    def _promise_values(self, judge, outcome):
+        """Values of the effect of what the rules promise after this call."""
+        planned = promise_of(judge.plans.get(self.id, ()))
+        if not outcome:
+            if not planned or planned.action.kind != 'give_up':
+                return {}
+            return {'state': 'skipped', 'note': _lt("There is no callback to give up")}
+        if outcome.what == 'served':
+            values = {
+                'state': 'skipped',
+                'callback_id': self.callback_id.id,
+                'note': _lt("The customer was reached meanwhile"),
+            }
+        else:
+            note = {
+                'opened': _lt("Callback opened"),
+                'joined': _lt("Joined the open callback"),
+                'gave_up': _lt("The owner decides"),
+            }[outcome.what]
+            values = {'state': 'done', 'callback_id': outcome.callback.id, 'note': note}
+        if planned:
+            values['due_at'] = planned.due_at
+        if self.direction == 'outbound':
+            values['attempt'] = judge.attempts.get(self.id) or 1
+        return {**values, 'done_at': fields.Datetime.now()}
 
     def _clear_checked_numbers(self):
         """Unmark numbers that were to be checked, once somebody has talked to us from them."""

@@ -9,9 +9,10 @@ from odoo.tools import SQL, format_amount, format_list
 
 from ...tools.records import label_of
 from ...tools.working_hours import Openings
+from ..callbacks import ledger
 from ..calls.call import OUTCOMES
 from ..core.words_field import WordsField, in_words
-from .rule_action import PROMISES
+from .rule_action import CALLBACK_KINDS
 
 _logger = logging.getLogger(__name__)
 
@@ -29,6 +30,18 @@ class Planned(NamedTuple):
     due_at: object = None
     users: models.Model = None
     error: Exception = None
+
+    def as_promise(self):
+        """As the ledger takes it, None for what could not be planned."""
+        if self.error:
+            return None
+        return ledger.Promise(
+            self.action.kind,
+            self.due_at,
+            self.action.priority,
+            self.users[:1].id or None,
+            self.rule.id,
+        )
 
 
 class TelephonyRule(models.Model):
@@ -391,7 +404,7 @@ class Planner:
             if not fits:
                 continue
             for action in rule.action_ids:
-                if action.kind in PROMISES:
+                if action.kind in CALLBACK_KINDS:
                     if has_callback:
                         continue
                     has_callback = True

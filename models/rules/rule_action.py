@@ -6,7 +6,7 @@ from odoo.exceptions import ValidationError
 from ...tools.records import label_of
 
 # Actions about the customer's callback: a call has room for one of them.
-PROMISES = ('callback', 'give_up')
+CALLBACK_KINDS = ('callback', 'give_up')
 KINDS = [
     ('callback', "Call back"),
     ('give_up', "Stop calling, ask the owner"),
