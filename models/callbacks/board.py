@@ -12,10 +12,10 @@ from ...tools.working_hours import Openings
 from ..calls.call import OUTCOMES
 from .ledger import CLOSED_BY_TALK
 
-# A caller who is lost again within so many days after his callback was closed has not been served
+# A customer who is lost again within so many days after a callback was closed has not been served
 # well.
 LOST_AGAIN_DAYS = 30
-# Upper ends (working minutes) of the groups by which the board tells how fast debts were made good.
+# Upper ends (working minutes) of the groups by which the board tells how fast callbacks were made.
 SERVED_IN = [2, 5, 15, 30, 60, 120, 480]
 SYSTRAY_LIMIT = 8
 EPOCH = datetime(1970, 1, 1)
@@ -136,7 +136,7 @@ class TelephonyCallback(models.Model):
     busy_with = fields.Char(string="Right Now", compute='_compute_busy_with')
     taken_at = fields.Datetime(
         readonly=True,
-        help="When somebody took it for himself or was given it by a person: the machine leaves it with him.",
+        help="When somebody took the callback or was given it by a person: from then on it is not handed over automatically.",
     )
 
     _rank_idx = models.Index('(rank, id)')
@@ -370,7 +370,7 @@ class TelephonyCallback(models.Model):
     def _measure(self):
         """How long the customers waited who have been served."""
         for callback in self.filtered(lambda callback: callback.close_kind in TALKED):
-            # he waits no longer from the moment when somebody talks to him
+            # nobody waits any more from the moment when somebody talks to them
             talked_at = callback.closing_call_id.answered_at or callback.done_at
             values = {'served_minutes': callback._minutes_to(talked_at)}
             if not callback.first_try_at:

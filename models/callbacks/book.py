@@ -167,9 +167,9 @@ class TelephonyCallback(models.Model):
 
     def _rows(self, written):
         calls = {row.id: {row.origin_call_id.id} - {False} for row in self}
-        for call_id, one in written.items():
-            if one.callback_id in calls:
-                calls[one.callback_id].add(call_id)
+        for call_id, promise in written.items():
+            if promise.callback_id in calls:
+                calls[promise.callback_id].add(call_id)
         return [
             ledger.Row(row.id, row.origin_call_id.id or None, frozenset(calls[row.id]))
             for row in self

@@ -85,7 +85,7 @@ class TelephonyCallback(models.Model):
     )
     origin_call_id = fields.Many2one(
         'telephony.call',
-        string="Opened By",
+        string="Opening Call",
         readonly=True,
         index='btree_not_null',
         ondelete='set null',
@@ -101,8 +101,8 @@ class TelephonyCallback(models.Model):
     closed_by_id = fields.Many2one(
         'res.users', string="Closed By", readonly=True, ondelete='set null'
     )
-    close_reason = WordsField(string="How", readonly=True)
-    close_kind = fields.Selection(CLOSE_KINDS, string="Closed How", readonly=True)
+    close_reason = WordsField(string="How It Was Closed", readonly=True)
+    close_kind = fields.Selection(CLOSE_KINDS, string="Kind of Closing", readonly=True)
     can_reopen = fields.Boolean(compute='_compute_can_reopen')
     reason_id = fields.Many2one(
         'telephony.callback.reason',
@@ -399,7 +399,7 @@ class TelephonyCallback(models.Model):
             callback.activity_id = activity
 
     def _follow_activity(self):
-        """Somebody gave the activity another day or another owner: so he did with the promise."""
+        """Give the callback the day and owner that somebody has given its activity."""
         for callback in self:
             activity, values = callback.activity_id, {}
             local = callback._local(callback.due_at)

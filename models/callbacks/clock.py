@@ -12,8 +12,8 @@ _logger = logging.getLogger(__name__)
 
 
 class TelephonyCallback(models.Model):
-    """The clock of the debts: late ones change their column and are told to whom they are a matter,
-    once each; what belongs to somebody who is away goes to somebody who is there; a number that is
+    """The clock of callbacks. Late ones change their column, and the team leader and supervisor are
+    told once each. A callback whose owner is away goes to somebody who is there. A number that is
     no customer's any more is not called."""
 
     _inherit = 'telephony.callback'
@@ -211,8 +211,8 @@ class TelephonyCallback(models.Model):
 
     @api.model
     def _reassign_absent(self):
-        """What its owner cannot do in time, because he is on leave or gone, goes to the next who is
-        responsible. Who took it or was given it during his leave keeps it."""
+        """Give callbacks whose owner is on leave or has left to the next responsible user. An owner
+        who took the callback, or was given it, during the leave keeps it."""
         self.flush_model()
         now = fields.Datetime.now()
         rows = self.env.execute_query(
@@ -261,8 +261,8 @@ class TelephonyCallback(models.Model):
     # === LETTERS === #
 
     def _send_letter(self, user, kind):
-        """One notification about all of these, in Odoo's inbox or by e-mail as the user likes it,
-        in his language.
+        """Send the user one notification about all of these callbacks, in their language; in Odoo's
+        inbox or by e-mail, as they prefer.
 
         :param str kind: `late` or `reassigned`
         """

@@ -11,8 +11,8 @@ class TelephonyCall(models.Model):
 
     Whoever talked may, always: that is the PBX's word. The customer's salesperson and whoever has
     to call back are settled once, after the end of the call. From then on only what somebody else
-    does changes what one may hear: nobody listens to the talks of others because he has put them on
-    a deal of his own, or himself on their contact.
+    does changes what one may hear: nobody listens to the talks of others by putting them on a deal
+    of their own, or themselves on a contact.
     """
 
     _inherit = 'telephony.call'
@@ -65,8 +65,8 @@ class TelephonyCall(models.Model):
         )
 
     def _is_business_of(self, user):
-        """Whether he may say what came of this call (sudo). What is nobody's is open to all who see
-        it."""
+        """Return whether the user may write note and result of this call (sudo). A call without
+        listeners is open to all who see it."""
         listeners = self._listeners()
         return (
             not listeners
@@ -108,7 +108,7 @@ class TelephonyCall(models.Model):
         for call in new:
             owner = call._owner()
             if call.match_state == 'manual' and owner == call.settled_by_id:
-                # who put it on his own deal while it rang at a colleague's phone, too
+                # also where they put it on a deal of their own while a colleague's phone rang
                 owner = owner.browse()
             users = owner | (call.callback_id | open_ones.get(call, call.callback_id)).user_id
             owners[call.id] = (users - call._talkers()).ids
@@ -138,14 +138,15 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _pass_on(self, owners, inherited=False, taken=False):
-        """The customers of these calls may have another salesperson since, by what the current user
-        has done. He gets to hear what the user may hear himself, but never by an act of his own. A
-        supervisor gives everything, and takes it from whoever had the customer.
+        """Let the present salespersons of these calls listen, after an act of the current user has
+        changed who they are. They may hear what that user may hear, and nobody gains by an act of
+        their own. A supervisor gives everything, and takes it from the salesperson before.
 
         :param dict owners: call → salesperson before, see :meth:`_owners`
-        :param inherited: the user gives what the salesperson before may hear, too: he disposes of
-            that one's customers
-        :param taken: the user takes away as a supervisor does: he puts a call where it belongs
+        :param inherited: the user also gives what the salesperson before may hear, because they
+            dispose of that salesperson's customers
+        :param taken: the user takes away as a supervisor does, because they put a call where it
+            belongs
         """
         actor = self.env.user
         for call, old in owners.items():
@@ -179,8 +180,8 @@ class TelephonyCall(models.Model):
 
 
 class TelephonyCallback(models.Model):
-    """Whoever is to call back listens to what he is to call back about, if somebody else says
-    so."""
+    """The owner of a callback listens to the calls that it is about, if somebody else made them
+    the owner."""
 
     _inherit = 'telephony.callback'
 

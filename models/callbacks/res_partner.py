@@ -17,7 +17,7 @@ class ResPartner(models.Model):
                 ]
             )._owners()
         result = super().write(vals)
-        # anybody may change a contact: who is not its salesperson gives only what he may hear
-        # himself
+        # anybody may change a contact: a user who is not its salesperson gives only what they may
+        # hear themselves
         calls._pass_on(owners)
         return result

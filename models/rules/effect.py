@@ -14,7 +14,7 @@ from ...tools.words import _lt
 from ...tools.working_hours import Openings
 from ..core.words_field import WordsField, in_words
 from .judge import promise_of
-from .rule_action import KINDS, CALLBACK_KINDS
+from .rule_action import CALLBACK_KINDS, KINDS
 
 # A redial waits while the employee or the customer talks: so many minutes at a time, and so many
 # minutes in all.
