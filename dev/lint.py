@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lxml import etree
 
-from dev.setup import paths
-from dev.setup.console import call, phase, readable_failures, say
-from dev.setup.odoo import link_addon
+from .setup import paths
+from .setup.console import call, phase, readable_failures, say
+from .setup.odoo import link_addon
 
 CACHE = paths.CHECKOUT / 'lint'
 
