@@ -1,7 +1,5 @@
-"""`make lint`: ruff, pylint with pylint-odoo, well-formed XML, and no test file that Odoo's own
-runner would miss."""
+"""`make lint`: ruff, pylint with pylint-odoo, well-formed XML."""
 
-import ast
 import os
 import subprocess
 import sys
@@ -9,9 +7,9 @@ from pathlib import Path
 
 from lxml import etree
 
-from dev.setup import paths
-from dev.setup.console import call, phase, readable_failures, say
-from dev.setup.odoo import link_addon
+from .setup import paths
+from .setup.console import call, phase, readable_failures, say
+from .setup.odoo import link_addon
 
 CACHE = paths.CHECKOUT / 'lint'
 
@@ -20,12 +18,7 @@ def check() -> bool:
     """All checks, even after one has found something; True if there is nothing to find."""
     link_addon()
     clean = True
-    for title, find in (
-        ('ruff', _ruff),
-        ('pylint-odoo', _pylint),
-        ('XML', _xml),
-        ('test imports', _test_imports),
-    ):
+    for title, find in (('ruff', _ruff), ('pylint-odoo', _pylint), ('XML', _xml)):
         with phase(f'Lint: {title}'):
             clean &= find()
     say('Lint: nothing to complain about' if clean else 'Lint: see above')
@@ -67,36 +60,11 @@ def _xml() -> bool:
     return clean
 
 
-def _test_imports() -> bool:
-    """pytest collects every test file, Odoo's runner only those that tests/__init__.py imports."""
-    package = paths.REPO / 'tests' / '__init__.py'
-    tree = ast.parse(package.read_text() if package.exists() else '')
-    imported = {
-        name.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for name in node.names
-    }
-    missing = {file.stem for file in package.parent.glob('test_*.py')} - imported
-    for name in sorted(missing):
-        print(f'tests/__init__.py does not import {name}')
-    return not missing
-
-
 def _files(pattern: str) -> list[Path]:
     """What is tracked or would be, not what git ignores; all there is where git does not know the
     directory."""
-    question = [
-        'git',
-        'ls-files',
-        '-z',
-        '--cached',
-        '--others',
-        '--exclude-standard',
-        '--',
-        pattern,
-    ]
-    listed = call(question, cwd=paths.REPO)
+    question = 'git ls-files -z --cached --others --exclude-standard --'
+    listed = call([*question.split(), pattern], cwd=paths.REPO)
     if listed is None:
         return sorted(paths.REPO.rglob(pattern))
     return [file for name in listed.split('\0') if name and (file := paths.REPO / name).exists()]

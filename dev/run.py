@@ -13,26 +13,21 @@ from Odoo.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NoReturn
 
-from dev.setup import locks, paths, workplace
-from dev.setup.console import Failure, fail, phase, readable_failures, say, tail
-from dev.setup.database import Databases
-from dev.simulate.odoo import NotReady, Odoo
-from dev.simulate.pbx import answering
+from .setup import locks, paths, workplace
+from .setup.console import Failure, fail, phase, readable_failures, say
+from .setup.database import Databases
+from .setup.process import fail_with, next_free_port, stop, wait_until_it_answers
+from .simulate.odoo import NotReady, Odoo
+from .simulate.pbx import answering
 
 SIMULATOR = 'dev.simulate'
 ANSWER_SECONDS = 120
-STOP_SECONDS = 15
 
 
 def main() -> None:
@@ -44,14 +39,14 @@ def main() -> None:
     with locks.locked(f'database-{database}', f'the database {database}', wait=False) as lock:
         databases = place.databases
         _prepare(databases, database, demo)
-        port = _free_port(host, int(_option('PORT', '8069')))
+        port = next_free_port(int(_option('PORT', '8069')), host)
         conf = place.odoo.conf(database, crons=True, http_interface=host, http_port=port)
         url = f'http://127.0.0.1:{port}'
         log = paths.LOGS / f'server-{database}.log'
         command, environment = place.odoo.command('-c', conf), place.environment()
         with _process(command, environment, paths.CHECKOUT, log, inherit=lock.fileno()) as server:
             with phase(f'Odoo on {url}'):
-                _wait_until_it_answers(server, f'{url}/web/login', log)
+                wait_until_it_answers(server, f'{url}/web/login', log, ANSWER_SECONDS)
             simulate = [sys.executable, '-m', SIMULATOR, '--url', url, '--db', database]
             if demo and not databases.memory(database).get('day_played'):
                 _play_a_day(simulate, environment, databases, database)
@@ -61,7 +56,7 @@ def main() -> None:
             ):
                 _tell(url, database, demo, live, log)
                 server.wait()
-                _fail_with(log, 'Odoo has ended by itself')
+                fail_with(log, 'Odoo has ended by itself')
     say('stopped')
 
 
@@ -92,17 +87,6 @@ def _prepare(databases: Databases, name: str, demo: bool) -> None:
         databases.create(name, demo=demo)
 
 
-def _free_port(host: str, first: int) -> int:
-    for port in range(first, first + 100):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            if port != first:
-                say(f'port {first} is taken, using {port}')
-            return port
-    fail(f'no free port from {first} to {first + 99}')
-
-
 @contextmanager
 def _process(
     command: list[str],
@@ -131,29 +115,7 @@ def _process(
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_it_answers(server: subprocess.Popen, url: str, log: Path) -> None:
-    until = time.monotonic() + ANSWER_SECONDS
-    while server.poll() is None and time.monotonic() < until:
-        with (
-            suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-            urllib.request.urlopen(url, timeout=30),
-        ):
-            return
-        time.sleep(0.3)
-    _fail_with(log, f'Odoo does not answer on {url}')
-
-
-def _fail_with(log: Path, what: str) -> NoReturn:
-    fail(f'{tail(log.read_text(errors="replace"))}\n\n{what} (the lines above are from {log})')
+        stop(process, signal.SIGINT)
 
 
 def _play_a_day(

@@ -11,88 +11,51 @@ language has to be active in the database.
 import argparse
 import base64
 import json
-import os
-import subprocess
-import tempfile
+import logging
+import sys
 import time
-import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import requests
-import websocket
 
-from dev.setup import chromium
-from dev.setup.console import fail, readable_failures
+from .setup import chromium, odoo_source
+from .setup.console import fail, readable_failures
 
-# Keeps a headless browser from calling home, which a closed network answers slowly.
-QUIET = (
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--hide-scrollbars',
-)
 WAIT_SECONDS = 30
 SETTLE_SECONDS = 1.0
 
 
 class Browser:
-    """Chromium over its DevTools protocol."""
+    """Chromium as Odoo's own tests drive it, without what they forbid it."""
 
-    def __init__(self, profile: str, size: str):
-        sandbox = ['--no-sandbox'] if os.geteuid() == 0 else []
-        self.process = subprocess.Popen(
-            [
-                chromium.ensure(),
-                '--headless',
-                *sandbox,
-                *QUIET,
-                f'--window-size={size.replace("x", ",")}',
-                '--remote-debugging-port=0',
-                '--remote-allow-origins=*',
-                f'--user-data-dir={profile}',
-                'about:blank',
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+    def __init__(self, database: str, size: str = '1400x900'):
+        if (source := str(odoo_source.ensure().path)) not in sys.path:
+            sys.path.append(source)
+        from odoo.tests.common import ChromeBrowser
+        from odoo.tools import config
+
+        config['db_name'] = config['db_name'] or [database]  # for its log
+        logger = logging.getLogger(__name__)
+        self._chrome = ChromeBrowser(
+            SimpleNamespace(_logger=logger, browser_size=size, touch_enabled=False)
         )
-        port_file = Path(profile) / 'DevToolsActivePort'
-        self.until(
-            lambda: port_file.exists() and port_file.read_text().strip(), 'the browser to start'
-        )
-        port = port_file.read_text().split()[0]
-        with urllib.request.urlopen(f'http://127.0.0.1:{port}/json') as answer:
-            page = next(target for target in json.load(answer) if target['type'] == 'page')
-        self.socket = websocket.create_connection(
-            page['webSocketDebuggerUrl'], timeout=WAIT_SECONDS
-        )
-        self.last_id = 0
-        # a window of Chromium is 500 pixels wide at least, a telephone's is not
-        width, height = map(int, size.split('x'))
-        self.do(
-            'Emulation.setDeviceMetricsOverride',
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        self._chrome._handlers.clear()  # an error of the page is no failed test
+        self.do('Fetch.disable')
+        self.close = self._chrome.stop
 
     def do(self, method: str, **parameters) -> dict:
-        self.last_id += 1
-        self.socket.send(json.dumps({'id': self.last_id, 'method': method, 'params': parameters}))
-        while (message := json.loads(self.socket.recv())).get('id') != self.last_id:
-            pass
-        if 'error' in message:
-            fail(f'{method}: {message["error"]["message"]}')
-        return message['result']
+        return self._chrome._websocket_request(method, params=parameters, timeout=WAIT_SECONDS)
+
+    def log_in(self, url: str, cookie: str) -> None:
+        self.do('Network.setCookie', name='session_id', value=cookie, url=url)
 
     def evaluate(self, expression: str):
-        return self.do('Runtime.evaluate', expression=expression, returnByValue=True)['result'].get(
-            'value'
+        """The value of a JavaScript expression, of a promise when it is kept."""
+        answer = self.do(
+            'Runtime.evaluate', expression=expression, returnByValue=True, awaitPromise=True
         )
+        return answer['result'].get('value')
 
     def wait_for(self, selector: str) -> None:
         there = f'!!document.querySelector({json.dumps(selector)})'
@@ -106,9 +69,8 @@ class Browser:
                 fail(f'waited {WAIT_SECONDS} seconds for {what}')
             time.sleep(0.1)
 
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait()
+    def click(self, selector: str) -> None:
+        self.evaluate(f'document.querySelector({json.dumps(selector)}).click()')
 
 
 def session(url: str, database: str, login: str, lang: str | None) -> str:
@@ -154,22 +116,22 @@ def main() -> None:
     parser.add_argument('--wait', default='.o_action_manager > *')
     parser.add_argument('--click', action='append', default=[])
     options = parser.parse_args()
+    chromium.ensure()
     cookie = session(options.url, options.db, options.login, options.lang)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = Browser(profile, options.size)
-        try:
-            browser.do('Emulation.setTimezoneOverride', timezoneId=options.timezone)
-            browser.do('Network.setCookie', name='session_id', value=cookie, url=options.url)
-            browser.do('Page.navigate', url=options.url + options.page)
-            browser.wait_for(options.wait)
-            for selector in options.click:
-                browser.wait_for(selector)
-                browser.evaluate(f'document.querySelector({json.dumps(selector)}).click()')
-                time.sleep(SETTLE_SECONDS)
+    browser = Browser(options.db, options.size)
+    try:
+        browser.do('Emulation.setTimezoneOverride', timezoneId=options.timezone)
+        browser.log_in(options.url, cookie)
+        browser.do('Page.navigate', url=options.url + options.page)
+        browser.wait_for(options.wait)
+        for selector in options.click:
+            browser.wait_for(selector)
+            browser.click(selector)
             time.sleep(SETTLE_SECONDS)
-            options.file.write_bytes(base64.b64decode(browser.do('Page.captureScreenshot')['data']))
-        finally:
-            browser.close()
+        time.sleep(SETTLE_SECONDS)
+        options.file.write_bytes(base64.b64decode(browser.do('Page.captureScreenshot')['data']))
+    finally:
+        browser.close()
 
 
 if __name__ == '__main__':

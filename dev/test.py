@@ -1,33 +1,36 @@
 """`make test`: lint, a clean install into a fresh database, every test with its HTTP server and
 browser, then whether each bench still works.
 
-    DB=name     another database than this checkout's own: several people can test one checkout at
-    once KEEP=1      go on with that database (the addon is updated if its code changed), without
-    lint and benches: for seconds ARGS=...    go to pytest, without benches; a path below tests/
-    takes the place of all tests
+- DB=name: another database than this checkout's own: several people can test one checkout at once
+- KEEP=1: go on with that database (the addon is updated if its code changed), without lint and
+  benches: for seconds
+- ARGS=...: go to pytest, without benches; a path below tests/ takes the place of all tests
 """
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dev import lint
-from dev.setup import locks, paths, workplace
-from dev.setup.console import readable_failures, say
+from . import lint
+from .setup import locks, paths, workplace
+from .setup.console import readable_failures, say
 
 
 def main(arguments: list[str]) -> int:
     place = workplace.ensure(browser=True)
     keep = os.environ.get('KEEP', '0') not in ('', '0')
     database = os.environ.get('DB') or f'{paths.ADDON}_test_{paths.CHECKOUT_ID}'
-    if not keep and not lint.check():
-        return 1
     with locks.locked(f'database-{database}', f'the database {database}'):
         if keep and place.databases.exists(database):
             place.databases.refresh(database)
         else:
-            place.databases.create(database, demo=False)
+            with ThreadPoolExecutor(1) as beside:  # each takes one core
+                clean = keep or beside.submit(lint.check)
+                place.databases.create(database, demo=False)
+            if not keep and not clean.result():
+                return 1
         say(f'Tests in {database}')
         failed = subprocess.call(
             _pytest(arguments),

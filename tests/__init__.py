@@ -28,6 +28,7 @@ from . import test_manual_call
 from . import test_match_score
 from . import test_matcher
 from . import test_nasty_requests
+from . import test_neutralized
 from . import test_numbers
 from . import test_one_folder
 from . import test_other_side

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 from odoo.addons.crm_telephony.models.matching.routing import router
-from odoo.addons.crm_telephony.providers.base import WebhookRequest
+from odoo.addons.crm_telephony.providers.base import ProviderError, WebhookRequest
+from odoo.addons.crm_telephony.providers.capabilities import Extension, Number
+from odoo.addons.crm_telephony.providers.client import Client, _clients
 
 SECRET = 'a-secret-that-nobody-guesses'
 DID = '+77272507612'
@@ -23,6 +25,55 @@ CUSTOMER = '+77771234567'
 def sign(body, secret=SECRET):
     """The signature of the generic scheme, written from docs/webhook.md."""
     return 'sha256=' + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class FakeClient(Client):
+    """The API of the test's PBX: it can do whatever people press a button for, answers with its class
+    attributes, and keeps in `told` what it was told and asked."""
+
+    told: list[tuple] = []
+    complaint, retryable = '', False
+    call_id = 'o1'  # of the next call that it places
+    rows: list[dict] = []  # its history
+
+    def _note(self, *what):
+        self.require_access()
+        self.told.append(what)
+        if self.complaint:
+            raise ProviderError(self.complaint, retryable=self.retryable)
+
+    def check(self):
+        self._note('check')
+        return "logged in as the test"
+
+    def set_webhooks(self):
+        self._note('set_webhooks')
+        return "set"
+
+    def history(self, start, end):
+        yield from self.rows
+        self._note('history', start, end)
+
+    def recording_url(self, ref, call_ref):
+        self._note('recording', ref, call_ref)
+        return f'https://records.example.com/{ref}.mp3'
+
+    def extensions(self):
+        self._note('extensions')
+        return [Extension('101', "Anna"), Extension('110', "boris"), Extension('111')]
+
+    def numbers(self):
+        return [Number('8 727 250 76 12'), Number('+77272507699', "Instagram")]
+
+    def dial(self, extension, number, reference=''):
+        self._note('dial', extension, number)
+        return self.call_id
+
+    def hang_up(self, call_ref, extension=''):
+        self._note('hang_up', call_ref, extension)
+
+    def transfer(self, call_ref, extension, attended):
+        self._note('transfer', call_ref, extension, attended)
 
 
 class TelephonyData:
@@ -115,6 +166,22 @@ class TelephonyData:
                 **values,
             }
         )
+
+    def plug_in(self, client=FakeClient, provider='generic', **attributes):
+        """Give this provider such an API until the test ends; its class, of this test alone."""
+        pbx = type('ThisPbx', (client,), {'told': [], **attributes})
+        self.startPatcher(patch.dict(_clients, {provider: pbx}))
+        self.forget_clients()
+        return pbx
+
+    def unplug(self):
+        """A PBX without an API, as `generic` really is."""
+        del _clients['generic']
+        self.forget_clients()
+
+    def forget_clients(self):
+        self.env.registry.clear_cache()
+        self.env.invalidate_all()
 
     # --- events of the generic scheme -------------------------------------------------------------------------
 

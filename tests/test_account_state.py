@@ -9,10 +9,8 @@ from odoo.orm.registry import Registry
 from odoo.tests import Form
 
 from ..models.pbx.account import _refusals
-from ..providers import client as clients_base
 from ..providers.base import Refused, WebhookRequest
 from .common import TelephonyCase
-from .test_commands import Pbx
 
 
 class TestCachedSettings(TelephonyCase):
@@ -86,20 +84,12 @@ class TestCachedSettings(TelephonyCase):
         forget.assert_called()
 
 
-class PbxWithWebhooks(Pbx):
-    def set_webhooks(self):
-        self._say('set_webhooks')
-        return "set"
-
-
 class TestLamps(TelephonyCase):
     """Two things that do not follow from each other: the PBX answers us, and its events arrive."""
 
     def setUp(self):
         super().setUp()
-        self.pbx = type('ThisPbx', (PbxWithWebhooks,), {'asked': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': self.pbx}))
-        self.account.invalidate_recordset()
+        self.pbx = self.plug_in()
 
     def assert_lamps(self, api, events, state):
         self.env.invalidate_all()
@@ -108,9 +98,9 @@ class TestLamps(TelephonyCase):
         )
 
     def fails(self, action, complaint="the key has run out"):
-        self.pbx.complaint_text = complaint
+        self.pbx.complaint = complaint
         action()
-        self.pbx.complaint_text = ''
+        self.pbx.complaint = ''
 
     def compare(self):
         with self.enter_registry_test_mode():
@@ -177,7 +167,7 @@ class TestLamps(TelephonyCase):
         self.assert_lamps('unchecked', 'arrive', 'connected')
 
     def test_a_pbx_without_an_api_has_one_lamp(self):
-        del clients_base._clients['generic']  # as it really is
+        self.unplug()
         self.assert_lamps(False, 'none', 'draft')
 
     def test_the_form_shows_both(self):

@@ -37,8 +37,7 @@ from odoo.addons.crm_telephony.providers.asterisk.ami import VARIABLES
 BRIDGE = Path(__file__).resolve().parents[1] / 'bridge'
 MISSING = '' if BRIDGE.exists() else "NOT TESTED: there is no bridge/ beside this addon"
 if not MISSING:
-    with patch.object(sys, 'path', [str(BRIDGE), *sys.path]):
-        from telephony_bridge import ami, check, config, noise, sender, spool, watcher
+    from ..bridge.telephony_bridge import ami, check, config, noise, sender, spool, watcher
 
 USER, PASSWORD = 'crm-bridge', 'ami-password-0001'
 SECRET, TOKEN = 'webhook-secret-0001', 'webhook-token-0001'
@@ -375,7 +374,7 @@ class TestBridgeParts(BridgeCase):
 
     def test_a_full_spool_drops_the_oldest_and_says_so(self):
         one = self.open_spool(max_bytes=10_000)
-        with self.assertLogs('telephony_bridge.spool', 'ERROR') as logs:
+        with self.assertLogs(spool.__name__, 'ERROR') as logs:
             for number in range(200):
                 one.write([event('Newchannel', number)], {})
         self.assertIn('EVENTS ARE LOST', logs.output[0])
@@ -559,7 +558,7 @@ class TestBridgeSender(BridgeCase):
             one.stop()
             await task
 
-        with self.assertLogs('telephony_bridge.sender', 'DEBUG') as logs:
+        with self.assertLogs(sender.__name__, 'DEBUG') as logs:
             sender._logger.debug("begin")
             asyncio.run(run())
         self.assertEqual(len(own), 0)

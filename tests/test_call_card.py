@@ -12,9 +12,7 @@ from odoo.tests import new_test_user
 from odoo.addons.bus.models.bus import BusBus
 from odoo.addons.crm_telephony.models.screen.call_reason import Reason
 
-from ..providers import client as clients_base
 from .common import CUSTOMER, DID, TelephonyCase
-from .test_call_control import Pbx
 
 
 class CardCase(TelephonyCase):
@@ -900,9 +898,7 @@ class TestCard(CardCase):
         return 'free' if user._telephony_at_work() else 'away'
 
     def test_pass_it_on_to_whose_customer_it_is(self):
-        pbx = type('ThisPbx', (Pbx,), {'told': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': pbx}))
-        self.env.registry.clear_cache()
+        self.plug_in()
         self.work_around_the_clock()
         self.new_lead(user_id=self.boris.id)
         self.play(

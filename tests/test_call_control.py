@@ -10,41 +10,17 @@ from odoo.tests import new_test_user
 
 from odoo.addons.bus.models.bus import BusBus
 
-from ..providers import client as clients_base
-from ..providers.base import ProviderError
 from ..providers.capabilities import Dials
+from ..providers.client import Client, clients
 from .common import CUSTOMER, SECRET, TelephonyCase
 
 BLACKLISTED = "is on the phone blacklist: the customer asked not to be called."
 
 
-class Pbx(clients_base.Client):
-    """A PBX of the test's own that can be told everything: what it was told stands in `told`."""
-
-    told, complaint_text, call_id = [], '', 'o1'
-
-    def _say(self, *what):
-        type(self).told.append(what)
-        if self.complaint_text:
-            raise ProviderError(self.complaint_text)
-
-    def dial(self, extension, number, reference):
-        self._say('dial', extension, number)
-        return self.call_id
-
-    def hang_up(self, call_ref, extension=''):
-        self._say('hang_up', call_ref, extension)
-
-    def transfer(self, call_ref, extension, attended):
-        self._say('transfer', call_ref, extension, attended)
-
-
 class CallControlCase(TelephonyCase):
     def setUp(self):
         super().setUp()
-        self.pbx = type('ThisPbx', (Pbx,), {'told': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': self.pbx}))
-        self.env.registry.clear_cache()
+        self.pbx = self.plug_in()
         self.lead = self.new_lead()
 
     def place(self, number=CUSTOMER, record=None, user=None, confirmed=()):
@@ -231,7 +207,7 @@ class TestPlaceCall(CallControlCase):
         self.assertTrue(callback.taken_at)
         with self.assertRaisesRegex(UserError, "Anna has taken"):
             self.place(CUSTOMER, callback, user=self.supervisor)
-        callback._close('done', "Done")
+        callback.action_done()
         self.place(
             '+77051234567',
             callback,
@@ -362,14 +338,9 @@ class TestPlaceCall(CallControlCase):
     def test_a_pbx_that_cannot_place_calls_has_no_button(self):
         # whose client dials, but this account is not reachable
         self.account.provider = 'asterisk'
-        with patch.dict(
-            clients_base._clients, {'asterisk': type('Mute', (clients_base.Client,), {})}
-        ):
-            self.env.registry.clear_cache()
-            self.assertFalse(self.anna._telephony_can_call())
-            self.assert_own_device(
-                self.place(), CUSTOMER, "Middleware cannot place calls from Odoo"
-            )
+        self.plug_in(Client, 'asterisk')
+        self.assertFalse(self.anna._telephony_can_call())
+        self.assert_own_device(self.place(), CUSTOMER, "Middleware cannot place calls from Odoo")
 
     def test_without_credentials_there_is_no_button_for_any_pbx(self):
         """And who asks anyway is told what is missing, and whom to ask; nothing is sent, no
@@ -377,7 +348,7 @@ class TestPlaceCall(CallControlCase):
         self.play(self.event('ended', outcome='missed', extension='101'))
         callback = self.callbacks()
         values = {'api_key': 'key', 'api_secret': SECRET, 'api_url': 'http://127.0.0.1:9'}
-        for code, client in clients_base._clients.items():
+        for code, client in clients.items():
             if code == 'generic' or not client.can(Dials):
                 continue
             for field, name in client.needs:
@@ -420,11 +391,11 @@ class TestPlaceCall(CallControlCase):
     def test_a_callback_is_taken_when_the_pbx_has_accepted_the_call(self):
         self.play(self.event('ended', outcome='missed', extension='101'))
         callback = self.callbacks()
-        self.pbx.complaint_text = "the phone 101 is not connected to the PBX"
+        self.pbx.complaint = "the phone 101 is not connected to the PBX"
         with self.enter_registry_test_mode(), self.assertRaises(UserError):
             callback.with_user(self.anna).action_call()
         self.assertFalse(callback.taken_at)
-        self.pbx.complaint_text = ''
+        self.pbx.complaint = ''
         with self.enter_registry_test_mode():  # from its activity: that is the callback
             action = callback.activity_id.with_user(self.anna).action_call()
         self.assertEqual(action['tag'], 'display_notification')
@@ -437,14 +408,14 @@ class TestPlaceCall(CallControlCase):
         self.assertEqual(action['tag'], 'display_notification')
 
     def test_the_pbx_says_no_and_may_be_asked_again(self):
-        self.pbx.complaint_text = "the phone 101 is not connected to the PBX"
+        self.pbx.complaint = "the phone 101 is not connected to the PBX"
         with self.assertRaisesRegex(UserError, "the phone 101 is not connected"):
             self.place()
         self.assertRecordValues(
             self.dials(),
             [{'state': 'refused', 'complaint': "the phone 101 is not connected to the PBX"}],
         )
-        self.pbx.complaint_text = ''
+        self.pbx.complaint = ''
         self.place()
         self.assertEqual(len(self.pbx.told), 2)
 
@@ -634,7 +605,7 @@ class TestRunningCall(CallControlCase):
         self.assertTrue(call.can_hang_up)
         call.action_hang_up()
         self.assertEqual(self.pbx.told, [('hang_up', 'c1', '101')])
-        self.pbx.complaint_text = "this call is over"
+        self.pbx.complaint = "this call is over"
         with self.assertRaisesRegex(UserError, "this call is over"):
             call.action_hang_up()
         self.play(self.event('ended', at=60, outcome='answered'))
@@ -738,7 +709,7 @@ class TestRunningCall(CallControlCase):
         )
         with self.assertRaisesRegex(UserError, "does not belong to Middleware"):
             call.transfer(foreign.id)
-        self.pbx.complaint_text = "102 is not registered"
+        self.pbx.complaint = "102 is not registered"
         with self.assertRaisesRegex(UserError, "102 is not registered"):
             call.transfer(boris.id)
 
@@ -748,11 +719,8 @@ class TestRunningCall(CallControlCase):
         self.assertEqual(call.get_colleagues()['kinds'], ['blind'])
         with self.assertRaisesRegex(UserError, "cannot ask"):
             call.transfer(self.account.extension_ids[1].id, attended=True)
-        with patch.dict(
-            clients_base._clients, {'generic': type('Mute', (clients_base.Client,), {})}
-        ):
-            call.invalidate_recordset()
-            self.assertFalse(call.can_hang_up or call.can_transfer)
-            with self.assertRaisesRegex(UserError, "cannot do this"):
-                call.action_hang_up()
+        self.plug_in(Client)
+        self.assertFalse(call.can_hang_up or call.can_transfer)
+        with self.assertRaisesRegex(UserError, "cannot do this"):
+            call.action_hang_up()
         self.assertFalse(self.pbx.told)

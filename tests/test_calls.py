@@ -279,8 +279,7 @@ class TestCalls(TelephonyCase):
             self.assertEqual((self.call().outcome, self.call().recording_ids.ids), ('answered', []))
             self.assertEqual(set(self.events().mapped('state')), {'done'})
             self.account.recording_hosts = 'elsewhere.example.com'
-            for event in self.events():
-                event._reread()
+            self.events().action_replay()
             self.file_calls()
             self.assertEqual(self.call().recording_ids.state, 'ready')
 

@@ -2,67 +2,17 @@
 by name."""
 
 from datetime import timedelta
-from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 
-from ..providers import client as clients_base
-from ..providers.base import ProviderError
-from ..providers.capabilities import Extension, Number
-from .common import CUSTOMER, TelephonyCase
-
-
-class Pbx(clients_base.Client):
-    """A PBX of the test's own: what it says stands in class attributes."""
-
-    rows, complaint_text, retryable, asked = [], '', False, []
-
-    def _say(self, *what):
-        type(self).asked.append(what)
-        if self.complaint_text:
-            raise ProviderError(self.complaint_text, retryable=self.retryable)
-
-    def check(self):
-        self._say('check')
-        return "logged in as the test"
-
-    def history(self, start, end):
-        yield from self.rows
-        self._say('history', start, end)
-
-    def recording_url(self, ref, call_ref):
-        self._say('recording', ref, call_ref)
-        return f'https://records.example.com/{ref}.mp3'
-
-    def extensions(self):
-        self._say('extensions')
-        return [
-            Extension('101', "Anna"),
-            Extension('110', "boris"),
-            Extension('111'),
-        ]
-
-    def numbers(self):
-        return [
-            Number('8 727 250 76 12'),
-            Number('+77272507699', "Instagram"),
-        ]
-
-    def dial(self, extension, number, reference):
-        self._say('dial', extension, number)
-        return 'call-77'
-
-    def hang_up(self, call_ref, extension=''):
-        self._say('hang_up', call_ref, extension)
+from .common import TelephonyCase
 
 
 class TestCommands(TelephonyCase):
     def setUp(self):
         super().setUp()
-        self.pbx = type('ThisPbx', (Pbx,), {'asked': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': self.pbx}))
-        self.account.invalidate_recordset()
+        self.pbx = self.plug_in(set_webhooks=None)
 
     def run_cron(self, xmlid):
         self.env.flush_all()
@@ -91,7 +41,7 @@ class TestCommands(TelephonyCase):
         self.assertRecordValues(
             self.account, [{'state': 'draft', 'state_message': "logged in as the test"}]
         )
-        self.pbx.complaint_text = "the key has run out"
+        self.pbx.complaint = "the key has run out"
         action = self.account.action_check()
         self.assertEqual(action['params']['type'], 'danger')
         self.assertRecordValues(
@@ -132,13 +82,13 @@ class TestCommands(TelephonyCase):
         self.assertEqual(self.call('never heard of').outcome, 'missed')
         self.assertEqual(len(self.events()), 3, "what is read twice is stored once")
         self.assertEqual(self.account.history_message, "PBX 2, Odoo 2, fetched 0")
-        (_what, _start, first_end), (_what, second_start, _end) = self.pbx.asked
+        (_what, _start, first_end), (_what, second_start, _end) = self.pbx.told
         self.assertLess(
             second_start, first_end, "the next comparison begins before the last one ended"
         )
 
     def test_what_came_before_an_error_is_kept(self):
-        self.pbx.rows, self.pbx.complaint_text = (
+        self.pbx.rows, self.pbx.complaint = (
             [self.event('ended', 'first page', outcome='missed')],
             "too many requests",
         )
@@ -155,7 +105,7 @@ class TestCommands(TelephonyCase):
     def test_no_credentials_no_question(self):
         self.account.api_secret = False
         self.run_cron('ir_cron_fetch_history')
-        self.assertFalse(self.pbx.asked or self.account.history_message)
+        self.assertFalse(self.pbx.told or self.account.history_message)
 
     def recording(self):
         """As an adapter tells a recording by name."""
@@ -166,8 +116,8 @@ class TestCommands(TelephonyCase):
         recording = self.recording()
         self.assertTrue(recording.next_try_at)
         self.run_cron('ir_cron_locate_recordings')
-        self.assertFalse(self.pbx.asked, "not before the file can be there")
-        self.pbx.complaint_text, self.pbx.retryable = "not yet", True
+        self.assertFalse(self.pbx.told, "not before the file can be there")
+        self.pbx.complaint, self.pbx.retryable = "not yet", True
         pauses = []
         for _attempt in range(3):
             recording.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
@@ -177,7 +127,7 @@ class TestCommands(TelephonyCase):
         self.assertRecordValues(
             recording, [{'state': 'pending', 'error': "not yet", 'attempts': 3}]
         )
-        self.pbx.complaint_text = ''
+        self.pbx.complaint = ''
         recording.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
         self.run_cron('ir_cron_locate_recordings')
         self.assertRecordValues(
@@ -194,19 +144,9 @@ class TestCommands(TelephonyCase):
 
     def test_a_recording_that_will_never_be_there(self):
         recording = self.recording()
-        self.pbx.complaint_text = "it was deleted"
+        self.pbx.complaint = "it was deleted"
         recording.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
         self.run_cron('ir_cron_locate_recordings')
         self.assertRecordValues(
             recording, [{'state': 'failed', 'error': "it was deleted", 'next_try_at': False}]
         )
-
-    def test_dial_and_hang_up(self):
-        self.assertEqual(self.account._dial(self.account.extension_ids[0], CUSTOMER), 'call-77')
-        self.assertEqual(self.pbx.asked, [('dial', '101', CUSTOMER)])
-        self.play(self.event('ringing', extension='101'))
-        self.account._hang_up(self.call())
-        self.assertEqual(self.pbx.asked[-1], ('hang_up', 'c1', ''))
-        self.pbx.complaint_text = "is over"
-        with self.assertRaisesRegex(UserError, "is over"):
-            self.account._hang_up(self.call())

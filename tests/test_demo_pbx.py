@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from contextlib import redirect_stdout
 from datetime import datetime, timezone
-from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
@@ -23,14 +22,12 @@ from .provider_case import ProviderCase
 from .providers.dialects import Pbx
 from .providers.server import Answer, FakePbx
 
-REPO = Path(__file__).resolve().parents[1]
 try:
     # not shipped with the addon
-    with patch.object(sys, 'path', [str(REPO), *sys.path]):
-        from dev.simulate import __main__ as command
-        from dev.simulate import odoo as simulated_odoo
-        from dev.simulate import pbx, switchboard
-        from dev.simulate.post import Webhook
+    from ..dev.simulate import __main__ as command
+    from ..dev.simulate import odoo as simulated_odoo
+    from ..dev.simulate import pbx, switchboard
+    from ..dev.simulate.post import Webhook
 except ImportError as error:
     MISSING = f"NOT TESTED: the demo's PBXs, there is no dev/ here: {error}"
 else:

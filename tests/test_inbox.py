@@ -393,12 +393,7 @@ class TestAnyBody(TelephonyCase):
         self.account._receive(
             WebhookRequest(body=body, headers={'x-telephony-signature': sign(body)})
         )
-        self.env.flush_all()
-        with self.enter_registry_test_mode():
-            self.env['telephony.event']._process_in_new_transaction(
-                self.env.cr.dbname, self.account.id
-            )
-        self.env.invalidate_all()
+        self.file_calls(follow_up=False)
         for event in self.events():
             self.assertIn(event.state, ('done', 'ignored', 'failed'))
             if event.state == 'failed':

@@ -12,8 +12,6 @@ from odoo.modules.migration import load_script
 from odoo.tests import Form, new_test_user
 from odoo.tools import convert_file, file_path
 
-from ..providers import client as clients_base
-from ..providers.base import ProviderError
 from ..providers.numbers import pretty
 from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
 
@@ -25,18 +23,6 @@ NO_CALLBACK = (
 )
 # midnight before the holiday, and when texts go out on it; the office opens on Monday
 HOLIDAY_NIGHT, HOLIDAY_MORNING = datetime(2026, 11, 5, 19, 0), datetime(2026, 11, 6, 4, 0)
-
-
-class Pbx(clients_base.Client):
-    """A PBX that rings phones: what it was told stands in `told`."""
-
-    told, complaint = [], ''
-
-    def dial(self, extension, number, reference):
-        self.told.append((extension, number))
-        if self.complaint:
-            raise ProviderError(self.complaint)
-        return 'redialled'
 
 
 class RulesMixin:
@@ -233,9 +219,7 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         )
 
     def test_busy(self):
-        pbx = type('ThisPbx', (Pbx,), {'told': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': pbx}))
-        self.env.registry.clear_cache()
+        pbx = self.plug_in()
         call = self.tried('busy')
         due = WEDNESDAY + timedelta(minutes=5)
         self.assertPromised(due)
@@ -243,7 +227,7 @@ class TestTableOfOutcomes(RulesMixin, TelephonyHttpCase):
         self.work_off(due - timedelta(seconds=1))
         self.assertFalse(pbx.told)
         self.work_off(due)
-        self.assertEqual(pbx.told, [('101', CUSTOMER)], "the phone of who had called")
+        self.assertEqual(pbx.told, [('dial', '101', CUSTOMER)], "the phone of who had called")
         self.assertEqual(self.effects(call)['redial'].state, 'done')
         self.assertPromised(due)
         self.work_off(due + timedelta(minutes=1))
@@ -944,9 +928,7 @@ class TestRedial(RulesCase):
 
     def setUp(self):
         super().setUp()
-        self.pbx = type('ThisPbx', (Pbx,), {'told': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': self.pbx}))
-        self.env.registry.clear_cache()
+        self.pbx = self.plug_in(call_id='redialled')
 
     def redial(self, call_id='busy'):
         self.busy_call = self.tried('busy', call_id=call_id)
@@ -1029,7 +1011,7 @@ class TestRedial(RulesCase):
             )
         self.assertEqual(len(self.call('group').leg_ids), 2)
         self.work_off(self.DUE)
-        self.assertEqual((effect.state, self.pbx.told), ('done', [('101', CUSTOMER)]))
+        self.assertEqual((effect.state, self.pbx.told), ('done', [('dial', '101', CUSTOMER)]))
 
     def test_not_when_the_promise_has_moved_on(self):
         effect = self.redial()
@@ -1068,8 +1050,7 @@ class TestRedial(RulesCase):
                 effect = self.redial(str(complaint))
                 self.pbx.complaint = complaint
                 if not complaint:
-                    del clients_base._clients['generic']
-                    self.env.registry.clear_cache()
+                    self.unplug()
                 self.work_off(self.DUE)
                 self.assertEqual(effect.state, 'error')
                 self.assertTrue(effect.note)

@@ -5,7 +5,6 @@ import unittest
 from contextlib import redirect_stdout
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import parse_qs
 
@@ -20,13 +19,11 @@ from .provider_case import ProviderCase
 from .providers.dialects import Pbx, dialects, in_requests
 from .providers.scenarios import CONSULT, SCENARIOS, Cast, Facts, Pace
 
-REPO = Path(__file__).resolve().parents[1]
 try:
     # the simulator is not shipped with the addon
-    with patch.object(sys, 'path', [str(REPO), *sys.path]):
-        from dev.simulate import __main__ as command
-        from dev.simulate import day
-        from dev.simulate.odoo import Customer, Line
+    from ..dev.simulate import __main__ as command
+    from ..dev.simulate import day
+    from ..dev.simulate.odoo import Customer, Line
 except ImportError as error:
     MISSING = f"NOT TESTED: the simulator's commands, there is no simulator here: {error}"
 else:

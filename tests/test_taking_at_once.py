@@ -8,7 +8,8 @@ from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, get_db_name, tagged
 
-from ..providers import client as clients_base
+from ..providers.client import _clients
+from .common import FakeClient
 
 NUMBER = '+77059998877'
 
@@ -20,13 +21,13 @@ class TestTakingAtOnce(BaseCase):
         self.registry = Registry(get_db_name())
         self.told, self.meanwhile = [], lambda: None
 
-        class Pbx(clients_base.Client):
+        class SlowPbx(FakeClient):
             def dial(_client, extension, number, reference):
                 self.told.append(extension)
                 self.meanwhile()
                 return 'placed'
 
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': Pbx}))
+        self.startPatcher(patch.dict(_clients, {'generic': SlowPbx}))
         with self.registry.cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             account = env['telephony.account'].create(

@@ -4,14 +4,11 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import HttpCase, tagged
 
-from ..providers import client as clients_base
 from .common import CUSTOMER, TelephonyHttpCase, sign
-from .test_call_control import Pbx
 
 UNIT_TESTS = Path(__file__).parent.parent / 'static/tests'
 
@@ -119,9 +116,7 @@ class TestTours(TelephonyHttpCase):
         )
 
     def test_call_control(self):
-        pbx = type('ThisPbx', (Pbx,), {'told': []})
-        self.startPatcher(patch.dict(clients_base._clients, {'generic': pbx}))
-        self.env.registry.clear_cache()
+        pbx = self.plug_in()
         lead = self.new_lead(phone=CUSTOMER)
         self.env['phone.blacklist'].add('+77051112233')
         self.env['telephony.callback'].create(

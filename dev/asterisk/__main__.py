@@ -6,13 +6,13 @@ built if need be.
 
 import os
 import signal
-import socket
 import sys
 from contextlib import suppress
 
-from dev import test
-from dev.asterisk import root, server
-from dev.setup.console import fail, readable_failures
+from .. import test
+from ..setup.console import fail, readable_failures
+from ..setup.process import next_free_port
+from . import root, server
 
 TESTS = 'tests/providers/asterisk/test_live.py'
 
@@ -20,7 +20,9 @@ TESTS = 'tests/providers/asterisk/test_live.py'
 def serve() -> None:
     root.ensure()
     ports = server.Ports(
-        _free('AMI_PORT', 5038), _free('HTTP_PORT', 8088), int(os.environ.get('SIP_PORT') or 15060)
+        next_free_port(_option('AMI_PORT', 5038)),
+        next_free_port(_option('HTTP_PORT', 8088)),
+        _option('SIP_PORT', 15060),
     )
     with server.running(ports) as asterisk:
         print(
@@ -40,12 +42,8 @@ def serve() -> None:
             fail(f'Asterisk has ended by itself, see {asterisk.log}')
 
 
-def _free(name: str, usual: int) -> int:
-    first = int(os.environ.get(name) or usual)
-    for port in range(first, first + 100):
-        with suppress(OSError), socket.create_server(('127.0.0.1', port)):
-            return port
-    fail(f'no free port from {first} to {first + 99}')
+def _option(name: str, usual: int) -> int:
+    return int(os.environ.get(name) or usual)
 
 
 def _interrupt(_signal, _frame):

@@ -5,7 +5,7 @@ import threading
 from contextlib import suppress
 from itertools import count
 
-from dev.asterisk.server import CONTROL_SECRET, CONTROL_USER, Ports
+from .server import CONTROL_SECRET, CONTROL_USER, Ports
 
 PATIENCE = 20
 

@@ -8,8 +8,8 @@ import time
 from itertools import count
 from pathlib import Path
 
-from dev.asterisk import root
-from dev.asterisk.server import ENVIRONMENT, Ports
+from . import root
+from .server import ENVIRONMENT, Ports
 
 LISTENING = 0.4  # seconds until a telephone that was just plugged in can be called
 LIMIT = 90

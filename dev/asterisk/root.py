@@ -10,8 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
-from dev.setup import apt, locks, paths, system
-from dev.setup.console import fail, phase, run, say
+from ..setup import apt, locks, paths, system
+from ..setup.console import fail, phase, run, say
 
 SUITE = 'sid'
 PACKAGES = ('asterisk', 'asterisk-core-sounds-en-gsm', 'sip-tester')

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dev.asterisk import dialogs as d
-from dev.asterisk import phones
-from dev.asterisk.ami import Ami
-from dev.asterisk.phones import Line, Sipp
-from dev.asterisk.server import QUEUE_RING, RING
+from . import dialogs as d
+from . import phones
+from .ami import Ami
+from .phones import Line, Sipp
+from .server import QUEUE_RING, RING
 
 TRUNK_BUSY, TRUNK_NO_ANSWER, NOT_FOUND = 486, 480, 404
 

@@ -3,7 +3,6 @@
 import math
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -11,16 +10,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.asterisk import root
-from dev.setup import locks
-from dev.setup.console import fail, tail
+from ..setup import locks
+from ..setup.console import fail
+from ..setup.process import fail_with, free_ports, stop
+from . import root
 
 ETC = Path(__file__).parent / 'etc'
 BRIDGE_USER, BRIDGE_SECRET = 'crm-bridge', 'bridge-password'
 CONTROL_USER, CONTROL_SECRET = 'crm-control', 'control-password'
 # Seconds
 RING, QUEUE_RING, QUEUE_MAX, MAILBOX_RING = 6, 5, 40, 3
-START, STOP = 60, 10
+START = 60
 
 LINES = range(100)
 ROWS = '234'  # of a line: the first digit of its phones
@@ -56,9 +56,9 @@ class Ports:
         }
 
 
-def free_ports() -> Ports:
+def roomy_ports() -> Ports:
     """For tests: wherever there is room."""
-    ami, http = free_tcp(), free_tcp()
+    ami, http = free_ports(2)
     for base in range(20000, 32000, 3000):
         with suppress(OSError):
             for port in (base, base + 200, base + 500, base + 600, base + 700, base + Ports.RTP):
@@ -66,11 +66,6 @@ def free_ports() -> Ports:
                     probe.bind(('127.0.0.1', port))
             return Ports(ami, http, base)
     fail('no room for SIP: all of the UDP ports from 20000 that were tried are taken')
-
-
-def free_tcp() -> int:
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        return server.getsockname()[1]
 
 
 class Asterisk:
@@ -98,18 +93,10 @@ class Asterisk:
                 return
             time.sleep(0.1)
         self.stop()
-        fail(
-            f'{tail(self._said())}\n\nAsterisk does not start (the lines above are from {self.log})'
-        )
+        fail_with(self.log, 'Asterisk does not start')
 
     def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        stop(self.process)
 
     def kill(self) -> None:
         """As if the power had failed."""

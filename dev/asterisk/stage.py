@@ -6,22 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import xmlrpc.client
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dev.asterisk import server
-from dev.asterisk.ami import Ami
-from dev.asterisk.server import BRIDGE_SECRET, BRIDGE_USER, CONTROL_SECRET, CONTROL_USER, LINES
-from dev.setup import locks, paths, workplace
-from dev.setup.console import fail, phase, tail
-from dev.setup.database import code_hash
+from ..setup import locks, paths, workplace
+from ..setup.console import phase
+from ..setup.database import code_hash
+from ..setup.process import fail_with, free_ports, stop, wait_until_it_answers
+from . import server
+from .ami import Ami
+from .server import BRIDGE_SECRET, BRIDGE_USER, CONTROL_SECRET, CONTROL_USER, LINES
 
 BRIDGE = paths.REPO / 'bridge'
 DATABASE = f'{paths.ADDON}_asterisk_{paths.CHECKOUT_ID}'
-ANSWER_SECONDS, STOP_SECONDS = 90, 20
 ADMIN = 2
 PHONE_ROWS, NUMBER_KINDS = (2, 3), (1, 2, 3, 4)
 
@@ -46,13 +44,7 @@ class Program:
             )
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        stop(self.process, how)
 
 
 class Stage:
@@ -74,17 +66,7 @@ class Stage:
 
     def start_odoo(self) -> None:
         self.odoo.start()
-        until = time.monotonic() + ANSWER_SECONDS
-        while self.odoo.process.poll() is None and time.monotonic() < until:
-            with (
-                suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-                urllib.request.urlopen(f'{self.url}/web/health', timeout=30),
-            ):
-                return
-            time.sleep(0.2)
-        fail(
-            f'{tail(self.odoo.log.read_text(errors="replace"))}\n\nOdoo does not answer on {self.url}'
-        )
+        wait_until_it_answers(self.odoo.process, f'{self.url}/web/health', self.odoo.log)
 
     def connect(self) -> None:
         """An account for our Asterisk with its numbers and phones, and the bridge set up for it."""
@@ -144,9 +126,7 @@ class Stage:
         until = time.monotonic() + 10
         while self.connections() == before:
             if time.monotonic() > until or self.bridge.process.poll() is not None:
-                fail(
-                    f'{tail(self.bridge.log.read_text(errors="replace"))}\n\nthe bridge does not start'
-                )
+                fail_with(self.bridge.log, 'the bridge does not start')
             time.sleep(0.02)
 
     def reconnect(self) -> None:
@@ -233,8 +213,8 @@ def ready():
     with ExitStack() as stack:
         stack.enter_context(locks.locked(f'database-{DATABASE}', f'the database {DATABASE}'))
         _prepare(place)
-        asterisk = stack.enter_context(server.running(server.free_ports()))
-        stage = Stage(place, asterisk, server.free_tcp())
+        asterisk = stack.enter_context(server.running(server.roomy_ports()))
+        stage = Stage(place, asterisk, *free_ports(1))
         stack.callback(stage.odoo.stop)
         stack.callback(stage.bridge.stop)
         stack.callback(lambda: stage.ami.close())

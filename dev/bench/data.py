@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psycopg2
 
-from dev.bench import inside
-from dev.bench.load import NETWORKS
-from dev.setup import paths, workplace
-from dev.setup.console import phase
-from dev.setup.database import Databases, code_hash
-from dev.setup.odoo import Odoo
+from ..setup import paths, workplace
+from ..setup.console import phase
+from ..setup.database import Databases, code_hash
+from ..setup.odoo import Odoo
+from . import inside
+from .load import NETWORKS
 
 FLOOR_ADDONS = Path(__file__).parent / 'addons'
 FLOOR = 'telephony_floor'
@@ -304,13 +304,13 @@ class Bench:
         name, code = f'{paths.ADDON}_bench_calls_{calls // 1000}k', code_hash()
         if self.databases.memory(name).get('filled') != code:
             small = self.database(contacts)
-            inside.ask(self, 'account', small)
+            inside.ask(self, inside.account, small)
             with phase(f'Filling {name}: {calls:,} calls'):
                 self.databases.drop(name)
                 self.databases.copy(small, name)
                 self.databases.remember(name, demo=False)
-                inside.ask(self, 'agents', name)
-                recount = inside.ask(self, 'recount', name)
+                inside.ask(self, inside.agents, name)
+                recount = inside.ask(self, inside.recount, name)
                 with self.connect(name) as connection, connection.cursor() as cursor:
                     fill_log(cursor, calls, recount)
             self.databases.remember(name, filled=code)

@@ -1,22 +1,32 @@
-"""What has to be asked inside Odoo, in a process of its own: `ask(bench, 'account', database)`."""
+"""What has to be asked inside Odoo, in a process of its own: `ask(bench, account, database)`."""
 
+import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 
-from dev.setup import paths
-from dev.setup.console import fail
+from ..setup import paths
+from ..setup.console import fail
 
 ANSWER = 'ANSWER '
 POP_EXTENSION = '177'
 
 
-def ask(bench, question: str, *arguments):
-    """The answer of a function of this file, or of one beside it that `main` names."""
+def ask(bench, question: Callable, *arguments):
+    """What a function answers inside Odoo; the first argument is the name of its database."""
     conf = bench.odoo.conf(arguments[0])
     done = subprocess.run(
-        [sys.executable, '-m', 'dev.bench.inside', str(conf), question, *map(str, arguments)],
+        [
+            sys.executable,
+            '-m',
+            'dev.bench.inside',
+            str(conf),
+            question.__module__,
+            question.__name__,
+            *map(str, arguments),
+        ],
         env=bench.odoo.environment(),
         cwd=paths.REPO,
         check=False,
@@ -26,7 +36,7 @@ def ask(bench, question: str, *arguments):
     for line in done.stdout.splitlines():
         if line.startswith(ANSWER):
             return json.loads(line.removeprefix(ANSWER))
-    return fail(f'{done.stdout}{done.stderr}\n\n{question} failed inside Odoo')
+    return fail(f'{done.stdout}{done.stderr}\n\n{question.__name__} failed inside Odoo')
 
 
 def account(database: str) -> str:
@@ -97,23 +107,11 @@ def environment(database: str):
         yield api.Environment(cr, SUPERUSER_ID, {})
 
 
-def main(conf: str, question: str, *arguments: str) -> None:
+def main(conf: str, module: str, question: str, *arguments: str) -> None:
     from odoo.tools import config
 
-    from dev.bench import follow_up, history, lookup, survival
-
     config.parse_config(['-c', conf], setup_logging=True)
-    answer = {
-        'account': account,
-        'agents': agents,
-        'recount': recount,
-        'pop_account': pop_account,
-        'lookup': lookup.measure,
-        'follow_up': follow_up.measure,
-        'history': history.inside_odoo,
-        'poisoned': survival.poisoned,
-        'endless': survival.endless,
-    }[question](*arguments)
+    answer = getattr(importlib.import_module(module), question)(*arguments)
     print(ANSWER + json.dumps(answer), flush=True)
 
 

@@ -135,13 +135,17 @@ def _together(functions, results: list) -> Shot:
     )
 
 
+def signature(body: bytes, rightly: bool = True) -> str:
+    digest = hmac.new(SECRET if rightly else b'another', body, hashlib.sha256).hexdigest()
+    return f'sha256={digest}'
+
+
 def deliver(address: Address, body: bytes) -> tuple[float, int]:
     """(milliseconds, status); 0 where no answer came."""
-    signature = hmac.new(SECRET if address.signed else b'another', body, hashlib.sha256).hexdigest()
     head = (
         f'POST {address.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n'
         f'Content-Type: application/json\r\nContent-Length: {len(body)}\r\n'
-        f'X-Telephony-Signature: sha256={signature}\r\n\r\n'
+        f'X-Telephony-Signature: {signature(body, address.signed)}\r\n\r\n'
     )
     begin = time.perf_counter()
     try:

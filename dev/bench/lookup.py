@@ -1,12 +1,16 @@
-"""P5 to P7, inside Odoo: one number's contact and deals, in a small and in a large database by
-turns."""
+"""P5 to P7: one number's contact and deals, in a small and in a large database by turns."""
 
 import random
+import statistics
 import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 
-from dev.bench import inside
+from ..setup.console import phase
+from . import inside
+from .data import Bench
+from .sizes import FULL, Size
+from .table import Pair, Row, at_most, exactly, nothing, percentile
 
 FLOOR = 'SELECT id FROM res_partner WHERE phone_sanitized = %s'
 # How other addons find a caller: base_phone 18.0 by the last digits, voip_oca 19.0 by the number as
@@ -24,8 +28,57 @@ PEERS = {
 NUMBERS, PEER_ROUNDS, RECALL = 60, 3, 10
 
 
-def measure(large: str, small: str, rounds: str) -> dict:
-    """Milliseconds by database and way, queries, plans and recall."""
+def measure(bench: Bench, large: str, small: str, size: Size) -> list[Row]:
+    for name in (small, large):
+        inside.ask(bench, inside.account, name)
+        bench.fill_calls(name)
+    with phase('P5, P6, P7: lookups'):
+        answer = inside.ask(bench, look_up, large, small, size.rounds)
+    times = defaultdict(list)
+    for database, way, _turn, ms in answer['times']:
+        times[database, way].append(ms)
+
+    def median(way, share=0.5):
+        return statistics.median(percentile(ms, share) for ms in times[large, way])
+
+    rows = [
+        at_most('P5', f'{what}, {name}', median(way, share), most, 'ms', median('floor', share))
+        for way, what in (
+            ('ours', 'contact and deals of a number'),
+            ('several', 'the same where several deals are weighed'),
+        )
+        for name, share, most in (('p50', 0.5, 3), ('p95', 0.95, 5))
+    ]
+    rows += [
+        at_most('P5', 'of one lookup', answer['queries'], 3, 'queries'),
+        nothing('P5', 'tables scanned', answer['scans']),
+    ]
+    # they were set for the large one
+    for peer, least in (('base_phone', 100), ('voip_oca', 50)) if size is FULL else ():
+        theirs, ours = median(peer), median('ours')
+        rows.append(
+            Row(
+                'P5',
+                f"against {peer}'s query, p50",
+                f'{theirs:.3g} ms',
+                f'{ours:.3g} ms',
+                f'1/{theirs / ours:.0f}',
+                f'<= 1/{least}',
+                theirs / ours >= least,
+            )
+        )
+    growth = Pair()
+    for before, after in zip(times[small, 'ours'], times[large, 'ours']):
+        growth.add(percentile(before, 0.5), percentile(after, 0.5))
+    return [
+        *rows,
+        exactly('P6', 'found, of numbers typed in six ways', answer['found'], answer['asked']),
+        growth.row('P7', 'ten times as many contacts, p50', 'ms', most=2),
+    ]
+
+
+def look_up(large: str, small: str, rounds: str) -> dict:
+    """Inside Odoo: milliseconds by database and way, queries, plans and recall."""
     with ExitStack() as stack:
         sides = {
             name: _Side(stack.enter_context(inside.environment(name))) for name in (large, small)

@@ -1,25 +1,18 @@
 """Odoo servers to be measured, on free ports of the loopback interface."""
 
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from dev.bench.data import Bench
-from dev.setup import paths
-from dev.setup.console import fail, tail
+from ..setup import paths
+from ..setup.process import free_ports, stop, wait_until_it_answers
+from .data import Bench
 
 START = Path(__file__).parent / 'start' / 'odoo_server.py'
-START_SECONDS = 60
-STOP_SECONDS = 20
 
 
 class Server:
@@ -51,7 +44,7 @@ class Server:
 def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
     """One server, by default without scheduled actions: what follows a call is not to be measured
     then."""
-    port, websocket_port = _free_ports(2)
+    port, websocket_port = free_ports(2)
     log = paths.LOGS / f'bench-workers-{workers}.log'
     log.unlink(missing_ok=True)
     # with a dbfilter Odoo opens a connection to list the databases in every request: as long as the
@@ -79,36 +72,11 @@ def running(bench: Bench, database: str, workers: int = 0, crons: int = 0):
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(process, f'http://127.0.0.1:{port}/web/health', log)
+        wait_until_it_answers(process, f'http://127.0.0.1:{port}/web/health', log)
         if workers:  # the websocket's process starts later
-            _wait(process, f'http://127.0.0.1:{websocket_port}/websocket/health', log)
+            wait_until_it_answers(
+                process, f'http://127.0.0.1:{websocket_port}/websocket/health', log
+            )
         yield Server(process, port, websocket_port if workers else port, log)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < until:
-        with (
-            suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-            urllib.request.urlopen(url, timeout=10),
-        ):
-            return
-        time.sleep(0.3)
-    fail(
-        f'{tail(log.read_text(errors="replace"))}\n\nthe server to be measured does not answer (log: {log})'
-    )
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server(('127.0.0.1', 0))) for _ in range(count)
-        ]
-        return [one.getsockname()[1] for one in sockets]
+        stop(process)

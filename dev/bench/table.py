@@ -46,6 +46,28 @@ class Pair:
         )
 
 
+def at_most(
+    bench: str, what: str, ours: float, most: float, unit: str, floor: float | None = None
+) -> Row:
+    """A figure and the most that it may be; the floor stands beside it."""
+    beside = ('', '') if floor is None else (f'{floor:.3g} {unit}', f'{ours / floor:.2f}')
+    return Row(
+        bench, what, beside[0], f'{ours:.3g} {unit}', beside[1], f'<= {most:g} {unit}', ours <= most
+    )
+
+
+def exactly(bench: str, what: str, count: int, wanted: int = 0) -> Row:
+    """A count that has to be this one: nothing wrong, or all of so many."""
+    return Row(
+        bench, what, str(wanted), str(count), goal='all' if wanted else '0', met=count == wanted
+    )
+
+
+def nothing(bench: str, what: str, found: list[str]) -> Row:
+    """Names, of which there may be none."""
+    return Row(bench, what, '', ', '.join(found) or 'none', goal='none', met=not found)
+
+
 def percentile(values: list[float], share: float) -> float:
     values = sorted(values)
     return values[min(len(values) - 1, int(share * len(values)))]

@@ -7,11 +7,11 @@ import uuid
 from collections import Counter, defaultdict
 from contextlib import ExitStack
 
-from dev.bench import inside, load, server
-from dev.bench.data import Bench, forget_calls
-from dev.bench.load import Address
-from dev.bench.table import Pair, Row, percentile
-from dev.setup.console import fail, phase, say
+from ..setup.console import fail, phase, say
+from . import inside, load, server
+from .data import Bench, forget_calls
+from .load import Address
+from .table import Pair, Row, exactly, percentile
 
 MODES = {'threaded': 0, 'workers=2': 2}
 LINES = (1, 8)
@@ -28,7 +28,7 @@ STORE, CHECK = '/telephony_floor/create', '/telephony_floor/hmac'
 class Webhook:
     def __init__(self, bench: Bench, database: str, *, rounds: int, seconds: float):
         self.bench, self.database, self.rounds, self.seconds = bench, database, rounds, seconds
-        self.path = '/telephony/webhook/generic/' + inside.ask(bench, 'account', database)
+        self.path = '/telephony/webhook/generic/' + inside.ask(bench, inside.account, database)
         self.sent, self.answers = Counter(), Counter()  # deliveries by mode, answers by status
 
     def run(self, wanted: set[str]) -> list[Row]:
@@ -142,7 +142,7 @@ class Webhook:
                     pairs[mode, lines, 'p95'].row('P1', f'{what}, p95', 'ms', most=2),
                 ]
         wrong = self.answers.total() - self.answers[200]
-        rows.append(Row('P1', 'answers other than 200', '0', str(wrong), goal='0', met=not wrong))
+        rows.append(exactly('P1', 'answers other than 200', wrong))
         for mode in MODES:
             rate = statistics.median(filed[mode, 8])
             rows += [
@@ -173,8 +173,8 @@ class Webhook:
                 pair.row('P3', f'refused, {mode}, c={lines}, p50', 'ms', most=1.2)
                 for (mode, lines), pair in pairs.items()
             ),
-            Row('P3', 'answers other than 403', '0', str(wrong), goal='0', met=not wrong),
-            Row('P3', 'rows written', '0', str(stored), goal='0', met=not stored),
+            exactly('P3', 'answers other than 403', wrong),
+            exactly('P3', 'rows written', stored),
         ]
 
     def _collisions(self) -> list[Row]:
@@ -220,7 +220,7 @@ class Webhook:
             ('errors in the log', self._logged(ERROR) - errors),
             ('calls with a wrong final state', wrong),
         ):
-            rows.append(Row('P4', what, '0', str(count), goal='0', met=not count))
+            rows.append(exactly('P4', what, count))
         return rows
 
     def _logged(self, pattern: str) -> int:

@@ -5,6 +5,7 @@ One file per concern, each with an `ensure()` that is cheap when the work is don
 
     console        progress lines, running a command with a heartbeat, failing readably
     locks          one at a time
+    process        servers that run beside us
     paths          where everything lies
     system         packages of the operating system, root or sudo
     apt            Debian packages unpacked in the cache instead of installed

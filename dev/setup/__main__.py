@@ -5,8 +5,8 @@ import shlex
 import shutil
 import sys
 
-from dev.setup import paths, workplace
-from dev.setup.console import CLOCK, readable_failures, say
+from . import paths, workplace
+from .console import CLOCK, readable_failures, say
 
 
 def env() -> None:

@@ -9,8 +9,8 @@ import re
 import shutil
 from pathlib import Path
 
-from dev.setup import paths
-from dev.setup.console import call, run, say
+from . import paths
+from .console import call, run, say
 
 HOME = paths.CACHE / 'apt'
 SYSTEM_STATUS = Path('/var/lib/dpkg/status')

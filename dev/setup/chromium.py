@@ -4,8 +4,8 @@ import platform
 import shutil
 from pathlib import Path
 
-from dev.setup import system
-from dev.setup.console import call, fail, phase
+from . import system
+from .console import call, fail, phase
 
 # what Odoo's tests look for, in their order
 NAMES = ('google-chrome', 'chromium', 'chromium-browser', 'google-chrome-stable')

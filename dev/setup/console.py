@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from dev.setup import paths
+from . import paths
 
 # the command goes on with it when it continues inside the virtual environment
 CLOCK = 'CRM_TELEPHONY_STARTED'

@@ -13,9 +13,9 @@ from contextlib import closing
 import psycopg2
 from psycopg2 import sql
 
-from dev.setup import locks, paths
-from dev.setup.console import fail, phase, say
-from dev.setup.odoo import Odoo
+from . import locks, paths
+from .console import fail, phase, say
+from .odoo import Odoo
 
 TEMPLATE_MODULES = 'crm,sms,crm_sms'
 # the first is the base; the other is chosen in the user's preferences

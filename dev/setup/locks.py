@@ -4,8 +4,8 @@ import fcntl
 import os
 from contextlib import contextmanager
 
-from dev.setup import paths
-from dev.setup.console import fail, say
+from . import paths
+from .console import fail, say
 
 
 @contextmanager

@@ -7,10 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.setup import paths
-from dev.setup.console import run
-from dev.setup.odoo_source import OdooSource
-from dev.setup.postgres import Server
+from . import paths
+from .console import run
+from .odoo_source import OdooSource
+from .postgres import Server
 
 COMPLAINT = re.compile(r'^\S+ \S+ \d+ (?:WARNING|ERROR|CRITICAL) .*$', re.M)
 

@@ -11,8 +11,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.setup import apt, paths, system
-from dev.setup.console import call, fail, phase, run, say
+from . import apt, paths, system
+from .console import call, fail, phase, run, say
 
 HOME = paths.CACHE / 'odoo'
 GIT_URL = 'https://github.com/odoo/odoo.git'

@@ -17,8 +17,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.setup import apt, paths
-from dev.setup.console import call, fail, phase, run, say
+from . import apt, paths
+from .console import call, fail, phase, run, say
 
 HOME = paths.CACHE / 'postgres'
 BINARIES = HOME / 'binaries'  # of a machine without PostgreSQL

@@ -10,8 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from dev.setup import locks, paths, system
-from dev.setup.console import fail, phase, readable_failures, run
+from . import locks, paths, system
+from .console import fail, phase, readable_failures, run
 
 REQUIREMENTS = paths.REPO / 'dev' / 'requirements.txt'
 VERSIONS = ((3, 10), (3, 13))  # Odoo 19's own limits

@@ -3,8 +3,8 @@
 import shutil
 import sys
 
-from dev.setup import paths, postgres
-from dev.setup.console import readable_failures, say
+from . import paths, postgres
+from .console import readable_failures, say
 
 
 def stop() -> None:

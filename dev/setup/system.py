@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from dev.setup.console import call, fail, run, say
+from .console import call, fail, run, say
 
 
 def as_root() -> list[str] | None:

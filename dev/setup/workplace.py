@@ -5,10 +5,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.setup import chromium, locks, odoo_source, paths, postgres
-from dev.setup.console import fail
-from dev.setup.database import Databases
-from dev.setup.odoo import Odoo, link_addon
+from . import chromium, locks, odoo_source, paths, postgres
+from .console import fail
+from .database import Databases
+from .odoo import Odoo, link_addon
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ import time
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from dev.setup import paths
-from dev.simulate import day
-from dev.simulate import pbx as demo_pbx
-from dev.simulate.odoo import NotReady, Odoo
-from dev.simulate.post import NotDelivered, Webhook, is_loopback
-from dev.simulate.providers.dialects import Pbx, dialects, in_requests
-from dev.simulate.providers.scenarios import SCENARIOS, Cast, Pace
+from ..setup import paths
+from . import day
+from . import pbx as demo_pbx
+from .odoo import NotReady, Odoo
+from .post import NotDelivered, Webhook, is_loopback
+from .providers.dialects import Pbx, dialects, in_requests
+from .providers.scenarios import SCENARIOS, Cast, Pace
 
 CUSTOMER = 'Кенгуру Фрукт'  # has two open deals, both of the user of the first phone
 

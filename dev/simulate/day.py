@@ -17,9 +17,9 @@ from datetime import date, datetime, timedelta, timezone
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from dev.simulate.odoo import Account, Customer, Line, NotReady, Odoo
-from dev.simulate.providers.dialects import Request, dialects
-from dev.simulate.providers.scenarios import SCENARIOS, Call, Cast, Pace, with_recording
+from .odoo import Account, Customer, Line, NotReady, Odoo
+from .providers.dialects import Request, dialects
+from .providers.scenarios import SCENARIOS, Call, Cast, Pace, with_recording
 
 ZONE = ZoneInfo('Asia/Almaty')
 HOURS = {**dict.fromkeys(range(5), (9, 18)), 5: (10, 15)}  # weekday: opening, closing

@@ -5,8 +5,8 @@ import threading
 import time
 from datetime import datetime
 
-from dev.simulate.odoo import Line, Odoo
-from dev.simulate.providers.scenarios import SCENARIOS, Cast, Pace
+from .odoo import Line, Odoo
+from .providers.scenarios import SCENARIOS, Cast, Pace
 
 PAUSE_SECONDS = (6, 24)
 USUAL = {

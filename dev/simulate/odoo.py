@@ -14,9 +14,9 @@ from functools import cached_property
 from http.cookiejar import CookieJar
 from zoneinfo import ZoneInfo
 
-from dev.simulate import sound
-from dev.simulate.post import Webhook
-from dev.simulate.providers.dialects import Pbx
+from . import sound
+from .post import Webhook
+from .providers.dialects import Pbx
 
 MODULE = 'crm_telephony'
 # ir.config_parameter: when the day was begun, and whether it is done

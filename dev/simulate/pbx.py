@@ -17,15 +17,15 @@ from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 
-from dev.simulate import live
-from dev.simulate.odoo import Account, Line, NotReady, Odoo
-from dev.simulate.post import NotDelivered
-from dev.simulate.providers.asterisk.fake import FakeAsterisk
-from dev.simulate.providers.dialects import Request, dialects, in_requests
-from dev.simulate.providers.scenarios import SCENARIOS, Call, Cast, Pace
-from dev.simulate.providers.server import Answer
-from dev.simulate.providers.zadarma.fake import FakeZadarma
-from dev.simulate.switchboard import Switchboard, clicked
+from . import live
+from .odoo import Account, Line, NotReady, Odoo
+from .post import NotDelivered
+from .providers.asterisk.fake import FakeAsterisk
+from .providers.dialects import Request, dialects, in_requests
+from .providers.scenarios import SCENARIOS, Call, Cast, Pace
+from .providers.server import Answer
+from .providers.zadarma.fake import FakeZadarma
+from .switchboard import Switchboard, clicked
 
 INCOMING = '/demo/call'  # what `make call` asks of the demo's Asterisk
 RINGS, TALKS = 12, 120  # seconds of an incoming call

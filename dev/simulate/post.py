@@ -6,7 +6,7 @@ import socket
 import urllib.parse
 from dataclasses import dataclass
 
-from dev.simulate.providers.dialects import Request
+from .providers.dialects import Request
 
 TIMEOUT_SECONDS = 60
 

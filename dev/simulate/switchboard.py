@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from dev.simulate.providers.asterisk.dialect import Exchange
-from dev.simulate.providers.scenarios import ANSWER, END, RING, START, Call, Cast, Facts, Step
+from .providers.asterisk.dialect import Exchange
+from .providers.scenarios import ANSWER, END, RING, START, Call, Cast, Facts, Step
 
 # Seconds until the employee picks up the phone that a click rings, until then the customer answers,
 # and until a colleague takes a call that is passed on; how long a talk lasts if nobody hangs up.

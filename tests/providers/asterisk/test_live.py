@@ -7,24 +7,17 @@ twenty seconds.
 
 import json
 import os
-import resource
-import sys
-import tempfile
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from unittest.mock import patch
 
 from odoo.tests import BaseCase, tagged
 
-REPO = Path(__file__).resolve().parents[3]
 try:
     # not shipped with the addon
-    with patch.object(sys, 'path', [str(REPO), *sys.path]):
-        from dev import screenshot
-        from dev.asterisk import dialogs, root, scenarios, stage
-        from dev.asterisk.phones import Line
+    from ....dev import screenshot
+    from ....dev.asterisk import dialogs, root, scenarios, stage
+    from ....dev.asterisk.phones import Line
 except ImportError as error:
     MISSING = f"NOT TESTED: calls through a real Asterisk, there is no dev/ here: {error}"
 else:
@@ -150,7 +143,7 @@ class TestAsteriskLive(BaseCase):
         browser = self.browser()
 
         self.open(browser, f'/odoo/crm.lead/{deals[0]}', 'div[name=phone] .o_telephony_call')
-        self.click(browser, 'div[name=phone] .o_telephony_call')
+        browser.click('div[name=phone] .o_telephony_call')
         browser.until(
             lambda: f'Your phone {line.extension(2)} is ringing'
             in browser.evaluate(
@@ -160,7 +153,7 @@ class TestAsteriskLive(BaseCase):
         )
         call = self.talking(line.extension(2))
         self.open(browser, f'/odoo/telephony-calls/{call}', 'button[name=action_hang_up]')
-        self.click(browser, 'button[name=action_hang_up]')
+        browser.click('button[name=action_hang_up]')
         phone.finish()
         outside.finish()
 
@@ -266,20 +259,10 @@ class TestAsteriskLive(BaseCase):
         self.stage.ask('telephony.extension', 'write', phones, {'user_id': stage.ADMIN})
 
     def browser(self):
-        profile = self.enterContext(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        # Odoo limits the memory of its own process; a browser reserves more than it will ever use
-        limits = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (limits[1], limits[1]))
-        try:
-            browser = screenshot.Browser(profile, '1400x900')
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, limits)
+        browser = screenshot.Browser(stage.DATABASE)
         self.addCleanup(browser.close)
-        browser.do(
-            'Network.setCookie',
-            name='session_id',
-            url=self.stage.url,
-            value=screenshot.session(self.stage.url, stage.DATABASE, 'admin', None),
+        browser.log_in(
+            self.stage.url, screenshot.session(self.stage.url, stage.DATABASE, 'admin', None)
         )
         return browser
 
@@ -291,9 +274,6 @@ class TestAsteriskLive(BaseCase):
                 browser.evaluate(f'!!document.querySelector({json.dumps(selector)})')
             )
         )
-
-    def click(self, browser, selector):
-        browser.evaluate(f'document.querySelector({json.dumps(selector)}).click()')
 
     def talking(self, extension):
         """The id of the call in which this phone talks."""

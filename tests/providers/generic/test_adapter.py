@@ -297,7 +297,7 @@ class TestProviderGeneric(ProviderCase):
                 {**EVENT, name: ''},
                 {**EVENT, name: None},
             ):
-                self.identify(kept)
+                self.assertEqual(self.identify(kept).call_ref, EVENT['call_id'])
             for value in (['a'], {'a': 1}, True):
                 with (
                     self.subTest(name=name, value=value),

@@ -1,0 +1,76 @@
+"""A neutralized copy of a database leaves the PBX, its phones and its recordings alone."""
+
+import socket
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.exceptions import UserError
+from odoo.modules.neutralize import get_neutralization_queries
+
+from ..providers.base import ProviderError
+from .common import CUSTOMER, TelephonyHttpCase
+
+
+class TestNeutralized(TelephonyHttpCase):
+    def setUp(self):
+        super().setUp()
+        self.pbx = self.plug_in()
+        self.company.telephony_effect_hours = 48
+        self.new_lead()
+        self.play(
+            self.event('ended', outcome='answered', extension='101', talk_seconds=60),
+            self.event('recording', recording_url='https://pbx.example.com/c1.mp3'),
+            self.outbound('ended', at=1, outcome='busy'),
+        )
+        self.announced = self.env['telephony.recording'].create(
+            {'call_id': self.call().id, 'ref': 'rec-1'}
+        )
+
+    def neutralize(self):
+        self.env.flush_all()
+        for query in get_neutralization_queries(['crm_telephony']):
+            self.env.cr.execute(query)
+        self.forget_clients()
+
+    def run_everything_that_is_due(self):
+        self.announced.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
+        self.env['telephony.effect'].search(
+            [('state', '=', 'planned')]
+        ).due_at = fields.Datetime.now()
+        for cron in ('fetch_history', 'locate_recordings', 'effects', 'callback_clock'):
+            self.env.ref(f'crm_telephony.ir_cron_{cron}').method_direct_trigger()
+
+    def test_this_database_would_speak_to_the_pbx(self):
+        """So that the others can fail."""
+        self.run_everything_that_is_due()
+        self.assertEqual({what for what, *_with in self.pbx.told}, {'history', 'recording', 'dial'})
+        self.assertTrue(self.anna._telephony_can_call())
+
+    def test_the_pbx_is_left_alone(self):
+        self.neutralize()
+        self.run_everything_that_is_due()
+        self.assertFalse(self.anna._telephony_can_call())
+        with self.assertRaises(UserError):
+            self.account._dial(self.account.extension_ids[0], CUSTOMER)
+        self.assertFalse(self.pbx.told)
+
+    def test_its_events_are_not_taken(self):
+        before = len(self.events())
+        path = self.path()
+        self.assertEqual(self.post(self.event('ended', 'c2', outcome='missed')).status_code, 200)
+        self.neutralize()
+        answer = self.post(self.event('ended', 'c3', outcome='missed'), path=path)
+        self.assertEqual(answer.status_code, 404)
+        self.assertEqual(len(self.events()), before + 1)
+
+    def test_no_recording_is_fetched(self):
+        self.account.recording_hosts = 'pbx.example.com'
+        [known] = self.call().recording_ids - self.announced
+        self.neutralize()
+        with (
+            patch.object(socket, 'getaddrinfo', side_effect=AssertionError("asks for a host")),
+            self.assertRaises(ProviderError),
+        ):
+            known._open('')
+        self.assertFalse(known.source_url)
