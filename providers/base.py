@@ -1,11 +1,9 @@
 """What every PBX adapter is made of.
 
 An adapter translates: a raw webhook request becomes payloads, payloads become :class:`CallEvent`,
-and
-:func:`fold.fold` makes one :class:`CallRecord` of all the events of a call. Everything here is
-    plain data and
-pure functions; nothing in this package knows Odoo, opens a database or decides whom a call belongs
-to.
+and :func:`fold.fold` makes one :class:`CallRecord` of all the events of a call. Everything here is
+plain data and pure functions; nothing in this package knows Odoo, opens a database or decides whom
+a call belongs to.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from types import MappingProxyType
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-# A text of an adapter: it stays English here, whoever shows it puts it into the reader's words.
+# Marks a text of an adapter. The text stays English here; whoever shows it translates it.
 from ..tools.words import _lt as _
 from ..tools.words import storable
 from .numbers import plain
@@ -33,10 +31,9 @@ OUTCOMES = ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'missed', 'a
 # What a CallEvent can say, in the order in which things happen when two events bear the same time.
 KINDS = (
     'ringing',  # a call came in or a phone started to ring (`extension`: that phone)
-    'answered',  # a person took it (`extension`: that phone)
+    'answered',  # a person took the call (`extension`: that phone)
     'transferred',  # the call was passed on (`extension`: the phone it went to)
-    # one phone stopped ringing or talking (`extension`, `outcome` seen from that phone)
-    'leg_ended',
+    'leg_ended',  # one phone stopped ringing or talking (`extension`, `outcome` of that phone)
     'ended',  # the call is over
     'recording',  # a recording exists or will exist (`recording_url` and/or `recording_ref`)
     'lost',  # nothing was heard of the call for too long: over, but nobody knows how
@@ -45,12 +42,12 @@ KINDS = (
 
 
 class ProviderError(Exception):
-    """What came from a PBX, or what the PBX answered, cannot be used.
+    """Raised when a request or an answer of a PBX cannot be used.
 
-    :param message: a sentence for people, marked with :func:`_`, which says what to do where
-        somebody can; it is kept as the fact that it is and shown in the reader's language. Never
-        empty, nor an exception's name
-    :param retryable: the same thing may succeed later (a time-out, a rate limit)
+    :param message: a sentence for people, marked with :func:`_`, which says what is wrong and, if
+        somebody can mend it, what to do; it is stored as a fact and shown in the reader's language.
+        Never empty, never the name of an exception
+    :param retryable: whether the same request may succeed later (a time-out, a rate limit)
     """
 
     def __init__(self, message: str, retryable: bool = False):
@@ -59,7 +56,7 @@ class ProviderError(Exception):
 
 
 class Refused(ProviderError):
-    """The request is turned away with this HTTP status and nothing of it is kept."""
+    """Raised to turn a request away with this HTTP status; nothing of it is kept."""
 
     def __init__(self, message: str, status: int = 403):
         super().__init__(message)
@@ -85,7 +82,7 @@ class WebhookRequest:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The first value of every form field."""
+        """The form fields, each with its first value."""
         return {name: values[0] for name, values in self.form.items() if values}
 
     def param(self, name: str) -> str:
@@ -93,16 +90,16 @@ class WebhookRequest:
         return next(iter(self.query.get(name) or self.form.get(name) or ('',)))
 
     def json(self):
-        """The body as JSON.
+        """Parse the body as JSON.
 
-        :raise ProviderError: it is none
+        :raise ProviderError: the body is no JSON
         """
         return parse_json(self.body, _("the body"))
 
     def content(self) -> dict:
-        """What was sent, of PBXs that send it in more than one form: the body where it is a JSON
-        object, whatever its content type says, else the form, else the query. A field that came
-        twice counts as it came first.
+        """The fields that were sent, for PBXs that send them in several ways: those of the body if
+        it is a JSON object, whatever its content type says, else of the form, else of the query. Of
+        a field that came twice the first value counts.
 
         :raise ProviderError: the body is none of these
         """
@@ -110,12 +107,9 @@ class WebhookRequest:
         looks_like_json = sent[:1] in (b'{', b'[')
         fields = self.form or self.query
         if sent and not self.form and not looks_like_json:
-            # a form that is called something else
-            fields = (
-                parse_qs(sent.decode('utf-8', 'replace'), keep_blank_values=True)
-                if b'=' in sent
-                else {}
-            )
+            # a form whose content type says something else
+            text = sent.decode('utf-8', 'replace') if b'=' in sent else ''
+            fields = parse_qs(text, keep_blank_values=True)
         if looks_like_json or sent and not fields:
             body = self.json()
             if not isinstance(body, dict):
@@ -124,26 +118,20 @@ class WebhookRequest:
         return {name: values[0] for name, values in fields.items() if values}
 
     def to_payload(self) -> dict:
-        """A request that was not understood, in a form that can be stored and replayed byte by
-        byte.
+        """The request as a payload that can be stored and replayed byte by byte, for one that was
+        not understood.
 
-        Headers are left out: a signature is checked once, at the door, and its value is nobody's
-        business later.
+        Headers are left out, because a signature is checked once, on arrival, and is a secret.
         """
-        return {
-            'unread': {
-                **{
-                    name: value
-                    for name, value in asdict(self).items()
-                    if name not in ('headers', 'remote_addr', 'body', 'url')
-                },
-                'body': self.body.decode('utf-8', 'surrogateescape'),
-            }
-        }
+        kept = {**asdict(self), 'body': self.body.decode('utf-8', 'surrogateescape')}
+        for name in ('headers', 'remote_addr', 'url'):
+            del kept[name]
+        return {'unread': kept}
 
     @classmethod
     def from_payload(cls, payload: dict) -> WebhookRequest | None:
-        """The request behind :meth:`to_payload`, None when the payload is an ordinary one."""
+        """Rebuild the request of which :meth:`to_payload` made this payload; None if the payload is
+        an ordinary one."""
         unread = payload.get('unread') if set(payload) == {'unread'} else None
         if not isinstance(unread, dict):
             return None
@@ -153,7 +141,7 @@ class WebhookRequest:
 @dataclass(frozen=True)
 class Account:
     """What an adapter may know about the connected PBX. `extensions` are the phones that the admin
-    has entered, `webhook_url` is the public address under which the PBX knows us."""
+    has entered, `webhook_url` is the public address at which the PBX reaches Odoo."""
 
     api_key: str = field(default='', repr=False)
     api_secret: str = field(default='', repr=False)
@@ -167,17 +155,16 @@ class Account:
     own_numbers: frozenset[str] = frozenset()
 
     def to_utc(self, local: datetime) -> datetime:
-        """A naive time on the PBX's own clock as aware UTC, with the offset that was in force on
-        that day."""
+        """Convert a naive time of the PBX's own clock to aware UTC, with the offset of that day."""
         return local.replace(tzinfo=self._zone).astimezone(timezone.utc)
 
     def to_local(self, moment: datetime) -> datetime:
-        """An aware time as the PBX's own clock shows it, naive."""
+        """Convert an aware time to a naive time of the PBX's own clock."""
         return moment.astimezone(self._zone).replace(tzinfo=None)
 
     @property
     def _zone(self) -> ZoneInfo:
-        """:raise ProviderError: it is not known"""
+        """:raise ProviderError: the entered time zone is unknown"""
         try:
             return ZoneInfo(self.timezone or 'UTC')
         except (ZoneInfoNotFoundError, ValueError):
@@ -191,8 +178,8 @@ class Account:
 
 @dataclass(frozen=True)
 class Stranger:
-    """An endpoint that nobody has entered, what it would be called as a phone, and what it is taken
-    for by what it does."""
+    """An endpoint that nobody has entered. `extension` is what it would be called as a phone,
+    `is_trunk` what it is taken for by what it does."""
 
     name: str
     extension: str
@@ -201,13 +188,13 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which event a payload is.
+    """The event that a payload holds, and the call to which it belongs.
 
     `key` is equal for repeats of one event and different otherwise, `call_ref` is the PBX's id of
     the whole call. An event that belongs to no call (an SMS, a keep-alive) has no `call_ref`, and
     `ignored` says what it is.
 
-    `leg_ref` is the id of a leg that may have begun as a call of its own: then this event is of
+    `leg_ref` is the id of a leg that may have begun as a call of its own. Then the event belongs to
     that call too.
     """
 
@@ -220,20 +207,20 @@ class Identity:
 
 @dataclass(frozen=True)
 class Stored:
-    """A payload as it lies in the inbox. `received_at` (aware UTC) stands in where a PBX sends no
-    time of its own."""
+    """A payload of the inbox. `received_at` (aware UTC) stands in for the time of the event if the
+    PBX sends none."""
 
     payload: Mapping
     received_at: datetime
 
 
-# The arrival of an event that is looked at alone, only to see whether it can be understood.
+# The arrival of an event that is read alone, only to see whether it can be understood.
 UNKNOWN_ARRIVAL = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer that this PBX expects."""
+    """The HTTP answer that a PBX expects."""
 
     body: str = ''
     status: int = 200
@@ -242,7 +229,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class SetupFile:
-    """What the admin loads or copies into the PBX. It may hold the account's secrets."""
+    """A file that the admin loads or copies into the PBX. It may hold the account's secrets."""
 
     name: str
     content: str
@@ -251,9 +238,8 @@ class SetupFile:
 
 @dataclass(frozen=True)
 class SetupBody:
-    """One notification that the admin enters in the PBX by hand: for which event, what follows the
-    webhook address, and the body to paste. The title is what the PBX's own settings call the
-    event."""
+    """A notification that the admin enters in the PBX by hand: the title that the PBX's settings
+    give the event, the suffix of the webhook address, and the body to paste."""
 
     title: str
     suffix: str
@@ -262,8 +248,8 @@ class SetupBody:
 
 @dataclass(frozen=True)
 class Question:
-    """What a PBX wants to know while it handles a call: who calls (`lookup`), that he be entered as
-    a new contact (`create`, with what it knows in `contact`), or who should get the call (`route`).
+    """What a PBX asks while it handles a call. `kind` is `lookup` (who calls?), `create` (enter the
+    caller as a contact; what the PBX knows is in `contact`) or `route` (who should get the call?).
     Numbers as delivered."""
 
     kind: str
@@ -274,7 +260,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Contact:
-    """A person or firm as PBXs show it. `url` opens the record in Odoo."""
+    """A person or firm, with the fields that PBXs show. `url` opens the record in Odoo."""
 
     id: int = 0
     first_name: str = ''
@@ -288,9 +274,9 @@ class Contact:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Odoo knows. `manager` is the extension of the deal's or contact's owner if he is working
-    now, `team` are the extensions of the called number's team; all empty when nothing is known in
-    time."""
+    """What Odoo knows of a caller. `manager` is the extension of the customer's salesperson if they
+    are at work now, `team` are the extensions of the called number's team. All fields are empty
+    when nothing is known in time."""
 
     contacts: tuple[Contact, ...] = ()
     caller_name: str = ''
@@ -303,7 +289,7 @@ class CallEvent:
     """One thing that happened in a call, in our words. Times are aware UTC, durations seconds,
     numbers as delivered.
 
-    `started_at` is told by PBXs that repeat the start of the call in each event. `order` is the
+    `started_at` comes from PBXs that repeat the start of the call in each event. `order` is the
     place among events of the same or of no time, where the PBX numbers its events or only their
     arrival tells. An empty field says nothing: it never overrules another event. Hashable, so that
     repeats fall out of a set.
@@ -343,7 +329,7 @@ class LegRecord:
 
 @dataclass(frozen=True)
 class RecordingRecord:
-    """Where the sound of a call is: an address, or the PBX's own name of the file."""
+    """The place of a call's sound: its address, or the name by which the PBX knows it."""
 
     url: str = ''
     ref: str = ''
@@ -352,8 +338,9 @@ class RecordingRecord:
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One call: what :func:`fold.fold` makes of its events. `talk_known` is False where the PBX did
-    not tell the talk."""
+    """One call, as :func:`fold.fold` makes it of its events. `talk_known` is False if the PBX did
+    not tell the talk. `doubts` are words of :data:`DOUBTS`: what was missing or not believed, so
+    that something near the truth stands here."""
 
     external_id: str
     direction: str
@@ -372,18 +359,18 @@ class CallRecord:
     end_unknown: bool = False
     legs: tuple[LegRecord, ...] = ()
     recordings: tuple[RecordingRecord, ...] = ()
-    # of DOUBTS: what was not told, or not believed, so that something near it stands here
     doubts: tuple[str, ...] = ()
 
 
-# What people read who come while nobody can be told from anybody else.
+# The refusal of every delivery while no secret is entered to check it with.
 NO_SECRET = _(
-    "There is no secret on this PBX's form, so nobody can be let in. Enter the same secret here and in the PBX."
+    "There is no secret on this PBX's form, so its deliveries are refused. Enter the same secret here and in the PBX."
 )
 
 
 class Provider:
-    """A PBX's dialect. Subclassing registers it; instances hold no state.
+    """The adapter of one kind of PBX. A subclass with a `code` registers itself; instances hold no
+    state.
 
     An adapter says how a request is authenticated (`authenticate`), which events it carries
     (`split`, `identify`), what they mean (`translate`) and what to answer (`handshake`, `reply`);
@@ -404,17 +391,16 @@ class Provider:
     # whether the PBX usually stands in the company's own network, so that it may reach an address
     # that the internet does not
     stands_inside = False
-    # whether it tells that an outgoing call was answered when that happens, not when the call has
-    # ended
+    # whether the answer of an outgoing call is told when it happens, not only at the call's end
     tells_outgoing_answer = True
-    # whether its deliveries are authenticated by more than the address: a link of one that are not
-    # leads nobody elsewhere
+    # whether deliveries are authenticated by more than the address; the links of a PBX that signs
+    # nothing are followed to known hosts only
     signs = True
-    # whether its events name trunks like phones, so that somebody has to know which is which
+    # whether its events name trunks like phones, so that somebody has to say which is which
     names_trunks = False
     # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
     shares_legs = False
-    # what is told to people where deliveries cannot be checked, for want of a secret
+    # the refusal of deliveries that cannot be checked because no secret is entered
     no_secret = NO_SECRET
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every
     # sub-domain
@@ -426,94 +412,95 @@ class Provider:
             _registry[cls.code] = cls()
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
-        """The answer to an unsigned check of the address, None for everything else."""
+        """The answer to an unsigned check of the address; None if the request is none."""
         return None
 
     def verify(self, request: WebhookRequest, account: Account) -> None:
-        """Let the request pass.
+        """Check that the request is from this PBX.
 
-        :raise Refused: it is not from this PBX, or no secret is configured to tell
+        :raise Refused: it is not, or no secret is entered to check it with
         """
         if self.signs and not account.api_secret:
             raise Refused(self.no_secret)
         self.authenticate(request, account)
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """Let the request of a PBX pass whose secret is entered, if it `signs`.
+        """Check that the request is from this PBX. If the PBX `signs`, its secret is entered.
 
-        :raise Refused: it is not from this PBX
+        :raise Refused: it is not
         """
         raise NotImplementedError
 
     def split(self, request: WebhookRequest) -> list[dict]:
-        """The events of a delivery, each as one payload.
+        """Split a delivery into its events, one payload each.
 
-        :raise ProviderError: the body as a whole is not understood; it is kept as one failed event
-        :raise Refused: it is not to be kept at all
+        :raise ProviderError: the delivery as a whole is not understood; it is kept as one failed
+            event
+        :raise Refused: the delivery is not to be kept at all
         """
         raise NotImplementedError
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
-        """Which event this payload is. Whatever could make :meth:`translate` fail on it is found
-        here.
+        """Say which event this payload is. Whatever could make :meth:`translate` fail on it is
+        found here, so that a bad event is failed alone.
 
-        :raise ProviderError: the event is not understood; it is kept as failed with this reason
+        :raise ProviderError: the event is not understood; it is kept as failed with this text
         """
         raise NotImplementedError
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        """All payloads of one call, in order of arrival, in our words. The call is that of the
-        first one; after its own may come those of calls with which it shares a leg, see
-        :class:`Identity`."""
+        """Translate all payloads of one call, in order of arrival, to our words. The call is that
+        of the first payload; behind its own payloads may come those of calls with which it shares a
+        leg, see :class:`Identity`."""
         raise NotImplementedError
 
     def translate_alone(self, payload: Mapping, account: Account) -> list[CallEvent]:
-        """What one payload says without the others of its call.
+        """Translate one payload without the others of its call.
 
         :raise ProviderError: the payload is not understood
         """
         return self.translate([Stored(payload, UNKNOWN_ARRIVAL)], account)
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
-        """The legs of which new events tell; `known` are all events of their calls."""
+        """The ids of the legs of which new events tell. `known` are all events of their calls."""
         return set()
 
     def strangers(self, calls: Iterable[Sequence[Stored]], account: Account) -> list[Stranger]:
-        """The endpoints in these calls that nobody has entered, neither as an extension nor as a
-        trunk."""
+        """The endpoints in these calls that nobody has entered as extension or trunk."""
         return []
 
     def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
-        """How the client's commands name this running call, where that is not the PBX's id of the
-        call: then ''."""
+        """The name of this running call in the client's commands; '' if that is the PBX's id of the
+        call."""
         return ''
 
     def route_ref(self, stored: Sequence[Stored], account: Account) -> str:
-        """How the client's `route` names a caller from outside who waits in a menu or queue now,
-        before any phone has rung; '' where there is none, or the PBX cannot be told."""
+        """The name by which the client's `route` sends this caller on: an outside caller who waits
+        in a menu or queue now, before any phone has rung. '' if there is none, or if the PBX cannot
+        be told."""
         return ''
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
-        """What the PBX asks with this (authenticated) request, besides the events that it may
-        carry.
+        """The question that this (authenticated) request asks, beside the events that it may carry;
+        None if it asks nothing.
 
-        :raise ProviderError: it asks something that cannot be understood
+        :raise ProviderError: the question cannot be understood
         """
         return None
 
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
-        """What this PBX expects to hear; `answer` is what Odoo knows about its question."""
+        """The HTTP answer to this request. `answer` is what Odoo knows about its question."""
         return Reply()
 
     def setup_file(self, account: Account) -> SetupFile | None:
-        """The file with which the admin sets up the PBX, None where it wants none."""
+        """The file with which the admin sets up the PBX; None if it needs none."""
         return None
 
 
 class HistoryProvider(Provider):
-    """A PBX whose own call log is read too, because it tells what its events do not, or what was
-    lost on the way. The client's `history` gives each call as a payload {'history': …}; it lies in
-    the inbox beside the events of its call."""
+    """The adapter of a PBX whose own call log is read too, because it tells what the events do not,
+    or what was lost on the way. The client's `history` gives each call as a payload
+    {'history': …}, which lies in the inbox beside the events of its call."""
 
     def identify(self, payload: Mapping, account: Account) -> Identity:
         if not is_history(payload):
@@ -525,20 +512,20 @@ class HistoryProvider(Provider):
         return self.tell(*heard_and_history(stored), account) if stored else []
 
     def identify_event(self, payload: Mapping, account: Account) -> Identity:
-        """As :meth:`identify`, of what the PBX has sent by itself."""
+        """Do what :meth:`identify` does, for a payload that the PBX has sent by itself."""
         raise NotImplementedError
 
     def history_ref(self, payload: Mapping, account: Account) -> str:
-        """The PBX's id of the call of which its log tells; :meth:`tell` has understood it."""
+        """The PBX's id of the call in a payload of its log, which :meth:`tell` has understood."""
         raise NotImplementedError
 
     def tell(
         self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
     ) -> list[CallEvent]:
-        """As :meth:`translate`.
+        """Do what :meth:`translate` does.
 
-        :param heard: what the PBX has sent by itself
-        :param history: what was read back from its log
+        :param heard: the payloads that the PBX has sent by itself
+        :param history: the payloads that were read from its log
         """
         raise NotImplementedError
 
@@ -548,10 +535,11 @@ def is_history(payload: Mapping) -> bool:
 
 
 def heard_and_history(stored: Iterable[Stored]) -> tuple[list[Stored], list[Stored]]:
-    """What the PBX has sent by itself, and what was read back from its log, each in its order."""
+    """Part payloads into those that the PBX has sent by itself and those that were read from its
+    log, each in the order given."""
     heard, history = [], []
-    for one in stored:
-        (history if is_history(one.payload) else heard).append(one)
+    for item in stored:
+        (history if is_history(item.payload) else heard).append(item)
     return heard, history
 
 
@@ -561,13 +549,13 @@ registry: Mapping[str, Provider] = MappingProxyType(_registry)
 
 # --- what can be believed ----------------------------------------------------------------------------------------
 
-# What a PBX may leave out or get wrong without its call being lost: something near the truth stands
+# What a PBX may leave out or get wrong without its call being lost. Something near the truth stands
 # in, and the call is marked with the word.
 DOUBTS = ('time', 'duration', 'direction')
-# Years of a clock that was set, and of a time that is one: .NET's year 1, Unix' 1970 and 9999 all
-# mean that nobody knew.
+# The years of a time that can be true. .NET's year 1, Unix' 1970 and 9999 all mean that nobody knew
+# the time, or that a clock was never set.
 YEARS = range(2000, 2100)
-# No call lasts longer; a counter that was never started tells more.
+# No call lasts longer (seconds). A counter that was never started tells more.
 LONGEST_CALL = 48 * 3600
 
 _doubted: ContextVar[set[str] | None] = ContextVar('doubted', default=None)
@@ -575,7 +563,8 @@ _doubted: ContextVar[set[str] | None] = ContextVar('doubted', default=None)
 
 @contextmanager
 def doubting() -> Iterator[set[str]]:
-    """What the helpers below have not believed while the block ran, as words of DOUBTS."""
+    """Context manager that collects what the helpers below did not believe while the block ran, as
+    words of DOUBTS."""
     token = _doubted.set(found := set())
     try:
         yield found
@@ -590,7 +579,7 @@ def doubt(what: str) -> None:
 
 
 def believed(moment: datetime | None) -> datetime | None:
-    """The moment, None where it is of a year in which nobody called."""
+    """Return the moment, or None if nobody can have called in its year."""
     if moment and moment.year not in YEARS:
         doubt('time')
         return None
@@ -598,7 +587,7 @@ def believed(moment: datetime | None) -> datetime | None:
 
 
 def moment_or(told: datetime | None, received_at: datetime) -> datetime:
-    """When something happened: as the PBX told, else when we heard of it."""
+    """Return when something happened: the time that the PBX told, else that of the arrival."""
     if not told:
         doubt('time')
     return told or received_at
@@ -608,21 +597,19 @@ def moment_or(told: datetime | None, received_at: datetime) -> datetime:
 
 
 def in_calls(identities: Iterable[tuple[Identity, Stored]]) -> dict[str, list[Stored]]:
-    """What :meth:`Provider.translate` takes for each call: its own events, then those of calls with
-    which it has a leg in common."""
+    """Sort events by their calls, as :meth:`Provider.translate` takes them: a call's own events,
+    then those of calls with which it has a leg in common."""
     own, legs = {}, {}
     for identity, stored in identities:
         own.setdefault(identity.call_ref, []).append(stored)
         legs.setdefault(identity.call_ref, {identity.call_ref}).update({identity.leg_ref} - {''})
     return {
-        ref: [
-            *stored,
-            *(
-                one
-                for other in own
-                if other != ref and legs[ref] & legs[other]
-                for one in own[other]
-            ),
+        ref: stored
+        + [
+            item
+            for other, items in own.items()
+            if other != ref and legs[ref] & legs[other]
+            for item in items
         ]
         for ref, stored in own.items()
     }
@@ -659,13 +646,16 @@ def unknown_event(text: str) -> ProviderError:
 # Deeper nesting is no event, and would overflow the stack of whoever reads it after us.
 MAX_DEPTH = 50
 
-# Longer than any address that a PBX sends; an id that no index could hold is no id.
+# No address that a PBX sends is longer, and no index could hold a longer id (characters).
 LONGEST_TEXT = 2000
 _SURROGATE = re.compile('[\ud800-\udfff]')
 
 
 def parse_json(text: str | bytes, what: str):
-    """:raise ProviderError: it is no JSON, or nested too deeply"""
+    """Parse a JSON text; `what` names it in the complaint, marked with _().
+
+    :raise ProviderError: the text is no JSON, or nested too deeply
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -676,9 +666,9 @@ def parse_json(text: str | bytes, what: str):
     for _depth in range(MAX_DEPTH):
         level = [
             child
-            for one in level
-            if isinstance(one, (dict, list))
-            for child in (one.values() if isinstance(one, dict) else one)
+            for parent in level
+            if isinstance(parent, (dict, list))
+            for child in (parent.values() if isinstance(parent, dict) else parent)
         ]
         if not level:
             return value
@@ -686,25 +676,26 @@ def parse_json(text: str | bytes, what: str):
 
 
 def dump(payload: Mapping) -> str:
-    """A payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as escapes,
-    and
-    :func:`json.loads` gives back exactly what came."""
+    """Dump a payload as JSON text that PostgreSQL can hold: NUL and lone surrogates stand as
+    escapes, and :func:`json.loads` gives back exactly what came."""
     return _SURROGATE.sub(
         lambda match: f'\\u{ord(match[0]):04x}', json.dumps(payload, ensure_ascii=False)
     )
 
 
 def digest(payload: Mapping, leave_out: Iterable[str] = ()) -> str:
-    """A key that is equal for equal payloads, whatever the order of their fields."""
+    """Return a key that is equal for equal payloads, whatever the order of their fields."""
     kept = {name: value for name, value in payload.items() if name not in leave_out}
     text = json.dumps(kept, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def text_of(payload: Mapping, name: str, required: bool = False) -> str:
-    """A field as stripped, plain and storable text; numbers are accepted as text.
+    """Return a field as stripped, plain and storable text, '' if it is absent. A number becomes
+    text.
 
-    :raise ProviderError: it is a list or an object, longer than LONGEST_TEXT, or required and empty
+    :raise ProviderError: the field is a list or an object, longer than LONGEST_TEXT, or required
+        and empty
     """
     value = payload.get(name)
     if value is None or value is False:
@@ -729,10 +720,10 @@ def text_of(payload: Mapping, name: str, required: bool = False) -> str:
 
 
 def seconds_of(payload: Mapping, name: str) -> float | None:
-    """A duration in seconds, given as a number or as its text; None when it is absent, empty,
-    negative or longer than any call.
+    """Return a field that holds a duration in seconds, as a number or as text; None if it is
+    absent, empty, negative or longer than any call.
 
-    :raise ProviderError: it is no number
+    :raise ProviderError: the field is no number
     """
     text = text_of(payload, name)
     if not text:
@@ -748,10 +739,10 @@ def seconds_of(payload: Mapping, name: str) -> float | None:
 
 
 def unix_time_of(payload: Mapping, name: str) -> datetime | None:
-    """A time in Unix seconds, given as a number or as its text, as aware UTC; None when it is
-    absent, empty, 0 or of no year in which anybody called.
+    """Return a field that holds Unix seconds, as a number or as text, as aware UTC; None if it is
+    absent, empty, 0 or of a year in which nobody called.
 
-    :raise ProviderError: it is no number
+    :raise ProviderError: the field is no number
     """
     text = text_of(payload, name)
     try:
@@ -766,8 +757,8 @@ def unix_time_of(payload: Mapping, name: str) -> datetime | None:
 
 
 def later(moment: datetime, seconds: float) -> datetime:
-    """So many seconds later, earlier where they are negative; the moment itself where the calendar
-    ends before."""
+    """Return the moment so many seconds later, or earlier if they are negative; the moment itself
+    if the calendar ends before that."""
     try:
         return moment + timedelta(seconds=seconds)
     except OverflowError:
@@ -775,9 +766,9 @@ def later(moment: datetime, seconds: float) -> datetime:
 
 
 def word_of(payload: Mapping, name: str, words: Iterable[str], required: bool = False) -> str:
-    """A field that must be one of the given words.
+    """Return a field that must be one of the given words, '' if it is absent.
 
-    :raise ProviderError: it is another word, or it is required and empty
+    :raise ProviderError: the field is another word, or required and empty
     """
     text = text_of(payload, name, required)
     if text and text not in words:
@@ -791,10 +782,10 @@ def local_time_of(
     account: Account,
     pattern: str = '%Y-%m-%d %H:%M:%S',
 ) -> datetime | None:
-    """A time on the PBX's own clock, as aware UTC; None when it is absent, empty, all zeros or of
-    no year in which anybody called.
+    """Return a field that holds a time of the PBX's own clock, as aware UTC; None if it is absent,
+    empty, all zeros or of a year in which nobody called.
 
-    :raise ProviderError: it is no time
+    :raise ProviderError: the field is no time
     """
     text = text_of(payload, name)
     if not re.search('[^0 :.T-]', text):

@@ -1,5 +1,5 @@
 """One small HTTP client for all PBX APIs: time-outs, bounded retries, the vendor's rate limit,
-masked logs, readable errors. What a client may offer is in :mod:`capabilities`."""
+masked logs, readable errors. What a client may be able to do is in :mod:`capabilities`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .base import Account, ProviderError, _
 
 _logger = logging.getLogger(__name__)
 
-TIMEOUT = 15
-# Reads that met a broken connection or a 502-504 are repeated this often; what changes something
-# never is.
+TIMEOUT = 15  # seconds
+# A read that met a broken connection or a 502-504 is repeated twice; a command never is, because it
+# may have been done.
 RETRIES = Retry(
     total=2,
     backoff_factor=0.3,
@@ -35,22 +35,21 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Client:
-    """A conversation with one PBX. Subclassing with a `code` registers it for the adapter of that
-    code."""
+    """A conversation with the API of one PBX. A subclass with a `code` registers itself for the
+    adapter of that code."""
 
     code = ''
     # what people call this PBX
     label = ''
-    # what has to be entered before the API can be used: field of Account, and its name within a
-    # sentence
+    # what has to be entered before the API can be used: a field of Account, and its name
     needs: tuple[tuple[str, str], ...] = (('api_secret', _("API secret")),)
-    # all of them, as part of the sentence that asks to enter them
+    # all of `needs`, as the sentence that asks to enter them names them
     access = _("the API secret")
     # seconds from one `route` to the next, if the vendor limits them
     route_pause = 0
     # whether `transfer` can ask the colleague before it passes the call on
     asks_first = True
-    # how fractions in answers are read, where they are no numbers but ids
+    # reads the fractions in answers; `str` where they are ids, not numbers
     parse_float = float
 
     def __init_subclass__(cls, **kwargs):
@@ -67,13 +66,13 @@ class Client:
 
     @classmethod
     def can(cls, capability: type) -> bool:
-        """Whether it has this one of CAPABILITIES."""
+        """Return whether the client has this one of CAPABILITIES."""
         return issubclass(cls, capability)
 
     @classmethod
     def missing(cls, account: Account) -> str:
-        """The name of the first of `needs` that is not entered, '' where all are: no command is
-        offered that must fail."""
+        """Return the name of the first of `needs` that is not entered, '' if all are. Commands are
+        not offered while something is missing, because they would fail."""
         return next((name for field, name in cls.needs if not getattr(account, field).strip()), '')
 
     def require_access(self) -> None:
@@ -98,8 +97,8 @@ class Client:
         headers: Mapping | None = None,
         auth=None,
     ) -> requests.Response:
-        """One request below the account's API address. The answer's status is not judged here but
-        in :meth:`call`.
+        """Send one request below the account's API address and return the answer. :meth:`call`
+        judges its status.
 
         :raise ProviderError: the access is not complete, or the PBX cannot be reached (retryable)
         """
@@ -118,15 +117,21 @@ class Client:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise ProviderError(self._silence(error), retryable=True) from None
-        _logger.info("%s %s: %s", method, self._masked(path), response.status_code)
+            raise ProviderError(self._no_answer(error), retryable=True) from None
+        _logger.info(
+            "%s API: %s %s answered with HTTP %s",
+            self.label,
+            method,
+            self._masked(path),
+            response.status_code,
+        )
         return response
 
     def call(self, method: str, path: str, **kwargs) -> dict | list:
-        """A request whose answer is JSON; the vendor's way of saying no is read by
-        :meth:`complaint`.
+        """Send a request and return its answer, which is JSON. :meth:`complaint` reads how the
+        vendor says no.
 
-        :raise ProviderError: with the vendor's own words, retryable where waiting helps
+        :raise ProviderError: with the vendor's own words, retryable if waiting helps
         """
         response = self.request(method, path, **kwargs)
         try:
@@ -141,8 +146,8 @@ class Client:
             raise self.not_understood()
         return body
 
-    def _silence(self, error: requests.RequestException) -> str:
-        """Why a request had no answer."""
+    def _no_answer(self, error: requests.RequestException) -> str:
+        """The sentence that says why a request had no answer."""
         host = urlsplit(self.account.api_url).netloc.rpartition('@')[2]
         if isinstance(error, requests.exceptions.SSLError):
             return _(
@@ -170,7 +175,7 @@ class Client:
         )
 
     def refusal(self, words: str, code: str | int = '') -> str:
-        """What people read when the PBX says no: its own words, or at least its code."""
+        """The sentence for a request that the PBX refused: its own words, or at least its code."""
         if words:
             return _(
                 "%(pbx)s refused: %(words)s",
@@ -220,8 +225,9 @@ class Client:
         return _("This call is over.")
 
     def complaint(self, response: requests.Response, body) -> tuple[str, bool] | None:
-        """(what the PBX complains of, whether waiting helps), None when it does not. Vendors refine
-        this: some say no in a 200, some have their own words for a rate limit."""
+        """Return the PBX's complaint and whether waiting helps; None if it does not complain.
+        Clients override this, because some vendors say no in a 200, and some have their own words
+        for a rate limit."""
         if response.ok:
             return None
         words = ''
@@ -234,8 +240,8 @@ class Client:
         return self.account.api_secret, self.account.api_key
 
     def _masked(self, text: str) -> str:
-        """A text without the account's credentials and without whole phone numbers, no longer than
-        anybody reads."""
+        """Return the text without the account's credentials and without whole phone numbers, cut to
+        300 characters."""
 
         def mask(part):
             for secret in self._secrets():
@@ -246,8 +252,8 @@ class Client:
         return changed(text, mask)
 
     def pages(self, fetch, size: int) -> Iterator[dict]:
-        """All rows of a paged list: `fetch(offset)` gives one page, a page shorter than `size` is
-        the last."""
+        """Yield all rows of a paged list. `fetch(offset)` gives one page; a page with fewer than
+        `size` rows is the last."""
         offset = 0
         while rows := fetch(offset):
             yield from rows

@@ -1,17 +1,18 @@
-"""Fetching an address that came from outside (a recording link) without letting it lead anywhere
+"""Fetches an address that came from outside (a recording link) without letting it lead anywhere
 else.
 
 Only hosts that the admin or the adapter has named, only public addresses, no credentials. The name
-is resolved once and the connection goes to the address that was checked, so a name server cannot
-answer differently the second time.
+is resolved once and the connection goes to the address that was checked, so that a name server
+cannot answer differently the second time.
 
 The one exception is the PBX itself: the admin has entered the address of its API, every command
-goes there with the account's credentials, and it may stand beside us. See :class:`OwnServer`.
+goes there with the account's credentials, and it may stand in our own network. See
+:class:`OwnServer`.
 
-Whoever fetches holds up a thread, or with workers a whole process, so the other end sets the pace
-for a short while only: it answers soon, keeps a pace, and players get a long sound in parts. What
-is given back has been fetched: no listener waits for two slow ends at once, and whatever goes wrong
-is known while it can still be told.
+A fetch holds up a thread, or with workers a whole process. Therefore the other server must answer
+soon and keep a pace, and players get a long sound in parts. A sound is fetched as a whole before it
+is returned, so that no listener waits for two slow ends at once, and whatever goes wrong is known
+while it can still be shown.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ from .base import ProviderError, _
 
 # Seconds until the answer begins, redirects included, and until all of it is there.
 ANSWER_SECONDS, TOTAL_SECONDS = 15, 60
-# The least pace (bytes a second), and the seconds over which it is looked at. Slower sound could
-# not be listened to either.
+# The least pace (bytes a second), and the seconds over which it is measured. Nobody could listen to
+# a slower sound either.
 LEAST_PACE, PACE_SECONDS = 16 * 1024, 10
-# A player that asks for all from some place on gets so much, and asks again when it has come there.
+# Bytes for a player that asks for all from some place on; it asks again when it has played them.
 PART = 1024 * 1024
 MAX_REDIRECTS = 3
 # Statuses after which the same file may be there later.
 NOT_YET = (404, 429, 500, 502, 503, 504)
 MAX_BYTES = 200 * 1024 * 1024
 CHUNK = 64 * 1024
-# More than this lies on the disk.
+# A larger sound lies on the disk while it is fetched.
 IN_MEMORY = 4 * 1024 * 1024
 PORTS = {'http': 80, 'https': 443}
-# What a browser may be given as sound; anything else is not a recording.
+# Content type -> the type that a browser is given. Anything else is no recording.
 AUDIO_TYPES = {
     'audio/mpeg': 'audio/mpeg',
     'audio/mp3': 'audio/mpeg',
@@ -68,7 +69,7 @@ AUDIO_TYPES = {
     'audio/flac': 'audio/flac',
     'audio/gsm': 'audio/gsm',
 }
-# Servers that do not say what a file is; its name does.
+# Content types of servers that do not say what a file is; its name does.
 UNNAMED_TYPES = {
     '',
     'application/octet-stream',
@@ -89,11 +90,11 @@ _RANGE = re.compile(r'bytes=(\d{1,15})-(\d{0,15})', re.ASCII)
 
 
 class LoginRefused(ProviderError):
-    """The PBX knows who asks, or does not any more, and refuses."""
+    """Raised when the PBX does not accept the account's login."""
 
 
 class TooSlow(ProviderError):
-    """The other end has had its time. Nobody should give it more at once."""
+    """Raised when the other server has used up its time."""
 
     def __init__(self, host: str):
         super().__init__(
@@ -107,8 +108,8 @@ class TooSlow(ProviderError):
 
 @dataclass(frozen=True)
 class Sound:
-    """What was fetched: `status` is 200, 206 or 416; `headers` are what a player needs; `chunks`
-    can be read once."""
+    """A fetched sound. `status` is 200, 206 or 416; `headers` are those that a player needs;
+    `chunks` can be read once."""
 
     status: int
     headers: dict[str, str]
@@ -117,9 +118,9 @@ class Sound:
 
 @dataclass(frozen=True)
 class OwnServer:
-    """The PBX's own API. What lies there, under exactly this scheme, name and port, may be fetched
-    with `headers`; they go nowhere else, whatever redirects there are. `kind` is the type of its
-    sound, where it calls that something else."""
+    """The server of the PBX's own API. Addresses with exactly its scheme, name and port may be
+    fetched with `headers`, which hold the login and go nowhere else, whatever redirects there are.
+    `kind` is the type of its sound, if the server calls it something else."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -131,7 +132,7 @@ class OwnServer:
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:
-    """(scheme, host, port), None where it is no plain http(s) address."""
+    """Return scheme, host and port of an address, None if it is no plain http(s) address."""
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or '').rstrip('.'), parts.port or PORTS.get(parts.scheme)
@@ -142,18 +143,18 @@ def _origin(url: str) -> tuple[str, str, int] | None:
 
 
 def host_allowed(host: str, allowed: Iterable[str]) -> bool:
-    """Exactly a named host, or below one that is named with a leading dot."""
+    """Return whether a host is among the allowed ones. A leading dot allows all names below it."""
     host = host.lower().rstrip('.')
     return any(
-        host == one or (one.startswith('.') and host.endswith(one))
-        for one in (entry.strip().lower() for entry in allowed)
-        if one
+        host == name or (name.startswith('.') and host.endswith(name))
+        for name in (entry.strip().lower() for entry in allowed)
+        if name
     )
 
 
 def is_public(address: str) -> bool:
-    """Whether an address belongs to the public internet: no loopback, private, link-local, CG-NAT,
-    multicast, nor a v6 form of one of these."""
+    """Return whether an IP address belongs to the public internet: no loopback, private, link-local,
+    CG-NAT, multicast, nor a v6 form of one of these."""
     ip = ipaddress.ip_address(address.split('%', 1)[0])
     inner = [getattr(ip, name, None) for name in ('ipv4_mapped', 'sixtofour')]
     if getattr(ip, 'teredo', None) or (
@@ -161,8 +162,8 @@ def is_public(address: str) -> bool:
     ):
         return False
     return all(
-        one.is_global and not one.is_multicast and not one.is_reserved
-        for one in [ip, *filter(None, inner)]
+        part.is_global and not part.is_multicast and not part.is_reserved
+        for part in [ip, *filter(None, inner)]
     )
 
 
@@ -174,8 +175,7 @@ def open_sound(
     :param byte_range: the player's Range header; without an end it gets a part
     :param own: the PBX, if its recordings need a login
     :raise LoginRefused: the PBX does not accept the login
-    :raise TooSlow: it takes longer than a listener, and those who want something else of us, would
-        wait
+    :raise TooSlow: the server takes longer than a listener, and other requests, would wait
     :raise ProviderError: the address is not allowed, does not answer, or is no sound
     """
     allowed_hosts = tuple(allowed_hosts)
@@ -192,8 +192,8 @@ def open_sound(
 
 
 def _part(byte_range: str) -> str:
-    """The Range header to send for a player's; what is more than one simple range may be answered
-    with the whole."""
+    """Return the Range header to send for that of a player. '' asks for the whole: an answer that
+    is allowed to a range which is not one simple range."""
     match = _RANGE.fullmatch(byte_range.strip())
     if not match:
         return ''
@@ -203,8 +203,9 @@ def _part(byte_range: str) -> str:
 
 
 class _Line:
-    """A connection on which every byte comes before `deadline`, however the other end spreads them:
-    a time-out of the socket alone is for each byte. It is what HTTPConnection needs of a socket."""
+    """A connection on which all bytes must come before `deadline`, however the other server spreads
+    them, because the time-out of a socket is for each byte anew. It has what HTTPConnection needs
+    of a socket."""
 
     def __init__(self, host: str, sock: socket.socket, deadline: float):
         self.host, self.deadline = host, deadline
@@ -240,7 +241,7 @@ class _Line:
         return io.BufferedReader(_Bytes(self))
 
     def close(self) -> None:
-        """The answer is still to be read."""
+        """Stay open: HTTPConnection closes its socket before the answer is read."""
 
 
 class _Bytes(io.RawIOBase):
@@ -262,11 +263,12 @@ def _get(
     own: OwnServer | None,
     deadline: float,
 ) -> _Line:
+    """Ask for an address; the connection that is returned has the beginning of the answer."""
     if not (origin := _origin(url)):
         raise ProviderError(
             _("The recording's address is no plain web address, so it is not opened.")
         )
-    parts, (scheme, host, port) = urlsplit(url), origin
+    scheme, host, port = origin
     if not own and not host_allowed(host, allowed_hosts):
         raise ProviderError(
             _(
@@ -276,28 +278,10 @@ def _get(
             )
         )
     address = _resolve(host, port, inside=bool(own))
-    headers = {
-        'User-Agent': requests.utils.default_user_agent(),
-        'Accept': '*/*',
-        'Connection': 'close',
-    }
-    if own:
-        headers.update(own.headers)
-    if byte_range:
-        headers['Range'] = byte_range
     line = None
     try:
         line = _connect(scheme, host, address, port, deadline)
-        name = f'[{host}]' if ':' in host else host.encode('idna').decode()
-        connection = HTTPConnection(name, port, timeout=ANSWER_SECONDS)
-        connection.default_port = PORTS[scheme]  # any other stands in the Host header
-        connection.sock = line
-        connection.request(
-            'GET',
-            requests.utils.requote_uri(urlunsplit(('', '', parts.path or '/', parts.query, ''))),
-            headers=headers,
-        )
-        line.answer = connection.getresponse()
+        line.answer = _answer(line, url, _headers(byte_range, own))
         return line
     except (OSError, HTTPException, ValueError, ProviderError) as error:
         if line:
@@ -312,8 +296,33 @@ def _get(
         ) from None
 
 
+def _headers(byte_range: str, own: OwnServer | None) -> dict[str, str]:
+    headers = {
+        'User-Agent': requests.utils.default_user_agent(),
+        'Accept': '*/*',
+        'Connection': 'close',
+    }
+    if own:
+        headers.update(own.headers)
+    if byte_range:
+        headers['Range'] = byte_range
+    return headers
+
+
+def _answer(line: _Line, url: str, headers: Mapping[str, str]) -> HTTPResponse:
+    """Send the request on a connection and read the headers of the answer."""
+    parts, (scheme, host, port) = urlsplit(url), _origin(url)
+    name = f'[{host}]' if ':' in host else host.encode('idna').decode()
+    connection = HTTPConnection(name, port, timeout=ANSWER_SECONDS)
+    connection.default_port = PORTS[scheme]  # any other stands in the Host header
+    connection.sock = line
+    path = urlunsplit(('', '', parts.path or '/', parts.query, ''))
+    connection.request('GET', requests.utils.requote_uri(path), headers=headers)
+    return connection.getresponse()
+
+
 def _connect(scheme: str, host: str, address: str, port: int, deadline: float) -> _Line:
-    """To an address, but asking for the certificate of the name."""
+    """Connect to an address, but check the certificate of the host's name."""
     sock = socket.create_connection(
         (address, port), timeout=max(deadline - time.monotonic(), 0.001)
     )
@@ -328,7 +337,7 @@ def _connect(scheme: str, host: str, address: str, port: int, deadline: float) -
 
 
 def _resolve(host: str, port: int, inside: bool = False) -> str:
-    """One address of the host, after all of them were found public, unless it may be `inside`."""
+    """Resolve a host to one address. All its addresses must be public, unless it may be `inside`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -351,38 +360,10 @@ def _resolve(host: str, port: int, inside: bool = False) -> str:
 
 
 def _sound(line: _Line, url: str, deadline: float, own: OwnServer | None) -> Sound:
+    """Fetch the sound of an answer that has begun."""
     answer = line.answer
-    if own and answer.status in (401, 403):
-        raise LoginRefused(
-            _(
-                "The PBX does not give this recording with the login of this account (%(code)s). Check the login on its form.",
-                code=answer.status,
-            )
-        )
-    if answer.status not in (200, 206, 416):
-        raise ProviderError(
-            _(
-                "The recording's server answered with code %(code)s. It may have deleted the recording, or not have it yet.",
-                code=answer.status,
-            ),
-            retryable=answer.status in NOT_YET,
-        )
-    told = answer.getheader('Content-Type', '').split(';')[0].strip().lower()
-    path = urlsplit(url).path.lower()
-    kind = AUDIO_TYPES.get(told)
-    if not kind and own and own.kind and told != 'text/html':
-        kind = own.kind
-    elif not kind and told in UNNAMED_TYPES:
-        kind = next(
-            (kind for suffix, kind in SUFFIX_TYPES.items() if path.endswith(suffix)), 'audio/mpeg'
-        )
-    if not kind and answer.status != 416:
-        raise ProviderError(
-            _(
-                "The recording's server sent something that is no sound (%(kind)s).",
-                kind=told or '?',
-            )
-        )
+    _check_status(answer.status, own)
+    kind = _kind_of(answer, url, own)
     headers = {
         name: value
         for name in ('Content-Range', 'Accept-Ranges')
@@ -395,13 +376,56 @@ def _sound(line: _Line, url: str, deadline: float, own: OwnServer | None) -> Sou
         stack.pop_all()
     return Sound(
         answer.status,
-        {**headers, 'Content-Length': str(size), 'Content-Type': kind or 'audio/mpeg'},
+        {**headers, 'Content-Length': str(size), 'Content-Type': kind},
         _chunks(sound),
     )
 
 
+def _check_status(status: int, own: OwnServer | None) -> None:
+    """:raise ProviderError: an answer with this status holds no sound"""
+    if own and status in (401, 403):
+        raise LoginRefused(
+            _(
+                "The PBX does not give this recording with the login of this account (%(code)s). Check the login on its form.",
+                code=status,
+            )
+        )
+    if status not in (200, 206, 416):
+        raise ProviderError(
+            _(
+                "The recording's server answered with code %(code)s. It may have deleted the recording, or not have it yet.",
+                code=status,
+            ),
+            retryable=status in NOT_YET,
+        )
+
+
+def _kind_of(answer: HTTPResponse, url: str, own: OwnServer | None) -> str:
+    """Return the content type that a browser is given for an answer.
+
+    :raise ProviderError: the answer is no sound
+    """
+    told = answer.getheader('Content-Type', '').split(';')[0].strip().lower()
+    if kind := AUDIO_TYPES.get(told):
+        return kind
+    if own and own.kind and told != 'text/html':
+        return own.kind
+    if told in UNNAMED_TYPES:
+        path = urlsplit(url).path.lower()
+        kinds = (kind for suffix, kind in SUFFIX_TYPES.items() if path.endswith(suffix))
+        return next(kinds, 'audio/mpeg')
+    if answer.status == 416:
+        return 'audio/mpeg'
+    raise ProviderError(
+        _("The recording's server sent something that is no sound (%(kind)s).", kind=told or '?')
+    )
+
+
 def _fetch(line: _Line, sound: BinaryIO, deadline: float) -> int:
-    """The size of what was fetched; all of it, or an error."""
+    """Read the whole answer into `sound` and return its size in bytes.
+
+    :raise ProviderError: the answer is too long, too slow or broken off
+    """
     answer, size, seen = line.answer, 0, 0
     expected = answer.length
     try:

@@ -1,4 +1,4 @@
-"""What may be sent to a PBX, checked before it is sent, and long periods in parts that a PBX
+"""Checks what is sent to a PBX before it is sent, and cuts long periods into parts that a PBX
 accepts."""
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ _PHONE = re.compile(r'\+?[0-9]{3,15}')
 
 
 def phone(number: str) -> str:
-    """A number that can be dialled: digits, with or without a plus.
+    """Return a number that can be dialled: digits, with or without a plus.
 
-    :raise ProviderError: it is another text
+    :raise ProviderError: the number is another text
     """
     if not _PHONE.fullmatch(number):
         raise ProviderError(
@@ -25,12 +25,13 @@ def phone(number: str) -> str:
 
 
 def digits(number: str) -> str:
-    """The same without its plus, as most PBXs want it."""
+    """Return a number that can be dialled without its plus, as most PBXs want it."""
     return phone(number).lstrip('+')
 
 
 def own_extension(account: Account, extension: str) -> str:
-    """A phone of this account: nobody else's is made to ring.
+    """Return the extension if it is a phone of this account, because no other phone may be made to
+    ring.
 
     :raise ProviderError: the account has no such phone
     """
@@ -45,8 +46,8 @@ def own_extension(account: Account, extension: str) -> str:
 
 
 def windows(start: datetime, end: datetime, span: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """A period in parts no longer than `span`, in order of time; each begins where the last one
-    ended, so that nothing falls between two.
+    """Cut a period into parts no longer than `span`, in order of time. Each begins where the one
+    before it ends, so that no call falls between two.
 
     :raise ProviderError: the times are not aware, or in the wrong order
     """

@@ -1,18 +1,18 @@
-"""Recording links that a PBX tells in its events, before anything is fetched (see fetch.py for
-that)."""
+"""Checks recording links in the events of a PBX, before anything is fetched (that is fetch.py's
+part)."""
 
 import re
 from urllib.parse import urlsplit
 
 
 def link_of(text: str, has_https: bool = False) -> str:
-    """The address of a recording, '' where it is no plain https address. It never makes an event
-    fail: what else the event tells stands, whatever its link leads to.
+    """Return the address of a recording, '' if it is no plain https address. A bad link never makes
+    its event fail, because everything else in the event may be right.
 
-    :param has_https: the PBX writes http of hosts that have https
+    :param has_https: whether the PBX writes http for hosts that have https
 
-    Whether the host may be asked is settled when somebody listens, with the hosts that the
-    administrator has entered by then: events of PBXs that sign nothing must not lead us or a
+    Whether the host may be asked is decided when somebody listens, with the recording hosts that
+    the administrator has entered by then, because an event that nobody signed must not lead a
     listener elsewhere.
     """
     text = text.strip()

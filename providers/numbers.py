@@ -1,8 +1,8 @@
 """Phone numbers: every spelling that a PBX or a person uses becomes E.164; what is no outside
 number stays what it is.
 
-The one place where numbers are parsed. Rules that the library does not have, and their reasons, are
-in :func:`to_e164`.
+All numbers are parsed here. The rules that the library does not have, and their reasons, are in
+:func:`to_e164` and :func:`_readings`.
 """
 
 import re
@@ -14,46 +14,25 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, timezone
 
 # Texts that PBXs send instead of a hidden or absent number.
-HIDDEN = frozenset(
-    {
-        '',
-        'anonymous',
-        'unknown',
-        'unavailable',
-        'private',
-        'restricted',
-        'withheld',
-        'hidden',
-        'none',
-        'null',
-        'false',
-        'asserted-identity',
-        's',
-        'anonim',
-        'private number',
-        'unknown number',
-        'номер скрыт',
-        'скрытый номер',
-        'скрыт',
-        'неизвестно',
-        'неизвестный номер',
-        'номер не определен',
-        'номер не определён',
-        'аноним',
-    }
-)
-# The longest thing that is dialled inside a company or as a short code; shorter than any
-# subscriber's number.
+# fmt: off
+HIDDEN = frozenset({
+    '', 's', 'none', 'null', 'false',
+    'anonymous', 'unknown', 'unavailable', 'private', 'restricted', 'withheld', 'hidden',
+    'asserted-identity', 'anonim', 'private number', 'unknown number',
+    'номер скрыт', 'скрытый номер', 'скрыт', 'неизвестно', 'неизвестный номер',
+    'номер не определен', 'номер не определён', 'аноним',
+})
+# fmt: on
+# Extensions and short codes have at most so many digits; any subscriber's number has more.
 SHORT = 6
-# The least that is read as an international number without its plus. Below it a local number
+# An international number without its plus has at least so many digits. With fewer a local number
 # (683-40-02) would turn up in a small country (+683 is Niue).
 INTERNATIONAL = 9
 
-# No field that a person fills in has more to say; what is pasted beyond it is not read, for the
-# search tries many readings.
+# So many characters of a field are read, because the search tries many readings. Nobody types more.
 LONGEST_FIELD = 500
 
-# What companies have people dial for an outside line, longest first, where an account does not say.
+# The usual codes for an outside line, longest first, for an account that has entered none.
 USUAL_CODES = ('99', '9', '0')
 
 # "Ann" <sip:+77771234567@pbx>;tag=1
@@ -70,15 +49,15 @@ _BETWEEN = re.compile(r'[;,|\n\r]')
 _PIECE = re.compile(r'[^/;,|\n\r]+')
 # Marks of writing direction and the like, which telephones' address books copy along with a number.
 _MARKS = re.compile('[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]')
-# Those that shape a word of some scripts or end its line, too.
+# Marks that shape or break a word, which only a number can do without.
 _INVISIBLE = re.compile('[\u00ad\u200c\u200d]')
 _WIDE_SIGNS = str.maketrans('＋－（）．／', '+-()./')
 _NUMBER = re.compile(r'^\+?[\d\s().\-/\u00a0\u2010-\u2015]+$')
 
 
 def plain(text: str) -> str:
-    """A text as machines write it: any space of Unicode is an ordinary one (before AM stands U+202F
-    these days), any script's digits are 0 to 9, and marks of writing direction are gone."""
+    """Return the text with ordinary spaces (before AM stands U+202F these days), digits 0 to 9
+    whatever their script, and no marks of writing direction."""
     if text.isascii():
         return text
     return ''.join(map(_plain, _MARKS.sub('', text)))
@@ -91,9 +70,9 @@ def _plain(char: str) -> str:
 
 
 def clean(raw: str | None) -> str:
-    """What was delivered without its wrapping: the user part of a SIP address, the number behind a
-    display name, no parameters. Hidden callers give ''. The result may still be an extension, a SIP
-    name or nonsense."""
+    """Return a delivered number without its wrapping: the user part of a SIP address, the number
+    behind a display name, no parameters; '' for hidden callers. The result may still be an
+    extension, a SIP name or nonsense."""
     text = (
         _INVISIBLE.sub('', plain(str(raw or '')))
         .translate(_WIDE_SIGNS)
@@ -119,8 +98,8 @@ def clean(raw: str | None) -> str:
 def to_e164(
     raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False
 ) -> str:
-    """E.164 of an outside number, or '' for extensions, short codes, hidden callers, masked and
-    impossible numbers.
+    """Return the E.164 of an outside number; '' for extensions, short codes, hidden callers, masked
+    and impossible numbers.
 
     :param raw: the number as delivered
     :param country: ISO code whose national spellings are understood ('KZ'), of the PBX, not of the
@@ -144,7 +123,8 @@ def to_e164(
 def _readings(
     text: str, country: str, codes: tuple[str, ...], is_dialled: bool
 ) -> Iterator[PhoneNumber | None]:
-    """What a number may be, the likeliest first; None for a way in which it cannot be read."""
+    """Yield what a number may be, the likeliest first, and None for each way in which it cannot be
+    read."""
     digits = re.sub(r'\D', '', text)
     if text.startswith('+'):
         yield _valid(text, country)
@@ -154,11 +134,9 @@ def _readings(
 
     def without(code: str) -> PhoneNumber | None:
         tail = digits.removeprefix(code) if digits.startswith(code) else ''
-        return (
-            _valid('+' + tail[2:] if tail.startswith('00') else tail, country)
-            if len(tail) > SHORT
-            else None
-        )
+        if len(tail) <= SHORT:
+            return None
+        return _valid('+' + tail[2:] if tail.startswith('00') else tail, country)
 
     entered = sorted(codes, key=len, reverse=True)
     if is_dialled:
@@ -170,8 +148,7 @@ def _readings(
     if not is_dialled:
         yield from map(without, entered)
     elif not entered:
-        # 9 and 8 701… is no Iranian: with the prefix of the own country behind the code it is meant
-        # for that
+        # 9 and 8 701… is no Iranian number: behind the code stands the prefix of the own country
         yield from (
             without(code)
             for code in USUAL_CODES
@@ -193,12 +170,13 @@ def _valid(text: str, country: str) -> PhoneNumber | None:
 
 
 def _begins_at_home(digits: str, country: str) -> bool:
-    """Whether this is a whole number of the country, written with its trunk prefix or its code: 8
-    701… or 7 701…"""
+    """Return whether this is a whole number of the country, written with its trunk prefix or its
+    code: 8 701… or 7 701…"""
     home = PhoneMetadata.metadata_for_region(country, None) if country else None
-    if not home or not digits.startswith(
-        tuple(filter(None, (home.national_prefix, str(home.country_code))))
-    ):
+    if not home:
+        return False
+    beginnings = tuple(filter(None, (home.national_prefix, str(home.country_code))))
+    if not digits.startswith(beginnings):
         return False
     number = _valid(digits, country)
     return bool(
@@ -209,8 +187,8 @@ def _begins_at_home(digits: str, country: str) -> bool:
 
 
 def numbers_in(text: str | None, country: str = '') -> tuple[str, ...]:
-    """All outside numbers of a field that a person filled in, as E.164 in their order: two in one
-    field, with a name or a note beside them, in any spelling."""
+    """Return all outside numbers in a field that a person filled in, as E.164 in their order. There
+    may be several, with names or notes beside them, in any spelling."""
     text = str(text or '')
     if len(text) > LONGEST_FIELD:
         # half a number may be another one
@@ -246,14 +224,14 @@ def numbers_in(text: str | None, country: str = '') -> tuple[str, ...]:
 def normalise(
     raw: str | None, country: str = '', codes: tuple[str, ...] = (), is_dialled: bool = False
 ) -> str:
-    """E.164 where the number can be parsed, see :func:`to_e164`; else what was delivered without
+    """Return the E.164 of a number, see :func:`to_e164`; if it has none, what was delivered without
     its wrapping."""
     return to_e164(raw, country, codes, is_dialled) or clean(raw)
 
 
 @lru_cache(maxsize=8192)
 def pretty(number: str) -> str:
-    """+77771234567 → '+7 777 123 4567'; what is no such number stays as it is."""
+    """Return an E.164 number as people read it, '+7 777 123 4567'; anything else as it is."""
     try:
         return phonenumbers.format_number(
             phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL
@@ -263,8 +241,8 @@ def pretty(number: str) -> str:
 
 
 def as_dialled(number: str, country: str = '') -> str:
-    """An E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or
-    8104420… elsewhere. What cannot be parsed, or where no country is known, stays as it is."""
+    """Return an E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or
+    8104420… elsewhere. It stays as it is if it cannot be parsed or no country is given."""
     try:
         parsed = phonenumbers.parse(number) if country else None
     except phonenumbers.NumberParseException:
@@ -276,8 +254,8 @@ def as_dialled(number: str, country: str = '') -> str:
 
 @lru_cache(maxsize=8192)
 def is_mobile(number: str) -> bool:
-    """Whether an E.164 number takes SMS: a mobile one, or of a country whose plan does not tell
-    mobiles from landlines."""
+    """Return whether an E.164 number can get SMS: it is a mobile, or its country's plan does not
+    tell mobiles from landlines."""
     return phonenumbers.number_type(phonenumbers.parse(number)) in (
         phonenumbers.PhoneNumberType.MOBILE,
         phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
@@ -286,6 +264,6 @@ def is_mobile(number: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def zones_of(number: str) -> tuple[str, ...]:
-    """IANA names of the time zones where an E.164 number may be: one for most landlines, many for a
-    large country's mobiles."""
+    """Return the IANA names of the time zones in which an E.164 number may be: one for most
+    landlines, many for the mobiles of a large country."""
     return timezone.time_zones_for_number(phonenumbers.parse(number))

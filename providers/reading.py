@@ -1,6 +1,6 @@
-"""From what lies in the inbox to the record of a call: what a PBX tells is translated, what cannot
-be true is replaced by the nearest thing that can, and the rest is folded. The one way through, for
-the inbox and for the tests of every adapter."""
+"""Reads a call off the payloads in the inbox: the adapter translates them, times that cannot be true
+are replaced by the nearest that can, and the events are folded. The inbox and the tests of every
+adapter go this one way."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def read_call(
     account: Account,
     more: Iterable[CallEvent] = (),
 ) -> tuple[CallRecord | None, str]:
-    """The call of which these payloads tell, or None where they tell of none; then the reason, ''
-    while nothing says so.
+    """Return the call of which these payloads tell, and why it is none. The call is None while they
+    tell of none; the reason is '' while no event gives one.
 
     :param stored: all payloads of one call, in order of arrival
-    :param more: what we say of it ourselves
+    :param more: events that Odoo adds by itself, such as that nothing was heard of it for too long
     """
     with doubting() as doubts:
         told = provider.translate(stored, account)
-        arrivals = [one.received_at for one in stored]
+        arrivals = [item.received_at for item in stored]
         if arrivals:
             told = _in_the_past(told, _ahead(provider, stored, account, told), max(arrivals))
         told += more
@@ -45,24 +45,24 @@ def read_call(
 def _ahead(
     provider: Provider, stored: Sequence[Stored], account: Account, told: Iterable[CallEvent]
 ) -> timedelta:
-    """How far the PBX's clock is ahead: by as much as the first delivery lay in the future. What
-    comes later, when that moment has passed, tells it no more, and changes nothing."""
+    """Return how far the PBX's clock is ahead of ours: as far as the first delivery lay in the
+    future. Later deliveries do not count, because their times may have passed by then."""
     heard_at, times = stored[0].received_at, _times(told)
     if not times or min(times) <= heard_at + SLACK:
-        return timedelta()  # one of them can be believed
+        return timedelta()  # at least one time can be true
     with doubting():
         first = _times(
-            provider.translate([one for one in stored if one.received_at == heard_at], account)
+            provider.translate([item for item in stored if item.received_at == heard_at], account)
         )
     if not first:
-        first, heard_at = times, max(one.received_at for one in stored)
+        first, heard_at = times, max(item.received_at for item in stored)
     return max(first) - heard_at if min(first) > heard_at + SLACK else timedelta()
 
 
 def _in_the_past(events: list[CallEvent], ahead: timedelta, heard_at: datetime) -> list[CallEvent]:
-    """No event can tell a time to come. A clock that is ahead is ahead in all events: they are
-    moved back together, so that wait and talk stay as they were. A single time that lies ahead of
-    the others is the moment when we heard of it."""
+    """Return the events without times in the future. A clock that is ahead is so in all events:
+    they are moved back together, so that wait and talk stay as they were. A single time in the
+    future is replaced by the moment when we heard of it."""
     latest = heard_at + SLACK
     times = [moment - ahead for moment in _times(events)]
     if not ahead and not any(moment > latest for moment in times):

@@ -1,5 +1,5 @@
-"""Signatures, as pure functions of what was sent and the secret. Comparison is always in constant
-time."""
+"""Computes and checks signatures, as pure functions of what was sent and the secret. All comparisons
+take constant time."""
 
 import base64
 import hashlib
@@ -8,7 +8,6 @@ import hmac
 from .base import Refused, WebhookRequest, _
 
 HEADER = 'x-telephony-signature'
-# What people read of a refusal that several PBXs have.
 WRONG_SIGNATURE = _("The signature is wrong. Enter the same secret here and in the PBX.")
 
 
@@ -19,17 +18,17 @@ def no_header(name: str) -> Refused:
 
 
 def same(given: str, expected: str) -> bool:
-    """Constant-time comparison that takes any text."""
+    """Compare two texts in constant time; `given` may be any text."""
     return hmac.compare_digest(given.encode('utf-8', 'surrogateescape'), expected.encode())
 
 
 def hmac_sha256(secret: str, body: bytes) -> str:
-    """Lower-case hex HMAC-SHA256 of a raw body."""
+    """Return the HMAC-SHA256 of a raw body as lower-case hex."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def hmac_sha1(secret: str, text: str) -> bytes:
-    """HMAC-SHA1 of a text, as bytes."""
+    """Return the HMAC-SHA1 of a text, as bytes."""
     return hmac.new(secret.encode(), text.encode('utf-8', 'surrogatepass'), hashlib.sha1).digest()
 
 
@@ -38,14 +37,14 @@ def base64_text(raw: bytes) -> str:
 
 
 def basic(user: str, password: str) -> str:
-    """The Authorization header of HTTP basic authentication."""
+    """Return the Authorization header of HTTP basic authentication."""
     return f"Basic {base64_text(f'{user}:{password}'.encode())}"
 
 
 def require_login(request: WebhookRequest, user: str, password: str) -> None:
-    """HTTP basic authentication, for senders that can do no better.
+    """Check HTTP basic authentication, for senders that can do no better.
 
-    :raise Refused: it is missing or wrong
+    :raise Refused: the login is missing or wrong
     """
     given = request.headers.get('authorization', '').strip()
     if not given.lower().startswith('basic '):
@@ -61,8 +60,8 @@ def require_login(request: WebhookRequest, user: str, password: str) -> None:
 
 
 def require_hmac(request: WebhookRequest, secret: str) -> None:
-    """Our own scheme, of senders that sign for us: `X-Telephony-Signature: sha256=<hex HMAC-SHA256
-    of the raw body>`.
+    """Check the scheme of senders that sign for this addon: `X-Telephony-Signature: sha256=<hex
+    HMAC-SHA256 of the raw body>`.
 
     :raise Refused: the header is missing or wrong
     """

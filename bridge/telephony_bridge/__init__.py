@@ -4,12 +4,12 @@ losing one.
     config      the settings and where they come from
     ami         Asterisk's manager interface: messages, login
     noise       the events that are left out
-    watcher     AMI ─▶ spool; after every gap, what has been missed
-    spool       what is not delivered yet and which channels are alive, on disk
+    watcher     AMI ─▶ spool; after every gap, what was missed
+    spool       the events not delivered yet and the live channels, on disk
     sender      spool ─▶ webhook
-    check       `--check`: what is wrong, in plain words
+    check       `--check`: says in plain words what is wrong
 
-The bridge decides nothing about calls: that is the business of the adapter in the CRM.
+The bridge decides nothing about calls; the adapter in the CRM does.
 """
 
 __version__ = '1.0.0'

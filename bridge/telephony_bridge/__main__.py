@@ -1,4 +1,4 @@
-"""The command: runs until it is told to stop; with --check it only looks whether everything is
+"""The command: runs until it is told to stop; with --check it only tries whether everything is
 right."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .watcher import Watcher
 _logger = logging.getLogger('telephony_bridge')
 
 FLUSH_SECONDS = 10
-WRONG_CONFIG = 78  # EX_CONFIG: systemd does not start us again, see the unit
+WRONG_CONFIG = 78  # EX_CONFIG: after it systemd does not start the bridge again, see the unit
 
 
 def main() -> int:
@@ -59,8 +59,8 @@ def main() -> int:
 
 
 async def serve(config: Config) -> int:
-    """Until SIGTERM or SIGINT. What is read from Asterisk by then is in the spool, and is delivered
-    if the webhook takes it; the rest waits for the next start."""
+    """Watch and send until SIGTERM or SIGINT. What was read from Asterisk by then is in the spool,
+    and is delivered if the webhook takes it; the rest waits for the next start."""
     spool = Spool(config.spool, config.spool_bytes, config.sync)
     sender = Sender(config.crm, spool)
     watcher = Watcher(config.pbx, spool, sender.wake)

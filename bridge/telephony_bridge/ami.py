@@ -1,4 +1,4 @@
-"""Asterisk's manager interface: text messages over TCP, and the login."""
+"""Speaks Asterisk's manager interface: text messages over TCP, and the login."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ANSWER_SECONDS = 15
 
 
 class AmiError(Exception):
-    """The conversation with Asterisk is over; the text says why."""
+    """Raised when the conversation with Asterisk is over; the text says why."""
 
 
 class Refused(AmiError):
-    """Asterisk does not let us in: somebody has to change a setting."""
+    """Raised when Asterisk refuses the login: somebody has to change a setting."""
 
 
 class Parser:
-    """Bytes in, whole messages out; `waiting` is the beginning of the next one."""
+    """Takes bytes and gives whole messages; `waiting` is the beginning of the next one."""
 
     def __init__(self):
         self.waiting = b''
@@ -59,8 +59,7 @@ class Connection:
         self._parser, self._numbers, self._early = Parser(), count(1), []
 
     def send(self, action: str, **headers: str) -> str:
-        """Ask for something; the answer comes among the messages, with the ActionID that is
-        returned."""
+        """Send an action. Its answer comes among the messages, with the ActionID that is returned."""
         action_id = f'bridge-{next(self._numbers)}'
         lines = {'Action': action, 'ActionID': action_id, **headers}
         self._writer.write(
@@ -69,9 +68,9 @@ class Connection:
         return action_id
 
     async def receive(self, timeout: float = ANSWER_SECONDS) -> list[Message]:
-        """What has come by now, at least one message.
+        """Return the messages that have come by now, at least one.
 
-        :raise AmiError: the connection is lost, or silent for so long
+        :raise AmiError: the connection is lost, or silent for `timeout` seconds
         """
         messages, self._early = self._early, []
         while not messages:
@@ -87,7 +86,7 @@ class Connection:
         return messages
 
     async def ask(self, action: str, **headers: str) -> Message:
-        """The answer to an action. Other messages that come in between are kept for
+        """Send an action and return its answer. Other messages that come in between are kept for
         :meth:`receive`."""
         action_id, others = self.send(action, **headers), []
         while True:
@@ -105,10 +104,10 @@ class Connection:
 
 
 async def login(pbx: Pbx) -> Connection:
-    """A connection on which events flow.
+    """Log in and return the connection, on which events flow from then on.
 
     :raise Refused: user or password are wrong
-    :raise AmiError: there is no Asterisk
+    :raise AmiError: there is no Asterisk at this address
     """
     where = f'{pbx.host}:{pbx.port}'
     try:

@@ -1,4 +1,4 @@
-"""`--check`: one try of everything, and what is wrong in plain words."""
+"""`--check`: tries everything once, and says in plain words what is wrong."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Report:
 
 
 async def run(config: Config, file: str | None, listen: float) -> int:
-    """The exit status: 0 if the bridge would work."""
+    """Try everything and return the exit status: 0 if the bridge would work."""
     report = Report()
     _file(report, file or DEFAULT_FILE)
     _spool(report, config)
@@ -57,7 +57,7 @@ def _file(report: Report, file: str) -> None:
     try:
         mode = os.stat(file).st_mode
     except OSError:
-        return  # all comes from the environment
+        return  # all settings come from the environment
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         report.note(f'{file} holds passwords and can be read by everybody: chmod 600 {file}')
 

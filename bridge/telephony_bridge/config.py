@@ -1,4 +1,4 @@
-"""Settings: an INI file, each of them overridden by the environment (BRIDGE_<SECTION>_<KEY>)."""
+"""Reads the settings from an INI file; the environment overrides each (BRIDGE_<SECTION>_<KEY>)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 DEFAULT_FILE = '/etc/crm-telephony-bridge.ini'
+DEFAULT_SPOOL = '/var/lib/crm-telephony-bridge/spool.sqlite'
+# fmt: off
 DEFAULTS = {
     'pbx': {
-        'host': '127.0.0.1',
-        'port': '5038',
-        'user': '',
-        'secret': '',
-        'tls': 'no',
-        'tls_ca': '',
-    },
+        'host': '127.0.0.1', 'port': '5038', 'user': '', 'secret': '', 'tls': 'no', 'tls_ca': ''},
     'crm': {'url': '', 'secret': '', 'tls_ca': '', 'timeout': '20'},
-    'spool': {
-        'path': '/var/lib/crm-telephony-bridge/spool.sqlite',
-        'max_megabytes': '500',
-        'sync': 'yes',
-    },
+    'spool': {'path': DEFAULT_SPOOL, 'max_megabytes': '500', 'sync': 'yes'},
     'log': {'level': 'info'},
 }
+# fmt: on
 LEVELS = ('debug', 'info', 'warning', 'error')
 
 
@@ -71,9 +64,9 @@ class Config:
 
 
 def load(file: str | None, environ: Mapping[str, str] = os.environ) -> Config:
-    """The settings of `file`; of the usual place, if that exists, when none is named.
+    """Read the settings of `file`, or without one of the usual file if that exists.
 
-    :raise ConfigError: something is missing or makes no sense
+    :raise ConfigError: a setting is missing or makes no sense
     """
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_dict(DEFAULTS)
@@ -110,28 +103,17 @@ def _checked(parser: configparser.ConfigParser) -> Config:
     if level not in LEVELS:
         raise ConfigError(f'level in [log] is one of {", ".join(LEVELS)}')
     try:
-        if (
-            spool.getfloat('max_megabytes') < 1
-            or not 0 < pbx.getint('port') < 65536
-            or crm.getfloat('timeout') <= 0
-        ):
+        port, timeout = pbx.getint('port'), crm.getfloat('timeout')
+        megabytes = spool.getfloat('max_megabytes')
+        if megabytes < 1 or not 0 < port < 65536 or timeout <= 0:
             raise ValueError('port, timeout or max_megabytes is out of range')
+        pbx_tls = _tls(pbx['tls_ca']) if pbx.getboolean('tls') else None
+        crm_tls = _tls(crm['tls_ca']) if url.scheme == 'https' else None
         return Config(
-            pbx=Pbx(
-                pbx['host'],
-                pbx.getint('port'),
-                pbx['user'],
-                pbx['secret'],
-                _tls(pbx['tls_ca']) if pbx.getboolean('tls') else None,
-            ),
-            crm=Crm(
-                crm['url'],
-                crm['secret'],
-                crm.getfloat('timeout'),
-                _tls(crm['tls_ca']) if url.scheme == 'https' else None,
-            ),
+            pbx=Pbx(pbx['host'], port, pbx['user'], pbx['secret'], pbx_tls),
+            crm=Crm(crm['url'], crm['secret'], timeout, crm_tls),
             spool=Path(spool['path']),
-            spool_bytes=int(spool.getfloat('max_megabytes') * 1_000_000),
+            spool_bytes=int(megabytes * 1_000_000),
             sync=spool.getboolean('sync'),
             level=level,
         )
@@ -140,8 +122,8 @@ def _checked(parser: configparser.ConfigParser) -> Config:
 
 
 def _tls(ca: str) -> ssl.SSLContext:
-    """Certificates are always checked; an own authority (or the server's own certificate) can be
-    named."""
+    """Return a context that checks certificates, by an own authority (or the server's own
+    certificate) if one is named."""
     try:
         return ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as error:

@@ -1,4 +1,4 @@
-"""From the spool to the webhook: signed batches, one after the other, until each has been taken."""
+"""Posts the spool to the webhook: signed batches, one after the other, until each has been taken."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a delivery; status 0: no answer at all."""
+    """The answer to a delivery; status 0 means that there was none."""
 
     status: int
     text: str = ''
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds; the header may be a number or a date."""
+        """The seconds of the header Retry-After, which may be a number or a date; None without it."""
         value = self.headers.get('Retry-After', '').strip()
         if value.isdigit():
             return min(int(value), MAX_RETRY_AFTER)
@@ -74,27 +74,21 @@ class Answer:
         reason = ' '.join(self.text.split())[:200]
         if not self.status:
             return reason
-        advice = (
-            ''
-            if self.is_temporary
-            else ADVICE.get(self.status, "this is not what the webhook should say")
-        )
-        return (
-            f'HTTP {self.status}'
-            + (f' ({reason})' if reason else '')
-            + (f': {advice}' if advice else '')
-        )
+        told = f'HTTP {self.status} ({reason})' if reason else f'HTTP {self.status}'
+        if self.is_temporary:
+            return told
+        return f"{told}: {ADVICE.get(self.status, 'this is not what the webhook should say')}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would become a GET."""
+    """Follows no redirect, because a redirected POST would become a GET."""
 
     def redirect_request(self, *_args):
         return None
 
 
 def post(crm: Crm, body: bytes) -> Answer:
-    """One signed delivery. Blocks."""
+    """Post one signed delivery and return its answer. Blocks."""
     signature = hmac.new(crm.secret.encode(), body, hashlib.sha256).hexdigest()
     request = urllib.request.Request(  # noqa: S310 - config lets http and https pass
         crm.url,
@@ -137,7 +131,7 @@ class Sender:
         self._something_new.set()
 
     def stop(self) -> None:
-        """Deliver what is there while the webhook takes it, and come to an end."""
+        """Deliver what is there while the webhook takes it, then end :meth:`run`."""
         self._stopping.set()
         self._something_new.set()
 

@@ -1,8 +1,8 @@
-"""What must outlive a crash: events not yet delivered, in order, and the channels that were alive.
+"""Keeps what must outlive a crash: the events not delivered yet, in order, and the live channels.
 
 SQLite of the standard library, in WAL mode: one transaction holds the events of one read from AMI
-together with what they change about the channels, so after `kill -9` or a power cut both still fit
-each other.
+together with what they change about the channels, so that after `kill -9` or a power cut both still
+fit each other.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SCHEMA = """
     CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS channel (uniqueid TEXT PRIMARY KEY, name TEXT NOT NULL, linkedid TEXT NOT NULL);
 """
-DROP_EVENTS = 1000  # at once, when the limit is reached
+DROP_EVENTS = 1000  # so many are dropped at once when the limit is reached
 
 
 class SpoolError(Exception):
-    """The spool cannot be used; the text says why."""
+    """Raised when the spool cannot be used; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Batch:
 class Spool:
     def __init__(self, path: Path, max_bytes: int = 500_000_000, sync: bool = True):
         """
-        :param max_bytes: of waiting events; beyond it the oldest are dropped
+        :param max_bytes: of waiting events; beyond them the oldest are dropped
         :param sync: wait for the disk at every write: then not even a power cut loses anything
-        :raise SpoolError: not usable, or another bridge uses it
+        :raise SpoolError: the spool is not usable, or another bridge uses it
         """
         self.max_bytes = max_bytes
         try:
@@ -77,7 +77,7 @@ class Spool:
     def write(
         self, events: Iterable[Mapping], alive: Mapping[str, Channel], gone: Collection[str] = ()
     ) -> None:
-        """Append events and note what they mean for the channels, all or nothing.
+        """Append events and note what they change about the channels, all or nothing.
 
         :raise sqlite3.Error: nothing was written
         """
@@ -102,7 +102,7 @@ class Spool:
             self._drop_oldest()
 
     def batch(self, max_events: int, max_bytes: int) -> Batch | None:
-        """The oldest events, at least one if there are any."""
+        """Return the oldest events, at least one if there are any."""
         rows = self._db.execute(
             'SELECT id, body FROM event ORDER BY id LIMIT ?', [max_events]
         ).fetchall()

@@ -1,5 +1,5 @@
-"""From AMI into the spool. After every gap, live channels are compared with those that were known
-before it."""
+"""Reads AMI events into the spool. After every gap it compares the live channels with those that
+were known before."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PING_SECONDS, SILENCE_SECONDS = 25, 60
 RETRY_SECONDS, REFUSED_SECONDS, MAX_RETRY_SECONDS = 1, 60, 15
 DISK_SECONDS = 1
 
-# Our own header, on what Asterisk did not say by itself: the end of a channel that nobody saw end,
-# and the channels that are alive after a gap.
+# Our own header, on events that Asterisk did not send by itself: the end of a channel that ended
+# unseen, and the channels that are alive after a gap.
 OURS = 'Bridge'
 MISSED, LIVE = 'missed', 'live'
 
@@ -71,7 +71,7 @@ class Watcher:
             ping.cancel()
 
     async def _keep(self, reading: Reading) -> None:
-        """Into the spool. While the disk is full nothing more is read from Asterisk."""
+        """Write what was read to the spool. While that fails, nothing more is read from Asterisk."""
         events, alive, gone = reading.harvest()
         if not (events or alive or gone):
             return
@@ -91,7 +91,8 @@ class Watcher:
             self.wake()
 
     def _now(self) -> float:
-        """The time of receipt in Unix seconds; no two are the same, or the order would be lost."""
+        """Return the time of receipt in Unix seconds. No two are the same, or the order would be
+        lost."""
         now = time.time_ns() // 1000
         if 0 <= self._clock - now < 1_000_000:  # beyond that the clock was set back
             now = self._clock + 1
@@ -100,7 +101,7 @@ class Watcher:
 
 
 class Reading:
-    """What one connection tells, between two writes to the spool."""
+    """What one connection has told since the last write to the spool."""
 
     def __init__(self, known: dict[str, Channel], list_id: str, now: Callable[[], float]):
         """
@@ -117,8 +118,8 @@ class Reading:
         self._gone: set[str] = set()
 
     def harvest(self) -> tuple[list[Message], dict[str, Channel], set[str]]:
-        """Events to forward, channels that appeared or changed, channels that ended: since the last
-        time."""
+        """Return the events to forward, the channels that appeared or changed, and the channels that
+        ended, all since the last harvest."""
         harvest = self._events, self._alive, self._gone
         self._events, self._alive, self._gone = [], {}, set()
         return harvest
@@ -150,8 +151,8 @@ class Reading:
             )
 
     def _note(self, event: Message) -> None:
-        """Keep up with the live channels: a transfer can move one into another call, a masquerade
-        renames it."""
+        """Note what an event changes about the live channels: a transfer can move one into another
+        call, a masquerade renames it."""
         uniqueid = event.get('Uniqueid')
         if event['Event'] == 'Hangup' and uniqueid:
             self._alive.pop(uniqueid, None)
@@ -200,7 +201,7 @@ class Reading:
         for message in self._listed:
             uniqueid = message['Uniqueid']
             if uniqueid in self._ended:
-                continue  # between the list and its end
+                continue  # it ended before the list was complete
             strangers += uniqueid not in self._known and uniqueid not in self._alive
             self._set(uniqueid, Channel(message.get('Channel', ''), message.get('Linkedid', '')))
             self._forward(
@@ -219,7 +220,7 @@ class Reading:
 
 
 async def _ping(connection: Connection) -> None:
-    """A connection that nobody answers any more is found by its silence."""
+    """Ask again and again, so that a dead connection shows by its silence."""
     while True:
         await asyncio.sleep(PING_SECONDS)
         connection.send('Ping')

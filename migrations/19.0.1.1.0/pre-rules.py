@@ -1,7 +1,7 @@
 def migrate(cr, version):
-    """Rules had one action each, in columns of their own: they are made anew of the data, with
-    conditions and actions. So are the access rules, which an update would leave as they are: who
-    may see and hear what has changed."""
+    """Delete the rules, which had one action each, in columns of their own: they are loaded anew,
+    with conditions and actions. Delete the access rules too, because an update would leave them as
+    they are, and who may see and hear what has changed."""
     cr.execute("DELETE FROM telephony_rule")
     cr.execute("""
         DELETE FROM ir_rule

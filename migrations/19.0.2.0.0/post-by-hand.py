@@ -1,6 +1,6 @@
 def migrate(cr, version):
-    """A callback that was closed by hand had minutes to a talk, though nobody talked: they spoiled
-    the mean."""
+    """Clear the minutes to a talk of callbacks that were closed by hand, because nobody talked and
+    they spoiled the mean."""
     cr.execute("""
         UPDATE telephony_callback
            SET served_minutes = NULL,

@@ -3,11 +3,10 @@ from odoo.tools import SQL
 
 
 def migrate(cr, version):
-    """Whether a lost call was called back was looked up each time; now it is kept."""
+    """Store for each lost call whether it was called back, which was looked up each time before."""
     env = api.Environment(cr, SUPERUSER_ID, {})
     env.execute_query(env['telephony.call']._recount_sql(SQL("customer_number IS NOT NULL")))
-    # what their sisters with the time in them serve too; Odoo leaves an index that a field has no
-    # more
+    # the indexes that also have the time serve the same; Odoo keeps an index that its field lost
     cr.execute(
         "DROP INDEX IF EXISTS telephony_call__partner_id_index, telephony_call__lead_id_index"
     )

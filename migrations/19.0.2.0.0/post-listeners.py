@@ -3,9 +3,9 @@ from odoo.tools import convert_file
 
 
 def migrate(cr, version):
-    """Who owned the deal or contact could listen, at any time. From now on that is settled when a
-    call ends: of those that have ended, by who owns them today. Who put a call on a deal of his own
-    does not listen for that."""
+    """Store who may listen to each ended call. So far it was whoever owned the deal or contact at the
+    moment; from now on it is fixed when a call ends, for past calls by today's owners. People who
+    put a call on a deal of their own do not get to listen by that."""
     cr.execute("""
         INSERT INTO telephony_call_listener_rel (call_id, user_id)
         SELECT call.id, COALESCE(lead.user_id, contact.user_id, firm.user_id) AS owner_id
@@ -30,7 +30,7 @@ def migrate(cr, version):
          WHERE callback.state = 'open' AND call.state = 'ended' AND callback.user_id IS NOT NULL
         ON CONFLICT DO NOTHING""")
     cr.execute("UPDATE telephony_call SET is_owned = TRUE WHERE state = 'ended'")
-    # the rules of who may read what are not updated by themselves
+    # an update leaves the access rules as they are
     convert_file(
         api.Environment(cr, SUPERUSER_ID, {}),
         'crm_telephony',

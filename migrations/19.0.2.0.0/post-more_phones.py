@@ -4,5 +4,6 @@ from odoo.addons.crm_telephony.hooks import post_init_hook
 
 
 def migrate(cr, version):
-    """Phones with two numbers, with a note or written as 00 7… are read for the first time."""
+    """Read the phones of contacts and deals again: those with two numbers, with a note, or written
+    as 00 7… were not read before."""
     post_init_hook(api.Environment(cr, SUPERUSER_ID, {}))

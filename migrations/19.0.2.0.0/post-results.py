@@ -9,9 +9,9 @@ REACHED = {
 
 
 def migrate(cr, version):
-    """Of the addon's own results, unless the firm has renamed them, those that say that the
-    customer was reached count so from now on; the firm's own stay as they are. The rule about short
-    talks waits for the result before it asks."""
+    """Let the addon's own results that say that the customer was reached count so, unless the firm
+    has renamed them; the firm's own results stay as they are. Let the rule about short talks wait
+    ten minutes for a result before it asks."""
     cr.execute(
         """
         UPDATE telephony_disposition result

@@ -1,5 +1,5 @@
-# Of the text about a missed call: what stood where a case was wanted ("до понедельник"), and what
-# needs none.
+# The old and the new text about a missed call: the old one put the time where the language wants
+# another case ("до понедельник").
 REWORDED = {
     'ru_RU': (
         "{{ object.company_id.name }}: извините, мы пропустили ваш звонок. Перезвоним до {{ object.promised_time }}.",
@@ -16,7 +16,7 @@ REWORDED = {
 
 
 def migrate(cr, version):
-    """What the firm has worded itself stays."""
+    """Reword the SMS about a missed call, unless the firm has reworded it."""
     for lang, (old, new) in REWORDED.items():
         cr.execute(
             """

@@ -1,7 +1,6 @@
 def migrate(cr, version):
-    """The lines of calls in chatters were all by OdooBot: those of calls in which somebody of us
-    talked, or that somebody placed, are by that person from now on. Texts that were stored as words
-    stay as they are, and are shown so."""
+    """Make the employee who talked or called the author of a call's chatter line, which was OdooBot
+    so far. Texts that were stored in one language stay and are shown as they are."""
     cr.execute("""
         UPDATE mail_message message
            SET author_id = employee.partner_id

@@ -1,5 +1,5 @@
-"""Whether a call reached its customer is kept on the call. Here at once, not call by call; past
-results change nothing."""
+"""Fills the new field is_reached by one statement, because Odoo would compute it call by call. Past
+results of calls do not count."""
 
 
 def migrate(cr, version):

@@ -1,4 +1,4 @@
-"""An employee's calls are found by an index that also has their times."""
+"""Drops the index of a call's employee, because a new one has the times of the calls too."""
 
 
 def migrate(cr, version):

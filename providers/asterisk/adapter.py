@@ -2,16 +2,17 @@
 
 The story of a call is read off the facts that :mod:`ami` gathers. Four ideas carry it:
 
-* The first channel (Uniqueid == Linkedid) is the caller: a trunk calls in, a phone calls out or a
-  colleague.
-* A channel that is bridged with an older one takes its Linkedid. The caller's call goes on: with
-  what other calls' events tell of his channel and of the rooms in which it was. Whoever of us hears
-  him there has a leg: who takes him from a parking lot or a pool of agents, who joins a conference.
+* The first channel (Uniqueid == Linkedid) is the caller: a trunk that calls in, or a phone that
+  calls out or calls a colleague.
+* A channel that is bridged with an older one takes its Linkedid. The caller's call goes on, so it
+  also uses other calls' events of the caller's channel and of the rooms in which that was. Any
+  colleague who hears the caller there has a leg: who takes the call from a parking lot or a pool of
+  agents, who joins a conference.
 * Local channels are plumbing. What counts is whom the caller reaches along the dials, through any
-  Local pair. Who is in the Linkedid but not reached belongs to a consultation, until an
-  AttendedTransfer lets him join.
-* A person answered when the attempt to reach him ended with ANSWER and his channel entered a
-  bridge. A line that is Up says nothing: queues, menus and mailboxes answer it too.
+  Local pair. A channel that is in the Linkedid but not reached belongs to a consultation, until an
+  AttendedTransfer lets it join.
+* A person answered if the attempt to reach their channel ended with ANSWER and the channel entered
+  a bridge. A line that is Up says nothing: queues, menus and mailboxes answer it too.
 """
 
 from __future__ import annotations
@@ -46,37 +47,19 @@ from ..base import (
 from . import ami
 from .ami import Call, Channel, Event, Try
 
-# Events that tell nothing of a call in any reading; with the VarSets of other VARIABLES most of a
-# stream.
-NOISE = frozenset(
-    {
-        'RTCPSent',
-        'RTCPReceived',
-        'TestEvent',
-        'Newexten',
-        'DeviceStateChange',
-        'ExtensionStatus',
-        'PresenceStateChange',
-        'PeerStatus',
-        'Registry',
-        'ContactStatus',
-        'ContactStatusDetail',
-        'QueueMemberStatus',
-        'SuccessfulAuth',
-        'ChallengeSent',
-        'ChallengeResponseFailed',
-        'InvalidPassword',
-        'DTMFBegin',
-        'DTMFEnd',
-        'NewConnectedLine',
-        'ChannelTalkingStart',
-        'ChannelTalkingStop',
-        'BridgeCreate',
-        'BridgeDestroy',
-        'FullyBooted',
-        'Reload',
-    }
-)
+# Events that tell nothing of a call in any reading. With the VarSets of other VARIABLES they are
+# most of a stream.
+# fmt: off
+NOISE = frozenset({
+    'RTCPSent', 'RTCPReceived', 'Newexten', 'TestEvent', 'NewConnectedLine',
+    'DTMFBegin', 'DTMFEnd', 'ChannelTalkingStart', 'ChannelTalkingStop',
+    'BridgeCreate', 'BridgeDestroy',
+    'DeviceStateChange', 'ExtensionStatus', 'PresenceStateChange', 'QueueMemberStatus',
+    'PeerStatus', 'Registry', 'ContactStatus', 'ContactStatusDetail',
+    'SuccessfulAuth', 'ChallengeSent', 'ChallengeResponseFailed', 'InvalidPassword',
+    'FullyBooted', 'Reload',
+})
+# fmt: on
 # Events that are used, with the headers they cannot do without.
 _LEG, _TRY = ('Channel', 'Uniqueid'), ('DestChannel', 'DestUniqueid')
 USED = {
@@ -115,8 +98,7 @@ secret =
 url = {url}
 secret = {secret}
 """
-# How the contexts begin that are by custom those of trunks, of analogue and digital lines, and of
-# phones.
+# By custom the contexts of trunks, of analogue and digital lines, and of phones begin so.
 TRUNK_CONTEXTS = (
     'from-trunk',
     'from-pstn',
@@ -172,8 +154,7 @@ class Asterisk(Provider):
     )
 
     def setup_file(self, account: Account) -> SetupFile:
-        """The settings of the bridge, but for the password of the manager user that it logs in
-        with."""
+        """Return the settings of the bridge, without the password of its manager user."""
         return SetupFile(
             'crm-telephony-bridge.ini',
             BRIDGE_SETTINGS.format(
@@ -183,31 +164,29 @@ class Asterisk(Provider):
         )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """The bridge signs what it posts; the dialplan, which cannot sign, logs in as the control
-        user."""
+        """Check the bridge's signature, or the login of the dialplan, which cannot sign and takes the
+        control user."""
         if _is_lookup(request):
             signing.require_login(request, account.api_key, account.api_secret)
         else:
             signing.require_hmac(request, account.api_secret)
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
-        return (
-            Question('route', request.param('number'), called=request.param('did'))
-            if _is_lookup(request)
-            else None
-        )
+        if not _is_lookup(request):
+            return None
+        return Question('route', request.param('number'), called=request.param('did'))
 
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
-        """To the dialplan's lookup: the owner's extension, a bar, the caller's name; either may be
-        empty. What a dialplan would take for its own syntax is left out of the name."""
+        """Answer the dialplan's lookup: the salesperson's extension, a bar, the caller's name;
+        either may be empty. The name comes without characters that a dialplan takes for syntax."""
         if not _is_lookup(request):
             return Reply()
         name = ' '.join(_SYNTAX.sub(' ', answer.caller_name).split()) if answer else ''
         return Reply(f"{answer.manager if answer else ''}|{name[:80]}")
 
     def split(self, request: WebhookRequest) -> list[dict]:
-        """One payload an event; NOISE is dropped. An attended transfer concerns two calls and is
-        kept for each."""
+        """Make one payload of each event, without NOISE. An attended transfer belongs to two calls
+        and is kept for each."""
         if _is_lookup(request):
             return []
         body = request.json()
@@ -256,10 +235,9 @@ class Asterisk(Provider):
     def _gather(self, stored: Sequence[Stored], account: Account) -> Call:
         ref = ami.call_ref(stored[0].payload)
         own, others = [], []
-        for one in stored:
-            (
-                own if ref in (ami.call_ref(one.payload), ami.leg_ref(one.payload)) else others
-            ).append(one)
+        for item in stored:
+            is_own = ref in (ami.call_ref(item.payload), ami.leg_ref(item.payload))
+            (own if is_own else others).append(item)
         others = _of_rooms(ref, own, others)
         events = sorted(map(ami.read, own), key=lambda event: event.order)
         call = ami.gather(
@@ -284,13 +262,13 @@ class Asterisk(Provider):
         return [found[name] for name in sorted(found)]
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
-        return ami.legs_told([one.payload for one in new], [one.payload for one in known])
+        return ami.legs_told([item.payload for item in new], [item.payload for item in known])
 
     def phone(self, channel: Channel, account: Account) -> str:
-        """The extension behind a channel, '' for a trunk and for plumbing.
+        """Return the extension of a channel, '' for a trunk and for plumbing.
 
-        What the admin has entered counts. Else the context tells, then what the channel does, and
-        at last its short name.
+        What the admin has entered counts. Otherwise the context decides, then what the channel
+        does, and at last whether its name is short.
         """
         endpoint = '' if channel.is_plumbing else ami.endpoint(channel.name)
         if not endpoint or _is_trunk_by_name(channel, account):
@@ -310,7 +288,7 @@ def _is_noise(event: Mapping) -> bool:
     kind, variable = event.get('Event'), event.get('Variable')
     if kind == 'VarSet':
         return isinstance(variable, str) and variable.lstrip('_') not in ami.VARIABLES
-    # whose number the dialplan sets; a caller's is told by his own channel
+    # the dialplan sets the number of this channel; only that of the caller's own channel is used
     if kind == 'NewCallerid':
         return event.get('Uniqueid') != event.get('Linkedid')
     return isinstance(kind, str) and kind in NOISE
@@ -342,24 +320,24 @@ def _is_outside(number: str, account: Account) -> bool:
 
 
 def _of_rooms(ref: str, own: Sequence[Stored], others: Sequence[Stored]) -> list[Stored]:
-    """Of other calls' events those that tell who was in a room with this call's first channel, also
-    behind Local channels, and when he hung up."""
-    entries = ami.entries_of(one.payload for one in (*own, *others))
+    """Return those of other calls' events that tell which channels were in a room with this call's
+    first channel, also behind Local channels, and when they hung up."""
+    entries = ami.entries_of(item.payload for item in (*own, *others))
     rooms, _legs = ami.connected(set(), {ref}, entries)
     there = {leg for leg, _pair, place in entries if place in rooms} | {
-        ami.text_at(one.payload, 'DestUniqueid') for one in own
+        ami.text_at(item.payload, 'DestUniqueid') for item in own
     }
     return [
-        one
-        for one in others
-        if ami.text_at(one.payload, 'Uniqueid') in there
-        and (one.payload['Event'] == 'Hangup' or ami.room(one.payload) in rooms)
+        item
+        for item in others
+        if ami.text_at(item.payload, 'Uniqueid') in there
+        and (item.payload['Event'] == 'Hangup' or ami.room(item.payload) in rooms)
     ]
 
 
 def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
-    """Whether a channel whose endpoint nobody has entered carries what comes from outside or goes
-    there."""
+    """Return whether a channel, whose endpoint nobody has entered, carries a call from outside or to
+    the outside."""
     account, is_at_phones = call.account, channel.context.startswith(PHONE_CONTEXTS)
     if channel.carries:
         return not is_at_phones or _is_outside(channel.carries, account)
@@ -371,11 +349,11 @@ def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
         return True
     dials_out = _is_outside(channel.exten, account)
     if _is_outside(channel.number, account):
-        # a phone may show its own number of the city; it calls out, through a trunk
+        # a phone may show an outside number of its own, but then it calls out through a trunk
         return (
             not dials_out
             or not is_at_phones
-            and not any(one.dest.carries for one in call.tries_of(channel))
+            and not any(attempt.dest.carries for attempt in call.tries_of(channel))
         )
     return (
         not numbers.clean(channel.number)
@@ -385,8 +363,8 @@ def _does_what_a_trunk_does(call: Call, channel: Channel) -> bool:
 
 
 def _leads_outside(call: Call, channel: Channel) -> bool:
-    """An employee dialled an outside number and got this channel, which is not of his phone's
-    kind."""
+    """Return whether an employee dialled an outside number and got this channel, whose context is
+    another than that of phones."""
     first, attempt = call.first, call.tries.get(channel.uid)
     return bool(
         first
@@ -405,7 +383,7 @@ def _tell(call: Call) -> list[CallEvent]:
     first = call.first
     if not first:
         return _no_call(call)
-    # of a click-to-call through a Local channel: behind it is the employee
+    # the employee is behind the Local channel of a click-to-call
     twin = call.twin(first)
     tries = call.tries_of(first, without=twin)
     is_trunk = not first.is_plumbing and not call.phone(first)
@@ -413,79 +391,84 @@ def _tell(call: Call) -> list[CallEvent]:
     if not is_trunk and not tries and (first.originated or not direction):
         return _no_call(call)
 
-    # `phones` were rung on our side, `others` is whom the caller wanted: their answers and refusals
-    # make the outcome
-    phones = [one for one in tries if call.phone(one.dest)]
-    others, employee = tries, None
-    if direction == 'outbound':
-        others = [one for one in tries if one not in phones]
-    if direction == 'outbound' and is_trunk:
-        # the PBX was told to ring the customer first
-        others, employee = [call.tries[first.uid]] if first.uid in call.tries else [], _who(phones)
-    elif not is_trunk:
-        employee = _who(call.tries_of(twin, without=first)) if twin else first
+    phones, others, employee = _sides(call, direction, is_trunk, tries)
     extension = call.phone(employee) if employee else ''
     placed_by = extension if direction == 'outbound' else ''
-    joined, ended_at = _joined(call), _ended_at(call, direction, others)
-    known = (
-        {one.dest.uid for one in tries}
-        | {channel.uid for _at, channel in joined}
-        | {employee.uid if employee else ''}
-    )
-    company = _company(call, direction, others, known)
-
     called = _called(call, is_trunk, others)
-    caller = (
-        first.number
-        if direction == 'inbound'
-        else _line(call, direction, others, called) or extension
-    )
+    caller = _caller(call, direction, others, called) or extension
     say = partial(
         CallEvent, external_id=call.ref, direction=direction, caller=caller, called=called
     )
-    began = min(first.born or call.events[0].at, call.events[0].at)
+    joined = _joined(call)
+    known = {attempt.dest.uid for attempt in tries} | {channel.uid for channel, *_times in joined}
+    company = _company(call, direction, others, known | {employee.uid if employee else ''})
+
+    events = _customer_side(
+        call, say, [attempt for attempt in others if attempt not in phones], placed_by
+    )
+    if placed_by and employee.ended:
+        events.append(say('leg_ended', at=employee.ended, extension=placed_by))
+    for attempt in phones:
+        events += _leg(call, say, attempt)
+    for channel, since, until in joined + company:
+        events += _talk(say, call.phone(channel), since, until)
+    if company or any(attempt.answered for attempt in others):
+        files = _recordings(call, _talks({*others, *phones}, joined + company))
+        events += [say('recording', at=at, recording_ref=name) for at, name in files]
+    if ended_at := _ended_at(call, direction, others):
+        outcome = 'answered' if company else _outcome(call, direction, others)
+        events.append(say('ended', at=ended_at, outcome=outcome))
+    return events
+
+
+def _sides(
+    call: Call, direction: str, is_trunk: bool, tries: list[Try]
+) -> tuple[list[Try], list[Try], Channel | None]:
+    """Return the attempts to reach phones of ours, the attempts to reach whom the caller wanted,
+    whose answers and refusals make the outcome, and the employee who takes part from the start."""
+    first = call.first
+    phones = [attempt for attempt in tries if call.phone(attempt.dest)]
+    others = tries
+    if direction == 'outbound':
+        others = [attempt for attempt in tries if attempt not in phones]
+    if direction == 'outbound' and is_trunk:
+        # the PBX was told to ring the customer first
+        return phones, [call.tries[first.uid]] if first.uid in call.tries else [], _who(phones)
+    if is_trunk:
+        return phones, others, None
+    twin = call.twin(first)
+    return phones, others, _who(call.tries_of(twin, without=first)) if twin else first
+
+
+def _customer_side(
+    call: Call, say: Callable[..., CallEvent], customers: Sequence[Try], placed_by: str
+) -> list[CallEvent]:
+    """Tell the beginning of the call, its queues and the customer's answers.
+
+    :param customers: the attempts to reach whom the caller wanted, without phones of ours
+    """
+    began = min(call.first.born or call.events[0].at, call.events[0].at)
     events = [say('ringing', at=began, extension=placed_by)]
     events += [
         say('ringing', at=event.at, queue=event['Queue']) for event in call.named('QueueCallerJoin')
     ]
-    for one in others:
-        if one.answered and one not in phones:
-            events.append(say('answered', at=one.over, extension=placed_by))
-    if placed_by and employee.ended:
-        events.append(say('leg_ended', at=employee.ended, extension=placed_by))
-    for one in phones:
-        events += _leg(call, say, one)
-    for at, channel in joined:
-        events += _talk(say, call.phone(channel), at, channel.ended)
-    for channel, since, until in company:
-        events += _talk(say, call.phone(channel), since, until)
-    if company or any(one.answered for one in others):
-        talks = [(one.over, one.dest.ended) for one in {*others, *phones} if one.answered]
-        talks += [(at, channel.ended) for at, channel in joined]
-        talks += [(since, until) for _channel, since, until in company]
-        events += [
-            say('recording', at=at, recording_ref=name) for at, name in _recordings(call, talks)
-        ]
-    if ended_at:
-        events.append(
-            say(
-                'ended',
-                at=ended_at,
-                outcome='answered' if company else _outcome(call, direction, others),
-            )
-        )
+    events += [
+        say('answered', at=attempt.over, extension=placed_by)
+        for attempt in customers
+        if attempt.answered
+    ]
     return events
 
 
 def _no_call(call: Call) -> list[CallEvent]:
-    """Nothing yet, a click-to-call that came to nothing, or a phone that called a service of the
-    PBX."""
+    """Say why this is no call with a customer: a click-to-call that came to nothing, or a phone that
+    called a service of the PBX. Empty while that may still change."""
     first = call.first
     has_failed = any(event['Response'] == 'Failure' for event in call.named('OriginateResponse'))
     is_over = (
         first
         and (first.originated or first.born)
-        and all(one.ended for one in call.channels.values())
+        and all(channel.ended for channel in call.channels.values())
     )
     if not has_failed and not is_over:
         return []
@@ -495,7 +478,7 @@ def _no_call(call: Call) -> list[CallEvent]:
             phone=ami.endpoint(first.name),
             number=first.exten,
         )
-    elif any(one.status == 'ANSWER' for one in call.tries.values()):
+    elif any(attempt.status == 'ANSWER' for attempt in call.tries.values()):
         note = _("Click-to-call: the employee picked up, but the customer was not called.")
     else:
         note = _("Click-to-call: the employee did not pick up, so the customer was not called.")
@@ -503,8 +486,8 @@ def _no_call(call: Call) -> list[CallEvent]:
 
 
 def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
-    """'' while nobody is called: an employee's own phone rings, or he listens to a service of the
-    PBX."""
+    """Return the direction, '' while nobody is called: an employee's own phone rings, or the
+    employee listens to a service of the PBX."""
     first, account = call.first, call.account
     if is_trunk:
         return 'outbound' if first.originated else 'inbound'
@@ -518,17 +501,19 @@ def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
         )
         if dials_out and not tries:
             return 'internal' if _stays_inside(call) else 'outbound'
-        # a colleague may be called by his mobile number: who was reached decides, not the digits
+        # a colleague may be called by an outside number: who was reached decides, not the digits
         if dials_out and tries:
-            reached = [one for one in tries if one.answered][:1] or tries
-            return 'internal' if all(call.phone(one.dest) for one in reached) else 'outbound'
+            reached = [attempt for attempt in tries if attempt.answered][:1] or tries
+            return (
+                'internal' if all(call.phone(attempt.dest) for attempt in reached) else 'outbound'
+            )
     if not tries:
         return ''
     return 'internal' if call.phone(tries[0].dest) else 'outbound'
 
 
 def _stays_inside(call: Call) -> bool:
-    """Whether the first channel came to a queue, a mailbox or colleagues of ours, though nobody was
+    """Return whether the first channel came to a queue, a mailbox or colleagues, though nobody was
     dialled."""
     return bool(
         call.named('QueueCallerJoin')
@@ -538,53 +523,56 @@ def _stays_inside(call: Call) -> bool:
 
 
 def _who(tries: Sequence[Try]) -> Channel | None:
-    """Who answered, else who was rung first."""
-    return next((one.dest for one in sorted(tries, key=lambda one: not one.answered)), None)
+    """Return the channel that answered, else the one that was rung first."""
+    answered_first = sorted(tries, key=lambda attempt: not attempt.answered)
+    return next((attempt.dest for attempt in answered_first), None)
 
 
 def _called(call: Call, is_trunk: bool, others: Sequence[Try]) -> str:
-    """What the caller dialled. A click-to-call dialled nothing itself, and a trunk may call `s`."""
+    """Return what the caller dialled. The first channel of a click-to-call dials nothing itself, and
+    a trunk may call `s`."""
     first = call.first
     if not first.originated and any(char.isdigit() for char in first.exten):
         return first.exten
     if is_trunk and not first.originated:
-        return next(
-            (
-                value
-                for event in call.events
-                for name in ami.DIDS
-                if (value := event.variables.get(name))
-            ),
-            '',
-        )
+        dids = (event.variables.get(name) for event in call.events for name in ami.DIDS)
+        return next(filter(None, dids), '')
     asked = [event['Exten'] for event in call.named('OriginateResponse')] if not is_trunk else []
-    asked += [ami.asked_for(one.string) for one in others]
+    asked += [ami.asked_for(attempt.string) for attempt in others]
     return next(filter(None, asked), '')
 
 
-def _line(call: Call, direction: str, others: Sequence[Try], called: str) -> str:
-    """Our number that the customer of an outgoing call sees, where the dialplan sets it before it
-    dials him; '' where the trunk does that."""
+def _caller(call: Call, direction: str, others: Sequence[Try], called: str) -> str:
+    """Return the number of an inbound caller; of an outgoing call our number that the customer
+    sees, if the dialplan sets it before it dials; otherwise ''."""
+    if direction == 'inbound':
+        return call.first.number
     if direction != 'outbound':
         return ''
     to_e164 = partial(numbers.to_e164, country=call.account.country)
     return next(
-        (one.shown for one in others if to_e164(one.shown) not in ('', to_e164(called))), ''
+        (
+            attempt.shown
+            for attempt in others
+            if to_e164(attempt.shown) not in ('', to_e164(called))
+        ),
+        '',
     )
 
 
-def _leg(call: Call, say: Callable[..., CallEvent], one: Try) -> list[CallEvent]:
-    """A phone of ours was dialled. A colleague who picks the call up takes the channel over."""
-    rung = call.phone(one.dest)
-    taker = call.phone(replace(one.dest, name=one.taken_as)) if one.answered else ''
-    outcome = 'no_answer' if _refusal(one) == 'rejected' else _refusal(one)
-    if not one.rang and not taker and outcome != 'busy':
+def _leg(call: Call, say: Callable[..., CallEvent], attempt: Try) -> list[CallEvent]:
+    """Tell the leg of a phone of ours that was dialled. A colleague who picks the call up takes over
+    its channel, so the phone that rang and the one that talked may differ."""
+    rung = call.phone(attempt.dest)
+    taker = call.phone(replace(attempt.dest, name=attempt.taken_as)) if attempt.answered else ''
+    outcome = 'no_answer' if _refusal(attempt) == 'rejected' else _refusal(attempt)
+    if not attempt.rang and not taker and outcome != 'busy':
         return []  # it is offline
     events = [
-        say('ringing', at=one.begun or one.over, extension=rung),
-        *_talk(say, taker, one.over, one.dest.ended),
+        say('ringing', at=attempt.begun or attempt.over, extension=rung),
+        *_talk(say, taker, attempt.over, attempt.dest.ended),
     ]
-    if taker != rung and (over := one.over or one.dest.ended):
+    if taker != rung and (over := attempt.over or attempt.dest.ended):
         events.append(say('leg_ended', at=over, extension=rung, outcome=outcome))
     return events
 
@@ -598,9 +586,17 @@ def _talk(
     return [say('answered', at=since, extension=extension), *ended]
 
 
-def _joined(call: Call) -> list[tuple[datetime, Channel]]:
-    """Who came in by an attended transfer, and when: the channel itself or, behind a Local channel,
-    who answered it."""
+def _talks(
+    tries: Iterable[Try], company: Iterable[tuple[Channel, datetime, datetime | None]]
+) -> list[tuple[datetime, datetime | None]]:
+    """Return from when until when somebody talked."""
+    talks = [(attempt.over, attempt.dest.ended) for attempt in tries if attempt.answered]
+    return talks + [(since, until) for _channel, since, until in company]
+
+
+def _joined(call: Call) -> list[tuple[Channel, datetime, datetime | None]]:
+    """Return the channels that came in by an attended transfer, from when until when. Behind a Local
+    channel it is the channel that answered."""
     found = []
     for event in _transfers(call):
         orig, second = event['OrigTransfererLinkedid'], event['SecondTransfererLinkedid']
@@ -610,8 +606,10 @@ def _joined(call: Call) -> list[tuple[datetime, Channel]]:
             uid, name = entry['Uniqueid'], entry['Channel']
         if uid and not _absorbed(call, event):
             channel = call.channels.get(uid) or Channel(uid, name)
-            answered = [one.dest for one in call.tries_of(channel) if one.answered]
-            found += [(event.at, one) for one in (answered if channel.is_plumbing else [channel])]
+            talkers = [channel]
+            if channel.is_plumbing:
+                talkers = [attempt.dest for attempt in call.tries_of(channel) if attempt.answered]
+            found += [(talker, event.at, talker.ended) for talker in talkers]
     return found
 
 
@@ -621,24 +619,24 @@ def _company(
     others: Sequence[Try],
     known: set[str],
 ) -> list[tuple[Channel, datetime, datetime | None]]:
-    """Phones of ours that nobody dialled and that the customer heard all the same, and from when
-    until when."""
-    heard = [one.dest for one in others if one.answered]
+    """Return phones of ours that nobody dialled but that the customer heard, from when until
+    when."""
+    heard = [attempt.dest for attempt in others if attempt.answered]
     if direction == 'inbound' or not others:
         heard = [call.first]
     elif direction == 'internal':
         heard = []
     return [
         (channel, since, until)
-        for one in heard
-        for channel, since, until in call.company(one)
+        for listener in heard
+        for channel, since, until in call.company(listener)
         if channel.uid not in known and call.phone(channel)
     ]
 
 
 def _entry(call: Call, transfer: Event) -> Event | None:
-    """The target, where Asterisk does not name him: he had left the consultation already, for the
-    other bridge."""
+    """Return how the target of a transfer entered the bridge, if Asterisk does not name the target
+    because it had left the consultation already."""
     entries = [
         event
         for event in call.named('BridgeEnter')
@@ -659,8 +657,8 @@ def _transfers(call: Call) -> list[Event]:
 
 
 def _absorbed(call: Call, transfer: Event) -> bool:
-    """Whether this call goes up in the other one: the older Linkedid stays, the consultation's as a
-    rule goes."""
+    """Return whether the transfer merges this call into the other one. The older Linkedid stays, so
+    as a rule it is the consultation's that goes."""
     orig, second = transfer['OrigTransfererLinkedid'], transfer['SecondTransfererLinkedid']
     ages = [
         (int(match[1]), int(match[2]))
@@ -672,8 +670,8 @@ def _absorbed(call: Call, transfer: Event) -> bool:
 
 
 def _ended_at(call: Call, direction: str, others: Sequence[Try]) -> datetime | None:
-    """The customer's leg ends the call; between colleagues, and where none was reached, the last
-    leg does."""
+    """Return when the call ended: with the customer's leg; between colleagues, or if no customer was
+    reached, with the last leg. None while it goes on."""
     if direction == 'inbound' and call.first.ended:
         return call.first.ended
     if absorbed := [event.at for event in _transfers(call) if _absorbed(call, event)]:
@@ -681,63 +679,56 @@ def _ended_at(call: Call, direction: str, others: Sequence[Try]) -> datetime | N
     legs = list(call.channels.values())
     if direction == 'inbound':
         legs = [call.first]
-    elif direction == 'outbound' and any(one.answered for one in others):
-        legs = [one.dest for one in others if one.answered]
+    elif direction == 'outbound' and any(attempt.answered for attempt in others):
+        legs = [attempt.dest for attempt in others if attempt.answered]
     return max(leg.ended for leg in legs) if all(leg.ended for leg in legs) else None
 
 
 def _outcome(call: Call, direction: str, others: Sequence[Try]) -> str:
-    if any(one.answered for one in others):
+    if any(attempt.answered for attempt in others):
         return 'answered'
     if direction != 'outbound' and _has_message(call):
         return 'voicemail'
-    refusals = [_refusal(one) for one in others]
+    refusals = [_refusal(attempt) for attempt in others]
     if direction != 'inbound':
+        if not refusals:
+            return 'no_answer' if direction == 'internal' and _stays_inside(call) else 'failed'
         # the last attempt decides: a trunk that fails is followed by another one
-        last = (
-            refusals[-1]
-            if refusals
-            else 'no_answer'
-            if direction == 'internal' and _stays_inside(call)
-            else 'failed'
-        )
-        return (
-            ('busy' if others[-1].dest.tech_cause == DECLINED else 'failed')
-            if last == 'rejected'
-            else last
-        )
+        if refusals[-1] == 'rejected':
+            return 'busy' if others[-1].dest.tech_cause == DECLINED else 'failed'
+        return refusals[-1]
     if call.named('QueueCallerAbandon') or (not others and _left_menu(call)):
         return 'abandoned'
     if refusals and set(refusals) == {'busy'}:
         return 'busy'
-    if refusals and set(refusals) == {'failed'} and not any(one.rang for one in others):
+    if refusals and set(refusals) == {'failed'} and not any(attempt.rang for attempt in others):
         return 'failed'
     return 'missed'
 
 
-def _refusal(one: Try) -> str:
-    """How an attempt came to nothing. DialStatus is coarser than the cause with which the dialled
-    leg was hung up."""
-    cause = one.dest.cause
+def _refusal(attempt: Try) -> str:
+    """Return how an attempt came to nothing. The cause with which the dialled leg was hung up counts
+    before DialStatus, because it is finer."""
+    cause = attempt.dest.cause
     if cause == REJECTED:
         return 'rejected'
-    if cause == BUSY or one.status == 'BUSY':
+    if cause == BUSY or attempt.status == 'BUSY':
         return 'busy'
-    if cause in FAILED_CAUSES or (one.status in FAILED_STATUS and cause not in UNREACHED):
+    if cause in FAILED_CAUSES or (attempt.status in FAILED_STATUS and cause not in UNREACHED):
         return 'failed'
     return 'no_answer'
 
 
 def _has_message(call: Call) -> bool:
-    """A voice message was left."""
+    """Return whether a voice message was left."""
     return any(event['New'] != '0' for event in call.named('MessageWaiting')) or any(
         event.variables.get(ami.MAILBOX) == 'SUCCESS' for event in call.events
     )
 
 
 def _left_menu(call: Call) -> bool:
-    """The caller himself hung up, after the PBX had answered the line and not in front of a
-    mailbox."""
+    """Return whether the caller hung up by themselves, after the PBX had answered the line, and not
+    in front of a mailbox."""
     if any(ami.MAILBOX in event.variables for event in call.events):
         return False
     asked = [event for event in call.named('HangupRequest') if event['Uniqueid'] == call.ref]
@@ -747,8 +738,8 @@ def _left_menu(call: Call) -> bool:
 def _recordings(
     call: Call, talks: Sequence[tuple[datetime, datetime | None]]
 ) -> list[tuple[datetime, str]]:
-    """The files in which somebody talked; those of a consultation are another's. A Cdr stands in
-    for the variable."""
+    """Return the files in which somebody talked, and when each began. Those of a consultation do not
+    belong to the call. Without the variable a Cdr names the file."""
     members = {channel.uid for channel in call.reach(call.first)}
     started: dict[str, dict[str, datetime]] = {}
     for event in call.events:

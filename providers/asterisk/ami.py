@@ -1,7 +1,7 @@
-"""What AMI events say of a call, as facts that have no order of arrival.
+"""Reads AMI events and gathers the facts of a call, whatever the order of their arrival.
 
 A call is all the channels that share a Linkedid: when each appeared and hung up, who dialled whom
-and how that ended, who entered a bridge. What follows from it is the adapter's business.
+and how that ended, who entered a bridge. The adapter decides what follows from these facts.
 """
 
 from __future__ import annotations
@@ -17,50 +17,21 @@ from ..base import Account, Stored, _, believed, text_of, unfit
 RECORDING, MAILBOX, DIDS = 'MIXMONITOR_FILENAME', 'VMSTATUS', ('FROM_DID', 'DID')
 VARIABLES = frozenset({RECORDING, MAILBOX, *DIDS})
 
+# The headers that are used. Their order decides between events of the same time.
+# fmt: off
 HEADERS = (
-    'Event',
-    'Channel',
-    'Uniqueid',
-    'Context',
-    'Exten',
-    'CallerIDNum',
-    'ChannelStateDesc',
-    'DestChannel',
-    'DestUniqueid',
-    'DestContext',
-    'DestChannelStateDesc',
-    'DialStatus',
-    'DialString',
-    'Cause',
-    'TechCause',
-    'Queue',
-    'New',
-    'Variable',
-    'Value',
-    'Response',
-    'UniqueID',
-    'Disposition',
-    'RecordingFile',
-    'Result',
-    'DestType',
-    'Application',
-    'BridgeId',
-    'Duration',
-    'BridgeUniqueid',
-    'DestBridgeUniqueid',
-    'OrigTransfererLinkedid',
-    'SecondTransfererLinkedid',
-    'TransfereeUniqueid',
-    'TransfereeChannel',
-    'TransferTargetUniqueid',
-    'TransferTargetChannel',
-    'BridgeTechnology',
-    'Conference',
-    'Meetme',
-    'DestLinkedid',
-    'ParkeeUniqueid',
-    'RetrieverUniqueid',
+    'Event', 'Channel', 'Uniqueid', 'Context', 'Exten', 'CallerIDNum', 'ChannelStateDesc',
+    'DestChannel', 'DestUniqueid', 'DestContext', 'DestChannelStateDesc',
+    'DialStatus', 'DialString', 'Cause', 'TechCause',
+    'Queue', 'New', 'Variable', 'Value', 'Response',
+    'UniqueID', 'Disposition', 'RecordingFile',
+    'Result', 'DestType', 'Application', 'BridgeId', 'Duration',
+    'BridgeUniqueid', 'DestBridgeUniqueid', 'OrigTransfererLinkedid', 'SecondTransfererLinkedid',
+    'TransfereeUniqueid', 'TransfereeChannel', 'TransferTargetUniqueid', 'TransferTargetChannel',
+    'BridgeTechnology', 'Conference', 'Meetme',
+    'DestLinkedid', 'ParkeeUniqueid', 'RetrieverUniqueid',
 )
+# fmt: on
 NOTHING = frozenset({'<unknown>', '<null>', '<none>'})
 # Our own header: which of its two calls an AttendedTransfer is kept for.
 KEPT_FOR = 'KeptForLinkedid'
@@ -73,15 +44,15 @@ CALL_REF = {
     'Cdr': ('LinkedID', 'UniqueID'),
 }
 
-# Who enters a room can be heard by all who are in it, and who leaves it no more. A room is a bridge
-# or a conference.
+# A room is a bridge or a conference: whoever is in it hears all others. These events tell who
+# enters and who leaves.
 ENTER = frozenset({'BridgeEnter', 'ConfbridgeJoin', 'MeetmeJoin'})
 LEAVE = frozenset({'BridgeLeave', 'ConfbridgeLeave', 'MeetmeLeave'})
 MEETME = frozenset({'MeetmeJoin', 'MeetmeLeave'})
 # Where callers and agents wait without hearing each other: a parking lot, a pool of agents.
 HOLDING = 'holding_bridge'
 
-# Digits at the end that make two spellings of a number the same.
+# Two spellings with the same last digits are one number.
 SAME = 7
 
 # The application of a channel that was dialled, as the list of live channels names it.
@@ -111,7 +82,10 @@ class Event:
 
 
 def read(stored: Stored) -> Event:
-    """:raise ProviderError: a header that is used is no text, or the time is none"""
+    """Read a payload as an event.
+
+    :raise ProviderError: a header that is used is no text, or the time cannot be read
+    """
     payload = stored.payload
     headers = {name: text_at(payload, name) for name in HEADERS}
     lines = payload.get('ChanVariable') or []
@@ -126,7 +100,7 @@ def read(stored: Stored) -> Event:
 
 
 def text_at(payload: Mapping, name: str) -> str:
-    """A header's text, '' for AMI's words for nothing."""
+    """Return a header's text, '' for AMI's words for nothing."""
     text = text_of(payload, name)
     return '' if text.lower() in NOTHING else text
 
@@ -141,17 +115,17 @@ def _time(payload: Mapping) -> datetime | None:
 
 
 def call_ref(payload: Mapping) -> str:
-    """The Linkedid of the call, '' for none."""
+    """Return the Linkedid of an event's call, '' if it belongs to none."""
     names = CALL_REF.get(payload['Event'], ('Linkedid', 'DestLinkedid'))
     return next((ref for name in names if (ref := text_at(payload, name))), '')
 
 
 def leg_ref(payload: Mapping) -> str:
-    """The leg of which an event tells, where it is another than the call's first: '' otherwise. It
-    may have been a call of its own before it was bridged with an older one.
+    """Return the leg of which an event tells, '' if it is the call's first. The leg may have been a
+    call of its own before it was bridged with an older one.
 
-    Who meets in a conference of MeetMe keeps his Linkedid: the conference of that day is what their
-    calls have in common.
+    In a conference of MeetMe everybody keeps their Linkedid. What their calls have in common is the
+    conference of that day, which stands for the leg.
     """
     if payload['Event'] in MEETME:
         at = _time(payload)
@@ -166,8 +140,8 @@ def leg_ref(payload: Mapping) -> str:
 
 
 def legs_told(new: Iterable[Mapping], known: Iterable[Mapping]) -> set[str]:
-    """The legs of which new events tell, and those in the rooms of which they tell, also behind
-    Local channels."""
+    """Return the legs of which new events tell, and all legs in the rooms of which they tell, also
+    behind Local channels."""
     entries = entries_of(known)
     legs = {
         text_at(payload, name)
@@ -186,7 +160,7 @@ def legs_told(new: Iterable[Mapping], known: Iterable[Mapping]) -> set[str]:
 
 
 def entries_of(payloads: Iterable[Mapping]) -> list[tuple[str, str, str]]:
-    """Who was in which room: the leg, the Local channel of which it is a half, and the room."""
+    """Return who was in which room: the leg, the Local channel of which it is a half, the room."""
     return [
         (text_at(payload, 'Uniqueid'), pair(text_at(payload, 'Channel')), place)
         for payload in payloads
@@ -197,8 +171,8 @@ def entries_of(payloads: Iterable[Mapping]) -> list[tuple[str, str, str]]:
 def connected(
     rooms: set[str], legs: set[str], entries: Sequence[tuple[str, str, str]]
 ) -> tuple[set[str], set[str]]:
-    """The rooms that can be heard in these or by these legs, and the legs and Local channels
-    through which."""
+    """Return all rooms that hear each other, beginning with these rooms and those of these legs, and
+    the legs and Local channels that connect them."""
     before = -1
     while before != (before := len(legs) + len(rooms)):
         rooms = rooms | {place for leg, pair, place in entries if leg in legs or pair in legs}
@@ -207,8 +181,8 @@ def connected(
 
 
 def room(payload: Mapping) -> str:
-    """The bridge or conference of which an event tells, '' for none and for one in which nobody
-    hears the others."""
+    """Return the bridge or conference of which an event tells; '' if it tells of none, or of one in
+    which nobody hears the others."""
     if payload['Event'] not in ENTER | LEAVE or payload.get('BridgeTechnology') == HOLDING:
         return ''
     return next(
@@ -226,8 +200,8 @@ def room(payload: Mapping) -> str:
 
 @dataclass(eq=False)
 class Stay:
-    """A channel in a room. Who is only heard to leave has come before; who does not leave stays
-    until he hangs up."""
+    """The time of a channel in a room. `since` is None if only the leaving was told; a channel that
+    does not leave stays until it hangs up."""
 
     room: str
     since: datetime | None
@@ -236,26 +210,26 @@ class Stay:
 
 @dataclass(eq=False)
 class Channel:
-    """One leg, as it was first told of: a pick-up changes its name, the dialplan its context and
-    its number. The number is the first that is known, for an analogue line tells it some rings
-    later."""
+    """One leg, with the name and context that were told first, because a pick-up changes the name
+    and the dialplan the context. The number is the first that is known: an analogue line tells it
+    some rings later."""
 
     uid: str
     name: str
     context: str = ''
     number: str = ''
-    # what was dialled; only Newchannel tells, later it is s, h or a queue's number
+    # what was dialled; only Newchannel tells it, later Exten is s, h or a queue's number
     exten: str = ''
-    originated: bool = False  # made by the PBX to ring somebody, not by somebody who calls
+    originated: bool = False  # made by the PBX to ring somebody, not by a caller
     born: datetime | None = None
     ended: datetime | None = None
     cause: str = ''
     tech_cause: str = ''
     bridged: datetime | None = None
     stays: list[Stay] = field(default_factory=list)
-    # the number that was dialled through it, where that is not its own name
+    # the number that was dialled through it, if that is not its own name
     carries: str = ''
-    # what it does, see asterisk.py; None where that tells nothing
+    # whether it does what a trunk does, as the adapter decides
     is_trunk: bool | None = None
 
     @property
@@ -265,13 +239,13 @@ class Channel:
 
 @dataclass(eq=False)
 class Try:
-    """One attempt to reach a channel. `caller` is the Uniqueid of who dialled, '' where the PBX
-    itself did."""
+    """An attempt to reach a channel. `caller` is the Uniqueid of the channel that dialled, '' if the
+    PBX itself did."""
 
     dest: Channel
     caller: str = ''
     string: str = ''
-    shown: str = ''  # the number that it sees as its caller's
+    shown: str = ''  # the number that it is shown as its caller's
     begun: datetime | None = None
     over: datetime | None = None
     status: str = ''
@@ -281,8 +255,8 @@ class Try:
 
     @property
     def answered(self) -> bool:
-        """Somebody talked. Who hung up without a bridge was only asked whether he takes the
-        call."""
+        """Whether somebody talked. A channel that hung up without a bridge was only asked whether it
+        takes the call."""
         return self.status == 'ANSWER' and (self.dest.bridged or not self.dest.ended)
 
     @property
@@ -292,15 +266,15 @@ class Try:
 
 @dataclass(eq=False)
 class Call:
-    """The channels of one Linkedid. `events` are in the order of their times, `phone` tells a
-    channel's extension."""
+    """The channels of one Linkedid. `events` are in the order of their times, `phone` returns the
+    extension of a channel."""
 
     ref: str
     events: list[Event]
     account: Account
     phone: Callable[[Channel], str]
     channels: dict[str, Channel] = field(default_factory=dict)
-    # by the Uniqueid of who was to be reached
+    # by the Uniqueid of the channel that was to be reached
     tries: dict[str, Try] = field(default_factory=dict)
 
     @property
@@ -311,36 +285,39 @@ class Call:
         return [event for event in self.events if event['Event'] == kind]
 
     def twin(self, channel: Channel) -> Channel | None:
-        """The other half of a Local channel."""
-        other = {';1': ';2', ';2': ';1'}.get(channel.name[-2:], '')
-        return next(
-            (
-                one
-                for one in self.channels.values()
-                if other and one.name == channel.name[:-2] + other
-            ),
-            None,
-        )
+        """Return the other half of a Local channel, None for any other channel."""
+        half = {';1': ';2', ';2': ';1'}.get(channel.name[-2:])
+        if not half:
+            return None
+        name = channel.name[:-2] + half
+        return next((other for other in self.channels.values() if other.name == name), None)
 
     def reach(self, start: Channel, without: Channel | None = None) -> list[Channel]:
-        """`start` and whom it dialled, directly or through Local channels; not what only `without`
-        leads to."""
+        """Return `start` and the channels that it dialled, directly or through Local channels, but
+        not those to which only `without` leads."""
         found, todo = [], [start]
         while todo:
             channel = todo.pop()
             if channel not in found and channel is not without:
                 found.append(channel)
-                todo += [one.dest for one in self.tries.values() if one.caller == channel.uid]
+                todo += [
+                    attempt.dest for attempt in self.tries.values() if attempt.caller == channel.uid
+                ]
                 todo += [twin] if (twin := self.twin(channel)) else []
         return found
 
     def tries_of(self, start: Channel, without: Channel | None = None) -> list[Try]:
-        """The attempts to reach somebody from `start`, in order, without the plumbing on the
-        way."""
+        """Return the attempts to reach somebody from `start`, in order, without the Local channels
+        on the way."""
         found = [
-            self.tries[one.uid] for one in self.reach(start, without)[1:] if one.uid in self.tries
+            self.tries[dialled.uid]
+            for dialled in self.reach(start, without)[1:]
+            if dialled.uid in self.tries
         ]
-        return sorted((one for one in found if not one.dest.is_plumbing), key=lambda one: one.order)
+        return sorted(
+            (attempt for attempt in found if not attempt.dest.is_plumbing),
+            key=lambda attempt: attempt.order,
+        )
 
     def company(
         self,
@@ -349,8 +326,8 @@ class Call:
         until: datetime | None = None,
         seen: frozenset[str] = frozenset(),
     ) -> list[tuple[Channel, datetime, datetime | None]]:
-        """Who was in a room together with `start`, also behind Local channels, and from when until
-        when."""
+        """Return who was in a room together with `start`, also behind Local channels, and from when
+        until when."""
         found, seen = [], seen | {start.uid}
         for stay in start.stays:
             for other in self.channels.values():
@@ -376,38 +353,15 @@ def gather(
     account: Account,
     phone: Callable[[Channel], str],
 ) -> Call:
-    """:param others: events of other calls which tell of the rooms that this one's first channel
-    was in"""
+    """Gather the facts of a call.
+
+    :param others: events of other calls that tell who was in a room with this call's first channel
+    """
     call = Call(ref, events, account, phone)
     for event in sorted([*events, *others], key=lambda event: event.order) if others else events:
-        kind = event['Event']
-        if kind in CALL_REF:
-            continue  # it tells of no single channel, or not by its Uniqueid
-        channel = _channel(
-            call, event['Uniqueid'], event['Channel'], event['Context'], event['CallerIDNum']
-        )
-        dest = _channel(call, event['DestUniqueid'], event['DestChannel'], event['DestContext'])
-        if kind in ('DialBegin', 'DialEnd'):
-            dest.originated = True
-            _note(call.tries.setdefault(dest.uid, Try(dest)), event)
-        elif not channel:
-            continue
-        elif kind == 'Newchannel' and not channel.born:
-            channel.born, channel.exten = event.at, event['Exten']
-            channel.originated = channel.originated or event['ChannelStateDesc'] == 'Down'
-        elif kind in ENTER:
-            channel.bridged = channel.bridged or event.at
-            _enter(channel, room(event.headers), event.at)
-        elif kind in LEAVE:
-            _leave(channel, room(event.headers), event.at)
-        elif kind == 'CoreShowChannel':
-            _note_alive(call, channel, event)
-        elif kind == 'Hangup':
-            channel.ended, channel.cause, channel.tech_cause = (
-                event.at,
-                event['Cause'],
-                event['TechCause'],
-            )
+        # these events tell of no single channel, or not by its Uniqueid
+        if event['Event'] not in CALL_REF:
+            _note_event(call, event)
     dialled = {channel.exten[-SAME:] for channel in call.channels.values()}
     for attempt in call.tries.values():
         _fill_gaps(call, attempt)
@@ -420,6 +374,32 @@ def gather(
         ):
             attempt.dest.carries = number
     return call
+
+
+def _note_event(call: Call, event: Event) -> None:
+    kind = event['Event']
+    channel = _channel(
+        call, event['Uniqueid'], event['Channel'], event['Context'], event['CallerIDNum']
+    )
+    dest = _channel(call, event['DestUniqueid'], event['DestChannel'], event['DestContext'])
+    if kind in ('DialBegin', 'DialEnd'):
+        dest.originated = True
+        _note_attempt(call.tries.setdefault(dest.uid, Try(dest)), event)
+    elif not channel:
+        return
+    elif kind == 'Newchannel' and not channel.born:
+        channel.born, channel.exten = event.at, event['Exten']
+        channel.originated = channel.originated or event['ChannelStateDesc'] == 'Down'
+    elif kind in ENTER:
+        channel.bridged = channel.bridged or event.at
+        _enter(channel, room(event.headers), event.at)
+    elif kind in LEAVE:
+        _leave(channel, room(event.headers), event.at)
+    elif kind == 'CoreShowChannel':
+        _note_alive(call, channel, event)
+    elif kind == 'Hangup':
+        channel.ended = event.at
+        channel.cause, channel.tech_cause = event['Cause'], event['TechCause']
 
 
 def _enter(channel: Channel, place: str, at: datetime) -> None:
@@ -447,25 +427,21 @@ def _channel(call: Call, uid: str, name: str, context: str, number: str = '') ->
     return channel
 
 
-def _note(attempt: Try, event: Event) -> None:
+def _note_attempt(attempt: Try, event: Event) -> None:
     attempt.caller = attempt.caller or event['Uniqueid']
     attempt.string = attempt.string or event['DialString']
     if event['Event'] == 'DialBegin':
-        attempt.begun, attempt.shown = (
-            attempt.begun or event.at,
-            attempt.shown or event['CallerIDNum'],
-        )
+        attempt.begun = attempt.begun or event.at
+        attempt.shown = attempt.shown or event['CallerIDNum']
     elif attempt.status != 'ANSWER':  # the end may be told twice
         attempt.over, attempt.status = event.at, event['DialStatus']
-        attempt.taken_as, attempt.rang = (
-            event['DestChannel'],
-            event['DestChannelStateDesc'] != 'Down',
-        )
+        attempt.taken_as = event['DestChannel']
+        attempt.rang = event['DestChannelStateDesc'] != 'Down'
 
 
 def _note_alive(call: Call, channel: Channel, event: Event) -> None:
-    """A channel as the bridge found it after a gap. It stands in for the events of the gap that
-    told the same."""
+    """Note a channel as the bridge found it after a gap, in place of the events of the gap that told
+    the same."""
     if not channel.born:
         channel.born, channel.exten = event.at - _duration(event['Duration']), event['Exten']
     if event['BridgeId']:
@@ -478,30 +454,26 @@ def _note_alive(call: Call, channel: Channel, event: Event) -> None:
 
 
 def _fill_gaps(call: Call, attempt: Try) -> None:
-    """Who is in a bridge has answered, whether that was heard or not; who dialled him was most
-    likely the caller."""
-    if attempt.is_found and attempt.dest.uid != call.ref:
+    """Complete an attempt whose events were not heard: a channel in a bridge has answered, and most
+    likely it was the caller who dialled it."""
+    dest = attempt.dest
+    if attempt.is_found and dest.uid != call.ref:
         attempt.caller = attempt.caller or call.ref
-    if not attempt.status and attempt.dest.bridged:
-        attempt.over, attempt.status, attempt.taken_as = (
-            attempt.dest.bridged,
-            'ANSWER',
-            attempt.dest.name,
-        )
+    if not attempt.status and dest.bridged:
+        attempt.over, attempt.status, attempt.taken_as = dest.bridged, 'ANSWER', dest.name
 
 
 def _duration(text: str) -> timedelta:
-    """01:02:03"""
+    """Read a duration like 01:02:03; anything else counts as none."""
     parts = [int(part) for part in text.split(':') if part.isdecimal() and len(part) < 6]
-    return (
-        timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2])
-        if len(parts) == 3
-        else timedelta()
-    )
+    if len(parts) != 3:
+        return timedelta()
+    hours, minutes, seconds = parts
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
 def pair(name: str) -> str:
-    """The Local channel of which this is a half, '' for any other channel."""
+    """Return the Local channel of which this is a half, '' for any other channel."""
     return name[:-2] if name.endswith((';1', ';2')) else ''
 
 
@@ -510,17 +482,19 @@ def is_plumbing(name: str) -> bool:
 
 
 def endpoint(name: str) -> str:
-    """PJSIP/my-trunk-0000001b: my-trunk. DAHDI/i1/5550199-7, a digital line: i1"""
+    """Return the endpoint of a channel: my-trunk of PJSIP/my-trunk-0000001b, or i1 of
+    DAHDI/i1/5550199-7, a digital line."""
     parts = name.split('/')
     return parts[1] if len(parts) > 2 and parts[0] == 'DAHDI' else parts[-1].rpartition('-')[0]
 
 
 def technology(name: str) -> str:
-    """The endpoint with its technology, as it stands in a dialplan: PJSIP/my-trunk"""
+    """Return the endpoint of a channel as a dialplan writes it, with its technology:
+    PJSIP/my-trunk."""
     return f"{name.partition('/')[0]}/{endpoint(name)}"
 
 
 def asked_for(dial_string: str) -> str:
-    """101, PJSIP/101, 02079460151@trunk, trunk/02079460151, trunk/sip:02079460151@host: whom the
-    channel was to reach"""
+    """Return whom a channel was to reach. A dial string is 101, PJSIP/101, 02079460151@trunk,
+    trunk/02079460151 or trunk/sip:02079460151@host."""
     return dial_string.rpartition('/')[2].partition('@')[0].rpartition(':')[2]

@@ -1,9 +1,9 @@
-"""Commands to Asterisk by HTTP: ARI makes and ends calls, AMI over HTTP (`/arawman`, with digest)
-passes them on, which ARI refuses for calls outside a Stasis application. One control user, of the
-same name in both.
+"""Sends commands to Asterisk by HTTP: ARI makes and ends calls, AMI over HTTP (`/arawman`, with
+digest) passes them on, which ARI refuses for calls outside a Stasis application. The control user
+has the same name in both.
 
-Neither has a history, tells the company's numbers or sends SMS. The recordings are files that AMI
-and ARI do not serve.
+Neither has a history or tells the company's numbers. The recordings are files that AMI and ARI do
+not serve.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from . import ami
 ARI, AMI = '/ari', '/arawman'
 # Technologies of endpoints whose channels are called Technology/endpoint, the likelier first.
 TECHNOLOGIES = ('PJSIP', 'SIP', 'IAX2')
-# Where a phone's calls begin, if the PBX does not tell.
+# The context in which a phone's calls begin, if the PBX does not tell it.
 CONTEXT = 'from-internal'
 # Seconds that the employee's phone rings.
 RING_SECONDS = 30
 NORMAL_CLEARING = 16
-# A name costs a request.
+# So many names are asked for, because each costs a request.
 NAMES = 200
 
 _CONTROL = re.compile(r'[\x00-\x1f\x7f]')
@@ -45,7 +45,7 @@ class AsteriskClient(Client):
         ('api_url', _("API address")),
     )
     access = _("the API address, the control user and its password")
-    # where calls that are passed on go, if not where the phone's own calls begin
+    # the context of calls that are passed on, if not that of the phone's own calls
     transfer_context = ''
 
     def __init__(self, account):
@@ -60,8 +60,10 @@ class AsteriskClient(Client):
         )
 
     def _ami(self, action: str, **headers) -> list[dict]:
-        """The messages of the answer; the first says whether it was done. Asterisk answers a
-        refusal with 200 too."""
+        """Send an action and return the messages of its answer.
+
+        :raise ProviderError: Asterisk refuses, which it does in a 200 too
+        """
         fields = {name: _one_line(value) for name, value in {'Action': action, **headers}.items()}
         response = self.request('POST', AMI, data=fields, auth=self._digest)
         if not response.ok:
@@ -88,32 +90,38 @@ class AsteriskClient(Client):
         )
 
     def complaint(self, response, body):
-        """ARI: `message`, or `error` in a 500 when it could not make a channel."""
+        """Asterisk: ARI says no in `message`, or in `error` of a 500 if it could not make a channel."""
         if response.ok:
             return None
         words = ''
         if isinstance(body, dict):
             words = str(body.get('message') or body.get('error') or '')
-        if response.status_code == 401:
+        told = self._ari_status(response.status_code, words)
+        if told:
+            return told, False
+        code = '' if words else response.status_code
+        return self.refusal(words, code), response.status_code in PASSING
+
+    def _ari_status(self, status: int, words: str) -> str:
+        """The sentence for a refusal that the admin can mend, '' for any other."""
+        if status == 401:
             return _(
                 "ARI does not accept the control user and its password. Check both, here and in ari.conf."
-            ), False
-        if response.status_code == 403:
+            )
+        if status == 403:
             return _(
                 "ARI does not let the control user do this. Set “read_only = no” for it in ari.conf."
-            ), False
-        if response.status_code == 404 and not words:
+            )
+        if status == 404 and not words:
             return _(
                 "There is no ARI at this address. Enable it in http.conf and ari.conf, or correct the API address."
-            ), False
+            )
         if words == 'Allocation failed':
             return _(
                 "%(pbx)s could not call this phone. Is it switched on and connected?",
                 pbx=self.label,
-            ), False
-        return self.refusal(
-            words, '' if words else response.status_code
-        ), response.status_code in PASSING
+            )
+        return ''
 
     def _ami_status(self, status: int) -> str:
         if status in (401, 403):
@@ -142,8 +150,8 @@ class AsteriskClient(Client):
         )
 
     def extensions(self) -> list[Extension]:
-        """Endpoints with the short name of a phone; trunks and phones of other names cannot be told
-        apart."""
+        """Return the endpoints with the short name of a phone, because phones with other names look
+        like trunks."""
         names = sorted(
             {name for _technology, name, _state in self._endpoints() if _is_phone(name)},
             key=_by_number,
@@ -154,8 +162,8 @@ class AsteriskClient(Client):
         ]
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """The id of the call is our own: Asterisk makes it Uniqueid and Linkedid of the whole call.
-        Numbers are sent as an employee in the account's country dials them."""
+        """Return an id of our own, which Asterisk makes Uniqueid and Linkedid of the whole call. The
+        number is sent as an employee in the account's country dials it."""
         phone = self._ready_endpoint(inputs.own_extension(self.account, extension))
         call_id = f'odoo-{uuid.uuid4().hex[:20]}'
         settings = self._settings(extension)
@@ -176,15 +184,16 @@ class AsteriskClient(Client):
         return call_id
 
     def hang_up(self, call_ref: str, extension: str = '') -> None:
-        """Every channel of the call: where only one were ended, a dialplan could go on with the
-        other. Where a colleague was asked first, only the phone of who hangs up: so the call is
-        passed on, or goes back to who had asked."""
+        """End every channel of the call, because a dialplan could go on with one that is left. After
+        a colleague was asked first, end only the phone of whoever hangs up, so that the call is
+        passed on, or goes back to the one who asked."""
         channels = self._channels(call_ref)
-        phones = [one for one in channels if self._phone_of(one) in self.account.extensions]
-        own = [one for one in phones if self._phone_of(one) == extension]
-        for channel in (
-            own if own and len(phones) > len(own) and len(channels) > len(phones) else channels
-        ):
+        phones = [
+            channel for channel in channels if self._phone_of(channel) in self.account.extensions
+        ]
+        own = [channel for channel in phones if self._phone_of(channel) == extension]
+        asked_first = own and len(phones) > len(own) and len(channels) > len(phones)
+        for channel in own if asked_first else channels:
             path = f"/channels/{quote(channel['Uniqueid'], safe='')}"
             try:
                 self._ari('DELETE', path, params={'reason_code': NORMAL_CLEARING})
@@ -193,9 +202,8 @@ class AsteriskClient(Client):
                     raise
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
-        """Blind: the customer is sent to the colleague, our phone is hung up. Attended: our phone
-        calls the colleague while the customer waits; the employee passes the call on by hanging
-        up."""
+        """Blind: send the customer to the colleague, which hangs our phone up. Attended: let our
+        phone call the colleague while the customer waits; hanging up passes the call on."""
         to = inputs.own_extension(self.account, extension)
         if not _DIALLED.fullmatch(to):
             raise ProviderError(
@@ -227,38 +235,40 @@ class AsteriskClient(Client):
     # --- what the PBX knows ------------------------------------------------------------------------------------------
 
     def _endpoints(self) -> list[tuple[str, str, str]]:
-        """(technology, name, state), the likelier technology first."""
+        """Return (technology, name, state) of the endpoints, the likelier technology first."""
         rows = self._ari('GET', '/endpoints')
-        found = (
-            [
-                (text_of(row, 'technology'), text_of(row, 'resource'), text_of(row, 'state'))
-                for row in rows
-                if isinstance(row, dict)
-            ]
-            if isinstance(rows, list)
-            else []
-        )
-        return sorted(
-            (row for row in found if row[0] in TECHNOLOGIES),
-            key=lambda row: TECHNOLOGIES.index(row[0]),
-        )
+        endpoints = [
+            (text_of(row, 'technology'), text_of(row, 'resource'), text_of(row, 'state'))
+            for row in (rows if isinstance(rows, list) else [])
+            if isinstance(row, dict)
+        ]
+        known = (endpoint for endpoint in endpoints if endpoint[0] in TECHNOLOGIES)
+        return sorted(known, key=lambda endpoint: TECHNOLOGIES.index(endpoint[0]))
 
     def _devices(self, extension: str) -> tuple[str, ...]:
-        """The endpoints that may be this extension, the main one first."""
+        """Return the endpoints that may be this extension, the main one first."""
         return (extension,)
 
     def _phone_of(self, channel: dict) -> str:
         endpoint = ami.endpoint(channel['Channel'])
         return next(
-            (one for one in self.account.extensions if endpoint in self._devices(one)), endpoint
+            (
+                extension
+                for extension in self.account.extensions
+                if endpoint in self._devices(extension)
+            ),
+            endpoint,
         )
 
     def _ready_endpoint(self, extension: str) -> str:
-        """:raise ProviderError: there is none, or it is not connected"""
+        """Return the endpoint to ring for an extension.
+
+        :raise ProviderError: there is none, or it is not connected
+        """
         devices = self._devices(extension)
         found = sorted(
-            (row for row in self._endpoints() if row[1] in devices),
-            key=lambda row: devices.index(row[1]),
+            (endpoint for endpoint in self._endpoints() if endpoint[1] in devices),
+            key=lambda endpoint: devices.index(endpoint[1]),
         )
         if not found:
             raise ProviderError(
@@ -268,7 +278,7 @@ class AsteriskClient(Client):
                     extension=extension,
                 )
             )
-        ready = [row for row in found if row[2] != 'offline']
+        ready = [endpoint for endpoint in found if endpoint[2] != 'offline']
         if not ready:
             raise ProviderError(
                 _(
@@ -276,10 +286,12 @@ class AsteriskClient(Client):
                     extension=extension,
                 )
             )
-        return f'{ready[0][0]}/{ready[0][1]}'
+        technology, name, _state = ready[0]
+        return f'{technology}/{name}'
 
     def _settings(self, extension: str) -> dict[str, str]:
-        """How a PJSIP phone is set up, where ARI tells; other technologies are not asked."""
+        """Return the settings of a PJSIP phone, as far as ARI tells them. ARI knows no settings of
+        other technologies."""
         try:
             rows = self._ari(
                 'GET', f"/asterisk/config/dynamic/res_pjsip/endpoint/{quote(extension, safe='')}"
@@ -299,9 +311,9 @@ class AsteriskClient(Client):
         return {'__CRM_REF': _one_line(reference)} if reference else {}
 
     def _channels(self, call_ref: str) -> list[dict]:
-        """The live channels of a call, its first one first.
+        """Return the live channels of a call, its first one first.
 
-        :raise ProviderError: it is over
+        :raise ProviderError: the call is over
         """
         found = [
             message
@@ -309,17 +321,20 @@ class AsteriskClient(Client):
             if message.get('Event') == 'CoreShowChannel'
         ]
         own = [
-            one
-            for one in found
-            if one.get('Linkedid') == call_ref and one.get('Uniqueid') and one.get('Channel')
+            channel
+            for channel in found
+            if channel.get('Linkedid') == call_ref
+            and channel.get('Uniqueid')
+            and channel.get('Channel')
         ]
         if not own:
             raise ProviderError(self.call_is_over())
-        return sorted(own, key=lambda one: one['Uniqueid'] != call_ref)
+        return sorted(own, key=lambda channel: channel['Uniqueid'] != call_ref)
 
 
 def _one_line(value) -> str:
-    """AMI: a line break in a value would begin another header, and an empty line another action."""
+    """Return the value without control characters, because a line break would begin another header
+    of AMI, and an empty line another action."""
     return _CONTROL.sub('', str(value))
 
 

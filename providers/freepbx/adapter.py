@@ -4,7 +4,7 @@ mean the same.
 Its habits: events carry no Timestamp unless the admin asks for it (the bridge then adds
 ReceivedAt), a softphone or mobile twin of extension 101 is the endpoint 99101 or 98101 [assumed], a
 ring group is known by the context in which its caller waits, and employees dial a prefix for an
-outside line that the carrier never sees.
+outside line, which the carrier never sees.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..base import Account, CallEvent, Stored, _
 TWINS = ('99', '98')
 # Where the caller is while a ring group rings; Exten is its number.
 RING_GROUP = 'ext-group'
-# Digits that make two spellings the same number.
+# Two spellings with the same last digits are one number.
 LOCAL = 9
 
 
@@ -66,14 +66,11 @@ class FreePBX(Asterisk):
         dialled = next((event.called for event in told if event.direction == 'outbound'), '')
         if dialled and (sent := _sent(events, account)) and _has_prefix(dialled, sent, account):
             return [replace(event, called=sent) for event in told]
-        if any(event.direction == 'inbound' for event in told) and not any(
-            event.queue for event in told
-        ):
-            group = _ring_group(events)
-            return [
-                replace(event, queue=group) if event.kind == 'ringing' else event for event in told
-            ]
-        return told
+        is_inbound = any(event.direction == 'inbound' for event in told)
+        if not is_inbound or any(event.queue for event in told):
+            return told
+        group = _ring_group(events)
+        return [replace(event, queue=group) if event.kind == 'ringing' else event for event in told]
 
 
 def _ring_group(events: Sequence[Event]) -> str:
@@ -82,18 +79,17 @@ def _ring_group(events: Sequence[Event]) -> str:
 
 
 def _has_prefix(dialled: str, sent: str, account: Account) -> bool:
-    """With its prefix a number is none, or another country's: 9 and 77015550199 is one of Nepal."""
+    """Return whether `dialled` has a prefix for an outside line. With it a number is none, or
+    another country's: 9 and 77015550199 is one of Nepal."""
+    if not numbers.to_e164(dialled, account.country):
+        return True
     tails = {re.sub(r'\D', '', number)[-LOCAL:] for number in (dialled, sent)}
-    return (
-        not numbers.to_e164(dialled, account.country)
-        or len(tails) == 1
-        and len(sent) < len(dialled)
-    )
+    return len(tails) == 1 and len(sent) < len(dialled)
 
 
 def _sent(events: Sequence[Event], account: Account) -> str:
-    """The outside number that a trunk was told to dial: 02079460151@trunk,
-    PJSIP/trunk/sip:02079460151@host."""
+    """Return the outside number that a trunk was told to dial, '' for none. Dial strings are
+    02079460151@trunk or PJSIP/trunk/sip:02079460151@host."""
     dialled = (
         event['DialString'].partition('@')[0] for event in events if event['Event'] == 'DialBegin'
     )

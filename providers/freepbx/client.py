@@ -1,8 +1,8 @@
-"""Commands to FreePBX: those of Asterisk in the contexts that FreePBX writes. AMI over HTTP and the
-HTTP server are off until the admin switches them on.
+"""Sends commands to FreePBX: those of Asterisk, in the contexts that FreePBX writes. AMI over HTTP
+and the HTTP server are off until the admin switches them on.
 
-Its history lies in a database table and behind GraphQL, whose address and login are only assumed:
-neither is used.
+Its history is not read: it lies in a database table, and behind GraphQL, whose address and login
+are only assumed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ class FreePbxClient(AsteriskClient):
     transfer_context = 'from-internal-xfer'
 
     def _devices(self, extension: str) -> tuple[str, ...]:
-        """Not Local/…@from-internal, which reaches every device but also the employee's mailbox:
-        the customer would be called for nobody."""
+        """Return the main phone and its twins. Local/…@from-internal would reach them all, but the
+        employee's mailbox too, and then the customer would be called for nobody."""
         return (extension, *(twin + extension for twin in TWINS))
 
     def extensions(self) -> list[Extension]:
-        """Without softphone and mobile twins, which are no extensions of their own [assumed]."""
+        """Return the phones without softphone and mobile twins, which are no extensions of their own
+        [assumed]."""
         found = super().extensions()
-        twins = {twin + one.number for one in found for twin in TWINS}
-        return [one for one in found if one.number not in twins]
+        twins = {twin + extension.number for extension in found for twin in TWINS}
+        return [extension for extension in found if extension.number not in twins]
 
     def _variables(self, extension: str, reference: str) -> dict[str, str]:
-        """Outbound routes, permissions and recording rules are the employee's [assumed]."""
+        """Return variables that make outbound routes, permissions and recording rules those of the
+        employee [assumed]."""
         return {
             **super()._variables(extension, reference),
             'AMPUSER': extension,

@@ -76,13 +76,10 @@ class Generic(Provider):
     )
 
     def setup_file(self, account: Account) -> SetupFile:
-        """An example that works: it posts one call, signed with the account's secret."""
-        return SetupFile(
-            'post-a-call.sh',
-            EXAMPLE.replace('@URL@', shlex.quote(account.webhook_url)).replace(
-                '@SECRET@', shlex.quote(account.api_secret)
-            ),
-        )
+        """Return an example that works: it posts one call, signed with the account's secret."""
+        script = EXAMPLE.replace('@URL@', shlex.quote(account.webhook_url))
+        script = script.replace('@SECRET@', shlex.quote(account.api_secret))
+        return SetupFile('post-a-call.sh', script)
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
         signing.require_hmac(request, account.api_secret)
@@ -120,11 +117,11 @@ class Generic(Provider):
         )
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        return _directed([_event(one) for one in stored], account)
+        return _directed([_event(item) for item in stored], account)
 
 
 def _event(stored: Stored) -> CallEvent:
-    """One object of the middleware scheme (docs/webhook.md)."""
+    """Read one object of the addon's own scheme (docs/webhook.md)."""
     payload = stored.payload
     return CallEvent(
         kind=word_of(payload, 'event', EVENTS, required=True),
@@ -143,12 +140,15 @@ def _event(stored: Stored) -> CallEvent:
 
 
 def _moment(payload: Mapping, name: str) -> datetime | None:
-    """ISO 8601 with offset, as aware UTC."""
+    """Return a field that holds an ISO 8601 time with offset, as aware UTC; None if it is empty.
+
+    :raise ProviderError: the field is another text, or has no offset
+    """
     text = text_of(payload, name)
     if not text:
         return None
     try:
-        # Python 3.10 knows neither the Z nor fractions of other than 3 or 6 digits
+        # Python 3.10 reads neither the Z nor fractions of other than 3 or 6 digits
         moment = datetime.fromisoformat(
             _six_digits(text[:-1] + '+00:00' if text[-1] in 'Zz' else text)
         )
@@ -177,8 +177,8 @@ def _six_digits(text: str) -> str:
 
 
 def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
-    """Where no event of a call tells its direction, who called whom does: outbound is what a number
-    or phone of ours calls."""
+    """Give events their direction if none of them tells it: what a number or phone of ours calls is
+    outbound, or internal if it calls a phone."""
     if any(event.direction for event in events):
         return events
     doubt('direction')
@@ -191,11 +191,7 @@ def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
 
     caller, called = first('caller'), first('called')
     ours = numbers.to_e164(caller, account.country) in account.own_numbers
-    direction = (
-        'inbound'
-        if not (ours or is_phone(caller))
-        else 'internal'
-        if is_phone(called)
-        else 'outbound'
-    )
+    direction = 'inbound'
+    if ours or is_phone(caller):
+        direction = 'internal' if is_phone(called) else 'outbound'
     return [replace(event, direction=direction) for event in events]

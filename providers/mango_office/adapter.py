@@ -1,8 +1,8 @@
-"""Mango Office VPBX: signed form posts whose field `json` holds one event, the kind of event in the
-address.
+"""Mango Office VPBX: signed form posts whose field `json` holds one event; the address tells its
+kind.
 
 A call is all events with one `entry_id`. Its legs (`call_id`) tell live who rings and who talks,
-and one summary tells how it went; each of the two is enough. Codes and names are Mango's: see
+and one summary tells how it went; either of the two is enough. Codes and names are Mango's: see
 "MANGO OFFICE VPBX API".
 """
 
@@ -40,13 +40,9 @@ from ..base import (
     word_of,
 )
 
-# The end of the address that Mango calls, and what it brings.
-CALL, SUMMARY, RECORDING, ADDED = (
-    'events/call',
-    'events/summary',
-    'events/recording',
-    'events/record/added',
-)
+# The kinds of events, which are the ends of their addresses.
+CALL, SUMMARY = 'events/call', 'events/summary'
+RECORDING, ADDED = 'events/recording', 'events/record/added'
 USED = (CALL, SUMMARY, RECORDING, ADDED)
 IGNORED = {
     'events/record/tagged': _("Topics of a recording."),
@@ -61,7 +57,7 @@ IGNORED = {
     'result/recording/start': _("The result of a command."),
     'result/stats': _("The result of a command."),
 }
-# Where the address does not tell the kind: fields that only this kind has.
+# If the address does not tell the kind: field -> the only kind that has it.
 KNOWN_BY = (
     ('call_state', CALL),
     ('recording_state', RECORDING),
@@ -75,9 +71,9 @@ LOCATIONS = ('ivr', 'queue', 'abonent')
 RECORDING_STATES = ('Started', 'Continued', 'Completed')
 KEPT = '1000'
 
-# disconnect_reason of a call without talk: outcome of an inbound call, of any other. The longest
-# beginning of the code that is found counts, so unknown codes fall back to their class. A comment
-# names what a class is about.
+# disconnect_reason of a call without talk -> outcome of an inbound call, of any other. The longest
+# beginning of the code that is here counts, so unknown codes fall back to their class, which the
+# comment names.
 OUTCOME = {
     '1': ('missed', 'no_answer'),  # 1000, 1100: ended as usual
     '1110': ('missed', 'no_answer'),  # the caller hung up, see _outcome
@@ -101,12 +97,12 @@ OUTCOME = {
     '5': ('failed', 'failed'),  # Mango's servers
 }
 CALLER_HUNG_UP, BUSY, JOINED = '1110', '1121', '1000'
-# The client hung up: a leg that ended so is the last one. Where an employee does the call may go on
-# with a colleague.
+# The customer hung up, so a leg that ended so is the last one. After an employee hung up the call
+# may go on with a colleague.
 FINAL = {'inbound': ('1110', '1170'), 'outbound': ('1120',), 'internal': ('1110', '1120')}
 
 # The official document calls its times UTC, a digest of the newer one UTC+3. No event can tell a
-# time to come: whose times lie this far ahead of their arrival has them in UTC+3.
+# future time, so times that lie this far ahead of their arrival are in UTC+3.
 SHIFT, SLACK = timedelta(hours=3), timedelta(minutes=20)
 
 
@@ -117,7 +113,7 @@ class MangoOffice(HistoryProvider):
     api_secret_label = _("Key for the signature (vpbx_api_salt)")
     default_api_url = 'https://app.mango-office.ru/vpbx/'
     no_secret = _(
-        "The unique code or the key for the signature is not entered, so nobody can be let in. Enter both on the "
+        "The unique code or the key for the signature is not entered, so deliveries are refused. Enter both on the "
         "form of this PBX."
     )
     recording_hosts = ('.mango-office.ru',)
@@ -139,13 +135,13 @@ class MangoOffice(HistoryProvider):
     )
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
-        """Mango: the button that checks the connection sends an empty post."""
+        """Mango: sends an empty post when the connection is checked by its button."""
         empty = request.method == 'POST' and not request.form and not request.body.strip()
         return Reply() if empty else None
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """Mango: sign, the SHA-256 of key, json and salt, where json is the text as it was sent. No
-        HMAC."""
+        """Mango: `sign` is the SHA-256, not an HMAC, of key, json and salt, where json is the text as
+        it was sent."""
         if not account.api_key:
             raise Refused(self.no_secret)
         fields = request.fields
@@ -154,14 +150,15 @@ class MangoOffice(HistoryProvider):
                 raise Refused(missing(name).args[0])
         key_is_ours = signing.same(fields['vpbx_api_key'], account.api_key)
         sign = sign_of(account.api_key, fields['json'], account.api_secret)
-        if not signing.same(fields['sign'].strip(), sign) or not key_is_ours:
+        is_signed = signing.same(fields['sign'].strip(), sign)
+        if not key_is_ours:
             raise Refused(
-                signing.WRONG_SIGNATURE
-                if key_is_ours
-                else _(
+                _(
                     "The unique code (vpbx_api_key) is that of another PBX. Correct it, or the address in the other PBX."
                 )
             )
+        if not is_signed:
+            raise Refused(signing.WRONG_SIGNATURE)
 
     def split(self, request: WebhookRequest) -> list[dict]:
         text = request.fields.get('json', '')
@@ -176,11 +173,9 @@ class MangoOffice(HistoryProvider):
         kind, key = _kind(payload), digest(payload)
         if kind in IGNORED:
             result = text_of(_body(payload), 'result') if kind.startswith('result/') else ''
-            ignored = (
-                IGNORED[kind]
-                if result in ('', KEPT)
-                else _("%(what)s Its code: %(result)s", what=IGNORED[kind], result=result[:20])
-            )
+            ignored = IGNORED[kind]
+            if result not in ('', KEPT):
+                ignored = _("%(what)s Its code: %(result)s", what=ignored, result=result[:20])
             return Identity(kind=kind, call_ref='', key=key, ignored=ignored)
         call_ref = text_of(_body(payload), 'entry_id', required=True)
         self.translate_alone(payload, account)
@@ -193,13 +188,13 @@ class MangoOffice(HistoryProvider):
         self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
     ) -> list[CallEvent]:
         call, shift = _read(heard, account), _shift(heard)
-        told = {leg for one in history for leg in _legs_of(one.payload, shift)}
+        told = {leg for item in history for leg in _legs_of(item.payload, shift)}
         return _tell(_completed(call, told) if told else call)
 
     def command_ref(self, stored: Sequence[Stored], account: Account) -> str:
-        """The leg whose phone talks, or rings, and its employee; '' when there is none.
+        """Return the leg whose phone talks, or else rings, and its employee; '' if there is none.
 
-        Mango: commands want the id of a leg, and a transfer the employee who makes it.
+        Mango: commands take the id of a leg, and a transfer the employee who makes it.
         """
         heard, _history = heard_and_history(stored)
         call = _read(heard, account)
@@ -213,15 +208,12 @@ class MangoOffice(HistoryProvider):
         return f'{last.leg} {last.phone}' if last else ''
 
     def route_ref(self, stored: Sequence[Stored], account: Account) -> str:
-        """The leg of the menu or queue. Mango: a leg may be sent elsewhere until somebody has
-        answered; whose phone rings already is not disturbed."""
+        """Return the leg of the menu or queue. Mango: a leg can be sent on until somebody has
+        answered. Once a phone rings, it is left alone."""
         heard, _history = heard_and_history(stored)
         call = _read(heard, account)
-        if (
-            call.summary
-            or _direction(call) != 'inbound'
-            or any(state.location == 'abonent' for state in call.states)
-        ):
+        has_rung = any(state.location == 'abonent' for state in call.states)
+        if call.summary or has_rung or _direction(call) != 'inbound':
             return ''
         waiting = [leg[-1] for leg in call.legs.values() if leg[-1].state != 'Disconnected']
         last = max(waiting, key=lambda state: state.order, default=None)
@@ -229,7 +221,7 @@ class MangoOffice(HistoryProvider):
 
 
 def sign_of(key: str, text: str, salt: str) -> str:
-    """Mango's signature, both ways."""
+    """Return Mango's signature of a text, of what it sends and of what it is sent."""
     return hashlib.sha256((key + text + salt).encode('utf-8', 'surrogatepass')).hexdigest()
 
 
@@ -238,7 +230,7 @@ def sign_of(key: str, text: str, salt: str) -> str:
 
 @dataclass(frozen=True)
 class Party:
-    """`from` or `to` of an event."""
+    """A party of a call: `from` or `to` of an event."""
 
     extension: str = ''
     number: str = ''
@@ -248,7 +240,7 @@ class Party:
 
 @dataclass(frozen=True)
 class State:
-    """A leg of the call as one events/call shows it."""
+    """The state of a leg, as one events/call tells it."""
 
     leg: str
     at: datetime
@@ -259,10 +251,10 @@ class State:
     callee: Party
     reason: str
     commanded: bool
-    # it was made of another leg: a caller who was in the call already was sent on, by command or by
-    # an employee
+    # the leg was made of another one: a caller who was in the call already was sent on, by command
+    # or by an employee
     was_taken: bool = False
-    # Mango's own dialler rings the employee, then the client
+    # Mango's own dialler rings the employee, then the customer
     is_dialled: bool = False
 
     @property
@@ -271,20 +263,22 @@ class State:
 
     @property
     def caller_was_there(self) -> bool:
-        """An outside caller whom nobody of us had to call: he waits in a menu or queue, or was sent
-        on from there."""
+        """Whether an outside caller was in the call before our phones: they wait in a menu or queue,
+        or were sent on from there."""
         return not self.caller.extension and (self.location != 'abonent' or self.was_taken)
 
     @property
     def phone(self) -> str:
-        """The employee's phone: that which rings, or that which calls out."""
-        return (
-            (self.callee.extension or self.caller.extension) if self.location == 'abonent' else ''
-        )
+        """The employee's phone: the one that rings, or the one that calls out."""
+        if self.location != 'abonent':
+            return ''
+        return self.callee.extension or self.caller.extension
 
 
 @dataclass(frozen=True)
 class Summary:
+    """The events/summary of a call."""
+
     direction: str
     caller: Party
     callee: Party
@@ -293,7 +287,7 @@ class Summary:
     forwarded: datetime | None
     answered: datetime | None
     ended: datetime
-    talked: bool | None  # what entry_result says where talk_time is absent
+    talked: bool | None  # as entry_result tells it, if talk_time is absent
     reason: str
     is_dialled: bool = False
 
@@ -308,7 +302,7 @@ class Call:
 
     @property
     def legs(self) -> dict[str, list[State]]:
-        """The legs in the order in which they began, each with its states in order."""
+        """The states of each leg in order; the legs in the order in which they began."""
         legs = {}
         for state in self.states:
             legs.setdefault(state.leg, []).append(state)
@@ -320,16 +314,19 @@ class Call:
 
 
 def _read(stored: Sequence[Stored], account: Account) -> Call:
-    """:raise ProviderError: a field that is used cannot be understood"""
+    """Read the events of a call.
+
+    :raise ProviderError: a field that is used cannot be understood
+    """
     shift = _shift(stored)
     states, summaries, recordings, ref = set(), set(), [], ''
-    for one in stored:
-        kind, body = _kind(one.payload), _body(one.payload)
+    for item in stored:
+        kind, body = _kind(item.payload), _body(item.payload)
         ref = text_of(body, 'entry_id', required=True)
         if kind == CALL:
-            states.add(_state(body, shift, one.received_at))
+            states.add(_state(body, shift, item.received_at))
         elif kind == SUMMARY:
-            summaries.add(_summary(body, shift, one.received_at))
+            summaries.add(_summary(body, shift, item.received_at))
         elif kind in (RECORDING, ADDED) and (event := _recording(kind, body, shift)):
             recordings.append(event)
     ordered = sorted(states, key=lambda state: state.order)
@@ -340,13 +337,12 @@ def _read(stored: Sequence[Stored], account: Account) -> Call:
 
 
 def _kind(payload: Mapping) -> str:
-    """Mango: the address tells; where each event has an address of its own it may tell nothing,
-    then the fields do."""
+    """Return the kind of an event. Mango: the address tells it. If each event was given an address
+    of its own, the address may tell nothing; then the fields do."""
     path, body = text_of(payload, 'path'), _body(payload)
     if path:
-        found = next(
-            (kind for kind in (*USED, *IGNORED) if path == kind or path.endswith('/' + kind)), ''
-        )
+        kinds = (kind for kind in (*USED, *IGNORED) if f'/{path}'.endswith(f'/{kind}'))
+        found = next(kinds, '')
         if not found:
             raise unknown_event(path[:100])
         return found
@@ -369,13 +365,13 @@ def _body(payload: Mapping) -> Mapping:
 
 
 def _shift(stored: Sequence[Stored]) -> timedelta:
-    return SHIFT if any(_is_ahead(one) for one in stored) else timedelta()
+    return SHIFT if any(_is_ahead(item) for item in stored) else timedelta()
 
 
-def _is_ahead(one: Stored) -> bool:
-    body = _body(one.payload)
+def _is_ahead(item: Stored) -> bool:
+    body = _body(item.payload)
     times = [moment for name in ('timestamp', 'end_time') if (moment := unix_time_of(body, name))]
-    return any(abs(moment - one.received_at - SHIFT) < SLACK for moment in times)
+    return any(abs(moment - item.received_at - SHIFT) < SLACK for moment in times)
 
 
 def _time(body: Mapping, name: str, shift: timedelta) -> datetime | None:
@@ -385,13 +381,13 @@ def _time(body: Mapping, name: str, shift: timedelta) -> datetime | None:
 
 def _state(body: Mapping, shift: timedelta, received_at: datetime) -> State:
     caller, callee = _party(body, 'from'), _party(body, 'to')
-    location = word_of(body, 'location', LOCATIONS) or (
-        'abonent' if callee.extension or caller.extension else 'ivr'
-    )
+    location = word_of(body, 'location', LOCATIONS)
+    if not location:
+        location = 'abonent' if callee.extension or caller.extension else 'ivr'
+    # without an id the leg is known by its parties
+    parties = f'{callee.extension or callee.number} {caller.extension or caller.number}'
     return State(
-        # without its id it is told by whom it leads to
-        leg=text_of(body, 'call_id')
-        or f'{callee.extension or callee.number} {caller.extension or caller.number}',
+        leg=text_of(body, 'call_id') or parties,
         at=moment_or(_time(body, 'timestamp', shift), received_at),
         seq=_seq(body),
         state=word_of(body, 'call_state', STATES) or 'Appeared',
@@ -410,8 +406,8 @@ def _state(body: Mapping, shift: timedelta, received_at: datetime) -> State:
 
 
 def _summary(body: Mapping, shift: timedelta, received_at: datetime) -> Summary:
-    """Mango: a call that ended in the menu may have entry_result 1, so talk_time decides where it
-    is given."""
+    """Read a summary. Mango: a call that ended in the menu may have entry_result 1, so talk_time
+    counts, if it is given."""
     result = word_of(body, 'entry_result', ('0', '1'))
     return Summary(
         direction=DIRECTION.get(word_of(body, 'call_direction', DIRECTION), ''),
@@ -429,8 +425,9 @@ def _summary(body: Mapping, shift: timedelta, received_at: datetime) -> Summary:
 
 
 def _recording(kind: str, body: Mapping, shift: timedelta) -> CallEvent | None:
-    """Mango: while it runs a recording may still be thrown away (too short, no money), so only its
-    end tells of it. What is sent by e-mail alone cannot be fetched."""
+    """Return the recording of which an event tells, None if there is none yet. Mango: a recording
+    that runs may still be thrown away (too short, no money), so only its end counts. One that is
+    sent by e-mail alone cannot be fetched."""
     ref, at = text_of(body, 'recording_id', required=True), _time(body, 'timestamp', shift)
     if kind == RECORDING:
         state = word_of(body, 'recording_state', RECORDING_STATES, required=True)
@@ -443,7 +440,7 @@ def _recording(kind: str, body: Mapping, shift: timedelta) -> CallEvent | None:
 
 
 def _party(body: Mapping, name: str) -> Party:
-    """Mango: an object, empty where nobody was reached; then some PHP writes a list."""
+    """Return a party. Mango: it is an object, or an empty list if nobody was reached."""
     party = body.get(name) or {}
     if not isinstance(party, dict):
         raise unfit(name, _("an object"), repr(party)[:100])
@@ -475,6 +472,7 @@ def _reason(body: Mapping) -> str:
 
 
 def _tell(call: Call) -> list[CallEvent]:
+    """Tell a call by its legs and its summary, whichever are there."""
     legs, summary = list(call.legs.values()), call.summary
     direction = _direction(call)
     callbacks = list(takewhile(_rings_employee, legs)) if direction == 'outbound' else []
@@ -506,12 +504,15 @@ def _tell(call: Call) -> list[CallEvent]:
 
 
 def _direction(call: Call) -> str:
-    """As the summary tells, and until it comes as the legs do. Mango: `from` without an extension
-    is no employee; a call by command, by the dialler or from the website rings the employee first
-    and shows him the client as its caller. So does a caller who is sent to an employee by command,
-    but he was in the call already: a menu, a queue or the leg that he was taken from tells."""
+    """Return the direction that the summary tells and, until it comes, the legs. Mango: `from`
+    without an extension is no employee. A call by command, by the dialler or from the website rings
+    the employee first and shows the customer as its caller. So does a caller who is sent to an
+    employee by command, but that caller was in the call already, as a menu, a queue or the leg that
+    it was taken from shows."""
     was_there = any(state.caller_was_there for state in call.states)
-    is_dialled = any(one.is_dialled for one in (*call.summaries, *call.states)) and not was_there
+    is_dialled = (
+        any(source.is_dialled for source in (*call.summaries, *call.states)) and not was_there
+    )
     if (summary := call.summary) and summary.direction:
         return 'outbound' if is_dialled and summary.direction == 'inbound' else summary.direction
     if summary:
@@ -526,18 +527,18 @@ def _direction(call: Call) -> str:
 
 
 def _direction_of(summary: Summary) -> str:
-    """What the parties of a summary tell that has no direction: employees have extensions."""
+    """Return the direction of a summary that tells none, by its parties: employees have
+    extensions."""
     if not summary.caller.extension:
         return 'outbound' if summary.is_dialled else 'inbound'
     return 'internal' if summary.callee.extension else 'outbound'
 
 
 def _numbers(call: Call, direction: str) -> tuple[str, str]:
-    """Who called whom. Our own number is the line; employees are extensions, their SIP addresses
-    tell nothing more."""
-    callers = [one.caller for one in (*call.summaries, *call.states)]
-    callees = [one.callee for one in (*call.summaries, *call.states)]
-    lines = [one.line for one in (*call.summaries, *callees)]
+    """Return who called whom. Our own number is the line, employees are their extensions."""
+    callers = [source.caller for source in (*call.summaries, *call.states)]
+    callees = [source.callee for source in (*call.summaries, *call.states)]
+    lines = [source.line for source in (*call.summaries, *callees)]
     if direction == 'internal':
         return _first(callers, 'extension'), _first(callees, 'extension')
     line = next(filter(None, lines), '')
@@ -563,7 +564,8 @@ def _picked_up(leg: Sequence[State]) -> bool:
 
 
 def _no_call(call: Call, legs: Sequence[Sequence[State]]) -> list[CallEvent]:
-    """While the employee's own phone rings the client is not called yet."""
+    """Tell a call that rang employees only: no call with a customer once it is over. While their own
+    phone rings the customer is not called yet."""
     if any(leg[-1].state != 'Disconnected' for leg in legs) and not call.summary:
         return []
     last = max((leg[-1] for leg in legs), key=lambda state: state.order)
@@ -575,8 +577,8 @@ def _no_call(call: Call, legs: Sequence[Sequence[State]]) -> list[CallEvent]:
 
 
 def _is_consultation(leg: Sequence[State], direction: str, summary: Summary | None) -> bool:
-    """An employee asks a colleague while the client waits. It is told only when the client was
-    passed on to him."""
+    """Return whether an employee asks a colleague in this leg while the customer waits. It is no
+    consultation any more if the customer was passed on to the colleague."""
     asks = all(state.caller.extension and state.callee.extension for state in leg)
     passed_on = summary and summary.callee.extension == leg[0].callee.extension
     return direction != 'internal' and asks and not passed_on
@@ -585,32 +587,22 @@ def _is_consultation(leg: Sequence[State], direction: str, summary: Summary | No
 def _leg(
     say, leg: Sequence[State], is_callback: bool, direction: str, talk: Summary | None
 ) -> list[CallEvent]:
-    """Mango: each menu, queue and phone is a leg of its own; menus and queues answer too, but
-    nobody talks there.
+    """Tell a leg. Mango: each menu, queue and phone is a leg of its own; menus and queues answer
+    too, but nobody talks there.
 
-    :param is_callback: an employee's own phone, from which the client is then called
+    :param is_callback: whether it is an employee's own phone, and the customer is called after it
+    :param talk: the summary, if it tells that somebody talked
     """
     events, taken = [], False
     for state in leg:
         if state.location != 'abonent':
             events.append(say('ringing', state.at, queue=state.callee.queue, order=state.seq))
         elif is_callback:
-            # of a group that was called only who picked up is in the call
+            # only the phone of a called group that picked up is in the call
             phone = state.phone if _picked_up(leg) else ''
             events.append(say('ringing', state.at, extension=phone, order=state.seq))
-        elif state.state in ('Connected', 'OnHold'):
-            taken = True
-            events.append(
-                say(
-                    'answered',
-                    state.at,
-                    extension=state.phone,
-                    queue=state.callee.queue,
-                    order=state.seq,
-                )
-            )
         elif state.state == 'Disconnected':
-            # a leg whose answer was lost on the way, and who had the call in the end
+            # the answer may have been lost on the way: the summary tells who had the call at last
             had_it = talk and talk.callee.extension == state.phone
             vain = not taken and not had_it and direction != 'outbound'
             outcome = ('busy' if state.reason == BUSY else 'no_answer') if vain else ''
@@ -618,23 +610,18 @@ def _leg(
                 say('leg_ended', state.at, extension=state.phone, outcome=outcome, order=state.seq)
             )
         else:
-            events.append(
-                say(
-                    'ringing',
-                    state.at,
-                    extension=state.phone,
-                    queue=state.callee.queue,
-                    order=state.seq,
-                )
-            )
+            answers = state.state in ('Connected', 'OnHold')
+            taken = taken or answers
+            place = {'extension': state.phone, 'queue': state.callee.queue, 'order': state.seq}
+            events.append(say('answered' if answers else 'ringing', state.at, **place))
     return events
 
 
 def _end(say, call: Call, summary: Summary, direction: str, answered: bool) -> list[CallEvent]:
-    """The summary. Mango: `to` is who answered (after a transfer who had the call in the end), else
-    the first employee or group that missed it.
+    """Tell the summary. Mango: `to` is the phone that answered (after a transfer the one that had
+    the call at last), else the first employee or group that missed the call.
 
-    :param answered: the legs tell who answered
+    :param answered: whether the legs tell which phone answered
     """
     talked = bool(summary.answered or summary.talked)
     inbound = direction == 'inbound'
@@ -642,28 +629,25 @@ def _end(say, call: Call, summary: Summary, direction: str, answered: bool) -> l
     told = {state.phone for state in call.states}
     events = []
     if summary.answered:
-        events.append(
-            say(
-                'answered',
-                min(summary.answered, summary.ended),
-                extension='' if answered else employee,
-            )
-        )
+        answered_at = min(summary.answered, summary.ended)
+        events.append(say('answered', answered_at, extension='' if answered else employee))
     elif (
         not talked and inbound and employee not in told and _is_phone(summary.callee, call.account)
     ):
         events.append(say('ringing', summary.forwarded or summary.created, extension=employee))
     if talked and answered and inbound and employee and employee not in told:
-        # the call was passed to him, nobody told when
+        # the call was passed on to this employee, but no event tells when
         events.append(say('transferred', None, extension=employee))
-    talk = (summary.ended - summary.answered).total_seconds() if summary.answered else None
+    talk = None if talked else 0
+    if summary.answered:
+        talk = max((summary.ended - summary.answered).total_seconds(), 0)
     events.append(
         say(
             'ended',
             summary.ended,
             extension=employee if talked or direction == 'outbound' else '',
             outcome='answered' if talked else _outcome(call, direction, summary.reason),
-            talk_seconds=max(talk, 0) if talk is not None else None if talked else 0,
+            talk_seconds=talk,
             started_at=summary.created,
         )
     )
@@ -671,18 +655,18 @@ def _end(say, call: Call, summary: Summary, direction: str, answered: bool) -> l
 
 
 def _is_phone(party: Party, account: Account) -> bool:
-    """Groups have extensions too, but no number."""
+    """Return whether a party is a phone. A group has an extension too, but no number."""
     return bool(party.extension and (party.number or party.extension in account.extensions))
 
 
 def _last_word(
     legs: Sequence[Sequence[State]], talks: Sequence[Sequence[State]], direction: str
 ) -> State | None:
-    """What ended the call where only its legs tell: all of them are over, and somebody has talked
-    or the client hung up. A call without talk that ended for another reason may go on in a leg that
-    is not there yet: the next phone, a queue.
+    """Return what ended a call without a summary, None if it may go on. It is over when all its
+    legs are, and somebody has talked or the customer hung up. Without talk and with another reason
+    it may go on in a leg that is still to come: the next phone, a queue.
 
-    :param talks: the legs without those of an employee who is rung first, before the client
+    :param talks: the legs without those of an employee who is rung before the customer
     """
     if not legs or any(leg[-1].state != 'Disconnected' for leg in legs):
         return None
@@ -696,9 +680,9 @@ def _last_word(
 
 
 def _outcome(call: Call, direction: str, reason: str) -> str:
-    """How a call without talk ended; '' where the code tells nothing. Who hangs up while a phone
-    rings was missed, who does so in a menu or queue has abandoned the call: legs tell, or the empty
-    `to` of a summary."""
+    """Return how a call without talk ended; '' if the code tells nothing. A caller who hangs up
+    while a phone rings was missed, one who hangs up in a menu or queue has abandoned the call. Legs
+    tell which it is, or the empty `to` of a summary."""
     found = next(
         (OUTCOME[reason[:size]] for size in (4, 3, 2, 1) if reason[:size] in OUTCOME), ('', '')
     )
@@ -717,7 +701,7 @@ def _outcome(call: Call, direction: str, reason: str) -> str:
 
 @dataclass(frozen=True)
 class Leg:
-    """A row of the statistics."""
+    """A row of the statistics, which is a leg."""
 
     ref: str
     start: datetime
@@ -731,8 +715,8 @@ class Leg:
 
     @classmethod
     def of(cls, row: Mapping, shift: timedelta) -> Leg:
-        """Mango: no header, no direction; `answer` is 0 where nobody answered. A menu or a queue
-        has no employee [that its `to_extension` is then the group is assumed].
+        """Read a row. Mango: it has no direction, and `answer` is 0 if nobody answered. A menu or a
+        queue has no employee [that its `to_extension` is then the group is assumed].
 
         :raise ProviderError: a column that is used cannot be understood
         """
@@ -765,8 +749,10 @@ class Leg:
         return self.location == 'abonent'
 
     def states(self) -> list[State]:
-        """The events that would have told of it. Rows have no id of the leg."""
-        leg = f'{self.start.timestamp():.0f} {self.callee.extension or self.caller.extension} {self.callee.number}'
+        """Return the states that events would have told. A row has no id of the leg, so one is made
+        of its start and parties."""
+        phone = self.callee.extension or self.caller.extension
+        leg = f'{self.start.timestamp():.0f} {phone} {self.callee.number}'
 
         def state(seq: int, at: datetime, name: str) -> State:
             return State(
@@ -793,22 +779,19 @@ def _legs_of(payload: Mapping, shift: timedelta = timedelta()) -> list[Leg]:
 
 
 def _completed(call: Call, told: Iterable[Leg]) -> Call:
-    """The call with what no event told: menus, queues and phones that nobody heard of, the summary
-    if it was lost, and recordings. Events and statistics have the same clock [assumed]."""
+    """Complete a call with what no event told: menus, queues and phones, a lost summary, recordings.
+    Events and statistics have the same clock [assumed]."""
     legs = sorted(told, key=lambda leg: (leg.start, repr(leg)))
     ref, heard = legs[0].ref, call.states
     phones = {state.phone for state in heard}
     places = {state.location for state in heard}
-    unheard = [
-        leg
-        for leg in legs
-        if (
-            (leg.callee.extension or leg.caller.extension) not in phones
-            if leg.is_phone
-            else leg.location not in places
-        )
-    ]
-    states = [*heard, *(state for leg in unheard for state in leg.states())]
+
+    def is_heard(leg: Leg) -> bool:
+        if leg.is_phone:
+            return (leg.callee.extension or leg.caller.extension) in phones
+        return leg.location in places
+
+    states = [*heard, *(state for leg in legs if not is_heard(leg) for state in leg.states())]
     known = {event.recording_ref for event in call.recordings}
     recordings = sorted({name for leg in legs for name in leg.recordings} - known)
     return replace(
@@ -824,28 +807,17 @@ def _completed(call: Call, told: Iterable[Leg]) -> Call:
 
 
 def _summary_of(legs: Sequence[Leg], heard: str) -> Summary:
-    """What the summary would have said. Statistics do not tell the direction: what was heard of the
-    call does, else its first leg, unless the employee's phone was only rung to call the client
-    then.
+    """Return the summary that would have come. Statistics do not tell the direction. What was heard
+    of the call tells it, else its first leg, unless that only rang the employee's phone before the
+    customer was called.
 
-    A call by command whose employee did not pick up, of which no event was heard, looks like a lost
-    call of the client.
+    A call by command whose employee did not pick up, and of which no event was heard, looks like a
+    lost call of the customer.
     """
     phones = [leg for leg in legs if leg.is_phone]
     first = legs[0]
     clients = [leg for leg in phones if leg.caller.extension and not leg.callee.extension]
-    commanded = [
-        leg for leg in clients if leg.callee.number and leg.callee.number == first.caller.number
-    ]
-    inside = bool(first.caller.extension)
-    told = (
-        'internal'
-        if inside and first.callee.extension
-        else 'outbound'
-        if inside or commanded
-        else 'inbound'
-    )
-    direction = heard or told
+    direction = heard or _direction_of_legs(first, clients)
     talks = [leg for leg in (clients if direction == 'outbound' else phones) if leg.answer]
     if direction == 'outbound':
         meant = talks[:1] or clients[:1] or phones[:1]
@@ -865,3 +837,15 @@ def _summary_of(legs: Sequence[Leg], heard: str) -> Summary:
         talked=None,
         reason=last.reason,
     )
+
+
+def _direction_of_legs(first: Leg, clients: Sequence[Leg]) -> str:
+    """Return the direction that the legs tell.
+
+    :param clients: the legs that lead to customers
+    """
+    if first.caller.extension:
+        return 'internal' if first.callee.extension else 'outbound'
+    # the customer's number is shown as the caller when the employee's own phone is rung first
+    numbers = [leg.callee.number for leg in clients if leg.callee.number]
+    return 'outbound' if first.caller.number in numbers else 'inbound'

@@ -1,5 +1,5 @@
-"""Mango Office's API: every request is a signed form post, commands are only confirmed, their
-result comes as an event.
+"""Asks and tells Mango Office: every request is a signed form post; commands are only confirmed,
+their result comes as an event.
 
 Commands name a leg, not the call: see `command_ref` of the adapter. Webhooks are set by hand in the
 account.
@@ -21,25 +21,19 @@ from .adapter import sign_of
 
 DONE = ('1000',)
 SIGNATURE, ANOTHER_KEY, BUSY = '3102', '3105', '5008'
-# Statistics: at most a month, one request in 2 s; the result may be asked for every 5 s and is gone
-# after a minute.
+# Statistics give at most a month, and take one request in 2 s; their result may be asked for every
+# 5 s and is gone after a minute.
 SPAN, REQUEST_PAUSE, RESULT_PAUSE, RESULT_TRIES = timedelta(days=28), 2, 5, 7
 ROUTE_PAUSE = 2
-# What is asked for, in this order: rows have no header. entry_id is not among what comes unasked.
+# The columns of the statistics, in the order in which they are asked for, because rows have no
+# header. entry_id comes only if it is asked for.
+# fmt: off
 HISTORY_FIELDS = (
-    'records',
-    'start',
-    'finish',
-    'answer',
-    'from_extension',
-    'from_number',
-    'to_extension',
-    'to_number',
-    'disconnect_reason',
-    'line_number',
-    'location',
-    'entry_id',
+    'records', 'start', 'finish', 'answer',
+    'from_extension', 'from_number', 'to_extension', 'to_number',
+    'disconnect_reason', 'line_number', 'location', 'entry_id',
 )
+# fmt: on
 
 
 class MangoOfficeClient(Client):
@@ -53,7 +47,7 @@ class MangoOfficeClient(Client):
     request_pause, result_pause, route_pause = REQUEST_PAUSE, RESULT_PAUSE, ROUTE_PAUSE
 
     def _form(self, content: dict) -> dict:
-        """The signed form: what is signed is what is sent, to the byte."""
+        """Return the signed form. What is signed is what is sent, to the byte."""
         text = json.dumps(content, separators=(',', ':'), ensure_ascii=False)
         sign = sign_of(self.account.api_key, text, self.account.api_secret)
         return {'vpbx_api_key': self.account.api_key, 'sign': sign, 'json': text}
@@ -62,8 +56,8 @@ class MangoOfficeClient(Client):
         return self.call('POST', path, data=self._form(content))
 
     def complaint(self, response, body):
-        """Mango: HTTP 420 with a code, newer answers a `result` in a 200. After wrong requests 401
-        for a while."""
+        """Mango: says no by HTTP 420 with a code, newer methods by a `result` in a 200. After wrong
+        requests it answers 401 for a while."""
         if response.status_code == 429:
             return self.too_many(), True
         if response.status_code == 401:
@@ -75,16 +69,9 @@ class MangoOfficeClient(Client):
             return _(
                 "Mango Office turns this server away. Allow its address in the settings of the API connector."
             ), False
-        code = ''
-        if isinstance(body, dict):
-            code = next(
-                (
-                    str(body[name])
-                    for name in ('result', 'code')
-                    if body.get(name) not in (None, '')
-                ),
-                '',
-            )
+        fields = body if isinstance(body, dict) else {}
+        codes = (str(fields[name]) for name in ('result', 'code') if fields.get(name) is not None)
+        code = next(filter(None, codes), '')
         if response.ok and code in ('', *DONE):
             return None
         if code == SIGNATURE:
@@ -95,12 +82,12 @@ class MangoOfficeClient(Client):
             return _(
                 "Mango Office does not know this unique code (3105). Copy it once more from the API connector."
             ), False
-        words = str(body.get('message') or '') if isinstance(body, dict) else ''
+        words = str(fields.get('message') or '')
         passing = response.status_code in PASSING or code == BUSY
         return self.refusal(words, code or response.status_code), passing
 
     def check(self) -> str:
-        """The balance [its body is not documented]; where that is not offered, the list of
+        """Ask for the balance [its body is not documented]; if that is not offered, for the list of
         employees."""
         try:
             answer = self._ask('/account/balance', {})
@@ -109,15 +96,13 @@ class MangoOfficeClient(Client):
                 raise
             return _("Mango Office answers: %(count)s employees.", count=len(self._users()))
         balance = answer.get('balance') if isinstance(answer, dict) else None
-        return (
-            _("Mango Office answers: balance %(balance)s.", balance=str(balance))
-            if balance is not None
-            else _("Mango Office answers.")
-        )
+        if balance is None:
+            return _("Mango Office answers.")
+        return _("Mango Office answers: balance %(balance)s.", balance=str(balance))
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Each call with all its legs. The statistics are made after they are asked for, so this
-        waits for them, at most half a minute for a month: not for a user's request. Unix times
+        """Yield each call with all its legs. Mango makes the statistics after they are asked for, so
+        this waits for up to half a minute a month; no user should wait for it. Times are Unix times
         [that they are not shifted is assumed].
         """
         for place, (since, until) in enumerate(inputs.windows(start, end, SPAN)):
@@ -169,7 +154,7 @@ class MangoOfficeClient(Client):
         ]
 
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """A link that works once. Not ready yet is a passing error."""
+        """Return a link that works once. That it is not ready yet is a passing error."""
         response = self.request(
             'POST',
             '/queries/recording/post',
@@ -184,11 +169,10 @@ class MangoOfficeClient(Client):
         )
 
     def _refusal(self, response, otherwise: str) -> ProviderError:
-        """Why an answer is not the file that was asked for."""
+        """Return the error that says why an answer is not the file that was asked for."""
         text = response.text.strip()
-        words, passing = self.complaint(
-            response, parse_json(text, _("the answer")) if text.startswith('{') else None
-        ) or (otherwise, False)
+        body = parse_json(text, _("the answer")) if text.startswith('{') else None
+        words, passing = self.complaint(response, body) or (otherwise, False)
         return ProviderError(self._masked(words), retryable=passing)
 
     def _users(self) -> list[dict]:
@@ -205,21 +189,20 @@ class MangoOfficeClient(Client):
         ]
 
     def numbers(self) -> list[Number]:
-        """The lines [how they look is not documented]; where there are none, those that employees
-        call out with."""
+        """Return the lines [how they look is not documented]; if there are none, the numbers with
+        which employees call out."""
         try:
             answer = self._ask('/incominglines', {})
         except ProviderError as error:
             if error.retryable or SIGNATURE in str(error) or ANOTHER_KEY in str(error):
                 raise
             answer = []
-        lists = (
-            [answer]
-            if isinstance(answer, list)
-            else [one for one in answer.values() if isinstance(one, list)]
-        )
+        lists = [answer] if isinstance(answer, list) else answer.values()
         rows = [
-            row if isinstance(row, dict) else {'number': str(row)} for rows in lists for row in rows
+            row if isinstance(row, dict) else {'number': str(row)}
+            for found in lists
+            if isinstance(found, list)
+            for row in found
         ]
         lines = [(text_of(row, 'number'), text_of(row, 'name')) for row in rows]
         lines = lines or [
@@ -229,7 +212,7 @@ class MangoOfficeClient(Client):
         return [Number(number, name) for number, name in sorted(named.items())]
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """The call's id comes with its events, beside the reference as `command_id`."""
+        """Mango: tells no id of the call; its events have one, and the reference as `command_id`."""
         self._ask(
             '/commands/callback',
             {
@@ -246,8 +229,8 @@ class MangoOfficeClient(Client):
         self._ask('/commands/call/hangup', {'command_id': _command_id(), 'call_id': leg})
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
-        """:param call_ref: as the adapter's `command_ref` tells it; he who talks passes the call
-        on"""
+        """:param call_ref: as the adapter's `command_ref` tells it, with the employee who talks and
+        passes the call on"""
         leg, employee = _leg(call_ref)
         self._ask(
             '/commands/transfer',
@@ -261,7 +244,7 @@ class MangoOfficeClient(Client):
         )
 
     def route(self, route_ref: str, extension: str) -> None:
-        """Mango: before anybody has answered."""
+        """Mango: a leg can be sent on until somebody has answered."""
         self._ask(
             '/commands/route',
             {
@@ -273,7 +256,7 @@ class MangoOfficeClient(Client):
 
 
 def _command_id(reference: str = '') -> str:
-    """Mango: at most 128 bytes."""
+    """Return the id of a command. Mango: it has at most 128 bytes."""
     return reference.encode()[:128].decode('utf-8', 'ignore') or f'odoo-{uuid.uuid4()}'
 
 

@@ -1,4 +1,5 @@
-"""OnlinePBX: one post an event, as JSON or as a form. Nothing is signed; token and domain are all.
+"""OnlinePBX: one post an event, as JSON or as a form. Nothing is signed; the token in the address
+and the PBX's domain are the only protection.
 
 The four events tell who called whom and how it ended, but not whom a queue or a group has rung, nor
 that the caller waited in one. Causes are FreeSWITCH's.
@@ -7,9 +8,10 @@ that the caller waited in one. Causes are FreeSWITCH's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from .. import numbers
 from ..base import (
@@ -42,11 +44,11 @@ KIND = {
 }
 DIRECTION = {'inbound': 'inbound', 'outbound': 'outbound', 'local': 'internal'}
 
-# hangup_cause of a call without talk: outcome of an inbound call, of any other.
+# hangup_cause of a call without talk -> outcome of an inbound call, of any other.
 OUTCOME = {
     'NORMAL_CLEARING': ('missed', 'no_answer'),
     'NORMAL_UNSPECIFIED': ('missed', 'no_answer'),
-    # in a queue it would be abandoned, but nobody tells of queues
+    # in a queue it would be abandoned, but no event tells of queues
     'ORIGINATOR_CANCEL': ('missed', 'no_answer'),
     'NO_ANSWER': ('missed', 'no_answer'),
     'NO_USER_RESPONSE': ('missed', 'no_answer'),
@@ -85,7 +87,7 @@ OUTCOME = {
     'ATTENDED_TRANSFER': ('missed', 'no_answer'),
     'MANAGER_REQUEST': ('missed', 'no_answer'),
 }
-# Beginnings of whole families, which are failed.
+# Beginnings of whole families of causes, which have failed.
 FAILED = ('NO_ROUTE_', 'BEARERCAPABILITY_', 'SERVICE_', 'MANDATORY_', 'FACILITY_')
 UNKNOWN_CAUSE = ('missed', 'failed')
 
@@ -115,8 +117,8 @@ class OnlinePbx(HistoryProvider):
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """OnlinePBX signs nothing. Who knows the address was let in; another PBX's domain is
-        refused."""
+        """OnlinePBX signs nothing, so the token in the address is checked, and that the domain is not
+        another PBX's."""
         try:
             told = request.content().get('domain')
         except ProviderError:
@@ -135,12 +137,10 @@ class OnlinePbx(HistoryProvider):
 
     def identify_event(self, payload: Mapping, account: Account) -> Identity:
         event, key = text_of(payload, 'event'), digest(payload)
-        uuid, is_call = (
-            text_of(payload, 'uuid'),
-            bool(text_of(payload, 'caller') or text_of(payload, 'callee')),
-        )
+        uuid = text_of(payload, 'uuid')
+        is_call = text_of(payload, 'caller') or text_of(payload, 'callee')
         if not uuid and not is_call:
-            # uuid is not the only thing that the panel's test lacks
+            # the panel's test has no uuid, but neither has it other fields of a call
             return Identity(
                 kind=event[:100], call_ref='', key=key, ignored=_("A test of the address.")
             )
@@ -154,13 +154,13 @@ class OnlinePbx(HistoryProvider):
     def tell(
         self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
     ) -> list[CallEvent]:
-        read = [Hook.of(one.payload, one.received_at) for one in heard]
-        rows = [Row.of(one.payload) for one in history]
+        hooks = [Hook.of(item.payload, item.received_at) for item in heard]
+        rows = [Row.of(item.payload) for item in history]
         last = max(rows, key=lambda row: (row.ended_at, repr(row)), default=None)
-        read += _unheard(read, last) if last else []
-        read = _with_direction(read, account)
-        call = Call.of(read, account)
-        events = [event for one in read for event in _tell(one, call, account)]
+        hooks += _unheard(hooks, last) if last else []
+        hooks = _with_direction(hooks, account)
+        call = Call.of(hooks, account)
+        events = [event for hook in hooks for event in _tell(hook, call, account)]
         return events + _told_by_history(events, last) if last else events
 
 
@@ -173,7 +173,7 @@ def _domain(text: str) -> str:
 
 @dataclass(frozen=True)
 class Hook:
-    """One event as it was sent."""
+    """One event, as it was sent."""
 
     name: str
     ref: str
@@ -206,133 +206,128 @@ class Hook:
 
 
 def _link(payload: Mapping) -> str:
-    """OnlinePBX: may be http on a host that has https."""
+    """Return the recording's link. OnlinePBX: it may be http on a host that has https."""
     return link_of(text_of(payload, 'download_url'), has_https=True)
 
 
 @dataclass(frozen=True)
 class Call:
-    """What only the events of a call together tell."""
+    """What only all events of a call together tell."""
 
     started_at: datetime | None  # as call_start says
     line: str
     answered: bool
     dated_by_start: bool
-    answered_at: datetime | None  # where no date tells it
+    answered_at: datetime | None  # if no date tells it
 
     @classmethod
     def of(cls, read: Sequence[Hook], account: Account) -> Call:
-        """OnlinePBX: `date` is the time of the event in all samples, but nobody says so. Where the
-        end of a call that lasted has the date of its start, all its dates are that.
+        """OnlinePBX: `date` is the time of the event in all samples, but that is not documented. If
+        the end of a call that lasted has the date of its start, all its dates are that one.
 
-        `gateway` is our number or the login of a trunk; then our number is what was called before
-        distribution.
+        `gateway` is our number or the login of a trunk; then our number is the one that was called
+        before distribution.
         """
-        starts = [one for one in read if one.name == 'call_start']
-        started_at = min((one.date for one in starts), default=None)
+        starts = [hook for hook in read if hook.name == 'call_start']
+        started_at = min((hook.date for hook in starts), default=None)
         late = [
-            one
-            for one in read
-            if KIND[one.name] == 'ended' and one.date == started_at and one.duration
+            hook
+            for hook in read
+            if KIND[hook.name] == 'ended' and hook.date == started_at and hook.duration
         ]
-        gateways = sorted({one.gateway for one in read if one.gateway})
-        called = sorted({one.callee for one in starts if one.direction == 'inbound'})
+        gateways = sorted({hook.gateway for hook in read if hook.gateway})
+        called = sorted({hook.callee for hook in starts if hook.direction == 'inbound'})
         ours = (line for line in gateways + called if numbers.to_e164(line, account.country))
         return cls(
             started_at=started_at,
             line=next(ours, '') or next(iter(gateways), ''),
-            answered=any(one.name == 'call_answered' for one in read),
+            answered=any(hook.name == 'call_answered' for hook in read),
             dated_by_start=bool(late),
             answered_at=max(
-                (later(one.date, one.duration - one.talk) for one in late if one.talk), default=None
+                (later(hook.date, hook.duration - hook.talk) for hook in late if hook.talk),
+                default=None,
             ),
         )
 
 
 def _with_direction(read: Sequence[Hook], account: Account) -> list[Hook]:
-    """Hooks that do not tell their direction have that of the others; where none tells, who called
-    whom does."""
-    if all(one.direction for one in read):
+    """Give hooks without a direction that of the others. If none tells it, who called whom does."""
+    if all(hook.direction for hook in read):
         return list(read)
-    direction = next((one.direction for one in read if one.direction), '')
+    direction = next((hook.direction for hook in read if hook.direction), '')
     if not direction:
         doubt('direction')
-        inside = [
-            _is_phone(next((value for one in read if (value := getattr(one, name))), ''), account)
-            for name in ('caller', 'callee')
-        ]
-        direction = {(True, True): 'internal', (True, False): 'outbound'}.get(
-            tuple(inside), 'inbound'
-        )
-    return [replace(one, direction=one.direction or direction) for one in read]
+
+        def is_inside(name: str) -> bool:
+            values = (getattr(hook, name) for hook in read)
+            return _is_phone(next(filter(None, values), ''), account)
+
+        direction = 'inbound'
+        if is_inside('caller'):
+            direction = 'internal' if is_inside('callee') else 'outbound'
+    return [replace(hook, direction=hook.direction or direction) for hook in read]
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------
 
 
-def _tell(one: Hook, call: Call, account: Account) -> list[CallEvent]:
-    caller, called = _numbers(one, call)
-    kind, at, phone = KIND[one.name], one.date, _phone(one, account)
-    common = {
-        'external_id': one.ref,
-        'direction': one.direction,
-        'caller': caller,
-        'called': called,
-    }
-    if kind == 'ringing':
-        rings = one.direction != 'inbound' or phone in account.extensions
-        return [CallEvent(kind, at=at, started_at=at, extension=phone if rings else '', **common)]
-    if kind == 'answered':
-        return [
-            CallEvent(
-                kind, at=call.answered_at if call.dated_by_start else at, extension=phone, **common
-            )
-        ]
-    if call.dated_by_start:
-        at = later(at, one.duration or 0)
-    talked = bool(one.talk)
-    events = []
-    if one.direction == 'inbound' and not talked and phone in account.extensions:
-        # who was rung at last; nobody says since when
-        events.append(
-            CallEvent(
-                'leg_ended',
-                extension=phone,
-                outcome='busy' if one.cause == 'USER_BUSY' else 'no_answer',
-                **common,
-            )
-        )
-    events.append(
-        CallEvent(
-            kind,
-            at=at,
-            extension=phone if talked or one.direction != 'inbound' else '',
-            outcome='answered' if talked else _outcome(one, call),
-            talk_seconds=one.talk,
-            started_at=call.started_at
-            or (later(at, -one.duration) if one.duration is not None else None),
-            recording_url=one.link,
-            # links differ from time to time, the history knows it by this
-            recording_ref=one.ref if one.link else '',
-            order=int(one.name == 'call_end'),  # of both the more exact one
-            **common,
-        )
+def _tell(hook: Hook, call: Call, account: Account) -> list[CallEvent]:
+    caller, called = _numbers(hook, call)
+    kind, phone = KIND[hook.name], _phone(hook, account)
+    say = partial(
+        CallEvent,
+        external_id=hook.ref,
+        direction=hook.direction,
+        caller=caller,
+        called=called,
     )
-    return events
+    if kind == 'ringing':
+        rings = hook.direction != 'inbound' or phone in account.extensions
+        extension = phone if rings else ''
+        return [say(kind, at=hook.date, started_at=hook.date, extension=extension)]
+    if kind == 'answered':
+        at = call.answered_at if call.dated_by_start else hook.date
+        return [say(kind, at=at, extension=phone)]
+    events = []
+    if hook.direction == 'inbound' and not hook.talk and phone in account.extensions:
+        # the phone that was rung at last; no event tells since when
+        outcome = 'busy' if hook.cause == 'USER_BUSY' else 'no_answer'
+        events.append(say('leg_ended', extension=phone, outcome=outcome))
+    return [*events, _ended(hook, call, say, phone)]
 
 
-def _numbers(one: Hook, call: Call) -> tuple[str, str]:
-    if one.direction == 'inbound':
-        return one.caller, call.line
-    if one.direction == 'outbound':
-        return call.line or one.caller, one.callee
-    return one.caller, one.callee
+def _ended(hook: Hook, call: Call, say: Callable[..., CallEvent], phone: str) -> CallEvent:
+    at = later(hook.date, hook.duration or 0) if call.dated_by_start else hook.date
+    started_at = call.started_at
+    if not started_at and hook.duration is not None:
+        started_at = later(at, -hook.duration)
+    talked = bool(hook.talk)
+    return say(
+        'ended',
+        at=at,
+        extension=phone if talked or hook.direction != 'inbound' else '',
+        outcome='answered' if talked else _outcome(hook, call),
+        talk_seconds=hook.talk,
+        started_at=started_at,
+        recording_url=hook.link,
+        # links differ from time to time; the history knows the recording by this
+        recording_ref=hook.ref if hook.link else '',
+        order=int(hook.name == 'call_end'),  # it is more exact than call_missed
+    )
 
 
-def _phone(one: Hook, account: Account) -> str:
-    """The phone of our side. OnlinePBX: `callee` of an inbound call, before distribution our
-    number, a queue or a group; `caller` of an outbound one."""
-    number = one.caller if one.direction == 'outbound' else one.callee
+def _numbers(hook: Hook, call: Call) -> tuple[str, str]:
+    if hook.direction == 'inbound':
+        return hook.caller, call.line
+    if hook.direction == 'outbound':
+        return call.line or hook.caller, hook.callee
+    return hook.caller, hook.callee
+
+
+def _phone(hook: Hook, account: Account) -> str:
+    """Return the phone of our side. OnlinePBX: it is `caller` of an outbound call, else `callee`,
+    which before distribution is our number, a queue or a group."""
+    number = hook.caller if hook.direction == 'outbound' else hook.callee
     return number if _is_phone(number, account) else ''
 
 
@@ -340,43 +335,49 @@ def _is_phone(number: str, account: Account) -> bool:
     return number in account.extensions or number.isdecimal() and len(number) <= numbers.SHORT
 
 
-def _outcome(one: Hook, call: Call) -> str:
-    """The outcome of a call without talk; '' where no talk was told but an answer. OnlinePBX:
+def _outcome(hook: Hook, call: Call) -> str:
+    """Return the outcome of a call without talk; '' if no talk was told but an answer. OnlinePBX:
     call_missed is missed, whatever the cause; it is sent for outbound calls too."""
-    if one.talk is None and call.answered:
+    if not hook.cause or hook.talk is None and call.answered:
         return ''
-    if not one.cause:
-        return ''
-    inbound, other = OUTCOME.get(
-        one.cause, ('failed', 'failed') if one.cause.startswith(FAILED) else UNKNOWN_CAUSE
-    )
-    if one.direction == 'inbound':
-        return 'missed' if one.name == 'call_missed' else inbound
+    fallback = ('failed', 'failed') if hook.cause.startswith(FAILED) else UNKNOWN_CAUSE
+    inbound, other = OUTCOME.get(hook.cause, fallback)
+    if hook.direction == 'inbound':
+        return 'missed' if hook.name == 'call_missed' else inbound
     return other
 
 
 # --- history: a row of the search, which knows queues and who was rung -----------------------------------------------
 
-# Events of a row that are no place where a caller waits. Names of queues and menus are not
-# documented.
+# The types of a row's events that are no place where a caller waits. Those of queues and menus are
+# not documented.
 NO_PLACE = ('user', 'transfer', 'hold', 'unhold', 'dtmf')
 LEFT = ('ORIGINATOR_CANCEL', 'NORMAL_CLEARING')
 
 
 @dataclass(frozen=True)
 class Ring:
-    """A phone that rang."""
+    """The ringing of a phone."""
 
     phone: str
     at: datetime | None
     answered_at: datetime | None
     ended_at: datetime | None
 
+    @classmethod
+    def of(cls, event: Mapping) -> Ring:
+        return cls(
+            text_of(event, 'number'),
+            unix_time_of(event, 'timestamp'),
+            unix_time_of(event, 'answered_stamp'),
+            unix_time_of(event, 'end_stamp'),
+        )
+
 
 @dataclass(frozen=True)
 class Row:
-    """A row of mongo_history/search. All rows that anybody has shown are of outbound calls: how
-    those of others look, and that `missed` as an account code is an inbound call, is assumed."""
+    """A row of mongo_history/search. All rows that anybody has shown are of outbound calls. How rows
+    of other calls look, and that the account code `missed` is an inbound call, is assumed."""
 
     ref: str
     direction: str
@@ -397,46 +398,27 @@ class Row:
         events = row.get('events') or []
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise ProviderError(_("The field events should hold a list of events."))
-        direction = DIRECTION.get(
-            word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True), 'inbound'
-        )
+        word = word_of(row, 'accountcode', (*DIRECTION, 'missed'), required=True)
+        direction = DIRECTION.get(word, 'inbound')
         started_at = unix_time_of(row, 'start_stamp')
         if not started_at:
             raise missing('start_stamp')
-        ended_at = unix_time_of(row, 'end_stamp') or later(
-            started_at, seconds_of(row, 'duration') or 0
-        )
-        # their order is not that of time
+        ended_at = unix_time_of(row, 'end_stamp')
+        ended_at = ended_at or later(started_at, seconds_of(row, 'duration') or 0)
+        # they are not in the order of time
         events = sorted(
             events, key=lambda event: (unix_time_of(event, 'timestamp') or started_at, repr(event))
         )
-        rings = [
-            Ring(
-                text_of(event, 'number'),
-                unix_time_of(event, 'timestamp'),
-                unix_time_of(event, 'answered_stamp'),
-                unix_time_of(event, 'end_stamp'),
-            )
-            for event in events
-            if text_of(event, 'type') == 'user'
-        ]
-        answered_at = min((ring.answered_at for ring in rings if ring.answered_at), default=None)
-        name, number = text_of(row, 'caller_id_name'), text_of(row, 'caller_id_number')
-        if direction == 'outbound':
-            # the number is that of the trunk
-            number = next((ring.phone for ring in rings if ring.phone), '') or name or number
+        rings = [Ring.of(event) for event in events if text_of(event, 'type') == 'user']
         return cls(
             ref=text_of(row, 'uuid', required=True),
             direction=direction,
             started_at=started_at,
             ended_at=ended_at,
-            caller=number,
+            caller=_caller(row, direction, rings),
             called=text_of(row, 'destination_number'),
             gateway=text_of(row, 'gateway'),
-            # user_talk_time leaves out what was on hold
-            talk=(ended_at - answered_at).total_seconds()
-            if answered_at
-            else seconds_of(row, 'user_talk_time') or 0.0,
+            talk=_talk(row, rings, ended_at),
             cause=text_of(row, 'hangup_cause').upper(),
             rings=tuple(rings),
             waited=tuple(
@@ -452,9 +434,26 @@ class Row:
         return min(answers, key=lambda ring: (ring.answered_at, repr(ring)), default=None)
 
 
+def _caller(row: Mapping, direction: str, rings: Sequence[Ring]) -> str:
+    name, number = text_of(row, 'caller_id_name'), text_of(row, 'caller_id_number')
+    if direction != 'outbound':
+        return number
+    # the number is that of the trunk
+    return next((ring.phone for ring in rings if ring.phone), '') or name or number
+
+
+def _talk(row: Mapping, rings: Sequence[Ring], ended_at: datetime) -> float:
+    """Return the talk in seconds: from the first answer to the end, because user_talk_time leaves
+    out what was on hold."""
+    answered_at = min((ring.answered_at for ring in rings if ring.answered_at), default=None)
+    if answered_at:
+        return (ended_at - answered_at).total_seconds()
+    return seconds_of(row, 'user_talk_time') or 0.0
+
+
 def _unheard(heard: Sequence[Hook], row: Row) -> list[Hook]:
-    """The events of which only the row tells, as they would have come."""
-    names = {one.name for one in heard}
+    """Return the events of which only the row tells, as they would have come."""
+    names = {hook.name for hook in heard}
     inbound = row.direction == 'inbound'
     callee = row.answer.phone if inbound and row.answer else row.called
     hook = Hook(
@@ -490,47 +489,35 @@ def _unheard(heard: Sequence[Hook], row: Row) -> list[Hook]:
 
 
 def _told_by_history(events: Sequence[CallEvent], row: Row) -> list[CallEvent]:
-    """Phones of which nobody else tells, the queue, and that the caller left it."""
+    """Tell what only the history tells of an inbound call: phones, the queue, and that the caller
+    left it."""
+    if row.direction != 'inbound':
+        return []
     first = events[0]
-    common = {
-        'external_id': row.ref,
-        'direction': first.direction,
-        'caller': first.caller,
-        'called': first.called,
-    }
+    say = partial(
+        CallEvent,
+        external_id=row.ref,
+        direction=first.direction,
+        caller=first.caller,
+        called=first.called,
+    )
     known = {event.extension for event in events}
     told = []
-    if row.direction == 'inbound':
-        for ring in row.rings:
-            if ring.phone and ring.phone not in known:
-                told.append(CallEvent('ringing', at=ring.at, extension=ring.phone, **common))
-                if ring.answered_at:
-                    told.append(
-                        CallEvent('answered', at=ring.answered_at, extension=ring.phone, **common)
-                    )
-                outcome = '' if ring.answered_at else 'no_answer'
-                told.append(
-                    CallEvent(
-                        'leg_ended',
-                        at=ring.ended_at,
-                        extension=ring.phone,
-                        outcome=outcome,
-                        **common,
-                    )
-                )
-        told += [
-            CallEvent('ringing', at=at, queue=number, **common)
-            for at, number in row.waited
-            if number
-        ]
+    for ring in row.rings:
+        if ring.phone and ring.phone not in known:
+            told += _ring_events(partial(say, extension=ring.phone), ring)
+    told += [say('ringing', at=at, queue=number) for at, number in row.waited if number]
     ends = [event for event in events if event.kind == 'ended']
-    if (
-        row.direction == 'inbound'
-        and row.waited
-        and not row.rings
-        and row.cause in LEFT
-        and not any(event.talk_seconds for event in ends)
-    ):
+    talked = any(event.talk_seconds for event in ends)
+    if row.waited and not row.rings and row.cause in LEFT and not talked:
         last = max((event.at for event in ends if event.at), default=row.ended_at)
-        told.append(CallEvent('ended', at=last, outcome='abandoned', order=2, **common))
+        told.append(say('ended', at=last, outcome='abandoned', order=2))
     return told
+
+
+def _ring_events(say: Callable[..., CallEvent], ring: Ring) -> list[CallEvent]:
+    told = [say('ringing', at=ring.at)]
+    if ring.answered_at:
+        told.append(say('answered', at=ring.answered_at))
+    outcome = '' if ring.answered_at else 'no_answer'
+    return [*told, say('leg_ended', at=ring.ended_at, outcome=outcome)]

@@ -1,6 +1,6 @@
-"""OnlinePBX's HTTP API: a login gives a pair of keys that is kept, every other request shows it.
+"""Asks and tells OnlinePBX by HTTP: a login gives a pair of keys, which every other request shows.
 
-Hanging up, transfers, SMS and webhooks are not in this API. Much of it is known from other people's
+Hanging up, transfers and webhooks are not in this API. Much of it is known from other people's
 programs only.
 """
 
@@ -20,8 +20,8 @@ from ..base import ProviderError, _, text_of
 from ..capabilities import Extension, Number
 from ..client import PASSING, Client
 
-# What is asked for lies in at most a week, else only the last week of it would come, and nothing
-# would say so.
+# At most a week is asked for, because of a longer period only the last week would come, and nothing
+# would tell that.
 SPAN = timedelta(days=7) - timedelta(minutes=1)
 # At most 2 requests a second.
 PAUSE = 0.5
@@ -46,14 +46,14 @@ WRONG_DOMAIN = _(
     "OnlinePBX does not know this domain. Are the PBX domain and the API address right?"
 )
 
-# A login may end other sessions, so all clients of this process share the pairs. (address, domain,
-# key): (host, pair)
+# (address, domain, hash of the key) -> (host, pair). All clients of this process share the pairs,
+# because a login may end other sessions.
 _pairs: dict[tuple[str, str, str], tuple[str, str]] = {}
 _login = threading.Lock()
 
 
 class _Unknown(ProviderError):
-    """The pair is not accepted any more, or the key never was."""
+    """Raised when the pair is not accepted any more, or the key never was."""
 
 
 class OnlinePbxClient(Client):
@@ -71,7 +71,8 @@ class OnlinePbxClient(Client):
         self._key = (account.api_url, self._domain, secret)
 
     def _ask(self, path: str, **fields):
-        """The `data` of an answer. A pair that has grown old is renewed, once."""
+        """Send a request and return the `data` of its answer. A pair that is not accepted any more is
+        renewed, once."""
         pair = self._pair()
         try:
             return self._post(path, fields, pair)
@@ -90,7 +91,8 @@ class OnlinePbxClient(Client):
         return pair
 
     def _log_in(self) -> tuple[str, str]:
-        """Without `new`, which would make the pair of every other session invalid."""
+        """Log in, without `new`, which would make the pair of every other session invalid. Return
+        the host that answered, and the pair."""
         own = self.account.api_url.rstrip('/')
         for host in (own, OTHER_HOST.get(own)) if own in OTHER_HOST else (own,):
             self.account = replace(self.account, api_url=host)
@@ -100,10 +102,11 @@ class OnlinePbxClient(Client):
                 continue
             if not isinstance(data, dict):
                 break
-            return (
-                host,
-                f"{text_of(data, 'key_id', required=True)}:{text_of(data, 'key', required=True)}",
+            key_id, key = (
+                text_of(data, 'key_id', required=True),
+                text_of(data, 'key', required=True),
             )
+            return host, f'{key_id}:{key}'
         raise ProviderError(WRONG_DOMAIN)
 
     def _post(self, path: str, fields: dict, pair: str = ''):
@@ -116,8 +119,8 @@ class OnlinePbxClient(Client):
         return answer.get('data') if isinstance(answer, dict) else answer
 
     def complaint(self, response, body):
-        """OnlinePBX: status 0 in a 200, with `isNotAuth` where the pair is not accepted; text or
-        number."""
+        """OnlinePBX: says no by status 0, text or number, in a 200, with `isNotAuth` if the pair is
+        not accepted."""
         if response.status_code == 429:
             return self.too_many(), True
         if isinstance(body, dict) and (
@@ -129,10 +132,9 @@ class OnlinePbxClient(Client):
                 code or ('' if body.get('comment') else response.status_code),
             )
             if body.get('isNotAuth'):
-                told = WORDS.get(code) or (
-                    words if body.get('comment') or code else WORDS['WRONG_AUTH_DATA']
-                )
-                raise _Unknown(self._masked(told))
+                if not body.get('comment') and not code:
+                    words = WORDS['WRONG_AUTH_DATA']
+                raise _Unknown(self._masked(words))
             return words, response.status_code in PASSING
         if response.status_code == 404:
             raise _NoSuchPage(WRONG_DOMAIN)
@@ -146,9 +148,9 @@ class OnlinePbxClient(Client):
         )
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Calls, in order of time. How many rows an answer holds is not known, nor how to page:
-        what lies before the first and behind the last call of an answer is asked for again, until
-        it is empty."""
+        """Yield calls, in order of time. How many rows an answer holds is not known, nor how to
+        page. So what lies before the first and behind the last call of an answer is asked for
+        again, until nothing new comes."""
         for since, until in inputs.windows(start, end, SPAN):
             rows, asked = {}, [(int(since.timestamp()), int(until.timestamp()))]
             while asked:
@@ -161,11 +163,9 @@ class OnlinePbxClient(Client):
                 if not new:
                     continue
                 rows.update(new)
-                stamps = [stamp for row in found if low <= (stamp := _stamp(row)) <= high] or [
-                    low,
-                    high,
-                ]
-                # the first and the last second once more: a cut may have gone through them
+                stamps = [stamp for row in found if low <= (stamp := _stamp(row)) <= high]
+                stamps = stamps or [low, high]
+                # the first and the last second are asked for again: a cut may go through them
                 asked += [
                     (since, until)
                     for since, until in ((low, min(stamps)), (max(stamps), high))
@@ -181,7 +181,7 @@ class OnlinePbxClient(Client):
         return [row for row in rows if isinstance(row, dict)]
 
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """A link that is good for some minutes; the file may need a minute."""
+        """Return a link that is good for some minutes. The file may need a minute."""
         found = self._ask('mongo_history/search.json', uuid=call_ref or ref, download=1)
         url = found[0] if isinstance(found, list) and found else found
         if not isinstance(url, str) or not url.startswith('http'):
@@ -199,7 +199,7 @@ class OnlinePbxClient(Client):
         ]
 
     def numbers(self) -> list[Number]:
-        """The trunks; some are called by a SIP login, which is no number."""
+        """Return the numbers of the trunks, without those that are named by a SIP login."""
         rows = [
             (text_of(row, 'number'), text_of(row, 'description'))
             for row in _list(self._ask('trunks/get.json'))
@@ -207,8 +207,8 @@ class OnlinePbxClient(Client):
         return [Number(number, label) for number, label in rows if number.lstrip('+').isdecimal()]
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """`call/instantly` answers at once, `call/now` takes the same fields and may wait for the
-        employee."""
+        """Call by `call/instantly`, which answers at once; `call/now` takes the same fields and may
+        wait for the employee."""
         data = self._ask(
             'call/instantly.json',
             **{'from': inputs.own_extension(self.account, extension), 'to': inputs.phone(number)},
@@ -217,11 +217,11 @@ class OnlinePbxClient(Client):
 
 
 class _NoSuchPage(ProviderError):
-    pass
+    """Raised when the host does not know the PBX's domain."""
 
 
 def _list(data) -> list[dict]:
-    """OnlinePBX: one row may come without its list."""
+    """Return the rows of an answer. OnlinePBX: a single row may come without a list."""
     rows = data if isinstance(data, list) else [data]
     return [row for row in rows if isinstance(row, dict)]
 

@@ -2,17 +2,17 @@
 end.
 
 A journal names one phone and no call. A queue or ring group sends one for each phone that rang
-[assumed], and their starts differ by seconds, so what began within seconds at one number is one
-call: two that ring in at once from one number cannot be told apart. The called number, the queue,
-an abandon and voicemail are not in a journal. `duration` is the talk [assumed]; where the times of
-answer and end are given they tell it, whatever `duration` means.
+[assumed], and their starts differ by seconds. So journals of one number that begin within seconds
+are one call, and two calls that come in at once from one number cannot be told apart. The called
+number, the queue, an abandon and voicemail are not in a journal. `duration` is the talk [assumed];
+if the times of answer and end are given they tell it, whatever `duration` means.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -45,34 +45,34 @@ from ..base import (
     unknown,
 )
 
-# call_type in small letters -> direction, outcome. `direction` of a journal says the same and is
-# not needed.
+# call_type in small letters -> direction, outcome. The field `direction` says the same and is not
+# needed.
 CALL_TYPE = {
     'inbound': ('inbound', 'answered'),
     'missed': ('inbound', 'missed'),
     'outbound': ('outbound', 'answered'),
     'notanswered': ('outbound', 'no_answer'),
 }
-# The same the other way: direction, whether somebody talked -> call_type.
+# Direction, whether somebody talked -> call_type.
 TYPE = {
     ('inbound', True): 'Inbound',
     ('inbound', False): 'Missed',
     ('outbound', True): 'Outbound',
     ('outbound', False): 'Notanswered',
 }
-# The addresses below the webhook's, and what is asked there. Whatever else is posted is a journal.
+# Suffix of the webhook address -> what is asked there. Whatever else is posted is a journal.
 DOORS = {'lookup': 'lookup', 'contacts': 'create'}
 JSON = 'application/json; charset=utf-8'
-# Our own field: when a journal came that tells no time of its own.
+# Our own field: the arrival of a journal that tells no time of its own.
 HEARD_AT = 'HeardAt'
 
 
 class Pace(NamedTuple):
-    """How far apart (in seconds) what is told of one call begins: each within `near` of another,
-    all within `longest`.
+    """How far apart, in seconds, the journals of one call begin: each within `near` of another, all
+    within `longest`.
 
     Calls are numbered by windows of time, just so long that two calls never begin in one. Together
-    `near` and `longest` are whole windows, so that everything is kept for equally many.
+    `near` and `longest` are whole windows, so that each journal is kept for equally many.
     """
 
     near: int
@@ -83,8 +83,8 @@ class Pace(NamedTuple):
 # Phones of one ring group start seconds apart. An outbound call rings one phone; its journal and
 # the call log may differ by a second, and nobody redials within one.
 PACE = {'inbound': Pace(5, 13, 6), 'outbound': Pace(1, 1, 2)}
-# Our own field: the window for which a journal is kept. It may belong to a call that began in one
-# before, and show that none began in the one after.
+# Our own field: the window for which a journal is kept. The journal may belong to a call that began
+# in a window before its own, and show that none began in the one after.
 KEPT_FOR = 'kept_for'
 
 _VARIABLE = re.compile(r'\[.*\]', re.DOTALL)
@@ -92,8 +92,8 @@ _SPAN = re.compile(r'(?:(\d+)\.)?(\d+):(\d\d):(\d\d)(?:[.,]\d+)?')
 _ISO = re.compile(
     r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?', re.IGNORECASE
 )
-# Small letters stand behind the time where the day is written first, as in Australia: that is no
-# American time.
+# Only capitals: a small am stands behind the time where the day is written first, as in Australia,
+# and that is no American time.
 _AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}),? +(\d\d?:\d\d:\d\d)(?: *([AP]M))?')
 
 
@@ -120,7 +120,7 @@ class ThreeCX(HistoryProvider):
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """3CX signs nothing: the template sends `Authorization: Bearer <client secret>`."""
+        """3CX signs nothing; the template sends `Authorization: Bearer <client secret>`."""
         scheme, _space, given = request.headers.get('authorization', '').strip().partition(' ')
         if scheme.lower() != 'bearer' or not given.strip():
             raise signing.no_header("Authorization: Bearer")
@@ -128,8 +128,8 @@ class ThreeCX(HistoryProvider):
             raise Refused(_("The key is wrong. Load the template into the 3CX once more."))
 
     def split(self, request: WebhookRequest) -> list[dict]:
-        """A lookup or a new contact is no event. A journal is kept for every window that it matters
-        to."""
+        """Keep a journal for every window to which it matters. A lookup and a new contact are no
+        events."""
         if _door(request) or request.method in ('GET', 'HEAD', 'OPTIONS'):
             return []
         payload = {
@@ -165,10 +165,10 @@ class ThreeCX(HistoryProvider):
     def tell(
         self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
     ) -> list[CallEvent]:
-        posted = [_journal(one.payload) for one in heard]
-        logged = [_logged(one.payload, account) for one in history]
-        journals = sorted({*posted, *_unheard(posted, logged)}, key=lambda one: one.order)
-        window = next(_window_of(one.payload) for one in (*heard, *history))
+        posted = [_journal(item.payload) for item in heard]
+        logged = [_logged(item.payload, account) for item in history]
+        journals = sorted({*posted, *_unheard(posted, logged)}, key=lambda journal: journal.order)
+        window = _window_of((*heard, *history)[0].payload)
         ref = _call_ref(journals[0], window)
         own = journals if window is None else _begun_in(window, journals)
         if not own:
@@ -180,12 +180,12 @@ class ThreeCX(HistoryProvider):
                     note=_("Another phone rang first: the call is kept with its journal."),
                 )
             ]
-        return _tell(
-            ref,
-            own,
-            [one for one in logged if any(_is_near(journal, one.journals[0]) for journal in own)],
-            account,
-        )
+        near = [
+            logged_call
+            for logged_call in logged
+            if any(_is_near(journal, logged_call.journals[0]) for journal in own)
+        ]
+        return _tell(ref, own, near, account)
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         door = _door(request)
@@ -221,9 +221,9 @@ def _door(request: WebhookRequest) -> str:
 
 
 def _contact(fields: Mapping) -> tuple[Contact, str]:
-    """Whom the template wants entered, and his number.
+    """Return the contact that the template wants entered, and their number.
 
-    :raise ProviderError: nothing is said of him
+    :raise ProviderError: the fields hold neither a name nor a number
     """
     names = ('first_name', 'last_name', 'company', 'email', 'phone_business', 'phone_mobile')
     contact = Contact(**{name: _text(fields, name) for name in names})
@@ -238,7 +238,7 @@ def _contact(fields: Mapping) -> tuple[Contact, str]:
 
 @dataclass(frozen=True)
 class _Journal:
-    """What one phone had of a call."""
+    """A journal: the part of one phone in a call."""
 
     call_type: str
     number: str
@@ -272,7 +272,10 @@ class _Journal:
 
 
 def _journal(payload: Mapping) -> _Journal:
-    """:raise ProviderError: the call, its start or a duration cannot be read"""
+    """Read a journal.
+
+    :raise ProviderError: the call, its start or a duration cannot be read
+    """
     talk = _duration(payload, 'duration')
     call_type = _call_type(payload, bool(talk))
     started_at, established_at, ended_at = (
@@ -305,7 +308,8 @@ def _journal(payload: Mapping) -> _Journal:
 
 
 def _call_type(payload: Mapping, talked: bool) -> str:
-    """A key of CALL_TYPE. Where the PBX tells none, `direction` and whether anybody talked do.
+    """Return the call_type, a key of CALL_TYPE but for capitals. If the PBX tells none, `direction`
+    and whether anybody talked decide.
 
     :raise ProviderError: it is another word
     """
@@ -320,15 +324,16 @@ def _call_type(payload: Mapping, talked: bool) -> str:
 
 
 def _text(payload: Mapping, name: str) -> str:
-    """A field without literal quotes; a variable that 3CX does not know stays in the text as [Name]
-    and is empty."""
+    """Return a field as text, without literal quotes. 3CX: a variable that it does not know comes as
+    [Name], which is empty here."""
     text = text_of(payload, name).strip('"\'').strip()
     return '' if _VARIABLE.fullmatch(text) else text
 
 
 def _moment(payload: Mapping, name: str) -> datetime | None:
-    """3CX: ISO in UTC as the template writes it, or MM/DD/YYYY HH:mm:ss on the clock of 24 or 12
-    hours, of the UTC variable too. .NET's year 1 is no time. Whole seconds.
+    """Return a field that holds a time, as aware UTC in whole seconds; None if it is empty or .NET's
+    year 1. 3CX: it is ISO in UTC as the template writes it, or MM/DD/YYYY HH:mm:ss on the clock of
+    24 or 12 hours, of the UTC variable too.
 
     :raise ProviderError: it is another form
     """
@@ -354,7 +359,8 @@ def _moment(payload: Mapping, name: str) -> datetime | None:
 
 
 def _duration(payload: Mapping, name: str) -> float | None:
-    """3CX: hh:mm:ss, with days before a dot, or seconds.
+    """Return a field that holds a duration, in seconds. 3CX: it is hh:mm:ss, with days before a dot,
+    or seconds.
 
     :raise ProviderError: it is neither
     """
@@ -378,24 +384,28 @@ def _window_of(payload: Mapping) -> int | None:
 
 
 def _kept(payload: Mapping, journal: _Journal) -> list[dict]:
-    """The payload once for each window that it matters to."""
+    """Return the payload once for each window to which it matters."""
     pace, at = journal.pace, int(journal.started_at.timestamp())
     windows = range((at - pace.longest) // pace.window, (at + pace.near) // pace.window + 1)
     return [{**payload, KEPT_FOR: window} for window in windows]
 
 
 def _call_ref(journal: _Journal, window: int | None) -> str:
-    """The number and the window. Outbound calls ring one phone, which is part of the key."""
+    """Return the id of a call: direction, number and window, and the phone of an outbound call,
+    because that rings only one."""
     start = journal.started_at
     if window is not None:
         start = datetime.fromtimestamp(window * journal.pace.window, timezone.utc)
     phone = '' if journal.direction == 'inbound' else f':{journal.agent}'
-    return f"{journal.direction.removesuffix('bound')}:{journal.digits or 'hidden'}:{start:%Y%m%dT%H%M%SZ}{phone}"
+    direction, number = journal.direction.removesuffix('bound'), journal.digits or 'hidden'
+    return f'{direction}:{number}:{start:%Y%m%dT%H%M%SZ}{phone}'
 
 
 def _begun_in(window: int, journals: Sequence[_Journal]) -> list[_Journal]:
-    """The journals of the call that began in this window, of all that are kept for it, in order of
-    their starts."""
+    """Return the journals of the call that began in this window.
+
+    :param journals: all that are kept for the window, in order of their starts
+    """
     call: list[_Journal] = []
     pace = journals[0].pace
     for journal in journals:
@@ -416,15 +426,14 @@ def _begun_in(window: int, journals: Sequence[_Journal]) -> list[_Journal]:
 def _tell(
     ref: str, journals: Sequence[_Journal], logged: Sequence[_Logged], account: Account
 ) -> list[CallEvent]:
-    """Whoever answered counts: a phone that rang in vain in the same call did not miss it. What a
+    """Tell a call. A phone that rang in vain did not miss it if another one answered. What a
     journal cannot tell comes from the call log."""
     first = journals[0]
     incoming, direction = first.direction == 'inbound', first.direction
-    taken = [one for one in journals if one.outcome == 'answered']
-    agent = next((one.agent for one in taken or journals if one.agent), '')
-    outcome = (
-        'answered' if taken else next((one.outcome for one in logged if one.outcome), first.outcome)
-    )
+    taken = [journal for journal in journals if journal.outcome == 'answered']
+    agent = next((journal.agent for journal in taken or journals if journal.agent), '')
+    outcomes = (logged_call.outcome for logged_call in logged)
+    outcome = 'answered' if taken else next(filter(None, outcomes), first.outcome)
     if first.number in account.extensions:
         direction = 'internal'
         outcome = outcome.replace('missed', 'no_answer')
@@ -436,42 +445,49 @@ def _tell(
         caller=first.number if incoming else agent,
         called=(agent if direction == 'internal' else '') if incoming else first.number,
     )
-    events = [say('ringing', at=first.started_at, queue=one.queue) for one in logged if one.queue]
-    for place, one in enumerate(journals):
-        say_it = partial(say, extension=one.agent, order=place)
-        events.append(say_it('ringing', at=one.started_at))
-        if one in taken:
-            events.append(say_it('answered', at=one.established_at))
-            events += (
-                [say_it('leg_ended', at=one.ended_at)] if one.ended_at and len(taken) > 1 else []
-            )
-        elif incoming:
-            events.append(say_it('leg_ended', at=one.ended_at, outcome='no_answer'))
-        recording_ref = _recording_ref(one, logged)
-        if one.recording_url or recording_ref:
-            events.append(
-                say(
-                    'recording',
-                    at=one.started_at,
-                    recording_url=one.recording_url,
-                    recording_ref=recording_ref,
-                )
-            )
-    ends = [one.ended_at for one in taken or journals]
-    events.append(
-        say(
-            'ended',
-            at=max(ends) if all(ends) else None,
-            order=len(journals),
-            outcome=outcome,
-            talk_seconds=_talk(taken),
-        )
-    )
+    events = [
+        say('ringing', at=first.started_at, queue=logged_call.queue)
+        for logged_call in logged
+        if logged_call.queue
+    ]
+    for place, journal in enumerate(journals):
+        say_it = partial(say, extension=journal.agent, order=place)
+        events += _leg_events(say_it, journal, incoming, is_passed_on=len(taken) > 1)
+        events += _recording_events(say, journal, logged)
+    ends = [journal.ended_at for journal in taken or journals]
+    ended_at = max(ends) if all(ends) else None
+    end = {'order': len(journals), 'outcome': outcome, 'talk_seconds': _talk(taken)}
+    return [*events, say('ended', at=ended_at, **end)]
+
+
+def _leg_events(
+    say: Callable[..., CallEvent], journal: _Journal, incoming: bool, is_passed_on: bool
+) -> list[CallEvent]:
+    """Tell the leg of a journal.
+
+    :param is_passed_on: whether several phones took the call
+    """
+    events = [say('ringing', at=journal.started_at)]
+    if journal.outcome == 'answered':
+        events.append(say('answered', at=journal.established_at))
+        if journal.ended_at and is_passed_on:
+            events.append(say('leg_ended', at=journal.ended_at))
+    elif incoming:
+        events.append(say('leg_ended', at=journal.ended_at, outcome='no_answer'))
     return events
 
 
+def _recording_events(
+    say: Callable[..., CallEvent], journal: _Journal, logged: Sequence[_Logged]
+) -> list[CallEvent]:
+    url, ref = journal.recording_url, _recording_ref(journal, logged)
+    if not url and not ref:
+        return []
+    return [say('recording', at=journal.started_at, recording_url=url, recording_ref=ref)]
+
+
 def _recording_ref(journal: _Journal, logged: Sequence[_Logged]) -> str:
-    """Its number, which only the log tells."""
+    """Return the number of a journal's recording, which only the log tells."""
     told = (
         leg
         for call in logged
@@ -489,23 +505,25 @@ def _recording_ref(journal: _Journal, logged: Sequence[_Logged]) -> str:
 
 
 def _talk(taken: Sequence[_Journal]) -> float | None:
-    """From the first answer to the end, while the customer is passed on too; without those times
-    what the phones tell."""
+    """Return the talk in seconds: from the first answer to the last end; without those times the
+    sum of what the phones tell. None if it is not known."""
     spans = [
-        (one.established_at, one.ended_at) for one in taken if one.established_at and one.ended_at
+        (journal.established_at, journal.ended_at)
+        for journal in taken
+        if journal.established_at and journal.ended_at
     ]
     if len(taken) > 1 and len(spans) == len(taken):
         return (
             max(end for _start, end in spans) - min(start for start, _end in spans)
         ).total_seconds()
-    talks = [one.talk_seconds for one in taken]
+    talks = [journal.talk_seconds for journal in taken]
     return sum(talks) if taken and None not in talks else None
 
 
-# --- history: the call log of v20, as the journals that would have told the same ---------------------------------------
+# --- history: the call log of v20, as the journals that would have told the same ----------------------------------
 
 QUEUE = 'queue'
-# In a row's texts, which differ by version and language [seen in client code; the words for
+# Words in a row's texts, which differ by version and language [seen in client code; the words for
 # voicemail and failures assumed].
 VOICEMAIL = re.compile(r'voice ?mail|special ?menu', re.IGNORECASE)
 ENDED_BY = re.compile(r'ended by [^(]*\(([^)]*)\)', re.IGNORECASE)
@@ -527,8 +545,11 @@ class _Logged:
 def log_payloads(
     rows: Iterable[Mapping], start: datetime, end: datetime, account: Account
 ) -> list[dict]:
-    """The calls with customers that began in this period, of rows of the log in any order, each as
-    often as it is kept."""
+    """Return the calls with customers that began in this period as payloads, each as often as it is
+    kept.
+
+    :param rows: rows of the log, in any order
+    """
     calls: dict[str, dict[str, Mapping]] = {}
     for row in rows:
         if ref := text_of(row, 'MainCallHistoryId') or text_of(row, 'CallHistoryId'):
@@ -544,39 +565,25 @@ def log_payloads(
             continue  # between colleagues, or of no number
         if start <= first.started_at.replace(tzinfo=timezone.utc) <= end:
             found.append((first.order, payload, first))
-    return [
-        kept
-        for _order, payload, first in sorted(found, key=lambda one: one[0])
-        for kept in _kept(payload, first)
-    ]
+    found.sort(key=lambda call: call[0])
+    return [kept for _order, payload, first in found for kept in _kept(payload, first)]
 
 
+# fmt: off
 LOG_FIELDS = (
-    'CdrId',
-    'SegmentId',
-    'StartTime',
-    'Direction',
-    'CallType',
-    'Answered',
-    'Reason',
-    'RingingDuration',
-    'TalkingDuration',
-    'SourceDn',
-    'SourceCallerId',
-    'DestinationDn',
-    'DestinationCallerId',
-    'DestinationDisplayName',
-    'RecordingUrl',
-    'Recordings',
-    'DstRecId',
-    'SrcRecId',
+    'CdrId', 'SegmentId', 'StartTime', 'Direction', 'CallType', 'Answered', 'Reason',
+    'RingingDuration', 'TalkingDuration',
+    'SourceDn', 'SourceCallerId',
+    'DestinationDn', 'DestinationCallerId', 'DestinationDisplayName',
+    'RecordingUrl', 'Recordings', 'DstRecId', 'SrcRecId',
 )
+# fmt: on
 
 
 def _logged(payload: Mapping, account: Account) -> _Logged:
-    """Rows are legs. StartTime is UTC and the call's own in its first row; a leg is answered
-    RingingDuration after its start [assumed]. A queue's row counts the wait as talk and says who
-    ended it.
+    """Read a call of the log, whose rows are legs. StartTime is UTC, and in the first row that of
+    the call; a leg is answered RingingDuration after its start [assumed]. A queue's row counts the
+    wait as talk and says who ended it.
 
     :raise ProviderError: the rows tell of no call with a customer
     """
@@ -588,46 +595,46 @@ def _logged(payload: Mapping, account: Account) -> _Logged:
     started_at, first = legs[0]
     if not started_at:
         raise missing('StartTime')
-    direction = _log_direction(first, account)
-    if direction == 'outbound':
-        return _logged_outbound(first, [row for _at, row in legs], started_at)
+    rows = [row for _at, row in legs]
+    if _log_direction(first, account) == 'outbound':
+        return _logged_outbound(first, rows, started_at)
     number = text_of(first, 'SourceCallerId')
-    phones = [
-        (at or started_at, row)
+    ended_at = max(
+        (at or started_at) + _span(row, 'RingingDuration') + _span(row, 'TalkingDuration')
         for at, row in legs
-        if text_of(row, 'DestinationDn') in account.extensions
-    ]
-    last = max(
-        (
-            (at or started_at) + _span(row, 'RingingDuration') + _span(row, 'TalkingDuration')
-            for at, row in legs
-        )
     )
     journals = [
-        _leg_journal('inbound', number, text_of(row, 'DestinationDn'), at, row, started_at)
-        for at, row in phones
-    ] or [
-        _Journal(
-            call_type='Missed',
-            number=number,
-            agent='',
-            started_at=started_at,
-            established_at=None,
-            ended_at=last,
-            talk_seconds=None,
-            recording_url='',
-        )
+        _leg_journal('inbound', number, phone, at or started_at, row, started_at)
+        for at, row in legs
+        if (phone := text_of(row, 'DestinationDn')) in account.extensions
     ]
-    queue = next((row for _at, row in legs if text_of(row, 'CallType').lower() == QUEUE), {})
+    queue = next((row for row in rows if text_of(row, 'CallType').lower() == QUEUE), {})
     return _Logged(
-        tuple(journals),
-        outcome=_log_outcome([row for _at, row in legs], account),
+        tuple(journals) or (_missed_journal(number, started_at, ended_at),),
+        outcome=_log_outcome(rows, account),
         queue=text_of(queue, 'DestinationDisplayName') or text_of(queue, 'DestinationDn'),
     )
 
 
+def _missed_journal(number: str, started_at: datetime, ended_at: datetime) -> _Journal:
+    """Return the journal of an inbound call that rang no phone of ours."""
+    return _Journal(
+        call_type='Missed',
+        number=number,
+        agent='',
+        started_at=started_at,
+        established_at=None,
+        ended_at=ended_at,
+        talk_seconds=None,
+        recording_url='',
+    )
+
+
 def _log_direction(row: Mapping, account: Account) -> str:
-    """Where the word is another language's, our phones tell."""
+    """Return the direction of a row. If its word is another language's, our phones tell it.
+
+    :raise ProviderError: the call is between colleagues
+    """
     word = text_of(row, 'Direction').lower()
     ours = [text_of(row, name) in account.extensions for name in ('SourceDn', 'DestinationDn')]
     if word.startswith('internal') or all(ours):
@@ -643,16 +650,12 @@ def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: dateti
         raise ProviderError(_("This is a call to no number."))
     answered = next((row for row in rows if _is_talk(row)), None)
     row = answered or first
-    reason = ' '.join(text_of(one, 'Reason') for one in rows)
-    outcome = (
-        ''
-        if answered
-        else 'busy'
-        if BUSY.search(reason)
-        else 'failed'
-        if FAILED.search(reason)
-        else ''
-    )
+    reason = ' '.join(text_of(leg, 'Reason') for leg in rows)
+    outcome = ''
+    if not answered and BUSY.search(reason):
+        outcome = 'busy'
+    elif not answered and FAILED.search(reason):
+        outcome = 'failed'
     at, agent = _moment(row, 'StartTime') or started_at, text_of(first, 'SourceDn')
     return _Logged((_leg_journal('outbound', number, agent, at, row, started_at),), outcome=outcome)
 
@@ -660,9 +663,9 @@ def _logged_outbound(first: Mapping, rows: Sequence[Mapping], started_at: dateti
 def _leg_journal(
     direction: str, number: str, agent: str, at: datetime, row: Mapping, started_at: datetime
 ) -> _Journal:
-    """The journal that would have told of a leg.
+    """Return the journal that would have told of a leg.
 
-    :param at: when the leg began; `started_at` is the call's
+    :param at: when the leg began; `started_at` is when the call did
     """
     answered, taken = _is_talk(row), at + _span(row, 'RingingDuration')
     talk = _span(row, 'TalkingDuration')
@@ -680,19 +683,17 @@ def _leg_journal(
 
 
 def _link(text: str) -> str:
-    """What is no address is a file on the 3CX, which only the number of the recording opens."""
+    """Return the text if it is an address. Otherwise it is a file on the 3CX, which only the number
+    of the recording opens."""
     return text if text.startswith(('https://', 'http://')) else ''
 
 
 def _recording_id(row: Mapping) -> str:
-    """The number of a leg's recording, under which the XAPI gives the sound [assumed: the
+    """Return the number of a leg's recording, by which the XAPI gives the sound [assumed: the
     destination's side is the talk]."""
     listed = row.get('Recordings')
-    first = (
-        next((one for one in listed if isinstance(one, dict)), {})
-        if isinstance(listed, list)
-        else {}
-    )
+    listed = listed if isinstance(listed, list) else []
+    first = next((recording for recording in listed if isinstance(recording, dict)), {})
     found = (
         text_of(part, name) for part, name in ((first, 'Id'), (row, 'DstRecId'), (row, 'SrcRecId'))
     )
@@ -700,7 +701,7 @@ def _recording_id(row: Mapping) -> str:
 
 
 def _log_outcome(rows: Sequence[Mapping], account: Account) -> str:
-    """How a call ended that no phone of ours took; '' where the rows do not tell."""
+    """Return how a call ended that no phone of ours took, '' if the rows do not tell it."""
     if any(
         _is_talk(row)
         and VOICEMAIL.search(f"{text_of(row, 'CallType')} {text_of(row, 'DestinationDisplayName')}")
@@ -717,7 +718,8 @@ def _is_talk(row: Mapping) -> bool:
 
 
 def _span(row: Mapping, name: str) -> timedelta:
-    """XAPI: PT1M5.25S. Whole seconds, as journals tell them.
+    """Return a field that holds a duration, in whole seconds, as journals tell them. XAPI: it is
+    PT1M5.25S.
 
     :raise ProviderError: it is another form
     """
@@ -731,31 +733,30 @@ def _span(row: Mapping, name: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=int(seconds))
 
 
-def _is_near(one: _Journal, other: _Journal) -> bool:
-    return abs(one.started_at - other.started_at) <= timedelta(seconds=one.pace.near)
+def _is_near(journal: _Journal, other: _Journal) -> bool:
+    return abs(journal.started_at - other.started_at) <= timedelta(seconds=journal.pace.near)
 
 
 def _unheard(heard: Sequence[_Journal], logged: Sequence[_Logged]) -> list[_Journal]:
-    """The log's journals that were not posted: of a phone nobody told of, or of no phone where
-    nothing was heard. A phone that rang several times is told once, as it took the call."""
+    """Return the log's journals that were not posted: of phones that no journal names, or of no
+    phone if no journal was posted. A phone that rang several times is told once, as it took the
+    call."""
     found: dict[tuple, _Journal] = {}
-    for one in sorted(
-        (journal for call in logged for journal in call.journals), key=lambda one: one.order
-    ):
-        told = [
-            journal
-            for journal in heard
-            if _is_near(journal, one) and (not one.agent or journal.agent == one.agent)
-        ]
-        key = (one.agent, one.started_at)
-        if not told and (key not in found or one.outcome == 'answered'):
-            found[key] = one
+    journals = [journal for call in logged for journal in call.journals]
+    for journal in sorted(journals, key=lambda journal: journal.order):
+        is_heard = any(
+            _is_near(posted, journal) and (not journal.agent or posted.agent == journal.agent)
+            for posted in heard
+        )
+        key = (journal.agent, journal.started_at)
+        if not is_heard and (key not in found or journal.outcome == 'answered'):
+            found[key] = journal
     return list(found.values())
 
 
 # --- the CRM template --------------------------------------------------------------------------------------------
 
-# What a contact of our answer is to 3CX: output types -> fields.
+# Output type of 3CX -> field of a contact in our answer.
 CONTACT_OUTPUTS = {
     'ContactID': 'id',
     'FirstName': 'first_name',
@@ -767,7 +768,7 @@ CONTACT_OUTPUTS = {
     'ContactUrl': 'url',
     'EntityId': 'id',
 }
-# What 3CX may say of a new contact; where a version does not know a variable it arrives as [Name].
+# Field of a new contact -> variable of 3CX. One that a version does not know arrives as [Name].
 NEW_CONTACT = {
     'number': '[Number]',
     'first_name': '[FirstName]',
@@ -792,13 +793,22 @@ JOURNAL = {
     'summary': '[Summary]',
     'recording_url': '[RecordingUrl]',
 }
+# The requests that the template makes.
+LOOKUP = {
+    'Url': '[OdooUrl]/lookup?number=[Number]',
+    'RequestType': 'Get',
+    'RequestEncoding': 'UrlEncoded',
+}
+CREATE = {'Url': '[OdooUrl]/contacts', 'RequestType': 'Post', 'RequestEncoding': 'Json'}
+REPORT = {'Url': '[OdooUrl]/journal', 'RequestType': 'Post', 'RequestEncoding': 'Json'}
 
 
 def template(base_url: str, key: str) -> str:
-    """The CRM template that the admin uploads to 3CX, as XML: lookup, new contact and journal.
+    """Return the CRM template that the admin uploads to 3CX, as XML: lookup, new contact and
+    journal.
 
-    :param base_url: the account's webhook address; it and the key are defaults of the form that 3CX
-        shows
+    :param base_url: the account's webhook address; it and the key are the defaults of the form that
+        3CX shows
     """
     root = ElementTree.Element(
         'Crm',
@@ -811,14 +821,32 @@ def template(base_url: str, key: str) -> str:
     add = ElementTree.SubElement
     add(root, 'Number', Prefix='Plus', MaxLength='')
     add(root, 'Connection', MaxConcurrentRequests='4')
-    parameters = add(root, 'Parameters')
+    _parameters(add(root, 'Parameters'), base_url, key)
+    add(root, 'Authentication', Type='No')
+    scenarios = add(root, 'Scenarios')
+    _contact_scenario(scenarios, '', LOOKUP, {})
+    _contact_scenario(
+        scenarios,
+        'CreateContactRecord',
+        {'SkipIf': '[CreateContactRecordEnabled]!=True', **CREATE},
+        NEW_CONTACT,
+    )
+    _contact_scenario(scenarios, 'CreateContactRecordFromClient', CREATE, NEW_CONTACT)
+    report = add(scenarios, 'Scenario', Id='ReportCall', Type='REST')
+    _request(report, {'SkipIf': '[ReportCallEnabled]!=True', **REPORT}, JOURNAL)
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding='unicode')
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+
+
+def _parameters(parameters: ElementTree.Element, base_url: str, key: str) -> None:
     for name, kind, title, default in (
         ('OdooUrl', 'String', "Webhook address", base_url.rstrip('/')),
         ('OdooKey', 'Password', "Key", key),
         ('ReportCallEnabled', 'Boolean', "Log calls", 'True'),
         ('CreateContactRecordEnabled', 'Boolean', "Create contacts for unknown callers", 'False'),
     ):
-        add(
+        ElementTree.SubElement(
             parameters,
             'Parameter',
             Name=name,
@@ -828,38 +856,13 @@ def template(base_url: str, key: str) -> str:
             Title=title,
             Default=default,
         )
-    add(root, 'Authentication', Type='No')
-    scenarios = add(root, 'Scenarios')
-    lookup = {
-        'Url': '[OdooUrl]/lookup?number=[Number]',
-        'RequestType': 'Get',
-        'RequestEncoding': 'UrlEncoded',
-    }
-    create = {'Url': '[OdooUrl]/contacts', 'RequestType': 'Post', 'RequestEncoding': 'Json'}
-    journal = {'Url': '[OdooUrl]/journal', 'RequestType': 'Post', 'RequestEncoding': 'Json'}
-    _contact_scenario(scenarios, '', lookup, {})
-    _contact_scenario(
-        scenarios,
-        'CreateContactRecord',
-        {'SkipIf': '[CreateContactRecordEnabled]!=True', **create},
-        NEW_CONTACT,
-    )
-    _contact_scenario(scenarios, 'CreateContactRecordFromClient', create, NEW_CONTACT)
-    report = add(scenarios, 'Scenario', Id='ReportCall', Type='REST')
-    _request(report, {'SkipIf': '[ReportCallEnabled]!=True', **journal}, JOURNAL)
-    ElementTree.indent(root)
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n'
-        + ElementTree.tostring(root, encoding='unicode')
-        + '\n'
-    )
 
 
 def _request(
     scenario: ElementTree.Element, attributes: Mapping[str, str], values: Mapping[str, str]
 ) -> None:
-    """3CX evaluates a text once, so that brackets in it stay, and twice where an expression holds a
-    variable."""
+    """Add a request to a scenario. 3CX evaluates a text once, so that brackets in it stay, but an
+    expression that holds a variable has to be evaluated twice."""
     add = ElementTree.SubElement
     request = add(scenario, 'Request', {**attributes, 'ResponseType': 'Json'})
     add(add(request, 'Headers'), 'Value', Key='Authorization').text = 'Bearer [OdooKey]'

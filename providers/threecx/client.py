@@ -1,7 +1,7 @@
-"""3CX v20: the Call Control API for commands, the Configuration API (XAPI) for what was. Both take
-a token that an API client (Integrations → API) gets for its id and secret; v18 has neither, and no
-API tells the called numbers, sends SMS or sets the CRM template. Nothing of this was tried on a
-3CX.
+"""Asks and tells 3CX v20: commands go to the Call Control API, the past comes from the
+Configuration API (XAPI). Both take a token that an API client (Integrations → API) gets for its id
+and secret; v18 has neither, and no API tells the called numbers or sets the CRM template. Nothing
+of this was tried on a 3CX.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ from ..fetch import LoginRefused, OwnServer, Sound, open_sound
 from .adapter import log_payloads
 
 XAPI, CONTROL = '/xapi/v1', '/callcontrol'
-# XAPI: rows of a page. The order of the rows cannot be asked for [seen in client code], so a period
-# is sorted here.
+# Rows of a page of the XAPI. Their order cannot be asked for [seen in client code], so a period is
+# sorted here.
 PAGE = 100
-# A call that began before the period is left out; so far back are its first rows looked for.
+# The first rows of a call are looked for so long before the period. A call that began before the
+# period is left out.
 LONGEST_CALL = timedelta(hours=4)
-# Seconds before its end at which a token is renewed, and its life where none is told.
+# Seconds before its end at which a token is renewed, and its life if none is told.
 EARLY, LIFE = 60, 3600
 DONE = ('1', 'success', '')
 
 _RECORDING = re.compile(r'[0-9]{1,18}')
 
-# 3CX keeps one token of a client alive: all clients of this process share it. (address, id, hash of
-# the secret): token, end.
+# (address, id, hash of the secret) -> (token, end). All clients of this process share the token,
+# because 3CX keeps only one of an API client alive.
 _tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
 _lock = threading.Lock()
 
 
 class _Unauthorised(ProviderError):
-    """The token is not accepted any more."""
+    """Raised when the token is not accepted any more."""
 
 
 class _Lacking(ProviderError):
-    """The API client has not been granted this."""
+    """Raised when the API client has not been granted this."""
 
 
 class ThreeCxClient(Client):
@@ -70,7 +71,8 @@ class ThreeCxClient(Client):
     # --- the token ---------------------------------------------------------------------------------------------------
 
     def _ask(self, method: str, path: str, **kwargs):
-        """A request with the token. One that another process has made invalid is renewed, once."""
+        """Send a request with the token. One that another process has made invalid is renewed,
+        once."""
         try:
             return self._authorised(method, path, **kwargs)
         except _Unauthorised:
@@ -93,7 +95,7 @@ class ThreeCxClient(Client):
         return token
 
     def _drop_token(self) -> None:
-        """It was refused; one that somebody else has got meanwhile is kept."""
+        """Forget the token that was refused, unless another one has taken its place."""
         with _lock:
             if _tokens.get(self._key, ('', 0))[0] == self._token:
                 del _tokens[self._key]
@@ -116,54 +118,46 @@ class ThreeCxClient(Client):
         return token, time.monotonic() + life - EARLY
 
     def complaint(self, response, body):
-        """3CX: OAuth errors as `error`, those of the XAPI in OData's {"error": {"code",
-        "message"}}, commands with a `finalstatus` in a 200."""
+        """3CX: says no to OAuth by `error`, in the XAPI by OData's {"error": {"code", "message"}},
+        to commands by a `finalstatus` in a 200."""
         body = body if isinstance(body, dict) else {}
         if response.ok:
-            status = next(
-                (text_of(body, name) for name in ('finalstatus', 'FinalStatus') if name in body), ''
-            )
-            words = next(
-                (
-                    str(body[name])
-                    for name in ('reasontext', 'ReasonText', 'reason', 'Reason')
-                    if body.get(name)
-                ),
-                '',
-            )
-            return (
-                None
-                if status.lower() in DONE
-                else (self.refusal(words, '' if words else status), False)
-            )
-        path = response.request.path_url
-        if path.endswith('/connect/token') and response.status_code in (400, 401, 403):
+            return self._not_done(body)
+        path, status = response.request.path_url, response.status_code
+        if path.endswith('/connect/token') and status in (400, 401, 403):
             return _("3CX does not accept the client ID and its secret. Check both."), False
-        if response.status_code == 401:
+        if status == 401:
             raise _Unauthorised(
                 _("3CX does not accept the token that it gave. Check the API client in the 3CX.")
             )
-        error = body.get('error')
-        words = str(
-            (error.get('message') if isinstance(error, dict) else error)
-            or body.get('reasontext')
-            or ''
-        )
-        if response.status_code == 403:
+        if status == 403 and CONTROL in path:
             raise _Lacking(
                 _(
                     "The API client of the 3CX lacks Call Control access to this extension. Grant it in the 3CX."
                 )
-                if CONTROL in path
-                else _(
+            )
+        if status == 403:
+            raise _Lacking(
+                _(
                     "The API client of the 3CX lacks XAPI access, or the role for this. Grant it in the 3CX."
                 )
             )
-        if response.status_code == 404 and '/participants/' in path:
+        if status == 404 and '/participants/' in path:
             return self.call_is_over(), False
-        return self.refusal(
-            words, '' if words else response.status_code
-        ), response.status_code in PASSING
+        error = body.get('error')
+        told = error.get('message') if isinstance(error, dict) else error
+        words = str(told or body.get('reasontext') or '')
+        return self.refusal(words, '' if words else status), status in PASSING
+
+    def _not_done(self, body: dict) -> tuple[str, bool] | None:
+        """Return the complaint of a command that was answered with a 200, None if it was done."""
+        statuses = (text_of(body, name) for name in ('finalstatus', 'FinalStatus') if name in body)
+        status = next(statuses, '')
+        if status.lower() in DONE:
+            return None
+        reasons = (body.get(name) for name in ('reasontext', 'ReasonText', 'reason', 'Reason'))
+        words = str(next(filter(None, reasons), ''))
+        return self.refusal(words, '' if words else status), False
 
     def _secrets(self):
         return *super()._secrets(), self._token
@@ -171,7 +165,7 @@ class ThreeCxClient(Client):
     # --- what was ----------------------------------------------------------------------------------------------------
 
     def check(self) -> str:
-        """Either API may be granted without the other."""
+        """Ask both APIs, because either may be granted without the other."""
         granted, refused = [], None
         for name, path in (("XAPI", f'{XAPI}/Defs?$select=Id'), ("Call Control", CONTROL)):
             try:
@@ -196,22 +190,23 @@ class ThreeCxClient(Client):
         return (row for row in self.pages(page, PAGE) if isinstance(row, dict))
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """The call log, by calls, in order of time; those between colleagues are left out, as they
-        are in journals. What its texts say differs by version and language, see the adapter."""
+        """Yield the calls of the call log, in order of time. Those between colleagues are left out,
+        as they are in journals. The texts differ by version and language, see the adapter."""
         rows = []
         for since, until in inputs.windows(start - LONGEST_CALL, end, timedelta(days=1)):
             rows += self._rows(_log_path(since, until))
         yield from log_payloads(rows, start, end, self.account)
 
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """Where the XAPI has the sound; only its token opens it."""
+        """Return the address of the sound in the XAPI, which only the token opens."""
         if not _RECORDING.fullmatch(ref):
             raise ProviderError(_("3CX has no recording of this name."))
-        return f"{self.account.api_url.rstrip('/')}{XAPI}/Recordings/Pbx.DownloadRecording(recId={ref})"
+        base = self.account.api_url.rstrip('/')
+        return f'{base}{XAPI}/Recordings/Pbx.DownloadRecording(recId={ref})'
 
     def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
-        """What lies on the 3CX with the token; one that another process has made invalid is
-        renewed, once. A 3CX without API client (v18) has no token to give."""
+        """Open a sound that lies on the 3CX with the token. One that another process has made
+        invalid is renewed, once. Without an API client (v18) there is no token."""
         if not self.account.api_key or not OwnServer(self.account.api_url).serves(url):
             return open_sound(url, allowed_hosts, byte_range)
         self.require_access()
@@ -242,8 +237,8 @@ class ThreeCxClient(Client):
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """A name for the running call that `hang_up` and `transfer` understand; its journal comes
-        after the end, under another name."""
+        """Return a name of the running call that `hang_up` and `transfer` understand. Its journal
+        comes after the end, under another name."""
         extension = inputs.own_extension(self.account, extension)
         answer = self._ask(
             'POST',
@@ -253,22 +248,25 @@ class ThreeCxClient(Client):
         made = answer.get('result') if isinstance(answer, dict) else None
         if not isinstance(made, dict) or not text_of(made, 'id'):
             return ''
-        return f"live:{text_of(made, 'dn') or extension}:{text_of(made, 'id')}:{text_of(made, 'callid')}"
+        phone = text_of(made, 'dn') or extension
+        return f"live:{phone}:{text_of(made, 'id')}:{text_of(made, 'callid')}"
 
     def hang_up(self, call_ref: str, extension: str = '') -> None:
         self._ask('POST', f'{self._participant(call_ref)}/drop', json={})
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
-        """`transferto` passes the other side on at once [assumed]; there is no attended
-        transfer."""
+        """Pass the other side on by `transferto`, which does it at once [assumed]. There is no
+        attended transfer."""
         if attended:
             raise self.cannot_ask_first()
         to = inputs.own_extension(self.account, extension)
         self._ask('POST', f'{self._participant(call_ref)}/transferto', json={'destination': to})
 
     def _participant(self, call_ref: str) -> str:
-        """The address of the employee's part in a call, after a look whether it is still the same
-        call."""
+        """Return the address of the employee's part in a call.
+
+        :raise ProviderError: the call is over, or cannot be controlled
+        """
         kind, _colon, rest = call_ref.partition(':')
         parts = rest.split(':')
         if kind != 'live' or len(parts) != 3:
@@ -290,8 +288,8 @@ def _part(text: str) -> str:
 
 
 def _log_path(start: datetime, end: datetime) -> str:
-    """Literals stand in the path: dates bare, texts in quotes; both encoded [seen in client
-    code]."""
+    """Return the address of the log of a period. Literals stand in the path: dates bare, texts in
+    quotes; both encoded [seen in client code]."""
     since, until = (
         f'{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}'.replace(':', '%3A')
         for moment in (start, end)

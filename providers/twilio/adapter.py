@@ -2,13 +2,13 @@
 post.
 
 A call is one parent Call and the children that `<Dial>` makes of it. The parent of an inbound call
-is the caller, and `completed` means no more than that our TwiML answered him; the parent of a
-click-to-call is the employee, the child is the customer. So who talked is read off the children,
-and off what `<Dial>` and `<Enqueue>` report where the TwiML of somebody else asks for no callbacks
-of the children. Requests are told apart by their parameters, whatever the address.
+is the caller, and its `completed` means only that our TwiML answered; the parent of a click-to-call
+is the employee, the child is the customer. So who talked is read off the children, and off what
+`<Dial>` and `<Enqueue>` report if the TwiML of somebody else asks for no callbacks of the children.
+Requests are told apart by their parameters, whatever the address.
 
 [assumed] and therefore not relied on alone: CallDuration counts from the answer of its leg,
-DialCallSid is absent where several were tried, SipResponseCode names the reason of a failure.
+DialCallSid is absent if several were tried, SipResponseCode names the reason of a failure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -49,7 +49,7 @@ from ..base import (
     word_of,
 )
 
-# CallStatus, in the order in which a leg goes through them, and whether the leg is over.
+# CallStatus -> whether the leg is over, in the order in which a leg goes through them.
 STATUS = {
     'queued': False,
     'initiated': False,
@@ -65,7 +65,7 @@ STATUS = {
 }
 RANK = {status: rank for rank, status in enumerate(STATUS)}
 TAKEN = ('in-progress', 'answered', 'completed')
-# How a leg ended, seen from who was called. The last one stands where a phone only rings in vain.
+# CallStatus -> how the leg ended, seen from whoever was called.
 REFUSED = {
     'busy': 'busy',
     'no-answer': 'no_answer',
@@ -74,7 +74,7 @@ REFUSED = {
     'failed': 'failed',
 }
 DIAL_STATUS = ('completed', 'answered', *REFUSED)
-# QueueResult -> what became of the waiting: '' where what follows tells.
+# QueueResult -> what became of the waiting, '' if later requests tell it.
 QUEUE_RESULT = {
     'bridged': 'answered',
     'redirected-from-bridged': 'answered',
@@ -86,20 +86,16 @@ QUEUE_RESULT = {
     'error': 'missed',
     'system-error': 'missed',
 }
+# fmt: off
 RECORDING_STATUS = (
-    'in-progress',
-    'paused',
-    'stopped',
-    'processing',
-    'completed',
-    'absent',
-    'failed',
-    'deleted',
+    'in-progress', 'paused', 'stopped', 'processing',
+    'completed', 'absent', 'failed', 'deleted',
 )
+# fmt: on
 MACHINE = ('machine', 'fax')
 # `From` of a withheld caller: words spelled on a keypad.
 WITHHELD = frozenset({'266696687', '8656696', '86282452253', '7378742833', '2562533'})
-# Parameters of requests that tell of no call, and what those are.
+# Parameter that only a request has which tells of no call -> what that request is.
 IGNORED = {
     'MessageSid': _("An SMS."),
     'SmsSid': _("An SMS."),
@@ -111,7 +107,7 @@ IGNORED = {
     'Payload': _("A report of Twilio's debugger."),
     'ConferenceSid': _("An event of a conference."),
 }
-# Parameters that only one kind of request has, in the order in which they tell.
+# Parameter -> the only kind of request that has it, in the order in which they are asked.
 KIND = {
     'RecordingStatus': 'Recording',
     'RecordingSource': 'Recording',
@@ -135,11 +131,12 @@ DIRECTION = (
 # A shorter message is a caller who heard the beep and hung up.
 MESSAGE_SECONDS = 1
 
-# TwiML: whom it rings, for how long, and how many at once (Twilio's own limit).
+# Seconds for which TwiML rings a phone and a customer, and how many phones at once (Twilio's own
+# limit).
 RING_SECONDS, CUSTOMER_SECONDS = 20, 60
 RING_AT_ONCE = 10
-# Suffixes of the webhook address. Only the first means something: the manager did not answer, ring
-# his team.
+# Steps in the query of the webhook address. Only the first means something: the salesperson did not
+# answer, so the team is rung.
 TEAM_STEP, STATUS_STEP, END_STEP = 'team', 'status', 'end'
 STATUS_EVENTS = ('initiated', 'ringing', 'answered', 'completed')
 TWIML = 'text/xml; charset=utf-8'
@@ -177,10 +174,10 @@ class Twilio(HistoryProvider):
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """Twilio: header X-Twilio-Signature over the address and the form; over the address alone
-        where its query has the SHA-256 of a JSON body. Accounts that sign with a shared key say so
-        in a header; its secret stands in for the auth token then. Behind a proxy the address is the
-        one that Twilio was given.
+        """Twilio: the header X-Twilio-Signature signs the address and the form; the address alone
+        if its query has the SHA-256 of a JSON body. Accounts that sign with a shared key say so in
+        a header, and its secret takes the place of the auth token. Behind a proxy the address is
+        the one that Twilio was given.
         """
         given = request.headers.get('x-twilio-signature', '').strip()
         if not given:
@@ -202,12 +199,12 @@ class Twilio(HistoryProvider):
                 raise Refused(
                     _("The body is not signed. Set up the PBX so that it signs what it sends.")
                 )
-        secret, texts = (
-            account.api_secret.encode(),
-            [(url + form).encode('utf-8', 'surrogatepass') for url in _addresses(request, account)],
-        )
+        secret = account.api_secret.encode()
+        texts = [
+            (url + form).encode('utf-8', 'surrogatepass') for url in _addresses(request, account)
+        ]
         expected = [signing.base64_text(hmac.new(secret, text, hashed).digest()) for text in texts]
-        if True not in [signing.same(given, one) for one in expected]:
+        if True not in [signing.same(given, signature) for signature in expected]:
             raise Refused(signing.WRONG_SIGNATURE)
         sid = str(_read(request).get('AccountSid') or '').strip()
         if sid and account.api_key and sid != account.api_key.strip():
@@ -245,7 +242,8 @@ class Twilio(HistoryProvider):
         return _tell(_gather(_completed(heard, history)), account)
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
-        """Who should get a call that comes in, or that the manager has not taken."""
+        """Return the question who should get a call that comes in, or that the salesperson has not
+        taken."""
         fields = request.content()
         kind, status = _kind(fields), text_of(fields, 'CallStatus')
         fresh = kind == 'Voice' and status == 'ringing'
@@ -262,7 +260,7 @@ class Twilio(HistoryProvider):
         )
 
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
-        """TwiML to whatever waits for it; a callback expects no more than the status."""
+        """Answer with TwiML, or with no more than the status if the request is a callback."""
         if _kind(_read(request)) in ('Status', 'Recording', 'Machine'):
             return Reply()
         answer = answer or Answer()
@@ -276,7 +274,7 @@ class Twilio(HistoryProvider):
 
 
 def _read(request: WebhookRequest) -> dict:
-    """What was sent, empty where it cannot be read."""
+    """Return the fields of a request, none if it cannot be read."""
     try:
         return request.content()
     except ProviderError:
@@ -288,15 +286,17 @@ def _is_onward(request: WebhookRequest) -> bool:
 
 
 def _addresses(request: WebhookRequest, account: Account) -> list[str]:
-    """The address as Odoo saw it and as the PBX was given it, each with and without the port:
-    Twilio signs either."""
+    """Return the address as Odoo saw it and as Twilio was given it, each with and without the port,
+    because Twilio may sign any of them."""
     seen = urlsplit(request.url)
     found = [seen]
     if account.webhook_url:
         given = urlsplit(account.webhook_url)
         tail = seen.path[len(_base_path(request)) :]
         found.append(given._replace(path=given.path.rstrip('/') + tail, query=seen.query))
-    return list(dict.fromkeys(url for one in found for url in (one.geturl(), *_ports(one))))
+    return list(
+        dict.fromkeys(url for address in found for url in (address.geturl(), *_ports(address)))
+    )
 
 
 def _ports(url: SplitResult) -> list[str]:
@@ -309,7 +309,7 @@ def _ports(url: SplitResult) -> list[str]:
 
 
 def _base_path(request: WebhookRequest) -> str:
-    """The path of the webhook address without the suffix."""
+    """Return the path of the webhook address, without the suffix of the request."""
     path = urlsplit(request.url).path
     steps = len([step for step in request.suffix.split('/') if step])
     parts = path.rstrip('/').split('/')
@@ -317,18 +317,21 @@ def _base_path(request: WebhookRequest) -> str:
 
 
 def _kind(payload: Mapping) -> str:
-    """Which of Twilio's requests it is: a key of IGNORED, a value of KIND, what an answering
-    machine detection found, or the question for TwiML."""
+    """Return which of Twilio's requests it is: a key of IGNORED, a value of KIND, `Machine` for what
+    an answering machine detection found, or `Voice` for the question for TwiML."""
     told = [name for name in IGNORED if name not in KIND and payload.get(name)]
     told += [kind for name, kind in KIND.items() if payload.get(name)]
-    return next(
-        iter(told),
-        'Machine' if payload.get('AnsweredBy') and not payload.get('CallStatus') else 'Voice',
-    )
+    if told:
+        return told[0]
+    is_machine = payload.get('AnsweredBy') and not payload.get('CallStatus')
+    return 'Machine' if is_machine else 'Voice'
 
 
 def _call_ref(payload: Mapping) -> str:
-    """:raise ProviderError: it names no call"""
+    """Return the Sid of the parent call.
+
+    :raise ProviderError: the payload names no call
+    """
     sid = text_of(payload, 'CallSid', required=True)
     return text_of(payload, 'ParentCallSid') or sid
 
@@ -343,7 +346,7 @@ def _number(payload: Mapping, name: str) -> str:
 
 @dataclass
 class _Leg:
-    """One Call of Twilio's: who is meant by it, and how far it came."""
+    """One Call of Twilio's, which is a leg: who is called, and how far it came."""
 
     sid: str
     caller: str = ''
@@ -352,13 +355,14 @@ class _Leg:
     status: str = ''
     sequence: float = -1
     times: dict[str, datetime] = field(default_factory=dict)  # status: when
-    # the same where Twilio told no time
+    # status: the arrival of a request that bore no time
     arrivals: dict[str, datetime] = field(default_factory=dict)
     seconds: float | None = None
     machine: bool = False
 
     def at(self, *statuses: str) -> datetime | None:
-        """The first of these moments; the arrival of the request where it bore no time."""
+        """Return the first moment at which the leg had one of these statuses; if no request bore a
+        time, that of an arrival."""
         for times in (self.times, self.arrivals):
             if found := [times[status] for status in statuses if status in times]:
                 return min(found)
@@ -370,11 +374,9 @@ class _Leg:
 
     @property
     def ended_at(self) -> datetime | None:
-        return (
-            self.at(*(status for status, final in STATUS.items() if final))
-            if self.is_over
-            else None
-        )
+        if not self.is_over:
+            return None
+        return self.at(*(status for status, final in STATUS.items() if final))
 
     @property
     def is_taken(self) -> bool:
@@ -390,7 +392,7 @@ class _Leg:
 
 @dataclass
 class _Call:
-    """What all requests of a call say, in no order: facts, the same whichever came first."""
+    """The facts that all requests of a call tell, the same whichever came first."""
 
     ref: str
     parent: _Leg
@@ -406,8 +408,8 @@ class _Call:
     recordings: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
     def answers(self, legs: Sequence[_Leg]) -> tuple[bool, float | None]:
-        """Whether a person took the call on one of these legs, and how long he talked; None where
-        nobody tells."""
+        """Return whether a person took the call on one of these legs, and the seconds of their talk,
+        None if they are not told."""
         taken = [leg for leg in legs if leg.is_taken]
         talks = [
             seconds
@@ -415,9 +417,8 @@ class _Call:
             if status in ('completed', 'answered') and seconds != 0
         ]
         if len(taken) == 1:
-            return True, taken[0].seconds if taken[0].seconds is not None else next(
-                iter(talks), None
-            )
+            told = taken[0].seconds
+            return True, told if told is not None else next(iter(talks), None)
         if taken:
             return True, None
         if talks and not any(leg.is_over and leg.seconds == 0 for leg in legs):
@@ -430,14 +431,17 @@ class _Call:
 
 
 def _gather(stored: Sequence[Stored]) -> _Call:
-    """:raise ProviderError: a parameter cannot be read"""
+    """Gather the facts of a call.
+
+    :raise ProviderError: a parameter cannot be read
+    """
     ref = _call_ref(stored[0].payload)
-    call = _Call(ref, _Leg(ref), heard_at=min(one.received_at for one in stored))
-    for one in sorted(stored, key=lambda one: (digest(one.payload), one.received_at)):
-        payload, sid = one.payload, text_of(one.payload, 'CallSid')
+    call = _Call(ref, _Leg(ref), heard_at=min(item.received_at for item in stored))
+    for item in sorted(stored, key=lambda item: (digest(item.payload), item.received_at)):
+        payload, sid = item.payload, text_of(item.payload, 'CallSid')
         kind = _kind(payload)
         leg = call.parent if sid == ref else call.children.setdefault(sid, _Leg(sid))
-        _note(leg, payload, one.received_at)
+        _note(leg, payload, item.received_at)
         if kind == 'Dial':
             status = word_of(payload, 'DialCallStatus', DIAL_STATUS)
             bridged = text_of(payload, 'DialBridged').lower() != 'false'
@@ -468,7 +472,7 @@ def _note(leg: _Leg, payload: Mapping, received_at: datetime) -> None:
     status, sequence = word_of(payload, 'CallStatus', STATUS), _sequence(payload)
     seconds = seconds_of(payload, 'CallDuration')
     if must and not status:
-        # only what is over has a length
+        # only a leg that is over has a length
         status = 'completed' if seconds is not None else 'ringing'
     if not status:
         return
@@ -487,8 +491,8 @@ def _note(leg: _Leg, payload: Mapping, received_at: datetime) -> None:
 
 
 def _note_recording(call: _Call, payload: Mapping, kind: str) -> None:
-    """Twilio: RecordingSid, else the end of RecordingUrl, is one recording's name, whoever tells of
-    it."""
+    """Note the recording of which a request tells. Twilio: RecordingSid, else the end of
+    RecordingUrl, is its name, whichever request tells of it."""
     url = text_of(payload, 'RecordingUrl')
     seconds = seconds_of(payload, 'RecordingDuration')
     sid = text_of(payload, 'RecordingSid') or next(iter(_RECORDING_SID.findall(url)), '') or url
@@ -514,7 +518,7 @@ def _sequence(payload: Mapping) -> float:
 
 
 def _time(payload: Mapping, name: str) -> datetime | None:
-    """RFC 2822, UTC.
+    """Return a parameter that holds a time (RFC 2822), as aware UTC; None if it is empty.
 
     :raise ProviderError: it is another form
     """
@@ -535,50 +539,30 @@ def _time(payload: Mapping, name: str) -> datetime | None:
 
 def _tell(call: _Call, account: Account) -> list[CallEvent]:
     parent = call.parent
-    if parent.status and not parent.direction:
-        doubt('direction')
-        ours = numbers.to_e164(parent.caller, account.country) in account.own_numbers
-        parent.direction = 'outbound-api' if ours else 'inbound'
+    _complete_direction(parent, account)
     children = sorted(
         call.children.values(), key=lambda leg: (_begun(leg) or UNKNOWN_ARRIVAL, leg.sid)
     )
     direction, employee = _direction(call, children, account)
-    is_direct = (
-        direction == 'outbound'
-        and parent.direction == 'outbound-api'
-        and not children
-        and not employee
-    )
-    customers = (
-        [parent] if is_direct else [leg for leg in children if not is_phone(leg.called, account)]
-    )
+    is_outbound = direction == 'outbound'
+    is_direct = is_outbound and parent.direction == 'outbound-api' and not children and not employee
+    customers = [leg for leg in children if not is_phone(leg.called, account)]
+    customers = [parent] if is_direct else customers
     phones = [leg for leg in children if direction == 'inbound' or leg not in customers]
-    others = customers if direction == 'outbound' else phones  # whom the caller wants
-    if direction in ('outbound', 'internal') and not is_direct and not children and not call.dials:
-        if not parent.is_over:
-            return []
-        note = _(
-            "Click-to-call: the customer was not called. The call to the employee (%(phone)s) ended as %(status)s.",
-            phone=employee or "–",
-            status=parent.status,
-        )
-        return [CallEvent('void', call.ref, at=parent.ended_at, note=note)]
+    others = customers if is_outbound else phones  # whom the caller wants
+    if direction in ('outbound', 'internal') and not (is_direct or children or call.dials):
+        return _no_call(call, employee)
 
-    answered, talk = call.answers(others)
-    is_machine = direction == 'outbound' and any(leg.machine for leg in others)
-    is_over = parent.is_over or (
-        direction == 'outbound' and bool(others) and all(leg.is_over for leg in others)
-    )
+    is_over = parent.is_over or is_outbound and others and all(leg.is_over for leg in others)
     ended_at = _ended_at(call, direction, others) if is_over else None
-    placed_by = employee if direction == 'outbound' else ''
+    is_machine = is_outbound and any(leg.machine for leg in others)
+    placed_by = employee if is_outbound else ''
     say = partial(
         CallEvent,
         external_id=call.ref,
         direction=direction,
         started_at=_started_at(call, children, ended_at),
-        caller=parent.caller
-        if direction == 'inbound'
-        else _line(call, direction, others, account) or employee,
+        caller=_caller(call, direction, others, account) or employee,
         called=_called(call, direction, others, account),
     )
     events = [say('ringing', extension=placed_by)]
@@ -589,7 +573,34 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
     ]
     for leg in phones:
         events += _phone_events(say, leg, _phone(leg.called, account))
-    events += [
+    events += _recording_events(say, call)
+    if is_over:
+        events.append(say('ended', at=ended_at, **_end(call, direction, others, is_machine)))
+    return events
+
+
+def _complete_direction(parent: _Leg, account: Account) -> None:
+    """Give a parent without a direction the one that its caller tells."""
+    if parent.status and not parent.direction:
+        doubt('direction')
+        ours = numbers.to_e164(parent.caller, account.country) in account.own_numbers
+        parent.direction = 'outbound-api' if ours else 'inbound'
+
+
+def _no_call(call: _Call, employee: str) -> list[CallEvent]:
+    """Say why a click-to-call that is over called no customer."""
+    if not call.parent.is_over:
+        return []
+    note = _(
+        "Click-to-call: the customer was not called. The call to the employee (%(phone)s) ended as %(status)s.",
+        phone=employee or "–",
+        status=call.parent.status,
+    )
+    return [CallEvent('void', call.ref, at=call.parent.ended_at, note=note)]
+
+
+def _recording_events(say: Callable[..., CallEvent], call: _Call) -> list[CallEvent]:
+    return [
         say(
             'recording',
             recording_url=url,
@@ -598,56 +609,50 @@ def _tell(call: _Call, account: Account) -> list[CallEvent]:
         )
         for sid, (url, seconds) in sorted(call.recordings.items())
     ]
-    if is_over:
-        outcome = (
-            ('voicemail' if is_machine else 'answered')
-            if answered
-            else _refusal(call, direction, others)
-        )
-        waited = outcome == 'abandoned' or (answered and not any(leg.answered_at for leg in others))
-        events.append(
-            say(
-                'ended',
-                at=ended_at,
-                outcome=outcome,
-                talk_seconds=talk if outcome == 'answered' else None,
-                wait_seconds=call.queue_seconds if waited else None,
-            )
-        )
-    return events
+
+
+def _end(call: _Call, direction: str, others: Sequence[_Leg], is_machine: bool) -> dict:
+    """Return what the end of a call tells: outcome, talk and wait."""
+    answered, talk = call.answers(others)
+    outcome = 'voicemail' if is_machine else 'answered'
+    if not answered:
+        outcome = _refusal(call, direction, others)
+    waited = outcome == 'abandoned' or (answered and not any(leg.answered_at for leg in others))
+    return {
+        'outcome': outcome,
+        'talk_seconds': talk if outcome == 'answered' else None,
+        'wait_seconds': call.queue_seconds if waited else None,
+    }
 
 
 def _direction(call: _Call, children: Sequence[_Leg], account: Account) -> tuple[str, str]:
-    """The direction, and the employee who placed the call. '' while only legs are known: they may
-    belong to a call that was passed on, whose parent is itself a leg.
+    """Return the direction, and the employee who placed the call. The direction is '' while only
+    legs are known, because they may belong to a call that was passed on, whose parent is itself a
+    leg.
 
-    Twilio: a browser or SIP phone of ours that calls out is `inbound`, since Twilio sees it come
+    Twilio: a browser or SIP phone of ours that calls out is `inbound`, because Twilio sees it come
     in.
     """
     parent = call.parent
     inside = bool(children) and all(is_phone(leg.called, account) for leg in children)
     if parent.direction == 'outbound-api':
-        is_employee = (
-            children
-            or call.dials
-            or is_phone(parent.called, account)
-            or (
-                parent.called.startswith('sip:')
-                and not numbers.to_e164(parent.called, account.country)
-            )
+        is_sip_phone = parent.called.startswith('sip:') and not numbers.to_e164(
+            parent.called, account.country
         )
-        return 'internal' if inside else 'outbound', _phone(
-            parent.called, account
-        ) if is_employee else ''
+        is_employee = children or call.dials or is_phone(parent.called, account) or is_sip_phone
+        employee = _phone(parent.called, account) if is_employee else ''
+        return 'internal' if inside else 'outbound', employee
     if not parent.direction or not is_phone(parent.caller, account):
         return 'inbound' if parent.direction else '', ''
     inside = inside or (not children and is_phone(parent.called, account))
     return 'internal' if inside else 'outbound', _phone(parent.caller, account)
 
 
-def _line(call: _Call, direction: str, others: Sequence[_Leg], account: Account) -> str:
-    """Our number that the customer of an outgoing call sees: what his leg, or the call to the
-    employee, comes from."""
+def _caller(call: _Call, direction: str, others: Sequence[_Leg], account: Account) -> str:
+    """Return the number of an inbound caller; of an outgoing call our number that the customer
+    sees, from which their leg, or the call to the employee, comes; otherwise ''."""
+    if direction == 'inbound':
+        return call.parent.caller
     if direction != 'outbound':
         return ''
     shown = [leg.caller for leg in others] + [call.parent.caller]
@@ -655,7 +660,8 @@ def _line(call: _Call, direction: str, others: Sequence[_Leg], account: Account)
 
 
 def _called(call: _Call, direction: str, others: Sequence[_Leg], account: Account) -> str:
-    """What was dialled. The parent of a click-to-call was dialled only for the employee."""
+    """Return what was dialled. The parent of a click-to-call does not count, because it is the call
+    to the employee."""
     if direction == 'inbound':
         return call.parent.called
     dialled = call.parent.called if call.parent.direction != 'outbound-api' else ''
@@ -670,8 +676,8 @@ def _begun(leg: _Leg) -> datetime | None:
 def _started_at(
     call: _Call, children: Sequence[_Leg], ended_at: datetime | None
 ) -> datetime | None:
-    """When the first request came in, unless it came after what followed: then it was held up, and
-    the end of the call and its length tell."""
+    """Return when the first request came in. If it came after what followed, it was held up; then
+    the end of the call and its length tell the start."""
     known = [at for leg in children if leg.times and (at := min(leg.times.values()))]
     known += [*call.parent.times.values(), *([ended_at] if ended_at else [])]
     arrived = call.parent.arrivals.get('ringing')
@@ -683,7 +689,8 @@ def _started_at(
 
 
 def _ended_at(call: _Call, direction: str, others: Sequence[_Leg]) -> datetime | None:
-    """The customer's leg ends an outbound call; the caller's any other."""
+    """Return when the call ended: an outbound call with the customer's leg, any other with the
+    caller's."""
     ends = [leg.ended_at for leg in others if leg.ended_at]
     if direction == 'outbound' and len(ends) == len(others) and ends:
         return max(ends)
@@ -701,7 +708,7 @@ def _phone_events(say, leg: _Leg, extension: str) -> list[CallEvent]:
 
 
 def _refusal(call: _Call, direction: str, others: Sequence[_Leg]) -> str:
-    """How a call came to nothing; '' where nobody says."""
+    """Return how a call came to nothing, '' if no request tells it."""
     refusals = call.refusals(others)
     if direction != 'inbound':
         # the last attempt decides
@@ -715,11 +722,11 @@ def _refusal(call: _Call, direction: str, others: Sequence[_Leg]) -> str:
         return 'busy'
     if not refusals and call.parent.status == 'failed':
         return 'failed'
-    # who left a queue before a phone rang has abandoned
+    # a caller who left a queue before a phone rang has abandoned the call
     return 'abandoned' if call.queue and not others else 'missed'
 
 
-# --- history: rows of the lists of calls and recordings, as the callbacks that would have told the same ---------------
+# --- history: rows of the lists of calls and recordings, as the callbacks that would have told the same -----------
 
 
 def _rows(payload: Mapping, name: str) -> list[Mapping]:
@@ -739,27 +746,27 @@ def _history_ref(payload: Mapping) -> str:
 
 
 def _completed(heard: Sequence[Stored], history: Sequence[Stored]) -> list[Stored]:
-    """What was heard, and what only the lists tell: legs whose end or all of whose life was lost,
-    recordings."""
+    """Return what was heard, and what only the lists tell: legs of which the end or everything was
+    lost, recordings."""
     if not history:
         return list(heard)
     ref = _history_ref(history[0].payload)
-    begun = {text_of(one.payload, 'CallSid') for one in heard}
+    begun = {text_of(item.payload, 'CallSid') for item in heard}
     over = {
-        text_of(one.payload, 'CallSid')
-        for one in heard
-        if _kind(one.payload) == 'Status' and STATUS.get(text_of(one.payload, 'CallStatus'))
+        text_of(item.payload, 'CallSid')
+        for item in heard
+        if _kind(item.payload) == 'Status' and STATUS.get(text_of(item.payload, 'CallStatus'))
     }
-    known = {sid for one in heard for sid in _recording_sids(one.payload)}
+    known = {sid for item in heard for sid in _recording_sids(item.payload)}
     rows = {
         text_of(row, 'sid', required=True): row
-        for one in history
-        for row in sorted(_rows(one.payload, 'calls'), key=repr)
+        for item in history
+        for row in sorted(_rows(item.payload, 'calls'), key=repr)
     }
     sounds = {
         text_of(row, 'sid', required=True): row
-        for one in history
-        for row in _rows(one.payload, 'recordings')
+        for item in history
+        for row in _rows(item.payload, 'recordings')
     }
     payloads = [
         payload
@@ -783,7 +790,8 @@ def _recording_sids(payload: Mapping) -> list[str]:
 
 
 def _callbacks(sid: str, row: Mapping, ref: str, is_heard: bool) -> list[dict]:
-    """A call that never started has no times but that of its creation."""
+    """Return the callbacks that would have told of a leg. A call that never started has no time but
+    that of its creation."""
     times = [
         text for name in ('start_time', 'end_time', 'date_created') if (text := text_of(row, name))
     ]
@@ -825,8 +833,8 @@ def _recording_callback(sid: str, row: Mapping, ref: str) -> dict:
 
 
 def _spellings(address: str) -> list[str]:
-    """client:anna and anna; sip:anna@example.sip.twilio.com, anna@example.sip.twilio.com and
-    anna."""
+    """Return the spellings of an address: client:anna and anna; sip:anna@example.sip.twilio.com,
+    anna@example.sip.twilio.com and anna."""
     scheme, _colon, rest = address.partition(':')
     if scheme.lower() not in ('client', 'sip', 'sips'):
         return [address]
@@ -835,13 +843,16 @@ def _spellings(address: str) -> list[str]:
 
 
 def _known(address: str, account: Account) -> str:
-    """The extension that the admin has entered for it, '' for none; numbers in any spelling."""
+    """Return the extension that the admin has entered for an address, in any spelling, '' for
+    none."""
     for spelling in _spellings(address):
         if spelling in account.extensions:
             return spelling
     number = numbers.to_e164(address, account.country)
     known = (
-        one for one in sorted(account.extensions) if numbers.to_e164(one, account.country) == number
+        extension
+        for extension in sorted(account.extensions)
+        if numbers.to_e164(extension, account.country) == number
     )
     return next(known, '') if number else ''
 
@@ -860,9 +871,12 @@ def _phone(address: str, account: Account) -> str:
 def _twiml(
     phones: Iterable[str], base: str, then: str, seconds: int = RING_SECONDS, **attributes: str
 ) -> str:
-    """Ring these phones, then ask at the next step. Addresses in answers are nothing but a query:
-    Twilio completes them with its own address of this document, which need not be the one that Odoo
-    sees, and its token stands in no answer."""
+    """Return TwiML that rings these phones, then asks at the next step.
+
+    :param base: '' in answers, so that addresses are only a query: Twilio completes them with its
+        own address of this document, which need not be the one that Odoo sees, and the token stands
+        in no answer
+    """
     response = ElementTree.Element('Response')
     phones = [phone for phone in phones if phone.isprintable()][:RING_AT_ONCE]
     if phones:
@@ -888,15 +902,15 @@ def _twiml(
 
 
 def call_twiml(number: str, caller_id: str, account: Account) -> str:
-    """What the employee hears who has picked up his click-to-call: the customer's phone ringing."""
+    """Return the TwiML for an employee who has picked up a click-to-call: it rings the customer."""
     return _twiml(
         [number], account.webhook_url.rstrip('/'), END_STEP, CUSTOMER_SECONDS, callerId=caller_id
     )
 
 
 def transfer_twiml(phone: str, account: Account) -> str:
-    """What becomes of a customer who is passed on; if the colleague does not answer, his own team
-    is rung."""
+    """Return the TwiML for a customer who is passed on: it rings the colleague and, without an
+    answer, the number's team."""
     return _twiml([phone], account.webhook_url.rstrip('/'), TEAM_STEP)
 
 
@@ -905,7 +919,8 @@ def status_address(account: Account) -> str:
 
 
 def noun(phone: str) -> tuple[str, str]:
-    """How TwiML dials an extension: a number, a SIP address, else a browser client of that name."""
+    """Return the noun and the address by which TwiML dials an extension: a number, a SIP address,
+    else a browser client of that name."""
     number = numbers.to_e164(phone) or phone
     if _E164.fullmatch(number):
         return 'Number', number

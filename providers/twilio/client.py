@@ -1,9 +1,9 @@
-"""Twilio's REST API: basic authentication with Account SID and auth token, forms in, JSON out,
-lists in pages.
+"""Asks and tells Twilio over its REST API: basic authentication with Account SID and auth token,
+forms in, JSON out, lists in pages.
 
 Twilio has no extensions: what is dialled are browser clients, SIP addresses and numbers that the
-admin has entered. Calls can be passed on blind only; what it takes to ask the colleague first, a
-conference of both legs, would be a call of another shape.
+admin has entered. Calls can be passed on blind only, because asking the colleague first would take
+a conference of both legs, which is a call of another shape.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .adapter import (
 
 VERSION = '/2010-04-01'
 PAGE = 1000
-# Errors by Twilio's code, in the admin's words.
+# Twilio's error code -> the sentence that the admin reads.
 WRONG_KEYS, TOO_MANY = 20003, 20429
 REGION = _(
     "Calls to this region are not allowed. Allow them in Twilio's console, under Voice geographic permissions."
@@ -79,7 +79,7 @@ class TwilioClient(Client):
     asks_first = False
 
     def _ask(self, method: str, path: str, **fields) -> dict:
-        """A request below the account; lists as values are repeated fields."""
+        """Send a request below the account. A list as a value becomes a repeated field."""
         account = self.account.api_key.strip()
         path = path if path.startswith(VERSION) else f'{VERSION}/Accounts/{account}{path}'
         sent = {'params': fields} if method == 'GET' else {'data': fields}
@@ -89,7 +89,7 @@ class TwilioClient(Client):
         return answer
 
     def complaint(self, response, body):
-        """Twilio: HTTP status and an object with `code` and `message`."""
+        """Twilio: says no by HTTP status and an object with `code` and `message`."""
         if response.ok:
             return None
         code = body.get('code') if isinstance(body, dict) else None
@@ -97,12 +97,11 @@ class TwilioClient(Client):
         if response.status_code == 401:
             code = WRONG_KEYS
         told = str(body.get('message') or '') if isinstance(body, dict) else ''
-        return WORDS.get(code) or self.refusal(
-            told, code or ('' if told else response.status_code)
-        ), passing
+        refusal = self.refusal(told, code or ('' if told else response.status_code))
+        return WORDS.get(code) or refusal, passing
 
     def _list(self, path: str, name: str, **params) -> Iterator[dict]:
-        """All rows of a list: each page names the next."""
+        """Yield all rows of a list, whose pages each name the next."""
         answer = self._ask('GET', path, PageSize=PAGE, **params)
         while True:
             rows = answer.get(name)
@@ -133,9 +132,9 @@ class TwilioClient(Client):
     # --- history -----------------------------------------------------------------------------------------------------
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Each ended call with all its legs and recordings, in order of time. Twilio selects whole
-        UTC days and sends the newest leg first, so a period is read as a whole. When a call was
-        answered, and whether a caller left a queue, is not told."""
+        """Yield each ended call with all its legs and recordings, in order of time. Twilio selects
+        whole UTC days and sends the newest leg first, so a period is read as a whole. It does not
+        tell when a call was answered, nor whether a caller left a queue."""
         if not start.tzinfo or not end.tzinfo or end < start:
             raise ProviderError(
                 _("The period ends before it begins, or its times have no time zone.")
@@ -143,19 +142,7 @@ class TwilioClient(Client):
         start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
         # legs and recordings may be of the day after
         since, until = f'{start:%Y-%m-%d}', f'{end + timedelta(days=1):%Y-%m-%d}'
-        calls, sounds = {}, {}
-        for row in self._list('/Calls.json', 'calls', **{'StartTime>': since, 'StartTime<': until}):
-            ref = text_of(row, 'parent_call_sid') or text_of(row, 'sid')
-            calls.setdefault(ref, {})[text_of(row, 'sid')] = {
-                name: row.get(name) for name in CALL_FIELDS
-            }
-        for row in self._list(
-            '/Recordings.json', 'recordings', **{'DateCreated>': since, 'DateCreated<': until}
-        ):
-            sound = {name: row.get(name) for name in RECORDING_FIELDS}
-            sounds.setdefault(text_of(row, 'call_sid'), []).append(
-                {**sound, 'url': self._media_url(text_of(row, 'sid'))}
-            )
+        calls, sounds = self._calls(since, until), self._sounds(since, until)
         begun = sorted(
             (at, ref)
             for ref, legs in calls.items()
@@ -173,18 +160,34 @@ class TwilioClient(Client):
                 for sound in sounds.get(leg['sid'], ())
                 if sound['status'] == 'completed'
             ]
-            yield {
-                'history': {
-                    'calls': legs,
-                    'recordings': sorted(recordings, key=lambda sound: sound['sid']),
-                }
-            }
+            recordings.sort(key=lambda sound: sound['sid'])
+            yield {'history': {'calls': legs, 'recordings': recordings}}
+
+    def _calls(self, since: str, until: str) -> dict[str, dict[str, dict]]:
+        """Return the legs of these days by their Sid, for each parent call."""
+        calls = {}
+        for row in self._list('/Calls.json', 'calls', **{'StartTime>': since, 'StartTime<': until}):
+            leg = {name: row.get(name) for name in CALL_FIELDS}
+            ref = text_of(row, 'parent_call_sid') or text_of(row, 'sid')
+            calls.setdefault(ref, {})[text_of(row, 'sid')] = leg
+        return calls
+
+    def _sounds(self, since: str, until: str) -> dict[str, list[dict]]:
+        """Return the recordings of these days for each leg."""
+        sounds = {}
+        days = {'DateCreated>': since, 'DateCreated<': until}
+        for row in self._list('/Recordings.json', 'recordings', **days):
+            sound = {name: row.get(name) for name in RECORDING_FIELDS}
+            sound['url'] = self._media_url(text_of(row, 'sid'))
+            sounds.setdefault(text_of(row, 'call_sid'), []).append(sound)
+        return sounds
 
     def _media_url(self, recording: str) -> str:
-        return f"{self.account.api_url.rstrip('/')}{VERSION}/Accounts/{self.account.api_key.strip()}/Recordings/{recording}"
+        base, account = self.account.api_url.rstrip('/'), self.account.api_key.strip()
+        return f'{base}{VERSION}/Accounts/{account}/Recordings/{recording}'
 
     def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
-        """With the account's credentials, which its setting on media asks for or not."""
+        """Open a sound with the account's login, which Twilio wants if the account is set so."""
         own = OwnServer(
             self.account.api_url,
             {'Authorization': basic(self.account.api_key.strip(), self.account.api_secret)},
@@ -192,7 +195,7 @@ class TwilioClient(Client):
         return open_sound(url, allowed_hosts, byte_range, own)
 
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """The sound's address, once it is there."""
+        """Return the address of a sound, once it is there."""
         if not _RECORDING_SID.fullmatch(ref):
             raise ProviderError(_("Twilio has no recording of this name."))
         status = text_of(self._ask('GET', f'/Recordings/{ref}.json'), 'status')
@@ -216,7 +219,7 @@ class TwilioClient(Client):
         ]
 
     def numbers(self) -> list[Number]:
-        """Twilio: a number that was given no name has the number again as its name."""
+        """Return the numbers. Twilio: one without a name has the number again as its name."""
         rows = [
             (text_of(row, 'phone_number'), text_of(row, 'friendly_name'))
             for row in self._own_numbers()
@@ -227,28 +230,23 @@ class TwilioClient(Client):
         ]
 
     def _sender(self) -> str:
-        """A number of the account that can call: the first that Odoo knows as the company's, else
-        the first.
+        """Return a number of the account that can call: the first that Odoo knows as the company's,
+        else the first.
 
         :raise ProviderError: there is none
         """
         able = [text_of(row, 'phone_number') for row in self._own_numbers() if _is_able(row)]
-        found = next((one for one in able if one in self.account.own_numbers), '') or next(
-            iter(able), ''
-        )
-        if not found:
+        if not able:
             raise ProviderError(
                 _("The Twilio account has no number that can call. Buy one in Twilio's console.")
             )
-        return found
+        return next((number for number in able if number in self.account.own_numbers), able[0])
 
     def set_webhooks(self) -> str:
-        """Twilio: per number, and only those that are entered in Odoo. A number that answers with
-        somebody else's TwiML is left alone."""
-        address, ours = (
-            self.account.webhook_url,
-            self.account.webhook_url.rstrip('/').rpartition('/')[0],
-        )
+        """Set the address for each number that is entered in Odoo, but for those that another
+        program answers."""
+        address = self.account.webhook_url
+        ours = address.rstrip('/').rpartition('/')[0]
         done, left = [], []
         for row in self._own_numbers():
             number, present = text_of(row, 'phone_number'), text_of(row, 'voice_url')
@@ -284,7 +282,8 @@ class TwilioClient(Client):
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """The employee's leg is the parent of the customer's."""
+        """Call the employee with TwiML that then rings the customer, whose leg is a child of the
+        employee's."""
         kind, address = noun(inputs.own_extension(self.account, extension))
         sender, customer = self._sender(), inputs.phone(number)
         answer = self._ask(
@@ -310,7 +309,11 @@ class TwilioClient(Client):
         self._ask('POST', f'/Calls/{customer}.json', Twiml=transfer_twiml(phone, self.account))
 
     def _customer_leg(self, call: str) -> str:
-        """The parent, if the customer called in; else the child that is no phone of ours."""
+        """Return the Sid of the customer's leg: the parent, if the customer called in; else the
+        child that is no phone of ours.
+
+        :raise ProviderError: the customer has left
+        """
         parent = self._ask('GET', f'/Calls/{call}.json')
         if text_of(parent, 'direction') == 'inbound' and not is_phone(
             text_of(parent, 'from'), self.account
@@ -342,6 +345,6 @@ def _begun(row: dict) -> datetime | None:
 
 
 def _is_able(row: dict) -> bool:
-    """Whether a number can call; what is not told is assumed to be so."""
+    """Return whether a number can call; if Twilio does not tell, it can."""
     told = row.get('capabilities')
     return bool(told.get('voice', True)) if isinstance(told, dict) else True

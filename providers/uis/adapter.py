@@ -1,9 +1,10 @@
 """UIS, CoMagic, CallGear and Novofon 2.0, one platform: notifications whose bodies the account's
 owner types in.
 
-So the connector defines its own payload: TEMPLATES, one address for each event. Older notifications
-send parameters instead, and Novofon nests them. Nothing is signed, the token in the address is all.
-Notifications carry no reason why a call ended; the report of the Data API does.
+So this adapter defines its own payload: TEMPLATES, with an address for each event. Older
+notifications send parameters instead, and Novofon nests them. Nothing is signed; the token in the
+address is the only protection. Notifications do not tell why a call ended; the report of the Data
+API does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 
 from .. import numbers
 from ..base import (
@@ -46,84 +48,40 @@ from ..base import (
 )
 from ..links import link_of
 
-# Events, which are the ends of their addresses, with the title in the account (which speaks English
-# or Russian) and the variables of the body.
+# Event, which is the end of its address: its title in the account (in English or Russian), and the
+# variables of its body.
+# fmt: off
 _LEG = (
-    'direction',
-    'notification_time',
-    'virtual_phone_number',
-    'contact_phone_number',
-    'employee_id',
-    'employee_full_name',
-    'external_id',
+    'direction', 'notification_time', 'virtual_phone_number', 'contact_phone_number',
+    'employee_id', 'employee_full_name', 'external_id',
 )
 EVENTS = {
-    'inbound': (
-        _("Inbound call on a virtual phone number"),
-        (
-            'call_session_id',
-            'notification_time',
-            'notification_timestamp',
-            'virtual_phone_number',
-            'contact_phone_number',
-            'scenario_name',
-        ),
-    ),
+    'inbound': (_("Inbound call on a virtual phone number"), (
+        'call_session_id', 'notification_time', 'notification_timestamp',
+        'virtual_phone_number', 'contact_phone_number', 'scenario_name')),
     'ringing': (_("Waiting for the answer"), ('call_session_id', 'leg_id', *_LEG)),
     'talk_started': (_("Talk started"), ('call_session_id', 'leg_ids', *_LEG)),
-    'call_finished': (
-        _("Call finished"),
-        (
-            'call_session_id',
-            'communication_id',
-            'direction',
-            'start_time',
-            'notification_time',
-            'notification_timestamp',
-            'virtual_phone_number',
-            'contact_phone_number',
-            'employee_id',
-            'employee_full_name',
-            'talk_time_duration',
-            'total_time_duration',
-            'wait_time_duration',
-            'is_internal',
-            'external_id',
-            'call_source',
-        ),
-    ),
-    'lost_call': (
-        _("Lost call"),
-        (
-            'call_session_id',
-            'notification_time',
-            'virtual_phone_number',
-            'contact_phone_number',
-            'wait_time_duration',
-            'employee_ids',
-            'scenario_name',
-        ),
-    ),
-    'recording': (
-        _("Call recording completed"),
-        (
-            'call_session_id',
-            'file_link',
-            'file_duration',
-            'employee_id',
-            'contact_phone_number',
-            'virtual_phone_number',
-            'notification_time',
-        ),
-    ),
+    'call_finished': (_("Call finished"), (
+        'call_session_id', 'communication_id', 'direction',
+        'start_time', 'notification_time', 'notification_timestamp',
+        'virtual_phone_number', 'contact_phone_number', 'employee_id', 'employee_full_name',
+        'talk_time_duration', 'total_time_duration', 'wait_time_duration',
+        'is_internal', 'external_id', 'call_source')),
+    'lost_call': (_("Lost call"), (
+        'call_session_id', 'notification_time', 'virtual_phone_number', 'contact_phone_number',
+        'wait_time_duration', 'employee_ids', 'scenario_name')),
+    'recording': (_("Call recording completed"), (
+        'call_session_id', 'file_link', 'file_duration',
+        'employee_id', 'contact_phone_number', 'virtual_phone_number', 'notification_time')),
 }
-# What the owner pastes: the account puts a JSON value in the place of each variable.
+# fmt: on
+# The bodies that the owner pastes. The account puts a JSON value in the place of each variable.
 TEMPLATES = {
     event: '{' + ','.join(f'"{name}":{{{{{name}}}}}' for name in names) + '}'
     for event, (_title, names) in EVENTS.items()
 }
 
-# What each event says in our words; the last two are read where the owner has set them up too.
+# Event -> what it is in our words. The last two are read if the owner has set them up.
 KIND = {
     'inbound': 'ringing',
     'ringing': 'ringing',
@@ -137,7 +95,7 @@ KIND = {
 QUESTION = 'route'
 # Names in the body of Novofon, for addresses that tell no event.
 NAMED = {'CALL_END': 'call_finished', 'RECORD_CALL': 'recording'}
-# Without either: variables that only this event has, in the order in which they tell.
+# Without either: variable -> the only event that has it, in the order in which they are asked.
 KNOWN_BY = (
     ('file_link', 'recording'),
     ('employee_ids', 'lost_call'),
@@ -149,7 +107,7 @@ NESTED = ('contact_info', 'employee_info', 'call_info', 'call_record_file_info')
 DIRECTION = {'in': 'inbound', 'out': 'outbound'}
 DIRECTION_OF_EVENT = {'inbound': 'inbound', 'lost_call': 'inbound', 'outbound': 'outbound'}
 FLAGS = {'true': True, '1': True, 'false': False, '0': False, '': False}
-# No reason is told: the nearest true word of a call without talk.
+# The outcome of a call without talk. Notifications tell no reason, so it is the nearest true word.
 UNANSWERED = {'inbound': 'missed', 'outbound': 'no_answer', 'internal': 'no_answer'}
 
 _PLACEHOLDER = re.compile(r'\{\{[^{}]*\}\}')
@@ -163,8 +121,8 @@ class Uis(HistoryProvider):
     api_key_label = _("Login (only where your brand needs one)")
     api_secret_label = _("Access token")
     default_api_url = 'https://dataapi.uiscom.ru'
-    # one platform under several brands; CallGear's hosts were never checked, they are below the
-    # domains of its API
+    # one platform under several brands; CallGear's hosts were never checked, so all below the
+    # domains of its API count
     recording_hosts = (
         'media.uiscom.ru',
         'app.uiscom.ru',
@@ -193,14 +151,14 @@ class Uis(HistoryProvider):
             "Enter the id of each employee (501…) as an extension here: notifications name employees by it."
         ),
         _(
-            "To let calls go to the customer's own manager, add the operation Interactive call processing to your "
+            "To let calls go to the customer's own salesperson, add the operation Interactive call processing to your "
             "scenario with the webhook address, /route at its end, and the parameters cdr_id, numa and numb. Set what "
             "happens without an answer."
         ),
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """UIS signs nothing: who knows the address was let in."""
+        """UIS signs nothing, so the token in the address is the only check."""
 
     def split(self, request: WebhookRequest) -> list[dict]:
         if _is_question(request):
@@ -209,8 +167,8 @@ class Uis(HistoryProvider):
         return [{'path': request.suffix.strip('/'), 'body': body}] if body else []
 
     def identify_event(self, payload: Mapping, account: Account) -> Identity:
-        one = Notification.of(payload, account, UNKNOWN_ARRIVAL)
-        return Identity(kind=one.name, call_ref=one.ref, key=digest(payload))
+        notification = Notification.of(payload, account, UNKNOWN_ARRIVAL)
+        return Identity(kind=notification.name, call_ref=notification.ref, key=digest(payload))
 
     def history_ref(self, payload: Mapping, account: Account) -> str:
         return Session.of(payload, account).ref
@@ -218,36 +176,32 @@ class Uis(HistoryProvider):
     def tell(
         self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
     ) -> list[CallEvent]:
-        read = [Notification.of(one.payload, account, one.received_at) for one in heard]
-        sessions = [Session.of(one.payload, account) for one in history]
-        if not sessions:
-            call = Call.of(read)
-            return [event for one in read for event in _tell(one, call)]
-        return _completed(
-            read, max(sessions, key=lambda session: (session.ended_at, repr(session)))
-        )
+        notifications = [Notification.of(item.payload, account, item.received_at) for item in heard]
+        sessions = [Session.of(item.payload, account) for item in history]
+        if sessions:
+            last = max(sessions, key=lambda session: (session.ended_at, repr(session)))
+            return _completed(notifications, last)
+        call = Call.of(notifications)
+        return [event for told in notifications for event in _tell(told, call)]
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
-        """Interactive call processing: cdr_id, numa (who calls) and numb (whom)."""
+        """UIS: interactive call processing sends numa (the caller) and numb (the called number)."""
         if not _is_question(request):
             return None
         body = _content(request)
         return Question('route', number=_text(body, 'numa'), called=_text(body, 'numb'))
 
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
-        """Interactive call processing: `phones` to ring; without an instruction the scenario goes
+        """UIS: interactive call processing takes `phones` to ring; without them the scenario goes
         its own way. Extensions that are ids of employees are no phones."""
         if not _is_question(request):
             return Reply()
-        known = (
-            [answer.manager] if answer and answer.manager else list(answer.team) if answer else []
-        )
-        phones = [
-            digits for phone in known if len(digits := re.sub(r'\D', '', phone)) > numbers.SHORT
-        ]
-        return Reply(
-            json.dumps({'phones': phones} if phones else {}), content_type='application/json'
-        )
+        answer = answer or Answer()
+        extensions = [answer.manager] if answer.manager else answer.team
+        digits = (re.sub(r'\D', '', extension) for extension in extensions)
+        phones = [number for number in digits if len(number) > numbers.SHORT]
+        body = json.dumps({'phones': phones} if phones else {})
+        return Reply(body, content_type='application/json')
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -255,7 +209,7 @@ class Uis(HistoryProvider):
 
 @dataclass(frozen=True)
 class Notification:
-    """One notification. `at` is its own time, `started_at` that of the call where it tells it."""
+    """One notification. `at` is its own time, `started_at` that of the call, if it tells it."""
 
     name: str
     ref: str
@@ -303,8 +257,8 @@ def _is_question(request: WebhookRequest) -> bool:
 
 
 def _content(request: WebhookRequest) -> dict:
-    """A variable without a value may be left in the body as it stands in the template, which is no
-    JSON then."""
+    """Read the fields of a request. A variable without a value may stay in the body as it stands in
+    the template, which makes it no JSON; it is read as null."""
     try:
         return request.content()
     except ProviderError:
@@ -330,7 +284,7 @@ def _flat(payload: Mapping) -> dict:
 
 
 def _name(payload: Mapping, body: Mapping) -> str:
-    """Which event this is: as the address says, else as the body does."""
+    """Return which event this is: the one that the address names, else the body."""
     path = text_of(payload, 'path')
     if path:
         name = path.rpartition('/')[2]
@@ -353,8 +307,8 @@ def _name(payload: Mapping, body: Mapping) -> str:
 
 
 def _text(body: Mapping, name: str, required: bool = False) -> str:
-    """UIS: without a value come null, nothing or the variable itself; older notifications put texts
-    in quotes."""
+    """Return a variable as text, '' without a value. UIS: then come null, nothing or the variable
+    itself; older notifications put texts in quotes."""
     text = text_of(body, name)
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1].strip()
@@ -382,21 +336,22 @@ def _flag(body: Mapping, name: str) -> bool:
 
 
 def _ids(body: Mapping, name: str) -> tuple[str, ...]:
-    """UIS: nobody says how a list looks; a JSON list and a text with commas are read."""
+    """Return a variable that holds ids, sorted. UIS: how a list looks is not documented; a JSON list
+    and a text with commas are read."""
     value = body.get(name)
     if not isinstance(value, list):
         text = _text(body, name)
         value = re.split(r'[\s,;]+', text.strip('[]{}')) if text else []
     try:
-        ids = (_text({name: one}, name) for one in value)
-        return tuple(sorted({one for one in ids if one}))
+        ids = (_text({name: part}, name) for part in value)
+        return tuple(sorted({identifier for identifier in ids if identifier}))
     except ProviderError:
         raise unfit(name, _("a list of ids"), repr(value)[:100]) from None
 
 
 def _moment(body: Mapping, account: Account) -> datetime | None:
-    """UIS: notification_timestamp, of which nobody says for sure that it is Unix time in seconds;
-    else the local notification_time."""
+    """Return the time of a notification. UIS: notification_timestamp, of which it is not documented
+    that it is Unix time in seconds; else the local notification_time."""
     name = 'notification_timestamp'
     stamp, local = _text(body, name), _local_time(body, 'notification_time', account)
     if local and not stamp.isdecimal():
@@ -406,7 +361,8 @@ def _moment(body: Mapping, account: Account) -> datetime | None:
 
 
 def _local_time(body: Mapping, name: str, account: Account) -> datetime | None:
-    """UIS: the account's zone, unless an offset stands behind it."""
+    """Return a variable that holds a local time, as aware UTC. UIS: it is in the account's zone,
+    unless an offset stands behind it."""
     text = _text(body, name).replace('T', ' ', 1)
     if not text:
         return None
@@ -426,7 +382,7 @@ def _local_time(body: Mapping, name: str, account: Account) -> datetime | None:
 
 @dataclass(frozen=True)
 class Call:
-    """What only the notifications of a call together tell."""
+    """What only all notifications of a call together tell."""
 
     direction: str
     caller: str
@@ -435,93 +391,103 @@ class Call:
 
     @classmethod
     def of(cls, read: Sequence[Notification]) -> Call:
-        """UIS: is_internal comes with the last notification. Of an internal call the contact is the
+        """UIS: is_internal comes with the last notification. The contact of an internal call is the
         other phone."""
-        read = sorted(read, key=lambda one: (one.at, repr(one)))
-        outward = next((one.direction for one in read if one.direction), '')
+        read = sorted(read, key=lambda notification: (notification.at, repr(notification)))
+        outward = next(
+            (notification.direction for notification in read if notification.direction), ''
+        )
         if not outward:
-            if any(one.name == 'call_finished' and not one.is_internal for one in read):
+            if any(
+                notification.name == 'call_finished' and not notification.is_internal
+                for notification in read
+            ):
                 doubt('direction')
             outward = 'inbound'
-        direction = 'internal' if any(one.is_internal for one in read) else outward
+        direction = (
+            'internal' if any(notification.is_internal for notification in read) else outward
+        )
 
         def first(name: str) -> str:
-            return next((value for one in read if (value := getattr(one, name))), '')
+            return next(
+                (value for notification in read if (value := getattr(notification, name))), ''
+            )
 
         contact, line, employee = first('contact'), first('line'), first('employee')
         ours = employee if direction == 'internal' else line
         caller, called = (ours, contact) if outward == 'outbound' else (contact, ours)
-        return cls(direction, caller, called, any(one.talk for one in read))
+        return cls(direction, caller, called, any(notification.talk for notification in read))
 
 
-def _tell(one: Notification, call: Call) -> list[CallEvent]:
-    if one.name == 'recording':
+def _tell(notification: Notification, call: Call) -> list[CallEvent]:
+    if notification.name == 'recording':
         return [
             CallEvent(
                 'recording',
-                one.ref,
-                at=one.at,
-                recording_url=one.link,
-                recording_seconds=int(one.seconds or 0) or None,
+                notification.ref,
+                at=notification.at,
+                recording_url=notification.link,
+                recording_seconds=int(notification.seconds or 0) or None,
             )
         ]
     event = CallEvent(
-        KIND[one.name],
-        one.ref,
-        at=one.at,
+        KIND[notification.name],
+        notification.ref,
+        at=notification.at,
         direction=call.direction,
         caller=call.caller,
         called=call.called,
-        extension=_extension(one, call),
-        started_at=one.started_at,
+        extension=_extension(notification, call),
+        started_at=notification.started_at,
     )
-    if one.name == 'lost_call':
+    if notification.name == 'lost_call':
         return [
-            *_lost(one, event),
+            *_lost(notification, event),
             replace(
                 event,
                 extension='',
                 outcome='' if call.talked else 'missed',
-                wait_seconds=one.wait,
-                started_at=_ago(one.at, one.wait),
+                wait_seconds=notification.wait,
+                started_at=_ago(notification.at, notification.wait),
             ),
         ]
-    if one.name == 'call_finished':
-        return [_finished(one, event)]
+    if notification.name == 'call_finished':
+        return [_finished(notification, event)]
     return [event]
 
 
-def _extension(one: Notification, call: Call) -> str:
-    """The phone of our side, by the id of its employee. Of an internal call that he placed it is
-    the other's."""
-    if call.direction == 'internal' and call.caller == one.employee:
+def _extension(notification: Notification, call: Call) -> str:
+    """Return the phone of our side, which is the id of its employee. If the employee placed an
+    internal call, it is the other's phone."""
+    if call.direction == 'internal' and call.caller == notification.employee:
         return call.called
-    return one.employee
+    return notification.employee
 
 
-def _finished(one: Notification, event: CallEvent) -> CallEvent:
-    """UIS: a call that nobody took may name an employee too; then it was not he who had it."""
-    outcome = (
-        '' if one.talk is None else 'answered' if one.talk else UNANSWERED.get(event.direction, '')
-    )
-    mine = one.talk != 0 or event.direction == 'outbound'
+def _finished(notification: Notification, event: CallEvent) -> CallEvent:
+    """Tell the end of a call. UIS: a call that nobody took may name an employee too, who did not
+    have it."""
+    outcome = ''
+    if notification.talk is not None:
+        outcome = 'answered' if notification.talk else UNANSWERED.get(event.direction, '')
+    mine = notification.talk != 0 or event.direction == 'outbound'
     ended_at = event.at
-    if one.started_at and one.total is not None:
+    if notification.started_at and notification.total is not None:
         # a notification may be late, the call's own times are not
-        ended_at = later(one.started_at, one.total)
+        ended_at = later(notification.started_at, notification.total)
     return replace(
         event,
         at=ended_at,
         outcome=outcome,
-        talk_seconds=one.talk,
-        wait_seconds=one.wait,
+        talk_seconds=notification.talk,
+        wait_seconds=notification.wait,
         extension=event.extension if mine else '',
-        started_at=one.started_at or _ago(one.at, one.total),
+        started_at=notification.started_at or _ago(notification.at, notification.total),
     )
 
 
-def _lost(one: Notification, event: CallEvent) -> list[CallEvent]:
-    """UIS: employee_ids are those who were rung in vain, nobody says when."""
+def _lost(notification: Notification, event: CallEvent) -> list[CallEvent]:
+    """Tell whose phones rang in vain. UIS: those are employee_ids, without times."""
     return [
         replace(
             event,
@@ -531,7 +497,7 @@ def _lost(one: Notification, event: CallEvent) -> list[CallEvent]:
             outcome='no_answer',
             started_at=None,
         )
-        for employee in one.lost_by
+        for employee in notification.lost_by
     ]
 
 
@@ -541,58 +507,31 @@ def _ago(moment: datetime, seconds: float | None) -> datetime | None:
 
 # --- history: a row of the report, which knows why a call ended ------------------------------------------------------
 
-# finish_reason of a call without talk: outcome of an inbound call, of any other. What is not here
-# has failed.
-REASONS = {
-    # see _why
-    **dict.fromkeys(
-        ('subscriber_disconnects', 'disconnect_before_call_processing'), ('', 'no_answer')
-    ),
-    **dict.fromkeys(
-        (
-            'operator_disconnects',
-            'transfer_disconnects',
-            'scenario_disconnects',
-            'no_operator_confirmation',
-            'operator_not_responsible',
-            'timeout',
-            'no_success_operator_call',
-            'no_operator_cdr_found',
-            'action_interval_exceeded',
-            'subscriber_not_responsible',
-            'no_success_subscriber_call',
-            'operator_answer',
-            'another_operator_answer',
-            'success_finish',
-        ),
-        ('missed', 'no_answer'),
-    ),
-    **dict.fromkeys(
-        (
-            'operator_busy',
-            'employee_busy',
-            'employee_busy_after_call',
-            'operator_channels_busy',
-            'max_in_call_reached',
-            'subscriber_busy',
-        ),
-        ('busy', 'busy'),
-    ),
-    **dict.fromkeys(
-        (
-            'group_inactive_by_schedule',
-            'phone_group_inactive_by_schedule',
-            'group_phone_inactive',
-            'sip_offline',
-        ),
-        ('missed', 'failed'),
-    ),
-    **dict.fromkeys(
-        ('call_enqueued', 'max_transition_count_exceeded', 'no_operation'),
-        ('abandoned', 'no_answer'),
-    ),
+# finish_reason of a call without talk, sorted by what becomes of it: outcome of an inbound call, of
+# any other. A reason that is not here has failed.
+# fmt: off
+OUTCOME_OF = {
+    # the caller hung up, see _why
+    ('', 'no_answer'): (
+        'subscriber_disconnects', 'disconnect_before_call_processing'),
+    ('missed', 'no_answer'): (
+        'operator_disconnects', 'transfer_disconnects', 'scenario_disconnects',
+        'no_operator_confirmation', 'operator_not_responsible', 'timeout',
+        'no_success_operator_call', 'no_operator_cdr_found', 'action_interval_exceeded',
+        'subscriber_not_responsible', 'no_success_subscriber_call',
+        'operator_answer', 'another_operator_answer', 'success_finish'),
+    ('busy', 'busy'): (
+        'operator_busy', 'employee_busy', 'employee_busy_after_call', 'operator_channels_busy',
+        'max_in_call_reached', 'subscriber_busy'),
+    ('missed', 'failed'): (
+        'group_inactive_by_schedule', 'phone_group_inactive_by_schedule',
+        'group_phone_inactive', 'sip_offline'),
+    ('abandoned', 'no_answer'): (
+        'call_enqueued', 'max_transition_count_exceeded', 'no_operation'),
 }
-# Families of reasons: an employee who is away.
+# fmt: on
+REASONS = {reason: outcome for outcome, reasons in OUTCOME_OF.items() for reason in reasons}
+# Families of reasons that mean that an employee is away.
 AWAY = re.compile(
     r'employee_inactive.*|employee_phone_inactive.*|employee_status_.*|.*_not_allowed_by_status'
 )
@@ -601,7 +540,7 @@ AWAY = re.compile(
 @dataclass(frozen=True)
 class Session:
     """A row of get.calls_report. `vain` are employees who did not take the call, `took` those who
-    did."""
+    did, `first` and `last` the first and the last of these."""
 
     ref: str
     started_at: datetime
@@ -628,29 +567,18 @@ class Session:
         if not start:
             raise missing('start_time')
         total = _seconds(row, 'total_duration')
-        people = row.get('employees') or []
-        if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
-            raise ProviderError(_("The field employees should hold a list of employees."))
-        took = [
-            _text(one, 'employee_id')
-            for one in people
-            if _flag(one, 'is_answered') or _flag(one, 'is_talked')
-        ]
-        rang = [_text(one, 'employee_id') for one in people]
-        first, last = (
-            _text(row, 'first_answered_employee_id'),
-            _text(row, 'last_talked_employee_id'),
-        )
+        rang, took = _employees(row)
+        first = _text(row, 'first_answered_employee_id')
+        last = _text(row, 'last_talked_employee_id')
         last = last or _text(row, 'last_answered_employee_id') or first
-        took = [one for one in dict.fromkeys((first, *took, last)) if one]
+        took = [employee for employee in dict.fromkeys((first, *took, last)) if employee]
         talk = _seconds(row, 'talk_duration') or _seconds(row, 'clean_talk_duration') or 0
+        direction = _text(row, 'direction', required=True)
         return cls(
             ref=_text(row, 'id', required=True),
             started_at=start,
             ended_at=_local_time(row, 'finish_time', account) or later(start, total or 0),
-            direction=word_of(
-                {'direction': _text(row, 'direction', required=True)}, 'direction', DIRECTION
-            ),
+            direction=word_of({'direction': direction}, 'direction', DIRECTION),
             contact=_text(row, 'contact_phone_number'),
             line=_text(row, 'virtual_phone_number'),
             talk=0 if _flag(row, 'is_lost') else talk,
@@ -658,7 +586,7 @@ class Session:
             total=total,
             reason=_text(row, 'finish_reason'),
             left_message=bool(row.get('voice_mail_records')),
-            vain=tuple(sorted({one for one in rang if one and one not in took})),
+            vain=tuple(sorted(set(rang) - {'', *took})),
             took=tuple(took),
             first=first or next(iter(took), ''),
             last=last or next(iter(took), ''),
@@ -666,7 +594,7 @@ class Session:
         )
 
     def notification(self, name: str, at: datetime, **more) -> Notification:
-        """What would have told the same."""
+        """Return a notification that would have told the same."""
         values = {
             'ref': self.ref,
             'started_at': None,
@@ -685,24 +613,68 @@ class Session:
         return Notification(name=name, at=at, **{**values, **more})
 
 
+def _employees(row: Mapping) -> tuple[list[str], list[str]]:
+    """Return the ids of the employees whose phones rang, and of those who took the call."""
+    people = row.get('employees') or []
+    if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+        raise ProviderError(_("The field employees should hold a list of employees."))
+    took = [
+        _text(person, 'employee_id')
+        for person in people
+        if _flag(person, 'is_answered') or _flag(person, 'is_talked')
+    ]
+    return [_text(person, 'employee_id') for person in people], took
+
+
 def _own_link(row: Mapping) -> str:
     return link_of(_text(row, 'full_record_file_link'))
 
 
 def _completed(heard: Sequence[Notification], session: Session) -> list[CallEvent]:
-    """What was heard, and what only the report tells: employees nobody told of, a lost end, why
-    nobody talked, and the recording where none was told of."""
-    read, names = list(heard), {one.name for one in heard}
-    out = session.direction == 'out'
+    """Tell a call from its notifications, completed with what only the report tells: employees,
+    a lost end, why nobody talked, a recording."""
+    told = [*heard, *_unheard({notification.name for notification in heard}, session)]
+    call = Call.of(told)
+    events = [event for notification in told for event in _tell(notification, call)]
+    known = {event.extension for event in events} | {''}
+    say = partial(
+        CallEvent,
+        external_id=session.ref,
+        direction=call.direction,
+        caller=call.caller,
+        called=call.called,
+    )
+    if session.direction != 'out':
+        events += [
+            say('leg_ended', extension=employee, outcome='no_answer')
+            for employee in session.vain
+            if employee not in known
+        ]
+    events += [
+        say('transferred', extension=employee) for employee in session.took if employee not in known
+    ]
+    rang = bool(known - {''} or session.vain)
+    if outcome := '' if session.talk or call.talked else _why(session, call, rang):
+        last = max(event.at for event in events if event.kind == 'ended' and event.at)
+        events.append(say('ended', at=last, outcome=outcome, order=1))
+    return events
+
+
+def _unheard(names: set[str], session: Session) -> list[Notification]:
+    """Return the notifications of which only the report tells, as they would have come.
+
+    :param names: the notifications that were heard
+    """
+    is_outgoing, found = session.direction == 'out', []
     if session.talk and 'talk_started' not in names:
-        # who passed the call on is told, but not when
+        # the report names who passed the call on, but tells no time of it
         answered_at = later(session.started_at, session.wait or 0)
-        read.append(session.notification('talk_started', answered_at, employee=session.first))
+        found.append(session.notification('talk_started', answered_at, employee=session.first))
     if 'call_finished' not in names:
-        employee = (session.first if out else session.last) or (
-            next(iter(session.vain), '') if out else ''
-        )
-        read.append(
+        employee = session.last
+        if is_outgoing:
+            employee = session.first or next(iter(session.vain), '')
+        found.append(
             session.notification(
                 'call_finished',
                 session.ended_at,
@@ -714,44 +686,19 @@ def _completed(heard: Sequence[Notification], session: Session) -> list[CallEven
             )
         )
     if session.link and 'recording' not in names:
-        read.append(session.notification('recording', session.ended_at, link=session.link))
-    call = Call.of(read)
-    events = [event for one in read for event in _tell(one, call)]
-    known = {event.extension for event in events} | {''}
-    common = {
-        'external_id': session.ref,
-        'direction': call.direction,
-        'caller': call.caller,
-        'called': call.called,
-    }
-    if not out:
-        events += [
-            CallEvent('leg_ended', extension=one, outcome='no_answer', **common)
-            for one in session.vain
-            if one not in known
-        ]
-    events += [
-        CallEvent('transferred', extension=one, **common)
-        for one in session.took
-        if one not in known
-    ]
-    rang = bool(known - {''} or session.vain)
-    if outcome := '' if session.talk or call.talked else _why(session, call, rang):
-        last = max(event.at for event in events if event.kind == 'ended' and event.at)
-        events.append(CallEvent('ended', at=last, outcome=outcome, order=1, **common))
-    return events
+        found.append(session.notification('recording', session.ended_at, link=session.link))
+    return found
 
 
 def _why(session: Session, call: Call, rang: bool) -> str:
-    """How a call without talk ended; '' where the report does not tell. A message is left by who
-    calls us."""
+    """Return how a call without talk ended, '' if the report does not tell it. A message is one that
+    the customer left, so the call is inbound."""
     if session.left_message and call.direction == 'inbound':
         return 'voicemail'
     if not session.reason:
         return ''
-    inbound, other = REASONS.get(session.reason) or (
-        ('missed', 'failed') if AWAY.fullmatch(session.reason) else ('failed', 'failed')
-    )
+    fallback = ('missed', 'failed') if AWAY.fullmatch(session.reason) else ('failed', 'failed')
+    inbound, other = REASONS.get(session.reason) or fallback
     if call.direction != 'inbound':
         return other
     return inbound or ('missed' if rang else 'abandoned')

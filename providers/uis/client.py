@@ -1,9 +1,8 @@
-"""The APIs of UIS, CoMagic, CallGear and Novofon 2.0, both JSON-RPC: the Data API tells what was,
-the Call API acts.
+"""Asks and tells UIS, CoMagic, CallGear and Novofon 2.0 over two APIs, both JSON-RPC: the Data API
+has the past, the Call API takes commands.
 
 Both have hosts of their own (dataapi.…, callapi.…); either of them may be entered, any other host
-serves both. Employees are named by their ids, as in the notifications. SMS cannot be sent, and
-webhooks are set by hand.
+serves both. Employees are named by their ids, as in the notifications. Webhooks are set by hand.
 """
 
 from __future__ import annotations
@@ -20,40 +19,26 @@ from ..client import PASSING, Client
 
 PATTERN = '%Y-%m-%d %H:%M:%S'
 DATA, CALLS = ('dataapi', '/v2.0'), ('callapi', '/v4.0')
-# Reports: so many rows at a time, none behind the last offset, at most 3 months.
+# A report gives so many rows at a time, none behind the last offset, and at most 3 months.
 PAGE, LAST_OFFSET, SPAN = 1000, 100_000, timedelta(days=28)
-# Where a recording is looked for whose call's time is not known.
+# The period in which a recording is looked for, because the time of its call is not known.
 SEARCHED = timedelta(days=89)
+# fmt: off
 CALL_FIELDS = (
-    'id',
-    'start_time',
-    'finish_time',
-    'finish_reason',
-    'direction',
-    'source',
-    'is_lost',
-    'is_transfer',
-    'contact_phone_number',
-    'virtual_phone_number',
-    'communication_id',
-    'wait_duration',
-    'total_wait_duration',
-    'talk_duration',
-    'clean_talk_duration',
+    'id', 'start_time', 'finish_time', 'finish_reason', 'direction', 'source',
+    'is_lost', 'is_transfer',
+    'contact_phone_number', 'virtual_phone_number', 'communication_id',
+    'wait_duration', 'total_wait_duration', 'talk_duration', 'clean_talk_duration',
     'total_duration',
-    'call_records',
-    'full_record_file_link',
-    'voice_mail_records',
-    'employees',
-    'first_answered_employee_id',
-    'last_answered_employee_id',
+    'call_records', 'full_record_file_link', 'voice_mail_records',
+    'employees', 'first_answered_employee_id', 'last_answered_employee_id',
     'last_talked_employee_id',
-    'scenario_name',
-    'call_api_external_id',
+    'scenario_name', 'call_api_external_id',
 )
+# fmt: on
 
 LIMIT, INTERNAL = -32029, -32603
-# What the admin reads, by the mnemonic of the error.
+# The mnemonic of an error -> the sentence that the admin reads.
 WORDS = {
     'access_token_invalid': _(
         "UIS does not accept the access token. Make a new one in the UIS account and enter it here."
@@ -79,7 +64,7 @@ WORDS = {
     'contact_in_blacklist': _("The number is on the black list of the UIS account."),
 }
 TOKEN_GONE = ('access_token_invalid', 'access_token_expired', 'auth_error')
-# What the client hears while he waits. Speech synthesis is part of most tariffs [assumed].
+# The sentence that the customer hears while waiting. Most tariffs have speech synthesis [assumed].
 WAIT = {'ru': "Пожалуйста, оставайтесь на линии", 'en': "Please hold the line"}
 
 
@@ -102,8 +87,8 @@ class _Rpc(Client):
         self._token = account.api_secret
 
     def ask(self, method: str, **params) -> dict:
-        """The `result` of a method. With a login, a secret that is no key is the password
-        [assumed]."""
+        """Call a method and return its `result`. If a login is entered and the secret is no token,
+        it is the password [assumed]."""
         try:
             return self._ask(method, access_token=self._token, **params)
         except _RpcError as error:
@@ -129,7 +114,7 @@ class _Rpc(Client):
         return result
 
     def complaint(self, response, body):
-        """UIS: an object `error` with a mnemonic, whatever the HTTP status."""
+        """UIS: says no by an object `error` with a mnemonic, whatever the HTTP status."""
         error = body.get('error') if isinstance(body, dict) else None
         if not isinstance(error, dict):
             return super().complaint(response, body)
@@ -146,7 +131,7 @@ class _Rpc(Client):
         return *super()._secrets(), self._token
 
     def rows(self, method: str, **params) -> tuple[list[dict], int]:
-        """A page, and how many rows there are in all."""
+        """Return a page of rows, and how many rows there are in all, -1 if that is not told."""
         result = self.ask(method, **params)
         data = result.get('data')
         if not isinstance(data, list):
@@ -185,14 +170,15 @@ class UisClient(Client):
         return _("UIS answers: account %(name)s, time zone %(zone)s.", name=name, zone=zone)
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Sessions of calls, in order of time, in the account's time [seen, not documented]."""
+        """Yield the sessions of calls, in order of time. Their times are the account's [seen, not
+        documented]."""
         for since, until in inputs.windows(start, end, SPAN):
             for row in self._report(since, until):
                 if isinstance(row, dict) and row.get('id'):
                     yield {'history': row}
 
     def _report(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """As many rows as the first page has announced, however many a page holds; a period with
+        """Yield as many rows as the first page announces, however many a page holds. A period with
         more rows than can be reached is halved."""
         offset, total = 0, None
         while total is None or offset < total:
@@ -222,7 +208,7 @@ class UisClient(Client):
         return self.account.to_local(moment).strftime(PATTERN)
 
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """The recording of the whole call, of the last three months."""
+        """Return the address of the recording of a whole call of the last three months."""
         now = datetime.now(timezone.utc)
         rows, _total = self._data.rows(
             'get.calls_report',
@@ -248,7 +234,7 @@ class UisClient(Client):
         return self._all('get.employees', 'id', 'full_name', 'phone_numbers', 'extension')
 
     def extensions(self) -> list[Extension]:
-        """Employees by their ids: notifications know no other name."""
+        """Return employees by their ids, because notifications name them so."""
         return [
             Extension(text_of(row, 'id'), text_of(row, 'full_name')) for row in self._employees()
         ]
@@ -262,12 +248,14 @@ class UisClient(Client):
         ]
 
     def _employee(self, extension: str) -> dict:
-        """By id, or by the short number of his phone."""
+        """Return the employee with this id, or whose phone has this short number.
+
+        :raise ProviderError: there is none
+        """
         extension = inputs.own_extension(self.account, extension)
         rows = self._employees()
-        found = next((row for row in rows if text_of(row, 'id') == extension), None) or next(
-            (row for row in rows if _short_number(row) == extension), None
-        )
+        found = [row for row in rows if text_of(row, 'id') == extension]
+        found += [row for row in rows if _short_number(row) == extension]
         if not found:
             raise ProviderError(
                 _(
@@ -275,14 +263,15 @@ class UisClient(Client):
                     extension=extension,
                 )
             )
-        return found
+        return found[0]
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """The client sees the company's first number that the account has."""
+        """Call, and let the customer see the first of the account's numbers that Odoo knows as the
+        company's, else the account's first number."""
         contact, employee = inputs.digits(number), self._employee(extension)
-        lines = [one.number.lstrip('+') for one in self.numbers()]
-        ours = {one.lstrip('+') for one in self.account.own_numbers}
-        line = next((one for one in lines if one in ours), '') or next(iter(lines), '')
+        lines = [number.number.lstrip('+') for number in self.numbers()]
+        ours = {number.lstrip('+') for number in self.account.own_numbers}
+        line = next((line for line in lines if line in ours), '') or next(iter(lines), '')
         if not line:
             raise ProviderError(
                 _("The UIS account has no active number to call from. Activate one at UIS.")
@@ -303,8 +292,8 @@ class UisClient(Client):
         self._calls.ask('release.call', call_session_id=_session(call_ref))
 
     def transfer(self, call_ref: str, extension: str, attended: bool) -> None:
-        """UIS: the client is put on hold, the colleague called, the call passed on. To ask him
-        first would take commands of their own to pass it on and to go back."""
+        """Put the customer on hold, call the colleague, pass the call on. UIS: to ask first would
+        take further commands, to pass the call on and to go back."""
         if attended:
             raise self.cannot_ask_first()
         session, employee = _session(call_ref), self._employee(extension)
@@ -323,7 +312,7 @@ class UisClient(Client):
             self._calls.ask('make.call', call_session_id=session, to=to)
             self._calls.ask('transfer.talk', call_session_id=session)
         except ProviderError:
-            # nobody is left waiting because the colleague cannot be called
+            # the customer must not stay on hold because the colleague cannot be called
             self._give_back(session)
             raise
 
@@ -350,8 +339,12 @@ def _short_number(row: dict) -> str:
 
 
 def _phone_number(row: dict) -> str:
-    phones = [one for one in row.get('phone_numbers') or [] if isinstance(one, dict)]
+    phones = [phone for phone in row.get('phone_numbers') or [] if isinstance(phone, dict)]
     return next(
-        (text_of(one, 'phone_number') for one in phones if one.get('status', 'active') == 'active'),
+        (
+            text_of(phone, 'phone_number')
+            for phone in phones
+            if phone.get('status', 'active') == 'active'
+        ),
         '',
     )

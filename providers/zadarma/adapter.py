@@ -1,7 +1,7 @@
 """Zadarma cloud PBX, and Novofon 1.0, which has the same API: one form post an event.
 
 Its call events carry the start of the call and no time of their own, so the moment of arrival
-stands in for it where it is plausible, and their order is the order of arrival. Names in capitals
+stands in for it if that is plausible, and their order is the order of arrival. Names in capitals
 are Zadarma's: see "Call notification system" on zadarma.com/en/support/api.
 """
 
@@ -36,7 +36,7 @@ from ..base import (
     unknown_event,
 )
 
-# Call events, and what each says in our words.
+# Event -> what it is in our words.
 KIND = {
     'NOTIFY_START': 'ringing',
     'NOTIFY_IVR': 'ringing',  # as NOTIFY_START, with what the caller pressed
@@ -59,7 +59,8 @@ BEGINNINGS = ('NOTIFY_START', 'NOTIFY_OUT_START')
 OUTGOING = ('NOTIFY_OUT_START', 'NOTIFY_OUT_END')
 INCOMING = ('NOTIFY_START', 'NOTIFY_IVR', 'NOTIFY_INTERNAL', 'NOTIFY_END')
 
-# What an event's signature is made of, in this order. An event that is not here: as NOTIFY_START.
+# Event -> the fields that its signature is made of, in this order. An event that is not here is
+# signed like NOTIFY_START.
 SIGNED = {
     'NOTIFY_ANSWER': ('caller_id', 'destination', 'call_start'),
     'NOTIFY_OUT_START': ('internal', 'destination', 'call_start'),
@@ -90,18 +91,19 @@ OUTCOME = {
     'no money, no limit': ('failed', 'failed'),
 }
 
-# What arrives later than this after the start of its call was held up or sent again: its arrival
-# tells no time.
+# An event that arrives later than this after the start of its call was held up or sent again, so
+# its arrival tells no time.
 LATEST = timedelta(hours=6)
 # Two clocks never agree to the second.
 SKEW = timedelta(minutes=1)
-# Longer numbers belong to the world outside. Extensions have three digits; so have emergency
-# numbers, and no customer stands behind those either.
+# Longer numbers are outside numbers. Extensions have three digits; so have emergency numbers, and
+# no customer stands behind those either.
 SHORT, PHONE = 4, 3
-# More than a call has events, or an event fields.
+# No call has so many events, and no event so many fields.
 MANY = 1000
 
-# How long the customer's own salesperson is rung before the call goes on as the PBX has it.
+# Seconds for which the customer's own salesperson is rung before the call goes on as set in the
+# PBX.
 RING_SECONDS = 15
 _STEERABLE = re.compile(r'\d{3}')
 _ECHO = re.compile(r'[A-Za-z0-9._~!*+/=:@-]{1,256}')
@@ -134,8 +136,8 @@ class Zadarma(HistoryProvider):
     )
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
-        """Zadarma: zd_echo, the unsigned check when the address is saved; by query, some say by
-        form."""
+        """Zadarma: sends zd_echo, unsigned, when the address is saved; in the query, by other
+        sources in the form."""
         echo = request.param('zd_echo')
         if not echo or request.param('event'):
             return None
@@ -144,9 +146,9 @@ class Zadarma(HistoryProvider):
         return Reply(echo)
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:
-        """Zadarma: header Signature, HMAC-SHA1 with the API secret.
+        """Zadarma: signs in the header Signature, HMAC-SHA1 with the API secret.
 
-        The PHP SDK and the documentation write base64 of the hex digest, the TypeScript SDK base64
+        The PHP SDK and the documentation take base64 of the hex digest, the TypeScript SDK base64
         of the bytes.
         """
         given = request.headers.get('signature', '').strip()
@@ -185,8 +187,8 @@ class Zadarma(HistoryProvider):
         self, heard: Sequence[Stored], history: Sequence[Stored], account: Account
     ) -> list[CallEvent]:
         stored = _completed(heard, history, account)
-        call = _Call.of([one.payload for one in stored], account)
-        return _timed([_event(one, call, account, place) for place, one in enumerate(stored)])
+        call = _Call.of([item.payload for item in stored], account)
+        return _timed([_event(item, call, account, place) for place, item in enumerate(stored)])
 
     def question(self, request: WebhookRequest, account: Account) -> Question | None:
         fields = _fields(request)
@@ -196,24 +198,22 @@ class Zadarma(HistoryProvider):
 
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
         """Zadarma: the answer to NOTIFY_START may name the caller and pass the call to an extension
-        of three digits. If nobody takes it there, the call goes on as the PBX has it
+        of three digits. If nobody takes it there, the call goes on as set in the PBX
         (return_timeout)."""
         steer = {}
         if answer and answer.caller_name:
             steer['caller_name'] = answer.caller_name
         if answer and _STEERABLE.fullmatch(answer.manager):
             steer.update(redirect=answer.manager, return_timeout=RING_SECONDS)
-        return (
-            Reply(json.dumps(steer, ensure_ascii=False), content_type='application/json')
-            if steer
-            else Reply()
-        )
+        if not steer:
+            return Reply()
+        return Reply(json.dumps(steer, ensure_ascii=False), content_type='application/json')
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What only the events of a call together tell. Inbound calls have their numbers in each
-    event."""
+    """What only all events of a call together tell. Of an inbound call the numbers stand in each
+    event, so they are empty here."""
 
     direction: str
     caller: str
@@ -263,9 +263,9 @@ class _Call:
         return cls('outbound', next(iter(lines), ''), next(iter(outside), ''), rang, taken)
 
 
-def _event(one: Stored, call: _Call, account: Account, place: int) -> CallEvent:
-    """One event; `place` is its place among all that arrived for the call."""
-    payload = one.payload
+def _event(item: Stored, call: _Call, account: Account, place: int) -> CallEvent:
+    """Translate one event; `place` is its place among all that arrived for the call."""
+    payload = item.payload
     name = text_of(payload, 'event', required=True)
     event = CallEvent(
         kind=KIND[name],
@@ -277,14 +277,11 @@ def _event(one: Stored, call: _Call, account: Account, place: int) -> CallEvent:
     if name == 'NOTIFY_RECORD':
         text_of(payload, 'call_id_with_rec', required=True)
         return event
-    started_at = moment_or(local_time_of(payload, 'call_start', account), one.received_at)
+    started_at = moment_or(local_time_of(payload, 'call_start', account), item.received_at)
     at = started_at
     if name not in BEGINNINGS:
-        at = (
-            max(one.received_at, started_at)
-            if -SKEW <= one.received_at - started_at <= LATEST
-            else None
-        )
+        is_plausible = -SKEW <= item.received_at - started_at <= LATEST
+        at = max(item.received_at, started_at) if is_plausible else None
     if call.direction in ('outbound', 'internal'):
         caller, called = call.caller, call.called
     else:
@@ -304,8 +301,8 @@ def _event(one: Stored, call: _Call, account: Account, place: int) -> CallEvent:
 
 
 def _timed(events: list[CallEvent]) -> list[CallEvent]:
-    """Zadarma: NOTIFY_END tells the talk, so the first answer was that long before it, and nothing
-    came after it."""
+    """Correct the times of arrival by the end. Zadarma: NOTIFY_END tells the talk, so the first
+    answer was that long before it, and no event came after it."""
     end = next((event for event in reversed(events) if event.kind == 'ended' and event.at), None)
     if not end:
         return events
@@ -316,19 +313,20 @@ def _timed(events: list[CallEvent]) -> list[CallEvent]:
     if not answers or end.outcome != 'answered' or end.talk_seconds is None:
         return events
     first_at = max(end.at - timedelta(seconds=end.talk_seconds), end.started_at)
-    return [
-        replace(event, at=first_at)
-        if event is answers[0]
-        else replace(event, at=max(event.at, first_at))
-        if event.kind == 'answered' and event.at
-        else event
-        for event in events
-    ]
+
+    def corrected(event: CallEvent) -> CallEvent:
+        if event is answers[0]:
+            return replace(event, at=first_at)
+        if event.kind == 'answered' and event.at:
+            return replace(event, at=max(event.at, first_at))
+        return event
+
+    return [corrected(event) for event in events]
 
 
 def _extension(payload: Mapping, call: _Call, account: Account) -> str:
-    """The phone of our side. Zadarma: NOTIFY_ANSWER names it in `internal`, else in `destination`,
-    which is an outside number where the call was forwarded to a mobile."""
+    """Return the phone of our side. Zadarma: NOTIFY_ANSWER names it in `internal`, else in
+    `destination`, which is an outside number if the call was forwarded to a mobile."""
     if call.direction == 'internal':
         return call.called
     extension, destination = text_of(payload, 'internal'), text_of(payload, 'destination')
@@ -338,8 +336,8 @@ def _extension(payload: Mapping, call: _Call, account: Account) -> str:
 
 
 def _outcome(payload: Mapping, call: _Call) -> str:
-    """Zadarma: disposition, together with what else is known of the call: a menu answers too, and
-    cancels look alike whether a phone rang or not."""
+    """Return the outcome of the call. Zadarma: `disposition` alone is not enough, because a menu
+    answers too, and cancels look alike whether a phone rang or not."""
     disposition = text_of(payload, 'disposition').lower()
     seconds = seconds_of(payload, 'duration')
     inbound, other = OUTCOME.get(disposition, ('', 'failed' if disposition else ''))
@@ -353,8 +351,8 @@ def _outcome(payload: Mapping, call: _Call) -> str:
 
 
 def _recording_ref(payload: Mapping) -> str:
-    """Zadarma: call_id_with_rec, the name of one recording; is_recorded says whether there is
-    one."""
+    """Return the name of the recording, '' for none. Zadarma: it is call_id_with_rec; is_recorded
+    says whether there is one."""
     return '' if text_of(payload, 'is_recorded') == '0' else text_of(payload, 'call_id_with_rec')
 
 
@@ -363,8 +361,8 @@ def _is_inside(number: str, account: Account) -> bool:
 
 
 def _fields(request: WebhookRequest) -> dict[str, str]:
-    """The form, also where Odoo found none in a multipart body because its header names another
-    boundary: multipart bodies begin with their boundary."""
+    """Return the fields of the form. Odoo finds none in a multipart body whose header names another
+    boundary, so the boundary is taken from the beginning of the body."""
     if request.form or not request.body.lstrip().startswith(b'--'):
         return request.fields
     boundary = request.body.split(maxsplit=1)[0]
@@ -430,22 +428,17 @@ def _rows(payload: Mapping) -> list[Row]:
 def _completed(
     heard: Sequence[Stored], history: Sequence[Stored], account: Account
 ) -> list[Stored]:
-    """What was heard, and what only the statistics tell: phones that nobody told of, a lost end,
-    recordings."""
-    rows = {row for one in history for row in _rows(one.payload)}
+    """Return what was heard, and what only the statistics tell: phones, a lost end, recordings."""
+    rows = {row for item in history for row in _rows(item.payload)}
     return [*heard, *(_unheard(heard, sorted(rows, key=repr), account) if rows else ())]
 
 
 def _unheard(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> list[Stored]:
+    """Return the events of which only the statistics tell, as they would have come."""
     rows = sorted(rows, key=lambda row: (row.start, row.recording, repr(row)))
-    payloads = [one.payload for one in live]
+    payloads = [item.payload for item in live]
     names = {text_of(payload, 'event') for payload in payloads}
-    if (
-        rows[0].ref.startswith('out_')
-        or names & set(OUTGOING)
-        or not rows[0].ref.startswith('in_')
-        and (not names and _is_inside(rows[0].sip, account))
-    ):
+    if _is_outgoing(names, rows[0], account):
         told = _unheard_outgoing(names, rows, account)
     else:
         told = _unheard_incoming(live, names, rows, account)
@@ -461,6 +454,12 @@ def _unheard(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> l
     return [Stored({**common, **payload}, at) for payload, at in told + recordings]
 
 
+def _is_outgoing(names: set[str], row: Row, account: Account) -> bool:
+    if row.ref.startswith('out_') or names & set(OUTGOING):
+        return True
+    return not row.ref.startswith('in_') and not names and _is_inside(row.sip, account)
+
+
 def _unheard_outgoing(
     names: set[str], rows: Sequence[Row], account: Account
 ) -> list[tuple[dict, datetime]]:
@@ -468,29 +467,21 @@ def _unheard_outgoing(
     own = [row for row in rows if not _is_inside(row.destination, account)] or rows
     last = next((row for row in own if row.is_answered), own[-1])
     told = {'internal': last.sip, 'destination': last.destination}
-    events = []
+    payloads = []
     if 'NOTIFY_OUT_START' not in names:
-        events.append(({'event': 'NOTIFY_OUT_START', **told}, UNKNOWN_ARRIVAL))
+        payloads.append({'event': 'NOTIFY_OUT_START', **told})
     if 'NOTIFY_OUT_END' not in names:
-        line = (
-            ''
-            if _is_inside(last.clid, account) or not last.clid.lstrip('+').isdecimal()
-            else last.clid
+        is_line = last.clid.lstrip('+').isdecimal() and not _is_inside(last.clid, account)
+        payloads.append(
+            {
+                'event': 'NOTIFY_OUT_END',
+                **told,
+                'caller_id': last.clid if is_line else '',
+                'disposition': last.disposition,
+                'duration': sum(row.seconds for row in own if row.is_answered),
+            }
         )
-        talk = sum(row.seconds for row in own if row.is_answered)
-        events.append(
-            (
-                {
-                    'event': 'NOTIFY_OUT_END',
-                    **told,
-                    'caller_id': line,
-                    'disposition': last.disposition,
-                    'duration': talk,
-                },
-                UNKNOWN_ARRIVAL,
-            )
-        )
-    return events
+    return [(payload, UNKNOWN_ARRIVAL) for payload in payloads]
 
 
 def _unheard_incoming(
@@ -499,17 +490,49 @@ def _unheard_incoming(
     rows: Sequence[Row],
     account: Account,
 ) -> list[tuple[dict, datetime]]:
-    """A person's row names a phone, or an outside number other than ours, to which the call was
-    forwarded. Where only our own number was answered, a person did it [assumed]: menus have numbers
-    of their own."""
+    """Return the payloads of which only the statistics tell, and when each would have arrived.
 
-    def heard(*fields):
-        return {text for one in live for name in fields if (text := text_of(one.payload, name))}
+    If only our own number was answered, a person did it [assumed], because menus have numbers of
+    their own.
+    """
+    called, phones = _rung(live, rows, account)
+    told = {'caller_id': _caller(live, rows, account), 'called_did': called}
+    events = []
+    if 'NOTIFY_START' not in names:
+        events.append(({'event': 'NOTIFY_START', **told}, UNKNOWN_ARRIVAL))
+    known = _heard(live, 'internal', 'destination')
+    for row in phones:
+        if row.destination not in known:
+            begins = local_time_of({'callstart': row.start}, 'callstart', account)
+            ring = {'event': 'NOTIFY_INTERNAL', 'internal': row.destination, **told}
+            events.append((ring, begins or UNKNOWN_ARRIVAL))
+    takers = [row for row in phones if row.is_answered]
+    by_person = takers or [row for row in rows if row.is_answered and row.destination == called]
+    if by_person and not {'NOTIFY_ANSWER', 'NOTIFY_END'} & names:
+        taker = takers[0].destination if takers else ''
+        answer = {'event': 'NOTIFY_ANSWER', 'internal': taker, 'caller_id': told['caller_id']}
+        events.append((answer, UNKNOWN_ARRIVAL))
+    if 'NOTIFY_END' not in names:
+        answered = (row for row in (*by_person, *rows) if row.is_answered)
+        talk = sum(row.seconds for row in by_person)
+        end = {
+            'event': 'NOTIFY_END',
+            **told,
+            'internal': by_person[-1].destination if takers else '',
+            'disposition': next(answered, rows[-1]).disposition,
+            'duration': talk,
+        }
+        events.append((end, _ended_at(live, talk)))
+    return events
 
-    ours = heard('called_did') | {number.lstrip('+') for number in account.own_numbers}
-    called = next(iter(sorted(heard('called_did'))), '') or next(
-        (row.destination for row in rows if row.destination.lstrip('+') in ours), ''
-    )
+
+def _rung(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> tuple[str, list[Row]]:
+    """Return our number that was called, and the rows of the phones that rang: a phone of ours, or
+    an outside number other than ours, to which the call was forwarded."""
+    dids = _heard(live, 'called_did')
+    ours = dids | {number.lstrip('+') for number in account.own_numbers}
+    own = (row.destination for row in rows if row.destination.lstrip('+') in ours)
+    called = min(dids, default='') or next(own, '')
     outside = [
         row
         for row in rows
@@ -524,54 +547,23 @@ def _unheard_incoming(
         for row in rows
         if row.destination in account.extensions or len(row.destination) == PHONE or row in outside
     ]
-    known = heard('internal', 'destination')
-    caller = next(iter(sorted(heard('caller_id'))), '') or next(
-        (
-            number
-            for row in rows
-            for number in (row.clid, row.sip)
-            if number and not _is_inside(number, account)
-        ),
-        '',
-    )
-    told = {'caller_id': caller, 'called_did': called}
-    events = []
-    if 'NOTIFY_START' not in names:
-        events.append(({'event': 'NOTIFY_START', **told}, UNKNOWN_ARRIVAL))
-    for row in phones:
-        if row.destination not in known:
-            begins = (
-                local_time_of({'callstart': row.start}, 'callstart', account) or UNKNOWN_ARRIVAL
-            )
-            events.append(
-                ({'event': 'NOTIFY_INTERNAL', 'internal': row.destination, **told}, begins)
-            )
-    takers = [row for row in phones if row.is_answered]
-    by_person = takers or [row for row in rows if row.is_answered and row.destination == called]
-    if by_person and 'NOTIFY_ANSWER' not in names and 'NOTIFY_END' not in names:
-        taker = takers[0].destination if takers else ''
-        events.append(
-            ({'event': 'NOTIFY_ANSWER', 'internal': taker, 'caller_id': caller}, UNKNOWN_ARRIVAL)
-        )
-    if 'NOTIFY_END' not in names:
-        last = next(iter(by_person), None) or next(
-            (row for row in rows if row.is_answered), rows[-1]
-        )
-        talk = sum(row.seconds for row in by_person)
-        answers = [
-            one.received_at for one in live if text_of(one.payload, 'event') == 'NOTIFY_ANSWER'
-        ]
-        ended_at = min(answers) + timedelta(seconds=talk) if answers and talk else UNKNOWN_ARRIVAL
-        events.append(
-            (
-                {
-                    'event': 'NOTIFY_END',
-                    **told,
-                    'internal': by_person[-1].destination if takers else '',
-                    'disposition': last.disposition,
-                    'duration': talk,
-                },
-                ended_at,
-            )
-        )
-    return events
+    return called, phones
+
+
+def _caller(live: Sequence[Stored], rows: Sequence[Row], account: Account) -> str:
+    told = (number for row in rows for number in (row.clid, row.sip) if number)
+    outside = (number for number in told if not _is_inside(number, account))
+    return min(_heard(live, 'caller_id'), default='') or next(outside, '')
+
+
+def _ended_at(live: Sequence[Stored], talk: float) -> datetime:
+    """Return when the lost end would have arrived: so long after the answer."""
+    answers = [
+        item.received_at for item in live if text_of(item.payload, 'event') == 'NOTIFY_ANSWER'
+    ]
+    return min(answers) + timedelta(seconds=talk) if answers and talk else UNKNOWN_ARRIVAL
+
+
+def _heard(live: Sequence[Stored], *fields: str) -> set[str]:
+    """Return what stands in these fields of the events that were heard."""
+    return {text for item in live for name in fields if (text := text_of(item.payload, name))}

@@ -1,7 +1,7 @@
-"""Zadarma's API, and Novofon 1.0's, which is the same: requests are signed with the secret, times
-are the account's.
+"""Asks and tells Zadarma, and Novofon 1.0, which has the same API: requests are signed with the
+secret, times are the account's.
 
-It cannot hang up or transfer a call, and its click-to-call tells no id of the call.
+The API cannot hang up or transfer a call, and its click-to-call tells no id of the call.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..capabilities import Extension, Number
 from ..client import PASSING, Client
 
 PATTERN = '%Y-%m-%d %H:%M:%S'
-# Statistics: so many rows at a time, and at most a month, whose shortest has 28 days. Only 3
-# requests a minute.
+# Statistics give so many rows at a time, and at most a month, whose shortest has 28 days. Only 3
+# requests a minute are allowed.
 PAGE, SPAN = 1000, timedelta(days=28)
-# A name costs a request, and an account has 100 a minute.
+# So many names are asked for, because each costs a request, and an account has 100 a minute.
 NAMES = 30
 NOTIFICATIONS = (
     'notify_start',
@@ -39,14 +39,15 @@ _OFFSET = re.compile(r'(?:UTC|GMT)([+-]\d{1,2})(?::?(\d\d))?')
 
 
 def signature(path: str, query: str, secret: str) -> str:
-    """Zadarma: HMAC-SHA1 of path, query and its MD5, in hex, in base64."""
+    """Return the signature of a request. Zadarma: HMAC-SHA1 of path, query and its MD5, in hex, in
+    base64."""
     text = path + query + hashlib.md5(query.encode()).hexdigest()
     return signing.base64_text(signing.hmac_sha1(secret, text).hex().encode())
 
 
 def query_of(params: dict) -> str:
-    """Sorted by name and encoded as PHP does, which is how the signature is checked [that `~`
-    matters is assumed]."""
+    """Return the query sorted by name and encoded as PHP does it, because the signature is checked
+    so [that `~` matters is assumed]."""
     return urlencode(sorted(params.items())).replace('~', '%7E')
 
 
@@ -55,12 +56,12 @@ class ZadarmaClient(Client):
     label = "Zadarma"
     needs = (('api_key', _("API key")), ('api_secret', _("API secret")))
     access = _("the API key and its secret")
-    # ids of recordings look like numbers with a fraction, whose last digit may be a zero
+    # the ids of recordings look like numbers with a fraction, whose last digit may be a zero
     parse_float = str
 
     def __init__(self, account):
         super().__init__(account)
-        # below this address a GET makes phones ring: never repeated
+        # below this address a GET makes phones ring, so it is never repeated
         self._session.mount(account.api_url.rstrip('/') + '/v1/request/', HTTPAdapter())
 
     def _ask(self, method: str, path: str, **params) -> dict:
@@ -78,8 +79,8 @@ class ZadarmaClient(Client):
         return answer
 
     def complaint(self, response, body):
-        """Zadarma: status `error` and a message, also in a 200; a rate limit has been seen there
-        too."""
+        """Zadarma: says no by status `error` and a message, also in a 200; a rate limit has been
+        seen there too."""
         if not isinstance(body, dict) or response.ok and body.get('status') != 'error':
             return super().complaint(response, body)
         words = str(body.get('message') or '')
@@ -89,12 +90,10 @@ class ZadarmaClient(Client):
             return _(
                 "Zadarma does not accept the API key and its secret. Copy both once more from the Zadarma account."
             ), False
-        # a recording is not there at once, up to a minute after the call [the error's text is not
-        # documented]
+        # a recording may take up to a minute after the call [the error's text is not documented]
         not_yet = response.request.path_url.startswith('/v1/pbx/record/')
-        return self.refusal(
-            words, '' if words else response.status_code
-        ), not_yet or response.status_code in PASSING
+        refusal = self.refusal(words, '' if words else response.status_code)
+        return refusal, not_yet or response.status_code in PASSING
 
     def check(self) -> str:
         balance = self._ask('GET', '/v1/info/balance/')
@@ -118,17 +117,17 @@ class ZadarmaClient(Client):
         return _("%(answer)s Time zone %(zone)s.", answer=text, zone=str(told))
 
     def history(self, start: datetime, end: datetime) -> Iterator[dict]:
-        """Each call with all the rows that its page has: a row is a phone or a menu. A call may
-        come in two payloads, which the adapter joins.
+        """Yield each call with all the rows that its page has; a row is a phone or a menu. A call
+        may come in two payloads, which the adapter joins.
 
-        A rate limit ends this early, with what was yielded being in order of time as far as Zadarma
-        sends it so.
+        A rate limit ends this early. What was yielded by then is in order of time, as far as
+        Zadarma sends it so.
         """
         for since, until in inputs.windows(start, end, SPAN):
             for rows in self._pages(self.account.to_local(since), self.account.to_local(until)):
                 calls = {}
                 for row in rows:
-                    # rows without the id belong to calls past the PBX, of which no event tells
+                    # rows without the id belong to calls that bypass the PBX; no event tells them
                     if isinstance(row, dict) and (ref := text_of(row, 'pbx_call_id')):
                         calls.setdefault(ref, []).append(row)
                 for own in calls.values():
@@ -136,8 +135,8 @@ class ZadarmaClient(Client):
                     yield {'history': {'rows': own}}
 
     def _pages(self, start: datetime, end: datetime) -> Iterator[list]:
-        """The rows of a period in the account's time. Zadarma tells what period it has answered
-        for: what is missing of ours is asked for again."""
+        """Yield the rows of a period in the account's time, page by page. Zadarma tells for what
+        period it has answered; what is missing of the period that was asked for is asked again."""
         skip, answer = 0, {}
         while True:
             answer = self._ask(
@@ -156,9 +155,7 @@ class ZadarmaClient(Client):
             if len(rows) < PAGE:
                 break
             skip += len(rows)
-        told_start, told_end = (
-            _local(answer.get(name), default) for name, default in (('start', start), ('end', end))
-        )
+        told_start, told_end = _local(answer.get('start'), start), _local(answer.get('end'), end)
         second = timedelta(seconds=1)
         if start.replace(microsecond=0) < told_start <= end:
             yield from self._pages(start, told_start - second)
@@ -166,8 +163,8 @@ class ZadarmaClient(Client):
             yield from self._pages(told_end + second, end)
 
     def recording_url(self, ref: str, call_ref: str) -> str:
-        """An address that is good for half an hour; a recording that is not there yet is a passing
-        error."""
+        """Return an address that is good for half an hour. That a recording is not there yet is a
+        passing error."""
         asked = {'call_id': ref} if ref else {'pbx_call_id': call_ref}
         answer = self._ask('GET', '/v1/pbx/record/request/', **asked)
         links = answer.get('links')
@@ -177,23 +174,20 @@ class ZadarmaClient(Client):
         return url
 
     def extensions(self) -> list[Extension]:
-        numbers = [
-            str(number) for number in self._ask('GET', '/v1/pbx/internal/').get('numbers') or []
-        ]
+        found = map(str, self._ask('GET', '/v1/pbx/internal/').get('numbers') or [])
         return [
             Extension(number, self._name(number) if place < NAMES else '')
-            for place, number in enumerate(numbers)
+            for place, number in enumerate(found)
         ]
 
     def _name(self, extension: str) -> str:
-        """The phone without its name is better than no phone."""
+        """Return the name of a phone, '' if it cannot be asked, because a phone without a name is
+        better than none."""
         try:
-            return str(
-                self._ask('GET', f'/v1/pbx/internal/{inputs.phone(extension)}/info/').get('name')
-                or ''
-            )
+            info = self._ask('GET', f'/v1/pbx/internal/{inputs.phone(extension)}/info/')
         except ProviderError:
             return ''
+        return str(info.get('name') or '')
 
     def numbers(self) -> list[Number]:
         rows = self._ask('GET', '/v1/direct_numbers/').get('info') or []
@@ -204,7 +198,7 @@ class ZadarmaClient(Client):
         ]
 
     def dial(self, extension: str, number: str, reference: str = '') -> str:
-        """Zadarma tells no id of the call: extension, number and time join it to its events."""
+        """Zadarma: tells no id of the call; extension, number and time join it to its events."""
         extension = inputs.own_extension(self.account, extension)
         self._ask(
             'GET',
@@ -214,7 +208,7 @@ class ZadarmaClient(Client):
         return ''
 
     def set_webhooks(self) -> str:
-        """Zadarma asks the address at once (zd_echo). Nothing can be set for NOTIFY_RECORD."""
+        """Zadarma: checks the address at once (zd_echo). NOTIFY_RECORD cannot be set by API."""
         self._ask('POST', '/v1/pbx/callinfo/url/', url=self.account.webhook_url)
         self._ask('POST', '/v1/pbx/callinfo/notifications/', **dict.fromkeys(NOTIFICATIONS, 'true'))
         return _(

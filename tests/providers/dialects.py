@@ -67,11 +67,11 @@ def in_requests(
     """The requests as they go out: what happened at one moment goes together, where the PBX can put
     it into one."""
     waiting: list[Said] = []
-    for one in said:
-        if waiting and (one.at != waiting[0].at or len(waiting) == dialect.BATCH):
+    for event in said:
+        if waiting and (event.at != waiting[0].at or len(waiting) == dialect.BATCH):
             yield waiting[0].at, dialect.request([other.payload for other in waiting], pbx)
             waiting = []
-        waiting.append(one)
+        waiting.append(event)
     if waiting:
         yield waiting[0].at, dialect.request([other.payload for other in waiting], pbx)
 

@@ -51,13 +51,13 @@ def read(folder: Path) -> dict[str, str]:
 
 def tables(folders) -> dict[str, str]:
     """The tables of the page, made of the READMEs of these folders."""
-    found = sorted(map(read, folders), key=lambda one: one['PBX'].casefold())
+    found = sorted(map(read, folders), key=lambda row: row['PBX'].casefold())
     return {name: _table(found, ('PBX', 'adapter', *columns)) for name, columns in TABLES.items()}
 
 
 def _table(found: list[dict[str, str]], columns: tuple[str, ...]) -> str:
     lines = [columns, ('---',) * len(columns)]
-    lines += [[one[name] for name in columns] for one in found]
+    lines += [[row[name] for name in columns] for row in found]
     return '\n'.join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -16,7 +16,7 @@ class Cast:
     places the call."""
 
     customer: str = '+77015550199'
-    line: str = '+77273550101'  # the company's number: called by the customer, or shown to him
+    line: str = '+77273550101'  # the company's number: called by the customer, or shown to them
     phones: tuple[str, ...] = ('101', '102', '103')
     queue: str = 'Отдел продаж'
 
@@ -212,7 +212,7 @@ def ring_group_missed(cast: Cast, pace: Pace) -> list[Call]:
 
 @scenario
 def queue_answered(cast: Cast, pace: Pace) -> list[Call]:
-    """The caller waits in a queue until somebody takes him."""
+    """The caller waits in a queue until somebody takes the call."""
     taker, *others = cast.phones
     return [
         _inbound(
@@ -328,8 +328,8 @@ def transfer(cast: Cast, pace: Pace) -> list[Call]:
 
 @scenario
 def attended_transfer(cast: Cast, pace: Pace) -> list[Call]:
-    """Taken by one, who asks a colleague while the customer waits, and then leaves the customer to
-    him. The consultation is no call of a customer."""
+    """An employee takes the call, asks a colleague while the customer waits, and then leaves the
+    customer to the colleague. The consultation is no call of a customer."""
     first, second = cast.phones[:2]
     asks = pace.wait + max(pace.talk // 2, 1)
     return [
@@ -387,7 +387,7 @@ def two_at_once(cast: Cast, pace: Pace) -> list[Call]:
 
 @scenario
 def outbound_answered(cast: Cast, pace: Pace) -> list[Call]:
-    """We call a customer and reach him."""
+    """We call a customer and reach them."""
     return [
         _outbound(
             cast,

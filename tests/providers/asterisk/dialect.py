@@ -68,7 +68,7 @@ class Channel:
 
 def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
     said = Exchange(call, ref, began).run()
-    return [one for one in said if pbx.is_chatty or one.payload['Event'] not in CHATTER]
+    return [event for event in said if pbx.is_chatty or event.payload['Event'] not in CHATTER]
 
 
 class Exchange:
@@ -214,16 +214,16 @@ class Exchange:
             )
         elif self.first.state != 'Up':
             self._state(self.first, 'Up')
-        for one in (channel, self.first):
-            self._say('BridgeEnter', one, **self._bridge())
+        for party in (channel, self.first):
+            self._say('BridgeEnter', party, **self._bridge())
         self.talking = [channel]
 
     def _transfer(self, step):
         [leaver] = self.talking
         sides = {
             f'{side}{name}': value
-            for side, one in (('Transferer', leaver), ('Transferee', self.first))
-            for name, value in self._headers(one).items()
+            for side, channel in (('Transferer', leaver), ('Transferee', self.first))
+            for name, value in self._headers(channel).items()
         }
         self._say(
             'BlindTransfer',
@@ -235,8 +235,8 @@ class Exchange:
             Context=self.phone_context,
             Extension=step.phone,
         )
-        for one in (leaver, self.first):
-            self._say('BridgeLeave', one, **self._bridge())
+        for channel in (leaver, self.first):
+            self._say('BridgeLeave', channel, **self._bridge())
         self._hang_up(leaver, '16')
         self.first.context, self.first.exten = self.phone_context, step.phone
         self._dial(step.phone)
@@ -256,17 +256,17 @@ class Exchange:
 
     def _consent(self, step):
         colleague = self.phones[step.phone]
-        for one in (colleague, self.asking):
-            self._state(one, 'Up')
+        for channel in (colleague, self.asking):
+            self._state(channel, 'Up')
         self._say('DialEnd', self.asking, colleague, DialStatus='ANSWER')
-        for one in (colleague, self.asking):
-            self._say('BridgeEnter', one, **self._bridge(second=True))
+        for channel in (colleague, self.asking):
+            self._say('BridgeEnter', channel, **self._bridge(second=True))
 
     def _join(self, step):
         """The customer comes into the bridge of the consultation, and the asker leaves both."""
         [asker], colleague = self.talking, self.phones[step.phone]
-        for one in (asker, self.asking):
-            self._say('Unhold', one)
+        for channel in (asker, self.asking):
+            self._say('Unhold', channel)
         self._say('BridgeEnter', self.first, **self._bridge(second=True))
         parties = {
             'OrigTransferer': asker,
@@ -276,12 +276,12 @@ class Exchange:
         }
         sides = {
             f'{side}{name}': value
-            for side, one in parties.items()
-            for name, value in self._headers(one).items()
+            for side, channel in parties.items()
+            for name, value in self._headers(channel).items()
         }
         self._say('AttendedTransfer', None, Result='Success', DestType='Bridge', **sides)
-        for one in (asker, self.asking):
-            self._hang_up(one, '16')
+        for channel in (asker, self.asking):
+            self._hang_up(channel, '16')
         colleague.linked, colleague.connected = self.first.linked, self.first.number
         self.talking = [colleague]
 

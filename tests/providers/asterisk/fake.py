@@ -40,12 +40,12 @@ class FakeAsterisk(FakePbx):
         return self.channels
 
     def hang_up(self, uid) -> bool:
-        left = [one for one in self.channels if one['Uniqueid'] != uid]
+        left = [channel for channel in self.channels if channel['Uniqueid'] != uid]
         is_found, self.channels = len(left) < len(self.channels), left
         return is_found
 
     def pass_on(self, action, channel, phone) -> bool:
-        return channel in {one['Channel'] for one in self.channels}
+        return channel in {channel['Channel'] for channel in self.channels}
 
     # --- ARI ---------------------------------------------------------------------------------------------------------
 

@@ -294,10 +294,10 @@ class TestAsteriskStreams(AsteriskCase):
             with self.subTest(name):
                 events, final = stream['events'], self.records(stream['events'])
                 self.assertEqual(
-                    self.records([one for one in events if one['Event'] != 'VarSet']), final
+                    self.records([event for event in events if event['Event'] != 'VarSet']), final
                 )
                 bare = self.records(
-                    [one for one in events if one['Event'] not in ('VarSet', 'Cdr')]
+                    [event for event in events if event['Event'] not in ('VarSet', 'Cdr')]
                 )
                 silent = {
                     ref: record if isinstance(record, str) else replace(record, recordings=())
@@ -348,11 +348,11 @@ class TestAsteriskStreams(AsteriskCase):
             with self.subTest(name):
                 events, final = stream['events'], self.records(stream['events'])
                 exact = [
-                    {**one, 'ReceivedAt': float(one['Timestamp']), 'Timestamp': ''}
-                    for one in events
+                    {**event, 'ReceivedAt': float(event['Timestamp']), 'Timestamp': ''}
+                    for event in events
                 ]
                 self.assertEqual(self.records(exact), final)
-                coarse = [{**one, 'ReceivedAt': int(one['ReceivedAt'])} for one in exact]
+                coarse = [{**event, 'ReceivedAt': int(event['ReceivedAt'])} for event in exact]
                 self.assertEqual(self.gist(self.records(coarse)), self.gist(final))
 
     def test_zone_of_the_pbx(self):
@@ -617,7 +617,7 @@ class TestAsteriskStories(AsteriskCase):
         )
 
     def test_answer_without_a_bridge_is_none(self):
-        """A follow-me asks whether the call is taken; who declines has answered his line, not the
+        """A follow-me asks whether the call is taken; who declines has answered the line, not the
         call."""
         lab = Lab().call_in().dial(1, 4, 'ANSWER', '101')
         self.assertEqual(self.record(lab.events).state, 'in_progress')
@@ -654,13 +654,13 @@ class TestAsteriskStories(AsteriskCase):
         self.assertEqual(self.outcome(lab), 'missed')
 
     def test_queue_member_behind_a_local_channel(self):
-        one, two = 'Local/101@from-queue-00000001;1', 'Local/101@from-queue-00000001;2'
+        near, far = 'Local/101@from-queue-00000001;1', 'Local/101@from-queue-00000001;2'
         lab = Lab().call_in().add(1, 'QueueCallerJoin', 'trunk', Queue='sales')
-        lab.dial(1, 5, 'ANSWER', one).dial(1, 5, 'ANSWER', '101', caller=two).bridge(
-            5, one, two, '101', 'trunk'
+        lab.dial(1, 5, 'ANSWER', near).dial(1, 5, 'ANSWER', '101', caller=far).bridge(
+            5, near, far, '101', 'trunk'
         )
         # the Local channels are optimized away in the middle of the call
-        record = self.record(lab.hang_up(6, one, two).hang_up(15, '101', 'trunk').events)
+        record = self.record(lab.hang_up(6, near, far).hang_up(15, '101', 'trunk').events)
         self.assertEqual(
             (record.outcome, record.extension, record.talk_seconds), ('answered', '101', 10)
         )
@@ -775,7 +775,7 @@ class TestAsteriskStories(AsteriskCase):
             )
             for at, value in values:
                 lab.add(at, 'VarSet', 'trunk', Variable='MIXMONITOR_FILENAME', Value=value)
-            return [one.ref for one in self.record(lab.events).recordings]
+            return [recording.ref for recording in self.record(lab.events).recordings]
 
         self.assertEqual(refs((1, '/var/spool/asterisk/monitor/a.wav')), ['a.wav'])
         self.assertEqual(refs((1, r'..\..\a.wav')), ['a.wav'])

@@ -305,8 +305,8 @@ class TestTrunks(LegsCase):
             for calls in self.receive(wire.events).values()
         ]
         told = {
-            one.name: (one.extension, one.is_trunk)
-            for one in self.provider.strangers(stored, ACCOUNT)
+            stranger.name: (stranger.extension, stranger.is_trunk)
+            for stranger in self.provider.strangers(stored, ACCOUNT)
         }
         self.assertEqual(told, {'SIP/701': ('701', True), 'DAHDI/7': ('7', False)})
         known = replace(ACCOUNT, trunks=frozenset({'701'}), extensions=ACCOUNT.extensions | {'7'})
@@ -342,7 +342,7 @@ class TestLateNumber(LegsCase):
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestCompany(LegsCase):
-    """Who hears the caller has a leg, however he came to him."""
+    """Whoever hears the caller has a leg, however they came into the room."""
 
     IN, ANNA, BORIS = 'PJSIP/trunk-00000001', 'PJSIP/101-00000002', 'PJSIP/102-00000003'
 
@@ -386,7 +386,7 @@ class TestCompany(LegsCase):
                 self.assertEqual(self.talks(record), {'101': 20, '102': 44})
 
     def test_retrieved_and_never_swallowed(self):
-        """The retriever keeps his own Linkedid; one event alone says whom he took."""
+        """The retriever keeps their own Linkedid; a single event says whose call they took."""
         wire = self.parked('lot').new(45, self.BORIS, 'from-internal', '102', '701')
         wire.add(
             46,
@@ -456,21 +456,21 @@ class TestCompany(LegsCase):
         )
 
     def test_agent_behind_a_local_channel(self):
-        """The queue rings Local/…, whose far half asks for the agent; that half alone takes his
-        Linkedid."""
-        one, two = 'Local/3001@agents-00000001;1', 'Local/3001@agents-00000001;2'
+        """The queue rings Local/…, whose far half asks for the agent; that half alone takes the
+        agent's Linkedid."""
+        near, far = 'Local/3001@agents-00000001;1', 'Local/3001@agents-00000001;2'
         wire = (
             Wire()
             .new(-3000, self.ANNA, 'from-internal', '101', '*55')
             .new(0, self.IN, 'from-trunk', OUTSIDE, DID)
         )
         wire.add(0, 'QueueCallerJoin', self.IN, Queue='sales').dial(
-            1, self.IN, one, 'Local/3001@agents', 'agents', over=10
+            1, self.IN, near, 'Local/3001@agents', 'agents', over=10
         )
-        wire.new(1, two, 'agents', of=self.IN).joins(two, self.ANNA)
-        wire.enter(9, 'a1', self.ANNA, two).enter(10, 'q1', one, self.IN)
-        wire.leave(50, 'q1', one, self.IN).leave(50, 'a1', two, self.ANNA).hang_up(
-            50, self.IN, one, two
+        wire.new(1, far, 'agents', of=self.IN).joins(far, self.ANNA)
+        wire.enter(9, 'a1', self.ANNA, far).enter(10, 'q1', near, self.IN)
+        wire.leave(50, 'q1', near, self.IN).leave(50, 'a1', far, self.ANNA).hang_up(
+            50, self.IN, near, far
         )
         record = self.only(wire)
         self.assertEqual(
@@ -479,8 +479,8 @@ class TestCompany(LegsCase):
         self.assertEqual(self.talks(record), {'101': 40})
 
     def test_conference(self):
-        """Colleagues join the caller, or he joins them: whoever was there first gives the others
-        his Linkedid."""
+        """Colleagues join the caller, or the caller joins them: whoever was there first gives the
+        others their Linkedid."""
         for order in itertools.permutations((self.IN, self.ANNA, self.BORIS)):
             with self.subTest(str(order)):
                 wire, room = (
@@ -512,7 +512,7 @@ class TestCompany(LegsCase):
                 )
 
     def test_conference_of_meetme(self):
-        """It leaves each his own Linkedid."""
+        """MeetMe leaves everybody their own Linkedid."""
         wire = (
             self.caller()
             .new(0, self.ANNA, 'from-internal', '101', '8000')
@@ -585,13 +585,13 @@ class TestWhoWasReached(LegsCase):
         self.assertEqual(self.gist(self.only(wire)), ('internal', 'no_answer', '102', 0))
 
     def test_a_colleague_behind_a_local_channel(self):
-        one, two = 'Local/102@from-internal-00000001;1', 'Local/102@from-internal-00000001;2'
-        wire = self.dialled().dial(1, self.ANNA, one, 'Local/102@from-internal', over=10)
-        wire.new(1, two, 'from-internal', of=self.ANNA).dial(
-            2, two, self.BORIS, 'PJSIP/102', over=10
+        near, far = 'Local/102@from-internal-00000001;1', 'Local/102@from-internal-00000001;2'
+        wire = self.dialled().dial(1, self.ANNA, near, 'Local/102@from-internal', over=10)
+        wire.new(1, far, 'from-internal', of=self.ANNA).dial(
+            2, far, self.BORIS, 'PJSIP/102', over=10
         )
-        wire.enter(10, 'b1', self.ANNA, one).enter(10, 'b2', two, self.BORIS)
-        record = self.only(wire.hang_up(50, self.ANNA, one, two, self.BORIS))
+        wire.enter(10, 'b1', self.ANNA, near).enter(10, 'b2', far, self.BORIS)
+        record = self.only(wire.hang_up(50, self.ANNA, near, far, self.BORIS))
         self.assertEqual(self.gist(record), ('internal', 'answered', '102', 40))
 
     def test_his_desk_rings_and_then_his_mobile(self):

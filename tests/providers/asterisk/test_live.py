@@ -219,7 +219,9 @@ class TestAsteriskLive(BaseCase):
                 call = self.talking(line.extension(2))
                 told = self.stage.ask('telephony.call', 'get_colleagues', [call])
                 colleague = next(
-                    one for one in told['colleagues'] if one['number'] == line.extension(3)
+                    colleague
+                    for colleague in told['colleagues']
+                    if colleague['number'] == line.extension(3)
                 )
                 self.assertEqual(
                     (told['kinds'], colleague['state']), (['blind', 'attended'], 'free')
@@ -312,7 +314,9 @@ class TestAsteriskLive(BaseCase):
                 line = Line(None, scenarios.TAKEN_LINE if is_taken else scenarios.RUNG_LINE)
                 self.check_row(row, scenarios.TAKEN if is_taken else scenarios.RUNG, line)
             self.assertEqual(
-                sorted(one['customer_number'] for one in self.stage.open_callbacks(numbers)),
+                sorted(
+                    callback['customer_number'] for callback in self.stage.open_callbacks(numbers)
+                ),
                 numbers[CALLS // 2 :],
             )
 
@@ -333,11 +337,14 @@ class TestAsteriskLive(BaseCase):
         def check():
             rows = self.stage.calls(numbers)
             self.assertEqual(len(rows), len(expected), rows)
-            for row, one in zip(rows, expected):
-                self.check_row(row, one, line)
-            wanted = [row['customer_number'] for row, one in zip(rows, expected) if one.callback]
+            for row, caller in zip(rows, expected):
+                self.check_row(row, caller, line)
+            wanted = [
+                row['customer_number'] for row, caller in zip(rows, expected) if caller.callback
+            ]
             self.assertEqual(
-                [one['customer_number'] for one in self.stage.open_callbacks(numbers)], wanted
+                [callback['customer_number'] for callback in self.stage.open_callbacks(numbers)],
+                wanted,
             )
 
         self.eventually(check)

@@ -29,7 +29,7 @@ CHATTER = asterisk.CHATTER
 
 def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
     said = _FreePbx(replace(call, facts=told(call)), ref, began).run()
-    return [one for one in said if pbx.is_chatty or one.payload['Event'] not in CHATTER]
+    return [event for event in said if pbx.is_chatty or event.payload['Event'] not in CHATTER]
 
 
 class _FreePbx(Exchange):
@@ -69,25 +69,25 @@ class _FreePbx(Exchange):
         if not self.call.facts.queue or self.talking:
             return self.first
         name = f'Local/{phone}@from-queue-{self.count:08x}'
-        one = self._channel(f'{name};1', phone, 'from-queue', phone)
-        two = self._channel(f'{name};2', self.first.number, 'from-queue', phone, 'Ring')
-        self._say('DialBegin', self.first, one, DialString=f'Local/{phone}@from-queue/n')
-        self.halves[phone] = one, two
-        return two
+        near = self._channel(f'{name};1', phone, 'from-queue', phone)
+        far = self._channel(f'{name};2', self.first.number, 'from-queue', phone, 'Ring')
+        self._say('DialBegin', self.first, near, DialString=f'Local/{phone}@from-queue/n')
+        self.halves[phone] = near, far
+        return far
 
     def _given_up(self, channel, why):
         status, cause, _ = STOPS[why]
-        for one, two in self._halves_of(channel):
-            self._say('DialEnd', self.first, one, DialStatus=status)
-            self._hang_up(one, cause)
-            self._hang_up(two, cause)
+        for near, far in self._halves_of(channel):
+            self._say('DialEnd', self.first, near, DialStatus=status)
+            self._hang_up(near, cause)
+            self._hang_up(far, cause)
 
     def _taken(self, channel):
-        for one, two in self._halves_of(channel):
-            self._say('DialEnd', self.first, one, DialStatus='ANSWER')
-            for half in (one, two):
+        for near, far in self._halves_of(channel):
+            self._say('DialEnd', self.first, near, DialStatus='ANSWER')
+            for half in (near, far):
                 half.state = 'Up'
-                self._say('BridgeEnter', half, **self._bridge(second=half is two))
+                self._say('BridgeEnter', half, **self._bridge(second=half is far))
 
     def _end(self, step):
         super()._end(step)
@@ -98,8 +98,8 @@ class _FreePbx(Exchange):
     def _halves_of(self, channel) -> list[tuple[Channel, Channel]]:
         return [
             self.halves[phone]
-            for phone, one in self.phones.items()
-            if one is channel and phone in self.halves
+            for phone, held in self.phones.items()
+            if held is channel and phone in self.halves
         ]
 
     def _time(self):

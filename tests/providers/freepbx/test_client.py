@@ -20,7 +20,9 @@ class TestClientFreePbx(ClientCase):
     }
 
     def test_twins_are_no_extensions(self):
-        self.assertEqual([one.number for one in self.client().extensions()], ['101', '102', '103'])
+        self.assertEqual(
+            [extension.number for extension in self.client().extensions()], ['101', '102', '103']
+        )
 
     def test_dial(self):
         self.client().dial('101', '+442079460188', '')

@@ -248,9 +248,9 @@ class TestProviderGeneric(ProviderCase):
     # --- single events -----------------------------------------------------------------------------------------------
 
     def test_identity(self):
-        one = self.identify(EVENT)
-        self.assertEqual((one.kind, one.call_ref, one.ignored), ('ended', 'c-1', ''))
-        self.assertEqual(one.key, self.identify(dict(reversed(EVENT.items()))).key)
+        identity = self.identify(EVENT)
+        self.assertEqual((identity.kind, identity.call_ref, identity.ignored), ('ended', 'c-1', ''))
+        self.assertEqual(identity.key, self.identify(dict(reversed(EVENT.items()))).key)
         for name in EVENT:
             other = {
                 **EVENT,
@@ -263,7 +263,7 @@ class TestProviderGeneric(ProviderCase):
                     'wait_seconds': 1,
                 }.get(name, 'other'),
             }
-            self.assertNotEqual(one.key, self.identify(other).key, name)
+            self.assertNotEqual(identity.key, self.identify(other).key, name)
         self.assertEqual(
             self.identify({**EVENT, 'event_id': 'e1'}).key,
             self.identify({**EVENT, 'event_id': 'e1', 'x': 1}).key,
@@ -360,7 +360,7 @@ class TestProviderGeneric(ProviderCase):
         ]
         for events in itertools.permutations(told):
             inbox = self.receive(
-                [(json_request(one, self.secret), arrival) for one in events], self.account()
+                [(json_request(event, self.secret), arrival) for event in events], self.account()
             )
             [record] = self.records(inbox, self.account())
             self.assertEqual(

@@ -218,7 +218,7 @@ class _Entry:
             reached = _employee(self.talker) if self.talker else first_rung
         answered, rung = (
             call.answered_after,
-            next((one.at for one in call.steps if one.what == 'ring'), None),
+            next((step.at for step in call.steps if step.what == 'ring'), None),
         )
         line = {} if call.direction == 'internal' else {'line_number': self.line}
 

@@ -141,9 +141,9 @@ class TestProviderMangoOffice(ProviderCase):
 
     def test_every_event_has_a_sample(self):
         seen = {
-            one.get('path', '')
+            delivery.get('path', '')
             for _name, scenario in scenarios(self.code)
-            for one in scenario['deliveries']
+            for delivery in scenario['deliveries']
         }
         self.assertLessEqual(
             {
@@ -170,7 +170,11 @@ class TestProviderMangoOffice(ProviderCase):
         """Between the same numbers, their events mixed."""
         scenario = dict(scenarios(self.code))['inbound_answered_recorded']
         other = json.loads(json.dumps(scenario).replace('7001', '7002'))
-        mixed = [one for pair in zip(self.arrivals(scenario), self.arrivals(other)) for one in pair]
+        mixed = [
+            arrival
+            for pair in zip(self.arrivals(scenario), self.arrivals(other))
+            for arrival in pair
+        ]
         account = self.account(**scenario['account'])
         first, second = self.records(self.receive(mixed, account), account)
         self.check_record(first, scenario['expected'])
@@ -369,10 +373,12 @@ class TestProviderMangoOffice(ProviderCase):
                 self.provider.identify(payload, self.account())
 
     def test_identity(self):
-        one = self.identify(SUMMARY)
-        self.assertEqual((one.kind, one.call_ref, one.ignored), ('events/summary', 'ent-1', ''))
-        self.assertEqual(one.key, self.identify(dict(reversed(SUMMARY.items()))).key)
-        self.assertNotEqual(one.key, self.identify({**SUMMARY, 'end_time': 1772446580}).key)
+        identity = self.identify(SUMMARY)
+        self.assertEqual(
+            (identity.kind, identity.call_ref, identity.ignored), ('events/summary', 'ent-1', '')
+        )
+        self.assertEqual(identity.key, self.identify(dict(reversed(SUMMARY.items()))).key)
+        self.assertNotEqual(identity.key, self.identify({**SUMMARY, 'end_time': 1772446580}).key)
         self.assertNotEqual(
             self.identify(LEG, 'events/call').key,
             self.identify({**LEG, 'seq': 3}, 'events/call').key,

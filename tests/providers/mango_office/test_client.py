@@ -279,7 +279,7 @@ class TestClientMangoOffice(ClientCase):
             )
 
         self.assertEqual(ref(LIVE[0]), 'leg-7001-a')
-        self.assertEqual(ref(*LIVE), '', "his phone rings already")
+        self.assertEqual(ref(*LIVE), '', "a phone rings already")
         self.assertEqual(ref(*LIVE, *ENDS), '')
         self.assertEqual(ref(), '')
         self.client().route('leg-7001-a', '102')
@@ -421,7 +421,7 @@ class TestClientMangoOffice(ClientCase):
                     (direction, outcome, extension),
                 )
                 if legs is not None:
-                    self.assertEqual([one.extension for one in found.legs], legs)
+                    self.assertEqual([leg.extension for leg in found.legs], legs)
 
     def test_click_to_call(self):
         employee = row(
@@ -443,7 +443,7 @@ class TestClientMangoOffice(ClientCase):
             (found.direction, found.called, found.extension, found.outcome, found.talk_seconds),
             ('outbound', '74951112244', '101', 'answered', 37),
         )
-        # he did not pick up: no call, as the event tells that it was commanded
+        # nobody picked up: no call, as the event tells that it was commanded
         self.fake.rows = [row(START, from_number='74951112244', disconnect_reason='1111')]
         rang = leg(1, 0, 'Appeared', command_id='odoo-1', **{'from': {'number': '74951112244'}})
         self.assertIsNone(self.record(self.history(), *live(rang)))

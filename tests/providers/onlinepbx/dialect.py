@@ -80,7 +80,7 @@ def tell(call: Call, ref: str, began: datetime, pbx: Pbx) -> list[Said]:
                 from_domain='' if call.direction == 'inbound' else domain,
             )
         elif step.what == ANSWER and not any(
-            one.payload['event'] == 'call_answered' for one in said
+            event.payload['event'] == 'call_answered' for event in said
         ):
             say(step, 'call_answered', step.phone if call.direction == 'inbound' else callee)
         elif step.what == END:

@@ -96,7 +96,11 @@ class TestProviderOnlinePbx(ProviderCase):
         """Between the same numbers, their events mixed."""
         scenario = dict(scenarios(self.code))['inbound_answered_recorded']
         other = json.loads(json.dumps(scenario).replace(UUID, UUID[:-1] + '2'))
-        mixed = [one for pair in zip(self.arrivals(scenario), self.arrivals(other)) for one in pair]
+        mixed = [
+            arrival
+            for pair in zip(self.arrivals(scenario), self.arrivals(other))
+            for arrival in pair
+        ]
         account = self.account(**scenario['account'])
         first, second = self.records(self.receive(mixed, account), account)
         self.check_record(first, scenario['expected'])
@@ -252,10 +256,12 @@ class TestProviderOnlinePbx(ProviderCase):
                 self.identify({**END, name: value})
 
     def test_identity(self):
-        one = self.identify(END)
-        self.assertEqual((one.kind, one.call_ref, one.ignored), ('call_end', UUID, ''))
-        self.assertEqual(one.key, self.identify(dict(reversed(END.items()))).key)
-        self.assertNotEqual(one.key, self.identify({**END, 'date': '1772435780'}).key)
+        identity = self.identify(END)
+        self.assertEqual(
+            (identity.kind, identity.call_ref, identity.ignored), ('call_end', UUID, '')
+        )
+        self.assertEqual(identity.key, self.identify(dict(reversed(END.items()))).key)
+        self.assertNotEqual(identity.key, self.identify({**END, 'date': '1772435780'}).key)
 
     def test_gateway_is_no_phone(self):
         for gateway in ('trunk-login-7', '101', 'sip:login@host', ''):

@@ -73,7 +73,9 @@ class TestProviderThreeCX(ProviderCase):
 
     def calls(self, *journals, **account):
         account = self.account(**account)
-        inbox = self.receive([(post(one), START + timedelta(hours=1)) for one in journals], account)
+        inbox = self.receive(
+            [(post(journal), START + timedelta(hours=1)) for journal in journals], account
+        )
         self.assertEqual(inbox.failed, [])
         return sorted(self.records(inbox, account), key=lambda record: record.start_at)
 
@@ -464,7 +466,9 @@ class TestProviderThreeCX(ProviderCase):
             ('', False),
         ):
             [call] = self.calls({**INBOUND, 'recording_url': told})
-            self.assertEqual([one.url for one in call.recordings], [told] if kept else [], told)
+            self.assertEqual(
+                [recording.url for recording in call.recordings], [told] if kept else [], told
+            )
 
     # --- the template ------------------------------------------------------------------------------------------------
 
@@ -475,9 +479,11 @@ class TestProviderThreeCX(ProviderCase):
             [child.tag for child in root],
             ['Number', 'Connection', 'Parameters', 'Authentication', 'Scenarios'],
         )
-        defaults = {one.get('Name'): one.get('Default') for one in root.iter('Parameter')}
+        defaults = {
+            parameter.get('Name'): parameter.get('Default') for parameter in root.iter('Parameter')
+        }
         self.assertEqual((defaults['OdooUrl'], defaults['OdooKey']), (address.rstrip('/'), key))
-        scenarios = {one.get('Id'): one for one in root.iter('Scenario')}
+        scenarios = {scenario.get('Id'): scenario for scenario in root.iter('Scenario')}
         self.assertEqual(
             set(scenarios),
             {'', 'CreateContactRecord', 'CreateContactRecordFromClient', 'ReportCall'},
@@ -488,9 +494,10 @@ class TestProviderThreeCX(ProviderCase):
             self.assertTrue(request.get('Url').startswith('[OdooUrl]/'))
             self.assertEqual(scenario.find('Outputs') is None, name == 'ReportCall')
             # every variable that is put out is read from a field of the answer
-            outputs = {one.get('Value') for one in scenario.iter('Output')}
+            outputs = {output.get('Value') for output in scenario.iter('Output')}
             variables = {
-                f"[{one.get('Name')}]": one.get('Path') for one in scenario.iter('Variable')
+                f"[{variable.get('Name')}]": variable.get('Path')
+                for variable in scenario.iter('Variable')
             }
             self.assertEqual(outputs, set(variables))
             self.assertLessEqual(
@@ -501,8 +508,10 @@ class TestProviderThreeCX(ProviderCase):
     def test_template_journal_is_understood(self):
         """What the template sends before 3CX fills it in, and filled in."""
         root = etree.fromstring(template('https://odoo.example.com', 'key').encode())
-        [report] = [one for one in root.iter('Scenario') if one.get('Id') == 'ReportCall']
-        sent = {one.get('Key'): one.text for one in report.find('Request/PostValues')}
+        [report] = [
+            scenario for scenario in root.iter('Scenario') if scenario.get('Id') == 'ReportCall'
+        ]
+        sent = {value.get('Key'): value.text for value in report.find('Request/PostValues')}
         self.assertEqual(
             set(sent),
             {

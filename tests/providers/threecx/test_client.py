@@ -217,9 +217,9 @@ class TestClientThreeCx(ClientCase):
         inbox = {}
         posted = [
             payload
-            for one in journals
+            for journal in journals
             for payload in self.provider.split(
-                WebhookRequest(suffix='journal', body=self.dumped(one))
+                WebhookRequest(suffix='journal', body=self.dumped(journal))
             )
         ]
         for payload in [*posted, *payloads]:
@@ -451,15 +451,18 @@ class TestClientThreeCx(ClientCase):
             ({'Recordings': 'x', 'RecordingUrl': link, 'SrcRecId': 80}, link, '80'),
         ]:
             with self.subTest(told):
-                found = [(one.url, one.ref) for one in self.record_of(row(**told)).recordings]
+                found = [
+                    (recording.url, recording.ref)
+                    for recording in self.record_of(row(**told)).recordings
+                ]
                 self.assertEqual(found, [(url, ref)] if url or ref else [])
         # a journal told of the call while it was fresh
-        [one] = self.record_of(row(DstRecId=81), journals=[journal()]).recordings
-        self.assertEqual((one.url, one.ref), ('', '81'))
-        [one] = self.record_of(
+        [recording] = self.record_of(row(DstRecId=81), journals=[journal()]).recordings
+        self.assertEqual((recording.url, recording.ref), ('', '81'))
+        [recording] = self.record_of(
             row(DstRecId=81, RecordingUrl='x'), journals=[journal(recording_url=link)]
         ).recordings
-        self.assertEqual((one.url, one.ref), (link, '81'))
+        self.assertEqual((recording.url, recording.ref), (link, '81'))
 
     def test_bad_rows(self):
         account = self.account()

@@ -394,7 +394,7 @@ class TestProviderTwilio(ProviderCase):
                 self.assertTrue(str(error))
             for ask in (
                 self.provider.reply,
-                lambda one: self.provider.question(one, self.account()),
+                lambda request: self.provider.question(request, self.account()),
             ):
                 try:
                     ask(WebhookRequest(body=json.dumps(form).encode()))
@@ -440,7 +440,7 @@ class TestProviderTwilio(ProviderCase):
             )
             self.assertEqual(question.kind, 'route')
             self.assertEqual(response[0].get('action'), '?step=end')
-            self.assertEqual([(one.tag, one.text) for one in response[0]], [('Client', 'boris')])
+            self.assertEqual([(noun.tag, noun.text) for noun in response[0]], [('Client', 'boris')])
 
     def test_nothing_is_asked_or_rung_after_a_talk(self):
         for form, step in (
@@ -474,7 +474,7 @@ class TestProviderTwilio(ProviderCase):
         )
         _question, response = self.twiml(VOICE, Answer(team=team))
         self.assertEqual(
-            [(one.tag, one.text) for one in response[0]],
+            [(noun.tag, noun.text) for noun in response[0]],
             [
                 ('Client', 'anna'),
                 ('Client', 'boris'),

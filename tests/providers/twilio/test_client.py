@@ -32,7 +32,7 @@ def row(
     duration='70',
     **values,
 ) -> dict:
-    """A leg of the list: the caller himself, or whom he was put through to."""
+    """A leg of the list: the caller, or whoever the caller was put through to."""
     return {
         'sid': f'CA{number:032x}',
         'parent_call_sid': parent and f'CA{parent:032x}',
@@ -346,7 +346,7 @@ class TestClientTwilio(ClientCase):
             leg(3, to='client:boris', status='no-answer', duration='0'),
         ]
         [payload] = self.history()
-        self.assertEqual([one['sid'][-1] for one in payload['history']['calls']], ['1', '2', '3'])
+        self.assertEqual([leg['sid'][-1] for leg in payload['history']['calls']], ['1', '2', '3'])
 
     def test_calls_that_go_on_are_left_out(self):
         self.fake.calls = [
@@ -374,7 +374,7 @@ class TestClientTwilio(ClientCase):
             row(status='no-answer', duration='0'), leg(status='no-answer', duration='0')
         )
         self.assertEqual(
-            (call.outcome, call.talk_seconds, [one.outcome for one in call.legs]),
+            (call.outcome, call.talk_seconds, [leg.outcome for leg in call.legs]),
             ('missed', 0, ['no_answer']),
         )
 

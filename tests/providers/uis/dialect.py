@@ -33,7 +33,7 @@ BLIND = {
     "an outgoing one not answered; finish_reason is in the report of the Data API alone",
     'legs': "employee_ids of a lost call are those who did not take it, no matter why",
 }
-# A transfer and a consultation look alike: the colleague's phone rings and he talks. Internal calls
+# A transfer and a consultation look alike: the colleague's phone rings and talks. Internal calls
 # are known by is_internal of the last notification.
 UNTOLD: dict[str, str] = {}
 

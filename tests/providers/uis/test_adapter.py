@@ -127,9 +127,9 @@ class TestProviderUis(ProviderCase):
 
     def test_every_event_has_a_sample(self):
         seen = {
-            one.get('path', '')
+            delivery.get('path', '')
             for _name, scenario in scenarios(self.code)
-            for one in scenario['deliveries']
+            for delivery in scenario['deliveries']
         }
         self.assertLessEqual({*EVENTS, 'outbound', 'talk_finished'}, seen)
 
@@ -137,7 +137,11 @@ class TestProviderUis(ProviderCase):
         """Between the same numbers, their events mixed."""
         scenario = dict(scenarios(self.code))['inbound_answered_recorded']
         other = json.loads(json.dumps(scenario).replace('900100201', '900100202'))
-        mixed = [one for pair in zip(self.arrivals(scenario), self.arrivals(other)) for one in pair]
+        mixed = [
+            arrival
+            for pair in zip(self.arrivals(scenario), self.arrivals(other))
+            for arrival in pair
+        ]
         account = self.account(**scenario['account'])
         first, second = self.records(self.receive(mixed, account), account)
         self.check_record(first, scenario['expected'])
@@ -146,14 +150,14 @@ class TestProviderUis(ProviderCase):
     # --- templates -----------------------------------------------------------
 
     def test_templates(self):
-        """What the owner pastes is, once filled, what we read; and the steps tell him all of it."""
+        """The bodies that the owner pastes are, once filled, what we read; the steps name them all."""
         names = {'inbound', 'ringing', 'talk_started', 'call_finished', 'lost_call', 'recording'}
         self.assertEqual(set(TEMPLATES), names)
         self.assertIn(
             '{"call_session_id":{{call_session_id}},"file_link":{{file_link}},',
             TEMPLATES['recording'],
         )
-        told = {one.suffix: one.body for one in self.provider.setup_bodies}
+        told = {body.suffix: body.body for body in self.provider.setup_bodies}
         for event, template in TEMPLATES.items():
             with self.subTest(event):
                 self.assertEqual(told[f'/{event}'], template)
@@ -364,9 +368,9 @@ class TestProviderUis(ProviderCase):
                 self.provider.identify(payload, self.account())
 
     def test_identity(self):
-        one = self.identify(FINISHED)
-        self.assertEqual(one.key, self.identify(dict(reversed(FINISHED.items()))).key)
-        self.assertNotEqual(one.key, self.identify({**FINISHED, 'talk_time_duration': 65}).key)
+        identity = self.identify(FINISHED)
+        self.assertEqual(identity.key, self.identify(dict(reversed(FINISHED.items()))).key)
+        self.assertNotEqual(identity.key, self.identify({**FINISHED, 'talk_time_duration': 65}).key)
         self.assertNotEqual(
             self.identify(LOST, 'lost_call').key, self.identify(LOST, 'inbound').key
         )

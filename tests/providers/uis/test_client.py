@@ -252,7 +252,7 @@ class TestClientUis(ClientCase):
         self.assertEqual(
             self.params('start.employee_call')[1]['employee'],
             {'id': 501},
-            "by the number of his phone",
+            "by the number of a phone",
         )
         self.fake.lines = []
         self.assert_error("no active number", False, client.dial, '501', '+74951112233')
@@ -312,7 +312,7 @@ class TestClientUis(ClientCase):
         self.fake.rows = self.rows(2001, seconds=1)
         self.assertEqual(len(self.history()), 2001)
         self.assertEqual(
-            [one['offset'] for one in self.params('get.calls_report')], [0, 1000, 2000]
+            [params['offset'] for params in self.params('get.calls_report')], [0, 1000, 2000]
         )
 
     def test_pages_that_are_shorter_than_asked_for(self):
@@ -343,7 +343,7 @@ class TestClientUis(ClientCase):
         self.fake.rows = [row()]
         whole = self.record([], *live(*BEGINS, END))
         mended = self.record(self.history(), *live(*BEGINS))
-        self.assertEqual([one.url for one in mended.recordings], [LINK])
+        self.assertEqual([recording.url for recording in mended.recordings], [LINK])
         for name in (
             'direction',
             'caller',
@@ -447,7 +447,7 @@ class TestClientUis(ClientCase):
         """Whether its host may be asked is settled when somebody listens."""
         self.fake.rows = [row(full_record_file_link='https://evil.example/1.mp3')]
         self.assertEqual(
-            [one.url for one in self.record(self.history()).recordings],
+            [recording.url for recording in self.record(self.history()).recordings],
             ['https://evil.example/1.mp3'],
         )
 

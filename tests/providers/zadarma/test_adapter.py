@@ -328,13 +328,14 @@ class TestProviderZadarma(ProviderCase):
     # --- single events -----------------------------------------------------------------------------------------------
 
     def test_identity(self):
-        one = self.identify(START)
+        identity = self.identify(START)
         self.assertEqual(
-            (one.kind, one.call_ref, one.ignored), ('NOTIFY_START', START['pbx_call_id'], '')
+            (identity.kind, identity.call_ref, identity.ignored),
+            ('NOTIFY_START', START['pbx_call_id'], ''),
         )
-        self.assertEqual(one.key, self.identify(dict(reversed(START.items()))).key)
-        self.assertNotEqual(one.key, self.identify({**START, 'caller_id': '1'}).key)
-        self.assertNotEqual(one.key, self.identify({**START, 'event': 'NOTIFY_END'}).key)
+        self.assertEqual(identity.key, self.identify(dict(reversed(START.items()))).key)
+        self.assertNotEqual(identity.key, self.identify({**START, 'caller_id': '1'}).key)
+        self.assertNotEqual(identity.key, self.identify({**START, 'event': 'NOTIFY_END'}).key)
         sms = self.identify(VECTORS[-1][0])
         self.assertEqual((sms.kind, sms.call_ref), ('SMS', ''))
         self.assertTrue(sms.ignored)

@@ -242,7 +242,7 @@ class TestClientZadarma(ClientCase):
         ]
         self.assertEqual(
             [
-                [one['destination'] for one in payload['history']['rows']]
+                [row['destination'] for row in payload['history']['rows']]
                 for payload in self.history()
             ],
             [[101, 102], [101]],
@@ -285,7 +285,7 @@ class TestClientZadarma(ClientCase):
             )
         ]
         record = self.record(self.history())
-        self.assertEqual([one.ref for one in record.recordings], ['1772446500.918270'])
+        self.assertEqual([recording.ref for recording in record.recordings], ['1772446500.918270'])
 
     def test_wrong_periods(self):
         self.assert_error(
