@@ -34,9 +34,9 @@ NEUTRAL = (
 )
 # A test may take some PBXs as examples; one that names more keeps a list.
 EXAMPLES = 4
-TEXTS = {'.py', '.xml', '.js', '.scss', '.css', '.csv', '.sql', '.html', '.json'}
+TEXTS = {'.py', '.xml', '.js', '.scss', '.css', '.csv', '.sql', '.html', '.json', '.md'}
 # Where a variable says what it holds, so that none is called `one`. Grows until it is all Python.
-NAMED = ('models', 'controllers', 'tools', 'wizards', 'hooks.py')
+NAMED = ('models', 'controllers', 'providers', 'tools', 'wizards', 'hooks.py')
 # Where people are *they* (CONTRIBUTING, Glossary).
 THEY = (*NAMED, 'data', 'views', 'security', 'demo', 'static/src', 'docs')
 
