@@ -244,3 +244,25 @@ class TestArchitecture(BaseCase):
             _providers, pbx, name = path.with_suffix('').parts
             module = getattr(package, name.replace('test', f'test_{pbx}', 1))
             self.assertEqual(module.__name__, f'{__package__}.providers.{pbx}.{name}')
+
+    def test_contributing_names_what_is_there(self):
+        """Methods and files that CONTRIBUTING names, so that a newcomer who looks finds them."""
+        text = (ROOT / 'CONTRIBUTING.md').read_text('utf-8')
+        code = '\n'.join(
+            path.read_text('utf-8')
+            for folder in ('models', 'controllers', 'providers', 'tools', 'wizards', 'tests')
+            for path in (ROOT / folder).rglob('*.py')
+        )
+        files = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob('*.*')}
+        named = set(re.findall(r'`([^`\n]+)`', text))
+        methods = {
+            match[1] for name in named if (match := re.search(r'(?:^|\.)(_[a-z_]*[a-z])$', name))
+        }
+        self.assertEqual({name for name in methods if f'def {name}(' not in code}, set())
+        paths = {
+            name
+            for name in named
+            if re.fullmatch(r'[\w/.-]+\.(py|xml|js|md|toml)', name) and '/' in name
+        }
+        gone = {path for path in paths if not any(file.endswith(path) for file in files)}
+        self.assertEqual(gone, set())

@@ -108,6 +108,9 @@ class TestProviderContract(BaseCase):
                 }
                 self.assertEqual(public - helpers - set(CAPABILITIES), set())
 
+    def test_every_capability_has_its_row(self):
+        self.assertEqual({*ROWS.values(), *IMPORTS.values()}, set(CAPABILITIES.values()))
+
     def test_methods_take_what_their_capability_says(self):
         def taken(owner, name):
             return [

@@ -19,11 +19,13 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _before_filed(self, account, records, facts, existing):
-        """Add contact and deal of these calls to their facts."""
+        """Add contact and deal of these calls to their facts: what the matcher finds, or the record
+        from which a call was started in Odoo."""
         super()._before_filed(account, records, facts, existing)
         users = account._directory().users
         talkers = {ref: self._talker(records[ref], users) for ref in facts}
         self._add_matches(account.company_id, facts, existing, talkers)
+        self.env['telephony.dial']._link(account, facts, existing)
 
     @api.model
     def _talker(self, record, users):

@@ -479,13 +479,3 @@ class TelephonyDial(models.Model):
         )
         old.unlink()
         return len(old), len(old) == 10000
-
-
-class TelephonyCall(models.Model):
-    _inherit = 'telephony.call'
-
-    @api.model
-    def _before_filed(self, account, records, facts, existing):
-        """Link calls that were started from a deal or contact to it."""
-        super()._before_filed(account, records, facts, existing)
-        self.env['telephony.dial']._link(account, facts, existing)
