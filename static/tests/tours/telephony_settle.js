@@ -24,7 +24,7 @@ registry.category("web_tour.tours").add("telephony_settle", {
             run: "click",
         },
         {
-            trigger: ".o_notification:contains(Taken back)",
+            trigger: ".o_notification:contains(Undone)",
         },
         {
             content: "it waits again: look closer",
