@@ -125,3 +125,43 @@ class TestActs(Debts, TelephonyCase):
         for user, mode in ((admin, 'write'), (admin, 'unlink'), (self.supervisor, 'read')):
             with self.assertRaises(AccessError):
                 self.acts().with_user(user).check_access(mode)
+
+    def test_a_result_on_a_call_that_was_known_does_not_call_it_unknown(self):
+        """Done is said in the same window as the result, before the call is followed up again."""
+        lead, debt = self.new_lead(), self.lost()
+        self.tried('o1', NOON + timedelta(minutes=5), extension='101')
+        result = self.env['telephony.disposition'].create({'name': "Rang in vain"})
+        self.call('o1').with_user(self.anna).save_result(
+            {'disposition_id': result.id, 'done_ids': lead.activity_ids.ids}
+        )
+        self.assertEqual(debt.state, 'done')
+        self.assertEqual(self.call('o1').follow_up, 'todo')
+        self.file_calls()
+        self.assertEqual(self.callbacks(), debt)
+        self.assertRecordValues(debt, [{'state': 'done', 'close_kind': 'by_hand'}])
+
+    def test_a_served_customer_whose_talk_was_deleted_is_owed_no_call(self):
+        debt = self.lost()
+        self.tried('t1', NOON + timedelta(minutes=5), outcome='answered', talk_seconds=90)
+        self.assertEqual(debt.close_kind, 'reached')
+        self.call('t1').unlink()
+        self.call('m1').follow_up = 'todo'
+        self.file_calls()
+        self.assertEqual(self.callbacks(), debt)
+        self.assertRecordValues(debt, [{'state': 'done', 'close_kind': 'reached'}])
+
+    def test_what_was_closed_before_acts_were_kept_stays_closed(self):
+        debt = self.lost()
+        debt.with_user(self.anna).action_done()
+        self.acts().sudo().unlink()
+        self.call('m1').follow_up = 'todo'
+        self.file_calls()
+        self.assertEqual(self.callbacks(), debt)
+        self.assertRecordValues(debt, [{'state': 'done', 'close_kind': 'by_hand'}])
+
+    def test_the_same_owner_again_is_no_act(self):
+        debt = self.lost()
+        debt.with_user(self.supervisor).write(
+            {'priority': debt.priority, 'due_at': debt.due_at, 'user_id': debt.user_id.id}
+        )
+        self.assertFalse(self.acts())

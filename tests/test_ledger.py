@@ -75,6 +75,17 @@ class TestLedger(BaseCase):
             rules,
         )
 
+    def test_an_older_act_is_not_about_what_no_call_has_opened(self):
+        """A callback whose call was deleted, or that was imported, of a number that had another."""
+        cancelled = Act(5, 'cancelled', at(10), 'c1', at(0), None, 'c1')
+        opened = Act(-2, 'opened', at(60), None, at(60), at(90))
+        urged = Act(-1, 'urged', at(60), None, at(60), '1')
+        first, second = self.owed(call('c1', 0), urged, cancelled, opened)
+        self.assertEqual((first.close_kind, second.state), ('cancelled', 'open'))
+        self.assertEqual((first.priority, second.priority), ('0', '1'))
+        [imported] = self.owed(Act(5, 'cancelled', at(10)), opened)
+        self.assertEqual(imported.state, 'open')
+
     def check(self, *facts, **expected):
         """There is one debt, and it looks so."""
         [debt] = self.owed(*facts)

@@ -1,17 +1,21 @@
 def migrate(cr, version):
     """What people did with callbacks stood in the callbacks alone; now each act is a fact of its
     own (telephony.callback.act). Old callbacks tell who closed or cancelled them and to whom
-    somebody gave them. The open ones keep the time and the priority that they have now, whatever
-    moved them there. Each act stands behind the last call that was known then."""
+    somebody gave them. The open ones are open, and keep the time and the priority that they have
+    now, whatever moved them there. Each act stands behind the last call that was known then."""
     cr.execute("""
         WITH act AS (
-            SELECT id, CASE state WHEN 'done' THEN 'done' ELSE 'cancelled' END AS kind, done_at AS at,
+            SELECT id, CASE state WHEN 'done' THEN 'done' ELSE 'cancelled' END AS kind,
+                   COALESCE(done_at, write_date) AS at,
                    closed_by_id AS by_id, NULL::int AS owner_id, NULL::timestamp AS due_at, NULL AS priority,
                    close_reason AS reason, reason_id
               FROM telephony_callback WHERE close_kind IN ('by_hand', 'cancelled')
              UNION ALL
             SELECT id, 'given', taken_at, NULL, user_id, NULL, NULL, NULL, NULL
               FROM telephony_callback WHERE state = 'open' AND taken_at IS NOT NULL AND user_id IS NOT NULL
+             UNION ALL
+            SELECT id, 'reopened', NOW() AT TIME ZONE 'UTC', NULL, NULL, NULL, NULL, NULL, NULL
+              FROM telephony_callback WHERE state = 'open'
              UNION ALL
             SELECT id, 'moved', NOW() AT TIME ZONE 'UTC', NULL, NULL, due_at, NULL, NULL, NULL
               FROM telephony_callback WHERE state = 'open'
@@ -34,4 +38,4 @@ def migrate(cr, version):
              ORDER BY COALESCE(call.ended_at, call.start_at) DESC, call.is_reached DESC NULLS LAST,
                       call.start_at DESC, call.id DESC
                 LIMIT 1) AS seen ON TRUE
-         ORDER BY act.at, callback.id, act.kind""")
+         ORDER BY act.at, callback.id, act.kind <> 'reopened', act.kind""")

@@ -114,8 +114,8 @@ class TelephonyCallback(models.Model):
     _inherit = 'telephony.callback'
 
     def _latest_followed(self):
-        """{callback: the last call of its customer that people can know of: what has followed from
-        it is written down}"""
+        """{callback: the last call of its customer that people can know of}, because what followed
+        from it was written down once. A new result may have asked for its follow-up again."""
         self.env['telephony.call'].flush_model()
         rows = dict(
             self.env.execute_query(
@@ -124,7 +124,8 @@ class TelephonyCallback(models.Model):
                         SELECT call.id FROM telephony_call call
                          WHERE call.customer_number = callback.customer_number
                            AND call.company_id = callback.company_id AND call.state = 'ended'
-                           AND (call.follow_up = 'done' OR call.id = callback.origin_call_id)
+                           AND (call.follow_up = 'done' OR call.id = callback.origin_call_id
+                                OR call.is_owned AND COALESCE(call.follow_up_attempts, 0) = 0)
                       ORDER BY COALESCE(call.ended_at, call.start_at) DESC,
                                call.is_reached DESC NULLS LAST, call.start_at DESC, call.id DESC
                          LIMIT 1)

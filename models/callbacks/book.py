@@ -77,13 +77,21 @@ class TelephonyCallback(models.Model):
         book, near_of = _Book(), near.grouped('customer_number')
         for number, told in facts.items():
             rows = near_of.get(number, self.browse())
-            rows -= (rows - touched).filtered(lambda row: row._is_sealed())
+            told_acts = acts.get(number, ())
+            sealed = rows.filtered(
+                lambda row, told_acts=told_acts: row not in touched
+                and row._is_sealed()
+                or row._is_untold(told_acts)
+            )
+            settled = set().union(*(row.calls for row in sealed._rows(written)))
+            told = [call for call in told if call.id not in settled]
+            rows -= sealed
             lost = [row for row in rows - gone if not row.origin_call_id]
             owed = ledger.debts(
                 told,
                 [
                     *(act for row in lost for act in row._carried()),
-                    *_acts_about(told, acts.get(number, ()), since[number]),
+                    *_acts_about(told, told_acts, since[number]),
                 ],
                 lambda call, attempt: rules(written.get(call.id), call, attempt),
             )
@@ -146,11 +154,21 @@ class TelephonyCallback(models.Model):
             not self.origin_call_id or talked and not self.closing_call_id
         )
 
+    def _is_untold(self, acts):
+        """Closed by a person, as an import or an older version wrote it: no act tells so, and it
+        stays as it is."""
+        kind = {'by_hand': 'done', 'cancelled': 'cancelled'}.get(self.close_kind)
+        return bool(kind) and not any(
+            act.kind == kind and act.about in (None, self.origin_call_id.id) for act in acts
+        )
+
     def _carried(self):
-        """A callback whose call is gone still waits."""
+        """A callback whose call is gone still waits. What was done with earlier ones of its number
+        stands before it."""
+        at = min(self.lost_at, self.create_date)
         return [
-            ledger.Act(-2, 'opened', self.lost_at, after_at=self.lost_at, value=self.due_at),
-            ledger.Act(-1, 'urged', self.lost_at, after_at=self.lost_at, value=self.priority),
+            ledger.Act(-2, 'opened', at, after_at=self.lost_at, value=self.due_at),
+            ledger.Act(-1, 'urged', at, after_at=self.lost_at, value=self.priority),
         ]
 
     def _promised(self, written):
@@ -202,8 +220,9 @@ class TelephonyCallback(models.Model):
         was, closing = (self.state, self.close_kind or None, self.closing_call_id.id), _end(debt)
         reopened = self.state != 'open' and was != closing
         values = {**_values(debt), **self._missing(debt, calls)}
-        if not debt.opened_by:
+        if not debt.opened_by:  # the call that told these is gone
             values.pop('rule_id')
+            values.pop('last_try_at')
         if reopened:
             values.update({'activity_id': False} if debt.state != 'open' else REOPENED)
         elif isinstance(debt.closed_by, ledger.Call):

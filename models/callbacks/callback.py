@@ -290,8 +290,16 @@ class TelephonyCallback(models.Model):
             ('urged', 'priority', 'priority'),
         ):
             if source in vals and (user or kind != 'given'):
-                waiting = self.filtered(lambda callback: callback.state == 'open')
-                acts._note(waiting, kind, user, **{name: vals[source]})
+                changed = self.filtered(
+                    lambda callback, source=source: callback.state == 'open'
+                    # who takes what is theirs already takes it anew
+                    and (
+                        source == 'user_id'
+                        and 'taken_at' in vals
+                        or changes(callback, {source: vals[source]})
+                    )
+                )
+                acts._note(changed, kind, user, **{name: vals[source]})
 
     def _check_company(self, fnames=None):
         """What the system promises comes from a call of the same company: no need to read it all

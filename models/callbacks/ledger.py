@@ -144,7 +144,7 @@ def _in_order(calls, acts):
     calls = sorted(calls, key=in_time)
     known = {call.id: call for call in calls}
     behind = defaultdict(list)
-    for act in sorted(acts, key=lambda act: (act.number, act.at)):
+    for act in _as_done(acts):
         seen = known.get(act.after)
         if not seen and act.after_at:
             seen = next((call for call in reversed(calls) if call.moment <= act.after_at), None)
@@ -153,6 +153,18 @@ def _in_order(calls, acts):
     for call in calls:
         yield call
         yield from behind[call]
+
+
+def _as_done(acts):
+    """Acts in the order in which they were written down. One that stands in for a call that is gone
+    (its number is below 0) has no such order: it stands before what was done after it."""
+    done = sorted((act for act in acts if act.number > 0), key=lambda act: act.number)
+    for act in sorted(
+        (act for act in acts if act.number <= 0), key=lambda act: (act.at, act.number)
+    ):
+        later = (place for place, other in enumerate(done) if other.at > act.at)
+        done.insert(next(later, len(done)), act)
+    return done
 
 
 def in_time(call: Call):

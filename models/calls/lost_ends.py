@@ -13,7 +13,8 @@ class TelephonyEvent(models.Model):
 
     @api.model
     def _on_folded(self, account, records):
-        return self.env['telephony.call'].with_company(account.company_id)._file(account, records)
+        calls = self.env['telephony.call'].with_company(account.company_id)
+        return {**super()._on_folded(account, records), **calls._file(account, records)}
 
     @api.model
     def _cron_close_lost(self):

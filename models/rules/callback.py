@@ -30,7 +30,7 @@ class TelephonyCallback(models.Model):
                     ledger.Promise(
                         effect.kind,
                         effect.due_at,
-                        effect.action_id.priority or '0',
+                        effect.priority or effect.action_id.priority or '0',
                         rule=effect.rule_id.id,
                     ),
                     effect.attempt or None,

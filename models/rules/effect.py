@@ -67,6 +67,9 @@ class TelephonyEffect(models.Model):
         readonly=True,
     )
     due_at = fields.Datetime(string="Due", readonly=True)
+    priority = fields.Char(
+        readonly=True, help="Of the callback, as the action said when it was planned."
+    )
     done_at = fields.Datetime(string="Done", readonly=True)
     attempt = fields.Integer(
         readonly=True, help="Which attempt of the callback the call was when this was planned."

@@ -177,7 +177,7 @@ class TelephonyCall(models.Model):
             callbacks.search([('closing_call_id', 'in', self.ids)])
             | self.callback_id
             | self.effect_ids.callback_id
-        )
+        ).filtered(lambda callback: not callback._is_sealed())
         since = {}
         for call in self:
             numbers = {call.customer_number} if call.direction != 'internal' else set()
@@ -194,11 +194,15 @@ class TelephonyCall(models.Model):
         if not outcome:
             if not planned or planned.action.kind != 'give_up':
                 return {}
-            return {'state': 'skipped', 'note': _lt("There is no callback to give up")}
+            return {
+                'state': 'skipped',
+                'attempt': 0,
+                'note': _lt("There is no callback to give up"),
+            }
         if outcome.what == 'served':
             values = {
                 'state': 'skipped',
-                'callback_id': self.callback_id.id,
+                'callback_id': outcome.callback.id,
                 'note': _lt("The customer was reached meanwhile"),
             }
         else:
@@ -209,7 +213,7 @@ class TelephonyCall(models.Model):
             }[outcome.what]
             values = {'state': 'done', 'callback_id': outcome.callback.id, 'note': note}
         if planned:
-            values['due_at'] = planned.due_at
+            values.update(due_at=planned.due_at, priority=planned.action.priority)
         if self.direction == 'outbound':
             values['attempt'] = judge.attempts.get(self.id) or 1
         return {**values, 'done_at': fields.Datetime.now()}

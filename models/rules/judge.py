@@ -26,6 +26,8 @@ class Judge:
             if not written or not written.is_another(attempt) or call._is_past():
                 return written and written.promise
             self.again.add(fact.id)
+            # the planner has counted the attempts of its own calls alone
+            attempt = attempt or (1 if call.direction == 'outbound' else None)
         plan = self.plans[fact.id] = self.planner.plan(call, attempt)
         planned = promise_of(plan)
         if planned and planned.error:
