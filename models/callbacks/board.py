@@ -485,8 +485,9 @@ class TelephonyCallback(models.Model):
         self.invalidate_recordset()
 
     def _take(self):
-        self._note_acts({'user_id': self.env.uid}, self.env.user)
-        self.sudo().write({'user_id': self.env.uid, 'taken_at': fields.Datetime.now()})
+        values = {'user_id': self.env.uid, 'taken_at': fields.Datetime.now()}
+        self._note_acts(values, self.env.user)
+        self.sudo().write(values)
 
     def action_open_done(self):
         """Ask how."""
