@@ -250,7 +250,8 @@ class TelephonyCallback(models.Model):
         callbacks._after_opened()
         return callbacks
 
-    def write(self, vals):  # pylint: disable=method-required-super - _write_told has it
+    # _write_told calls super
+    def write(self, vals):  # pylint: disable=method-required-super
         if not self.env.su:
             if forbidden := {
                 name for name in vals if name in self._fields and self._fields[name].readonly
