@@ -5,5 +5,7 @@ from . import inbox
 from . import calls
 from . import matching
 from . import callbacks
+from . import recordings
 from . import rules
 from . import screen
+from . import privacy

@@ -13,7 +13,18 @@ from odoo.tests import BaseCase, tagged
 
 MODELS = Path(__file__).resolve().parents[1] / 'models'
 # In the order of the data.
-STAGES = ('core', 'pbx', 'inbox', 'calls', 'matching', 'callbacks', 'rules', 'screen')
+STAGES = (
+    'core',
+    'pbx',
+    'inbox',
+    'calls',
+    'matching',
+    'callbacks',
+    'recordings',
+    'rules',
+    'screen',
+    'privacy',
+)
 HOOK = re.compile('_(before|after|on)_')
 # Odoo's own ways to take part in a query, which each slice of a model may use.
 QUERIES = {'_read_group_groupby', '_read_group_select'}

@@ -14,6 +14,7 @@ from ...tools.records import changes, labels, trigram
 from ...tools.settings import setting
 from ...tools.words import _lt
 from ..core.words_field import WordsField, told
+from .recording import GONE
 
 OUTCOMES = [
     ('answered', "Answered"),
@@ -765,38 +766,45 @@ class TelephonyCall(models.Model):
 
     def _write_recordings(self, recordings_by_call):
         """Create recordings and complete known ones. None is deleted, because one that was announced
-        once may have been stored.
+        once may have been stored; one that is gone stays gone, because its fingerprints are known.
 
         :param dict recordings_by_call: call id → recordings of the CallRecord
         """
+        Recording = self.env['telephony.recording']
         known = {
             (recording.call_id.id, key): recording
             for recording in self.recording_ids
-            for key in (recording.ref, recording.url)
+            for key in (recording.ref_hash, recording.url_hash)
             if key
         }
         create = []
         for call_id, recordings in recordings_by_call.items():
+            account = self.browse(call_id).account_id
             for recording in recordings:
-                row = known.get((call_id, recording.ref)) or known.get((call_id, recording.url))
-                if not row and not self.env['telephony.recording']._is_believed(
-                    self.browse(call_id).account_id, recording.url
-                ):
+                source = {'ref': recording.ref or False, 'url': recording.url or False}
+                hashes = Recording._hashes(source)
+                row = known.get((call_id, hashes.get('ref_hash'))) or known.get(
+                    (call_id, hashes.get('url_hash'))
+                )
+                if row and row.state in GONE:
+                    if news := changes(row, hashes):
+                        row.write(news)
+                    continue
+                if not row and not Recording._is_believed(account, recording.url):
                     continue
                 values = {
-                    'url': recording.url or False,
-                    'ref': recording.ref or False,
+                    **source,
+                    **hashes,
                     'duration': recording.seconds,
-                    **self.env['telephony.recording']._state_of_address(
-                        self.browse(call_id).account_id, recording.url
-                    ),
+                    **Recording._state_of_address(account, recording.url),
                 }
                 if not row:
                     create.append({'call_id': call_id, **values})
                 elif recording.url and not row.url:
                     row.write({'next_try_at': False, **values})
+                    row._after_located()
                 elif recording.ref and not row.ref:
-                    row.ref = recording.ref
+                    row.write({'ref': recording.ref, **hashes})
         self.env['telephony.recording'].create(create)
 
     def _recount_customers(self):

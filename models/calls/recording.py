@@ -12,12 +12,17 @@ from odoo.tools import config
 from ...providers.base import ProviderError
 from ...providers.capabilities import LocatesRecordings, OpensSound
 from ...providers.fetch import TooSlow, host_allowed, open_sound
+from ...tools.fingerprint import fingerprint
 from ...tools.seats import Full, seated
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words, told
 
 _logger = logging.getLogger(__name__)
 
+# A recording that failed may play again: each try asks the PBX anew.
+PLAYABLE = ('ready', 'failed')
+# States in which nothing that is told of a recording changes it any more.
+GONE = ('deleted', 'refused')
 # Pauses before the PBX is asked where an announced recording is; files come some time after the end
 # of the call.
 LOCATE_SECONDS = (40, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
@@ -55,14 +60,25 @@ class TelephonyRecording(models.Model):
     )
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
     state = fields.Selection(
-        [('pending', "Not yet fetched"), ('ready', "Ready"), ('failed', "Failed")],
+        [
+            ('pending', "Not yet fetched"),
+            ('ready', "Ready"),
+            ('failed', "Failed"),
+            ('deleted', "Deleted"),
+            ('refused', "Not kept"),
+        ],
         required=True,
         default='pending',
         readonly=True,
-        help="Not yet fetched: the PBX has announced the recording, but has not told where it is.",
+        help="Not yet fetched: the PBX has announced the recording, but has not told where it is. "
+        "Deleted: this row only prevents that the recording comes back. "
+        "Not kept: the PBX's form says that such calls are not recorded here.",
     )
     url = fields.Char(string="Address", readonly=True, groups='crm_telephony.group_supervisor')
     ref = fields.Char(string="PBX's Name", readonly=True)
+    # They outlive address and name, so that a deleted recording is recognised when it is told again.
+    url_hash = fields.Char(readonly=True, groups=fields.NO_ACCESS)
+    ref_hash = fields.Char(readonly=True, groups=fields.NO_ACCESS)
     attachment_id = fields.Many2one('ir.attachment', readonly=True, ondelete='set null')
     duration = fields.Integer(string="Duration (s)", readonly=True)
     delete_after = fields.Date(readonly=True)
@@ -79,8 +95,9 @@ class TelephonyRecording(models.Model):
     )
 
     _next_try_idx = models.Index("(next_try_at) WHERE next_try_at IS NOT NULL")
+    # By its name where it has one, because addresses are renewed.
     _source_uniq = models.UniqueIndex(
-        "(call_id, md5(COALESCE(ref, url)))", "A file is one recording of a call."
+        "(call_id, COALESCE(ref_hash, url_hash))", "A file is one recording of a call."
     )
 
     @api.depends('ref')
@@ -94,7 +111,7 @@ class TelephonyRecording(models.Model):
     def _compute_player_url(self):
         for recording in self:
             recording.player_url = (
-                False if recording.state == 'pending' else f'/telephony/recording/{recording.id}'
+                f'/telephony/recording/{recording.id}' if recording.state in PLAYABLE else False
             )
 
     @api.depends('url')
@@ -116,9 +133,24 @@ class TelephonyRecording(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        vals_list = [{**vals, **self._hashes(vals)} for vals in vals_list]
+        self._before_created(vals_list)
         recordings = super().create(vals_list)
         recordings._plan_locating()
         return recordings
+
+    @api.model
+    def _hashes(self, told):
+        """Return the fingerprints of what the PBX told of a recording.
+
+        :param dict told: `ref` and `url`, as far as they are known
+        :return: dict `ref_hash` and `url_hash`, without those of what is not known
+        """
+        return {
+            f'{name}_hash': fingerprint(self.env, f'recording.{name}', told[name])
+            for name in ('ref', 'url')
+            if told.get(name)
+        }
 
     def _plan_locating(self):
         """Plan to ask the PBX for the address of recordings that it announced by name only."""
@@ -176,6 +208,20 @@ class TelephonyRecording(models.Model):
             self.ref, self.call_id.external_id
         )
         self.write({'url': url, 'state': 'ready', 'error': False, 'next_try_at': False})
+        self._after_located()
+
+    # === HOOKS OF LATER STAGES === #
+
+    @api.model
+    def _before_created(self, vals_list):
+        """Complete the values of recordings that PBXs have announced, before they are stored.
+
+        :param vals_list: dicts with `call_id`, `state` and what is known of `ref`, `url` and
+            `duration`; changed in place
+        """
+
+    def _after_located(self):
+        """Runs when the address of a recording has become known or was renewed."""
 
     # === PLAYING === #
 
