@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from odoo.tests import BaseCase, tagged
 
-from ..speech import audio, capabilities, mp3
+from ..speech import audio, capabilities, decode, mp3
 from ..speech.audio import probe
 from ..speech.decode import decoders
 from ..speech.kinds import looks_like
@@ -330,9 +330,17 @@ class TestSound(BaseCase):
             self.assertLess(max(side[: int(0.4 / SECONDS * 1000)]), 5)
 
     def test_waveform_reaches_from_0_to_255(self):
-        loud = voice((), 3, noise=0)[:RATE] + tuple(math.sin(place) for place in range(2 * RATE))
+        loud = voice((), 3, noise=0)[:RATE] + tuple(
+            1.1 * math.sin(place) for place in range(2 * RATE)
+        )
         peaks = probed(wav((loud,))).peaks
         self.assertEqual((len(peaks), peaks[0], peaks[-1]), (1000, 0, 255))
+
+    def test_blocks_leave_no_trace(self):
+        content = wav(talk(11025), 11025)
+        whole = probed(content)
+        with patch.object(decode, 'BLOCK', 1000):
+            self.assertEqual(probed(content), whole)
 
     def test_path_and_file(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -365,6 +373,8 @@ class TestSound(BaseCase):
     def test_few_words_of_both_are_a_talk(self):
         sides = (voice(((1, 1.3),), 20), voice(((2, 2.3),), 20, seed=3))
         self.assertEqual(probed(wav(sides)).quality, 'ok')
+        sides = (sides[0], voice((), 20))
+        self.assertEqual(probed(wav(sides)).quality, 'one_sided')
 
     def test_silent(self):
         nobody = {
