@@ -126,8 +126,22 @@ def wav(sides, rate=RATE, coding=PCM, bits=16):
     return head(len(data), len(sides), rate, coding, bits) + data
 
 
+@cache
+def by_soundfile(sides, form, coding):
+    made = io.BytesIO()
+    with PARTS['soundfile'].SoundFile(
+        made, 'w', RATE, len(sides), format=form, subtype=coding
+    ) as sound:
+        sound.buffer_write(coded(sides), 'int16')
+    return made.getvalue()
+
+
 def probed(content, **limits):
     return probe(io.BytesIO(content), **limits)
+
+
+SHORT = voice(((0.3, 1.2),), 2), voice(((1.3, 1.8),), 2, seed=2)
+BY_SOUNDFILE = {'FLAC': 'PCM_16', 'OGG': 'VORBIS', 'MP3': 'MPEG_LAYER_III'}
 
 
 def mp3_frames(count, promised=None, tag=b''):
@@ -204,7 +218,7 @@ class TestSound(BaseCase):
             ('MP3', 'MPEG_LAYER_III', 0.2),  # an encoder's delay
         ):
             with self.subTest(form, coding=coding), having('soundfile'):
-                content = self.by_soundfile(talk(), form, coding)
+                content = by_soundfile(talk(), form, coding)
                 self.is_the_talk(probed(content), 'soundfile', within=within)
 
     @needs('soundfile')
@@ -212,7 +226,7 @@ class TestSound(BaseCase):
         """One channel only, with a WAV head or with none."""
         for form in ('WAV', 'RAW'):
             with self.subTest(form), having('soundfile'):
-                found = probed(self.by_soundfile(talk()[:1], form, 'GSM610'))
+                found = probed(by_soundfile(talk()[:1], form, 'GSM610'))
                 self.assertEqual((found.quality, found.channels), ('ok', 1))
                 self.assertEqual(found.decoder, 'soundfile')
                 self.speaks(found, TALK[:1], 0.1)
@@ -222,18 +236,10 @@ class TestSound(BaseCase):
         for form, coding in (('FLAC', 'PCM_16'), ('MP3', 'MPEG_LAYER_III'), ('WAV', 'GSM610')):
             with self.subTest(form, coding=coding), having('soundfile'):
                 sides = talk() if coding != 'GSM610' else talk()[:1]
-                content = self.by_soundfile(sides, form, coding)
+                content = by_soundfile(sides, form, coding)
                 found = probed(content[: len(content) // 2])
                 self.assertEqual(found.quality, 'truncated')
                 self.assertTrue(1 < found.seconds < 5, found.seconds)
-
-    def by_soundfile(self, sides, form, coding):
-        made = io.BytesIO()
-        with PARTS['soundfile'].SoundFile(
-            made, 'w', RATE, len(sides), format=form, subtype=coding
-        ) as sound:
-            sound.buffer_write(coded(sides), 'int16')
-        return made.getvalue()
 
     @needs('soundfile')
     def test_decoders_agree(self):
@@ -264,7 +270,7 @@ class TestSound(BaseCase):
             flac[20:22] = struct.pack('<H', 0x11)  # no coding that we read, nor ffmpeg at this size
             self.assertEqual(probed(bytes(flac)).quality, 'unreadable')
             if PARTS['soundfile']:
-                content = self.by_soundfile(talk(), 'FLAC', 'PCM_16')
+                content = by_soundfile(talk(), 'FLAC', 'PCM_16')
                 self.is_the_talk(probed(content), 'ffmpeg')
 
     # --- the ladder
@@ -513,7 +519,7 @@ class TestSound(BaseCase):
 
     @needs('soundfile')
     def test_mp3_length_is_that_of_the_sound(self):
-        content = self.by_soundfile(talk(), 'MP3', 'MPEG_LAYER_III')
+        content = by_soundfile(talk(), 'MP3', 'MPEG_LAYER_III')
         self.assertAlmostEqual(mp3.measure(io.BytesIO(content)).seconds, SECONDS, delta=0.3)
 
     # --- kinds
@@ -593,6 +599,23 @@ class TestSound(BaseCase):
         with having('soundfile'):
             found = probed(bytes(content))
         if found.quality != 'unreadable' and found.rate:
+            self.holds(found)
+
+    @needs('soundfile')
+    @PROPERTY
+    @given(
+        st.sampled_from(sorted(BY_SOUNDFILE)),
+        st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), max_size=8),
+        st.integers(100, 20_000),
+    )
+    def test_damaged_by_whatever_reads_it(self, form, bits, length):
+        content = bytearray(by_soundfile(SHORT, form, BY_SOUNDFILE[form])[:length])
+        for place, byte in bits:
+            if place < len(content):
+                content[place] = byte
+        with having('soundfile'):
+            found = probed(bytes(content))
+        if found.quality != 'unreadable':
             self.holds(found)
 
     @PROPERTY
