@@ -110,7 +110,7 @@ class ResCompany(models.Model):
         string="Ask Why Somebody Listens",
         default='never',
         required=True,
-        help="The reason stands in the listening log. Who has no other right to listen than that of the Privacy group is always "
+        help="The reason stands in the listening log. Who may listen only as one of the Privacy group is always "
         "asked.",
     )
     telephony_download = fields.Selection(

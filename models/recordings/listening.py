@@ -1,5 +1,4 @@
 from datetime import timedelta
-from mimetypes import guess_extension
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -7,6 +6,7 @@ from odoo.http import content_disposition, request
 from odoo.tools import hash_sign
 from odoo.tools.misc import verify_hash_signed
 
+from ...providers.fetch import SUFFIX_TYPES
 from ...tools import turns
 from ..calls.recording import GONE, PLAYABLE
 from .listen import LOG_READERS
@@ -15,6 +15,7 @@ from .listen import LOG_READERS
 SCOPES = {'play': 'telephony.listen', 'download': 'telephony.download'}
 LISTENING_MINUTES = 10
 LONGEST_REASON = 200
+SUFFIXES = {mimetype: suffix for suffix, mimetype in SUFFIX_TYPES.items()}
 
 
 class TelephonyRecording(models.Model):
@@ -176,7 +177,7 @@ class TelephonyRecording(models.Model):
         response = self._stream(None)
         if response.status_code == 200:
             mimetype = response.headers.get('Content-Type', '').partition(';')[0]
-            name = f'recording-{self.id}{guess_extension(mimetype) or ""}'
+            name = f'recording-{self.id}{SUFFIXES.get(mimetype, "")}'
             response.headers['Content-Disposition'] = content_disposition(name)
         return response
 
