@@ -155,8 +155,9 @@ class TelephonyRecording(models.Model):
 
         A request without a token that is good opens the listening itself, so that whoever asks for
         `player_url` alone hears the recording, and nobody hears it unlogged. Further requests
-        within the time of one listening belong to the same line. Its line is committed before the
-        PBX is asked, because that may take long.
+        within the time of one listening belong to the same line; of two at the very same moment each
+        may write one, because one too many is better than none. It is committed before the PBX is
+        asked, because that may take long.
 
         :param str byte_range: the player's Range header, None for all of it
         :raise AccessError: the user may not listen, or has to say why first
