@@ -14,6 +14,8 @@ from .listen import LOG_READERS
 # What a listener's token is good for.
 SCOPES = {'play': 'telephony.listen', 'download': 'telephony.download'}
 LISTENING_MINUTES = 10
+# What is asked of a call on the way to its sound.
+CALL_COLUMNS = ['company_id', 'outcome', 'start_at', 'talk_seconds', 'user_id']
 LONGEST_REASON = 200
 SUFFIXES = {mimetype: suffix for suffix, mimetype in SUFFIX_TYPES.items()}
 
@@ -85,6 +87,9 @@ class TelephonyRecording(models.Model):
 
     def _check_listening(self, kind):
         self.ensure_one()
+        # the rules ask for a few of their many columns
+        self.sudo().fetch(['call_id', 'company_id', 'state', 'duration'])
+        self.sudo().call_id.fetch(CALL_COLUMNS)
         self.check_access('read')
         if kind == 'download' and not self.can_download:
             raise AccessError(
@@ -103,7 +108,8 @@ class TelephonyRecording(models.Model):
 
     def _wants_reason(self):
         """Return whether the present user has to say why they listen."""
-        call, when = self.sudo().call_id, self.sudo().company_id.telephony_listen_reason
+        call, company = self.sudo().call_id, self.sudo().company_id
+        when = company.with_context(prefetch_fields=False).telephony_listen_reason
         if when == 'always' or self.env.user in call._talkers():
             return when == 'always'
         return when == 'others' or not self._is_theirs_to_hear()
