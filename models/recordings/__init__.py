@@ -1,2 +1,5 @@
 from . import ir_attachment
 from . import sound
+from . import listen
+from . import listening
+from . import share
