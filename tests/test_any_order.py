@@ -94,6 +94,23 @@ class TestAnyOrder(TelephonyCase):
                     self.assertEqual(self.told(place, order), expected)
             place += 1
 
+    def test_a_batch_of_customers_gives_what_each_alone_gives(self):
+        """A callback that is closed stays as it is, whatever else its batch is about."""
+        talked, lost = (self.event('x')['caller'], '+77012223344')
+        self.play(self.event('ended', 'm1', iso(WEDNESDAY), outcome='missed'))
+        self.play(self.event('ended', 'm2', iso(WEDNESDAY, 300), **TALK, extension='101'))
+        self.play(self.event('ended', 'n1', iso(WEDNESDAY, 400), outcome='missed', caller=lost))
+        [closed] = self.callbacks(talked).read(FIELDS, load=None)
+        self.assertEqual(closed['close_kind'], 'called_again')
+        self.play(
+            self.event('ended', 'm3', iso(WEDNESDAY, 900), outcome='missed'),
+            self.event('ended', 'n2', iso(WEDNESDAY, 901), outcome='missed', caller=lost),
+        )
+        first, second = self.callbacks(talked).read(FIELDS, load=None)
+        self.assertEqual(first, closed)
+        self.assertEqual(second['state'], 'open')
+        self.assertEqual(len(self.callbacks(lost)), 1)
+
     def test_a_call_that_becomes_another_attempt_is_looked_at_once(self):
         """Even where the rules that promised do not exist any more."""
         for name, seconds in (('n4', 1800), ('n3', 1200), ('n2', 600)):

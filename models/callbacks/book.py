@@ -114,12 +114,13 @@ class TelephonyCallback(models.Model):
                     or row.done_at
                     and row.done_at >= since[number]
                 ]
-                start = min([since[number], *(begins.get(row.id) or row.lost_at for row in found)])
+                firsts = (min(begins.get(row.id) or row.lost_at, row.lost_at) for row in found)
+                start = min([since[number], *firsts])
                 if start == since[number]:
                     break
                 since[number] = start
             near += found
-        return self.union(*near) if near else self.browse(), since
+        return self.browse().union(*near), since
 
     @api.model
     def _facts_since(self, company, since):
@@ -199,14 +200,24 @@ class TelephonyCallback(models.Model):
     def _write_book(self, book, written, opened, calls):
         self.browse(book.merged).unlink()
         self.browse(book.void)._withdraw()
-        kept = [(debt, self.browse(row_id)) for debt, row_id in book.kept]
-        # a number has one open callback at a time
-        for debt, row in sorted(kept, key=lambda pair: pair[0].state == 'open'):
-            row._become(debt, calls)
-        rows = [*kept, *zip(book.new, self._open(book.new, calls), strict=True)]
-        self._assign(rows, written, opened)
+        # rows of one recordset are read together, and so are the calls of all of them
+        rows = self.browse([row_id for _debt, row_id in book.kept])
+        kept = [(debt, row) for (debt, _row_id), row in zip(book.kept, rows, strict=True)]
+        owed = [*(debt for debt, _row in kept), *book.new]
+        its_calls = {debt.closed_by.id for debt in owed if debt.talked_at}
+        its_calls.update(debt.opened_by.id for debt in owed if debt.opened_by)
+        self.env['telephony.call'].browse(its_calls).mapped('start_at')
+        for debt, row in kept:
+            if debt.state != 'open':
+                row._become(debt, calls)
+        rows.flush_recordset(['state'])  # a number has one open callback at a time
+        for debt, row in kept:
+            if debt.state == 'open':
+                row._become(debt, calls)
+        told = [*kept, *zip(book.new, self._open(book.new, calls), strict=True)]
+        self._assign(told, written, opened)
         outcomes = {}
-        for debt, row in rows:
+        for debt, row in told:
             for call_id in debt.calls:
                 what = 'opened' if row.origin_call_id.id == call_id else 'joined'
                 outcomes[call_id] = Outcome('served' if debt.talked_at else what, row)

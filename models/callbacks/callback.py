@@ -538,7 +538,9 @@ class TelephonyCallback(models.Model):
             )
             activity = callback.sudo().activity_id.filtered('active')
             if state == 'done':
-                activity.with_user(user or self.env.user).sudo()._action_done(
+                activity = activity.with_user(user or self.env.user).sudo()
+                # else each activity would look for its callback, and Odoo write each by itself
+                activity.with_context(telephony_callback_is_closed=True)._action_done(
                     feedback=told(callback._in_owners_language().env, reason, callback._zone().zone)
                 )
             else:

@@ -18,6 +18,8 @@ class MailActivity(models.Model):
         return result
 
     def _action_done(self, feedback=False, attachment_ids=None):
+        if self.env.context.get('telephony_callback_is_closed'):  # by the callback itself
+            return super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
         self._check_callbacks()
         callbacks = self._open_callbacks()
         result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
