@@ -11,15 +11,15 @@ from odoo.fields import Domain
 from odoo.tools import config
 
 from ...providers.base import ProviderError
+from ...providers.capabilities import LocatesRecordings
 from ...providers.fetch import (
-    BadStatus,
     BrokenOff,
     DiskFull,
     Limits,
     NoSound,
     TooSlow,
 )
-from ...speech.audio import looks_like
+from ...speech.kinds import HEAD, looks_like
 from ...speech.mp3 import measure
 from ...tools import turns
 from ...tools.words import _lt
@@ -43,8 +43,6 @@ MOST_CUTS, DOUBTS = 4, 2
 LEFT_OUT, WAV_UNKNOWN, WAV_CHUNKS = 0.5, 0x7FFF0000, 64
 # A file of so many bytes has the head of a sound and nothing else.
 HEAD_ONLY = 44
-# What a file is, is told by so many bytes.
-HEAD = 512
 # Sound that is played by browsers comes in these kinds of file.
 KINDS = ('audio/', 'video/')
 # A call that still goes on is looked at again after so long (seconds).
@@ -109,7 +107,8 @@ class TelephonyRecording(models.Model):
         """
         if not call.account_id._recording_settings().copies:
             return {}
-        if vals.get('state') == 'pending' and vals.get('ref') and call.account_id._can_locate():
+        is_named = vals.get('ref') and vals.get('state', 'pending') == 'pending'
+        if is_named and call.account_id._can(LocatesRecordings):
             return {'copy_state': 'todo'}  # until its address is known
         at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[0])
         turns.wake_cron(self.env, CRON, [at])
@@ -195,8 +194,9 @@ class TelephonyRecording(models.Model):
                     accounts.remove(account)
                 if not (is_time := self.env['ir.cron']._commit_progress(1)):
                     break
-        for account in told:
-            account._tell_lost_copies()
+        with turns.gives_way(self.env):
+            for account in told:
+                account._tell_lost_copies()
         following = self.search(
             [('copy_next_at', '!=', False)], limit=1, order='copy_next_at'
         ).copy_next_at
@@ -215,9 +215,7 @@ class TelephonyRecording(models.Model):
             return
         attempts = self.copy_attempts + 1
         pause = LOCATE_SECONDS[min(attempts, len(LOCATE_SECONDS) - 1)]
-        self.write(
-            {'copy_attempts': attempts, 'copy_next_at': now + timedelta(seconds=pause)}
-        )
+        self.write({'copy_attempts': attempts, 'copy_next_at': now + timedelta(seconds=pause)})
         self.env['ir.cron']._commit_progress()
         with turns.isolated(self.env.cr, whole=True) as trial:
             sound, kind = self._fetch_sound()
@@ -331,11 +329,14 @@ class TelephonyRecording(models.Model):
         """Keep the longest part that has come beside the recording; it becomes our copy if the whole
         never comes."""
         part = self._parts()
-        with sound.file as file:
-            if not part or sound.size > part.file_size:
-                file.seek(0)
-                self._attach(file.read(), kind, 'sound_part')
-                part.unlink()
+        if not part or sound.size > part.file_size:
+            sound.file.seek(0)
+            try:
+                self._attach(sound.file.read(), kind, 'sound_part')
+            except OSError:
+                self.account_id._tell_full_disk()
+                return
+            part.unlink()
         self.copy_cuts += 1
 
     def _parts(self):
@@ -359,16 +360,16 @@ class TelephonyRecording(models.Model):
         if self.url and 0 < self.copy_attempts < len(LOCATE_SECONDS) and self.copy_doubts < DOUBTS:
             at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[self.copy_attempts])
             turns.wake_cron(self.env, CRON, [at])
-            values.update(
-                copy_state='todo', copy_next_at=at, copy_doubts=self.copy_doubts + 1
-            )
+            values.update(copy_state='todo', copy_next_at=at, copy_doubts=self.copy_doubts + 1)
         self.write(values)
 
     def _lose(self, words):
         """Give the copy up. What has come of it is kept; without anything the link stays, if there
         is one."""
-        part = self.copy_cuts and self._parts()
-        if part and not self.attachment_id:
+        part = self._parts() if self.copy_cuts else None
+        if part and self.attachment_id:
+            part.unlink()
+        elif part:
             part.res_field = 'sound'
             sha256 = hashlib.sha256(part.raw).hexdigest()
             self._adopt(part, {'sha256': sha256, 'quality': 'truncated'})
