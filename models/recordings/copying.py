@@ -45,6 +45,16 @@ LEFT_OUT, WAV_UNKNOWN, WAV_CHUNKS = 0.5, 0x7FFF0000, 64
 HEAD_ONLY = 44
 # Sound that is played by browsers comes in these kinds of file.
 KINDS = ('audio/', 'video/')
+# What is read again when the network has answered.
+STATE_OF_COPY = [
+    'attachment_id',
+    'copy_attempts',
+    'copy_cuts',
+    'copy_next_at',
+    'copy_refusals',
+    'copy_state',
+    'url',
+]
 # A call that still goes on is looked at again after so long (seconds).
 RUNNING_SECONDS = 60
 
@@ -252,7 +262,7 @@ class TelephonyRecording(models.Model):
                 _lt("The recording did not come within %(seconds)s seconds.", seconds=MOST_SECONDS)
             ) from None
         kind = _kind_of(sound)
-        if _is_cut(sound, kind):
+        if sound.status != 200 or _is_cut(sound, kind):
             raise Cut(sound, kind)
         return sound, kind
 
@@ -260,7 +270,8 @@ class TelephonyRecording(models.Model):
         """Return whether the recording is still to be copied, after the network has taken a
         while."""
         self.invalidate_recordset()
-        return bool(self.exists()) and self.copy_state == 'todo'
+        waiting = Domain('id', '=', self.id) & Domain('copy_state', '=', 'todo')
+        return bool(self.search_fetch(waiting, STATE_OF_COPY))
 
     def _keep_sound(self, sound, kind):
         """Store what came as our copy.
