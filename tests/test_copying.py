@@ -679,6 +679,7 @@ class TestPolicy(Copies, TelephonyCase):
     def test_nothing_is_asked_of_the_database_when_a_recording_is_filed(self):
         """Of its policy: a caller waits for the card."""
         self.phone('102').recording_policy = 'off'
+        self.account.recording_storage = 'link'
         self.record(self.url)
         call, Recording = self.call(), self.env[RECORDING]
         values = {'call_id': call.id, 'url': self.url, 'state': 'ready'}
