@@ -80,10 +80,10 @@ def store(database: str, rounds: str, megabytes: str) -> dict:
     floor, ours, grown, queries = [], [], [], []
     with inside.environment(database) as env:
         for turn in range(int(rounds) + 1):
+            recording = _recording(env, turn)
             sound = random.Random(turn).randbytes(int(megabytes) * MEGABYTE)
             floor.append(_timed(env, _attach, env, sound))
             sound = None
-            recording = _recording(env, turn)
             fetched = _fetched(f'ours {turn}', int(megabytes))
             _forget_peak()
             before, count = _memory('VmRSS'), env.cr.sql_log_count
@@ -118,6 +118,8 @@ def _attach(env, sound):
 def _recording(env, name):
     account = env['telephony.account'].search([('name', '=', 'Bench')])
     account.recording_storage = 'copy'
+    # the databases of the workplace keep their assets in themselves
+    env['ir.config_parameter'].set_param('ir_attachment.location', 'file')
     call = env['telephony.call'].create(
         {
             'account_id': account.id,
