@@ -10,6 +10,7 @@ the same rounds.
     late        deliveries while past calls are given to contacts that came after them
     history     P9 to P12: charts, lists and counts on a long call log
     follow_up   P13: what ended calls lead to
+    listening   R3: beginning to listen, with its line of the log
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
     recordings  R1, R2: our copies of recordings, stored and played
     sound       R6: what is found in a recording

@@ -8,7 +8,7 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import follow_up, history, late, lookup, recordings, sound, survival
+from . import follow_up, history, late, listening, lookup, recordings, sound, survival
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -24,7 +24,9 @@ FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
 RECORDINGS = ('r1', 'r2')
 SOUND = ('r6',)
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + RECORDINGS + SOUND
+LISTENING = ('r3',)
+OURS = RECORDINGS + SOUND + LISTENING
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -65,7 +67,7 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS
+    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING
     small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
     if wanted & set(WEBHOOK):
@@ -87,6 +89,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += recordings.measure(bench, small, wanted, size)
     if wanted & set(SOUND):
         rows += sound.measure(size)
+    if wanted & set(LISTENING):
+        rows += listening.measure(bench, small, size.rounds)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

@@ -5,3 +5,6 @@ from . import policy
 from . import copying
 from . import copies
 from . import probing
+from . import listen
+from . import listening
+from . import share
