@@ -68,6 +68,7 @@ class TelephonyRecording(models.Model):
     peaks = fields.Char(
         readonly=True,
         copy=False,
+        exportable=False,
         help="The waveform: base64 of 1000 bytes for each channel, one channel after the other.",
     )
     agent_channel = fields.Selection(
