@@ -1,2 +1,3 @@
 from . import ir_attachment
 from . import sound
+from . import player
