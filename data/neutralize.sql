@@ -1,6 +1,8 @@
 -- a copy of a production database must neither accept the PBX's webhooks nor be able to call it
 UPDATE telephony_account
    SET active = false, api_key = NULL, api_secret = NULL, webhook_token = 'neutralized-' || id;
+-- nor play what was shared with people outside
+UPDATE telephony_share SET state = 'revoked' WHERE state = 'active';
 -- nor fetch its recordings: their addresses need no login at some PBXs
 UPDATE telephony_recording
    SET url = 'neutralized-' || id, next_try_at = NULL

@@ -240,6 +240,15 @@ def pretty(number: str) -> str:
         return number
 
 
+def masked(number: str) -> str:
+    """Return an E.164 number as people read it, with its first four and last two digits only: '+7 777
+    *** **67'."""
+    shown = pretty(number)
+    digits = [place for place, char in enumerate(shown) if char.isdecimal()]
+    hidden = set(digits[4:-2])
+    return ''.join('*' if place in hidden else char for place, char in enumerate(shown))
+
+
 def as_dialled(number: str, country: str = '') -> str:
     """Return an E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or
     8104420… elsewhere. It stays as it is if it cannot be parsed or no country is given."""

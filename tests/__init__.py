@@ -23,6 +23,7 @@ from . import test_golden_callers
 from . import test_inbox
 from . import test_late_binding
 from . import test_ledger
+from . import test_listening
 from . import test_live
 from . import test_manual_call
 from . import test_match_score
@@ -47,6 +48,7 @@ from . import test_taking_at_once
 from . import test_settle
 from . import test_stages
 from . import test_setup_file
+from . import test_shares
 from . import test_simulate
 from . import test_tours
 from . import test_turns

@@ -44,6 +44,10 @@ class TestNastyAddresses(TelephonyHttpCase):
                 f'/telephony/recording/{bad}',
                 f'/telephony/recording/1{bad}',
                 f'/telephony/recording/1/{bad}',
+                f'/telephony/recording/1/open{bad}',
+                f'/telephony/shared/{bad}',
+                f'/telephony/shared/x/{bad}',
+                f'/telephony/shared/x/sound{bad}',
                 f'/telephony/template/{bad}',
                 f'/telephony/template/{self.account.id}{bad}',
             ):

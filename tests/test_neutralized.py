@@ -74,3 +74,15 @@ class TestNeutralized(TelephonyHttpCase):
         ):
             known._open('')
         self.assertFalse(known.source_url)
+
+    def test_nothing_stays_shared(self):
+        [known] = self.call().recording_ids - self.announced
+        known.state = 'ready'
+        share, url = known.with_user(self.supervisor)._share()
+        self.env.flush_all()
+        path = '/telephony/' + url.partition('/telephony/')[2]
+        self.assertEqual(self.url_open(path).status_code, 200)
+        self.neutralize()
+        self.env.invalidate_all()
+        self.assertEqual(share.sudo().state, 'revoked')
+        self.assertEqual(self.url_open(path).status_code, 404)

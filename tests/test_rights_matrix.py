@@ -3,48 +3,56 @@ screen and over RPC alike."""
 
 from contextlib import closing
 
+from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
 from .common import CUSTOMER, TelephonyCase
 
-ROLES = ('user', 'salesperson', 'supervisor', 'administrator', 'employee', 'portal', 'public')
+ROLES = (
+    *('user', 'salesperson', 'supervisor', 'administrator', 'leader', 'privacy'),
+    *('employee', 'portal', 'public'),
+)
 OPERATIONS = {'r': 'read', 'w': 'write', 'c': 'create', 'u': 'unlink'}
 # Read, write, create, unlink. Carl is a user without deals, Anna the salesperson of "hers", Boris
-# of "his". Employees without telephony, portal users and the public have nothing of all this. Who
-# may write a call may say whose it is; what of it he may change is in the second table.
+# of "his". The leader is that of Boris, who has talked in all of them; "privacy" is of the Privacy
+# group alone. Employees without telephony, portal users and the public have nothing of all this.
+# Who may write a call may say whose it is; what of it he may change is in the second table.
 RECORDS = """
-                                  user   salesperson  supervisor  administrator
-    account                       r      r            r           rwcu
-    number                        r      r            r           rwcu
-    extension                     r      r            r           rwcu
-    rule                          r      r            r           rwcu
-    rule action                   r      r            r           rwcu
-    match weight                  r      r            r           rwcu
-    callback reason               r      r            r           rwcu
-    disposition                   r      r            rwcu        rwcu
-    event                         -      -            -           rw
-    dial                          -      -            -           r
-    rebind                        -      -            -           r
-    contact number                rwcu   rwcu         rwcu        rwcu
-    decision of hers              -      r            r           rwcu
-    decision of his               -      -            r           rwcu
-    call of a contact             rw     rw           rw          rwu
-    call of her deal              -      rw           rw          rwu
-    call of his deal              -      -            rw          rwu
-    call of nobody                -      -            rw          rwu
-    leg of a contact              r      r            r           r
-    leg of her deal               -      r            r           r
-    leg of his deal               -      -            r           r
-    effect of her deal            -      r            r           r
-    effect of his deal            -      -            r           r
-    recording of a contact        -      -            r           ru
-    recording of her deal         -      r            r           ru
-    recording of his deal         -      -            r           ru
-    callback of her deal          -      rw           rw          rwu
-    callback of his deal          -      -            rw          rwu
-    callback of nobody            rw     rw           rw          rwu
+                                  user   salesperson  supervisor  administrator  leader  privacy
+    account                       r      r            r           rwcu           r       -
+    number                        r      r            r           rwcu           r       -
+    extension                     r      r            r           rwcu           r       -
+    rule                          r      r            r           rwcu           r       -
+    rule action                   r      r            r           rwcu           r       -
+    match weight                  r      r            r           rwcu           r       -
+    callback reason               r      r            r           rwcu           r       -
+    disposition                   r      r            rwcu        rwcu           r       -
+    event                         -      -            -           rw             -       -
+    dial                          -      -            -           r              -       -
+    rebind                        -      -            -           r              -       -
+    contact number                rwcu   rwcu         rwcu        rwcu           rwcu    -
+    decision of hers              -      r            r           rwcu           -       -
+    decision of his               -      -            r           rwcu           -       -
+    call of a contact             rw     rw           rw          rwu            rw      r
+    call of her deal              -      rw           rw          rwu            r       r
+    call of his deal              -      -            rw          rwu            r       r
+    call of nobody                -      -            rw          rwu            r       r
+    leg of a contact              r      r            r           r              r       r
+    leg of her deal               -      r            r           r              r       r
+    leg of his deal               -      -            r           r              r       r
+    effect of her deal            -      r            r           r              -       -
+    effect of his deal            -      -            r           r              -       -
+    recording of a contact        -      -            r           ru             r       r
+    recording of her deal         -      r            r           ru             r       r
+    recording of his deal         -      -            r           ru             r       r
+    callback of her deal          -      rw           rw          rwu            -       -
+    callback of his deal          -      -            rw          rwu            -       -
+    callback of nobody            rw     rw           rw          rwu            rw      -
+    line of the listening log     -      -            r           r              -       r
+    reason to listen              r      r            r           rwcu           r       r
+    shared link                   -      -            r           r              -       r
 """
 # Who may do it; everybody else is refused.
 ACTIONS = {
@@ -60,7 +68,7 @@ ACTIONS = {
     "a recording by create": '',
     "put the call of a contact on a deal that one may read": 'salesperson supervisor administrator',
     "put the call of her deal on a contact": 'salesperson supervisor administrator',
-    "a new deal of the call of a contact": 'user salesperson supervisor administrator',
+    "a new deal of the call of a contact": 'user salesperson supervisor administrator leader',
     "ignore a customer's number": 'supervisor administrator',
     "ignore a stranger's number": 'supervisor administrator',
     "undo what Boris decided": 'supervisor administrator',
@@ -69,18 +77,26 @@ ACTIONS = {
     "close the callback of her deal": 'salesperson supervisor administrator',
     "cancel the callback of his deal": 'supervisor administrator',
     "give away the callback of his deal": 'supervisor administrator',
-    "take the callback of nobody": 'user salesperson supervisor administrator',
+    "take the callback of nobody": 'user salesperson supervisor administrator leader',
     "close facts of a callback": '',
     "remember a number": 'administrator',
     "read Boris's preferences": '',
     "write Boris's preferences": '',
     "find who does not want to be disturbed": '',
-    "read one's own preferences": 'user salesperson supervisor administrator employee portal public',
+    "read one's own preferences": 'user salesperson supervisor administrator leader privacy employee portal public',
     "the live board": 'supervisor administrator',
     "secrets of the PBX": 'administrator',
     "a new webhook address": 'administrator',
     "replay an event": 'administrator',
     "the address of a recording": 'supervisor administrator',
+    "listen to the talk about his deal": 'supervisor administrator leader',
+    "listen to it with a reason": 'supervisor administrator leader privacy',
+    "download it": 'supervisor administrator',
+    "share it": 'supervisor administrator',
+    "revoke a link to it": 'supervisor administrator privacy',
+    "change the listening log": '',
+    "delete from the listening log": '',
+    "lead Boris's team": '',
 }
 
 
@@ -101,10 +117,22 @@ class TestRightsMatrix(TelephonyCase):
             'administrator': new_test_user(
                 cls.env, 'm_admin', groups=f'crm_telephony.group_admin,{deals}'
             ),
+            'leader': new_test_user(cls.env, 'm_leader', groups='crm_telephony.group_user'),
+            'privacy': new_test_user(
+                cls.env, 'm_privacy', groups='base.group_user,crm_telephony.group_privacy'
+            ),
             'employee': new_test_user(cls.env, 'm_none', groups='base.group_user'),
             'portal': new_test_user(cls.env, 'm_portal', groups='base.group_portal'),
             'public': new(cls.env.ref('base.public_user').id),
         }
+
+        cls.team_of_boris = cls.env['crm.team'].create(
+            {
+                'name': "South",
+                'user_id': cls.users['leader'].id,
+                'crm_team_member_ids': [Command.create({'user_id': cls.boris.id})],
+            }
+        )
 
     def setUp(self):
         super().setUp()
@@ -155,6 +183,8 @@ class TestRightsMatrix(TelephonyCase):
         ]
         self.call_id = self.calls['a contact'].id
         env = self.env
+        recording = self.calls['his deal'].recording_ids
+        share, _url = recording.with_user(self.users['supervisor'])._share()
         self.records = {
             'account': self.account,
             'number': self.number,
@@ -177,6 +207,9 @@ class TestRightsMatrix(TelephonyCase):
             'contact number': env['telephony.contact.number'].create(
                 {'partner_id': self.partner.id, 'number': '+77010000099'}
             ),
+            'line of the listening log': recording.with_user(self.boris)._write_listen('play'),
+            'reason to listen': env['telephony.listen.reason'].search([], limit=1),
+            'shared link': share.sudo(),
             'decision of hers': decisions[0],
             'decision of his': decisions[1],
             **{f'call of {whose}': call for whose, call in self.calls.items()},
@@ -190,8 +223,8 @@ class TestRightsMatrix(TelephonyCase):
         roles, *rows = [line.strip() for line in RECORDS.strip().splitlines()]
         table = {}
         for row in rows:
-            *name, _user, _salesperson, _supervisor, _administrator = row.split()
-            table[' '.join(name)] = dict(zip(roles.split(), row.split()[-4:], strict=True))
+            *name, _user, _salesperson, _supervisor, _administrator, _leader, _privacy = row.split()
+            table[' '.join(name)] = dict(zip(roles.split(), row.split()[-6:], strict=True))
         for name, expected in table.items():
             record = self.records[name]
             self.assertEqual(len(record), 1, name)
@@ -285,6 +318,22 @@ class TestRightsMatrix(TelephonyCase):
             "a new webhook address": of('account').action_rotate_token,
             "replay an event": of('event').action_replay,
             "the address of a recording": lambda: of('recording of her deal').read(['url']),
+            "listen to the talk about his deal": lambda: of(
+                'recording of his deal'
+            )._begin_listening()['url'],
+            "listen to it with a reason": lambda: of('recording of his deal')._begin_listening(
+                reason_text="Complaint"
+            )['url'],
+            "download it": lambda: of('recording of his deal')._begin_listening(
+                'download', reason_text="Complaint"
+            )['url'],
+            "share it": lambda: of('recording of his deal')._share(),
+            "revoke a link to it": of('shared link').action_revoke,
+            "change the listening log": lambda: of('line of the listening log').write({'who': "x"}),
+            "delete from the listening log": of('line of the listening log').unlink,
+            "lead Boris's team": lambda: env['crm.team']
+            .browse(self.team_of_boris.id)
+            .write({'user_id': env.uid}),
         }
 
     def test_actions(self):
@@ -312,5 +361,5 @@ class TestRightsMatrix(TelephonyCase):
                 self.actions(self.env(user=self.users[role].id))[name]()
                 self.env.flush_all()
                 return True
-            except (AccessError, UserError):
+            except (AccessError, UserError, KeyError):  # reasons instead of an address
                 return False

@@ -27,12 +27,15 @@ VIEWS = {
     'telephony.event': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
+    'telephony.listen': ('list', 'search'),
+    'telephony.listen.reason': ('list',),
+    'telephony.share': ('list', 'search'),
     'telephony.match.weight': ('list', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
     'crm.team': ('form',),
 }
-ADMIN_ONLY = {'telephony.event'}
+ADMIN_ONLY = {'telephony.event', 'telephony.share'}
 I18N = Path(__file__).parent.parent / 'i18n'
 
 

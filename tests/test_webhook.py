@@ -250,6 +250,13 @@ class TestSecretsStayInside(TelephonyHttpCase):
             record.getMessage(),
             '10.0.0.5 "POST /telephony/webhook/generic/***/a?b=1 HTTP/1.1" 200 -',
         )
+        shared = logging.makeLogRecord(
+            {'msg': '"%s" 200 -', 'args': ('GET /telephony/shared/secret/sound?t=1 HTTP/1.1',)}
+        )
+        self.assertTrue(mask.filter(shared))
+        self.assertEqual(
+            shared.getMessage(), '"GET /telephony/shared/***/sound?t=1 HTTP/1.1" 200 -'
+        )
 
     def test_secrets_are_for_the_administrator_alone(self):
         for field in ('api_key', 'api_secret', 'webhook_token', 'webhook_url'):

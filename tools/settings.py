@@ -6,6 +6,8 @@ DEFAULTS = {
     'lost_call_hours': 4,
     # days for which events are kept; their calls stay
     'event_retention_days': 90,
+    # days for which the listening log is kept
+    'listen_days': 1095,
     # late match: days back for contacts, days back for deals, and how many calls of a number at most
     'late_days': 365,
     'late_deal_days': 30,

@@ -3,3 +3,4 @@ from . import telephony_callback_done
 from . import telephony_manual_call
 from . import telephony_settle
 from . import telephony_rehearsal
+from . import telephony_share_recording

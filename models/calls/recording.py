@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools import config
@@ -74,7 +75,9 @@ class TelephonyRecording(models.Model):
         "Deleted: this row only prevents that the recording comes back. "
         "Not kept: the PBX's form says that such calls are not recorded here.",
     )
-    url = fields.Char(string="Address", readonly=True, groups='crm_telephony.group_supervisor')
+    url = fields.Char(
+        string="Address", readonly=True, groups='crm_telephony.group_supervisor', exportable=False
+    )
     ref = fields.Char(string="PBX's Name", readonly=True)
     # They outlive address and name, so that a deleted recording is recognised when it is told again.
     url_hash = fields.Char(readonly=True, groups=fields.NO_ACCESS)
@@ -91,6 +94,7 @@ class TelephonyRecording(models.Model):
     player_url = fields.Char(compute='_compute_player_url')
     source_url = fields.Char(
         compute='_compute_source_url',
+        exportable=False,
         help="For supervisors: the address at the PBX, where it may ask them to log in.",
     )
 
@@ -138,6 +142,20 @@ class TelephonyRecording(models.Model):
         recordings = super().create(vals_list)
         recordings._plan_locating()
         return recordings
+
+    def _export_rows(self, fields, *, _is_toplevel_call=True):
+        """Refuse what is offered in no export either: who has the address of a recording hears it past
+        the rules and the listening log."""
+        for name, *_path in filter(None, fields):
+            field = self._fields.get(name)
+            if field and not field.exportable:
+                raise AccessError(
+                    self.env._(
+                        "“%(field)s” of a recording cannot be exported. Take it out of the export.",
+                        field=field.string,
+                    )
+                )
+        return super()._export_rows(fields, _is_toplevel_call=_is_toplevel_call)
 
     @api.model
     def _hashes(self, told):

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from odoo import fields, models
+from odoo import api, fields, models
 
 # A member who got nothing for so long is next, whatever came before.
 ROTATION_DAYS = 90
@@ -15,6 +15,17 @@ class CrmTeam(models.Model):
         check_company=True,
         help="Callbacks of this team fall due in these hours. Empty: the company's.",
     )
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {'user_id', 'active'} & set(vals):
+            self.env.registry.clear_cache()  # of the rules that ask who leads whom
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
 
     def _next_telephony_member(self, company):
         """Return the member whose turn it is: the one whose latest deal in this team is the oldest.
@@ -38,3 +49,27 @@ class CrmTeam(models.Model):
             )
         )
         return min(present, key=lambda user: (latest.get(user, 0), user.id))
+
+
+class CrmTeamMember(models.Model):
+    """Who leads whom stands in Odoo's cache of record rules, see
+    :meth:`res.users._telephony_led_ids`. So it is forgotten when a membership changes."""
+
+    _inherit = 'crm.team.member'
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        members = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return members
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {'user_id', 'crm_team_id', 'active'} & set(vals):
+            self.env.registry.clear_cache()
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result

@@ -22,6 +22,16 @@ LEAD_POLICIES = [
     ('answered', "When somebody has talked to them"),
     ('missed', "When nobody answered"),
 ]
+LISTEN_REASONS = [
+    ('never', "Never"),
+    ('others', "For the talks of others"),
+    ('always', "Always"),
+]
+DOWNLOADS = [
+    ('nobody', "Nobody"),
+    ('supervisors', "Supervisors"),
+    ('all', "Everybody who may listen"),
+]
 LEAD_OWNERS = [
     ('answered', "Who answered"),
     ('rotation', "In turn in the sales team"),
@@ -93,6 +103,22 @@ class ResCompany(models.Model):
         domain="[('share', '=', False)]",
         ondelete='set null',
         help="Who is told about late callbacks and long waits. Empty: all supervisors.",
+    )
+
+    telephony_listen_reason = fields.Selection(
+        LISTEN_REASONS,
+        string="Ask Why Somebody Listens",
+        default='never',
+        required=True,
+        help="The reason stands in the listening log. Who may listen only as one of the Privacy group is always "
+        "asked.",
+    )
+    telephony_download = fields.Selection(
+        DOWNLOADS,
+        string="Who Downloads Recordings",
+        default='supervisors',
+        required=True,
+        help="A downloaded recording is out of reach of retention and erasure.",
     )
 
     def write(self, vals):

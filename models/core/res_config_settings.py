@@ -54,6 +54,17 @@ class ResConfigSettings(models.TransientModel):
         default=DEFAULTS['lost_call_hours'],
         config_parameter='crm_telephony.lost_call_hours',
     )
+    telephony_listen_reason = fields.Selection(
+        related='company_id.telephony_listen_reason', readonly=False, required=True
+    )
+    telephony_download = fields.Selection(
+        related='company_id.telephony_download', readonly=False, required=True
+    )
+    telephony_listen_days = fields.Integer(
+        string="Keep the Listening Log (days)",
+        default=DEFAULTS['listen_days'],
+        config_parameter='crm_telephony.listen_days',
+    )
     telephony_escalate_minutes = fields.Integer(
         related='company_id.telephony_escalate_minutes', readonly=False
     )

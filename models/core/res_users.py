@@ -75,6 +75,16 @@ class ResUsers(models.Model):
         """Return whether the user has any right on telephony."""
         return self.has_group('crm_telephony.group_user')
 
+    def _telephony_led_ids(self):
+        """Return the ids of the members of the teams that this user leads, for record rules. Ids and
+        no path over the teams, because with the empty list of who leads nobody the condition is
+        left out of each query."""
+        self.ensure_one()
+        members = self.env['crm.team.member'].sudo()
+        return members.search(
+            [('crm_team_id.user_id', '=', self.id), ('crm_team_id.active', '=', True)]
+        ).user_id.ids
+
     def _telephony_at_work(self, company=None):
         """Return those of the users who work now.
 

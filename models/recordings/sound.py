@@ -14,7 +14,7 @@ class TelephonyRecording(models.Model):
 
     _inherit = 'telephony.recording'
 
-    sound = fields.Binary(attachment=True, groups=fields.NO_ACCESS, copy=False)
+    sound = fields.Binary(attachment=True, groups=fields.NO_ACCESS, copy=False, exportable=False)
     copy_state = fields.Selection(
         [
             ('none', "Link only"),
