@@ -5,5 +5,5 @@ UPDATE telephony_account
 UPDATE telephony_share SET state = 'revoked' WHERE state = 'active';
 -- nor fetch its recordings: their addresses need no login at some PBXs
 UPDATE telephony_recording
-   SET url = 'neutralized-' || id, next_try_at = NULL
- WHERE url IS NOT NULL OR next_try_at IS NOT NULL;
+   SET url = 'neutralized-' || id, next_try_at = NULL, copy_next_at = NULL
+ WHERE url IS NOT NULL OR next_try_at IS NOT NULL OR copy_next_at IS NOT NULL;

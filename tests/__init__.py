@@ -8,6 +8,7 @@ from . import test_account_state
 from . import test_acts
 from . import test_any_order
 from . import test_architecture
+from . import test_audio
 from . import test_bridge
 from . import test_call_card
 from . import test_call_control
@@ -16,6 +17,7 @@ from . import test_calls
 from . import test_chatter
 from . import test_provider_contract
 from . import test_commands
+from . import test_copying
 from . import test_debts
 from . import test_demo_pbx
 from . import test_fold

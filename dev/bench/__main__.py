@@ -8,7 +8,7 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import follow_up, history, late, listening, lookup, survival
+from . import follow_up, history, late, listening, lookup, recordings, sound, survival
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -23,7 +23,12 @@ HISTORY = ('p9', 'p10', 'p11', 'p12')
 FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
 LISTENING = ('r3',)
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + LISTENING
+RECORDINGS = ('r1', 'r2')
+SOUND = ('r6',)
+ALL = (
+    *(WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL),
+    *(RECORDINGS + LISTENING + SOUND),
+)
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -64,11 +69,8 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    small = (
-        bench.database(size.small)
-        if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL + LISTENING)
-        else None
-    )
+    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING
+    small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=size.rounds, seconds=size.seconds).run(wanted)
@@ -87,6 +89,10 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += survival.measure(bench, small, wanted, size)
     if wanted & set(LISTENING):
         rows += listening.measure(bench, small, size.rounds)
+    if wanted & set(RECORDINGS):
+        rows += recordings.measure(bench, small, wanted, size)
+    if wanted & set(SOUND):
+        rows += sound.measure(size)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

@@ -22,6 +22,8 @@ class Size(NamedTuple):
     past_calls: int  # P8: the log beside which a card is measured
     late_calls: int  # late matches beside deliveries
     late_share: float  # of the seconds that late matches are watched
+    copy: int  # R1, R2: MB of a recording
+    talk: int  # R6: seconds of sound
 
 
 FULL = Size(
@@ -39,8 +41,25 @@ FULL = Size(
     100_000,
     10_000,
     1,
+    100,
+    600,
 )
 QUICK = Size(
-    3, 0.5, 10_000, 100_000, 50_000, 250_000, 1_000, 100, 2_000, 6, (1, 20), 100_000, 10_000, 1
+    3,
+    0.5,
+    10_000,
+    100_000,
+    50_000,
+    250_000,
+    1_000,
+    100,
+    2_000,
+    6,
+    (1, 20),
+    100_000,
+    10_000,
+    1,
+    20,
+    120,
 )
-SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1)
+SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1, 1, 20)

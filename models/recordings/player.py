@@ -36,6 +36,7 @@ class TelephonyRecording(models.Model):
         - `peaks`: base64 of how loud it is, one byte a point, channel after channel; '' for none;
         - `agent_channel`: whose the channels are, 'first' or 'second' for ours, or 'unknown';
         - `customer`: their name, else their number, as far as the user may know them;
+        - `can_download`: whether the user may take it away as a file;
         - `actions`: dicts of `method`, `label` and `icon`: what else may be done with it.
         """
         sides = self.sudo().call_id.with_env(self.env)._other_sides()
@@ -49,6 +50,7 @@ class TelephonyRecording(models.Model):
                 'peaks': recording.peaks or '',
                 'agent_channel': recording.agent_channel or 'unknown',
                 'customer': partner.name or name_in(lead) or pretty(call.customer_number or ''),
+                'can_download': recording.can_download,
                 'actions': recording._on_player_actions() if recording.player_url else [],
             }
 

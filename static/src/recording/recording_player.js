@@ -90,7 +90,7 @@ export class RecordingPlayer extends Component {
     run(method) {
         return this.guard.run(async () => {
             const action = await this.orm.call("telephony.recording", method, [[this.recording.id]]);
-            if (action) {
+            if (action?.type) {
                 await this.action.doAction(action, { onClose: () => this.reload() });
             }
             await this.reload();
