@@ -542,6 +542,18 @@ test("in a list a button opens the player, without opening the call, and asks fo
     expect.verifySteps([[[1, 2], ["player"]], "open 2"]);
 });
 
+test("a list and a form of recordings play, too", async () => {
+    records(recording());
+    const resModel = "telephony.recording";
+    await mountView({
+        type: "list", resModel,
+        arch: `<list><field name="state" column_invisible="1"/><field name="player_url" widget="telephony_recording_button"/></list>`,
+    });
+    expect(".o_telephony_recording_button").toHaveCount(1);
+    await mountView({ type: "form", resModel, resId: 1, arch: `<form><field name="player" widget="telephony_recording_player"/></form>` });
+    expect(".o_form_view audio").toHaveCount(1);
+});
+
 test("in a list what cannot be heard has a hint and no button", async () => {
     records(recording({ state: "pending", url: false }));
     await list();

@@ -7,14 +7,17 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 import { useBusy } from "@crm_telephony/hooks";
 import { RecordingPlayer } from "@crm_telephony/recording/recording_player";
 
-/** All recordings of a call, each with its player. The server gives only those that the user may listen to. */
+/** @returns {Object[]} the recordings of a call, or the recording that the field is of */
+const recordsOf = ({ record, name }) => record.data[name]?.records || [record];
+
+/** All recordings of a call, or the recording itself, with its player. The server gives only those that the user may listen to. */
 export class RecordingPlayerField extends Component {
     static template = "crm_telephony.RecordingPlayerField";
     static components = { RecordingPlayer };
     static props = { ...standardFieldProps };
 
     get recordings() {
-        return this.props.record.data[this.props.name].records.map(({ data }) => data.player);
+        return recordsOf(this.props).map(({ data }) => data.player);
     }
 }
 
@@ -42,7 +45,7 @@ export class RecordingButtonField extends Component {
     }
 
     get records() {
-        return this.props.record.data[this.props.name].records;
+        return recordsOf(this.props);
     }
 
     get isPlayable() {
@@ -66,14 +69,14 @@ export class RecordingButtonField extends Component {
 export const recordingPlayerField = {
     component: RecordingPlayerField,
     displayName: _t("Recording Player"),
-    supportedTypes: ["one2many"],
+    supportedTypes: ["one2many", "json"],
     relatedFields: [{ name: "player", type: "json" }],
 };
 
 export const recordingButtonField = {
     component: RecordingButtonField,
     displayName: _t("Recording Button"),
-    supportedTypes: ["one2many"],
+    supportedTypes: ["one2many", "char"],
     relatedFields: [
         { name: "state", type: "selection", selection: [] },
         { name: "player_url", type: "char" },
