@@ -295,7 +295,8 @@ test("silence is skipped where somebody wants that", async () => {
     await click(".o_telephony_player_skip input");
     await goTo(26);
     expect(Math.round(audio().currentTime * 10)).toBe(396);
-    expect.verifySteps(["open 1"]);
+    await click(".o_telephony_player_play");
+    expect.verifySteps(["open 1", "/telephony/recording/1/heard signed 26"]);
 });
 
 test("one side alone: the channel that is theirs", async () => {
@@ -367,7 +368,7 @@ test("a firm that wants a reason is told one", async () => {
     expect(played.size).toBe(0);
     expect(".o_telephony_player_reason button").not.toBeEnabled();
     await select("3", { target: ".o_telephony_player_reason select" });
-    await contains(".o_telephony_player_reason input").edit("third week");
+    await contains(".o_telephony_player_reason input").edit("third week", { confirm: false });
     await click(".o_telephony_player_reason button");
     await animationFrame();
     await animationFrame();
@@ -461,9 +462,10 @@ test("what is wrong with the sound is told beside the player", async () => {
 test("a recording that goes away by itself can be kept", async () => {
     onRpc("telephony.recording", "action_keep", ({ args }) => {
         expect.step(args);
+        return true;
     });
     onRpc("telephony.recording", "read", () => [{ id: 1, player: recording() }]);
-    await mount({ keep_until: "2026-03-11 11:00:00" });
+    await mount({ keep_until: "2026-03-11 11:01:00" });
     expect(".o_telephony_recording_keep span").toHaveText("Deleted in 23 hours unless somebody keeps it.");
     await click(".o_telephony_recording_keep button");
     await animationFrame();

@@ -24,11 +24,12 @@ registry.category("web_tour.tours").add("telephony_player", {
         },
         {
             content: "a click on the lanes goes on there",
-            trigger: `${PLAYER}_over_wave`,
+            trigger: `${PLAYER}_seek`,
             run() {
-                this.anchor.value = 7;
-                this.anchor.dispatchEvent(new Event("input", { bubbles: true }));
-                this.anchor.dispatchEvent(new Event("change", { bubbles: true }));
+                const slider = this.anchor.querySelector("input");
+                slider.value = 7;
+                slider.dispatchEvent(new Event("input", { bubbles: true }));
+                slider.dispatchEvent(new Event("change", { bubbles: true }));
             },
         },
         {
