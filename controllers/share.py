@@ -21,6 +21,7 @@ PAGE = {
     "frame-ancestors 'none'; base-uri 'none'",
 }
 LONGEST_FORM = 4096
+MOMENT = 'd MMMM y, HH:mm'
 
 
 class TelephonyShareController(http.Controller):
@@ -80,7 +81,8 @@ class TelephonyShareController(http.Controller):
             'share': share,
             'sound': sound,
             'error': error,
-            'date': call.start_at and format_datetime(env, call.start_at, tz=zone.zone),
+            'date': call.start_at
+            and format_datetime(env, call.start_at, tz=zone.zone, dt_format=MOMENT),
             'length': clock(share.recording_id.duration or call.talk_seconds),
             'number': masked(call.customer_number or ''),
             'left': format_timedelta(left, locale=babel_locale_parse(env.lang or 'en_US')),

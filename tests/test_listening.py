@@ -12,9 +12,9 @@ from odoo.exceptions import AccessError, MissingError, UserError
 from odoo.tests import Form, JsonRpcException, new_test_user
 from odoo.tools import mute_logger
 
-from ..tools.words import _lt
 from .common import CUSTOMER, TelephonyHttpCase
 
+WHY = "a test"
 SOUND = b'RIFF' + bytes(range(256)) * 40
 # Boris has talked; Leila leads his team, Saule is a supervisor, Pia of the Privacy group, Alma an
 # administrator. Anna is a colleague, Pavel leads another team, Zoe administers another company, Sven
@@ -285,20 +285,25 @@ class TestWhoListens(ListeningCase):
                     self.assertEqual(self.got(role, way), (is_allowed, lines))
 
     def test_other_attachments_are_unharmed(self):
-        sven, lead = self.users['sven'], self.leads['anna']
+        sven = self.users['sven']
         attachments = self.env['ir.attachment'].create(
             [
-                {'name': "of a deal", 'raw': b'x', 'res_model': 'crm.lead', 'res_id': lead.id},
+                {
+                    'name': "of a contact",
+                    'raw': b'x',
+                    'res_model': 'res.partner',
+                    'res_id': self.partner.id,
+                },
                 {'name': "of nothing", 'raw': b'y'},
             ]
         )
         mine = attachments.with_user(sven)
         self.assertEqual(mine.mapped('raw'), [b'x', b'y'])
         self.assertEqual(mine.search([('id', 'in', mine.ids)]), mine)
-        self.assertEqual(mine.search([('name', 'in', ("of a deal", "of nothing"))]), mine)
+        self.assertEqual(mine.search([('name', 'in', ("of a contact", "of nothing"))]), mine)
         self.assertTrue(mine.search_read([('res_field', '!=', False)], ['name'], limit=5))
         anna = attachments[:1].with_user(self.anna)
-        self.assertEqual(anna.search([('res_model', '=', 'crm.lead')]) & anna, anna)
+        self.assertEqual(anna.search([('res_model', '=', 'res.partner')]) & anna, anna)
 
 
 class TestTeamLeaders(ListeningCase):
@@ -306,10 +311,9 @@ class TestTeamLeaders(ListeningCase):
         self.env.flush_all()
         recording = (recording or self.recording).with_user(self.users[name])
         found = recording.search([('id', '=', recording.id)])
-        call = recording.call_id.sudo(False).with_user(self.users[name])
         self.assertEqual(bool(found), recording.has_access('read'))
         if found:
-            self.assertTrue(call.has_access('read'))
+            self.assertTrue(recording.call_id.has_access('read'))
         return bool(found)
 
     def test_of_whoever_is_a_member_now(self):
@@ -348,9 +352,10 @@ class TestTeamLeaders(ListeningCase):
         self.assertTrue(self.hears('leila', self.call('c2').recording_ids))
 
     def test_no_messages_and_no_calls_that_only_rang(self):
+        stranger = {'caller': '+77015550011'}
         self.play(
-            self.event('ringing', 'c2', extension='102'),
-            self.event('ended', 'c2', 20, outcome='voicemail'),
+            self.event('ringing', 'c2', extension='102', **stranger),
+            self.event('ended', 'c2', 20, outcome='voicemail', **stranger),
             self.event('recording', 'c2', 21, recording_url='https://records.example.com/c2.mp3'),
         )
         message = self.call('c2').recording_ids
@@ -479,7 +484,7 @@ class TestListeningLog(ListeningCase):
     def test_what_is_deleted_is_not_found(self):
         self.as_user('saule')
         url = self.open()['url']
-        self.recording._delete_sound(_lt("A test"))
+        self.recording._delete_sound(WHY)
         self.env.flush_all()
         for path in (url, self.place(), self.place('download'), '/telephony/recording/999999999'):
             self.assertEqual(self.status(path), 404, path)

@@ -42,13 +42,13 @@ RECORDS = """
     leg of a contact              r      r            r           r              r       r
     leg of her deal               -      r            r           r              r       r
     leg of his deal               -      -            r           r              r       r
-    effect of her deal            -      r            r           r              -       -
-    effect of his deal            -      -            r           r              -       -
+    effect of her deal            -      r            r           r              -       r
+    effect of his deal            -      -            r           r              -       r
     recording of a contact        -      -            r           ru             r       r
     recording of her deal         -      r            r           ru             r       r
     recording of his deal         -      -            r           ru             r       r
     callback of her deal          -      rw           rw          rwu            -       -
-    callback of his deal          -      -            rw          rwu            -       -
+    callback of his deal          -      -            rw          rwu            rw      -
     callback of nobody            rw     rw           rw          rwu            rw      -
     line of the listening log     -      -            r           r              -       r
     reason to listen              r      r            r           rwcu           r       r
@@ -75,8 +75,8 @@ ACTIONS = {
     "undo what Anna decided": 'salesperson supervisor administrator',
     "follow up again": 'administrator',
     "close the callback of her deal": 'salesperson supervisor administrator',
-    "cancel the callback of his deal": 'supervisor administrator',
-    "give away the callback of his deal": 'supervisor administrator',
+    "cancel the callback of his deal": 'supervisor administrator leader',
+    "give away the callback of his deal": 'supervisor administrator leader',
     "take the callback of nobody": 'user salesperson supervisor administrator leader',
     "close facts of a callback": '',
     "remember a number": 'administrator',

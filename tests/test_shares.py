@@ -14,9 +14,8 @@ from odoo.tools import mute_logger
 
 from ..models.recordings.share import MOST_TRIES
 from ..providers.numbers import masked
-from ..tools.words import _lt
 from .common import CUSTOMER
-from .test_listening import QUIET, SOUND, ListeningCase
+from .test_listening import QUIET, SOUND, WHY, ListeningCase
 
 PIN = '4711'
 
@@ -118,7 +117,7 @@ class TestShares(ListeningCase):
             lambda share: share.with_user(self.supervisor).action_revoke(),
             lambda share: share.write({'state': 'locked'}),
             lambda share: share.write({'plays': 5, 'max_plays': 5, 'state': 'revoked'}),
-            lambda share: share.recording_id._delete_sound(_lt("A test")),
+            lambda share: share.recording_id._delete_sound(WHY),
         ):
             share, url = self.share()
             sound = self.sound_of(self.play_it(url))

@@ -27,7 +27,7 @@ STAGES = (
 )
 HOOK = re.compile('_(before|after|on)_')
 # Odoo's own ways to take part in a query, which each slice of a model may use.
-QUERIES = {'_read_group_groupby', '_read_group_select'}
+QUERIES = {'_read_group_groupby', '_read_group_select', '_search'}
 # The matcher reads in one statement what speaks for a deal; that it is to be called back does.
 KNOWN = {('matching/matcher.py', 'telephony.callback')}
 
@@ -75,6 +75,8 @@ def upward(sources):
     first = {}  # name of a method: the first stage that has one
     for one in classes:
         for method in one.methods if one.model else ():
+            if method.name in QUERIES:
+                continue
             first[method.name] = min(first.get(method.name, one.stage), one.stage, key=level.get)
 
     def is_later(stage, than):

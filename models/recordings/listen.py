@@ -86,6 +86,7 @@ class TelephonyListen(models.Model):
     furthest_second = fields.Integer(
         string="Heard up to (s)",
         readonly=True,
+        default=0,
         aggregator=None,
         help="As the listener's browser has reported.",
     )

@@ -49,13 +49,18 @@ class TelephonyShare(models.Model):
     pin_hash = fields.Char(readonly=True, groups=fields.NO_ACCESS)
     has_pin = fields.Boolean(string="With PIN", readonly=True)
     pin_tries = fields.Integer(
-        string="Wrong PINs", readonly=True, aggregator=None, help="Since the last right one."
+        string="Wrong PINs",
+        required=True,
+        readonly=True,
+        default=0,
+        aggregator=None,
+        help="Since the last right one.",
     )
     expires_at = fields.Datetime(string="Until", required=True, readonly=True)
     max_plays = fields.Integer(
         string="Plays at Most", required=True, readonly=True, aggregator=None
     )
-    plays = fields.Integer(readonly=True)
+    plays = fields.Integer(required=True, readonly=True, default=0)
     state = fields.Selection(
         [('active', "Open"), ('revoked', "Revoked"), ('locked', "Closed by wrong PINs")],
         required=True,
@@ -236,5 +241,6 @@ class TelephonyRecording(models.Model):
         return share.sudo(False), f'{self.get_base_url()}/telephony/shared/{token}'
 
     def _after_deleted(self):
+        """Delete the links to these recordings."""
         super()._after_deleted()
         self.env['telephony.share'].sudo().search([('recording_id', 'in', self.ids)]).unlink()
