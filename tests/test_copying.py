@@ -642,6 +642,9 @@ class TestPolicy(Copies, TelephonyCase):
         self.account.recording_storage = 'link'
         recording = self.record(self.url)
         self.assertRecordValues(recording, [{'copy_state': 'none', 'copy_next_at': False}])
+        recording.with_user(self.supervisor).action_copy()
+        self.run_cron('copy_recordings')
+        self.assertEqual(self.stored(recording), SOUND, "unless somebody wants it to be")
 
     def test_where_links_die_copies_are_the_default(self):
         for code, adapter in registry.items():

@@ -23,7 +23,7 @@ from ...speech.kinds import HEAD, looks_like
 from ...speech.mp3 import measure
 from ...tools import turns
 from ...tools.words import _lt
-from ..calls.recording import LOCATE_SECONDS
+from ..calls.recording import GONE, LOCATE_SECONDS
 from ..core.words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
@@ -163,14 +163,19 @@ class TelephonyRecording(models.Model):
         turns.wake_cron(self.env, CRON, [fields.Datetime.now()])
 
     def action_copy(self):
-        """Try again to copy these recordings. Those that are copied stay as they are.
+        """Copy these recordings now, those that were given up and those of which there is only a
+        link. Others stay as they are.
 
         :raise AccessError: the user is no supervisor
         """
         self.check_access('read')
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
             raise AccessError(self.env._("Only supervisors can have recordings copied."))
-        self.sudo().filtered(lambda recording: recording.copy_state == 'lost')._queue_copy()
+        self.sudo().filtered(
+            lambda recording: recording.copy_state in ('none', 'lost')
+            and recording.state not in GONE
+            and not recording.keep_until
+        )._queue_copy()
         return True
 
     # === SCHEDULED ACTION === #
