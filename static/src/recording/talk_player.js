@@ -261,7 +261,7 @@ export class TalkPlayer extends Component {
         if (!isMine && !this.ui.activeElement.contains(this.root.el)) {
             return; // a dialog is open above the player
         }
-        const latin = ev.key.toLowerCase();
+        const latin = (ev.key || "").toLowerCase(); // autocompletion tells of keys that are none
         const key = /^[a-z<>]$/.test(latin) ? latin : PLACES[ev.code];
         const task = {
             j: () => this.step(-STEP),
