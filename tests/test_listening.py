@@ -17,23 +17,23 @@ from .common import CUSTOMER, TelephonyHttpCase
 WHY = "a test"
 SOUND = b'RIFF' + bytes(range(256)) * 40
 # Boris has talked; Leila leads his team, Saule is a supervisor, Pia of the Privacy group, Alma an
-# administrator. Anna is a colleague, Pavel leads another team, Zoe administers another company, Sven
-# the settings, Egor is an employee, Petra a portal user.
+# administrator, Asel one of the settings too. Anna is a colleague, Pavel leads another team, Zoe
+# administers another company, Sven the settings alone, Egor is an employee, Petra a portal user.
 ROLES = (
-    *('boris', 'leila', 'saule', 'pia', 'alma'),
+    *('boris', 'leila', 'saule', 'pia', 'alma', 'asel'),
     *('anna', 'pavel', 'zoe', 'sven', 'egor', 'petra'),
 )
 # Who gets through: with what rights, and how many lines it writes for each.
 WAYS = {
-    "reads the recording": ('boris leila saule pia alma', 0),
-    "reads it by XML-RPC": ('boris leila saule pia alma', 0),
-    "reads it by JSON-2": ('boris leila saule pia alma', 0),
-    "finds it": ('boris leila saule pia alma', 0),
-    "opens it": ('boris leila saule pia alma', 1),
-    "plays its address": ('boris leila saule alma', 1),
-    "downloads it": ('saule alma', 1),
-    "shares it": ('saule alma', 0),
-    "reads its link": ('saule alma', 0),
+    "reads the recording": ('boris leila saule pia alma asel', 0),
+    "reads it by XML-RPC": ('boris leila saule pia alma asel', 0),
+    "reads it by JSON-2": ('boris leila saule pia alma asel', 0),
+    "finds it": ('boris leila saule pia alma asel', 0),
+    "opens it": ('boris leila saule pia alma asel', 1),
+    "plays its address": ('boris leila saule alma asel', 1),
+    "downloads it": ('saule alma asel', 1),
+    "shares it": ('saule alma asel', 0),
+    "reads its link": ('saule alma asel', 0),
     "exports its link": ('', 0),
     "exports the links of the call": ('', 0),
     "reads the sound": ('', 0),
@@ -96,6 +96,7 @@ class ListeningCase(TelephonyHttpCase):
             'zoe': new(
                 'zoe', f'{telephony}_admin', company_id=other.id, company_ids=[(6, 0, other.ids)]
             ),
+            'asel': new('asel', f'{telephony}_admin', 'base.group_system'),
             'sven': new('sven', 'base.group_system'),
             'egor': new('egor'),
             'petra': new_test_user(

@@ -83,6 +83,13 @@ class TestShares(ListeningCase):
             self.assertIn("default-src 'none'", page.headers['Content-Security-Policy'])
         self.assertEqual(self.url_open('/crm_telephony/static/shared/shared.css').status_code, 200)
 
+    def test_whatever_language_a_browser_asks_for(self):
+        _share, url = self.share()
+        for language in ('kk-KZ,kk;q=0.9', 'ru', 'x', '*', ''):
+            page = self.url_open(url, headers={'Accept-Language': language})
+            self.assertEqual(page.status_code, 200, language)
+            self.assertIn("+7 777", page.text)
+
     def test_a_pbx_that_fails_is_not_named(self):
         _share, url = self.share()
         self.recording.attachment_id.unlink()

@@ -102,7 +102,7 @@ class TelephonyListen(models.Model):
         :param values: reason, address and shared link, as field values
         :return: telephony.listen (sudo)
         """
-        call = recording.sudo().call_id
+        call, user = recording.sudo().call_id, self.env.user.with_context(prefetch_fields=False)
         return self.sudo().create(
             {
                 'recording_id': recording.id,
@@ -111,7 +111,7 @@ class TelephonyListen(models.Model):
                 'talked_at': call.start_at,
                 'talker_id': call.user_id.id,
                 'kind': kind,
-                **({'user_id': self.env.uid, 'who': self.env.user.name} | values),
+                **({'user_id': self.env.uid, 'who': user.name} | values),
             }
         )
 

@@ -14,6 +14,8 @@ from .listen import LOG_READERS
 # What a listener's token is good for.
 SCOPES = {'play': 'telephony.listen', 'download': 'telephony.download'}
 LISTENING_MINUTES = 10
+# What is asked of a call on the way to its sound.
+CALL_COLUMNS = ['company_id', 'outcome', 'start_at', 'talk_seconds', 'user_id']
 LONGEST_REASON = 200
 SUFFIXES = {mimetype: suffix for suffix, mimetype in SUFFIX_TYPES.items()}
 
@@ -85,6 +87,9 @@ class TelephonyRecording(models.Model):
 
     def _check_listening(self, kind):
         self.ensure_one()
+        # the rules ask for a few of their many columns
+        self.sudo().fetch(['call_id', 'company_id', 'state', 'duration'])
+        self.sudo().call_id.fetch(CALL_COLUMNS)
         self.check_access('read')
         if kind == 'download' and not self.can_download:
             raise AccessError(
@@ -103,7 +108,8 @@ class TelephonyRecording(models.Model):
 
     def _wants_reason(self):
         """Return whether the present user has to say why they listen."""
-        call, when = self.sudo().call_id, self.sudo().company_id.telephony_listen_reason
+        call, company = self.sudo().call_id, self.sudo().company_id
+        when = company.with_context(prefetch_fields=False).telephony_listen_reason
         if when == 'always' or self.env.user in call._talkers():
             return when == 'always'
         return when == 'others' or not self._is_theirs_to_hear()
@@ -155,8 +161,9 @@ class TelephonyRecording(models.Model):
 
         A request without a token that is good opens the listening itself, so that whoever asks for
         `player_url` alone hears the recording, and nobody hears it unlogged. Further requests
-        within the time of one listening belong to the same line. Its line is committed before the
-        PBX is asked, because that may take long.
+        within the time of one listening belong to the same line; of two at the very same moment each
+        may write one, because one too many is better than none. It is committed before the PBX is
+        asked, because that may take long.
 
         :param str byte_range: the player's Range header, None for all of it
         :raise AccessError: the user may not listen, or has to say why first
