@@ -137,6 +137,7 @@ class TelephonyRecording(models.Model):
             self._lose(self.error)
 
     def _before_deleted(self, pbx_too):
+        """Delete the parts that have come, too."""
         super()._before_deleted(pbx_too)
         self._parts().unlink()
 
@@ -347,9 +348,9 @@ class TelephonyRecording(models.Model):
         part = self._parts()
         if not part or sound.size > part.file_size:
             sound.file.seek(0)
-            try:
+            with turns.isolated(self.env.cr) as trial:
                 self._attach(sound.file.read(), kind, 'sound_part')
-            except OSError:
+            if trial.error:
                 self.account_id._tell_full_disk()
                 return
             part.unlink()

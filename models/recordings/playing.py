@@ -64,20 +64,21 @@ class TelephonyRecording(models.Model):
             )
         status = 200 if not asked else 206 if begin < end else 416
         with ExitStack() as stack:
-            file = stack.enter_context(
-                self._sound_file(READ_AHEAD)
-            )  # the cursor is closed when it is read
+            # now, because the cursor is closed when it is read
+            file = stack.enter_context(self._sound_file(READ_AHEAD))
             response = request.make_response(
-                _pieces(file, begin, end), status=status, headers=list(headers.items())
+                _pieces(stack.pop_all(), file, begin, end),
+                status=status,
+                headers=list(headers.items()),
             )
-            response.direct_passthrough = True
-            response.call_on_close(stack.pop_all().close)
+        response.direct_passthrough = True
         return response
 
 
-def _pieces(file, begin, end):
-    """Yield the bytes of a file from `begin` on, up to `end`."""
-    file.seek(begin)
-    while begin < end and (piece := file.read(min(PIECE, end - begin))):
-        begin += len(piece)
-        yield piece
+def _pieces(stack, file, begin, end):
+    """Yield the bytes of a file from `begin` on, up to `end`, then close what the stack holds."""
+    with stack:
+        file.seek(begin)
+        while begin < end and (piece := file.read(min(PIECE, end - begin))):
+            begin += len(piece)
+            yield piece

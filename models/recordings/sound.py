@@ -77,7 +77,8 @@ class TelephonyRecording(models.Model):
 
         :param bytes sound: the whole file; nothing else holds it in memory
         :param values: further field values, written with the copy; `sha256` if it is known
-        :raise OSError: the file cannot be written; nothing of it is left
+        :raise OSError: the file cannot be written. Nothing of it is left when the transaction is
+            undone
         """
         self.ensure_one()
         if 'sha256' not in values:
