@@ -169,7 +169,7 @@ def _by_soundfile(file: BinaryIO, stack: ExitStack, _seconds: float) -> Sound:
     head = file.read(4)
     # sound of this coding has no head that would say so
     raw = {'format': 'RAW', 'subtype': 'GSM610', 'samplerate': 8000, 'channels': 1}
-    promised = 1.0 if head == b'fLaC' else 0.0
+    promised = 0.0
     if head == b'RIFF':
         wav = _wav(file)
         promised = wav.promised / wav.length if wav.length else 0.0
@@ -182,6 +182,8 @@ def _by_soundfile(file: BinaryIO, stack: ExitStack, _seconds: float) -> Sound:
         raise Undecodable(str(error)) from error
     if sound.channels not in CHANNELS or sound.samplerate not in RATES:
         raise Undecodable(f'{sound.channels} channels at {sound.samplerate} Hz')
+    # else it seeks to where it stands after every block, and an MP3 decoder starts anew there
+    sound.seekable = lambda: False
 
     def blocks() -> Iterator[bytes]:
         width = 2 * sound.channels

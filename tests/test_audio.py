@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from odoo.tests import BaseCase, tagged
 
-from ..speech import audio, capabilities, mp3
+from ..speech import audio, capabilities, decode, mp3
 from ..speech.audio import probe
 from ..speech.decode import decoders
 from ..speech.kinds import looks_like
@@ -126,8 +126,22 @@ def wav(sides, rate=RATE, coding=PCM, bits=16):
     return head(len(data), len(sides), rate, coding, bits) + data
 
 
+@cache
+def by_soundfile(sides, form, coding):
+    made = io.BytesIO()
+    with PARTS['soundfile'].SoundFile(
+        made, 'w', RATE, len(sides), format=form, subtype=coding
+    ) as sound:
+        sound.buffer_write(coded(sides), 'int16')
+    return made.getvalue()
+
+
 def probed(content, **limits):
     return probe(io.BytesIO(content), **limits)
+
+
+SHORT = voice(((0.3, 1.2),), 2), voice(((1.3, 1.8),), 2, seed=2)
+BY_SOUNDFILE = {'FLAC': 'PCM_16', 'OGG': 'VORBIS', 'MP3': 'MPEG_LAYER_III'}
 
 
 def mp3_frames(count, promised=None, tag=b''):
@@ -204,7 +218,7 @@ class TestSound(BaseCase):
             ('MP3', 'MPEG_LAYER_III', 0.2),  # an encoder's delay
         ):
             with self.subTest(form, coding=coding), having('soundfile'):
-                content = self.by_soundfile(talk(), form, coding)
+                content = by_soundfile(talk(), form, coding)
                 self.is_the_talk(probed(content), 'soundfile', within=within)
 
     @needs('soundfile')
@@ -212,7 +226,7 @@ class TestSound(BaseCase):
         """One channel only, with a WAV head or with none."""
         for form in ('WAV', 'RAW'):
             with self.subTest(form), having('soundfile'):
-                found = probed(self.by_soundfile(talk()[:1], form, 'GSM610'))
+                found = probed(by_soundfile(talk()[:1], form, 'GSM610'))
                 self.assertEqual((found.quality, found.channels), ('ok', 1))
                 self.assertEqual(found.decoder, 'soundfile')
                 self.speaks(found, TALK[:1], 0.1)
@@ -222,18 +236,10 @@ class TestSound(BaseCase):
         for form, coding in (('FLAC', 'PCM_16'), ('MP3', 'MPEG_LAYER_III'), ('WAV', 'GSM610')):
             with self.subTest(form, coding=coding), having('soundfile'):
                 sides = talk() if coding != 'GSM610' else talk()[:1]
-                content = self.by_soundfile(sides, form, coding)
+                content = by_soundfile(sides, form, coding)
                 found = probed(content[: len(content) // 2])
                 self.assertEqual(found.quality, 'truncated')
                 self.assertTrue(1 < found.seconds < 5, found.seconds)
-
-    def by_soundfile(self, sides, form, coding):
-        made = io.BytesIO()
-        with PARTS['soundfile'].SoundFile(
-            made, 'w', RATE, len(sides), format=form, subtype=coding
-        ) as sound:
-            sound.buffer_write(coded(sides), 'int16')
-        return made.getvalue()
 
     @needs('soundfile')
     def test_decoders_agree(self):
@@ -264,7 +270,7 @@ class TestSound(BaseCase):
             flac[20:22] = struct.pack('<H', 0x11)  # no coding that we read, nor ffmpeg at this size
             self.assertEqual(probed(bytes(flac)).quality, 'unreadable')
             if PARTS['soundfile']:
-                content = self.by_soundfile(talk(), 'FLAC', 'PCM_16')
+                content = by_soundfile(talk(), 'FLAC', 'PCM_16')
                 self.is_the_talk(probed(content), 'ffmpeg')
 
     # --- the ladder
@@ -330,9 +336,17 @@ class TestSound(BaseCase):
             self.assertLess(max(side[: int(0.4 / SECONDS * 1000)]), 5)
 
     def test_waveform_reaches_from_0_to_255(self):
-        loud = voice((), 3, noise=0)[:RATE] + tuple(math.sin(place) for place in range(2 * RATE))
+        loud = voice((), 3, noise=0)[:RATE] + tuple(
+            1.1 * math.sin(place) for place in range(2 * RATE)
+        )
         peaks = probed(wav((loud,))).peaks
         self.assertEqual((len(peaks), peaks[0], peaks[-1]), (1000, 0, 255))
+
+    def test_blocks_leave_no_trace(self):
+        content = wav(talk(11025), 11025)
+        whole = probed(content)
+        with patch.object(decode, 'BLOCK', 1000):
+            self.assertEqual(probed(content), whole)
 
     def test_path_and_file(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -365,6 +379,8 @@ class TestSound(BaseCase):
     def test_few_words_of_both_are_a_talk(self):
         sides = (voice(((1, 1.3),), 20), voice(((2, 2.3),), 20, seed=3))
         self.assertEqual(probed(wav(sides)).quality, 'ok')
+        sides = (sides[0], voice((), 20))
+        self.assertEqual(probed(wav(sides)).quality, 'one_sided')
 
     def test_silent(self):
         nobody = {
@@ -503,7 +519,7 @@ class TestSound(BaseCase):
 
     @needs('soundfile')
     def test_mp3_length_is_that_of_the_sound(self):
-        content = self.by_soundfile(talk(), 'MP3', 'MPEG_LAYER_III')
+        content = by_soundfile(talk(), 'MP3', 'MPEG_LAYER_III')
         self.assertAlmostEqual(mp3.measure(io.BytesIO(content)).seconds, SECONDS, delta=0.3)
 
     # --- kinds
@@ -583,6 +599,23 @@ class TestSound(BaseCase):
         with having('soundfile'):
             found = probed(bytes(content))
         if found.quality != 'unreadable' and found.rate:
+            self.holds(found)
+
+    @needs('soundfile')
+    @PROPERTY
+    @given(
+        st.sampled_from(sorted(BY_SOUNDFILE)),
+        st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), max_size=8),
+        st.integers(100, 20_000),
+    )
+    def test_damaged_by_whatever_reads_it(self, form, bits, length):
+        content = bytearray(by_soundfile(SHORT, form, BY_SOUNDFILE[form])[:length])
+        for place, byte in bits:
+            if place < len(content):
+                content[place] = byte
+        with having('soundfile'):
+            found = probed(bytes(content))
+        if found.quality != 'unreadable':
             self.holds(found)
 
     @PROPERTY

@@ -21,7 +21,7 @@ PLAIN, ALL = (), ('numpy', 'soundfile')
 # What is read, with which optional parts, and how much of the time it may take.
 WAYS = (
     ('WAV', 'PCM_16', PLAIN, 2),
-    ('WAV', 'PCM_16', ALL, 1),
+    ('WAV', 'PCM_16', ('numpy',), 1),
     ('FLAC', 'PCM_16', ALL, 1),
     ('MP3', 'MPEG_LAYER_III', ALL, 1),
 )
