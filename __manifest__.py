@@ -62,6 +62,7 @@
     'images': ['static/description/callbacks_and_card.png'],
     'assets': {
         'web.assets_backend': ['crm_telephony/static/src/**/*'],
+        'crm_telephony.assets_player': ['crm_telephony/static/lib/wavesurfer/wavesurfer.min.js'],
         'web.assets_tests': ['crm_telephony/static/tests/tours/**/*'],
         'web.assets_unit_tests': ['crm_telephony/static/tests/**/*.test.js'],
     },

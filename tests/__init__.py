@@ -35,6 +35,8 @@ from . import test_neutralized
 from . import test_numbers
 from . import test_one_folder
 from . import test_other_side
+from . import test_player
+from . import test_player_tours
 from . import test_pop_tours
 from . import test_recordings
 from . import test_rehearsal

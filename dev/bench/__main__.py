@@ -85,12 +85,12 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += follow_up.measure(bench, small, size.ended)
     if wanted & set(SURVIVAL):
         rows += survival.measure(bench, small, wanted, size)
+    if wanted & set(LISTENING):
+        rows += listening.measure(bench, small, size.rounds)
     if wanted & set(RECORDINGS):
         rows += recordings.measure(bench, small, wanted, size)
     if wanted & set(SOUND):
         rows += sound.measure(size)
-    if wanted & set(LISTENING):
-        rows += listening.measure(bench, small, size.rounds)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

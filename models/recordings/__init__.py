@@ -5,6 +5,7 @@ from . import policy
 from . import copying
 from . import copies
 from . import probing
+from . import player
 from . import listen
 from . import listening
 from . import share

@@ -166,16 +166,6 @@ class TelephonyCall(models.Model):
                 'result': call.disposition_id.name or '',
                 'note': call.note or '',
                 'can_open': call in readable,
-                'recordings': [
-                    {
-                        'id': recording.id,
-                        'state': recording.state,
-                        'url': recording.player_url,
-                        'duration': recording.duration,
-                        'error': str(recording.error or ''),
-                        'source': recording.source_url,
-                    }
-                    for recording in recordings.get(call, ())
-                ],
+                'recordings': [recording._player_line() for recording in recordings.get(call, ())],
             }
         return lines

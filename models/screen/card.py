@@ -410,11 +410,19 @@ class TelephonyCall(models.Model):
                 for reason in self.env['telephony.call.reason']._reasons(partner, leads)
             ],
             'note': call.note or '',
+            'recordings': self._recordings_of_card(),
             'controls': controls,
             'can_open': self.has_access('read'),
             'can_create': self.env['res.partner'].has_access('create'),
             'can_keep': self.can_keep_recording,
         }
+
+    def _recordings_of_card(self):
+        """Return the recordings that the user may listen to, once the call has ended: `_player_line`
+        of each."""
+        if self.sudo().state != 'ended':
+            return []
+        return [recording._player_line() for recording in self._readable(self.sudo().recording_ids)]
 
     def _readable(self, records):
         """Return those of the records that the user may read."""

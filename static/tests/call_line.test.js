@@ -11,7 +11,7 @@ const CALL = {
     id: 7, direction: "inbound", direction_label: "Входящий", outcome: "answered", outcome_label: "Отвечен", is_short: false,
     is_manual: false, name: "Гульнара", number: "+7 777 123 4567", user: "Айгерим", talk_seconds: 70, wait_seconds: 5,
     result: "Договорились", note: "Просит <b>скидку</b>\nи доставку", can_open: true,
-    recordings: [{ id: 3, state: "ready", url: "/telephony/recording/3", duration: 70, error: "", source: false }],
+    recordings: [{ id: 3, state: "ready", url: "/telephony/recording/3", duration: 70, words: "", error: "", source: false, keep_until: false }],
 };
 
 test("a line tells what happened, with whom, what came of it, and can be heard", async () => {
@@ -23,7 +23,8 @@ test("a line tells what happened, with whom, what came of it, and can be heard",
     expect(queryText(".o_telephony_call_line")).toMatch(/Гульнара\s*\+7 777 123 4567\s*talk 1:10/);
     expect(".fa-user").toHaveCount(0, { message: "the head of the message says who talked" });
     expect(queryOne(".o_telephony_call_line_note").textContent).toBe(CALL.note);
-    expect("audio").toHaveAttribute("src", "/telephony/recording/3");
+    expect(".o_telephony_recording_unfold").toHaveText("1:10");
+    expect("audio").toHaveCount(0, { message: "the player opens with a click" });
 });
 
 test("what is missing takes no room, and nothing opens that may not be read", async () => {
@@ -36,7 +37,7 @@ test("what is missing takes no room, and nothing opens that may not be read", as
             author: "OdooBot",
         },
     });
-    expect("a, audio, .o_telephony_call_line_note, .o_telephony_call_line_result, strong").toHaveCount(0);
+    expect("a, button, .o_telephony_call_line_note, .o_telephony_call_line_result, strong").toHaveCount(0);
     expect(".badge").toHaveText("Пропущен");
     expect(queryText(".o_telephony_call_line")).toMatch(/wait 0:05/);
     expect(".fa-pencil").toHaveCount(1);

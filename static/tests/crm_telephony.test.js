@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
-import { click, manuallyDispatchProgrammaticEvent, queryAllAttributes, queryAllTexts, queryOne, resize } from "@odoo/hoot-dom";
+import { queryAllAttributes, queryAllTexts, resize } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame, mockDate } from "@odoo/hoot-mock";
-import { defineModels, fields, models, mountView, onRpc } from "@web/../tests/web_test_helpers";
+import { defineModels, fields, models, mountView } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 
@@ -54,9 +54,6 @@ class TelephonyRecording extends models.Model {
     call_id = fields.Many2one({ relation: "telephony.call" });
     state = fields.Selection({ selection: [["pending", "Pending"], ["ready", "Ready"], ["failed", "Failed"]] });
     player_url = fields.Char();
-    duration = fields.Integer();
-    error = fields.Char();
-    source_url = fields.Char();
 }
 
 class TelephonyCallback extends models.Model {
@@ -93,12 +90,7 @@ beforeEach(() => {
             ended_at: "2026-03-10 10:01:40", talk_seconds: 60, outcome: "answered",
         },
     ];
-    TelephonyRecording._records = [
-        {
-            id: 1, call_id: 1, state: "ready", player_url: "/telephony/recording/1", duration: 60,
-            source_url: "https://pbx.example.com/1.wav",
-        },
-    ];
+    TelephonyRecording._records = [{ id: 1, call_id: 1, state: "ready", player_url: "/telephony/recording/1" }];
     TelephonyCallback._records = [];
 });
 
@@ -172,67 +164,6 @@ test("a phone that still rings has a bar up to now", async () => {
     await form(`<field name="outcome"/><field name="leg_ids" widget="telephony_timeline"/>`);
     expect(".o_telephony_timeline_track").toHaveAttribute("aria-label", "101 rang 0:30");
     expect(".o_telephony_timeline_row:last").toHaveText(/Ringing/);
-});
-
-test("the player fetches nothing by itself", async () => {
-    await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
-    expect("audio").toHaveAttribute("preload", "none");
-    expect("audio").toHaveAttribute("src", "/telephony/recording/1");
-    expect(".o_telephony_recording").toHaveText("1:00");
-    expect(".o_telephony_recording_error, .o_telephony_recording a").toHaveCount(0);
-});
-
-test("the player tells why a recording cannot be played", async () => {
-    onRpc("telephony.recording", "read", () => [{ id: 1, error: "the PBX has deleted it" }]);
-    await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
-    await manuallyDispatchProgrammaticEvent(queryOne("audio"), "error");
-    await animationFrame();
-    expect(".o_telephony_recording_error").toHaveText("the PBX has deleted it");
-});
-
-test("a recording that has failed before says so at once, a pending one has no player", async () => {
-    Object.assign(TelephonyCall._records[0], { recording_ids: [1, 2] });
-    TelephonyRecording._records = [
-        {
-            id: 1, call_id: 1, state: "failed", player_url: "/telephony/recording/1", error: "no such file",
-            source_url: "https://pbx.example.com/1.wav",
-        },
-        { id: 2, call_id: 1, state: "pending", player_url: false },
-    ];
-    await form(`<field name="recording_ids" widget="telephony_recording_player"/>`);
-    expect(".o_telephony_recording:first .o_telephony_recording_error").toHaveText("no such file");
-    expect(".o_telephony_recording:first a").toHaveAttribute("href", "https://pbx.example.com/1.wav");
-    expect("audio").toHaveCount(1);
-    expect(".o_telephony_recording:last").toHaveText("The PBX has announced this recording but not delivered it yet.");
-});
-
-test("in a list a button opens the player, without opening the call", async () => {
-    await list(`<field name="recording_ids" widget="telephony_recording_button"/>`);
-    expect(".o_telephony_recording_button").toHaveCount(1);
-    await click(".o_telephony_recording_button");
-    await animationFrame();
-    expect(".o_popover audio").toHaveCount(1);
-    expect(".o_list_view").toHaveCount(1);
-});
-
-test("in a list a recording that is still to come has a hint and no button", async () => {
-    TelephonyRecording._records = [{ id: 1, call_id: 1, state: "pending", player_url: false }];
-    await list(`<field name="recording_ids" widget="telephony_recording_button"/>`);
-    expect(".o_telephony_recording_button").toHaveCount(0);
-    expect(".o_telephony_recording_pending").toHaveAttribute("title", /not delivered it yet/);
-});
-
-test("of several recordings the first that can be heard is played", async () => {
-    Object.assign(TelephonyCall._records[0], { recording_ids: [1, 2] });
-    TelephonyRecording._records = [
-        { id: 1, call_id: 1, state: "pending", player_url: false },
-        { id: 2, call_id: 1, state: "ready", player_url: "/telephony/recording/2" },
-    ];
-    await list(`<field name="recording_ids" widget="telephony_recording_button"/>`);
-    await click(".o_telephony_recording_button");
-    await animationFrame();
-    expect(".o_popover audio").toHaveCount(1);
-    expect(".o_popover audio").toHaveAttribute("autoplay");
 });
 
 test("columns of icons have a name for who does not see them", async () => {

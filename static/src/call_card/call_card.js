@@ -10,6 +10,7 @@ import { PHONE_COLORS, PHONE_STATES } from "@crm_telephony/call_control/transfer
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { formAction } from "@crm_telephony/form_action";
 import { useBusy, useNow } from "@crm_telephony/hooks";
+import { RecordingPlayer } from "@crm_telephony/recording/recording_player";
 import { ResultForm } from "@crm_telephony/result/result_form";
 
 const ICONS = {
@@ -24,7 +25,7 @@ const COLORS = { ringing: "primary", talking: "success", ended: "muted", lost: "
 /** The card of one call: who calls, why, and what to do about it. */
 export class CallCard extends Component {
     static template = "crm_telephony.CallCard";
-    static components = { NewCaller, ResultForm };
+    static components = { NewCaller, RecordingPlayer, ResultForm };
     static props = { call: Object, isFirst: Boolean };
 
     setup() {

@@ -1,65 +1,99 @@
-import { Component, useState } from "@odoo/owl";
+import { Component, onWillUpdateProps, useState } from "@odoo/owl";
+import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 import { formatClock } from "@crm_telephony/clock/clock_field";
+import { useBusy, useNow } from "@crm_telephony/hooks";
+import { TalkPlayer } from "@crm_telephony/recording/talk_player";
 
-/** One recording, or the reason why there is nothing to hear. Nothing is fetched before the user presses play. */
+const ICONS = { pending: "fa-hourglass-half", deleted: "fa-trash-o", refused: "fa-ban" };
+
+/** One recording, what can be done with it, or the reason why there is nothing to hear. */
 export class RecordingPlayer extends Component {
     static template = "crm_telephony.RecordingPlayer";
+    static components = { TalkPlayer };
     static props = {
+        /** `player` of telephony.recording, or with `isFolded` its `_player_line` */
         recording: {
             type: Object,
-            shape: {
-                id: Number,
-                state: String,
-                url: { type: [String, Boolean] },
-                duration: { type: Number },
-                error: { type: [String, Boolean] },
-                source: { type: [String, Boolean] },
-                "*": true,
-            },
+            shape: { id: Number, state: String, url: [String, { value: false }], duration: Number, "*": true },
         },
+        /** shows only a button, which opens the player and plays */
+        isFolded: { type: Boolean, optional: true },
         autoplay: { type: Boolean, optional: true },
     };
 
     setup() {
         this.orm = useService("orm");
-        const { state, error } = this.props.recording;
-        this.failure = useState({ text: state === "failed" ? error || _t("Cannot be played.") : "" });
+        this.action = useService("action");
+        this.guard = useBusy();
+        this.ticker = useNow(60_000);
+        this.state = useState({ failure: "" });
+        this.take(this.props.recording);
+        Object.assign(this.state, { isFolded: Boolean(this.props.isFolded), autoplay: Boolean(this.props.autoplay) });
+        onWillUpdateProps(({ recording }) => {
+            // a folded line knows less than the open player
+            if (recording !== this.props.recording && (this.state.isFolded || !this.props.isFolded)) {
+                this.take(recording);
+            }
+        });
+    }
+
+    take(recording) {
+        const { state, error } = recording;
+        Object.assign(this.state, { recording, failure: state === "failed" ? error || _t("Cannot be played.") : "" });
+    }
+
+    get recording() {
+        return this.state.recording;
+    }
+
+    get icon() {
+        return ICONS[this.recording.state];
     }
 
     get duration() {
-        return formatClock(this.props.recording.duration || false);
+        return formatClock(this.recording.duration || false);
     }
 
-    /** Shows what went wrong at the PBX: the route that plays has noted it on the recording. */
-    async onError() {
-        this.failure.text = _t("Cannot be played.");
-        const [recording] = await this.orm.read("telephony.recording", [this.props.recording.id], ["error"]);
-        this.failure.text = recording?.error || this.failure.text;
+    /** Until when it is there unless somebody keeps it. */
+    get goesAway() {
+        const { keep_until: until } = this.recording;
+        return until && deserializeDateTime(until) > this.ticker.now
+            ? _t("Deleted %(when)s unless somebody keeps it.", { when: deserializeDateTime(until).toRelative({ base: this.ticker.now }) })
+            : "";
     }
 
-    onPlaying() {
-        this.failure.text = "";
+    get swapLabel() {
+        return this.recording.agent_channel === "unknown" ? _t("The Upper Side Is Ours") : _t("Swap Sides");
+    }
+
+    onFailure(text) {
+        this.state.failure = text;
+    }
+
+    unfold() {
+        return this.guard.run(async () => {
+            await this.reload();
+            Object.assign(this.state, { isFolded: false, autoplay: true });
+        });
+    }
+
+    async reload() {
+        const [record] = await this.orm.read("telephony.recording", [this.recording.id], ["player"]);
+        if (record) {
+            this.take(record.player);
+        }
+    }
+
+    /** Runs a method of the recording, and what it answers. */
+    run(method) {
+        return this.guard.run(async () => {
+            const action = await this.orm.call("telephony.recording", method, [[this.recording.id]]);
+            if (action?.type) {
+                await this.action.doAction(action, { onClose: () => this.reload() });
+            }
+            await this.reload();
+        });
     }
 }
-
-/** @returns {Object[]} props.recording of each record of a recording_ids field */
-export function recordingsOf(list) {
-    return list.records.map(({ resId, data }) => ({
-        id: resId,
-        state: data.state,
-        url: data.player_url,
-        duration: data.duration,
-        error: data.error,
-        source: data.source_url,
-    }));
-}
-
-export const RECORDING_FIELDS = [
-    { name: "state", type: "selection", selection: [] },
-    { name: "player_url", type: "char" },
-    { name: "duration", type: "integer" },
-    { name: "error", type: "char" },
-    { name: "source_url", type: "char" },
-];

@@ -16,7 +16,7 @@ registry.category("web_tour.tours").add("telephony_chatter", {
         },
         {
             content: "and can be heard",
-            trigger: `${LINE} audio[src^='/telephony/recording/']`,
+            trigger: `${LINE} .o_telephony_recording_unfold`,
         },
         {
             trigger: `${LINE} a:contains(Входящий)`,
