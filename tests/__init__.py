@@ -9,6 +9,7 @@ from . import test_acts
 from . import test_any_order
 from . import test_architecture
 from . import test_bridge
+from . import test_bridge_recordings
 from . import test_call_card
 from . import test_call_control
 from . import test_callbacks

@@ -54,7 +54,7 @@ TOO_OLD = 'this Odoo takes no recordings: update the addon there, or empty path 
 SUFFIXES = ('.mp3', '.WAV', '.wav', '.gsm', '.ogg', '.opus')
 # FreePBX's names end in -YYYYMMDD-HHMMSS-<uniqueid>; the last such date counts.
 DAY = re.compile(r'.*-(\d{4})(\d\d)(\d\d)-\d{6}-')
-RATES = (8000, 12000, 16000, 24000, 32000, 44100, 48000)
+RATES = (8000, 12000, 16000, 24000, 32000, 48000)
 
 
 # --- files -------------------------------------------------------------------------------------------------------
