@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-from .fetch import Sound
+from .fetch import LISTENING, Limits, Sound
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,13 @@ class LocatesRecordings(Protocol):
 
 @runtime_checkable
 class OpensSound(Protocol):
-    def open_sound(self, url: str, allowed_hosts: Sequence[str], byte_range: str = '') -> Sound:
+    def open_sound(
+        self,
+        url: str,
+        allowed_hosts: Sequence[str],
+        byte_range: str = '',
+        limits: Limits = LISTENING,
+    ) -> Sound:
         """Do what fetch.open_sound does, with the account's login if the sound lies on the PBX."""
 
 

@@ -17,6 +17,7 @@ while it can still be shown.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import ipaddress
 import re
@@ -27,6 +28,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -36,8 +39,8 @@ import requests.utils
 
 from .base import ProviderError, _
 
-# Seconds until the answer begins, redirects included, and until all of it is there.
-ANSWER_SECONDS, TOTAL_SECONDS = 15, 60
+# Seconds until the answer begins, redirects included.
+ANSWER_SECONDS = 15
 # The least pace (bytes a second), and the seconds over which it is measured. Nobody could listen to
 # a slower sound either.
 LEAST_PACE, PACE_SECONDS = 16 * 1024, 10
@@ -45,8 +48,7 @@ LEAST_PACE, PACE_SECONDS = 16 * 1024, 10
 PART = 1024 * 1024
 MAX_REDIRECTS = 3
 # Statuses after which the same file may be there later.
-NOT_YET = (404, 429, 500, 502, 503, 504)
-MAX_BYTES = 200 * 1024 * 1024
+NOT_YET = (404, 408, 425, 429, 500, 502, 503, 504)
 CHUNK = 64 * 1024
 # A larger sound lies on the disk while it is fetched.
 IN_MEMORY = 4 * 1024 * 1024
@@ -89,8 +91,95 @@ SUFFIX_TYPES = {
 _RANGE = re.compile(r'bytes=(\d{1,15})-(\d{0,15})', re.ASCII)
 
 
-class LoginRefused(ProviderError):
+@dataclass(frozen=True)
+class Limits:
+    """What a fetch may take: `seconds` until all is there, redirects included, and `most` bytes."""
+
+    seconds: float
+    most: int
+
+
+# Of a sound that is fetched because somebody wants to hear it.
+LISTENING = Limits(60, 200 * 1024 * 1024)
+
+
+class BadStatus(ProviderError):
+    """Raised when the answer holds no sound.
+
+    :param status: the HTTP status
+    :param retry_after: the seconds after which the server wants to be asked again, None if it does
+        not say
+    """
+
+    def __init__(self, message: str, status: int, retry_after: float | None = None):
+        super().__init__(message, retryable=status in NOT_YET)
+        self.status, self.retry_after = status, retry_after
+
+
+class LoginRefused(BadStatus):
     """Raised when the PBX does not accept the account's login."""
+
+
+class NoSound(ProviderError):
+    """Raised when what the server sent is no sound.
+
+    :param kind: its MIME type, '' if nobody knows
+    """
+
+    def __init__(self, kind: str):
+        super().__init__(
+            _("The recording's server sent %(kind)s, which is no sound.", kind=kind)
+            if kind
+            else _("The recording's server sent something that is no known kind of sound.")
+        )
+
+
+class TooLarge(ProviderError):
+    """Raised when a sound is larger than the limit.
+
+    :param size: in bytes, None if the server does not tell
+    :param most: the limit, in bytes
+    """
+
+    def __init__(self, size: int | None, most: int):
+        megabytes = 1024 * 1024
+        super().__init__(
+            _(
+                "The recording has %(size)s MB, the limit is %(most)s.",
+                size=-(-size // megabytes),
+                most=most // megabytes,
+            )
+            if size
+            else _(
+                "The recording has more than %(most)s MB, which is the limit.",
+                most=most // megabytes,
+            )
+        )
+
+
+class DiskFull(ProviderError):
+    """Raised when the sound finds no room on our own disk."""
+
+    def __init__(self):
+        super().__init__(
+            _(
+                "The server's disk has no room for the recording. Ask your administrator to make room."
+            ),
+            retryable=True,
+        )
+
+
+class BrokenOff(ProviderError):
+    """Raised when the answer ends too early.
+
+    :param sound: what came, as a :class:`Sound`
+    """
+
+    def __init__(self, sound: Sound):
+        super().__init__(
+            _("The recording's server broke off. Try again later."), retryable=True
+        )
+        self.sound = sound
 
 
 class TooSlow(ProviderError):
@@ -108,12 +197,22 @@ class TooSlow(ProviderError):
 
 @dataclass(frozen=True)
 class Sound:
-    """A fetched sound. `status` is 200, 206 or 416; `headers` are those that a player needs;
-    `chunks` can be read once."""
+    """A fetched sound. `status` is 200, 206 or 416; `headers` are those that a player needs; `file`
+    stands at its beginning and is deleted when it is closed; `size` in bytes; `sha256` as
+    hexadecimal digits."""
 
     status: int
     headers: dict[str, str]
-    chunks: Iterator[bytes]
+    file: BinaryIO
+    size: int
+    sha256: str
+
+    @property
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of the file, which is closed at the end."""
+        with self.file:
+            while chunk := self.file.read(CHUNK):
+                yield chunk
 
 
 @dataclass(frozen=True)
@@ -168,15 +267,23 @@ def is_public(address: str) -> bool:
 
 
 def open_sound(
-    url: str, allowed_hosts: Iterable[str], byte_range: str = '', own: OwnServer | None = None
+    url: str,
+    allowed_hosts: Iterable[str],
+    byte_range: str = '',
+    limits: Limits = LISTENING,
+    own: OwnServer | None = None,
 ) -> Sound:
-    """Fetch a recording for playing.
+    """Fetch a recording.
 
     :param byte_range: the player's Range header; without an end it gets a part
     :param own: the PBX, if its recordings need a login
-    :raise LoginRefused: the PBX does not accept the login
-    :raise TooSlow: the server takes longer than a listener, and other requests, would wait
-    :raise ProviderError: the address is not allowed, does not answer, or is no sound
+    :raise BadStatus: the server does not give it; LoginRefused: not with this login
+    :raise NoSound: the server gives something else
+    :raise TooSlow: the server takes longer than `limits`, or than other requests would wait
+    :raise TooLarge: there is more than `limits` allow
+    :raise BrokenOff: there is less than the server has announced
+    :raise DiskFull: there is no room for it here
+    :raise ProviderError: the address is not allowed, or does not answer
     """
     allowed_hosts = tuple(allowed_hosts)
     begin = time.monotonic()
@@ -184,7 +291,7 @@ def open_sound(
         at_home = own if own and own.serves(url) else None
         with _get(url, allowed_hosts, _part(byte_range), at_home, begin + ANSWER_SECONDS) as line:
             if line.answer.status not in (301, 302, 303, 307, 308):
-                return _sound(line, url, begin + TOTAL_SECONDS, at_home)
+                return _sound(line, url, Limits(begin + limits.seconds, limits.most), at_home)
             url = urljoin(url, line.answer.getheader('Location', ''))
     raise ProviderError(
         _("The recording's address leads on to others too often, so it is not followed.")
@@ -359,51 +466,76 @@ def _resolve(host: str, port: int, inside: bool = False) -> str:
     return addresses[0]
 
 
-def _sound(line: _Line, url: str, deadline: float, own: OwnServer | None) -> Sound:
-    """Fetch the sound of an answer that has begun."""
+def _sound(line: _Line, url: str, until: Limits, own: OwnServer | None) -> Sound:
+    """Fetch the sound of an answer that has begun.
+
+    :param until: the limits; their seconds are a moment of the monotonic clock
+    """
     answer = line.answer
-    _check_status(answer.status, own)
+    _check_status(answer, own)
     kind = _kind_of(answer, url, own)
     headers = {
         name: value
         for name in ('Content-Range', 'Accept-Ranges')
         if (value := answer.getheader(name))
     }
-    with ExitStack() as stack:
-        sound = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
-        size = _fetch(line, sound, deadline) if answer.status != 416 else 0
-        sound.seek(0)
-        stack.pop_all()
-    return Sound(
-        answer.status,
-        {**headers, 'Content-Length': str(size), 'Content-Type': kind},
-        _chunks(sound),
-    )
+    digest, size, is_whole = hashlib.sha256(), 0, True
+    expected = 0 if answer.status == 416 else answer.length or 0
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
+            if answer.status != 416:
+                size, is_whole = _fetch(line, file, digest, until)
+            file.seek(0)
+            stack.pop_all()
+    except OSError:
+        raise DiskFull from None
+    headers.update({'Content-Length': str(size), 'Content-Type': kind})
+    sound = Sound(answer.status, headers, file, size, digest.hexdigest())
+    if not is_whole or size < expected:
+        raise BrokenOff(sound)
+    return sound
 
 
-def _check_status(status: int, own: OwnServer | None) -> None:
-    """:raise ProviderError: an answer with this status holds no sound"""
+def _check_status(answer: HTTPResponse, own: OwnServer | None) -> None:
+    """:raise BadStatus: an answer with this status holds no sound"""
+    status = answer.status
     if own and status in (401, 403):
         raise LoginRefused(
             _(
                 "The PBX does not give this recording with the login of this account (%(code)s). Check the login on its form.",
                 code=status,
-            )
+            ),
+            status,
         )
     if status not in (200, 206, 416):
-        raise ProviderError(
+        raise BadStatus(
             _(
                 "The recording's server answered with code %(code)s. It may have deleted the recording, or not have it yet.",
                 code=status,
             ),
-            retryable=status in NOT_YET,
+            status,
+            _retry_after(answer),
         )
+
+
+def _retry_after(answer: HTTPResponse) -> float | None:
+    """Return in how many seconds the server wants to be asked again, None if it does not say."""
+    told = answer.getheader('Retry-After', '').strip()
+    if re.fullmatch(r'\d{1,9}', told, re.ASCII):
+        return float(told)
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc)
+    return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
 
 
 def _kind_of(answer: HTTPResponse, url: str, own: OwnServer | None) -> str:
     """Return the content type that a browser is given for an answer.
 
-    :raise ProviderError: the answer is no sound
+    :raise NoSound: the answer is no sound
     """
     told = answer.getheader('Content-Type', '').split(';')[0].strip().lower()
     if kind := AUDIO_TYPES.get(told):
@@ -416,43 +548,32 @@ def _kind_of(answer: HTTPResponse, url: str, own: OwnServer | None) -> str:
         return next(kinds, 'audio/mpeg')
     if answer.status == 416:
         return 'audio/mpeg'
-    raise ProviderError(
-        _("The recording's server sent something that is no sound (%(kind)s).", kind=told or '?')
-    )
+    raise NoSound(told)
 
 
-def _fetch(line: _Line, sound: BinaryIO, deadline: float) -> int:
-    """Read the whole answer into `sound` and return its size in bytes.
+def _fetch(line: _Line, sound: BinaryIO, digest, until: Limits) -> tuple[int, bool]:
+    """Read the whole answer into `sound`, and return its size in bytes and whether it ended as it
+    should.
 
-    :raise ProviderError: the answer is too long, too slow or broken off
+    :param digest: of hashlib; made of the bytes on their way
+    :raise ProviderError: the answer is too long or too slow
+    :raise OSError: `sound` takes no more
     """
     answer, size, seen = line.answer, 0, 0
-    expected = answer.length
-    try:
-        while True:
-            if not seen:
-                line.deadline = min(deadline, time.monotonic() + PACE_SECONDS)
+    if answer.length and answer.length > until.most:
+        raise TooLarge(answer.length, until.most)
+    while True:
+        if not seen:
+            line.deadline = min(until.seconds, time.monotonic() + PACE_SECONDS)
+        try:
             chunk = answer.read1(CHUNK)
-            if not chunk:
-                break
-            sound.write(chunk)
-            size += len(chunk)
-            seen = seen + len(chunk) if seen + len(chunk) < LEAST_PACE * PACE_SECONDS else 0
-            if max(size, expected or 0) > MAX_BYTES:
-                raise ProviderError(
-                    _(
-                        "The recording's server sends more than %(most)s MB: no recording is so long, so it is not played.",
-                        most=MAX_BYTES // 1024**2,
-                    )
-                )
-    except (HTTPException, OSError, ValueError):
-        size = -1
-    if size < (expected or 0):
-        raise ProviderError(_("The recording's server broke off. Try again later."), retryable=True)
-    return size
-
-
-def _chunks(sound: BinaryIO) -> Iterator[bytes]:
-    with sound:
-        while chunk := sound.read(CHUNK):
-            yield chunk
+        except (HTTPException, OSError, ValueError):
+            return size, False
+        if not chunk:
+            return size, True
+        sound.write(chunk)
+        digest.update(chunk)
+        size += len(chunk)
+        seen = seen + len(chunk) if seen + len(chunk) < LEAST_PACE * PACE_SECONDS else 0
+        if size > until.most:
+            raise TooLarge(None, until.most)

@@ -8,6 +8,7 @@ from . import test_account_state
 from . import test_acts
 from . import test_any_order
 from . import test_architecture
+from . import test_audio
 from . import test_bridge
 from . import test_bridge_recordings
 from . import test_call_card

@@ -21,6 +21,7 @@ NEUTRAL = (
     'data',
     'wizards',
     'tools',
+    'speech',
     'hooks.py',
     '__init__.py',
     '__manifest__.py',
@@ -35,8 +36,10 @@ NEUTRAL = (
 # A test may take some PBXs as examples; one that names more keeps a list.
 EXAMPLES = 4
 TEXTS = {'.py', '.xml', '.js', '.scss', '.css', '.csv', '.sql', '.html', '.json', '.md'}
+# Plain Python: what they take from outside is the marking of texts.
+PLAIN = ('providers', 'speech')
 # Where a variable says what it holds, so that none is called `one`. Grows until it is all Python.
-NAMED = ('models', 'controllers', 'providers', 'tools', 'wizards', 'hooks.py')
+NAMED = ('models', 'controllers', 'providers', 'speech', 'tools', 'wizards', 'hooks.py')
 # Where people are *they* (CONTRIBUTING, Glossary).
 THEY = (*NAMED, 'data', 'views', 'security', 'demo', 'static/src', 'docs')
 
@@ -77,28 +80,30 @@ def named(path: Path) -> list[str]:
 
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestArchitecture(BaseCase):
-    def test_adapters_do_not_know_odoo(self):
-        """Nor does what it shares with the models."""
-        files = sorted((ROOT / 'providers').rglob('*.py'))
-        self.assertTrue(files)
+    def test_plain_rooms_do_not_know_odoo(self):
+        """Nor does what they share with the models."""
         for plain in ('tools/words.py', 'models/callbacks/ledger.py'):
             self.assertFalse(
                 [name for name in imports(ROOT / plain) if name.startswith(('odoo', '.'))]
             )
-        for path in files:
-            for name in imports(path):
-                with self.subTest(path.name, imported=name):
-                    self.assertFalse(name.split('.')[0] == 'odoo', "an adapter is plain Python")
-                    dots = len(name) - len(name.lstrip('.'))
-                    inside = len(path.relative_to(ROOT / 'providers').parts)
-                    if name.lstrip('.') not in (
-                        'tools.words._lt',
-                        'tools.words.changed',
-                        'tools.words.storable',
-                    ):
-                        self.assertLessEqual(
-                            dots, inside, "an adapter reaches for nothing outside its package"
-                        )
+        for room in PLAIN:
+            files = sorted((ROOT / room).rglob('*.py'))
+            self.assertTrue(files)
+            for path in files:
+                for name in imports(path):
+                    with self.subTest(room, file=path.name, imported=name):
+                        self.assertFalse(name.split('.')[0] == 'odoo', "this is plain Python")
+                        dots = len(name) - len(name.lstrip('.'))
+                        inside = len(path.relative_to(ROOT / room).parts)
+                        if name.lstrip('.') not in (
+                            'tools.words.Words',
+                            'tools.words._lt',
+                            'tools.words.changed',
+                            'tools.words.storable',
+                        ):
+                            self.assertLessEqual(
+                                dots, inside, "it reaches for nothing outside its room"
+                            )
 
     def test_complaints_are_translatable(self):
         """A complaint in plain English, or one that is put together of pieces, would be read in
@@ -139,7 +144,7 @@ class TestArchitecture(BaseCase):
         """What a client says when it has done something, too: a sentence stands in _(), in the log
         or in a docstring."""
         found = []
-        for path in sorted((ROOT / 'providers').rglob('*.py')):
+        for path in sorted(path for room in PLAIN for path in (ROOT / room).rglob('*.py')):
             tree = ast.parse(path.read_text('utf-8'))
             known = set()
             for node in ast.walk(tree):
@@ -250,7 +255,7 @@ class TestArchitecture(BaseCase):
         text = (ROOT / 'CONTRIBUTING.md').read_text('utf-8')
         code = '\n'.join(
             path.read_text('utf-8')
-            for folder in ('models', 'controllers', 'providers', 'tools', 'wizards', 'tests')
+            for folder in ('models', 'controllers', *PLAIN, 'tools', 'wizards', 'tests')
             for path in (ROOT / folder).rglob('*.py')
         )
         files = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob('*.*')}

@@ -204,11 +204,8 @@ class TestFetch(BaseCase):
             for path, reason in [('/page.mp3', "text/html"), ('/gone.mp3', "404")]:
                 with self.subTest(path), self.assertRaisesRegex(ProviderError, reason):
                     fetch.open_sound(here + path, ['127.0.0.1'])
-            with (
-                patch.object(fetch, 'MAX_BYTES', 100),
-                self.assertRaisesRegex(ProviderError, "no recording is so long"),
-            ):
-                fetch.open_sound(f'{here}/a.wav', ['127.0.0.1'])
+            with self.assertRaisesRegex(fetch.TooLarge, "1 MB, the limit is 0"):
+                fetch.open_sound(f'{here}/a.wav', ['127.0.0.1'], limits=fetch.Limits(60, 100))
             self.assertEqual(
                 fetch.open_sound(f'{here}/a.wav', ['127.0.0.1']).headers['Content-Type'],
                 'audio/wav',
@@ -262,19 +259,21 @@ class TestSlowServers(BaseCase):
         for name, seconds in (
             ('ANSWER_SECONDS', 0.6),
             ('PACE_SECONDS', 0.6),
-            ('TOTAL_SECONDS', 1.5),
             ('LEAST_PACE', 8192),
         ):
             self.startPatcher(patch.object(fetch, name, seconds))
 
-    def fetch(self, serve, error=None, reason="too slow"):
+    def fetch(self, serve, error=None, reason="too slow", most=10**7):
+        limits = fetch.Limits(1.5, most)
         with slow_server(serve) as url, as_public():
             begin = time.monotonic()
             try:
                 if not error:
-                    return b''.join(fetch.open_sound(url, ['127.0.0.1']).chunks)
-                with self.assertRaisesRegex(error, reason):
-                    fetch.open_sound(url, ['127.0.0.1'])
+                    sound = fetch.open_sound(url, ['127.0.0.1'], limits=limits)
+                    return b''.join(sound.chunks)
+                with self.assertRaisesRegex(error, reason) as caught:
+                    fetch.open_sound(url, ['127.0.0.1'], limits=limits)
+                return caught.exception
             finally:
                 self.assertLess(time.monotonic() - begin, 2.5)
 
@@ -308,17 +307,20 @@ class TestSlowServers(BaseCase):
 
     def test_never_ends(self):
         self.fetch(drip(0.05, HEAD + b'\r\n', endless=b'x' * 4096), fetch.TooSlow)
-        with patch.object(fetch, 'MAX_BYTES', 10**6):
-            self.fetch(
-                drip(0, HEAD + b'\r\n', endless=b'x' * 65536),
-                ProviderError,
-                "no recording is so long",
-            )
+        self.fetch(
+            drip(0, HEAD + b'\r\n', endless=b'x' * 65536),
+            fetch.TooLarge,
+            "more than 0 MB",
+            most=10**6,
+        )
 
     def test_breaks_off(self):
-        self.fetch(
-            drip(0, HEAD + b'Content-Length: 1000\r\n\r\n', b'x' * 999), ProviderError, "broke off"
+        error = self.fetch(
+            drip(0, HEAD + b'Content-Length: 1000\r\n\r\n', b'x' * 999),
+            fetch.BrokenOff,
+            "broke off",
         )
+        self.assertEqual(b''.join(error.sound.chunks), b'x' * 999)
         self.fetch(
             drip(0, HEAD + b'Transfer-Encoding: chunked\r\n\r\n3\r\nab'), ProviderError, "broke off"
         )

@@ -11,8 +11,10 @@ the same rounds.
     history     P9 to P12: charts, lists and counts on a long call log
     follow_up   P13: what ended calls lead to
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
+    sound       R6: what is found in a recording
     sizes       how much of it: the whole, --quick, --smoke
     data        databases filled by SQL, kept for later runs
+    addon       the addon's plain Python, without Odoo
     addons      the floor's routes: a throw-away addon that no user gets
 
 Absolute figures depend on the machine and on what else it does; the ratios and the goals are what

@@ -22,6 +22,7 @@ class Size(NamedTuple):
     past_calls: int  # P8: the log beside which a card is measured
     late_calls: int  # late matches beside deliveries
     late_share: float  # of the seconds that late matches are watched
+    talk: int  # R6: seconds of sound
 
 
 FULL = Size(
@@ -39,8 +40,9 @@ FULL = Size(
     100_000,
     10_000,
     1,
+    600,
 )
 QUICK = Size(
-    3, 0.5, 10_000, 100_000, 50_000, 250_000, 1_000, 100, 2_000, 6, (1, 20), 100_000, 10_000, 1
+    3, 0.5, 10_000, 100_000, 50_000, 250_000, 1_000, 100, 2_000, 6, (1, 20), 100_000, 10_000, 1, 120
 )
-SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1)
+SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1, 20)

@@ -1,6 +1,7 @@
 import logging
 import re
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from odoo.tools import config
 
 from ...providers.base import ProviderError
 from ...providers.capabilities import LocatesRecordings, OpensSound
-from ...providers.fetch import TooSlow, host_allowed, open_sound
+from ...providers.fetch import LISTENING, TooSlow, host_allowed, open_sound
 from ...tools.fingerprint import fingerprint
 from ...tools.seats import Full, seated
 from ...tools.words import _lt
@@ -59,6 +60,12 @@ class TelephonyRecording(models.Model):
         'telephony.call', string="Phone Call", required=True, index=True, ondelete='cascade'
     )
     company_id = fields.Many2one(related='call_id.company_id', store=True, precompute=True)
+    account_id = fields.Many2one(
+        related='call_id.account_id', store=True, precompute=True, index='btree_not_null'
+    )
+    start_at = fields.Datetime(
+        related='call_id.start_at', string="Start of the Call", store=True, precompute=True
+    )
     state = fields.Selection(
         [
             ('pending', "Not yet fetched"),
@@ -193,6 +200,8 @@ class TelephonyRecording(models.Model):
                         and fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[attempts]),
                     }
                 )
+                if not again:
+                    recording._after_not_located()
             if not self.env['ir.cron']._commit_progress(1, remaining=self.search_count(domain)):
                 return
         following = self.search([('next_try_at', '!=', False)], limit=1, order='next_try_at')
@@ -223,6 +232,17 @@ class TelephonyRecording(models.Model):
     def _after_located(self):
         """Runs when the address of a recording has become known or was renewed."""
 
+    def _after_not_located(self):
+        """Runs when the PBX was asked for the last time where this recording is, and `error` says why
+        it did not tell."""
+
+    def _on_own_copy(self, byte_range):
+        """Return the HTTP response with our own copy of this recording, None if there is none; done
+        by the stage that keeps copies (sudo).
+
+        :param byte_range: the player's Range header, None for all of it
+        """
+
     # === PLAYING === #
 
     def _stream(self, byte_range):
@@ -235,9 +255,10 @@ class TelephonyRecording(models.Model):
         """
         self.ensure_one()
         recording = self.sudo()
-        if recording.attachment_id:
-            stream = self.env['ir.binary']._get_stream_from(recording.attachment_id, 'raw')
-            return stream.get_response(as_attachment=False, max_age=0)
+        if recording.state in GONE:
+            raise request.not_found()
+        if response := recording._on_own_copy(byte_range):
+            return response
         try:
             with recording._seated():
                 sound = recording._open(byte_range or '')
@@ -308,10 +329,16 @@ class TelephonyRecording(models.Model):
             return self._open_url(byte_range)
 
     def _open_url(self, byte_range):
-        """Fetch the sound from its address, with the account's login where the PBX needs one."""
+        """Fetch the sound from its address for a listener."""
+        return self._opener()(byte_range, LISTENING)
+
+    def _opener(self):
+        """Return the function that fetches the sound from its address, with the account's login where
+        the PBX needs one. It takes a Range header and :class:`Limits`, and asks nothing of the
+        database."""
         account = self.call_id.account_id
         open_it = account._client(OpensSound).open_sound if account._can(OpensSound) else open_sound
-        return open_it(self.url, self._allowed_hosts(), byte_range)
+        return partial(open_it, self.url, self._allowed_hosts())
 
     def _allowed_hosts(self):
         return self.call_id.account_id._recording_hosts()

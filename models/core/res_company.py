@@ -121,19 +121,21 @@ class ResCompany(models.Model):
     def _telephony_supervisors(self):
         """Return who is told of late callbacks and long waits: the user whom the settings name, else
         all supervisors, else the administrators."""
-        self.ensure_one()
-        groups = self.env['res.groups'].sudo()
-        xmlid_to_id = self.env['ir.model.data']._xmlid_to_res_id
-
-        def of_us(users):
-            return users.filtered(
-                lambda user: user.active and not user.share and self in user.company_ids
-            )
-
-        if named := of_us(self.telephony_supervisor_id):
+        if named := self._telephony_staff(self.telephony_supervisor_id):
             return named
-        supervisors, administrators = (
-            of_us(groups.browse(xmlid_to_id(f'crm_telephony.{name}')).all_user_ids)
-            for name in ('group_supervisor', 'group_admin')
+        administrators = self._telephony_administrators()
+        return self._telephony_group('supervisor') - administrators or administrators
+
+    def _telephony_administrators(self):
+        """Return the users who administer the telephony of this company."""
+        return self._telephony_group('admin')
+
+    def _telephony_group(self, name):
+        group_id = self.env['ir.model.data']._xmlid_to_res_id(f'crm_telephony.group_{name}')
+        return self._telephony_staff(self.env['res.groups'].sudo().browse(group_id).all_user_ids)
+
+    def _telephony_staff(self, users):
+        """Return those of the users who work in this company."""
+        return users.filtered(
+            lambda user: user.active and not user.share and self in user.company_ids
         )
-        return supervisors - administrators or administrators

@@ -69,6 +69,8 @@ class TelephonyAccount(models.Model):
             'trunks',
             'state',
             'error_in',
+            'recording_policy',
+            'recording_storage',
         )
     )
 

@@ -1,8 +1,17 @@
 import hashlib
+import os
+import time
+from io import BytesIO
 
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 from ..core.words_field import WordsField
+
+# Nobody writes a file of the filestore any more that has not grown for so long (seconds).
+WRITTEN_SECONDS = 10
+# Bytes by which a file on a remote storage is read ahead.
+READ_AHEAD = 1024 * 1024
 
 
 class TelephonyRecording(models.Model):
@@ -29,6 +38,13 @@ class TelephonyRecording(models.Model):
         copy=False,
     )
     size = fields.Integer(string="Size (bytes)", readonly=True, aggregator='sum')
+    megabytes = fields.Float(
+        string="Size (MB)",
+        compute='_compute_megabytes',
+        store=True,
+        precompute=True,
+        aggregator='sum',
+    )
     mimetype = fields.Char(string="Format", readonly=True)
     sha256 = fields.Char(string="SHA-256", readonly=True)
     pbx_copy = fields.Selection(
@@ -50,28 +66,26 @@ class TelephonyRecording(models.Model):
     deleted_by_id = fields.Many2one('res.users', string="Deleted By", readonly=True)
     deleted_why = WordsField(string="Why Deleted", readonly=True)
 
+    @api.depends('size')
+    def _compute_megabytes(self):
+        for recording in self:
+            recording.megabytes = recording.size / 1024**2
+
     def _store_sound(self, sound, mimetype, **values):
         """Keep the bytes of this recording as our copy. Odoo deletes the file if the transaction is
         undone, and keeps equal bytes once.
 
         :param bytes sound: the whole file; nothing else holds it in memory
-        :param values: further field values, written with the copy
+        :param values: further field values, written with the copy; `sha256` if it is known
+        :raise OSError: the file cannot be written; nothing of it is left
         """
         self.ensure_one()
-        attachment = (
-            self.env['ir.attachment']
-            .sudo()
-            .create(
-                {
-                    'name': f'recording-{self.id}',
-                    'res_model': self._name,
-                    'res_id': self.id,
-                    'res_field': 'sound',
-                    'mimetype': mimetype,
-                    'raw': sound,
-                }
-            )
-        )
+        if 'sha256' not in values:
+            values['sha256'] = hashlib.sha256(sound).hexdigest()
+        self._adopt(self._attach(sound, mimetype, 'sound'), values)
+
+    def _adopt(self, attachment, values):
+        """Make an attachment of this recording our copy, in place of the one that is there."""
         self.attachment_id.sudo().unlink()
         self.write(
             {
@@ -80,21 +94,86 @@ class TelephonyRecording(models.Model):
                 'state': 'ready',
                 'error': False,
                 'next_try_at': False,
-                'size': len(sound),
-                'mimetype': mimetype,
-                'sha256': hashlib.sha256(sound).hexdigest(),
+                'size': attachment.file_size,
+                'mimetype': attachment.mimetype,
+                'quality': False,
                 **values,
             }
         )
         self._after_stored()
 
-    def _delete_sound(self, why, pbx_too=False):
+    def _attach(self, sound, mimetype, field):
+        """Create the attachment that holds these bytes for a binary field.
+
+        A process that was killed, or a full disk, leaves a part of the file in the filestore, under
+        the name of the whole. Odoo would take it for another file for ever, so it is deleted.
+
+        :raise OSError: the file cannot be written
+        """
+        attachments, values = (
+            self.env['ir.attachment'].sudo(),
+            {
+                'name': f'recording-{self.id}',
+                'res_model': self._name,
+                'res_id': self.id,
+                'res_field': field,
+                'mimetype': mimetype,
+                'raw': sound,
+            },
+        )
+        try:
+            return attachments.create(dict(values))
+        except OSError:
+            self._drop_part(sound, 0)
+            raise
+        except UserError:
+            if not self._drop_part(sound, WRITTEN_SECONDS):
+                raise
+            return attachments.create(values)
+
+    @api.model
+    def _drop_part(self, sound, seconds):
+        """Delete the file in the filestore that holds only a part of these bytes, unless somebody
+        writes it now: it has grown within the last `seconds`.
+
+        :return: whether there was one
+        """
+        attachments = self.env['ir.attachment'].sudo()
+        checksum = attachments._compute_checksum(sound)
+        path = attachments._full_path(f'{checksum[:2]}/{checksum}')
+        try:
+            found = os.stat(path)
+            if found.st_size == len(sound) or time.time() - found.st_mtime < seconds:
+                return False
+            os.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _sound_file(self, read_ahead=READ_AHEAD):
+        """Open our copy, wherever it is stored: a binary file that can seek, or a context manager
+        that gives one. Closing it is the caller's.
+
+        Where the addon `fs_attachment` keeps it elsewhere, such as on S3, it is read from there in
+        parts.
+
+        :param int read_ahead: bytes that may be read from there beside those that are wanted
+        """
+        attachment = self.attachment_id
+        if getattr(attachment, 'fs_filename', False):
+            return attachment.open('rb', block_size=read_ahead)
+        if attachment.store_fname:
+            return open(attachment._full_path(attachment.store_fname), 'rb')
+        return BytesIO(attachment.raw or b'')
+
+    def _delete_sound(self, why, pbx_too=False, state='deleted'):
         """Delete these recordings: our copies, their addresses and names, and what was made of them.
         A row without contents stays, so that neither a replay nor the PBX's own log brings a
         recording back. What is held back by a legal hold is left out.
 
         :param Words why: the reason, which people read
         :param bool pbx_too: also ask the PBX to delete its copy
+        :param state: 'refused' if it was never to be kept
         :return: the recordings that were deleted
         """
         recordings = self.filtered(lambda recording: recording.state != 'deleted')
@@ -103,7 +182,7 @@ class TelephonyRecording(models.Model):
         recordings.attachment_id.sudo().unlink()
         recordings.write(
             {
-                'state': 'deleted',
+                'state': state,
                 'url': False,
                 'ref': False,
                 'attachment_id': False,
@@ -122,8 +201,22 @@ class TelephonyRecording(models.Model):
         return recordings
 
     def _emptied(self):
-        """Return the values of fields that hold what was heard, for a recording without sound."""
-        return {'size': 0, 'mimetype': False, 'sha256': False}
+        """Return the values of fields that hold what was heard, or how it is got, for a recording
+        without sound."""
+        return {
+            'size': 0,
+            'mimetype': False,
+            'sha256': False,
+            'copy_next_at': False,
+            'copy_error': False,
+            'keep_until': False,
+            'is_unprobed': False,
+            'channels': 0,
+            'rate': 0,
+            'seconds': 0,
+            'quality': False,
+            'peaks': False,
+        }
 
     # === HOOKS === #
 

@@ -9,6 +9,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ...providers.base import ProviderError, Reply, WebhookRequest, parse_json, text_of
+from ...speech.audio import looks_like
 from ...tools import turns
 from ...tools.words import _lt
 from ..calls.recording import GONE
@@ -23,14 +24,8 @@ SUFFIX = 'recording'
 AT_ONCE = 16 * 1024**2
 # An upload of which no piece has come for so long (hours) is given up.
 PATIENCE = 48
-# What the first bytes of a file say, else the end of its name.
-BEGINNINGS = {
-    b'RIFF': 'audio/wav',
-    b'OggS': 'audio/ogg',
-    b'fLaC': 'audio/flac',
-    b'ID3': 'audio/mpeg',
-}
-ENDINGS = {'gsm': 'audio/x-gsm', 'mp3': 'audio/mpeg', 'opus': 'audio/ogg'}
+# So many bytes tell what a file is.
+BEGINNING = 512
 
 
 class Head(NamedTuple):
@@ -212,9 +207,9 @@ class TelephonyRecording(models.Model):
         if not parts:
             return False
         for part_id, _head in parts:
-            sound = Part._sound(part_id)
-            digest.update(sound)
-            joined.write(sound)
+            piece = Part._sound(part_id)
+            digest.update(piece)
+            joined.write(piece)
         if digest.hexdigest() != sha256:
             _logger.warning(
                 "recording %s: the uploaded pieces do not have the sum that the bridge told; they are deleted, and the "
@@ -223,14 +218,11 @@ class TelephonyRecording(models.Model):
             )
             Part._forget(self, sha256)
             return False
-        head = Head(**parts[0][1])
+        head, sound = Head(**parts[0][1]), joined.getvalue()
         for recording in self.call_id.account_id._recordings_of(head):
             if recording.copy_state != 'done' and recording.state not in GONE:
                 recording._store_sound(
-                    joined.getvalue(),
-                    _mimetype(joined.getbuffer()[:4].tobytes(), head.name),
-                    sha256=sha256,
-                    **recording._sides(head),
+                    sound, _mimetype(sound), sha256=sha256, **recording._sides(head)
                 )
         return True
 
@@ -373,7 +365,6 @@ def _told(status: int, **told) -> Reply:
     return Reply(json.dumps(told), status, 'application/json')
 
 
-def _mimetype(beginning: bytes, name: str) -> str:
-    known = (kind for magic, kind in BEGINNINGS.items() if beginning.startswith(magic))
-    ending = name.rpartition('.')[2].lower()
-    return next(known, ENDINGS.get(ending, 'application/octet-stream'))
+def _mimetype(sound: bytes) -> str:
+    kind = looks_like(sound[:BEGINNING])
+    return kind if kind.startswith(('audio/', 'video/')) else 'application/octet-stream'

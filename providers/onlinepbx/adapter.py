@@ -102,6 +102,7 @@ class OnlinePbx(HistoryProvider):
     default_api_url = 'https://api2.onlinepbx.ru'
     signs = False
     recording_hosts = ('onlinepbx.ru', '.onlinepbx.ru', 'onpbx.ru', '.onpbx.ru')
+    recordings_stay = False  # their addresses die within half an hour
     setup_steps = (
         _(
             "In the OnlinePBX panel open Integration → API and copy the key into this form. Add the domain of your PBX."

@@ -18,7 +18,7 @@ from .. import inputs
 from ..base import ProviderError, _, text_of
 from ..capabilities import Extension
 from ..client import PASSING, Client
-from ..fetch import LoginRefused, OwnServer, Sound, open_sound
+from ..fetch import LISTENING, Limits, LoginRefused, OwnServer, Sound, open_sound
 from .adapter import log_payloads
 
 XAPI, CONTROL = '/xapi/v1', '/callcontrol'
@@ -204,17 +204,23 @@ class ThreeCxClient(Client):
         base = self.account.api_url.rstrip('/')
         return f'{base}{XAPI}/Recordings/Pbx.DownloadRecording(recId={ref})'
 
-    def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
+    def open_sound(
+        self,
+        url: str,
+        allowed_hosts: Iterable[str],
+        byte_range: str = '',
+        limits: Limits = LISTENING,
+    ) -> Sound:
         """Open a sound that lies on the 3CX with the token. One that another process has made
         invalid is renewed, once. Without an API client (v18) there is no token."""
         if not self.account.api_key or not OwnServer(self.account.api_url).serves(url):
-            return open_sound(url, allowed_hosts, byte_range)
+            return open_sound(url, allowed_hosts, byte_range, limits)
         self.require_access()
         try:
-            return open_sound(url, allowed_hosts, byte_range, self._own_server())
+            return open_sound(url, allowed_hosts, byte_range, limits, self._own_server())
         except LoginRefused:
             self._drop_token()
-        return open_sound(url, allowed_hosts, byte_range, self._own_server())
+        return open_sound(url, allowed_hosts, byte_range, limits, self._own_server())
 
     def _own_server(self) -> OwnServer:
         return OwnServer(

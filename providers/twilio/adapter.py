@@ -152,6 +152,7 @@ class Twilio(HistoryProvider):
     api_key_label = _("Account SID")
     api_secret_label = _("Auth token")
     default_api_url = 'https://api.twilio.com'
+    recordings_stay = False  # their addresses are public unless the account is set otherwise
     setup_steps = (
         _("Copy Account SID and Auth Token from the Twilio console into this form and save it."),
         _(

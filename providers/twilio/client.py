@@ -17,7 +17,7 @@ from .. import inputs
 from ..base import ProviderError, _, text_of
 from ..capabilities import Number
 from ..client import PASSING, Client
-from ..fetch import OwnServer, Sound, open_sound
+from ..fetch import LISTENING, Limits, OwnServer, Sound, open_sound
 from ..signing import basic
 from .adapter import (
     RING_SECONDS,
@@ -186,13 +186,19 @@ class TwilioClient(Client):
         base, account = self.account.api_url.rstrip('/'), self.account.api_key.strip()
         return f'{base}{VERSION}/Accounts/{account}/Recordings/{recording}'
 
-    def open_sound(self, url: str, allowed_hosts: Iterable[str], byte_range: str = '') -> Sound:
+    def open_sound(
+        self,
+        url: str,
+        allowed_hosts: Iterable[str],
+        byte_range: str = '',
+        limits: Limits = LISTENING,
+    ) -> Sound:
         """Open a sound with the account's login, which Twilio wants if the account is set so."""
         own = OwnServer(
             self.account.api_url,
             {'Authorization': basic(self.account.api_key.strip(), self.account.api_secret)},
         )
-        return open_sound(url, allowed_hosts, byte_range, own)
+        return open_sound(url, allowed_hosts, byte_range, limits, own)
 
     def recording_url(self, ref: str, call_ref: str) -> str:
         """Return the address of a sound, once it is there."""
