@@ -28,11 +28,13 @@ VIEWS = {
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.match.weight': ('list', 'search'),
+    'telephony.retention.rule': ('list', 'form', 'search'),
+    'telephony.hold': ('list', 'form', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
     'crm.team': ('form',),
 }
-ADMIN_ONLY = {'telephony.event'}
+ADMIN_ONLY = {'telephony.event', 'telephony.retention.rule', 'telephony.hold'}
 I18N = Path(__file__).parent.parent / 'i18n'
 
 

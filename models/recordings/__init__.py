@@ -7,3 +7,7 @@ from . import copies
 from . import probing
 from . import upload
 from . import bridge
+from . import file
+from . import pbx_copy
+from . import hold
+from . import retention
