@@ -52,6 +52,7 @@ from . import test_setup_file
 from . import test_simulate
 from . import test_tours
 from . import test_turns
+from . import test_uploads
 from . import test_views
 from . import test_webhook
 from . import test_words

@@ -13,6 +13,7 @@ the same rounds.
     retention   R8: recordings whose time has come
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
     sound       R6: what is found in a recording
+    upload      R10: a large file that the bridge uploads, beside its events
     sizes       how much of it: the whole, --quick, --smoke
     data        databases filled by SQL, kept for later runs
     addon       the addon's plain Python, without Odoo

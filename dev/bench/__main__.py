@@ -8,7 +8,7 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import follow_up, history, late, lookup, retention, sound, survival
+from . import follow_up, history, late, lookup, retention, sound, survival, upload
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -24,7 +24,8 @@ FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
 SOUND = ('r6',)
 RETENTION = ('r8',)
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + SOUND + RETENTION
+UPLOAD = ('r10',)
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + SOUND + RETENTION + UPLOAD
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -67,7 +68,7 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
     small = (
         bench.database(size.small)
-        if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL + RETENTION)
+        if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL + RETENTION + UPLOAD)
         else None
     )
     rows = []
@@ -90,6 +91,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += sound.measure(size)
     if wanted & set(RETENTION):
         rows += retention.measure(bench, small, size.ended)
+    if wanted & set(UPLOAD):
+        rows += upload.measure(bench, small, size)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

@@ -23,6 +23,7 @@ class Size(NamedTuple):
     late_calls: int  # late matches beside deliveries
     late_share: float  # of the seconds that late matches are watched
     talk: int  # R6: seconds of sound
+    megabytes: int  # R10: of a file that the bridge uploads
 
 
 FULL = Size(
@@ -41,8 +42,24 @@ FULL = Size(
     10_000,
     1,
     600,
+    100,
 )
 QUICK = Size(
-    3, 0.5, 10_000, 100_000, 50_000, 250_000, 1_000, 100, 2_000, 6, (1, 20), 100_000, 10_000, 1, 120
+    3,
+    0.5,
+    10_000,
+    100_000,
+    50_000,
+    250_000,
+    1_000,
+    100,
+    2_000,
+    6,
+    (1, 20),
+    100_000,
+    10_000,
+    1,
+    120,
+    100,
 )
-SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1, 20)
+SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1, 20, 20)
