@@ -230,7 +230,7 @@ class Reply:
 @dataclass(frozen=True)
 class Deletion:
     """What became of a recording that was to be deleted at the PBX: it is gone, or it is not and
-    `kept` says why."""
+    `kept` says why, marked with _() or in the words of the PBX's system."""
 
     recording_ref: str
     is_gone: bool

@@ -163,6 +163,10 @@ class TestUploads(UploadCase):
                 self.assertEqual(self.send(sound, **head)[0], 425)
         stranger = self.new_account(self.company, provider=PBX, name="Another")
         self.assertEqual(self.send(sound, account=stranger)[0], 425)
+        self.recording.call_id.ended_at -= timedelta(minutes=11)
+        self.assertEqual(self.send(sound, name='ringing.wav')[0], 410, "nobody talked in it")
+        self.recording.call_id.state = 'in_progress'
+        self.assertEqual(self.send(sound, name='ringing.wav')[0], 425)
         self.assertFalse(self.parts())
 
     def test_what_is_not_wanted(self):
@@ -341,11 +345,14 @@ class TestUploads(UploadCase):
 
     def test_what_the_bridge_keeps_is_deleted_by_hand(self):
         self.to_delete()
-        why = 'delete = never in [recordings] of the bridge'
-        self.tell({'Event': 'BridgeRecordingKept', 'Name': NAME, 'Why': why})
+        self.tell({'Event': 'BridgeRecordingKept', 'Name': NAME, 'Why': 'never'})
         self.assertEqual(self.recording.pbx_copy, 'cannot')
-        self.assertIn(why, self.recording.pbx_copy_error)
+        self.assertIn("delete = never", self.recording.pbx_copy_error)
         self.assertEqual(self.tell().text, '')
+
+        self.recording.pbx_copy = 'deleting'
+        self.tell({'Event': 'BridgeRecordingKept', 'Name': NAME, 'Why': 'Permission denied'})
+        self.assertIn("Permission denied", self.recording.pbx_copy_error)
 
     def test_what_was_deleted_on_delivery(self):
         self.upload(wav())

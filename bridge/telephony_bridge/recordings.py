@@ -156,8 +156,8 @@ def digest(path: Path) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Recording:
-    """A row of the spool. `path` is the file that is uploaded, '' until it is complete; times are
-    Unix seconds."""
+    """A row of the spool. `talked`: the channel was connected with another. `path` is the file that
+    is uploaded, '' until it is complete; times are Unix seconds."""
 
     id: int
     name: str
@@ -165,6 +165,7 @@ class Recording:
     uniqueid: str
     began: float
     ended: float
+    talked: int
     state: str
     next_at: float
     path: str
@@ -305,7 +306,9 @@ class Uploader:
                 recording, path=str(path), channels=channels, size=size, sha256=sha256, have=0
             )
         elif not size and now - recording.ended > GIVE_UP_SECONDS:
-            self._give_up(recording, f'it is not below {self.root}, or there is no sound in it')
+            why = f'it is not below {self.root}, or there is no sound in it'
+            # a call in which nobody talked often has no file
+            self._give_up(recording, why, logging.WARNING if recording.talked else logging.INFO)
         else:
             pause = SETTLED_SECONDS if size else (now - recording.ended) / 10
             pause = min(max(pause, SETTLED_SECONDS), SEARCH_SECONDS)
@@ -451,8 +454,8 @@ class Uploader:
         if self.delete == 'delivered':
             self._remove(recording.name)
 
-    def _give_up(self, recording: Recording, why: str) -> None:
-        _logger.warning("recording %s is given up: %s.", recording.name, why)
+    def _give_up(self, recording: Recording, why: str, level: int = logging.WARNING) -> None:
+        _logger.log(level, "recording %s is given up: %s.", recording.name, why)
         self._forget(recording)
 
     def _forget(self, recording: Recording) -> None:
@@ -478,19 +481,19 @@ class Uploader:
         they are gone or why they are kept."""
         recordings, why = self.shelf.named(name), ''
         if self.delete == 'never':
-            why = 'delete = never in [recordings] of the bridge'
+            why = 'never'
         elif not recordings:
-            why = 'this bridge has not delivered it'
+            why = 'unknown'
         elif any(recording.state != 'delivered' for recording in recordings):
-            why = 'it is not delivered yet, or another call writes a file of the same name'
+            why = 'busy'  # not delivered yet, or another call writes a file of the same name
         try:
             while not why and (files := [*sides(self.root, name), find(self.root, name)]) != [None]:
                 for path in filter(None, files):
                     path.unlink()
         except OSError as error:
-            why = f'it cannot be deleted: {error.strerror}'
+            why = error.strerror or str(error)
             _logger.error(
-                "recording %s %s. The bridge needs the right to write below %s.",
+                "recording %s cannot be deleted: %s. The bridge needs the right to write below %s.",
                 name,
                 why,
                 self.root,

@@ -25,7 +25,7 @@ SCHEMA = """
     CREATE TABLE IF NOT EXISTS recording (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL, linkedid TEXT NOT NULL, uniqueid TEXT NOT NULL,
-        began REAL NOT NULL, ended REAL NOT NULL DEFAULT 0,
+        began REAL NOT NULL, ended REAL NOT NULL DEFAULT 0, talked INTEGER NOT NULL DEFAULT 0,
         state TEXT NOT NULL DEFAULT 'open', next_at REAL NOT NULL DEFAULT 0,
         path TEXT NOT NULL DEFAULT '', channels INTEGER NOT NULL DEFAULT 1,
         size INTEGER NOT NULL DEFAULT 0, sha256 TEXT NOT NULL DEFAULT '', have INTEGER NOT NULL DEFAULT 0,
@@ -105,6 +105,7 @@ class Spool:
         alive: Mapping[str, Channel],
         gone: Collection[str] = (),
         announced: Iterable[Announced] = (),
+        talked: Iterable[str] = (),
     ) -> None:
         """Append events and note what they change about channels and recordings, all or nothing.
 
@@ -124,6 +125,10 @@ class Spool:
             self.db.executemany(
                 'INSERT OR IGNORE INTO recording (name, linkedid, uniqueid, began) VALUES (?, ?, ?, ?)',
                 [(file.name, file.linkedid, file.uniqueid, now) for file in announced],
+            )
+            self.db.executemany(
+                "UPDATE recording SET talked = 1 WHERE state = 'open' AND uniqueid = ?",
+                [(uniqueid,) for uniqueid in talked],
             )
             self.db.executemany(
                 "UPDATE recording SET state = 'todo', ended = ?, next_at = ? WHERE state = 'open' AND uniqueid = ?",

@@ -84,10 +84,10 @@ class Watcher:
         events, alive, gone = reading.harvest()
         if not (events or alive or gone):
             return
-        files = recordings_of(events) if self._notes_recordings else []
+        files, talked = recordings_of(events) if self._notes_recordings else ([], [])
         while True:
             try:
-                self.spool.write(events, alive, gone, files)
+                self.spool.write(events, alive, gone, files, talked)
                 break
             except sqlite3.OperationalError as error:
                 _logger.error(
@@ -229,18 +229,21 @@ class Reading:
         self._listed, self._before, self._ended = [], {}, set()
 
 
-def recordings_of(events: list[Message]) -> list[Announced]:
-    """Return the files that these events announce. A path becomes its base name, as in the CRM."""
-    found = []
+def recordings_of(events: list[Message]) -> tuple[list[Announced], list[str]]:
+    """Return the files that these events announce, and the channels that began to talk. A path
+    becomes its base name, as in the CRM."""
+    files, talked = [], []
     for event in events:
         headers = (event.get(name) for name in ('Variable', 'Value', 'Linkedid', 'Uniqueid'))
         variable, path, linkedid, uniqueid = (
             text if isinstance(text, str) else '' for text in headers
         )
         name = re.split(r'[/\\]', path)[-1]
-        if variable.lstrip('_') == RECORDING and name not in ('', '.', '..'):
-            found.append(Announced(name, linkedid, uniqueid))
-    return found
+        if event['Event'] == 'BridgeEnter':
+            talked.append(uniqueid)
+        elif variable.lstrip('_') == RECORDING and name not in ('', '.', '..'):
+            files.append(Announced(name, linkedid, uniqueid))
+    return files, talked
 
 
 async def _ping(connection: Connection) -> None:

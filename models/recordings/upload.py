@@ -2,6 +2,7 @@ import hashlib
 import json
 import logging
 import re
+from datetime import timedelta
 from io import BytesIO
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ SUFFIX = 'recording'
 AT_ONCE = 16 * 1024**2
 # An upload of which no piece has come for so long (hours) is given up.
 PATIENCE = 48
+# So long (minutes) after the end of a call a recording of it may still be announced.
+TOLD_MINUTES = 10
 # So many bytes tell what a file is.
 BEGINNING = 512
 
@@ -107,17 +110,17 @@ class TelephonyAccount(models.Model):
 
     def _take(self, piece: Piece) -> Reply:
         """Store a piece, and return the answer to the bridge."""
-        head = piece.head
-        recordings = self._recordings_of(head)
-        missing = recordings.filtered(lambda recording: recording.copy_state != 'done')
-        wanted = missing.filtered(lambda recording: recording.state not in GONE)
-        if recordings and not missing:
+        head, calls = piece.head, self._calls_of(piece.head)
+        recordings = calls._recordings_named(head.name)
+        copied = recordings.filtered(lambda recording: recording.copy_state == 'done')
+        wanted = (recordings - copied).filtered(lambda recording: recording.state not in GONE)
+        if copied and not wanted:
             return _told(200, have=head.size, done=True)
-        is_gone = not wanted and (recordings or self._on_stray_recording(head.call_ref))
-        if self.recording_storage == 'link' or is_gone:
+        if self.recording_storage == 'link' or recordings and not wanted:
             return Reply("not wanted", 410)
         if not wanted:
-            return Reply("no such recording yet", 425)
+            never = calls and calls._are_long_over() or self._on_stray_recording(head.call_ref)
+            return Reply("not wanted", 410) if never else Reply("no such recording yet", 425)
         if head.size > self.copy_max_megabytes * 1024**2:
             for recording in wanted:
                 recording._lose(
@@ -130,28 +133,37 @@ class TelephonyAccount(models.Model):
             return Reply("too large", 410)
         return wanted[0]._take_piece(piece)
 
-    def _recordings_of(self, head: Head):
-        """Return the recordings that this file is of. A leg that began as a call of its own has it in
-        both calls."""
-        calls = (
+    def _calls_of(self, head: Head):
+        """Return the calls to which this file may belong: a leg that began as a call of its own has
+        its recording in both."""
+        refs = [head.call_ref, head.leg_ref or head.call_ref]
+        return (
             self.env['telephony.call']
             .sudo()
-            .search(
-                [
-                    ('account_id', '=', self.id),
-                    ('external_id', 'in', [head.call_ref, head.leg_ref or head.call_ref]),
-                ]
-            )
+            .search([('account_id', '=', self.id), ('external_id', 'in', refs)])
         )
-        told = self.env['telephony.recording']._hashes({'ref': head.name})
-        return calls.recording_ids.filtered(
-            lambda recording: recording.ref_hash == told['ref_hash']
-        ).sorted('id')
 
     def _on_stray_recording(self, call_ref: str) -> bool:
         """Return whether the call with this PBX's id will never be in the log again, so that its
         recordings are not wanted; said by erasures."""
         return False
+
+
+class TelephonyCall(models.Model):
+    _inherit = 'telephony.call'
+
+    def _recordings_named(self, name):
+        """Return the recordings of these calls that have, or had, this name at the PBX."""
+        ref_hash = self.env['telephony.recording']._hashes({'ref': name})['ref_hash']
+        return self.recording_ids.filtered(lambda recording: recording.ref_hash == ref_hash).sorted(
+            'id'
+        )
+
+    def _are_long_over(self):
+        """Return whether the PBX has told all of these calls: a file that is not among their
+        recordings holds no talk."""
+        since = fields.Datetime.now() - timedelta(minutes=TOLD_MINUTES)
+        return all(call.state == 'ended' and call._moment() < since for call in self)
 
 
 class TelephonyRecording(models.Model):
@@ -219,7 +231,8 @@ class TelephonyRecording(models.Model):
             Part._forget(self, sha256)
             return False
         head, sound = Head(**parts[0][1]), joined.getvalue()
-        for recording in self.call_id.account_id._recordings_of(head):
+        calls = self.call_id.account_id._calls_of(head)
+        for recording in calls._recordings_named(head.name):
             if recording.copy_state != 'done' and recording.state not in GONE:
                 recording._store_sound(
                     sound, _mimetype(sound), sha256=sha256, **recording._sides(head)

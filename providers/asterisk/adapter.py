@@ -105,6 +105,11 @@ secret = {secret}
 """
 # The bridge's own events of recordings that were to be deleted.
 DELETED, KEPT = 'BridgeRecordingDeleted', 'BridgeRecordingKept'
+WHY_KEPT = {
+    'never': _("its configuration has delete = never"),
+    'unknown': _("it has not delivered this file"),
+    'busy': _("it has not delivered this file yet, or a newer call has a file of the same name"),
+}
 # By custom the contexts of trunks, of analogue and digital lines, and of phones begin so.
 TRUNK_CONTEXTS = (
     'from-trunk',
@@ -278,7 +283,8 @@ class Asterisk(Provider):
         kind = payload.get('Event')
         if kind not in (DELETED, KEPT):
             return None
-        return Deletion(text_of(payload, 'Name'), kind == DELETED, text_of(payload, 'Why'))
+        why = text_of(payload, 'Why')
+        return Deletion(text_of(payload, 'Name'), kind == DELETED, WHY_KEPT.get(why, why))
 
     def agent_channel(self, stored: Sequence[Stored], account: Account, leg_ref: str) -> str:
         channel = self._gather(stored, account).channels.get(leg_ref) if stored else None
