@@ -65,6 +65,7 @@ class TelephonyRetentionTrial(models.TransientModel):
             'megabytes': total['bytes'] / 2**20,
             'oldest_at': total['oldest'],
             'held_count': total['held'],
+            'text_count': total['texts'],
             'moved_count': total['moved'],
         }
 
@@ -121,6 +122,9 @@ class TelephonyRetentionTrialLine(models.TransientModel):
     )
     oldest_at = fields.Datetime(string="Oldest", readonly=True)
     held_count = fields.Integer(string="Held", readonly=True, help="Due, but kept by a legal hold.")
+    text_count = fields.Integer(
+        string="Texts", readonly=True, help="Texts that would be deleted tonight."
+    )
     moved_count = fields.Integer(
         string="Other Date",
         readonly=True,

@@ -40,7 +40,7 @@ class TelephonyRecording(models.Model):
         if not self.env.user.has_group('crm_telephony.group_privacy'):
             raise AccessError(
                 self.env._(
-                    "Only who may erase, hold and delete recordings can do this: ask your telephony administrator."
+                    "Only those who may erase and hold can delete recordings. Ask your telephony administrator."
                 )
             )
 

@@ -58,6 +58,7 @@ class TelephonyRecording(models.Model):
     # === HOOKS === #
 
     def _before_deleted(self, pbx_too):
+        """Note the names of the files while they are known."""
         super()._before_deleted(pbx_too)
         for recording in self.filtered('attachment_id'):
             name = recording.attachment_id.sudo().store_fname
@@ -65,6 +66,7 @@ class TelephonyRecording(models.Model):
             recording.file_state = 'waiting' if name else 'gone'
 
     def _after_deleted(self):
+        """Ask for the files to be deleted as soon as this is committed."""
         super()._after_deleted()
         if any(recording.file_left for recording in self):
             turns.wake_cron(self.env, 'crm_telephony.ir_cron_sweep_files', [fields.Datetime.now()])

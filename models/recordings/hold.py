@@ -44,6 +44,7 @@ class TelephonyHold(models.Model):
     _inherit = ['telephony.settings.mixin', 'mail.thread', 'mail.activity.mixin']
     _order = 'state, id desc'
     _check_company_auto = True
+    _cached_fields = frozenset(('state',))
 
     name = fields.Char(required=True, tracking=True)
     reason = fields.Text(

@@ -51,6 +51,7 @@ class TelephonyRecording(models.Model):
     # === WHAT HAS TO BE DELETED THERE === #
 
     def _before_deleted(self, pbx_too):
+        """Keep the names that the PBX knows, as they are about to be forgotten."""
         super()._before_deleted(pbx_too)
         if pbx_too:
             there = self.filtered(lambda recording: recording.pbx_copy != 'deleted')
