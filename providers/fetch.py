@@ -176,9 +176,7 @@ class BrokenOff(ProviderError):
     """
 
     def __init__(self, sound: Sound):
-        super().__init__(
-            _("The recording's server broke off. Try again later."), retryable=True
-        )
+        super().__init__(_("The recording's server broke off. Try again later."), retryable=True)
         self.sound = sound
 
 

@@ -8,6 +8,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.modules.neutralize import get_neutralization_queries
 
+from ..models.calls import recording as calls_recording
 from ..providers.base import ProviderError
 from .common import CUSTOMER, TelephonyHttpCase
 
@@ -16,6 +17,7 @@ class TestNeutralized(TelephonyHttpCase):
     def setUp(self):
         super().setUp()
         self.pbx = self.plug_in()
+        self.account.recording_storage = 'copy'
         self.company.telephony_effect_hours = 48
         self.new_lead()
         self.play(
@@ -23,6 +25,7 @@ class TestNeutralized(TelephonyHttpCase):
             self.event('recording', recording_url='https://pbx.example.com/c1.mp3'),
             self.outbound('ended', at=1, outcome='busy'),
         )
+        self.known = self.call().recording_ids
         self.announced = self.env['telephony.recording'].create(
             {'call_id': self.call().id, 'ref': 'rec-1'}
         )
@@ -35,16 +38,32 @@ class TestNeutralized(TelephonyHttpCase):
 
     def run_everything_that_is_due(self):
         self.announced.next_try_at = fields.Datetime.now() - timedelta(seconds=1)
+        if self.known.copy_next_at:
+            self.known.copy_next_at = self.announced.next_try_at
         self.env['telephony.effect'].search(
             [('state', '=', 'planned')]
         ).due_at = fields.Datetime.now()
-        for cron in ('fetch_history', 'locate_recordings', 'effects', 'callback_clock'):
-            self.env.ref(f'crm_telephony.ir_cron_{cron}').method_direct_trigger()
+        crons = (
+            'fetch_history',
+            'locate_recordings',
+            'copy_recordings',
+            'effects',
+            'callback_clock',
+        )
+        with patch.object(
+            calls_recording,
+            'open_sound',
+            side_effect=lambda *asked: self.pbx.told.append(['sound']),
+        ):
+            for cron in crons:
+                self.env.ref(f'crm_telephony.ir_cron_{cron}').method_direct_trigger()
 
     def test_this_database_would_speak_to_the_pbx(self):
         """So that the others can fail."""
         self.run_everything_that_is_due()
-        self.assertEqual({what for what, *_with in self.pbx.told}, {'history', 'recording', 'dial'})
+        self.assertEqual(
+            {what for what, *_with in self.pbx.told}, {'history', 'recording', 'sound', 'dial'}
+        )
         self.assertTrue(self.anna._telephony_can_call())
 
     def test_the_pbx_is_left_alone(self):
@@ -66,7 +85,7 @@ class TestNeutralized(TelephonyHttpCase):
 
     def test_no_recording_is_fetched(self):
         self.account.recording_hosts = 'pbx.example.com'
-        [known] = self.call().recording_ids - self.announced
+        known = self.known
         self.neutralize()
         with (
             patch.object(socket, 'getaddrinfo', side_effect=AssertionError("asks for a host")),

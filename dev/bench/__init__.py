@@ -12,6 +12,7 @@ the same rounds.
     follow_up   P13: what ended calls lead to
     retention   R8: recordings whose time has come
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
+    recordings  R1, R2: our copies of recordings, stored and played
     sound       R6: what is found in a recording
     upload      R10: a large file that the bridge uploads, beside its events
     sizes       how much of it: the whole, --quick, --smoke

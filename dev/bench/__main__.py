@@ -8,7 +8,7 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import follow_up, history, late, lookup, retention, sound, survival, upload
+from . import follow_up, history, late, lookup, recordings, retention, sound, survival, upload
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -22,10 +22,12 @@ POP = ('p8',)
 HISTORY = ('p9', 'p10', 'p11', 'p12')
 FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
+RECORDINGS = ('r1', 'r2')
 SOUND = ('r6',)
 RETENTION = ('r8',)
 UPLOAD = ('r10',)
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + SOUND + RETENTION + UPLOAD
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + RECORDINGS + SOUND
+ALL += RETENTION + UPLOAD
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -66,11 +68,8 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    small = (
-        bench.database(size.small)
-        if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL + RETENTION + UPLOAD)
-        else None
-    )
+    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + RETENTION + UPLOAD
+    small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=size.rounds, seconds=size.seconds).run(wanted)
@@ -87,6 +86,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += follow_up.measure(bench, small, size.ended)
     if wanted & set(SURVIVAL):
         rows += survival.measure(bench, small, wanted, size)
+    if wanted & set(RECORDINGS):
+        rows += recordings.measure(bench, small, wanted, size)
     if wanted & set(SOUND):
         rows += sound.measure(size)
     if wanted & set(RETENTION):

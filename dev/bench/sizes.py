@@ -22,8 +22,8 @@ class Size(NamedTuple):
     past_calls: int  # P8: the log beside which a card is measured
     late_calls: int  # late matches beside deliveries
     late_share: float  # of the seconds that late matches are watched
+    copy: int  # R1, R2, R10: MB of a recording
     talk: int  # R6: seconds of sound
-    megabytes: int  # R10: of a file that the bridge uploads
 
 
 FULL = Size(
@@ -41,8 +41,8 @@ FULL = Size(
     100_000,
     10_000,
     1,
-    600,
     100,
+    600,
 )
 QUICK = Size(
     3,
@@ -59,7 +59,7 @@ QUICK = Size(
     100_000,
     10_000,
     1,
+    20,
     120,
-    100,
 )
-SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1, 20, 20)
+SMOKE = Size(1, 0.1, 2_000, 2_000, 2_000, 4_000, 100, 10, 100, 1, (1,), 4_000, 100, 0.1, 1, 20)

@@ -32,7 +32,7 @@ EVENT_SECONDS = 0.2
 
 
 def measure(bench: Bench, database: str, size: Size) -> list[Row]:
-    copy, megabytes = f'{database}_upload', size.megabytes
+    copy, megabytes = f'{database}_upload', size.copy
     with (
         phase(f'R10: a file of {megabytes} MB'),
         bench.copy(database, copy),

@@ -11,3 +11,4 @@ from . import file
 from . import pbx_copy
 from . import hold
 from . import retention
+from . import by_hand

@@ -38,9 +38,7 @@ class TelephonyAccount(models.Model):
                 all=done + lost + recordings.search_count(waiting),
                 lost=lost,
             )
-            account.oldest_to_copy = recordings.search(
-                waiting, order='start_at', limit=1
-            ).start_at
+            account.oldest_to_copy = recordings.search(waiting, order='start_at', limit=1).start_at
 
     @api.model
     def _today(self):
@@ -82,7 +80,9 @@ class TelephonyAccount(models.Model):
         self._tell_administrators(
             'full_disk',
             timedelta(hours=1),
-            lambda env: env._("The server's disk is full: recordings are not copied until there is room"),
+            lambda env: env._(
+                "The server's disk is full: recordings are not copied until there is room"
+            ),
         )
 
     def _tell_administrators(self, kind, pause, words):
@@ -110,9 +110,7 @@ class TelephonyAccount(models.Model):
             summary = words(self.with_context(lang=user.lang).env)
             if unread := mine.filtered('active'):
                 unread.summary = summary
-            elif not any(
-                activity.create_date > fields.Datetime.now() - pause for activity in mine
-            ):
+            elif not any(activity.create_date > fields.Datetime.now() - pause for activity in mine):
                 self.with_context(mail_activity_quick_update=True).activity_schedule(
                     xml_id, summary=summary, user_id=user.id
                 )

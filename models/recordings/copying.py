@@ -11,19 +11,19 @@ from odoo.fields import Domain
 from odoo.tools import config
 
 from ...providers.base import ProviderError
+from ...providers.capabilities import LocatesRecordings
 from ...providers.fetch import (
-    BadStatus,
     BrokenOff,
     DiskFull,
     Limits,
     NoSound,
     TooSlow,
 )
-from ...speech.audio import looks_like
+from ...speech.kinds import HEAD, looks_like
 from ...speech.mp3 import measure
 from ...tools import turns
 from ...tools.words import _lt
-from ..calls.recording import LOCATE_SECONDS
+from ..calls.recording import GONE, LOCATE_SECONDS
 from ..core.words_field import WordsField, in_words
 
 _logger = logging.getLogger(__name__)
@@ -43,10 +43,18 @@ MOST_CUTS, DOUBTS = 4, 2
 LEFT_OUT, WAV_UNKNOWN, WAV_CHUNKS = 0.5, 0x7FFF0000, 64
 # A file of so many bytes has the head of a sound and nothing else.
 HEAD_ONLY = 44
-# What a file is, is told by so many bytes.
-HEAD = 512
 # Sound that is played by browsers comes in these kinds of file.
 KINDS = ('audio/', 'video/')
+# What is read again when the network has answered.
+STATE_OF_COPY = [
+    'attachment_id',
+    'copy_attempts',
+    'copy_cuts',
+    'copy_next_at',
+    'copy_refusals',
+    'copy_state',
+    'url',
+]
 # A call that still goes on is looked at again after so long (seconds).
 RUNNING_SECONDS = 60
 
@@ -109,7 +117,8 @@ class TelephonyRecording(models.Model):
         """
         if not call.account_id._recording_settings().copies:
             return {}
-        if vals.get('state') == 'pending' and vals.get('ref') and call.account_id._can_locate():
+        is_named = vals.get('ref') and vals.get('state', 'pending') == 'pending'
+        if is_named and call.account_id._can(LocatesRecordings):
             return {'copy_state': 'todo'}  # until its address is known
         at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[0])
         turns.wake_cron(self.env, CRON, [at])
@@ -154,14 +163,19 @@ class TelephonyRecording(models.Model):
         turns.wake_cron(self.env, CRON, [fields.Datetime.now()])
 
     def action_copy(self):
-        """Try again to copy these recordings. Those that are copied stay as they are.
+        """Copy these recordings now, those that were given up and those of which there is only a
+        link. Others stay as they are.
 
         :raise AccessError: the user is no supervisor
         """
         self.check_access('read')
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
             raise AccessError(self.env._("Only supervisors can have recordings copied."))
-        self.sudo().filtered(lambda recording: recording.copy_state == 'lost')._queue_copy()
+        self.sudo().filtered(
+            lambda recording: recording.copy_state in ('none', 'lost')
+            and recording.state not in GONE
+            and not recording.keep_until
+        )._queue_copy()
         return True
 
     # === SCHEDULED ACTION === #
@@ -195,8 +209,9 @@ class TelephonyRecording(models.Model):
                     accounts.remove(account)
                 if not (is_time := self.env['ir.cron']._commit_progress(1)):
                     break
-        for account in told:
-            account._tell_lost_copies()
+        with turns.gives_way(self.env):
+            for account in told:
+                account._tell_lost_copies()
         following = self.search(
             [('copy_next_at', '!=', False)], limit=1, order='copy_next_at'
         ).copy_next_at
@@ -215,9 +230,7 @@ class TelephonyRecording(models.Model):
             return
         attempts = self.copy_attempts + 1
         pause = LOCATE_SECONDS[min(attempts, len(LOCATE_SECONDS) - 1)]
-        self.write(
-            {'copy_attempts': attempts, 'copy_next_at': now + timedelta(seconds=pause)}
-        )
+        self.write({'copy_attempts': attempts, 'copy_next_at': now + timedelta(seconds=pause)})
         self.env['ir.cron']._commit_progress()
         with turns.isolated(self.env.cr, whole=True) as trial:
             sound, kind = self._fetch_sound()
@@ -254,7 +267,7 @@ class TelephonyRecording(models.Model):
                 _lt("The recording did not come within %(seconds)s seconds.", seconds=MOST_SECONDS)
             ) from None
         kind = _kind_of(sound)
-        if _is_cut(sound, kind):
+        if sound.status != 200 or _is_cut(sound, kind):
             raise Cut(sound, kind)
         return sound, kind
 
@@ -262,7 +275,8 @@ class TelephonyRecording(models.Model):
         """Return whether the recording is still to be copied, after the network has taken a
         while."""
         self.invalidate_recordset()
-        return bool(self.exists()) and self.copy_state == 'todo'
+        waiting = Domain('id', '=', self.id) & Domain('copy_state', '=', 'todo')
+        return bool(self.search_fetch(waiting, STATE_OF_COPY))
 
     def _keep_sound(self, sound, kind):
         """Store what came as our copy.
@@ -331,11 +345,14 @@ class TelephonyRecording(models.Model):
         """Keep the longest part that has come beside the recording; it becomes our copy if the whole
         never comes."""
         part = self._parts()
-        with sound.file as file:
-            if not part or sound.size > part.file_size:
-                file.seek(0)
-                self._attach(file.read(), kind, 'sound_part')
-                part.unlink()
+        if not part or sound.size > part.file_size:
+            sound.file.seek(0)
+            try:
+                self._attach(sound.file.read(), kind, 'sound_part')
+            except OSError:
+                self.account_id._tell_full_disk()
+                return
+            part.unlink()
         self.copy_cuts += 1
 
     def _parts(self):
@@ -359,16 +376,16 @@ class TelephonyRecording(models.Model):
         if self.url and 0 < self.copy_attempts < len(LOCATE_SECONDS) and self.copy_doubts < DOUBTS:
             at = fields.Datetime.now() + timedelta(seconds=LOCATE_SECONDS[self.copy_attempts])
             turns.wake_cron(self.env, CRON, [at])
-            values.update(
-                copy_state='todo', copy_next_at=at, copy_doubts=self.copy_doubts + 1
-            )
+            values.update(copy_state='todo', copy_next_at=at, copy_doubts=self.copy_doubts + 1)
         self.write(values)
 
     def _lose(self, words):
         """Give the copy up. What has come of it is kept; without anything the link stays, if there
         is one."""
-        part = self.copy_cuts and self._parts()
-        if part and not self.attachment_id:
+        part = self._parts() if self.copy_cuts else None
+        if part and self.attachment_id:
+            part.unlink()
+        elif part:
             part.res_field = 'sound'
             sha256 = hashlib.sha256(part.raw).hexdigest()
             self._adopt(part, {'sha256': sha256, 'quality': 'truncated'})

@@ -64,7 +64,9 @@ class TelephonyRecording(models.Model):
             )
         status = 200 if not asked else 206 if begin < end else 416
         with ExitStack() as stack:
-            file = stack.enter_context(self._sound_file(READ_AHEAD))  # the cursor is closed when it is read
+            file = stack.enter_context(
+                self._sound_file(READ_AHEAD)
+            )  # the cursor is closed when it is read
             response = request.make_response(
                 _pieces(file, begin, end), status=status, headers=list(headers.items())
             )

@@ -36,9 +36,7 @@ class TelephonyRecording(models.Model):
     _inherit = 'telephony.recording'
 
     channels = fields.Integer(readonly=True, copy=False, aggregator=None)
-    rate = fields.Integer(
-        string="Samples a Second", readonly=True, copy=False, aggregator=None
-    )
+    rate = fields.Integer(string="Samples a Second", readonly=True, copy=False, aggregator=None)
     seconds = fields.Float(
         string="Length (s)",
         readonly=True,

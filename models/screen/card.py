@@ -413,6 +413,7 @@ class TelephonyCall(models.Model):
             'controls': controls,
             'can_open': self.has_access('read'),
             'can_create': self.env['res.partner'].has_access('create'),
+            'can_keep': self.can_keep_recording,
         }
 
     def _readable(self, records):
@@ -661,6 +662,12 @@ class TelephonyCall(models.Model):
         }
         # sudo: the record rules hide the call from members of the group that rang, until it is settled
         self.sudo()._attach_by_hand(values)
+        return self.get_card()
+
+    def keep_recording(self):
+        """Keep the recordings of this call, and return the new card."""
+        self = self._mine()
+        self.action_keep_recording()
         return self.get_card()
 
     def create_caller(self, values):

@@ -26,7 +26,7 @@ const CARD = {
     match_state: "ambiguous", match_reason: "", match_points: "",
     contacts: [{ icon: "fa-calendar", kind: "meeting", at: "2026-03-09 12:00:00", note: "", text: "Tasting", model: "calendar.event", id: 1, is_bad: false }],
     callback: false, reasons: [{ weight: 1, icon: "fa-truck", text: "Delivery is late", model: "stock.picking", id: 2 }],
-    note: "", can_create: true, can_open: true, controls: { hang_up: false, transfer: [] },
+    note: "", can_create: true, can_open: true, can_keep: false, controls: { hang_up: false, transfer: [] },
 };
 const STRANGER = { ...CARD, name: "", partner: false, leads: [], contacts: [], reasons: [] };
 const FORM = {

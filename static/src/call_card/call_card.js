@@ -220,6 +220,10 @@ export class CallCard extends Component {
         this.state.isChoosing = false;
     }
 
+    keepRecording() {
+        return this.save("keep_recording", []);
+    }
+
     create(kind) {
         return this.save("create_caller", [{ name: "", company: "", ...this.call.caller, kind }]);
     }
