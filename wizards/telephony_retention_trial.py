@@ -108,7 +108,9 @@ class TelephonyRetentionTrialLine(models.TransientModel):
     trial_id = fields.Many2one(
         'telephony.retention.trial', required=True, ondelete='cascade', index=True
     )
-    rule_id = fields.Many2one('telephony.retention.rule', readonly=True, ondelete='cascade')
+    rule_id = fields.Many2one(
+        'telephony.retention.rule', string="Retention Rule", readonly=True, ondelete='cascade'
+    )
     rule_name = fields.Char(string="Rule", compute='_compute_rule_name')
     present_count = fields.Integer(
         string="Recordings", readonly=True, help="Recordings that this rule is the first to fit."
