@@ -176,7 +176,7 @@ class RecordingsCase(BridgeCase):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-        with self.assertLogs('', 'DEBUG') as logs:
+        with self.assertLogs(recordings.__name__, 'DEBUG') as logs:
             recordings._logger.debug("begin")
             asyncio.run(run())
         return '\n'.join(logs.output)

@@ -27,6 +27,7 @@ from .sizes import Size
 from .table import Row, at_most, percentile
 
 NAME, CALL, SECRET = 'bench-20261130-151652-1.1.wav', '1.1', 'bench'
+HEAD = b'RIFF\0\0\0\0WAVEfmt '
 PATIENCE = 120
 EVENT_SECONDS = 0.2
 
@@ -42,7 +43,7 @@ def measure(bench: Bench, database: str, size: Size) -> list[Row]:
         address, folder = inside.ask(bench, recording, copy), Path(folder)
         file = folder / 'monitor' / '2026' / '11' / '30' / NAME
         file.parent.mkdir(parents=True)
-        file.write_bytes(random.Random(10).randbytes(megabytes * 1_000_000))
+        file.write_bytes(HEAD + random.Random(10).randbytes(megabytes * 1_000_000 - len(HEAD)))
         with server.running(bench, copy, crons=1) as running:
             url = f'http://127.0.0.1:{running.port}{address}'
             before = running.megabytes()

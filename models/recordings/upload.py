@@ -14,6 +14,7 @@ from ...speech.audio import looks_like
 from ...tools import turns
 from ...tools.words import _lt
 from ..calls.recording import GONE
+from .copying import KINDS
 
 _logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class TelephonyAccount(models.Model):
             piece = read_piece(request.body)
         except ProviderError as error:
             return Reply(str(error), 400)
-        return turns.retried(self.env.cr, lambda: self._take(piece))
+        return turns.retried(self.env.cr, lambda: self._take(piece), tries=6)
 
     def _take(self, piece: Piece) -> Reply:
         """Store a piece, and return the answer to the bridge."""
@@ -186,9 +187,7 @@ class TelephonyRecording(models.Model):
         if head.size > AT_ONCE:
             turns.wake_cron(self.env, CRON, [fields.Datetime.now()])
             return _told(200, have=have, done=False)
-        if not self._join(head.sha256):
-            return Reply("the sum differs", 422)
-        return _told(200, have=have, done=True)
+        return self._join_pieces(head.sha256)
 
     @api.model
     def _cron_join(self):
@@ -204,40 +203,44 @@ class TelephonyRecording(models.Model):
                     recording_id,
                 ),
             ):
-                self.browse(recording_id)._join(sha256)
+                self.browse(recording_id)._join_pieces(sha256)
             if not self.env['ir.cron']._commit_progress(1, remaining=len(complete) - number):
                 return
 
-    def _join(self, sha256):
-        """Join the pieces of a file and store it with each recording that it is of. The file is held
-        in memory once, whatever its size.
-
-        :return: False if its sum is another one; then the pieces are deleted
-        """
+    def _join_pieces(self, sha256) -> Reply:
+        """Join the pieces of a file, and store it with each recording that it is of. The file is held
+        in memory once, whatever its size."""
         Part, digest, joined = self.env['telephony.recording.part'], hashlib.sha256(), BytesIO()
         parts = Part._of(self, sha256)
-        if not parts:
-            return False
         for part_id, _head in parts:
             piece = Part._sound(part_id)
             digest.update(piece)
             joined.write(piece)
-        if digest.hexdigest() != sha256:
+        Part._forget(self, sha256)
+        if not parts or digest.hexdigest() != sha256:
             _logger.warning(
                 "recording %s: the uploaded pieces do not have the sum that the bridge told; they are deleted, and the "
                 "bridge sends them again.",
                 self.id,
             )
-            Part._forget(self, sha256)
-            return False
+            return Reply("the sum differs", 422)
         head, sound = Head(**parts[0][1]), joined.getvalue()
-        calls = self.call_id.account_id._calls_of(head)
+        kind, calls = looks_like(sound[:BEGINNING]), self.call_id.account_id._calls_of(head)
         for recording in calls._recordings_named(head.name):
-            if recording.copy_state != 'done' and recording.state not in GONE:
-                recording._store_sound(
-                    sound, _mimetype(sound), sha256=sha256, **recording._sides(head)
+            if recording.copy_state == 'done' or recording.state in GONE:
+                continue
+            if kind.startswith(KINDS):
+                recording._store_sound(sound, kind, sha256=sha256, **recording._sides(head))
+            else:
+                recording._lose(
+                    _lt(
+                        "The PBX's file is no sound that can be played: %(kind)s.",
+                        kind=kind or _lt("unknown"),
+                    )
                 )
-        return True
+        if kind.startswith(KINDS):
+            return _told(200, have=head.size, done=True)
+        return Reply("no sound", 410)
 
     def _sides(self, head: Head):
         """Return the field values that say which channel is the employee's."""
@@ -299,8 +302,14 @@ class TelephonyRecordingPart(models.Model):
 
     @api.model
     def _append(self, recording, piece):
-        """Store a piece. If somebody else has stored the same one just now, the transaction has to
-        be done again."""
+        """Store a piece. If somebody else stores a piece of this recording now, or the whole, the
+        transaction has to be done again: else a piece would be left over."""
+        self.env.cr.execute(
+            SQL(
+                "UPDATE telephony_recording SET write_date = now() AT TIME ZONE 'UTC' WHERE id = %s",
+                recording.id,
+            )
+        )
         self.env.cr.execute(
             SQL(
                 """ INSERT INTO telephony_recording_part
@@ -376,8 +385,3 @@ class TelephonyRecordingPart(models.Model):
 
 def _told(status: int, **told) -> Reply:
     return Reply(json.dumps(told), status, 'application/json')
-
-
-def _mimetype(sound: bytes) -> str:
-    kind = looks_like(sound[:BEGINNING])
-    return kind if kind.startswith(('audio/', 'video/')) else 'application/octet-stream'

@@ -160,7 +160,7 @@ class TestAsteriskLive(BaseCase):
         phone.finish()
         [recording] = self.eventually(lambda: self.announced(line))
         [path] = self.stage.monitor.rglob(recording['ref'])
-        sound = b'RIFF' + random.Random(1).randbytes(99_000_000)
+        sound = b'RIFF\0\0\0\0WAVEfmt ' + random.Random(1).randbytes(99_000_000)
         path.write_bytes(sound)
         self.when_sent(recording, 10_000_000)
         self.stage.bridge.process.kill()
