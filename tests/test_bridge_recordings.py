@@ -42,6 +42,7 @@ QUICK = {
     'SEARCH_SECONDS': 0.05,
     'JOIN_SECONDS': 0.02,
     'BUSY_SECONDS': 0.01,
+    'LATE_SECONDS': 0,
     'ASK_SECONDS': 0.1,
     'PIECE': 1000,
     'MIN_PIECE': 100,
@@ -532,6 +533,22 @@ class TestBridgeUpload(RecordingsCase):
             return crm.stored
 
         self.work(own, crm, until)
+
+    def test_a_pbx_that_always_talks_does_not_hold_up_files(self):
+        crm, own, data = self.start_crm(), self.open_spool(), sound()
+        self.write(data)
+        self.announce(own)
+
+        def until():
+            # the last batch is just gone, and the next events are there
+            while batch := own.batch(10, 10000):
+                own.delivered(batch)
+            own.write([event('Newchannel', 1)], {})
+            return crm.stored
+
+        with patch.object(recordings, 'LATE_SECONDS', 0.5):
+            self.work(own, crm, until)
+        self.assertEqual(crm.stored, {NAME: data})
 
     def test_two_bridges(self):
         """On two PBXs that share their disk: each sends the same file."""

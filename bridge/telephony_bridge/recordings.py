@@ -2,7 +2,7 @@
 
 A recording is a row of the spool: *open* while its call goes on, *todo* until the CRM has the file,
 *delivered* if somebody may still ask to delete it. Files never hold back events: a piece is posted
-only while no event waits. The CRM says with each answer how much it has, so whoever is killed goes
+beside them, and only while they get through. The CRM says with each answer how much it has, so whoever is killed goes
 on from there.
 """
 
@@ -41,7 +41,8 @@ SEARCH_SECONDS, GIVE_UP_SECONDS = 300, 24 * 3600
 # Pauses while the CRM does not know the call of a file, after the last one it is given up.
 UNKNOWN_SECONDS = (60, 300, 1800, 2 * 3600, 6 * 3600, 24 * 3600)
 JOIN_SECONDS = 5  # the CRM has all of a file and has not yet joined it
-BUSY_SECONDS = 0.1
+# Events come before files: these wait while there have been events in the spool for so long.
+LATE_SECONDS, BUSY_SECONDS = 0.5, 0.1
 RESTARTS = 3
 TROUBLE_SECONDS, DISK_SECONDS = 600, 10
 # How often the CRM is asked which files it wants deleted, while there are no events to post.
@@ -251,7 +252,7 @@ class Uploader:
                 recording = self.shelf.due()
                 if not recording:
                     pause = await self._idle()
-                elif not len(self.spool):
+                elif self.spool.waits() <= LATE_SECONDS:
                     pause = await self._work(recording)
             except Exception as error:  # noqa: BLE001 - logged; events go on
                 _logger.log(

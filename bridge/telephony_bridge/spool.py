@@ -94,10 +94,16 @@ class Spool:
             raise SpoolError(f'another bridge is running with {path}') from None
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f'{path} cannot be used: {error}') from None
+        self._since = time.monotonic()
         self.channels: dict[str, Channel] = {uniqueid: Channel(*rest) for uniqueid, *rest in rows}
 
     def __len__(self) -> int:
         return self._count
+
+    def waits(self) -> float:
+        """Return for how long (seconds) there have been events in it without a break, 0 if there are
+        none."""
+        return time.monotonic() - self._since if self._count else 0
 
     def write(
         self,
@@ -134,6 +140,8 @@ class Spool:
                 "UPDATE recording SET state = 'todo', ended = ?, next_at = ? WHERE state = 'open' AND uniqueid = ?",
                 [(now, now + CLOSING_SECONDS, uniqueid) for uniqueid in gone],
             )
+        if not self._count:
+            self._since = time.monotonic()
         self._count += len(bodies)
         self._bytes += sum(len(body.encode()) for body in bodies)
         self.channels.update(alive)

@@ -46,8 +46,8 @@ def measure(bench: Bench, database: str, size: Size) -> list[Row]:
         file.write_bytes(HEAD + random.Random(10).randbytes(megabytes * 1_000_000 - len(HEAD)))
         with server.running(bench, copy, crons=1) as running:
             url = f'http://127.0.0.1:{running.port}{address}'
-            before = running.megabytes()
             floor = _floor(file, url)
+            before = running.megabytes()
             with bench.connect(copy) as connection, _bridge(folder, url, pbx) as bridge:
                 seconds, memory, waits = _upload(folder / 'spool.sqlite', bridge, connection)
             grown = running.megabytes() - before
