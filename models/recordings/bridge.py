@@ -1,12 +1,13 @@
 import json
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from odoo import api, models
 from odoo.tools import SQL
 
-from ...providers.base import Deletion, Reply
+from ...providers.base import Deletion, ProviderError, Reply
 from ...tools import turns
 from ...tools.words import _lt
 
@@ -26,34 +27,27 @@ class TelephonyAccount(models.Model):
         reply = super()._on_answered(reply)
         if reply.body or not self._adapter().uploads_recordings:
             return reply
-        with turns.isolated(
-            self.env.cr,
-            _logger,
-            "telephony account %s: the bridge could not be told which recordings to delete; the next answer tells it.",
-            self.id,
-        ):
-            if names := self._to_delete_at_bridge():
-                body = json.dumps({'delete_recordings': names})
-                return replace(reply, body=body, content_type='application/json')
+        if names := self._to_delete_at_bridge():
+            body = json.dumps({'delete_recordings': names})
+            return replace(reply, body=body, content_type='application/json')
         return reply
 
     def _to_delete_at_bridge(self) -> list[str]:
         """Return the names of recordings that the bridge is to delete, without those that a legal
         hold protects. Each delivery asks, so it costs one look into an index that is mostly empty."""
-        self.env['telephony.recording'].flush_model(['pbx_copy'])
+        self.env['telephony.recording'].flush_model(['pbx_copy', 'pbx_copy_ref', 'is_held'])
         rows = self.env.execute_query(
             SQL(
-                """ SELECT recording.id FROM telephony_recording AS recording
+                """ SELECT recording.pbx_copy_ref FROM telephony_recording AS recording
                       JOIN telephony_call AS call ON call.id = recording.call_id
-                     WHERE recording.pbx_copy = 'deleting' AND call.account_id = %s
+                     WHERE recording.pbx_copy = 'deleting' AND recording.pbx_copy_ref IS NOT NULL
+                       AND recording.is_held IS NOT TRUE AND call.account_id = %s
                   ORDER BY recording.id LIMIT %s """,
                 self.id,
                 MOST_NAMES,
             )
         )
-        recordings = self.env['telephony.recording'].sudo().browse(row[0] for row in rows)
-        names = (recordings - recordings._on_kept_back()).mapped('pbx_copy_ref')
-        return list(dict.fromkeys(filter(None, names)))
+        return list(dict.fromkeys(name for (name,) in rows))
 
     def _note_deletions(self, deletions: Iterable[Deletion]) -> None:
         """Note which recordings the bridge has deleted, and which it has not and why."""
@@ -103,15 +97,17 @@ class TelephonyEvent(models.Model):
         adapter = account._adapter()
         if not adapter.uploads_recordings:
             return
+        told = []
         for row in rows:
-            if row.state != 'ignored':
-                continue
+            if row.state == 'ignored':
+                with suppress(ProviderError):  # then it names no recording
+                    told.append(adapter.deletion(json.loads(row.payload)))
+        if deletions := list(filter(None, told)):
             with turns.isolated(
                 self.env.cr,
                 _logger,
-                "telephony account %s: it could not be noted that the bridge has deleted a recording; the event in the inbox "
-                "has its name.",
+                "telephony account %s: it could not be noted which recordings the bridge has deleted; its events in the inbox "
+                "have their names.",
                 account.id,
             ):
-                if deletion := adapter.deletion(json.loads(row.payload)):
-                    account._note_deletions([deletion])
+                account._note_deletions(deletions)

@@ -2,8 +2,8 @@ import hashlib
 import json
 import logging
 import re
+import tempfile
 from datetime import timedelta
-from io import BytesIO
 from typing import NamedTuple
 
 from odoo import api, fields, models
@@ -210,12 +210,15 @@ class TelephonyRecording(models.Model):
     def _join_pieces(self, sha256) -> Reply:
         """Join the pieces of a file, and store it with each recording that it is of. The file is held
         in memory once, whatever its size."""
-        Part, digest, joined = self.env['telephony.recording.part'], hashlib.sha256(), BytesIO()
+        Part, digest = self.env['telephony.recording.part'], hashlib.sha256()
         parts = Part._of(self, sha256)
-        for part_id, _head in parts:
-            piece = Part._sound(part_id)
-            digest.update(piece)
-            joined.write(piece)
+        with tempfile.TemporaryFile() as joined:
+            for part_id, _head in parts:
+                piece = Part._sound(part_id)
+                digest.update(piece)
+                joined.write(piece)
+            joined.seek(0)
+            sound = joined.read()
         Part._forget(self, sha256)
         if not parts or digest.hexdigest() != sha256:
             _logger.warning(
@@ -224,7 +227,7 @@ class TelephonyRecording(models.Model):
                 self.id,
             )
             return Reply("the sum differs", 422)
-        head, sound = Head(**parts[0][1]), joined.getvalue()
+        head = Head(**parts[0][1])
         kind, calls = looks_like(sound[:BEGINNING]), self.call_id.account_id._calls_of(head)
         for recording in calls._recordings_named(head.name):
             if recording.copy_state == 'done' or recording.state in GONE:
