@@ -228,6 +228,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What became of a recording that was to be deleted at the PBX: it is gone, or it is not and
+    `kept` says why, marked with _() or in the words of the PBX's system."""
+
+    recording_ref: str
+    is_gone: bool
+    kept: str = ''
+
+
+@dataclass(frozen=True)
 class SetupFile:
     """A file that the admin loads or copies into the PBX. It may hold the account's secrets."""
 
@@ -400,6 +410,11 @@ class Provider:
     names_trunks = False
     # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
     shares_legs = False
+    # whether a program of ours beside the PBX uploads the recordings, which no address leads to, and
+    # deletes them there: see `deletion` and `agent_channel`
+    uploads_recordings = False
+    # what a recording says that has no address yet
+    recording_waits = _("The PBX has not told where this recording is. Try again in a few minutes.")
     # the refusal of deliveries that cannot be checked because no secret is entered
     no_secret = NO_SECRET
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every
@@ -497,6 +512,16 @@ class Provider:
     def reply(self, request: WebhookRequest, answer: Answer | None = None) -> Reply:
         """The HTTP answer to this request. `answer` is what Odoo knows about its question."""
         return Reply()
+
+    def deletion(self, payload: Mapping) -> Deletion | None:
+        """What this event tells of a recording that was to be deleted at the PBX; None if it tells
+        of something else."""
+        return None
+
+    def agent_channel(self, stored: Sequence[Stored], account: Account, leg_ref: str) -> str:
+        """Which channel of a call's sound is the employee's, `first` or `second`, if the sound of
+        this leg is the first; '' if that is not known."""
+        return ''
 
     def setup_file(self, account: Account) -> SetupFile | None:
         """The file with which the admin sets up the PBX; None if it needs none."""

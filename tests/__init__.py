@@ -10,6 +10,7 @@ from . import test_any_order
 from . import test_architecture
 from . import test_audio
 from . import test_bridge
+from . import test_bridge_recordings
 from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
@@ -22,6 +23,7 @@ from . import test_debts
 from . import test_demo_pbx
 from . import test_fold
 from . import test_golden_callers
+from . import test_holds
 from . import test_inbox
 from . import test_late_binding
 from . import test_ledger
@@ -41,6 +43,7 @@ from . import test_pop_tours
 from . import test_recordings
 from . import test_rehearsal
 from . import test_results
+from . import test_retention
 from . import test_rights
 from . import test_rights_matrix
 from . import test_routing
@@ -54,6 +57,7 @@ from . import test_shares
 from . import test_simulate
 from . import test_tours
 from . import test_turns
+from . import test_uploads
 from . import test_views
 from . import test_webhook
 from . import test_words

@@ -31,11 +31,18 @@ VIEWS = {
     'telephony.listen.reason': ('list',),
     'telephony.share': ('list', 'search'),
     'telephony.match.weight': ('list', 'search'),
+    'telephony.retention.rule': ('list', 'form', 'search'),
+    'telephony.hold': ('list', 'form', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
     'crm.team': ('form',),
 }
-ADMIN_ONLY = {'telephony.event', 'telephony.share'}
+ADMIN_ONLY = {
+    'telephony.event',
+    'telephony.share',
+    'telephony.retention.rule',
+    'telephony.hold',
+}
 I18N = Path(__file__).parent.parent / 'i18n'
 
 

@@ -8,9 +8,11 @@ import asyncio
 import logging
 import signal
 import sys
+from functools import partial
 
 from . import __version__, check
 from .config import DEFAULT_FILE, Config, ConfigError, load
+from .recordings import Uploader
 from .sender import Sender
 from .spool import Spool, SpoolError
 from .watcher import Watcher
@@ -63,7 +65,12 @@ async def serve(config: Config) -> int:
     and is delivered if the webhook takes it; the rest waits for the next start."""
     spool = Spool(config.spool, config.spool_bytes, config.sync)
     sender = Sender(config.crm, spool)
-    watcher = Watcher(config.pbx, spool, sender.wake)
+    uploader = config.recordings and Uploader(
+        config.crm, spool, config.recordings, config.spool.parent, sender.wake
+    )
+    watcher = Watcher(config.pbx, spool, sender.wake, bool(uploader))
+    if uploader:
+        sender.heard, watcher.wake = uploader.heard, partial(_wake, sender, uploader)
     _logger.info(
         "bridge %s: events of %s:%d go to %s; %d are waiting in %s",
         __version__,
@@ -76,11 +83,14 @@ async def serve(config: Config) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    uploading = asyncio.create_task(uploader.run()) if uploader else None
     watching, sending = asyncio.create_task(watcher.run()), asyncio.create_task(sender.run())
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({watching, sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
+        if uploading:  # it goes on from where it was at the next start
+            uploading.cancel()
         for task in await asyncio.gather(watching, return_exceptions=True):
             if not isinstance(task, asyncio.CancelledError):
                 raise task
@@ -95,6 +105,11 @@ async def serve(config: Config) -> int:
         await asyncio.gather(sending, return_exceptions=True)
         spool.close()
     return 0
+
+
+def _wake(*parts: Sender | Uploader) -> None:
+    for part in parts:
+        part.wake()
 
 
 if __name__ == '__main__':

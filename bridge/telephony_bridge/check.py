@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import stat
 import time
 from collections import Counter
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import ami
 from .ami import AmiError, Connection
 from .config import DEFAULT_FILE, Config
 from .noise import is_noise
+from .recordings import TOO_OLD
 from .sender import post
 from .spool import Spool, SpoolError
 
@@ -48,6 +51,8 @@ async def run(config: Config, file: str | None, listen: float) -> int:
     _file(report, file or DEFAULT_FILE)
     _spool(report, config)
     await _webhook(report, config)
+    if config.recordings:
+        await _recordings(report, config)
     await _pbx(report, config, listen)
     print('Something is wrong, see above.' if report.failed else 'The bridge can work.')
     return int(report.failed)
@@ -92,6 +97,55 @@ async def _webhook(report: Report, config: Config) -> None:
         )
     else:
         report.bad(f'webhook: {config.crm.shown}: {answer}')
+
+
+async def _recordings(report: Report, config: Config) -> None:
+    root = config.recordings.path
+    if problem := _unreadable(root, bool(config.recordings.delete != 'never')):
+        report.bad(f'recordings: {problem}')
+    else:
+        report.good(f'recordings: {root} can be read')
+    if os.geteuid() == 0:
+        report.note(
+            'recordings: root reads every file. README.md tells how to let the service read them, which runs as a '
+            'user of its own'
+        )
+    # a file that no call has: an Odoo that takes recordings says that it does not know it yet
+    head = {
+        'name': 'check.wav',
+        'linkedid': 'check',
+        'uniqueid': 'check',
+        'size': 1,
+        'sha256': '0' * 64,
+        'offset': 0,
+        'channels': 1,
+    }
+    body = b'%s\n' % json.dumps({'recording': head}).encode()
+    answer = await asyncio.to_thread(post, config.crm, body, 'recording')
+    if answer.status == 425:
+        report.good('recordings: Odoo takes them')
+    elif answer.status == 410:
+        report.note(
+            "recordings: Odoo does not want them, because its PBX's form keeps links only: files will not be uploaded"
+        )
+    else:
+        report.bad(f'recordings: {TOO_OLD if answer.is_taken else answer}')
+
+
+def _unreadable(root: Path, deletes: bool) -> str:
+    """Return what keeps the bridge from its work on the files below `root`, '' if nothing does. One
+    file stands for all."""
+    if not root.is_dir():
+        return f'{root} is no folder: correct path in [recordings]'
+    failures: list[OSError] = []
+    for folder, _folders, files in os.walk(root, onerror=failures.append):
+        if deletes and files and not os.access(folder, os.W_OK):
+            return f'nothing can be deleted in {folder}: let the bridge write there, or say delete = never'
+        if files and not os.access(os.path.join(folder, files[0]), os.R_OK):
+            return f'{folder}/{files[0]} cannot be read: add the group of the files to the service'
+        if files:
+            break
+    return f'{failures[0]}: add the group of the files to the service' if failures else ''
 
 
 async def _pbx(report: Report, config: Config, listen: float) -> None:

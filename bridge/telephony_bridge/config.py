@@ -18,10 +18,13 @@ DEFAULTS = {
         'host': '127.0.0.1', 'port': '5038', 'user': '', 'secret': '', 'tls': 'no', 'tls_ca': ''},
     'crm': {'url': '', 'secret': '', 'tls_ca': '', 'timeout': '20'},
     'spool': {'path': DEFAULT_SPOOL, 'max_megabytes': '500', 'sync': 'yes'},
+    'recordings': {'path': '', 'delete': 'never'},
     'log': {'level': 'info'},
 }
 # fmt: on
 LEVELS = ('debug', 'info', 'warning', 'error')
+# When the bridge deletes a file of the PBX: never, once it is delivered, or when the CRM asks for it.
+DELETE = ('never', 'delivered', 'asked')
 
 
 class ConfigError(Exception):
@@ -54,6 +57,12 @@ class Crm:
 
 
 @dataclass(frozen=True)
+class Recordings:
+    path: Path
+    delete: str = 'never'  # one of DELETE
+
+
+@dataclass(frozen=True)
 class Config:
     pbx: Pbx
     crm: Crm
@@ -61,6 +70,7 @@ class Config:
     spool_bytes: int = 500_000_000
     sync: bool = True
     level: str = 'info'
+    recordings: Recordings | None = None
 
 
 def load(file: str | None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -102,6 +112,9 @@ def _checked(parser: configparser.ConfigParser) -> Config:
     level = parser['log']['level'].lower()
     if level not in LEVELS:
         raise ConfigError(f'level in [log] is one of {", ".join(LEVELS)}')
+    recordings = parser['recordings']
+    if recordings['delete'] not in DELETE:
+        raise ConfigError(f'delete in [recordings] is one of {", ".join(DELETE)}')
     try:
         port, timeout = pbx.getint('port'), crm.getfloat('timeout')
         megabytes = spool.getfloat('max_megabytes')
@@ -116,6 +129,9 @@ def _checked(parser: configparser.ConfigParser) -> Config:
             spool_bytes=int(megabytes * 1_000_000),
             sync=spool.getboolean('sync'),
             level=level,
+            recordings=Recordings(Path(recordings['path']), recordings['delete'])
+            if recordings['path']
+            else None,
         )
     except ValueError as error:
         raise ConfigError(f'a setting makes no sense: {error}') from None

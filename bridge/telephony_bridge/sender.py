@@ -7,14 +7,16 @@ import email.utils
 import hashlib
 import hmac
 import http.client
+import json
 import logging
 import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from . import __version__
 from .config import Crm
@@ -27,6 +29,7 @@ GATHER_SECONDS = 0.1  # a call's events come in bursts
 RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 15
 BLOCKED_SECONDS, MAX_BLOCKED_SECONDS = 30, 300  # somebody has to change something first
 MAX_RETRY_AFTER = 600
+MAX_ANSWER = 65536
 
 ADVICE = {
     301: "the address has moved: correct url in [crm] (perhaps https instead of http)",
@@ -59,6 +62,15 @@ class Answer:
         return self.status in (0, 408, 425, 429) or self.status >= 500
 
     @property
+    def told(self) -> dict:
+        """The JSON object that the answer holds, empty without one."""
+        try:
+            told = json.loads(self.text)
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    @property
     def retry_after(self) -> float | None:
         """The seconds of the header Retry-After, which may be a number or a date; None without it."""
         value = self.headers.get('Retry-After', '').strip()
@@ -69,6 +81,18 @@ class Answer:
         except (TypeError, ValueError):
             return None
         return min(max(until - time.time(), 0), MAX_RETRY_AFTER)
+
+    def pause(self, failures: int) -> float:
+        """Return how long to wait (seconds) before the same is tried again, after so many failures
+        before this one."""
+        if self.retry_after is not None:
+            return max(self.retry_after, 0.5)
+        shortest, longest = (
+            (RETRY_SECONDS, MAX_RETRY_SECONDS)
+            if self.is_temporary
+            else (BLOCKED_SECONDS, MAX_BLOCKED_SECONDS)
+        )
+        return min(shortest * 2 ** min(failures, 10), longest) * random.uniform(0.8, 1.2)  # noqa: S311
 
     def __str__(self) -> str:
         reason = ' '.join(self.text.split())[:200]
@@ -87,14 +111,21 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def post(crm: Crm, body: bytes) -> Answer:
-    """Post one signed delivery and return its answer. Blocks."""
+def post(crm: Crm, body: bytes, below: str = '', kind: str = 'application/json') -> Answer:
+    """Post one signed delivery and return its answer. Blocks.
+
+    :param below: what follows the webhook's address
+    :param kind: the content type
+    """
+    address = urlsplit(crm.url)
+    if below:
+        address = address._replace(path=f'{address.path.rstrip("/")}/{below}')
     signature = hmac.new(crm.secret.encode(), body, hashlib.sha256).hexdigest()
     request = urllib.request.Request(  # noqa: S310 - config lets http and https pass
-        crm.url,
+        address.geturl(),
         body,
         {
-            'Content-Type': 'application/json',
+            'Content-Type': kind,
             'X-Telephony-Signature': f'sha256={signature}',
             'User-Agent': f'crm-telephony-bridge/{__version__}',
         },
@@ -103,7 +134,9 @@ def post(crm: Crm, body: bytes) -> Answer:
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=crm.timeout) as response:
             return Answer(
-                response.status, response.read(1000).decode('utf-8', 'replace'), response.headers
+                response.status,
+                response.read(MAX_ANSWER).decode('utf-8', 'replace'),
+                response.headers,
             )
     except urllib.error.HTTPError as error:
         with error:
@@ -122,8 +155,11 @@ def _rest(error: urllib.error.HTTPError) -> str:
 
 
 class Sender:
-    def __init__(self, crm: Crm, spool: Spool):
-        self.crm, self.spool = crm, spool
+    def __init__(
+        self, crm: Crm, spool: Spool, heard: Callable[[Answer], None] = lambda answer: None
+    ):
+        """:param heard: called with each answer of a webhook that has taken a batch"""
+        self.crm, self.spool, self.heard = crm, spool, heard
         self._something_new, self._stopping = asyncio.Event(), asyncio.Event()
         self._max_events, self._failures = MAX_EVENTS, 0
 
@@ -142,6 +178,7 @@ class Sender:
                 answer = await asyncio.to_thread(post, self.crm, batch.body)
                 if answer.is_taken:
                     self._taken(batch)
+                    self.heard(answer)
                 elif answer.status == 413 and len(batch.events) > 1:
                     self._max_events = len(batch.events) // 2
                     _logger.warning(
@@ -171,14 +208,7 @@ class Sender:
         self._failures, self._max_events = 0, min(self._max_events * 2, MAX_EVENTS)
 
     async def _pause(self, answer: Answer) -> None:
-        shortest, longest = (
-            (RETRY_SECONDS, MAX_RETRY_SECONDS)
-            if answer.is_temporary
-            else (BLOCKED_SECONDS, MAX_BLOCKED_SECONDS)
-        )
-        delay = min(shortest * 2 ** min(self._failures, 10), longest) * random.uniform(0.8, 1.2)  # noqa: S311
-        if answer.retry_after is not None:
-            delay = max(answer.retry_after, 0.5)
+        delay = answer.pause(self._failures)
         self._failures += 1
         _logger.log(
             logging.WARNING if answer.is_temporary else logging.ERROR,

@@ -1,8 +1,9 @@
-"""Keeps what must outlive a crash: the events not delivered yet, in order, and the live channels.
+"""Keeps what must outlive a crash: the events not delivered yet, in order, the live channels, and
+the recordings (:mod:`recordings` works them off).
 
 SQLite of the standard library, in WAL mode: one transaction holds the events of one read from AMI
-together with what they change about the channels, so that after `kill -9` or a power cut both still
-fit each other.
+together with what they change about channels and recordings, so that after `kill -9` or a power cut
+all still fit each other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fcntl
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,21 @@ _logger = logging.getLogger(__name__)
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS channel (uniqueid TEXT PRIMARY KEY, name TEXT NOT NULL, linkedid TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS recording (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL, linkedid TEXT NOT NULL, uniqueid TEXT NOT NULL,
+        began REAL NOT NULL, ended REAL NOT NULL DEFAULT 0, talked INTEGER NOT NULL DEFAULT 0,
+        state TEXT NOT NULL DEFAULT 'open', next_at REAL NOT NULL DEFAULT 0,
+        path TEXT NOT NULL DEFAULT '', channels INTEGER NOT NULL DEFAULT 1,
+        size INTEGER NOT NULL DEFAULT 0, sha256 TEXT NOT NULL DEFAULT '', have INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0, restarts INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (name, linkedid)
+    );
+    CREATE INDEX IF NOT EXISTS recording_open ON recording (uniqueid) WHERE state = 'open';
+    CREATE INDEX IF NOT EXISTS recording_todo ON recording (next_at) WHERE state = 'todo';
 """
+# Seconds from the end of a call until Asterisk has closed its recording.
+CLOSING_SECONDS = 1
 DROP_EVENTS = 1000  # so many are dropped at once when the limit is reached
 
 
@@ -32,6 +48,15 @@ class SpoolError(Exception):
 class Channel:
     name: str
     linkedid: str
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A recording that a channel began to write; `name` is the file's base name."""
+
+    name: str
+    linkedid: str
+    uniqueid: str
 
 
 @dataclass(frozen=True)
@@ -57,42 +82,66 @@ class Spool:
             self._lock = open(f'{path}.lock', 'w')  # noqa: SIM115 - held as long as we live
             path.touch(mode=0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._db = sqlite3.connect(path)
-            self._db.execute('PRAGMA journal_mode = WAL')
-            self._db.execute(f'PRAGMA synchronous = {"FULL" if sync else "NORMAL"}')
-            self._db.executescript(SCHEMA)
-            rows = self._db.execute('SELECT uniqueid, name, linkedid FROM channel').fetchall()
-            self._count, self._bytes = self._db.execute(
+            self.db = sqlite3.connect(path)
+            self.db.execute('PRAGMA journal_mode = WAL')
+            self.db.execute(f'PRAGMA synchronous = {"FULL" if sync else "NORMAL"}')
+            self.db.executescript(SCHEMA)
+            rows = self.db.execute('SELECT uniqueid, name, linkedid FROM channel').fetchall()
+            self._count, self._bytes = self.db.execute(
                 'SELECT count(*), coalesce(sum(length(CAST(body AS BLOB))), 0) FROM event'
             ).fetchone()
         except BlockingIOError:
             raise SpoolError(f'another bridge is running with {path}') from None
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f'{path} cannot be used: {error}') from None
+        self._since = time.monotonic()
         self.channels: dict[str, Channel] = {uniqueid: Channel(*rest) for uniqueid, *rest in rows}
 
     def __len__(self) -> int:
         return self._count
 
+    def waits(self) -> float:
+        """Return for how long (seconds) there have been events in it without a break, 0 if there are
+        none."""
+        return time.monotonic() - self._since if self._count else 0
+
     def write(
-        self, events: Iterable[Mapping], alive: Mapping[str, Channel], gone: Collection[str] = ()
+        self,
+        events: Iterable[Mapping],
+        alive: Mapping[str, Channel],
+        gone: Collection[str] = (),
+        announced: Iterable[Announced] = (),
+        talked: Iterable[str] = (),
     ) -> None:
-        """Append events and note what they change about the channels, all or nothing.
+        """Append events and note what they change about channels and recordings, all or nothing.
 
         :raise sqlite3.Error: nothing was written
         """
+        now = time.time()
         bodies = [json.dumps(event, ensure_ascii=False) for event in events]
-        with self._db:
-            self._db.executemany(
-                'INSERT INTO event (body) VALUES (?)', [(body,) for body in bodies]
-            )
-            self._db.executemany(
+        with self.db:
+            self.db.executemany('INSERT INTO event (body) VALUES (?)', [(body,) for body in bodies])
+            self.db.executemany(
                 'INSERT OR REPLACE INTO channel VALUES (?, ?, ?)',
                 [(uniqueid, channel.name, channel.linkedid) for uniqueid, channel in alive.items()],
             )
-            self._db.executemany(
+            self.db.executemany(
                 'DELETE FROM channel WHERE uniqueid = ?', [(uniqueid,) for uniqueid in gone]
             )
+            self.db.executemany(
+                'INSERT OR IGNORE INTO recording (name, linkedid, uniqueid, began) VALUES (?, ?, ?, ?)',
+                [(file.name, file.linkedid, file.uniqueid, now) for file in announced],
+            )
+            self.db.executemany(
+                "UPDATE recording SET talked = 1 WHERE state = 'open' AND uniqueid = ?",
+                [(uniqueid,) for uniqueid in talked],
+            )
+            self.db.executemany(
+                "UPDATE recording SET state = 'todo', ended = ?, next_at = ? WHERE state = 'open' AND uniqueid = ?",
+                [(now, now + CLOSING_SECONDS, uniqueid) for uniqueid in gone],
+            )
+        if not self._count:
+            self._since = time.monotonic()
         self._count += len(bodies)
         self._bytes += sum(len(body.encode()) for body in bodies)
         self.channels.update(alive)
@@ -103,7 +152,7 @@ class Spool:
 
     def batch(self, max_events: int, max_bytes: int) -> Batch | None:
         """Return the oldest events, at least one if there are any."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             'SELECT id, body FROM event ORDER BY id LIMIT ?', [max_events]
         ).fetchall()
         chosen, size = [], 0
@@ -119,12 +168,12 @@ class Spool:
         self._forget(batch.last)
 
     def close(self) -> None:
-        self._db.close()
+        self.db.close()
         self._lock.close()
 
     def _drop_oldest(self) -> None:
         number = min(DROP_EVENTS, self._count // 2)
-        (last,) = self._db.execute(
+        (last,) = self.db.execute(
             'SELECT id FROM event ORDER BY id LIMIT 1 OFFSET ?', [number - 1]
         ).fetchone()
         self._forget(last)
@@ -136,11 +185,11 @@ class Spool:
         )
 
     def _forget(self, last: int) -> None:
-        count, size = self._db.execute(
+        count, size = self.db.execute(
             'SELECT count(*), coalesce(sum(length(CAST(body AS BLOB))), 0) FROM event WHERE id <= ?',
             [last],
         ).fetchone()
-        with self._db:
-            self._db.execute('DELETE FROM event WHERE id <= ?', [last])
+        with self.db:
+            self.db.execute('DELETE FROM event WHERE id <= ?', [last])
         self._count -= count
         self._bytes -= size

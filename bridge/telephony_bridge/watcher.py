@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from . import ami
 from .ami import AmiError, Connection, Message, Refused
 from .config import Pbx
 from .noise import is_noise
-from .spool import Channel, Spool
+from .spool import Announced, Channel, Spool
 
 _logger = logging.getLogger(__name__)
 
@@ -25,12 +26,20 @@ DISK_SECONDS = 1
 # unseen, and the channels that are alive after a gap.
 OURS = 'Bridge'
 MISSED, LIVE = 'missed', 'live'
+# The variable that names the file of a call which is being recorded.
+RECORDING = 'MIXMONITOR_FILENAME'
 
 
 class Watcher:
-    def __init__(self, pbx: Pbx, spool: Spool, wake: Callable[[], None]):
-        """:param wake: called when there is something new in the spool"""
+    def __init__(
+        self, pbx: Pbx, spool: Spool, wake: Callable[[], None], notes_recordings: bool = False
+    ):
+        """
+        :param wake: called when there is something new in the spool
+        :param notes_recordings: whether somebody works off the recordings in the spool
+        """
         self.pbx, self.spool, self.wake = pbx, spool, wake
+        self._notes_recordings = notes_recordings
         self._clock = 0  # microseconds
 
     async def run(self) -> None:
@@ -75,9 +84,10 @@ class Watcher:
         events, alive, gone = reading.harvest()
         if not (events or alive or gone):
             return
+        files, talked = recordings_of(events) if self._notes_recordings else ([], [])
         while True:
             try:
-                self.spool.write(events, alive, gone)
+                self.spool.write(events, alive, gone, files, talked)
                 break
             except sqlite3.OperationalError as error:
                 _logger.error(
@@ -217,6 +227,23 @@ class Reading:
             len(missed),
         )
         self._listed, self._before, self._ended = [], {}, set()
+
+
+def recordings_of(events: list[Message]) -> tuple[list[Announced], list[str]]:
+    """Return the files that these events announce, and the channels that began to talk. A path
+    becomes its base name, as in the CRM."""
+    files, talked = [], []
+    for event in events:
+        headers = (event.get(name) for name in ('Variable', 'Value', 'Linkedid', 'Uniqueid'))
+        variable, path, linkedid, uniqueid = (
+            text if isinstance(text, str) else '' for text in headers
+        )
+        name = re.split(r'[/\\]', path)[-1]
+        if event['Event'] == 'BridgeEnter':
+            talked.append(uniqueid)
+        elif variable.lstrip('_') == RECORDING and name not in ('', '.', '..'):
+            files.append(Announced(name, linkedid, uniqueid))
+    return files, talked
 
 
 async def _ping(connection: Connection) -> None:

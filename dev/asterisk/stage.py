@@ -14,14 +14,14 @@ from ..setup import locks, paths, workplace
 from ..setup.console import phase
 from ..setup.database import code_hash
 from ..setup.process import fail_with, free_ports, stop, wait_until_it_answers
-from . import server
+from . import root, server
 from .ami import Ami
 from .server import BRIDGE_SECRET, BRIDGE_USER, CONTROL_SECRET, CONTROL_USER, LINES
 
 BRIDGE = paths.REPO / 'bridge'
 DATABASE = f'{paths.ADDON}_asterisk_{paths.CHECKOUT_ID}'
 ADMIN = 2
-PHONE_ROWS, NUMBER_KINDS = (2, 3), (1, 2, 3, 4)
+PHONE_ROWS, NUMBER_KINDS = (2, 3), (1, 2, 3, 4, 7)
 
 
 class Program:
@@ -118,7 +118,14 @@ class Stage:
             'BRIDGE_CRM_SECRET': CONTROL_SECRET,
             'BRIDGE_CRM_URL': f'{self.url}/telephony/webhook/asterisk/{token}',
             'BRIDGE_SPOOL_PATH': str(self.spool),
+            'BRIDGE_RECORDINGS_PATH': str(self.monitor),
+            'BRIDGE_RECORDINGS_DELETE': 'asked',
         }
+
+    @property
+    def monitor(self) -> Path:
+        """Where Asterisk keeps its recordings."""
+        return root.inside(root.WORK / 'spool' / 'monitor')
 
     def start_bridge(self) -> None:
         before = self.connections()
@@ -187,6 +194,15 @@ class Stage:
                 leg['extension']: leg['outcome'] for leg in legs if leg['call_id'][0] == row['id']
             }
         return rows
+
+    def recordings(self, numbers: list[str]) -> list[dict]:
+        """The recordings of the calls in which one of these numbers takes part."""
+        return self.ask(
+            'telephony.recording',
+            'search_read',
+            [('call_id', 'in', [row['id'] for row in self.calls(numbers)])],
+            ['ref', 'state', 'sha256', 'channels', 'agent_channel', 'player_url', 'pbx_copy'],
+        )
 
     def open_callbacks(self, numbers: list[str]) -> list[dict]:
         return self.ask(

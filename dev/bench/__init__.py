@@ -11,9 +11,11 @@ the same rounds.
     history     P9 to P12: charts, lists and counts on a long call log
     follow_up   P13: what ended calls lead to
     listening   R3: beginning to listen, with its line of the log
+    retention   R8: recordings whose time has come
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
     recordings  R1, R2: our copies of recordings, stored and played
     sound       R6: what is found in a recording
+    upload      R10: a large file that the bridge uploads, beside its events
     sizes       how much of it: the whole, --quick, --smoke
     data        databases filled by SQL, kept for later runs
     addon       the addon's plain Python, without Odoo

@@ -8,7 +8,18 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import follow_up, history, late, listening, lookup, recordings, sound, survival
+from . import (
+    follow_up,
+    history,
+    late,
+    listening,
+    lookup,
+    recordings,
+    retention,
+    sound,
+    survival,
+    upload,
+)
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -25,7 +36,9 @@ SURVIVAL = ('p14', 'p15', 'p16')
 RECORDINGS = ('r1', 'r2')
 SOUND = ('r6',)
 LISTENING = ('r3',)
-OURS = RECORDINGS + SOUND + LISTENING
+RETENTION = ('r8',)
+UPLOAD = ('r10',)
+OURS = RECORDINGS + LISTENING + SOUND + RETENTION + UPLOAD
 ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
@@ -67,7 +80,7 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING
+    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING + RETENTION + UPLOAD
     small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
     if wanted & set(WEBHOOK):
@@ -91,6 +104,10 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += recordings.measure(bench, small, wanted, size)
     if wanted & set(SOUND):
         rows += sound.measure(size)
+    if wanted & set(RETENTION):
+        rows += retention.measure(bench, small, size.ended)
+    if wanted & set(UPLOAD):
+        rows += upload.measure(bench, small, size)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

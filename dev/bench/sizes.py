@@ -22,7 +22,7 @@ class Size(NamedTuple):
     past_calls: int  # P8: the log beside which a card is measured
     late_calls: int  # late matches beside deliveries
     late_share: float  # of the seconds that late matches are watched
-    copy: int  # R1, R2: MB of a recording
+    copy: int  # R1, R2, R10: MB of a recording
     talk: int  # R6: seconds of sound
 
 

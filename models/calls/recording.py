@@ -335,9 +335,7 @@ class TelephonyRecording(models.Model):
         renewable = self.ref and self._can_locate()
         if not self.url:
             if not renewable:
-                raise ProviderError(
-                    _lt("The PBX has not told where this recording is. Try again in a few minutes.")
-                )
+                raise ProviderError(self.call_id.account_id._adapter().recording_waits)
             self._locate()
             renewable = False
         try:
@@ -388,7 +386,9 @@ class TelephonyRecording(models.Model):
         """Return the field values that follow from a recording's address, '' for none. If its host
         may not be contacted, they say so and what to do; it plays as soon as the host is entered."""
         if not url:
-            return {'state': 'pending'}
+            adapter = account._adapter()
+            waits = adapter.uploads_recordings and adapter.recording_waits
+            return {'state': 'pending', 'error': waits}
         host = _host(url)
         if account._can(OpensSound) or host_allowed(host, account._recording_hosts()):
             return {'state': 'ready', 'error': False}

@@ -67,7 +67,14 @@ class TelephonyAccount(models.Model):
                 )
             self._count_refusal(in_words(error))
             raise error if isinstance(error, Refused) else Refused(in_words(error)) from None
+        if reply := self._on_verified(request):
+            return reply
         self.env['telephony.event']._append(self, request)
+        return self._on_answered(self._answer(request))
+
+    def _answer(self, request: WebhookRequest) -> Reply:
+        """Return the answer to a delivery whose events are stored."""
+        provider, settings = self._adapter(), self._settings()
         try:
             if not (question := provider.question(request, settings)):
                 return provider.reply(request)
@@ -88,6 +95,18 @@ class TelephonyAccount(models.Model):
         that matches calls. The delivery is stored by then: an error here is logged and undone, and
         the PBX gets no answer."""
         return Answer()
+
+    def _on_verified(self, request: WebhookRequest) -> Reply | None:
+        """Runs when a delivery is known to be from this PBX, before its events are stored.
+
+        :return: the answer, if the delivery carries something else than events; else None
+        """
+        return None
+
+    def _on_answered(self, reply: Reply) -> Reply:
+        """Runs when the events of a delivery are stored, and may add to the answer. An error undoes
+        the delivery, which the PBX then sends again."""
+        return reply
 
     # === HOW EVENTS ARRIVE === #
 

@@ -206,6 +206,15 @@ class TelephonyEvent(models.Model):
         # since this transaction began another one may have stored the same event, or changed the
         # account that the row points to
         turns.retried(self.env.cr, lambda: self._store(account, rows, fields.Datetime.now()))
+        self._after_appended(account, rows)
+
+    @api.model
+    def _after_appended(self, account, rows):
+        """Runs when the events of a delivery are stored, in the same transaction: an error undoes the
+        delivery, which the PBX then sends again.
+
+        :param rows: the :class:`EventRow` of each event, repeats among them
+        """
 
     @api.model
     def _rows(self, account, request):

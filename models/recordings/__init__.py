@@ -9,3 +9,10 @@ from . import player
 from . import listen
 from . import listening
 from . import share
+from . import upload
+from . import bridge
+from . import file
+from . import pbx_copy
+from . import hold
+from . import retention
+from . import by_hand

@@ -167,13 +167,14 @@ class TelephonyRecording(models.Model):
             return open(attachment._full_path(attachment.store_fname), 'rb')
         return BytesIO(attachment.raw or b'')
 
-    def _delete_sound(self, why, pbx_too=False, state='deleted'):
+    def _delete_sound(self, why, pbx_too=False, text_too=True, state='deleted'):
         """Delete these recordings: our copies, their addresses and names, and what was made of them.
         A row without contents stays, so that neither a replay nor the PBX's own log brings a
         recording back. What is held back by a legal hold is left out.
 
         :param Words why: the reason, which people read
         :param bool pbx_too: also ask the PBX to delete its copy
+        :param bool text_too: also delete the text; a retention rule may keep it longer
         :param state: 'refused' if it was never to be kept
         :return: the recordings that were deleted
         """
@@ -181,6 +182,8 @@ class TelephonyRecording(models.Model):
         recordings -= recordings._on_kept_back()
         recordings._before_deleted(pbx_too)
         recordings.attachment_id.sudo().unlink()
+        if text_too:
+            recordings._delete_text()
         recordings.write(
             {
                 'state': state,
@@ -190,7 +193,6 @@ class TelephonyRecording(models.Model):
                 'copy_state': 'none',
                 'next_try_at': False,
                 'error': False,
-                'transcript': False,
                 'delete_after': False,
                 'deleted_at': fields.Datetime.now(),
                 'deleted_by_id': self.env.uid,
@@ -200,6 +202,11 @@ class TelephonyRecording(models.Model):
         )
         recordings._after_deleted()
         return recordings
+
+    def _delete_text(self):
+        """Delete the text of these recordings, of which none is held back."""
+        self._before_text_deleted()
+        self.write({'transcript': False, 'text_delete_after': False})
 
     def _emptied(self):
         """Return the values of fields that hold what was heard, or how it is got, for a recording
@@ -234,6 +241,9 @@ class TelephonyRecording(models.Model):
 
         :param bool pbx_too: the PBX's copy is to be deleted, too
         """
+
+    def _before_text_deleted(self):
+        """Runs before the text of these recordings is deleted: delete what was made of it."""
 
     def _after_deleted(self):
         """Runs when these recordings are deleted: delete what was made of them elsewhere."""

@@ -29,6 +29,7 @@ from ..base import (
     Account,
     Answer,
     CallEvent,
+    Deletion,
     Identity,
     Provider,
     ProviderError,
@@ -97,7 +98,18 @@ secret =
 [crm]
 url = {url}
 secret = {secret}
+
+[recordings]
+; the folder of the PBX's recordings, if they are to be uploaded, and who may read there: see bridge/README.md
+;path = /var/spool/asterisk/monitor
 """
+# The bridge's own events of recordings that were to be deleted.
+DELETED, KEPT = 'BridgeRecordingDeleted', 'BridgeRecordingKept'
+WHY_KEPT = {
+    'never': _("its configuration has delete = never"),
+    'unknown': _("it has not delivered this file"),
+    'busy': _("it has not delivered this file yet, or a newer call has a file of the same name"),
+}
 # By custom the contexts of trunks, of analogue and digital lines, and of phones begin so.
 TRUNK_CONTEXTS = (
     'from-trunk',
@@ -134,6 +146,10 @@ class Asterisk(Provider):
     brings_recordings = True
     shares_legs = True
     names_trunks = True
+    uploads_recordings = True
+    recording_waits = _(
+        "The bridge delivers the file within a minute or so after the call, if [recordings] is set in its configuration."
+    )
     setup_steps = (
         _(
             "In manager.conf set timestampevents = yes and give the bridge a user with read = call,agent,cdr,dialplan "
@@ -262,6 +278,19 @@ class Asterisk(Provider):
                 ):
                     found[name] = Stranger(name, extension, not self.phone(channel, account))
         return [found[name] for name in sorted(found)]
+
+    def deletion(self, payload: Mapping) -> Deletion | None:
+        kind = payload.get('Event')
+        if kind not in (DELETED, KEPT):
+            return None
+        why = text_of(payload, 'Why')
+        return Deletion(text_of(payload, 'Name'), kind == DELETED, WHY_KEPT.get(why, why))
+
+    def agent_channel(self, stored: Sequence[Stored], account: Account, leg_ref: str) -> str:
+        channel = self._gather(stored, account).channels.get(leg_ref) if stored else None
+        if not channel or channel.is_plumbing:
+            return ''
+        return 'first' if self.phone(channel, account) else 'second'
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
         return ami.legs_told([item.payload for item in new], [item.payload for item in known])

@@ -5,11 +5,20 @@ Runs where the root of `make asterisk` exists. FULL=1 keeps Odoo away for two mi
 twenty seconds.
 """
 
+import array
+import hashlib
+import io
 import json
 import os
+import random
+import signal
+import sqlite3
 import time
 import unittest
+import wave
 from concurrent.futures import ThreadPoolExecutor
+
+import requests
 
 from odoo.tests import BaseCase, tagged
 
@@ -115,6 +124,97 @@ class TestAsteriskLive(BaseCase):
                 "life goes on",
             )
         )
+
+    # --- recordings --------------------------------------------------------------------------------------------------
+
+    def test_a_recording_is_played(self):
+        """From the PBX's disk to the player."""
+        line = self.line(70)
+        phone = line.phone(2, dialogs.answer(1))
+        line.call_in(1, dialogs.call_and_hang_up(line.caller, 5, tone=True)).finish()
+        over = time.monotonic()
+        phone.finish()
+        [lane] = self.lanes(self.listen(self.recording(line)))
+        self.assertLess(time.monotonic() - over, 20)
+        self.assertAlmostEqual(len(lane) / 8000, 5, delta=TOLERANCE)
+        self.assertGreater(max(lane), 1000, "the customer's tone is heard")
+
+    def test_two_sides_are_two_channels(self):
+        """The customer's trunk was recorded, so what it said comes first, and ours is the second."""
+        line = self.line(71)
+        phone = line.phone(2, dialogs.answer(1))
+        line.call_in(7, dialogs.call_and_hang_up(line.caller, 4, tone=True)).finish()
+        phone.finish()
+        recording = self.recording(line)
+        self.assertEqual(recording['agent_channel'], 'second')
+        customer, ours = self.lanes(self.listen(recording))
+        self.assertGreater(max(customer), 1000)
+        self.assertLess(max(ours), 100)
+
+    @unittest.skipUnless(FULL, "NOT TESTED: a file of 100 MB; FULL=1 takes a minute for it")
+    def test_a_large_file_and_all_that_fails(self):
+        """Killed in the middle: the bridge, Odoo; and an Odoo that does not answer."""
+        line = self.line(72)
+        phone = line.phone(2, dialogs.answer(1))
+        line.call_in(1, dialogs.call_and_hang_up(line.caller, 2, tone=True)).finish()
+        phone.finish()
+        [recording] = self.eventually(lambda: self.announced(line))
+        [path] = self.stage.monitor.rglob(recording['ref'])
+        sound = b'RIFF\0\0\0\0WAVEfmt ' + random.Random(1).randbytes(99_000_000)
+        path.write_bytes(sound)
+        self.when_sent(recording, 10_000_000)
+        self.stage.bridge.process.kill()
+        self.stage.bridge.process.wait()
+        self.stage.start_bridge()
+        self.when_sent(recording, 30_000_000)
+        self.stage.odoo.process.kill()
+        self.stage.odoo.process.wait()
+        self.stage.start_odoo()
+        self.when_sent(recording, 60_000_000)
+        os.kill(self.stage.odoo.process.pid, signal.SIGSTOP)
+        time.sleep(25)  # longer than the bridge waits for an answer
+        os.kill(self.stage.odoo.process.pid, signal.SIGCONT)
+        self.assertEqual(self.recording(line)['sha256'], hashlib.sha256(sound).hexdigest())
+
+    def announced(self, line):
+        found = self.stage.recordings([f'+{line.caller}'])
+        self.assertTrue(found)
+        return found
+
+    def recording(self, line):
+        """The one recording of the customer's call, when it can be played."""
+
+        def check():
+            [recording] = self.announced(line)
+            self.assertEqual(recording['state'], 'ready', recording)
+            return recording
+
+        return self.eventually(check)
+
+    def listen(self, recording):
+        session = screenshot.session(self.stage.url, stage.DATABASE, 'admin', None)
+        answer = requests.get(
+            self.stage.url + recording['player_url'], cookies={'session_id': session}, timeout=10
+        )
+        self.assertEqual(answer.status_code, 200)
+        return answer.content
+
+    def lanes(self, sound):
+        """The samples of each channel."""
+        with wave.open(io.BytesIO(sound)) as file:
+            channels = file.getnchannels()
+            samples = array.array('h', file.readframes(file.getnframes()))
+        return [samples[place::channels] for place in range(channels)]
+
+    def when_sent(self, recording, size):
+        def check():
+            with sqlite3.connect(f'file:{self.stage.spool}?mode=ro', uri=True) as spool:
+                [(have,)] = spool.execute(
+                    'SELECT have FROM recording WHERE name = ?', [recording['ref']]
+                ).fetchall()
+            self.assertGreaterEqual(have, size)
+
+        self.eventually(check)
 
     # --- driven from Odoo --------------------------------------------------------------------------------------------
 
@@ -386,12 +486,12 @@ class TestAsteriskLive(BaseCase):
                 self.assertAlmostEqual(row[name], seconds, delta=TOLERANCE, msg=name)
 
     def eventually(self, check):
-        """Filing and following up are done in the background."""
+        """What the check returns at last: filing, following up and uploading are done in the
+        background."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                check()
-                return
+                return check()
             except AssertionError:
                 if time.monotonic() > until:
                     raise
