@@ -4,3 +4,4 @@ from . import file
 from . import pbx_copy
 from . import hold
 from . import retention
+from . import by_hand
