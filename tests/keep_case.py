@@ -13,6 +13,7 @@ class KeepCase(TelephonyCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.env['ir.config_parameter'].set_param('ir_attachment.location', 'file')
         cls.keeper = new_test_user(
             cls.env,
             'tel_keeper',
@@ -85,6 +86,7 @@ class KeepCase(TelephonyCase):
 
     def switch_on(self):
         self.dry_run().action_switch_on()
+        self.env.invalidate_all()
 
     def run_cron(self, name):
         with self.enter_registry_test_mode():

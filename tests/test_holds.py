@@ -9,7 +9,6 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form
 
 from ..providers.base import RecordingRecord
-from ..tools.words import _lt
 from .common import CUSTOMER
 from .keep_case import KeepCase
 
@@ -114,7 +113,7 @@ class TestHolds(KeepCase):
 
     def test_the_pbxs_copy_waits_for_its_end(self):
         recording = self.talk()
-        recording._delete_sound(_lt("test"), pbx_too=True)
+        recording._delete_sound("test", pbx_too=True)
         hold = self.hold(customer_number=CUSTOMER)
         self.night()
         self.assertEqual((recording.pbx_copy, self.told(recording)), ('deleting', 0))
@@ -146,7 +145,7 @@ class TestHolds(KeepCase):
         self.switch_on()
         recording.call_id.partner_id = self.partner
         self.assertFalse(recording.is_held)
-        self.assertFalse(recording._delete_sound(_lt("test")))
+        self.assertFalse(recording._delete_sound("test"))
         self.assert_kept(recording, b'x')
         self.assertTrue(recording.is_held)
         recording.is_held = False

@@ -12,7 +12,6 @@ from odoo.tests import new_test_user
 
 from ..models.recordings import retention
 from ..providers import registry
-from ..tools.words import _lt
 from .common import CUSTOMER
 from .keep_case import KeepCase
 
@@ -112,6 +111,7 @@ class TestRetention(KeepCase):
         trial = self.dry_run()
         self.assertEqual((trial.state, trial.due_count), ('off', 1))
         trial.action_switch_on()
+        rule.invalidate_recordset()
         self.assertEqual(rule.retention_state, 'on')
         self.night()
         self.assert_gone(recording)
@@ -329,7 +329,7 @@ class TestRetention(KeepCase):
     def test_the_file_is_gone_before_it_is_called_deleted(self):
         recording = self.talk(0, b'a sound that nobody else has')
         path = self.path(recording)
-        recording._delete_sound(_lt("test"))
+        recording._delete_sound("test")
         self.assertEqual(recording.file_state, 'waiting')
         self.assertTrue(os.path.exists(path))
         self.run_cron('sweep_files')
@@ -340,11 +340,11 @@ class TestRetention(KeepCase):
         first, second = self.talk(0, b'the same sound'), self.talk(0, b'the same sound')
         path = self.path(first)
         self.assertEqual(path, self.path(second))
-        first._delete_sound(_lt("test"))
+        first._delete_sound("test")
         self.run_cron('sweep_files')
         self.assertEqual(first.file_state, 'shared')
         self.assert_kept(second, b'the same sound')
-        second._delete_sound(_lt("test"))
+        second._delete_sound("test")
         self.run_cron('sweep_files')
         self.assertEqual(second.file_state, 'gone')
         self.assertFalse(os.path.exists(path))
@@ -352,7 +352,7 @@ class TestRetention(KeepCase):
     def test_a_file_that_cannot_be_deleted_yet(self):
         recording = self.talk(0, b'a sound in use')
         path = self.path(recording)
-        recording._delete_sound(_lt("test"))
+        recording._delete_sound("test")
         with patch.object(type(self.env['ir.attachment']), '_gc_file_store', lambda self: False):
             self.run_cron('sweep_files')
         self.assertEqual(recording.file_state, 'waiting')
@@ -365,14 +365,14 @@ class TestRetention(KeepCase):
         attachment, path = recording.attachment_id, self.path(recording)
         recording.call_id.unlink()
         self.assertFalse(attachment.exists())
-        with self.enter_registry_test_mode():
-            self.env['ir.attachment']._gc_file_store()
+        with self.enter_registry_test_mode(), self.env.registry.cursor() as cr:
+            self.env(cr=cr)['ir.attachment']._gc_file_store()
         self.assertFalse(os.path.exists(path))
 
 
 class TestPbxCopy(KeepCase):
     def delete(self, recording):
-        recording._delete_sound(_lt("test"), pbx_too=True)
+        recording._delete_sound("test", pbx_too=True)
 
     def test_deleted_there(self):
         recording = self.talk()
@@ -387,7 +387,7 @@ class TestPbxCopy(KeepCase):
 
     def test_kept_there(self):
         recording = self.talk()
-        recording._delete_sound(_lt("test"))
+        recording._delete_sound("test")
         self.run_cron('delete_at_pbx')
         self.assertEqual((recording.pbx_copy, self.pbx.told), ('unknown', []))
 

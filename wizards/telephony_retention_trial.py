@@ -118,10 +118,8 @@ class TelephonyRetentionTrialLine(models.TransientModel):
     due_count = fields.Integer(
         string="Due", readonly=True, help="Recordings that would be deleted tonight."
     )
-    hours = fields.Float(readonly=True, digits=(16, 1), help="Of the due ones, as the PBX told.")
-    megabytes = fields.Float(
-        string="MB", readonly=True, digits=(16, 1), help="Of our copies of the due ones."
-    )
+    hours = fields.Float(readonly=True, help="Of the due ones, as the PBX told.")
+    megabytes = fields.Float(string="MB", readonly=True, help="Of our copies of the due ones.")
     oldest_at = fields.Datetime(string="Oldest", readonly=True)
     held_count = fields.Integer(string="Held", readonly=True, help="Due, but kept by a legal hold.")
     text_count = fields.Integer(

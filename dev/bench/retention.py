@@ -56,6 +56,8 @@ def retain(database: str, count: str) -> dict:
         from odoo.addons.crm_telephony.models.recordings import retention
 
         retention.BRAKE_COUNT = 0  # so that a smaller look is stopped too
+        # as in production; databases made here keep attachments in PostgreSQL
+        env['ir.config_parameter'].set_param('ir_attachment.location', 'file')
         company, recordings = env.company, _talks(env, int(count))
         rules = env['telephony.retention.rule']
         rules.create({'name': "Bench", 'keep_audio_days': DAYS, 'pbx_copy': 'delete'})

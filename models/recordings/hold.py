@@ -17,17 +17,9 @@ _logger = logging.getLogger(__name__)
 REVIEW_DAYS = 90
 # So many of the recordings that a hold keeps are listed; all are kept.
 MOST_LISTED = 10_000
-# The fields that say what is held.
-CRITERIA = {
-    'company_id',
-    'state',
-    'call_ids',
-    'customer_number',
-    'partner_id',
-    'lead_id',
-    'date_from',
-    'date_to',
-}
+# The fields that say which calls are held, and those of which a change holds others.
+CRITERIA = ('call_ids', 'customer_number', 'partner_id', 'lead_id', 'date_from', 'date_to')
+DECISIVE = {*CRITERIA, 'company_id', 'state'}
 
 
 class TelephonyHold(models.Model):
@@ -122,10 +114,10 @@ class TelephonyHold(models.Model):
                 self.env['telephony.recording'].sudo().search_count(hold._recordings())
             )
 
-    @api.constrains(*(CRITERIA - {'company_id', 'state'}))
+    @api.constrains('name', *CRITERIA)  # the name is always given, else nothing might be asked
     def _check_criteria(self):
         for hold in self:
-            if not any(hold[name] for name in CRITERIA - {'company_id', 'state'}):
+            if not any(hold[name] for name in CRITERIA):
                 raise ValidationError(
                     self.env._(
                         "The hold covers nothing yet. Choose calls, a number, a contact, a deal or a period."
@@ -150,7 +142,7 @@ class TelephonyHold(models.Model):
         companies = self.company_id
         vals = self._with_e164(vals, vals.get('company_id') or companies[:1].id)
         result = super().write(vals)
-        if not CRITERIA.isdisjoint(vals):
+        if not DECISIVE.isdisjoint(vals):
             self._mark(companies | self.company_id)
             self._wake_what_waited()
         return result

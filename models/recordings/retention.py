@@ -43,11 +43,11 @@ class TelephonyRetentionRule(models.Model):
 
     _name = 'telephony.retention.rule'
     _description = "Retention rule"
-    _inherit = ['telephony.settings.mixin', 'mail.activity.mixin']
+    _inherit = ['telephony.settings.mixin', 'mail.thread', 'mail.activity.mixin']
     _order = 'sequence, id'
 
-    name = fields.Char(required=True)
-    active = fields.Boolean(default=True)
+    name = fields.Char(required=True, tracking=True)
+    active = fields.Boolean(default=True, tracking=True)
     sequence = fields.Integer(default=10)
     company_id = fields.Many2one(
         'res.company', help="Empty: for every company.", default=lambda self: self.env.company
@@ -74,11 +74,13 @@ class TelephonyRetentionRule(models.Model):
     max_talk_seconds = fields.Integer(string="Talked at Most (s)", help="0: however long.")
     keep_audio_days = fields.Integer(
         string="Keep the Sound (days)",
+        tracking=True,
         help="From the day after the call, in the company's time zone. Links to the PBX's recordings are deleted too. "
         "0: for ever.",
     )
     keep_text_days = fields.Integer(
         string="Keep the Text (days)",
+        tracking=True,
         help="The text may be kept longer than the sound, or shorter. 0: for ever.",
     )
     pbx_copy = fields.Selection(
@@ -86,6 +88,7 @@ class TelephonyRetentionRule(models.Model):
         string="The PBX's Own Copy",
         required=True,
         default='keep',
+        tracking=True,
     )
     retention_state = fields.Selection(
         [('off', "Off"), ('changed', "Off: changed since the dry run"), ('on', "On")],
