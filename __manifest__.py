@@ -14,6 +14,7 @@
         'security/ir.model.access.csv',
         'security/crm_telephony_rules.xml',
         'data/ir_cron_data.xml',
+        'data/ir_sequence_data.xml',
         'data/telephony_match_weight_data.xml',
         'data/sms_template_data.xml',
         'data/telephony_rule_data.xml',
@@ -44,6 +45,8 @@
         'wizards/telephony_manual_call_views.xml',
         'wizards/telephony_rehearsal_views.xml',
         'views/crm_telephony_menus.xml',
+        'views/telephony_erasure_templates.xml',
+        'views/telephony_erasure_views.xml',
         'data/ir_actions_todo_data.xml',
     ],
     'demo': [

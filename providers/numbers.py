@@ -240,6 +240,26 @@ def pretty(number: str) -> str:
         return number
 
 
+def national(number: str) -> str:
+    """Return the digits of an E.164 number that every spelling of it has: those behind country code
+    and trunk prefix, or all of them if it cannot be parsed or so few are left that they would be
+    found in anything."""
+    digits = re.sub(r'\D', '', number)
+    try:
+        own = phonenumbers.national_significant_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return digits
+    return own if len(own) > SHORT else digits
+
+
+def masked(number: str) -> str:
+    """Return an E.164 number of which nobody can call the rest: '+7 777 *** ** 67'."""
+    own = national(number)
+    stars = '*' * max(len(own) - 5, 2)
+    code = re.sub(r'\D', '', number).removesuffix(own)
+    return ' '.join(filter(None, (f'+{code}', own[:3], stars[:3], stars[3:], own[-2:])))
+
+
 def as_dialled(number: str, country: str = '') -> str:
     """Return an E.164 number as it is dialled in a country: 02079460188 at home, 00442079460188 or
     8104420… elsewhere. It stays as it is if it cannot be parsed or no country is given."""
