@@ -8,7 +8,7 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import follow_up, history, late, lookup, survival
+from . import erasure, follow_up, history, late, lookup, survival
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -22,7 +22,8 @@ POP = ('p8',)
 HISTORY = ('p9', 'p10', 'p11', 'p12')
 FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL
+ERASURE = ('r9',)
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + ERASURE
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -76,6 +77,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += lookup.measure(bench, large, small, size)
     if wanted & set(HISTORY):
         rows += history.measure(bench, size)
+    if wanted & set(ERASURE):
+        rows += erasure.measure(bench, size)
     if wanted & set(FOLLOW_UP):
         rows += follow_up.measure(bench, small, size.ended)
     if wanted & set(SURVIVAL):

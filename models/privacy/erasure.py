@@ -123,7 +123,8 @@ class TelephonyErasure(models.Model):
     remains = fields.Json(
         readonly=True,
         copy=False,
-        help="Ids of the contacts and deals that had the number in the end.",
+        help="What the report needs of what is gone: recordings that the PBX may still have (`pbx`), files that are not gone yet "
+        "(`files`), models that were counted as held (`held`), and the ids of contacts and deals that have the number.",
     )
     progress = fields.Json(readonly=True, copy=False, groups=fields.NO_ACCESS)
     error = WordsField(string="Failed", readonly=True, copy=False)
@@ -146,9 +147,9 @@ class TelephonyErasure(models.Model):
     @api.depends('number', 'company_id', 'remains')
     def _compute_owners(self):
         for erasure in self:
-            numbers, remains = erasure._numbers(), erasure.remains or {}
+            numbers = erasure._numbers()
             partners, leads = (
-                self.env[model].sudo().browse(remains.get(model, ())).exists()
+                self.env[model].sudo().browse(erasure._noted(model)).exists()
                 for model in ('res.partner', 'crm.lead')
             )
             if numbers:
@@ -396,7 +397,6 @@ class TelephonyErasure(models.Model):
     def _cron_erase(self):
         """Go on with what runs, try again what a hold or a PBX has kept back, and delete calls whose
         last recording is gone at the PBX by now."""
-        self._delete_left_calls()
         yesterday = fields.Datetime.now() - timedelta(hours=AGAIN_HOURS)
         for erasure in self.search([('state', '=', 'partial'), ('verified_at', '<', yesterday)]):
             erasure._start(erasure.until)
@@ -407,6 +407,7 @@ class TelephonyErasure(models.Model):
                 if not erasure._run():
                     return
             self.env['ir.cron']._commit_progress(1, remaining=left)
+        self._delete_left_calls()
 
     def _run(self):
         """Erase, in batches. Commits.
@@ -440,6 +441,12 @@ class TelephonyErasure(models.Model):
             return
         following = phase if place else PHASES[PHASES.index(phase) + 1]
         self.progress = {**progress, 'phase': following, 'place': place}
+
+    def _noted(self, name):
+        return (self.remains or {}).get(name, [])
+
+    def _note_down(self, **values):
+        self.remains = {**(self.remains or {}), **values}
 
     def _line(self, model):
         """Return the line of this model, a new one if there is none."""
@@ -507,6 +514,7 @@ class TelephonyErasureLine(models.Model):
             'bus.bus': _("Messages to browsers"),
             'res.partner': _("Contacts: number to check"),
             'crm.lead': _("Deals: number to check"),
+            'text': _("The number in other texts"),
             'ir.attachment': _("Sound files"),
             'pbx': _("Recordings at the PBX"),
         }

@@ -44,6 +44,7 @@ HELD = _lt("A legal hold covers it. Release the hold, then press â€œApply Againâ
 PHONES_KEPT = _lt("They say which of your own phones rang, and nothing of the customer.")
 AT_PBX = _lt("Delete them at the PBX by hand: the report lists them by call and time.")
 SAME_BYTES = _lt("Another recording has the same bytes.")
+FILE_IN_USE = _lt("Odoo was busy with other files: it deletes these within a day.")
 
 
 class TelephonyErasure(models.Model):
@@ -239,8 +240,9 @@ class TelephonyErasure(models.Model):
             self.env['telephony.erased.call']._remember(account, refs)
         found = self._of_calls(calls)
         self._seal_sharers(found['telephony.event'])
-        self._list_at_pbx(found['telephony.recording'])
-        calls.filtered(lambda call: call.state != 'ended')._close_without_end()
+        self._note_recordings(found['telephony.recording'])
+        if running := calls.filtered(lambda call: call.state != 'ended'):
+            running._close_without_end()
         for model in (
             'telephony.event',
             'telephony.recording',
@@ -281,10 +283,11 @@ class TelephonyErasure(models.Model):
                 ]
             ).is_sealed = True
 
-    def _list_at_pbx(self, recordings):
-        """Note which recordings the PBX may still have, while their calls have a name."""
-        spellings, listed = Spellings(self._numbers()), list((self.remains or {}).get('pbx', ()))
-        listed += [
+    def _note_recordings(self, recordings):
+        """Note which recordings the PBX may still have, while their calls have a name, and which files
+        have to go."""
+        spellings, attachments = Spellings(self._numbers()), recordings.attachment_id.sudo()
+        listed = [
             {
                 'id': recording.id,
                 'pbx': recording.call_id.account_id.name,
@@ -293,11 +296,10 @@ class TelephonyErasure(models.Model):
             }
             for recording in recordings
         ]
-        files = [
-            *(self.remains or {}).get('files', ()),
-            *filter(None, recordings.attachment_id.sudo().mapped('store_fname')),
-        ]
-        self.remains = {**(self.remains or {}), 'pbx': listed, 'files': files}
+        files = attachments.mapped('store_fname') if attachments._storage() == 'file' else []
+        self._note_down(
+            pbx=self._noted('pbx') + listed, files=self._noted('files') + list(filter(None, files))
+        )
 
     def _delete_calls(self, calls):
         """Delete these emptied calls. One whose recording is still to be deleted at the PBX goes
@@ -308,7 +310,9 @@ class TelephonyErasure(models.Model):
 
     def _delete_left_calls(self):
         self._delete_calls(
-            self.env['telephony.call'].search([('erasure_id.mode', '=', 'delete')], limit=1000)
+            self.env['telephony.call'].search(
+                [('erasure_id.mode', '=', 'delete'), ('erasure_id.state', '=', 'done')], limit=1000
+            )
         )
 
     # === NUMBERS === #
@@ -340,7 +344,8 @@ class TelephonyErasure(models.Model):
             getattr(self, f'_erase_{model.replace(".", "_")}')(records)
 
     def _erase_telephony_recording(self, recordings):
-        recordings._delete_sound(
+        # sudo: whoever asked need not be allowed to listen
+        recordings.with_user(self.requested_by_id).sudo()._delete_sound(
             _lt("Erased on request (%(erasure)s)", erasure=self.name), pbx_too=True
         )
 
@@ -432,10 +437,22 @@ class TelephonyErasure(models.Model):
     def _erase_files(self, _place):
         """Have Odoo delete the files of the recordings now, which it else does once a day, and look
         whether they are gone."""
-        attachments, names = self.env['ir.attachment'], (self.remains or {}).get('files', ())
-        if names and attachments._storage() == 'file':
-            attachments._gc_file_store()
-            there = [name for name in names if os.path.exists(attachments._full_path(name))]
-            self._count('ir.attachment', set(names) - set(there))
-            self._count('ir.attachment', there, kept_why=SAME_BYTES)
+        attachments, names = self.env['ir.attachment'], set(self._noted('files'))
+        if not names:
+            return None
+        attachments._gc_file_store()
+        there = {name for name in names if os.path.exists(attachments._full_path(name))}
+        shared = {
+            name
+            for (name,) in self.env.execute_query(
+                SQL(
+                    "SELECT store_fname FROM ir_attachment WHERE store_fname IN %s",
+                    tuple(there) or (None,),
+                )
+            )
+        }
+        self._count('ir.attachment', names - there)
+        self._count('ir.attachment', shared, kept_why=SAME_BYTES)
+        self._count('ir.attachment', there - shared, kept_why=FILE_IN_USE)
+        self._note_down(files=sorted(there - shared))
         return None

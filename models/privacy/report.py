@@ -2,7 +2,7 @@ import base64
 import hashlib
 import json
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ...tools.spellings import Spellings
@@ -36,6 +36,7 @@ class TelephonyErasure(models.Model):
         help="After a database was restored from a backup that does not know the erasure: its JSON report.",
     )
 
+    @api.depends('line_ids.left_after')
     def _compute_left_after(self):
         for erasure in self:
             erasure.left_after = sum(erasure.line_ids.mapped('left_after'))
@@ -50,15 +51,20 @@ class TelephonyErasure(models.Model):
         waits = self._calls(self._numbers()) or 'deleting' in self._recordings_at_pbx().mapped(
             'pbx_copy'
         )
-        is_left = bool(waits or self.left_after)
+        is_left = bool(waits or self.left_after or self._noted('files'))
         spellings = Spellings(self._numbers())
-        remains = {'res.partner': self.owner_ids.ids, 'crm.lead': self.lead_ids.ids}
+        remains = {
+            'pbx': self._noted('pbx'),
+            'files': self._noted('files'),
+            'res.partner': self.owner_ids.ids,
+            'crm.lead': self.lead_ids.ids,
+        }
         self.write(
             {
                 'state': 'partial' if is_left else 'done',
                 'verified_at': fields.Datetime.now(),
                 'progress': False,
-                'remains': {'pbx': (self.remains or {}).get('pbx', []), **remains},
+                'remains': remains,
                 'reason': spellings.blank(self.reason or ''),
                 **({} if is_left else {'number': False, 'partner_id': False}),
             }
@@ -66,35 +72,34 @@ class TelephonyErasure(models.Model):
         self._make_report()
 
     def _recordings_at_pbx(self):
-        ids = [listed['id'] for listed in (self.remains or {}).get('pbx', ())]
+        ids = [listed['id'] for listed in self._noted('pbx')]
         return self.env['telephony.recording'].browse(ids).exists()
 
     def _count_at_pbx(self):
-        listed = (self.remains or {}).get('pbx', ())
-        gone = self._recordings_at_pbx().filtered(lambda recording: recording.pbx_copy == 'deleted')
+        deleted = self._recordings_at_pbx().filtered(
+            lambda recording: recording.pbx_copy == 'deleted'
+        )
+        listed = [
+            {**told_of, 'gone': told_of.get('gone') or told_of['id'] in deleted.ids}
+            for told_of in self._noted('pbx')
+        ]
+        self._note_down(pbx=listed)
+        gone = sum(told_of['gone'] for told_of in listed)
+        if kept := len(listed) - gone:
+            self._line('pbx').kept_why = AT_PBX
         if listed:
-            line = self._line('pbx')
-            kept = len(listed) - len(gone)
-            line.write(
-                {
-                    'found': len(listed),
-                    'removed': len(gone),
-                    'kept': kept,
-                    'kept_why': kept and AT_PBX,
-                }
-            )
+            self._line('pbx').write({'found': len(listed), 'removed': gone, 'kept': kept})
 
     # === THE REPORT === #
 
     def _document(self):
         """Return what the report says, as plain values. Times are naive UTC in ISO form."""
+        self = self.sudo()
         self.ensure_one()
 
         def moment(value):
             return value.isoformat(timespec='seconds') if value else None
 
-        gone = self._recordings_at_pbx().filtered(lambda recording: recording.pbx_copy == 'deleted')
-        remains = self.remains or {}
         return {
             'format': FORMAT,
             'name': self.name,
@@ -124,11 +129,11 @@ class TelephonyErasure(models.Model):
             ],
             'still_at_pbx': [
                 {name: listed[name] for name in ('pbx', 'call', 'at')}
-                for listed in remains.get('pbx', ())
-                if listed['id'] not in gone.ids
+                for listed in self._noted('pbx')
+                if not listed['gone']
             ],
-            'contacts': remains.get('res.partner', []),
-            'deals': remains.get('crm.lead', []),
+            'contacts': self._noted('res.partner'),
+            'deals': self._noted('crm.lead'),
             'not_reached': self._not_reached(),
         }
 

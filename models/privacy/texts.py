@@ -73,8 +73,7 @@ class TelephonyErasure(models.Model):
         if not place:
             self.line_ids.write({'left_after': 0})
             # what was kept of these was counted with its calls
-            held = self.line_ids.filtered('kept').mapped('model')
-            self.remains = {**(self.remains or {}), 'held': held}
+            self._note_down(held=self.line_ids.filtered('kept').mapped('model'))
         return self._read_texts(place, self._note_left)
 
     # === READING === #
@@ -189,7 +188,7 @@ class TelephonyErasure(models.Model):
         records -= self._kept_texts(records)[0]
         if not records:
             return
-        self._count(records._name, records)
+        self._count(records._name if records._name in PASSING else 'text', records)
         if records._name in PASSING or records._transient:
             if records._name == 'telephony.event':
                 # without them their calls would be folded to something else
@@ -228,7 +227,7 @@ class TelephonyErasure(models.Model):
         """Add these rows to their line, as kept or as still there."""
         kept, why = self._kept_texts(records)
         line = self._line(records._name)
-        if kept and records._name not in (self.remains or {}).get('held', ()):
+        if kept and records._name not in self._noted('held'):
             line.write({'kept': line.kept + len(kept), 'kept_why': why})
         line.left_after += len(records - kept)
 
