@@ -45,6 +45,8 @@ RECORDS = """
     callback of her deal          -      rw           rw          rwu
     callback of his deal          -      -            rw          rwu
     callback of nobody            rw     rw           rw          rwu
+    erasure                       -      -            -           rwcu
+    place of an erasure           -      -            -           r
 """
 # Who may do it; everybody else is refused.
 ACTIONS = {
@@ -179,6 +181,8 @@ class TestRightsMatrix(TelephonyCase):
             ),
             'decision of hers': decisions[0],
             'decision of his': decisions[1],
+            'erasure': (erasure := env['telephony.erasure'].create({'number': '+77010000077'})),
+            'place of an erasure': erasure._line('telephony.call'),
             **{f'call of {whose}': call for whose, call in self.calls.items()},
             **{f'leg of {whose}': call.leg_ids for whose, call in self.calls.items()},
             **{f'recording of {whose}': call.recording_ids for whose, call in self.calls.items()},

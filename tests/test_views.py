@@ -28,11 +28,12 @@ VIEWS = {
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.match.weight': ('list', 'search'),
+    'telephony.erasure': ('list', 'form', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
     'crm.team': ('form',),
 }
-ADMIN_ONLY = {'telephony.event'}
+ADMIN_ONLY = {'telephony.event', 'telephony.erasure'}
 I18N = Path(__file__).parent.parent / 'i18n'
 
 

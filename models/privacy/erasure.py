@@ -123,8 +123,8 @@ class TelephonyErasure(models.Model):
     remains = fields.Json(
         readonly=True,
         copy=False,
-        help="What the report needs of what is gone: recordings that the PBX may still have (`pbx`), files that are not gone yet "
-        "(`files`), models that were counted as held (`held`), and the ids of contacts and deals that have the number.",
+        help="What the report needs of what is gone: recordings that the PBX may have (`pbx`), files that are not gone yet "
+        "(`files`), models counted as held (`held`), and the ids of contacts and deals that have the number.",
     )
     progress = fields.Json(readonly=True, copy=False, groups=fields.NO_ACCESS)
     error = WordsField(string="Failed", readonly=True, copy=False)
@@ -219,7 +219,8 @@ class TelephonyErasure(models.Model):
             {**vals, 'name': sequence.next_by_code('telephony.erasure') or "New"}
             for vals in vals_list
         ]
-        return super(TelephonyErasure, self.with_context(mail_create_nolog=True)).create(vals_list)
+        silent = super(TelephonyErasure, self.with_context(mail_create_nolog=True))
+        return silent.create(vals_list).with_env(self.env)
 
     def write(self, vals):
         if not self.env.su:

@@ -64,6 +64,7 @@ class TelephonyErasure(models.Model):
                 'state': 'partial' if is_left else 'done',
                 'verified_at': fields.Datetime.now(),
                 'progress': False,
+                'error': False,
                 'remains': remains,
                 'reason': spellings.blank(self.reason or ''),
                 **({} if is_left else {'number': False, 'partner_id': False}),
