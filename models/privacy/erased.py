@@ -181,6 +181,15 @@ class TelephonyCall(models.Model):
 
     def _before_written_by_user(self, vals):
         super()._before_written_by_user(vals)
+        self._check_not_erased()
+
+    def _before_chosen(self):
+        further = super()._before_chosen()
+        self._check_not_erased()
+        return further
+
+    def _check_not_erased(self):
+        """:raise AccessError: one of the calls was erased"""
         if any(self.mapped('is_erased')):
             raise AccessError(
                 self.env._(

@@ -68,16 +68,22 @@ class TelephonyErasure(models.Model):
     owner_ids = fields.Many2many(
         'res.partner',
         compute='_compute_owners',
+        compute_sudo=True,
         help="They have this number, and keep it: delete it there.",
     )
     lead_ids = fields.Many2many(
         'crm.lead',
         compute='_compute_owners',
+        compute_sudo=True,
         help="They have this number, and keep it: delete it there.",
     )
-    owner_names = fields.Char(string="Contacts With This Number", compute='_compute_owners')
-    lead_names = fields.Char(string="Deals With This Number", compute='_compute_owners')
-    is_shared = fields.Boolean(compute='_compute_owners')
+    owner_names = fields.Char(
+        string="Contacts With This Number", compute='_compute_owners', compute_sudo=True
+    )
+    lead_names = fields.Char(
+        string="Deals With This Number", compute='_compute_owners', compute_sudo=True
+    )
+    is_shared = fields.Boolean(compute='_compute_owners', compute_sudo=True)
     is_for_all = fields.Boolean(
         string="Erase It for All of Them",
         help="Several contacts have this number. What is known of it is erased for all of them.",
@@ -424,6 +430,7 @@ class TelephonyErasure(models.Model):
                 whole=True,
             ) as trial:
                 self._step()
+                self.env.flush_all()
             if trial.error:
                 self.error = in_words(trial.error)
                 return True

@@ -413,7 +413,7 @@ class TelephonyErasure(models.Model):
                 records._ids or (0,),
             )
         )
-        self.env.invalidate_all(flush=False)
+        self.env.invalidate_all()
 
     def _count(self, model, records, kept_why=False, found=True):
         """Add these records to their line, as erased or as kept.

@@ -133,12 +133,12 @@ class TelephonyErasure(models.Model):
         return [table, upto] if upto else [table + 1, 0]
 
     def _rows_with(self, model, columns, last, spellings):
-        """Return the id up to which rows behind `last` were read, None if there are none, and those
+        """Return the id up to which rows behind `last` were read, None if they were the last, and those
         that may hold a number: lists of id and texts."""
         table = SQL.identifier(model._table)
-        [(upto,)] = self.env.execute_query(
+        [(upto, count)] = self.env.execute_query(
             SQL(
-                "SELECT max(id) FROM (SELECT id FROM %s WHERE id > %s ORDER BY id LIMIT %s) AS part",
+                "SELECT max(id), count(*) FROM (SELECT id FROM %s WHERE id > %s ORDER BY id LIMIT %s) AS part",
                 table,
                 last,
                 CHUNK,
@@ -150,7 +150,7 @@ class TelephonyErasure(models.Model):
         # what was told later is no part of the erasure
         is_dated = model._log_access and model._name != 'bus.bus'
         before = SQL("create_date <= %s", self.until) if is_dated else SQL("TRUE")
-        return upto, self.env.execute_query(
+        return upto if count == CHUNK else None, self.env.execute_query(
             SQL(
                 """ SELECT id, %(texts)s FROM %(table)s
                      WHERE id > %(last)s AND id <= %(upto)s AND %(before)s
@@ -196,9 +196,10 @@ class TelephonyErasure(models.Model):
             records.unlink()
             return
         columns = self._text_columns(records)
+        self.env.flush_all()
         for record in records:
             self._rewrite(record, found[record.id], columns, spellings)
-        self.env.invalidate_all(flush=False)
+        self.env.invalidate_all()
 
     def _rewrite(self, record, texts, columns, spellings):
         """Write the texts of a row without the numbers, past all that follows from a change."""
