@@ -48,6 +48,7 @@ class TestSpellings(BaseCase):
         ):
             with self.subTest(text):
                 self.assertTrue(spellings.is_in(text))
+                self.assertTrue(re.search(spellings.roughly(), text))
                 self.assertNotRegex(re.sub(r'\D', '', spellings.blank(text)), '7771234567')
         for text in ('777123456', '77712345678', '7771234568', '777', '', '2026-11-30 10:00:00'):
             with self.subTest(text):

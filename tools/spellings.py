@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from ..providers.numbers import national
 
 # What may stand between two digits of one number.
-APART = ' \u00a0\u202f()-./\u2010\u2011\u2012\u2013\u2014\u2015\u2212'
+_APART = ' \u00a0\u202f()-./\u2010\u2011\u2012\u2013\u2014\u2015\u2212'
 # What stands where a number was.
 BLANK = '***'
-_GAP = f'[{re.escape(APART)}]{{0,3}}'
+# Texts that have so many of the last digits are looked at more closely.
+ROUGHLY = 5
+_GAP = f'[{re.escape(_APART)}]{{0,3}}'
 
 
 class Spellings:
@@ -29,10 +31,10 @@ class Spellings:
             or r'(?!)'
         )
 
-    def patterns(self) -> list[str]:
-        """Return LIKE patterns for texts from which :data:`APART` was taken out. They find all that
-        :meth:`is_in` finds, and some more."""
-        return [f'%{tail}%' for tail in self.tails]
+    def roughly(self) -> str:
+        """Return a regular expression for PostgreSQL that finds all that :meth:`is_in` finds and some
+        more, without handing each text over."""
+        return '|'.join('[^0-9A-Za-z]{0,3}'.join(tail[-ROUGHLY:]) for tail in self.tails)
 
     def is_in(self, text: str) -> bool:
         return bool(self._pattern.search(text))

@@ -3,7 +3,7 @@ import json
 from odoo import models
 from odoo.tools import SQL
 
-from ...tools.spellings import APART, BLANK, Spellings
+from ...tools.spellings import BLANK, Spellings
 from ...tools.words import _lt
 from .places import HELD
 
@@ -154,14 +154,13 @@ class TelephonyErasure(models.Model):
             SQL(
                 """ SELECT id, %(texts)s FROM %(table)s
                      WHERE id > %(last)s AND id <= %(upto)s AND %(before)s
-                       AND translate(concat_ws('|', %(texts)s), %(apart)s, '') LIKE ANY(%(patterns)s) """,
+                       AND concat_ws('|', %(texts)s) ~ %(roughly)s """,
                 texts=texts,
                 table=table,
                 last=last,
                 upto=upto,
                 before=before,
-                apart=APART,
-                patterns=spellings.patterns(),
+                roughly=spellings.roughly(),
             )
         )
 
