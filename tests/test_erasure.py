@@ -22,7 +22,6 @@ from ..models.privacy.erased import ERASED
 from ..providers.numbers import masked
 from ..tools.fingerprint import fingerprint
 from ..tools.spellings import Spellings
-from ..tools.words import _lt
 from .common import CUSTOMER, DID, TelephonyCase
 
 OTHER = '+77017654321'
@@ -195,7 +194,7 @@ class TestErasure(ErasureCase):
                 'number': CUSTOMER,
                 'user_id': self.anna.id,
                 'extension': '101',
-                'complaint': _lt("%(number)s is busy", number=CUSTOMER),
+                'complaint': f"{CUSTOMER} is busy",
             }
         )
         env['telephony.rebind'].create({'number': CUSTOMER})
@@ -663,7 +662,7 @@ class TestAnyOrderOfErasing(ErasureCase):
                 for recording in recordings.filtered(lambda found: found.state == 'ready'):
                     recording._store_sound(SOUND + bytes([place]), 'audio/wav')
             elif step == 'retain':
-                recordings._delete_sound(_lt("Too old"))
+                recordings._delete_sound("Too old")
             elif step == 'refold':
                 self.play(*told, follow_up=False)
             else:
