@@ -5,3 +5,9 @@ UPDATE telephony_account
 UPDATE telephony_recording
    SET url = 'neutralized-' || id, next_try_at = NULL
  WHERE url IS NOT NULL OR next_try_at IS NOT NULL;
+-- nor delete them there: neither by its API nor by its bridge; and keep its own copies
+UPDATE telephony_recording
+   SET pbx_copy = 'unknown', pbx_copy_next_at = NULL, pbx_copy_ref = NULL, pbx_copy_call = NULL
+ WHERE pbx_copy = 'deleting';
+UPDATE res_company
+   SET telephony_retention_rules = NULL, telephony_retention_allowed = 0;

@@ -402,6 +402,8 @@ class Provider:
     shares_legs = False
     # the refusal of deliveries that cannot be checked because no secret is entered
     no_secret = NO_SECRET
+    # whether a bridge beside the PBX delivers its recordings as files, and deletes them there
+    uploads_recordings = False
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every
     # sub-domain
     recording_hosts: tuple[str, ...] = ()

@@ -58,6 +58,13 @@ class OpensSound(Protocol):
 
 
 @runtime_checkable
+class DeletesRecordings(Protocol):
+    def delete_recording(self, ref: str, call_ref: str) -> None:
+        """Delete the PBX's own copy of a recording, which events announced by the name `ref`, ''
+        where it has none, in the call `call_ref`. One that the PBX knows to be gone is deleted."""
+
+
+@runtime_checkable
 class ListsExtensions(Protocol):
     def extensions(self) -> list[Extension]:
         """Return the phones of the PBX."""
@@ -116,6 +123,7 @@ CAPABILITIES: Mapping[str, type] = MappingProxyType(
             ReadsHistory,
             LocatesRecordings,
             OpensSound,
+            DeletesRecordings,
             ListsExtensions,
             ListsNumbers,
             Dials,

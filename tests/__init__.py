@@ -21,6 +21,7 @@ from . import test_demo_pbx
 from . import test_erasure
 from . import test_fold
 from . import test_golden_callers
+from . import test_holds
 from . import test_inbox
 from . import test_late_binding
 from . import test_ledger
@@ -37,6 +38,7 @@ from . import test_pop_tours
 from . import test_recordings
 from . import test_rehearsal
 from . import test_results
+from . import test_retention
 from . import test_rights
 from . import test_rights_matrix
 from . import test_routing

@@ -58,6 +58,9 @@ class FakeClient(Client):
         self._note('recording', ref, call_ref)
         return f'https://records.example.com/{ref}.mp3'
 
+    def delete_recording(self, ref, call_ref):
+        self._note('delete', ref, call_ref)
+
     def extensions(self):
         self._note('extensions')
         return [Extension('101', "Anna"), Extension('110', "boris"), Extension('111')]

@@ -456,35 +456,43 @@ class TestErasure(ErasureCase):
 
     # === WHAT IS HELD === #
 
-    def hold(self, calls):
-        """Let a legal hold cover these calls."""
-        model = type(self.env['telephony.call'])
-        return patch.object(model, '_on_kept_back', lambda these: these & calls.with_env(these.env))
-
     def test_what_is_held_stays_until_it_is_released(self):
         note = self.talk.note
-        with self.hold(self.talk):
-            erasure = self.erase()
-            self.assertEqual(erasure.state, 'partial')
-            self.assertEqual(erasure.number, CUSTOMER)
-            self.assertEqual((self.talk.customer_number, self.talk.note), (CUSTOMER, note))
-            self.assertEqual(self.recording.state, 'ready')
-            self.assertEqual(
-                self.events().filtered(lambda e: e.call_ref == 'c1').call_id, self.talk
-            )
-            self.assertFalse(self.lost.customer_number)
-            line = self.line(erasure, 'telephony.call')
-            self.assertEqual((line.removed, line.kept), (1, 1))
-            self.assertIn("hold", line.kept_why)
-            self.assertEqual(erasure.left_after, 0)
-            # it is still told of
-            self.play(self.event('recording', 'c1', 300, recording_url='https://example.com/2.mp3'))
-            self.assertEqual(len(self.talk.recording_ids), 2)
-        erasure.action_apply_again()
+        hold = self.env['telephony.hold'].create(
+            {'name': "Dispute 7", 'reason': "The court asked", 'call_ids': self.talk.ids}
+        )
+        erasure = self.erase()
+        self.assertEqual((erasure.state, erasure.hold_ids), ('partial', hold))
+        self.assertEqual(erasure.number, CUSTOMER)
+        self.assertEqual((self.talk.customer_number, self.talk.note), (CUSTOMER, note))
+        self.assertEqual(self.recording.state, 'ready')
+        kept = self.events().filtered(lambda event: event.call_ref == 'c1')
+        self.assertEqual(kept.call_id, self.talk)
+        self.assertFalse(self.lost.customer_number)
+        line = self.line(erasure, 'telephony.call')
+        self.assertEqual((line.removed, line.kept), (1, 1))
+        self.assertIn("hold", line.kept_why)
+        self.assertEqual(erasure.left_after, 0)
+        # it is still told of
+        self.play(self.event('recording', 'c1', 300, recording_url='https://example.com/2.mp3'))
+        self.assertEqual(len(self.talk.recording_ids), 2)
+        hold.action_release()
         self.run_erasures(erasure)
         self.assertEqual((erasure.state, erasure.number), ('done', False))
         self.assertEqual(self.found(), [])
         self.play(*self.told())
+        self.assertEqual(self.found(), [])
+
+    def test_a_hold_that_names_the_number_keeps_it(self):
+        hold = self.env['telephony.hold'].create(
+            {'name': "Dispute 8", 'reason': "The court asked", 'customer_number': CUSTOMER}
+        )
+        erasure = self.erase()
+        self.assertEqual((erasure.state, erasure.left_after), ('partial', 0))
+        self.assertEqual(self.talk.customer_number, CUSTOMER)
+        hold.action_release()
+        self.run_erasures(erasure)
+        self.assertEqual(erasure.state, 'done')
         self.assertEqual(self.found(), [])
 
     # === A BACKUP === #

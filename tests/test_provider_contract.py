@@ -16,6 +16,7 @@ from odoo.addons.crm_telephony.providers.base import (
 from odoo.addons.crm_telephony.providers.capabilities import (
     CAPABILITIES,
     Checks,
+    DeletesRecordings,
     Dials,
     HangsUp,
     ListsExtensions,
@@ -41,6 +42,7 @@ ROWS = {
     'transfer': Transfers,
     'recording address': LocatesRecordings,
     'recordings opened with its login': OpensSound,
+    'recordings deleted there': DeletesRecordings,
     'set webhooks': SetsWebhooks,
     'waiting callers sent to a phone': Routes,
 }
@@ -135,7 +137,10 @@ class TestProviderContract(BaseCase):
             rows, client = readme.read(folder_of(type(provider))), clients.get(code, Client)
             for row, capability in ROWS.items():
                 with self.subTest(code, row=row):
-                    self.assertEqual(rows[row] != readme.NOTHING, client.can(capability))
+                    by_bridge = capability is DeletesRecordings and provider.uploads_recordings
+                    self.assertEqual(
+                        rows[row] != readme.NOTHING, client.can(capability) or by_bridge
+                    )
             with self.subTest(code):
                 ways = ['blind', 'attended'] if client.asks_first else ['blind']
                 self.assertEqual(

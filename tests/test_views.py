@@ -29,11 +29,18 @@ VIEWS = {
     'telephony.disposition': ('list',),
     'telephony.match.weight': ('list', 'search'),
     'telephony.erasure': ('list', 'form', 'search'),
+    'telephony.retention.rule': ('list', 'form', 'search'),
+    'telephony.hold': ('list', 'form', 'search'),
     'crm.lead': ('form',),
     'res.partner': ('form',),
     'crm.team': ('form',),
 }
-ADMIN_ONLY = {'telephony.event', 'telephony.erasure'}
+ADMIN_ONLY = {
+    'telephony.event',
+    'telephony.retention.rule',
+    'telephony.hold',
+    'telephony.erasure',
+}
 I18N = Path(__file__).parent.parent / 'i18n'
 
 

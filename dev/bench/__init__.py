@@ -11,6 +11,7 @@ the same rounds.
     history     P9 to P12: charts, lists and counts on a long call log
     follow_up   P13: what ended calls lead to
     erasure     R9: the preview of an erasure, and how fast texts are read
+    retention   R8: recordings whose time has come
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
     sizes       how much of it: the whole, --quick, --smoke
     data        databases filled by SQL, kept for later runs

@@ -8,7 +8,7 @@ import sys
 
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
-from . import erasure, follow_up, history, late, lookup, survival
+from . import erasure, follow_up, history, late, lookup, retention, survival
 from .data import Bench
 from .pop import Pop
 from .sizes import FULL, QUICK, SMOKE, Size
@@ -23,7 +23,8 @@ HISTORY = ('p9', 'p10', 'p11', 'p12')
 FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
 ERASURE = ('r9',)
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + ERASURE
+RETENTION = ('r8',)
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + RETENTION + ERASURE
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -64,7 +65,11 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    small = bench.database(size.small) if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL) else None
+    small = (
+        bench.database(size.small)
+        if wanted & set(LOOKUP + FOLLOW_UP + SURVIVAL + RETENTION)
+        else None
+    )
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=size.rounds, seconds=size.seconds).run(wanted)
@@ -83,6 +88,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += follow_up.measure(bench, small, size.ended)
     if wanted & set(SURVIVAL):
         rows += survival.measure(bench, small, wanted, size)
+    if wanted & set(RETENTION):
+        rows += retention.measure(bench, small, size.ended)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

@@ -924,11 +924,6 @@ class TelephonyCall(models.Model):
         :param dict memory: what :meth:`_before_changed` gave
         """
 
-    def _on_kept_back(self):
-        """Return those of these calls that must neither be deleted nor emptied now; said by legal
-        holds."""
-        return self.browse()
-
     def _before_taken_back(self):
         """Runs before these calls, which turned out to be none, are deleted.
 

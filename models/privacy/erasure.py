@@ -132,6 +132,9 @@ class TelephonyErasure(models.Model):
         help="What the report needs of what is gone: recordings that the PBX may have (`pbx`), files that are not gone yet "
         "(`files`), models counted as held (`held`), and the ids of contacts and deals that have the number.",
     )
+    hold_ids = fields.Many2many(
+        'telephony.hold', string="Holds", readonly=True, copy=False, help="What they cover is kept."
+    )
     progress = fields.Json(readonly=True, copy=False, groups=fields.NO_ACCESS)
     error = WordsField(string="Failed", readonly=True, copy=False)
     line_ids = fields.One2many(
@@ -466,6 +469,18 @@ class TelephonyErasure(models.Model):
         """Delete drafts that nobody has started, because a number stands in them."""
         old = fields.Datetime.now() - timedelta(days=DRAFT_DAYS)
         self.search([('state', '=', 'draft'), ('write_date', '<', old)], limit=1000).unlink()
+
+
+class TelephonyHold(models.Model):
+    """Whoever releases a hold lets go what it has kept from being erased."""
+
+    _inherit = 'telephony.hold'
+
+    def _after_released(self):
+        super()._after_released()
+        waiting = self.env['telephony.erasure'].sudo()
+        for erasure in waiting.search([('state', '=', 'partial'), ('hold_ids', 'in', self.ids)]):
+            erasure._start(erasure.until)
 
 
 class TelephonyErasureLine(models.Model):

@@ -1,4 +1,3 @@
-import os
 from collections import defaultdict
 
 from odoo import models
@@ -40,7 +39,7 @@ DELETED = {
     'telephony.dial',
     'telephony.rebind',
 }
-HELD = _lt("A legal hold covers it. Release the hold, then press “Apply Again”.")
+HELD = _lt("A legal hold covers it. It is erased when the hold is released.")
 PHONES_KEPT = _lt("They say which of your own phones rang, and nothing of the customer.")
 AT_PBX = _lt("Delete them at the PBX by hand: the report lists them by call and time.")
 SAME_BYTES = _lt("Another recording has the same bytes.")
@@ -166,8 +165,8 @@ class TelephonyErasure(models.Model):
         }
 
     def _held(self, calls):
-        """Return those of these calls that a legal hold keeps, for itself or for a recording."""
-        return calls._on_kept_back() | calls.recording_ids._on_kept_back().call_id
+        """Return those of these calls that an active legal hold covers."""
+        return self.env['telephony.hold']._held(calls)
 
     def _kept(self, records):
         """Return those of these records that belong to calls which a legal hold keeps."""
@@ -213,6 +212,9 @@ class TelephonyErasure(models.Model):
         numbers = self._numbers()
         if not after:
             self.line_ids.unlink()
+            self.hold_ids = self.env['telephony.hold'].search(
+                [('state', '=', 'active'), ('customer_number', 'in', numbers)]
+            )
             for model in self._found([]):
                 self._line(model)
         calls = self._calls(numbers, after or 0)[:BATCH]
@@ -231,6 +233,7 @@ class TelephonyErasure(models.Model):
     def _erase_some_calls(self, calls):
         """Erase these calls of one account, but those that are held."""
         held = self._held(calls)
+        self.hold_ids |= self.hold_ids.union(*self.hold_ids._holding(held).values())
         for model, records in self._of_calls(held).items():
             self._count(model, records, kept_why=HELD)
         calls -= held
@@ -286,7 +289,7 @@ class TelephonyErasure(models.Model):
     def _note_recordings(self, recordings):
         """Note which recordings the PBX may still have, while their calls have a name, and which files
         have to go."""
-        spellings, attachments = Spellings(self._numbers()), recordings.attachment_id.sudo()
+        spellings, files = Spellings(self._numbers()), recordings.attachment_id.sudo()
         listed = [
             {
                 'id': recording.id,
@@ -296,9 +299,9 @@ class TelephonyErasure(models.Model):
             }
             for recording in recordings
         ]
-        files = attachments.mapped('store_fname') if attachments._storage() == 'file' else []
         self._note_down(
-            pbx=self._noted('pbx') + listed, files=self._noted('files') + list(filter(None, files))
+            pbx=self._noted('pbx') + listed,
+            files=self._noted('files') + list(filter(None, files.mapped('store_fname'))),
         )
 
     def _delete_calls(self, calls):
@@ -441,7 +444,7 @@ class TelephonyErasure(models.Model):
         if not names:
             return None
         attachments._gc_file_store()
-        there = {name for name in names if os.path.exists(attachments._full_path(name))}
+        there = {name for name in names if attachments._is_stored(name)}
         shared = {
             name
             for (name,) in self.env.execute_query(

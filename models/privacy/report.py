@@ -48,10 +48,8 @@ class TelephonyErasure(models.Model):
         self._count_at_pbx()
         # phones that rang, settings, other recordings with the same bytes and what the PBX cannot
         # delete never go; what is held or still asked for does
-        waits = self._calls(self._numbers()) or 'deleting' in self._recordings_at_pbx().mapped(
-            'pbx_copy'
-        )
-        is_left = bool(waits or self.left_after or self._noted('files'))
+        asked = 'deleting' in self._recordings_at_pbx().mapped('pbx_copy')
+        is_left = bool(self.hold_ids or self.left_after or self._noted('files') or asked)
         spellings = Spellings(self._numbers())
         remains = {
             'pbx': self._noted('pbx'),
@@ -116,6 +114,7 @@ class TelephonyErasure(models.Model):
             'until': moment(self.until),
             'verified_at': moment(self.verified_at),
             'left_after': self.left_after,
+            'holds': self.hold_ids.ids,
             'places': [
                 {
                     'model': line.model,

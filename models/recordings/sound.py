@@ -88,19 +88,22 @@ class TelephonyRecording(models.Model):
         )
         self._after_stored()
 
-    def _delete_sound(self, why, pbx_too=False):
+    def _delete_sound(self, why, pbx_too=False, text_too=True):
         """Delete these recordings: our copies, their addresses and names, and what was made of them.
         A row without contents stays, so that neither a replay nor the PBX's own log brings a
         recording back. What is held back by a legal hold is left out.
 
         :param Words why: the reason, which people read
         :param bool pbx_too: also ask the PBX to delete its copy
+        :param bool text_too: also delete the text; a retention rule may keep it longer
         :return: the recordings that were deleted
         """
         recordings = self.filtered(lambda recording: recording.state != 'deleted')
         recordings -= recordings._on_kept_back()
         recordings._before_deleted(pbx_too)
         recordings.attachment_id.sudo().unlink()
+        if text_too:
+            recordings._delete_text()
         recordings.write(
             {
                 'state': 'deleted',
@@ -110,7 +113,6 @@ class TelephonyRecording(models.Model):
                 'copy_state': 'none',
                 'next_try_at': False,
                 'error': False,
-                'transcript': False,
                 'delete_after': False,
                 'deleted_at': fields.Datetime.now(),
                 'deleted_by_id': self.env.uid,
@@ -120,6 +122,11 @@ class TelephonyRecording(models.Model):
         )
         recordings._after_deleted()
         return recordings
+
+    def _delete_text(self):
+        """Delete the text of these recordings, of which none is held back."""
+        self._before_text_deleted()
+        self.write({'transcript': False, 'text_delete_after': False})
 
     def _emptied(self):
         """Return the values of fields that hold what was heard, for a recording without sound."""
@@ -140,6 +147,9 @@ class TelephonyRecording(models.Model):
 
         :param bool pbx_too: the PBX's copy is to be deleted, too
         """
+
+    def _before_text_deleted(self):
+        """Runs before the text of these recordings is deleted: delete what was made of it."""
 
     def _after_deleted(self):
         """Runs when these recordings are deleted: delete what was made of them elsewhere."""

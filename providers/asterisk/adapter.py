@@ -130,6 +130,7 @@ class Asterisk(Provider):
     api_key_label = _("Control user (the same name in ARI and AMI)")
     api_secret_label = _("Password of the control user, also signs what the bridge posts")
     stands_inside = True
+    uploads_recordings = True
     shares_legs = True
     names_trunks = True
     setup_steps = (

@@ -33,7 +33,7 @@ from .adapter import (
 VERSION = '/2010-04-01'
 PAGE = 1000
 # Twilio's error code -> the sentence that the admin reads.
-WRONG_KEYS, TOO_MANY = 20003, 20429
+WRONG_KEYS, NOT_THERE, TOO_MANY = 20003, 20404, 20429
 REGION = _(
     "Calls to this region are not allowed. Allow them in Twilio's console, under Voice geographic permissions."
 )
@@ -42,7 +42,7 @@ WORDS = {
         "Twilio does not accept the Account SID and the auth token. Copy both once more from its console."
     ),
     TOO_MANY: _("Twilio asks to wait: there were too many requests. Try again in some minutes."),
-    20404: _("Twilio does not have this any more: it was deleted there."),
+    NOT_THERE: _("Twilio does not have this any more: it was deleted there."),
     13224: _("Twilio cannot call this number."),
     13225: _("Calls to this number are blocked at Twilio."),
     13227: REGION,
@@ -71,6 +71,10 @@ _CALL_SID = re.compile(r'CA[0-9a-fA-F]{32}')
 _RECORDING_SID = re.compile(r'RE[0-9a-fA-F]{32}')
 
 
+class _Gone(ProviderError):
+    """Raised when Twilio does not have any more what was asked for."""
+
+
 class TwilioClient(Client):
     code = 'twilio'
     label = "Twilio"
@@ -96,6 +100,8 @@ class TwilioClient(Client):
         passing = response.status_code in PASSING or code == TOO_MANY
         if response.status_code == 401:
             code = WRONG_KEYS
+        if code == NOT_THERE:
+            raise _Gone(WORDS[NOT_THERE])
         told = str(body.get('message') or '') if isinstance(body, dict) else ''
         refusal = self.refusal(told, code or ('' if told else response.status_code))
         return WORDS.get(code) or refusal, passing
@@ -196,9 +202,7 @@ class TwilioClient(Client):
 
     def recording_url(self, ref: str, call_ref: str) -> str:
         """Return the address of a sound, once it is there."""
-        if not _RECORDING_SID.fullmatch(ref):
-            raise ProviderError(_("Twilio has no recording of this name."))
-        status = text_of(self._ask('GET', f'/Recordings/{ref}.json'), 'status')
+        status = text_of(self._ask('GET', f'/Recordings/{_sound(ref)}.json'), 'status')
         if status != 'completed':
             raise ProviderError(
                 _(
@@ -208,6 +212,12 @@ class TwilioClient(Client):
                 retryable=status in UNFINISHED,
             )
         return self._media_url(ref) + '.mp3'
+
+    def delete_recording(self, ref: str, call_ref: str) -> None:
+        try:
+            self._ask('DELETE', f'/Recordings/{_sound(ref)}.json')
+        except _Gone:
+            return
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
@@ -333,6 +343,12 @@ def _call(call_ref: str) -> str:
             _("Twilio has no call of this name, so it cannot be controlled from Odoo.")
         )
     return call_ref
+
+
+def _sound(ref: str) -> str:
+    if not _RECORDING_SID.fullmatch(ref):
+        raise ProviderError(_("Twilio has no recording of this name."))
+    return ref
 
 
 def _begun(row: dict) -> datetime | None:

@@ -91,7 +91,8 @@ class ZadarmaClient(Client):
                 "Zadarma does not accept the API key and its secret. Copy both once more from the Zadarma account."
             ), False
         # a recording may take up to a minute after the call [the error's text is not documented]
-        not_yet = response.request.path_url.startswith('/v1/pbx/record/')
+        asked = response.request
+        not_yet = asked.method == 'GET' and asked.path_url.startswith('/v1/pbx/record/')
         refusal = self.refusal(words, '' if words else response.status_code)
         return refusal, not_yet or response.status_code in PASSING
 
@@ -165,13 +166,17 @@ class ZadarmaClient(Client):
     def recording_url(self, ref: str, call_ref: str) -> str:
         """Return an address that is good for half an hour. That a recording is not there yet is a
         passing error."""
-        asked = {'call_id': ref} if ref else {'pbx_call_id': call_ref}
-        answer = self._ask('GET', '/v1/pbx/record/request/', **asked)
+        answer = self._ask('GET', '/v1/pbx/record/request/', **_recording(ref, call_ref))
         links = answer.get('links')
         url = answer.get('link') or (links[0] if isinstance(links, list) and links else '')
         if not isinstance(url, str) or not url:
             raise self.no_recording_yet()
         return url
+
+    def delete_recording(self, ref: str, call_ref: str) -> None:
+        """Without a name all recordings of the call are deleted. What Zadarma answers for one that
+        is gone is not documented, so that is a refusal as any other."""
+        self._ask('DELETE', '/v1/pbx/record/request/', **_recording(ref, call_ref))
 
     def extensions(self) -> list[Extension]:
         found = map(str, self._ask('GET', '/v1/pbx/internal/').get('numbers') or [])
@@ -214,6 +219,11 @@ class ZadarmaClient(Client):
         return _(
             "The address and the events of calls are set. Only NOTIFY_RECORD has to be switched on in the Zadarma account."
         )
+
+
+def _recording(ref: str, call_ref: str) -> dict:
+    """Return how a recording is asked for: by its own id, else by that of its call."""
+    return {'call_id': ref} if ref else {'pbx_call_id': call_ref}
 
 
 def _local(value, default: datetime) -> datetime:

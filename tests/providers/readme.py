@@ -26,6 +26,7 @@ ASKED = (
     'transfer',
     'recording address',
     'recordings opened with its login',
+    'recordings deleted there',
     'import',
     'set webhooks',
     'waiting callers sent to a phone',

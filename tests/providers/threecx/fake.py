@@ -72,6 +72,10 @@ class FakeThreeCx(FakePbx):
             ]
             rows.sort(key=lambda row: row['StartTime'], reverse=True)
             return Answer({'value': rows[first : first + size]})
+        if (request.method, path) == ('POST', '/Recordings/Pbx.BulkRecordingsDelete'):
+            for number in request.json()['Ids']:
+                self.recordings.pop(str(number), None)
+            return Answer('', 204)
         number = path.removeprefix('/Recordings/Pbx.DownloadRecording(recId=').rstrip(')')
         if number in self.recordings:
             return sound(request, SOUND, self.recordings[number])

@@ -422,6 +422,16 @@ class TestClientThreeCx(ClientCase):
                 "no recording of this name", False, self.client().recording_url, ref, 'any'
             )
 
+    def test_a_recording_is_deleted_there(self):
+        self.fake.recordings = {'77': 'audio/wav', '78': 'audio/wav'}
+        self.client().delete_recording('77', 'any')
+        self.assertEqual(set(self.fake.recordings), {'78'})
+        self.assert_error(
+            "no recording of this name", False, self.client().delete_recording, '7)/x', 'any'
+        )
+        self.fake.granted = {'callcontrol'}
+        self.assert_error("XAPI access", False, self.client().delete_recording, '78', 'any')
+
     def test_no_token_where_none_is_wanted(self):
         asked = len(self.fake.requests)
         self.assert_error(

@@ -57,6 +57,12 @@ class FakeTwilio(FakePbx):
         if request.method == 'GET':
             return self._get(path, request.query)
         sid = path.rpartition('/')[2].removesuffix('.json')
+        if request.method == 'DELETE':
+            kept = [row for row in self.recordings if row['sid'] != sid]
+            if not path.startswith('/Recordings/') or len(kept) == len(self.recordings):
+                return self.error(404, 20404, f'The requested resource {path} was not found')
+            self.recordings = kept
+            return Answer('', 204)
         if path == '/Calls.json':
             return Answer({'sid': 'CA' + 'f' * 32, 'status': 'queued'}, 201)
         if path.startswith('/Calls/'):

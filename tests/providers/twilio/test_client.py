@@ -256,6 +256,18 @@ class TestClientTwilio(ClientCase):
             "no recording of this name", False, self.client().recording_url, '../x', CALL
         )
 
+    def test_a_recording_is_deleted_there(self):
+        self.fake.recordings = [{'sid': RECORDING, 'status': 'completed'}]
+        self.client().delete_recording(RECORDING, CALL)
+        self.assertEqual(self.fake.recordings, [])
+        self.client().delete_recording(RECORDING, CALL)  # gone already
+        self.assert_error(
+            "no recording of this name", False, self.client().delete_recording, '../x', CALL
+        )
+        self.assert_error(
+            "Account SID", False, self.client(api_secret='x').delete_recording, RECORDING, CALL
+        )
+
     def test_media_with_and_without_a_login(self):
         self.fake.recordings = [{'sid': RECORDING, 'status': 'completed'}]
         url = self.client().recording_url(RECORDING, CALL)

@@ -59,8 +59,8 @@ class FakeZadarma(FakePbx):
                 }
             ),
         }
-        if (request.method, request.path) == ('GET', '/v1/pbx/record/request/'):
-            return self._recording(params)
+        if request.path == '/v1/pbx/record/request/' and request.method in ('GET', 'DELETE'):
+            return self._recording(request.method, params)
         if (request.method, request.path) not in known:
             return Answer({'status': 'error', 'message': 'Method not found'}, 404)
         return Answer({'status': 'success', **known[request.method, request.path]()})
@@ -97,11 +97,15 @@ class FakeZadarma(FakePbx):
             'stats': found[first : first + limit],
         }
 
-    def _recording(self, params):
+    def _recording(self, method, params):
         assert 'call_id' in params or 'pbx_call_id' in params
-        url = self.recordings.get(params.get('call_id') or params.get('pbx_call_id'))
+        name = params.get('call_id') or params.get('pbx_call_id')
+        url = self.recordings.get(name)
         if not url:
             return Answer({'status': 'error', 'message': 'Record not found'}, 400)
+        if method == 'DELETE':
+            del self.recordings[name]
+            return Answer({'status': 'success'})
         told = {'link': url} if 'call_id' in params else {'links': [url]}
         return Answer({'status': 'success', **told, 'lifetime_till': '2026-03-02 12:00:00'})
 

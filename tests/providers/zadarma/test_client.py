@@ -223,6 +223,16 @@ class TestClientZadarma(ClientCase):
         self.assertEqual(self.client().recording_url('', REF), 'https://api.zadarma.com/2.mp3')
         self.assert_error("Record not found", True, self.client().recording_url, '1.2', REF)
 
+    def test_a_recording_is_deleted_there(self):
+        self.fake.recordings = {'1772446500.918270': 'a', '1772446500.918271': 'b', REF: 'c'}
+        self.client().delete_recording('1772446500.918270', REF)
+        self.assertEqual(set(self.fake.recordings), {'1772446500.918271', REF})
+        self.client().delete_recording('', REF)
+        self.assertEqual(set(self.fake.recordings), {'1772446500.918271'})
+        self.assert_error("Record not found", False, self.client().delete_recording, '', REF)
+        self.fake.next_answers = [Answer({'status': 'error', 'message': 'limit'}, 429)]
+        self.assert_error("to wait", True, self.client().delete_recording, '1772446500.918271', REF)
+
     # --- history -----------------------------------------------------------------------------------------------------
 
     def test_history_is_asked_in_the_accounts_time(self):
