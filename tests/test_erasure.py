@@ -272,6 +272,29 @@ class TestErasure(ErasureCase):
         self.assertFalse(os.path.exists(path))
         self.assertEqual(self.line(erasure, 'ir.attachment').removed, 1)
 
+    def test_it_is_done_when_the_pbx_has_deleted_its_copy(self):
+        pbx = self.plug_in()
+        for mode in ('anonymise', 'delete'):
+            number, name = f'+7701333{len(mode):04}', f'at the PBX {mode}'
+            self.play(*self.told(number, name))
+            call = self.call(name)
+            with self.subTest(mode):
+                erasure = self.erase(number, mode=mode)
+                self.assertEqual((erasure.state, erasure.left_after), ('partial', 0))
+                self.assertTrue(call.exists(), "the PBX is still to be asked by its name")
+                self.assertFalse(call.customer_number)
+                with self.enter_registry_test_mode():
+                    self.env.ref('crm_telephony.ir_cron_delete_at_pbx').method_direct_trigger()
+                self.assertIn('delete', pbx.told[-1][0])
+                erasure.action_apply_again()
+                self.run_erasures(erasure)
+                self.assertEqual((erasure.state, erasure.number), ('done', False))
+                line = self.line(erasure, 'pbx')
+                self.assertEqual((line.found, line.removed, line.kept), (1, 1, 0))
+                self.assertEqual(bool(call.exists()), mode == 'anonymise')
+                self.assertFalse(self.report(erasure)['report']['still_at_pbx'])
+                self.assertEqual(self.found(number), [])
+
     def test_bytes_that_another_call_shares_are_told(self):
         other = self.call('other').recording_ids
         other._store_sound(SOUND, 'audio/wav')
@@ -308,8 +331,8 @@ class TestErasure(ErasureCase):
 
     def test_nothing_comes_back(self):
         told = self.told()
+        self.assertEqual(self.erase().state, 'done')
         self.plug_in(rows=[told[2]])
-        self.erase()
         calls = self.env['telephony.call'].search_count([])
         sealed = self.talk.read()
         ways = {
