@@ -15,6 +15,7 @@
         'security/crm_telephony_rules.xml',
         'data/ir_cron_data.xml',
         'data/mail_activity_type_data.xml',
+        'data/ir_sequence_data.xml',
         'data/telephony_match_weight_data.xml',
         'data/sms_template_data.xml',
         'data/telephony_rule_data.xml',
@@ -54,6 +55,8 @@
         'wizards/telephony_manual_call_views.xml',
         'wizards/telephony_rehearsal_views.xml',
         'views/crm_telephony_menus.xml',
+        'views/telephony_erasure_templates.xml',
+        'views/telephony_erasure_views.xml',
         'data/ir_actions_todo_data.xml',
     ],
     'demo': [

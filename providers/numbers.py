@@ -240,13 +240,27 @@ def pretty(number: str) -> str:
         return number
 
 
+def national(number: str) -> str:
+    """Return the digits of an E.164 number that every spelling of it has: those behind country code
+    and trunk prefix, or all of them if it cannot be parsed or so few are left that they would be
+    found in anything."""
+    digits = re.sub(r'\D', '', number)
+    try:
+        own = phonenumbers.national_significant_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return digits
+    return own if len(own) > SHORT else digits
+
+
 def masked(number: str) -> str:
-    """Return an E.164 number as people read it, with its first four and last two digits only: '+7 777
-    *** **67'."""
-    shown = pretty(number)
-    digits = [place for place, char in enumerate(shown) if char.isdecimal()]
-    hidden = set(digits[4:-2])
-    return ''.join('*' if place in hidden else char for place, char in enumerate(shown))
+    """Return an E.164 number of which nobody can call the rest: '+7 777 *** ** 67'. An extension is
+    nobody's number and returned as it is."""
+    if not number.startswith('+'):
+        return number
+    own = national(number)
+    stars = '*' * max(len(own) - 5, 2)
+    code = re.sub(r'\D', '', number).removesuffix(own)
+    return ' '.join(filter(None, (f'+{code}', own[:3], stars[:3], stars[3:], own[-2:])))
 
 
 def as_dialled(number: str, country: str = '') -> str:

@@ -21,6 +21,7 @@ from . import test_commands
 from . import test_copying
 from . import test_debts
 from . import test_demo_pbx
+from . import test_erasure
 from . import test_fold
 from . import test_golden_callers
 from . import test_holds

@@ -53,6 +53,8 @@ RECORDS = """
     line of the listening log     -      -            r           r              -       r
     reason to listen              r      r            r           rwcu           r       r
     shared link                   -      -            r           r              -       r
+    erasure                       -      -            -           rwcu           -       rwcu
+    place of an erasure           -      -            -           r              -       r
 """
 # Who may do it; everybody else is refused.
 ACTIONS = {
@@ -212,6 +214,8 @@ class TestRightsMatrix(TelephonyCase):
             'shared link': share.sudo(),
             'decision of hers': decisions[0],
             'decision of his': decisions[1],
+            'erasure': (erasure := env['telephony.erasure'].create({'number': '+77010000077'})),
+            'place of an erasure': erasure._line('telephony.call'),
             **{f'call of {whose}': call for whose, call in self.calls.items()},
             **{f'leg of {whose}': call.leg_ids for whose, call in self.calls.items()},
             **{f'recording of {whose}': call.recording_ids for whose, call in self.calls.items()},

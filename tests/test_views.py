@@ -31,6 +31,7 @@ VIEWS = {
     'telephony.listen.reason': ('list',),
     'telephony.share': ('list', 'search'),
     'telephony.match.weight': ('list', 'search'),
+    'telephony.erasure': ('list', 'form', 'search'),
     'telephony.retention.rule': ('list', 'form', 'search'),
     'telephony.hold': ('list', 'form', 'search'),
     'crm.lead': ('form',),
@@ -42,6 +43,7 @@ ADMIN_ONLY = {
     'telephony.share',
     'telephony.retention.rule',
     'telephony.hold',
+    'telephony.erasure',
 }
 I18N = Path(__file__).parent.parent / 'i18n'
 

@@ -11,6 +11,7 @@ the same rounds.
     history     P9 to P12: charts, lists and counts on a long call log
     follow_up   P13: what ended calls lead to
     listening   R3: beginning to listen, with its line of the log
+    erasure     R9: the preview of an erasure, and how fast texts are read
     retention   R8: recordings whose time has come
     survival    P14 to P16: killed servers, a poisoned event, calls whose end never came
     recordings  R1, R2: our copies of recordings, stored and played

@@ -9,6 +9,7 @@ import sys
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
 from . import (
+    erasure,
     follow_up,
     history,
     late,
@@ -37,8 +38,9 @@ RECORDINGS = ('r1', 'r2')
 SOUND = ('r6',)
 LISTENING = ('r3',)
 RETENTION = ('r8',)
+ERASURE = ('r9',)
 UPLOAD = ('r10',)
-OURS = RECORDINGS + LISTENING + SOUND + RETENTION + UPLOAD
+OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD
 ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
@@ -94,6 +96,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += lookup.measure(bench, large, small, size)
     if wanted & set(HISTORY):
         rows += history.measure(bench, size)
+    if wanted & set(ERASURE):
+        rows += erasure.measure(bench, size)
     if wanted & set(FOLLOW_UP):
         rows += follow_up.measure(bench, small, size.ended)
     if wanted & set(SURVIVAL):

@@ -68,6 +68,9 @@ class TelephonyAccount(models.Model):
         self.env['ir.cron']._commit_progress()
         self.env.invalidate_all()
         refs = {row.call_ref for row in rows if row.call_ref}
+        # the PBX's log still has what was erased here
+        unwanted = events._on_unwanted(self, dict.fromkeys(refs))
+        rows, refs = [row for row in rows if row.call_ref not in unwanted], refs - unwanted
         known = self.env['telephony.call'].search_count(
             [('account_id', '=', self.id), ('external_id', 'in', list(refs))]
         )

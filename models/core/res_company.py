@@ -8,6 +8,7 @@ FILING_FIELDS = (
     'telephony_short_seconds',
     'telephony_deal_policy',
     'telephony_match_margin',
+    'telephony_has_erased',
 )
 DEAL_POLICIES = [
     ('score', "Best reasons, else ask"),
@@ -103,6 +104,13 @@ class ResCompany(models.Model):
         domain="[('share', '=', False)]",
         ondelete='set null',
         help="Who is told about late callbacks and long waits. Empty: all supervisors.",
+    )
+    telephony_has_erased = fields.Boolean(
+        readonly=True, help="A person was erased: calls are filed only if they are not theirs."
+    )
+    telephony_erase_two = fields.Boolean(
+        string="A Second Person Confirms Erasures",
+        help="Whoever asks for an erasure cannot start it: somebody else who may erase has to confirm it.",
     )
 
     telephony_listen_reason = fields.Selection(

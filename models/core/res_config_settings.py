@@ -74,3 +74,4 @@ class ResConfigSettings(models.TransientModel):
     telephony_supervisor_id = fields.Many2one(
         related='company_id.telephony_supervisor_id', readonly=False
     )
+    telephony_erase_two = fields.Boolean(related='company_id.telephony_erase_two', readonly=False)

@@ -535,6 +535,13 @@ class TelephonyEvent(models.Model):
         """
         account._recall()
         folded, reasons = self._fold(account, events, shared)
+        if unwanted := self._on_unwanted(
+            account, {ref: record for ref, (record, _events) in folded.items()}
+        ):
+            gone = events.filtered(lambda event: event.call_ref in unwanted)
+            events -= gone
+            gone.unlink()
+            folded = {ref: told for ref, told in folded.items() if ref not in unwanted}
         calls = self._on_folded(account, {ref: record for ref, (record, _events) in folded.items()})
         self._mark_filed(events, calls, reasons)
         if account._is_waiting_for_events() and any(
@@ -634,6 +641,16 @@ class TelephonyEvent(models.Model):
         return len(old), self.search_count(past, limit=1)
 
     # === HOOKS OF LATER STAGES === #
+
+    @api.model
+    def _on_unwanted(self, account, records):
+        """Return the references of those calls that must not be filed; said by the stage that erases
+        people. Their events are deleted in the same transaction.
+
+        :param dict records: call reference → CallRecord, None where nothing more is known
+        :return: set of references
+        """
+        return set()
 
     @api.model
     def _on_folded(self, account, records):

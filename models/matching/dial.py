@@ -106,6 +106,7 @@ class TelephonyDial(models.Model):
 
     _open_idx = models.Index("(account_id, asked_at) WHERE call_ref IS NULL")
     _call_idx = models.Index("(account_id, call_ref) WHERE call_ref IS NOT NULL")
+    _number_idx = models.Index("(number)")
 
     # === PLACING A CALL === #
 

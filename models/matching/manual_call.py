@@ -66,6 +66,7 @@ class TelephonyCall(models.Model):
         :param dict values: field values, at least direction, start_at, outcome and customer_number;
             with the contact or deal that the user has chosen, else the matcher looks
         """
+        self._before_by_hand(company, values)
         values = {
             **values,
             'company_id': company.id,
@@ -89,7 +90,17 @@ class TelephonyCall(models.Model):
         """Change a call that was logged by hand, and bring up to date what follows from it."""
         self._check_correctable()
         call, before = self.sudo(), self.sudo().customer_number
+        self._before_by_hand(call.company_id, values)
         with call._moving_along():
             call._write_changes({**values, 'state': 'ended'})
         call._recount_numbers(call.company_id, {before, call.customer_number})
         self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
+
+    # === HOOKS OF LATER STAGES === #
+
+    def _before_by_hand(self, company, values):
+        """Check what a person is about to log by hand, or to correct of these calls.
+
+        :param dict values: field values, at least `customer_number` and `start_at`
+        :raise UserError: it must not be logged
+        """

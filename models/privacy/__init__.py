@@ -1,0 +1,5 @@
+from . import erased
+from . import erasure
+from . import places
+from . import texts
+from . import report
