@@ -47,6 +47,8 @@
         'views/telephony_rule_views.xml',
         'views/telephony_retention_views.xml',
         'views/telephony_hold_views.xml',
+        'views/telephony_erasure_templates.xml',
+        'views/telephony_erasure_views.xml',
         'views/crm_lead_views.xml',
         'views/crm_team_views.xml',
         'views/res_config_settings_views.xml',
@@ -55,8 +57,6 @@
         'wizards/telephony_manual_call_views.xml',
         'wizards/telephony_rehearsal_views.xml',
         'views/crm_telephony_menus.xml',
-        'views/telephony_erasure_templates.xml',
-        'views/telephony_erasure_views.xml',
         'data/ir_actions_todo_data.xml',
     ],
     'demo': [
