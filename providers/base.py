@@ -423,9 +423,6 @@ class Provider:
     # whether a recording stays where it is, and only those who may listen get it by its address;
     # else Odoo keeps a copy unless somebody says otherwise
     recordings_stay = True
-    # whether recordings have no address at all: they lie on the PBX's own disk, and the bridge
-    # beside it brings them
-    brings_recordings = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

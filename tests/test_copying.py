@@ -672,9 +672,9 @@ class TestPolicy(Copies, TelephonyCase):
         self.env.invalidate_all()
         for adapter, account in accounts.items():
             self.assertEqual(
-                account.recording_storage, 'copy' if adapter.brings_recordings else 'link'
+                account.recording_storage, 'copy' if adapter.uploads_recordings else 'link'
             )
-        self.assertTrue(any(adapter.brings_recordings for adapter in accounts))
+        self.assertTrue(any(adapter.uploads_recordings for adapter in accounts))
 
     def test_nothing_is_asked_of_the_database_when_a_recording_is_filed(self):
         """Of its policy: a caller waits for the card."""

@@ -157,6 +157,15 @@ class TelephonyEvent(models.Model):
         return unwanted
 
 
+class TelephonyAccount(models.Model):
+    _inherit = 'telephony.account'
+
+    def _on_stray_recording(self, call_ref):
+        """An erased call never comes back, so its file is not wanted either."""
+        unwanted = self.env['telephony.event']._on_unwanted(self, {call_ref: None})
+        return super()._on_stray_recording(call_ref) or call_ref in unwanted
+
+
 class TelephonyCall(models.Model):
     """A call that was erased: it counts, and says nothing."""
 

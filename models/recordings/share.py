@@ -198,6 +198,18 @@ class TelephonyRecording(models.Model):
             'context': {'default_recording_id': self.id, 'dialog_size': 'medium'},
         }
 
+    def _on_player_actions(self):
+        actions = super()._on_player_actions()
+        if self.sudo().call_id._is_supervised_by(self.env.user):
+            actions.append(
+                {
+                    'method': 'action_share',
+                    'label': self.env._("Share"),
+                    'icon': 'fa-share-alt',
+                }
+            )
+        return actions
+
     def _share(self, hours=24, max_plays=5, pin='', note=''):
         """Make a link to this recording.
 

@@ -143,7 +143,6 @@ class Asterisk(Provider):
     api_secret_label = _("Password of the control user, also signs what the bridge posts")
     stands_inside = True
     recordings_stay = False
-    brings_recordings = True
     shares_legs = True
     names_trunks = True
     uploads_recordings = True
