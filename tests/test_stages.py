@@ -22,6 +22,7 @@ STAGES = (
     'callbacks',
     'recordings',
     'rules',
+    'figures',
     'screen',
     'privacy',
 )

@@ -1,0 +1,122 @@
+from odoo import api, fields, models
+
+# Classes of inbound calls whose caller wanted to talk to us.
+CALLER_CLASSES = ('offered', 'blocked')
+
+
+def class_of(call, was_offered, short_abandon_seconds):
+    """Return the service class of a call: what it counts as where our service is measured.
+
+    :param Mapping call: direction, outcome, end_unknown, is_excluded, is_manual, wait_seconds
+    :param bool was_offered: a phone rang, or a queue took the caller
+    :param int short_abandon_seconds: who hangs up earlier in the menu did not want to talk to us
+    :return: a value of `telephony.call.service_class`; False for a call that is not inbound
+    """
+    if call['direction'] != 'inbound':
+        return False
+    if call['end_unknown'] or not call['outcome']:
+        return 'open'
+    if call['is_excluded']:
+        return 'excluded'
+    if call['is_manual']:
+        return 'manual'
+    if was_offered or call['outcome'] in ('answered', 'voicemail'):
+        return 'offered'
+    if call['outcome'] == 'busy':
+        return 'blocked'
+    return 'offered' if call['wait_seconds'] >= short_abandon_seconds else 'menu'
+
+
+class TelephonyCall(models.Model):
+    """Facts for the figures that are stored when a call is filed, so that a changed setting, or a
+    company number that is given to another campaign, does not rewrite the past."""
+
+    _inherit = 'telephony.call'
+
+    menu_seconds = fields.Integer(
+        string="Menu (s)",
+        readonly=True,
+        aggregator='avg',
+        help="The part of the wait in which the caller heard a menu, before a phone rang or a queue took them.",
+    )
+    service_class = fields.Selection(
+        [
+            ('offered', "Offered"),
+            ('blocked', "Could not get in"),
+            ('menu', "Left in the menu"),
+            ('excluded', "No customer"),
+            ('manual', "By hand"),
+            ('open', "End not known"),
+        ],
+        string="Service Class",
+        compute='_compute_service_class',
+        store=True,
+        precompute=True,
+        help="What an inbound call counts as. Offered: a phone rang, a queue took the caller, or they waited long enough. "
+        "Could not get in: all lines were busy, no phone rang.",
+    )
+    is_short_abandon = fields.Boolean(
+        string="Short Abandon",
+        compute='_compute_service_class',
+        store=True,
+        precompute=True,
+        help="The caller hung up so soon that nobody could have answered.",
+    )
+    source_id = fields.Many2one(
+        'utm.source',
+        readonly=True,
+        ondelete='set null',
+        help="Of the company number, when the call came in.",
+    )
+    campaign_id = fields.Many2one(
+        'utm.campaign',
+        readonly=True,
+        ondelete='set null',
+        help="Of the company number, when the call came in.",
+    )
+    is_first_call = fields.Boolean(
+        string="First Call",
+        readonly=True,
+        copy=False,
+        help="The first call of this number to the company, as far as the log goes back.",
+    )
+
+    @api.depends('outcome', 'is_excluded')
+    def _compute_service_class(self):
+        """Classify calls about which something has changed after they were filed; filing itself
+        gives the values, see :meth:`_add_service`."""
+        for call in self:
+            seconds = call.company_id.telephony_short_abandon_seconds
+            call.service_class = class_of(call, bool(call.queue or call.leg_ids), seconds)
+            call.is_short_abandon = _is_short_abandon(call, call.service_class, seconds)
+
+    @api.model
+    def _add_service(self, account, records, facts, existing):
+        """Add service class, source and campaign to the facts of calls that are about to be written.
+
+        :param dict records: external id → CallRecord
+        :param dict facts: external id → field values, changed here
+        :param dict existing: external id → call, of those that are in the log already
+        """
+        origins = account._directory().origins
+        seconds = account.company_id.telephony_short_abandon_seconds
+        for ref, values in facts.items():
+            call, record = existing.get(ref), records[ref]
+            known = {
+                **values,
+                'is_manual': False,
+                'is_excluded': values.get('is_excluded', bool(call and call.is_excluded)),
+            }
+            values['service_class'] = class_of(known, bool(record.legs or record.queue), seconds)
+            values['is_short_abandon'] = _is_short_abandon(values, values['service_class'], seconds)
+            if not call or call.number_id.id != values['number_id']:
+                source, campaign = origins.get(values['number_id'], (False, False))
+                values.update(source_id=source, campaign_id=campaign)
+
+
+def _is_short_abandon(call, service_class, seconds):
+    return (
+        service_class == 'offered'
+        and call['outcome'] == 'abandoned'
+        and call['wait_seconds'] - call['menu_seconds'] < seconds
+    )
