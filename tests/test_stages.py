@@ -28,7 +28,7 @@ STAGES = (
 )
 HOOK = re.compile('_(before|after|on)_')
 # Odoo's own ways to take part in a query, which each slice of a model may use.
-QUERIES = {'_read_group_groupby', '_read_group_select'}
+QUERIES = {'_field_to_sql', '_read_group_groupby', '_read_group_select'}
 # The matcher reads in one statement what speaks for a deal; that it is to be called back does.
 KNOWN = {('matching/matcher.py', 'telephony.callback')}
 

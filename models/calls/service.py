@@ -1,4 +1,6 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
 
 # Classes of inbound calls whose caller wanted to talk to us.
 CALLER_CLASSES = ('offered', 'blocked')
@@ -62,6 +64,19 @@ class TelephonyCall(models.Model):
         precompute=True,
         help="The caller hung up so soon that nobody could have answered.",
     )
+    service_wait = fields.Integer(
+        string="Wait Without Menu (s)",
+        compute='_compute_service_wait',
+        search='_search_service_wait',
+        aggregator='avg',
+        help="From the moment when a phone or queue took the caller, to the answer or to the end.",
+    )
+    is_passed_on = fields.Boolean(
+        string="Passed On",
+        compute='_compute_is_passed_on',
+        search='_search_is_passed_on',
+        help="A second employee talked in this call.",
+    )
     source_id = fields.Many2one(
         'utm.source',
         readonly=True,
@@ -89,6 +104,47 @@ class TelephonyCall(models.Model):
             seconds = call.company_id.telephony_short_abandon_seconds
             call.service_class = class_of(call, bool(call.queue or call.leg_ids), seconds)
             call.is_short_abandon = _is_short_abandon(call, call.service_class, seconds)
+
+    @api.depends('wait_seconds', 'menu_seconds')
+    def _compute_service_wait(self):
+        for call in self:
+            call.service_wait = call.wait_seconds - call.menu_seconds
+
+    def _search_service_wait(self, operator, value):
+        if operator not in ('in', 'not in', '<', '<=', '>', '>='):
+            return NotImplemented
+        value = tuple(value) if operator in ('in', 'not in') else value
+        return Domain.custom(
+            to_sql=lambda model, alias, query: SQL(
+                "%s %s %s", model._field_to_sql(alias, 'service_wait', query), SQL(operator), value
+            )
+        )
+
+    def _field_to_sql(self, alias, field_expr, query=None):
+        if field_expr != 'service_wait':
+            return super()._field_to_sql(alias, field_expr, query)
+        wait, menu = (
+            super(TelephonyCall, self)._field_to_sql(alias, name, query)
+            for name in ('wait_seconds', 'menu_seconds')
+        )
+        return SQL("(%s - COALESCE(%s, 0))", wait, menu)
+
+    @api.depends('leg_ids.outcome')
+    def _compute_is_passed_on(self):
+        for call in self:
+            answered = call.leg_ids.filtered(lambda leg: leg.outcome == 'answered')
+            call.is_passed_on = len(answered) > 1
+
+    def _search_is_passed_on(self, operator, value):
+        if operator != 'in':
+            return NotImplemented
+        passed_on = Domain.custom(
+            to_sql=lambda model, alias, _query: SQL(
+                "(SELECT COUNT(*) FROM telephony_call_leg WHERE call_id = %s AND outcome = 'answered') > 1",
+                SQL.identifier(alias, 'id'),
+            )
+        )
+        return passed_on if True in value else ~passed_on
 
     @api.model
     def _add_service(self, account, records, facts, existing):

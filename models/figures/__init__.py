@@ -1,1 +1,2 @@
 from . import call_facts
+from . import report

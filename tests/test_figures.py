@@ -1,0 +1,402 @@
+"""The figures: a day that was counted by hand, and the promise that every number opens the list that
+it counted."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytz
+from freezegun import freeze_time
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import BaseCase, new_test_user, tagged
+
+from ..tools import periods
+from ..tools.lost_cause import covered, most_at_once
+from .common import TelephonyCase
+
+GOLDEN = json.loads((Path(__file__).parent / 'figures' / 'golden_day.json').read_text('utf-8'))
+EXPECTED = GOLDEN['expected']
+DAY = {'first': '2026-11-10', 'last': '2026-11-10'}
+CAUSES = {'hung_up_at_once': 'at_once'}
+
+
+class GoldenDay(TelephonyCase):
+    """The golden day, told by the PBX of each company."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        env, numbers = cls.env, GOLDEN['numbers']
+        cls.number.unlink()
+        cls.account.extension_ids.unlink()
+        cls.partner.unlink()
+        groups = 'base.group_user,sales_team.group_sale_salesman,crm_telephony.group_user'
+        cls.users = {
+            name: new_test_user(env, f'golden_{name}', groups=groups, name=name, tz='Asia/Almaty')
+            for name in GOLDEN['users'].values()
+        }
+        cls.sources = {
+            name: env['utm.source'].create({'name': name})
+            for name in set(GOLDEN['sources'].values()) - {None}
+        }
+        cls.other_company = env['res.company'].create(
+            {'name': "B", 'country_id': env.ref('base.kz').id}
+        )
+        cls.other_company.resource_calendar_id.tz = 'Asia/Almaty'
+        cls.other_account = cls.new_account(cls.other_company)
+        env['telephony.number'].create(
+            [
+                {
+                    'name': number,
+                    'account_id': cls.account.id,
+                    'source_id': cls.sources[GOLDEN['sources'][did]].id
+                    if GOLDEN['sources'][did]
+                    else False,
+                }
+                for did, number in numbers.items()
+            ]
+            + [{'name': '+77272500099', 'account_id': cls.other_account.id}]
+        )
+        env['telephony.extension'].create(
+            [
+                {'number': number, 'account_id': cls.account.id, 'user_id': cls.users[name].id}
+                for number, name in GOLDEN['users'].items()
+            ]
+        )
+        env['telephony.decision'].create(
+            {
+                'number': GOLDEN['customers']['X1'],
+                'kind': 'ignore',
+                'company_id': cls.company.id,
+            }
+        )
+        cls.company.write({'telephony_effect_hours': 0})
+        cls.account.line_count = GOLDEN['settings']['lines']
+
+    def tell(self, calls=None):
+        """Let both PBXs tell their calls, and close the one whose end never came."""
+        for known in GOLDEN['known_before']:
+            self.play(
+                *(
+                    self.event(
+                        kind,
+                        f'before-{known}',
+                        '2026-11-01T05:00:00+00:00',
+                        caller=GOLDEN['customers'][known],
+                        called=GOLDEN['numbers']['D1'],
+                        **more,
+                    )
+                    for kind, more in (
+                        ('ringing', {'extension': '101'}),
+                        ('answered', {'extension': '101'}),
+                        ('ended', {'outcome': 'answered', 'talk_seconds': 60}),
+                    )
+                )
+            )
+        for call in calls or sorted(GOLDEN['calls'], key=lambda call: call['start_utc']):
+            if call.get('manual'):
+                self._log(call)
+            account = self.other_account if call.get('company') else self.account
+            self.play(*call['events'], account=account)
+        self.env['telephony.event']._cron_close_lost()
+        self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
+
+    def _log(self, call):
+        start = datetime.fromisoformat(call['start_utc']).replace(tzinfo=None)
+        user = self.users[GOLDEN['users'][call['manual']]]
+        self.env['telephony.call'].with_user(user)._log_by_hand(
+            self.company,
+            {
+                'direction': call['direction'],
+                'start_at': start,
+                'answered_at': start,
+                'ended_at': start + timedelta(seconds=call['talk']),
+                'outcome': call['outcome'],
+                'talk_seconds': call['talk'],
+                'customer_number': GOLDEN['customers'][call['customer']],
+            },
+        )
+
+    def board(self, period=None, user=None, **filters):
+        report = self.env['telephony.report'].with_user(user or self.supervisor)
+        return report.get_board(period or DAY, filters)
+
+    def values(self, board):
+        return {name: count['value'] for name, count in board['counts'].items()}
+
+    def assertShare(self, share, expected):
+        self.assertEqual((share['n'], share['d']), (expected['n'], expected['d']))
+
+
+class TestGoldenDay(GoldenDay):
+    def setUp(self):
+        super().setUp()
+        self.startPatcher(freeze_time('2026-11-11 12:00:00'))
+        self.tell()
+
+    def test_the_facts_of_each_call(self):
+        for told in GOLDEN['calls']:
+            account = self.other_account if told.get('company') else self.account
+            call = self.call(told['id'], account)
+            if told.get('manual'):
+                continue
+            with self.subTest(call=told['id']):
+                self.assertEqual(call.service_class or None, told['service_class'])
+                self.assertEqual(call.menu_seconds, told['menu_seconds'])
+                if told['direction'] == 'inbound' and told['outcome']:
+                    self.assertEqual(call.service_wait, told['service_wait'])
+                self.assertEqual(call.is_short_abandon, told['is_short_abandon'])
+                if not told.get('company'):
+                    self.assertEqual(call.in_hours, told['in_hours'])
+                cause = EXPECTED['lost_cause'].get(told['id'])
+                self.assertEqual(call.lost_cause or None, CAUSES.get(cause, cause))
+                source = GOLDEN['sources'].get(told['did'])
+                self.assertEqual(call.source_id.name or None, source)
+
+    def test_the_first_calls(self):
+        first = self.env['telephony.call'].search(
+            [('is_first_call', '=', True), ('company_id', '=', self.company.id)]
+        )
+        by_source = {}
+        for call in first.filtered(lambda call: not call.external_id.startswith('before')):
+            if call.start_at < datetime(2026, 11, 10, 19):
+                name = call.source_id.name or '(none)'
+                by_source[name] = by_source.get(name, 0) + 1
+        expected = {name: its['first_calls'] for name, its in EXPECTED['sources'].items()}
+        self.assertEqual(by_source, expected)
+
+    def test_the_board(self):
+        board = self.board()
+        values = self.values(board)
+        self.assertEqual(values['offered'], EXPECTED['offered'])
+        for outcome, count in EXPECTED['offered_by_outcome'].items():
+            self.assertEqual(values[outcome], count, outcome)
+        self.assertEqual(values['blocked'], EXPECTED['blocked'])
+        self.assertEqual(values['short_abandon'], EXPECTED['short_abandons'])
+        self.assertEqual(
+            values['offered'] - values['offered_in_hours'], EXPECTED['offered_out_of_hours']
+        )
+        for name, expected in (
+            ('answer_rate', EXPECTED['answer_rate']),
+            ('lost_call_rate', EXPECTED['lost_call_rate']),
+            ('lost_call_rate_in_hours', EXPECTED['lost_call_rate_in_hours']),
+            ('abandonment_rate', EXPECTED['abandonment_rate']),
+            ('short_talk_share', EXPECTED['short_talk_share']),
+            ('transfer_rate', EXPECTED['transfer_rate']),
+            ('connect_rate', EXPECTED['connect_rate']),
+            ('service_level', EXPECTED['service_level']['offered_less_short (default)']),
+            ('service_level_offered', EXPECTED['service_level']['offered']),
+            ('service_level_answered', EXPECTED['service_level']['answered']),
+            (
+                'service_level_answered_and_abandoned',
+                EXPECTED['service_level']['answered_and_abandoned'],
+            ),
+        ):
+            with self.subTest(share=name):
+                self.assertShare(board['shares'][name], expected)
+        times, asa = board['times'], EXPECTED['asa']
+        self.assertEqual(times['answer_sum'], asa['sum'])
+        self.assertAlmostEqual(times['answer_mean'], asa['mean'], 4)
+        self.assertAlmostEqual(times['answer_median'], asa['median'], 4)
+        self.assertAlmostEqual(times['answer_p90'], asa['p90'], 4)
+        self.assertAlmostEqual(times['abandon_mean'], EXPECTED['average_time_to_abandon'], 4)
+        self.assertEqual(times['waited_sum'], EXPECTED['patience_seconds']['waited'])
+        talk = EXPECTED['talk_seconds']
+        self.assertEqual(
+            (times['talk_inbound'], times['talk_outbound'], times['talk_by_hand']),
+            (talk['inbound'], talk['outbound'], talk['by_hand']),
+        )
+        self.assertAlmostEqual(times['talk_mean'], EXPECTED['average_talk'], 4)
+        self.assertEqual(values['contacts'], EXPECTED['qualified_contacts'])
+        self.assertEqual(values['contacts_by_hand'], EXPECTED['qualified_contacts_by_hand'])
+        self.assertEqual(values['attempts'], EXPECTED['outbound_attempts'])
+        self.assertEqual(values['attempts_by_hand'], EXPECTED['outbound_by_hand'])
+
+    def test_callers_and_callbacks(self):
+        callers, debts = self.board()['callers'], EXPECTED['debts']
+        self.assertEqual(callers['callers'], EXPECTED['callers'])
+        self.assertEqual(callers['reached'], EXPECTED['customers_reached_by_us'])
+        self.assertEqual(callers['repeated'], EXPECTED['repeat_callers_24h']['n'])
+        self.assertEqual(
+            {
+                name: callers[f'debts_{name}']['value']
+                for name in ('opened', 'served', 'reached_by_us', 'called_again', 'tried_soon')
+            },
+            {
+                'opened': debts['opened'],
+                'served': debts['served'],
+                'reached_by_us': debts['we_reached'],
+                'called_again': debts['called_again'],
+                'tried_soon': debts['first_try_within_15']['n'],
+            },
+        )
+        lost = self.env['telephony.callback'].search(callers['debts_lost']['domain'])
+        customers = {number: name for name, number in GOLDEN['customers'].items()}
+        self.assertEqual(
+            sorted(customers[number] for number in lost.mapped('customer_number')),
+            EXPECTED['lost_caller_rate']['who'],
+        )
+
+    def test_why_they_were_lost(self):
+        counts = self.board()['counts']
+        causes = list(EXPECTED['lost_cause'].values())
+        for cause in set(causes):
+            name = CAUSES.get(cause, cause)
+            self.assertEqual(counts[f'cause_{name}']['value'], causes.count(cause), name)
+
+    def test_the_hours_of_the_week(self):
+        hours = {
+            f'{cell["hour"]:02}': {'offered': cell['offered'], 'lost': cell['lost']}
+            for cell in self.board()['hours']
+        }
+        self.assertEqual(hours, EXPECTED['heat_map_tuesday'])
+
+    def test_another_zone_cuts_another_day(self):
+        self.calendar.tz = 'Europe/Moscow'
+        board, expected = self.board(), EXPECTED['same_day_in_Europe/Moscow']
+        self.assertEqual(self.values(board)['offered'], expected['offered'])
+        self.assertShare(board['shares']['lost_call_rate'], expected['lost_call_rate'])
+        self.assertAlmostEqual(board['times']['answer_mean'], expected['asa']['mean'], 4)
+        self.assertEqual(board['times']['answer_sum'], expected['asa']['sum'])
+
+    def test_the_reader_s_zone_changes_nothing(self):
+        expected = self.values(self.board())
+        self.supervisor.tz = 'America/New_York'
+        self.assertEqual(self.values(self.board()), expected)
+
+    def test_two_companies_on_one_screen(self):
+        self.supervisor.company_ids |= self.other_company
+        report = self.env['telephony.report'].with_user(self.supervisor)
+        both = report.with_context(
+            allowed_company_ids=[self.company.id, self.other_company.id]
+        ).get_board(DAY)
+        self.assertEqual(self.values(both)['offered'], EXPECTED['offered'] + 1)
+        self.assertEqual(self.values(self.board())['offered'], EXPECTED['offered'])
+
+    def test_every_number_opens_the_list_that_it_counted(self):
+        board = self.board({'first': '2026-11-09', 'last': '2026-11-11'})
+        Call = self.env['telephony.call'].with_user(self.supervisor)
+        for name, count in board['counts'].items():
+            with self.subTest(count=name):
+                domain = json.loads(json.dumps(count['domain']))
+                self.assertEqual(Call.search_count(domain), count['value'])
+        for day in board['days']:
+            self.assertEqual(
+                Call.search_count(day['domain'] + board['counts']['offered']['domain']),
+                day['counts']['offered'],
+            )
+        Callback = self.env['telephony.callback'].with_user(self.supervisor)
+        for name, count in board['callers'].items():
+            if isinstance(count, dict):
+                self.assertEqual(Callback.search_count(count['domain']), count['value'], name)
+        self.assertEqual(Callback.search_count(board['owed']['domain']), board['owed']['value'])
+        report = self.env['telephony.report'].with_user(self.supervisor)
+        for cell in board['hours']:
+            for name in ('offered', 'lost'):
+                domain = report.get_cell_domain(
+                    {'first': '2026-11-09', 'last': '2026-11-11'},
+                    {},
+                    cell['weekday'],
+                    cell['hour'],
+                    name,
+                )
+                self.assertEqual(Call.search_count(domain), cell[name], cell)
+
+    def test_what_adds_up(self):
+        board = self.board({'first': '2026-11-02', 'last': '2026-11-11'})
+        values = self.values(board)
+        outcomes = ('answered', 'missed', 'abandoned', 'voicemail', 'busy', 'failed')
+        self.assertEqual(sum(values[name] for name in outcomes), values['offered'])
+        self.assertEqual(sum(day['counts']['offered'] for day in board['days']), values['offered'])
+        self.assertEqual(sum(cell['offered'] for cell in board['hours']), values['offered'])
+        for share in board['shares'].values():
+            self.assertLessEqual(share['n'], share['d'])
+
+    def test_only_supervisors_see_everybody(self):
+        with self.assertRaises(AccessError):
+            self.board(user=self.users['aigerim'])
+
+    def test_nothing_happened(self):
+        board = self.board({'first': '2026-10-01', 'last': '2026-10-02'})
+        self.assertEqual(self.values(board)['offered'], 0)
+        self.assertIsNone(board['times']['answer_mean'])
+        self.assertEqual(board['shares']['lost_call_rate']['d'], 0)
+
+    def test_what_cannot_be_read(self):
+        for period in (
+            'ever',
+            {'first': '2026-11-10'},
+            {'first': 'x', 'last': 'y'},
+            {'first': '2026-11-10', 'last': '2026-11-09'},
+        ):
+            with self.subTest(period=period), self.assertRaises(UserError):
+                self.board(period)
+        with self.assertRaises(UserError):
+            self.board(DAY, user_ids=[1])
+
+    def test_the_past_keeps_its_campaign(self):
+        number = self.env['telephony.number'].search([('name', '=', GOLDEN['numbers']['D1'])])
+        number.source_id = self.sources['Instagram']
+        call = self.call('A02')
+        self.play(GOLDEN['calls'][1]['events'][-1] | {'at': '2026-11-10T04:04:21+00:00'})
+        self.assertEqual(call.source_id.name, 'Google')
+
+
+class TestOrder(GoldenDay):
+    def test_any_order_gives_the_same_figures(self):
+        """A colleague's talk that is told late says that nobody was free."""
+        with freeze_time('2026-11-11 12:00:00'):
+            calls = sorted(GOLDEN['calls'], key=lambda call: call['start_utc'], reverse=True)
+            self.tell(calls)
+            counts = self.board()['counts']
+        for cause in set(EXPECTED['lost_cause'].values()):
+            expected = list(EXPECTED['lost_cause'].values()).count(cause)
+            name = CAUSES.get(cause, cause)
+            self.assertEqual(counts[f'cause_{name}']['value'], expected, name)
+
+
+@tagged('post_install', '-at_install', 'crm_telephony')
+class TestPeriods(BaseCase):
+    def test_a_day_has_25_hours_when_the_clock_goes_back(self):
+        for zone, day in (('Europe/Berlin', '2026-10-25'), ('Asia/Almaty', '2024-02-29')):
+            day = datetime.fromisoformat(day).date()
+            begin, end = periods.Period(day, day).bounds(pytz.timezone(zone))
+            hours = GOLDEN['zones']['hours_of_the_day'][f'{zone} {day}']
+            self.assertEqual((end - begin) / timedelta(hours=1), hours, zone)
+
+    def test_moments_fall_on_their_local_day(self):
+        for name in ('Europe/Berlin', 'Asia/Almaty'):
+            for moment in GOLDEN['zones'][name]:
+                utc = datetime.fromisoformat(moment['utc']).replace(tzinfo=None)
+                day = datetime.strptime(moment['local'][:10], '%Y-%m-%d').date()
+                begin, end = periods.Period(day, day).bounds(pytz.timezone(name))
+                self.assertTrue(begin <= utc < end, moment)
+                self.assertEqual(
+                    moment['local'],
+                    utc.replace(tzinfo=ZoneInfo('UTC'))
+                    .astimezone(ZoneInfo(name))
+                    .strftime('%Y-%m-%d %H:%M %z'),
+                )
+
+    def test_the_period_before_meets_the_same_weekdays(self):
+        today = datetime(2026, 11, 26).date()
+        for name in periods.NAMED:
+            period = periods.period_of(name, today)
+            before = period.before()
+            self.assertEqual(before.days, period.days, name)
+            self.assertLess(before.last, period.first, name)
+            self.assertEqual(before.first.weekday(), period.first.weekday(), name)
+        month = periods.period_of('days_30', today)
+        self.assertEqual((month.first - month.before().first).days, 35)
+
+    def test_seconds_that_somebody_was_busy(self):
+        at = lambda second: datetime(2026, 11, 10) + timedelta(seconds=second)  # noqa: E731
+        self.assertEqual(
+            covered([(at(0), at(10)), (at(5), at(20)), (at(30), at(99))], at(2), at(40)), 28
+        )
+        self.assertEqual(covered([], at(0), at(9)), 0)
+        self.assertEqual(most_at_once([(at(0), at(5)), (at(5), at(9))], at(0), at(9)), 1)
+        self.assertEqual(most_at_once([(at(0), at(6)), (at(5), at(9))], at(0), at(9)), 2)
+        self.assertEqual(most_at_once([(at(0), at(6)), (at(5), at(9))], at(6), at(9)), 1)
