@@ -18,6 +18,7 @@ from . import test_provider_contract
 from . import test_commands
 from . import test_debts
 from . import test_demo_pbx
+from . import test_erlang
 from . import test_figures
 from . import test_fold
 from . import test_golden_callers

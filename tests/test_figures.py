@@ -357,6 +357,149 @@ class TestGoldenDay(GoldenDay):
         self.play(GOLDEN['calls'][1]['events'][-1] | {'at': '2026-11-10T04:04:21+00:00'})
         self.assertEqual(call.source_id.name, 'Google')
 
+    # === PEOPLE, LINES, SOURCES === #
+
+    def test_people(self):
+        people = {
+            row['name']: row
+            for row in self.env['telephony.report'].with_user(self.supervisor).get_people(DAY)
+        }
+        words = {
+            'phone_rang': 'rang',
+            'picked_up': 'picked_up',
+            'not_picked_up': 'in_vain',
+            'not_picked_up_and_lost': 'in_vain_and_lost',
+            'taken_first': 'taken_first',
+            'outbound_attempts': 'attempts',
+            'outbound_by_hand': 'attempts_by_hand',
+            'outbound_answered': 'attempts_answered',
+            'qualified_contacts': 'contacts',
+        }
+        for name, expected in EXPECTED['people'].items():
+            for theirs, ours in words.items():
+                self.assertEqual(people[name][ours]['value'], expected[theirs], (name, ours))
+            self.assertAlmostEqual(
+                people[name]['ring_seconds'], expected['ring_seconds_to_pick_up']
+            )
+            self.assertEqual(people[name]['talk_inbound'], expected['inbound_talk'])
+            self.assertEqual(people[name]['talk_outbound'], expected['outbound_talk'])
+        self.assertEqual(
+            sum(row['talk_inbound'] for row in people.values()), EXPECTED['talk_seconds']['inbound']
+        )
+        Call = self.env['telephony.call'].with_user(self.supervisor)
+        for row in people.values():
+            for name, count in row.items():
+                if isinstance(count, dict):
+                    self.assertEqual(Call.search_count(count['domain']), count['value'], name)
+
+    def test_lines(self):
+        lines = self.env['telephony.report'].with_user(self.supervisor).get_lines(DAY)
+        [account] = [row for row in lines['accounts'] if row['id'] == self.account.id]
+        expected = EXPECTED['concurrency']
+        self.assertEqual(account['most'], expected['peak'])
+        self.assertEqual(account['most_at'], expected['peak_quarters'])
+        self.assertEqual(account['seconds_full'], expected['seconds_at_all_lines'])
+        self.assertEqual(account['quarters'], expected['by_quarter'])
+        self.assertIsNone(lines['advice'], "one day says nothing about a weekday")
+
+    def test_sources(self):
+        self._make_deals()
+        rows = {
+            row['name']: row
+            for row in self.env['telephony.report'].with_user(self.supervisor).get_sources(DAY)
+        }
+        for name, expected in EXPECTED['sources'].items():
+            row = rows['no advertisement' if name == '(none)' else name]
+            with self.subTest(source=name):
+                self.assertEqual(
+                    {
+                        'offered': row['offered']['value'],
+                        'blocked': row['blocked']['value'],
+                        'lost': row['lost']['value'],
+                        'callers': row['callers'],
+                        'first_calls': row['first_calls']['value'],
+                        'qualified': row['contacts']['value'],
+                        'revenue': row['revenue'],
+                    },
+                    {
+                        key: expected[key]
+                        for key in (
+                            'offered',
+                            'blocked',
+                            'lost',
+                            'callers',
+                            'first_calls',
+                            'qualified',
+                            'revenue',
+                        )
+                    },
+                )
+                self.assertEqual(row['won'], expected['call_to_won']['n'])
+                self.assertEqual(row['visits'], expected['call_to_visit']['n'])
+
+    def _make_deals(self):
+        """The deals of the day, each made of its customer's first call."""
+        for deal in GOLDEN['deals']:
+            call = self.env['telephony.call'].search(
+                [
+                    ('customer_number', '=', GOLDEN['customers'][deal['customer']]),
+                    ('is_first_call', '=', True),
+                    ('company_id', '=', self.company.id),
+                ]
+            )
+            lead = self.env['crm.lead'].create(
+                {
+                    'name': deal['id'],
+                    'type': 'opportunity',
+                    'expected_revenue': deal['revenue'],
+                    'company_id': self.company.id,
+                }
+            )
+            call.lead_id = lead
+            if won := deal.get('won'):
+                lead.action_set_won()
+                lead.date_closed = f'{won} 10:00:00'
+            if deal.get('lost'):
+                lead.action_set_lost()
+            if visit := deal.get('visit'):
+                self.env['calendar.event'].create(
+                    {
+                        'name': "Visit",
+                        'start': f'{visit} 10:00:00',
+                        'stop': f'{visit} 11:00:00',
+                        'opportunity_id': lead.id,
+                    }
+                )
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE crm_lead SET create_date = '2026-11-10 20:00:00'")
+        self.startPatcher(freeze_time('2026-12-31 12:00:00'))
+
+    def test_sales_managers_get_no_calls(self):
+        manager = new_test_user(
+            self.env, 'figures_manager', groups='base.group_user,sales_team.group_sale_manager'
+        )
+        report = self.env['telephony.report'].with_user(manager)
+        rows = report.get_sources(DAY)
+        self.assertNotIn('domain', json.dumps(rows))
+        for method in (report.get_board, report.get_people, report.get_lines):
+            with self.assertRaises(AccessError):
+                method(DAY)
+        with self.assertRaises(AccessError):
+            self.env['telephony.report'].with_user(self.users['dana']).get_sources(DAY)
+
+    def test_my_figures(self):
+        report = self.env['telephony.report'].with_user(self.users['aigerim'])
+        mine = report.get_mine(DAY)
+        self.assertEqual(mine['mine']['rang']['value'], EXPECTED['people']['aigerim']['phone_rang'])
+        self.assertIsNone(mine['team'], "three people are no team to compare with")
+        text = json.dumps(mine)
+        for name in ('bolat', 'dana'):
+            self.assertNotIn(name, text)
+        Call = self.env['telephony.call'].with_user(self.users['aigerim'])
+        for name, count in mine['mine'].items():
+            if isinstance(count, dict):
+                self.assertEqual(Call.search_count(count['domain']), count['value'], name)
+
 
 class TestOrder(GoldenDay):
     def test_told_backwards_the_causes_are_the_same(self):

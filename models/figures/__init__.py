@@ -1,2 +1,7 @@
 from . import call_facts
+from . import milestone
 from . import report
+from . import people
+from . import lines
+from . import sources
+from . import mine

@@ -25,9 +25,9 @@ class Metric(NamedTuple):
 OFFERED = Domain('service_class', '=', 'offered')
 ANSWERED = OFFERED & Domain('outcome', '=', 'answered')
 LOST = OFFERED & Domain('outcome', 'in', LOST_OUTCOMES)
-CALLERS = Domain('service_class', 'in', ('offered', 'blocked')) & Domain(
-    'customer_number', '!=', False
-)
+# Whoever wanted to talk to us, and those of them who can be counted.
+CALLERS_TRYING = Domain('service_class', 'in', ('offered', 'blocked'))
+CALLERS = CALLERS_TRYING & Domain('customer_number', '!=', False)
 # All that counts of the company's calls with the outside.
 OUTSIDE = (
     Domain('direction', '!=', 'internal')

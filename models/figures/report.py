@@ -123,7 +123,7 @@ class TelephonyReport(models.AbstractModel):
         for company in self.env.companies:
             zone = company._telephony_zone()
             cuts[company] = (*span.bounds(zone), zone)
-        return span, cuts, _within(cuts) & self._filter(filters)
+        return span, cuts, within(cuts) & self._filter(filters)
 
     def _filter(self, filters):
         """:raise UserError: there is no such filter"""
@@ -173,8 +173,19 @@ class TelephonyReport(models.AbstractModel):
                 for cause in CAUSES
                 if totals[f'cause_{cause}']
             ],
-            'days': self._days(span, cuts, base, domains, rows),
-            'hours': self._hours(span, cuts, base, domains, rows),
+            'milestones': [
+                {'day': milestone.day.isoformat(), 'name': milestone.name}
+                for milestone in self.env['telephony.milestone'].search(
+                    [
+                        ('company_id', 'in', self.env.companies.ids),
+                        ('day', '>=', span.first),
+                        ('day', '<=', span.last),
+                    ],
+                    order='day, id',
+                )
+            ],
+            'days': self._days(span, cuts, base, rows),
+            'hours': self._hours(cuts, rows),
         }
 
     def _select(self, domain, *columns, groupby=None):
@@ -207,7 +218,7 @@ class TelephonyReport(models.AbstractModel):
                 "date_bin('15 minutes', %s, '2000-01-01')",
                 calls._field_to_sql(calls._table, 'start_at', query),
             ),
-            *(_filtered("COUNT(*)", domain) for domain in domains.values()),
+            *(filtered("COUNT(*)", domain) for domain in domains.values()),
             groupby='1, 2',
         )
         names = ('company_id', 'moment', *domains)
@@ -218,24 +229,24 @@ class TelephonyReport(models.AbstractModel):
         wait = ('service_wait',)
         [row] = self._select(
             base,
-            _filtered("AVG(%s)", ANSWERED, *wait),
-            _filtered("percentile_cont(0.5) WITHIN GROUP (ORDER BY %s)", ANSWERED, *wait),
-            _filtered("percentile_cont(0.9) WITHIN GROUP (ORDER BY %s)", ANSWERED, *wait),
-            _filtered("SUM(%s)", ANSWERED, *wait),
-            _filtered("AVG(%s)", OFFERED & Domain('outcome', '=', 'abandoned'), *wait),
-            _filtered(
+            filtered("AVG(%s)", ANSWERED, *wait),
+            filtered("percentile_cont(0.5) WITHIN GROUP (ORDER BY %s)", ANSWERED, *wait),
+            filtered("percentile_cont(0.9) WITHIN GROUP (ORDER BY %s)", ANSWERED, *wait),
+            filtered("SUM(%s)", ANSWERED, *wait),
+            filtered("AVG(%s)", OFFERED & Domain('outcome', '=', 'abandoned'), *wait),
+            filtered(
                 "SUM(%s)", OFFERED & Domain('outcome', 'in', ('answered', 'abandoned')), *wait
             ),
             *(
-                _filtered(
+                filtered(
                     "SUM(%s)", TALKED & ~BY_HAND & Domain('direction', '=', side), 'talk_seconds'
                 )
                 for side in ('inbound', 'outbound')
             ),
-            _filtered("SUM(%s)", TALKED & BY_HAND, 'talk_seconds'),
-            _filtered("AVG(%s)", TALKED & ~BY_HAND, 'talk_seconds'),
-            _filtered("SUM(%s)", TALKED & Domain('acw_seconds', '>', 0), 'acw_seconds'),
-            _filtered("COUNT(%s)", TALKED & Domain('acw_seconds', '>', 0), 'acw_seconds'),
+            filtered("SUM(%s)", TALKED & BY_HAND, 'talk_seconds'),
+            filtered("AVG(%s)", TALKED & ~BY_HAND, 'talk_seconds'),
+            filtered("SUM(%s)", TALKED & Domain('acw_seconds', '>', 0), 'acw_seconds'),
+            filtered("COUNT(%s)", TALKED & Domain('acw_seconds', '>', 0), 'acw_seconds'),
         )
         names = (
             'answer_mean',
@@ -264,8 +275,8 @@ class TelephonyReport(models.AbstractModel):
         number = 'customer_number'
         [[callers, reached]] = self._select(
             base,
-            _filtered("COUNT(DISTINCT %s)", CALLERS, number),
-            _filtered(
+            filtered("COUNT(DISTINCT %s)", CALLERS, number),
+            filtered(
                 "COUNT(DISTINCT %s)",
                 TALKED & Domain('direction', '=', 'outbound') & Domain('is_short', '=', False),
                 number,
@@ -377,7 +388,7 @@ class TelephonyReport(models.AbstractModel):
 
     # === DAYS AND HOURS === #
 
-    def _days(self, span, cuts, base, domains, rows):
+    def _days(self, span, cuts, base, rows):
         """Return the counts of each local day, or of each week of a long period."""
         step = 7 if span.days > MOST_DAYS else 1
         dates = span.dates()
@@ -388,7 +399,7 @@ class TelephonyReport(models.AbstractModel):
         counts = defaultdict(lambda: dict.fromkeys(OF_DAYS, 0))
         zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
         for row in rows:
-            local = _local(row['moment'], zones[row['company_id']]).date()
+            local = local_of(row['moment'], zones[row['company_id']]).date()
             for name in OF_DAYS:
                 counts[(local - span.first).days // step][name] += row[name]
         return [
@@ -397,7 +408,7 @@ class TelephonyReport(models.AbstractModel):
                 'last': part.last.isoformat(),
                 'counts': counts[at],
                 'domain': list(
-                    _within(
+                    within(
                         {
                             company: (*part.bounds(zone), zone)
                             for company, (_b, _e, zone) in cuts.items()
@@ -409,13 +420,13 @@ class TelephonyReport(models.AbstractModel):
             for at, part in enumerate(parts)
         ]
 
-    def _hours(self, span, cuts, base, domains, rows):
-        """Return the counts of each hour of the week that has calls, with the moments at which it
-        came, from which the reader's browser makes the domain of a cell."""
+    def _hours(self, cuts, rows):
+        """Return the counts of each hour of the week that has calls; :meth:`get_cell_domain` gives the
+        list of one."""
         zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
         counts = defaultdict(lambda: dict.fromkeys(OF_HOURS, 0))
         for row in rows:
-            local = _local(row['moment'], zones[row['company_id']])
+            local = local_of(row['moment'], zones[row['company_id']])
             for name in OF_HOURS:
                 counts[local.weekday(), local.hour][name] += row[name]
         return [
@@ -445,7 +456,7 @@ class TelephonyReport(models.AbstractModel):
         return list(base & metric.domain & Domain.OR(cells))
 
 
-def _within(cuts):
+def within(cuts):
     """Return the domain of the calls that began in the period, each company's in its own zone."""
     return Domain.OR(
         Domain('company_id', '=', company.id)
@@ -455,7 +466,7 @@ def _within(cuts):
     )
 
 
-def _filtered(aggregate, domain, *names):
+def filtered(aggregate, domain, *names):
     """Return a column for :meth:`TelephonyReport._select`: an aggregate of the calls that meet a
     domain."""
 
@@ -467,7 +478,7 @@ def _filtered(aggregate, domain, *names):
     return column
 
 
-def _local(moment, zone):
+def local_of(moment, zone):
     return moment.replace(tzinfo=timezone.utc).astimezone(zone)
 
 
@@ -478,7 +489,7 @@ def _hours_of(begin, end, zone, weekday, hour):
     quarter = timedelta(minutes=15)
     open_since = None
     while moment < end:
-        local = _local(moment, zone)
+        local = local_of(moment, zone)
         inside = local.weekday() == weekday and local.hour == hour
         if inside and open_since is None:
             open_since = moment
