@@ -103,7 +103,7 @@ class TelephonyCall(models.Model):
         for call in self:
             seconds = call.company_id.telephony_short_abandon_seconds
             call.service_class = class_of(call, bool(call.queue or call.leg_ids), seconds)
-            call.is_short_abandon = _is_short_abandon(call, call.service_class, seconds)
+            call.is_short_abandon = is_short_abandon(call, call.service_class, seconds)
 
     @api.depends('wait_seconds', 'menu_seconds')
     def _compute_service_wait(self):
@@ -164,13 +164,17 @@ class TelephonyCall(models.Model):
                 'is_excluded': values.get('is_excluded', bool(call and call.is_excluded)),
             }
             values['service_class'] = class_of(known, bool(record.legs or record.queue), seconds)
-            values['is_short_abandon'] = _is_short_abandon(values, values['service_class'], seconds)
+            values['is_short_abandon'] = is_short_abandon(values, values['service_class'], seconds)
             if not call or call.number_id.id != values['number_id']:
                 source, campaign = origins.get(values['number_id'], (False, False))
                 values.update(source_id=source, campaign_id=campaign)
 
 
-def _is_short_abandon(call, service_class, seconds):
+def is_short_abandon(call, service_class, seconds):
+    """Return whether the caller of an offered call hung up so soon that nobody could have answered.
+
+    :param Mapping call: outcome, wait_seconds, menu_seconds
+    """
     return (
         service_class == 'offered'
         and call['outcome'] == 'abandoned'

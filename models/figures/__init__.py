@@ -5,3 +5,4 @@ from . import people
 from . import lines
 from . import sources
 from . import mine
+from . import recompute

@@ -4,6 +4,7 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 from ...tools.lost_cause import Loss, cause_of
+from ...tools.records import changes
 from ...tools.working_hours import Presence
 from ..calls.call import LOST_OUTCOMES
 
@@ -63,21 +64,19 @@ class TelephonyCall(models.Model):
         return self.browse(row[0] for row in rows)
 
     def _write_figures(self, openings):
-        """Write what is known of these calls of one company by now, with one statement for each
-        value that occurs.
+        """Write what is known of these calls of one company by now."""
+        for call, values in self._known_now(openings).items():
+            if news := changes(call, values):
+                call.write(news)
 
-        :return: the calls of which a value has changed
-        """
-        wanted = {}
+    def _known_now(self, openings):
+        """Return what is known of these calls of one company by now: dict call → field values."""
         inside = self.filtered(lambda call: self._is_in_hours(call, openings))
         causes = self._causes(inside)
-        for call in self:
-            key = (call in inside, causes.get(call, False))
-            if key != (call.in_hours, call.lost_cause):
-                wanted[key] = wanted.get(key, self.browse()) | call
-        for (in_hours, cause), calls in wanted.items():
-            calls.write({'in_hours': in_hours, 'lost_cause': cause})
-        return self.browse().union(*wanted.values())
+        return {
+            call: {'in_hours': call in inside, 'lost_cause': causes.get(call, False)}
+            for call in self
+        }
 
     @staticmethod
     def _is_in_hours(call, openings):
