@@ -500,6 +500,58 @@ class TestGoldenDay(GoldenDay):
             if isinstance(count, dict):
                 self.assertEqual(Call.search_count(count['domain']), count['value'], name)
 
+    # === PIVOT === #
+
+    def test_totals_of_a_pivot_are_computed_from_the_calls(self):
+        calls = self.env['telephony.call'].with_user(self.supervisor).with_context(tz='Asia/Almaty')
+        day = self.board()['counts']
+        base = [('start_at', '>=', '2026-11-09 19:00:00'), ('start_at', '<', '2026-11-10 19:00:00')]
+        measures = [
+            'lost_rate:avg',
+            'service_level:avg',
+            'short_rate:avg',
+            'asa_seconds:avg',
+            'asa_median:avg',
+            'asa_p90:avg',
+            'offered_count:sum',
+            'contact_count:sum',
+            'caller_count:count_distinct',
+        ]
+        total, by_side = calls.formatted_read_grouping_sets(base, [[], ['direction']], measures)
+        [row] = total
+        self.assertAlmostEqual(row['lost_rate:avg'], 7 / 24, 6)
+        self.assertAlmostEqual(row['service_level:avg'], 11 / 23, 6)
+        self.assertAlmostEqual(row['short_rate:avg'], 3 / 17, 6)
+        self.assertAlmostEqual(row['asa_seconds:avg'], EXPECTED['asa']['mean'], 4)
+        self.assertAlmostEqual(row['asa_median:avg'], EXPECTED['asa']['median'], 4)
+        self.assertAlmostEqual(row['asa_p90:avg'], EXPECTED['asa']['p90'], 4)
+        self.assertEqual(row['offered_count:sum'], day['offered']['value'])
+        self.assertEqual(row['contact_count:sum'], day['contacts']['value'])
+        self.assertEqual(row['caller_count:count_distinct'], EXPECTED['callers'])
+        sides = {part['direction']: part for part in by_side}
+        self.assertFalse(sides['outbound']['lost_rate:avg'], "100 % of nothing is nothing")
+        self.assertAlmostEqual(sides['inbound']['lost_rate:avg'], 7 / 24, 6)
+
+    # === THE PAST IS REWRITTEN ON PURPOSE ONLY === #
+
+    def test_a_changed_threshold_changes_no_past_figure(self):
+        before = self.board()['shares']['short_talk_share']
+        self.company.telephony_short_seconds = 20
+        self.assertEqual(self.board()['shares']['short_talk_share'], before)
+        period = self.env['telephony.recompute'].create(
+            {'first': DAY['first'], 'last': DAY['last']}
+        )
+        for act, state in ((period.action_count, 'counted'), (period.action_rewrite, 'done')):
+            act()
+            with self.enter_registry_test_mode():
+                self.env.ref('crm_telephony.ir_cron_recompute_figures').method_direct_trigger()
+            self.env.invalidate_all()
+            self.assertEqual((period.state, period.change_count), (state, 1))
+            share = self.board()['shares']['short_talk_share']
+            if state == 'counted':
+                self.assertEqual(share, before)
+        self.assertShare(share, EXPECTED['short_talk_share_at_20s'])
+
 
 class TestOrder(GoldenDay):
     def test_told_backwards_the_causes_are_the_same(self):

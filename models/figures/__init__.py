@@ -6,3 +6,4 @@ from . import lines
 from . import sources
 from . import mine
 from . import recompute
+from . import measures
