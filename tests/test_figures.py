@@ -500,6 +500,72 @@ class TestGoldenDay(GoldenDay):
             if isinstance(count, dict):
                 self.assertEqual(Call.search_count(count['domain']), count['value'], name)
 
+    # === CLAIMS === #
+
+    def test_claims_are_compared_with_the_calls(self):
+        found = {}
+        for claim in GOLDEN['claims']:
+            user = self.users[claim['user']]
+            customer = self.env['res.partner'].create(
+                {'name': claim['customer'], 'phone': GOLDEN['customers'][claim['customer']]}
+            )
+            with freeze_time(f'2026-11-10 {claim["done"]}:00+05:00'):
+                activity = customer.with_user(user).activity_schedule(
+                    'mail.mail_activity_data_call', user_id=user.id
+                )
+                activity.with_user(user).action_feedback()
+            found[claim['id']] = activity
+        self.assertEqual(
+            {name: activity.telephony_evidence for name, activity in found.items()},
+            EXPECTED['claims'],
+        )
+        self.assertEqual(found['T5'].telephony_evidence_call_id, self.call('A10'))
+        # a salesperson sees their own at once, the supervisor after a day
+        mine = self.env['telephony.report'].with_user(self.users['bolat']).get_mine(DAY)
+        self.assertEqual(mine['unproved']['value'], 1)
+        report = self.env['telephony.report'].with_user(self.supervisor)
+        with freeze_time('2026-11-10 15:00:00'):
+            self.assertNotIn('bolat', {row['name'] for row in report.get_claims(DAY)})
+        rows = {row['name']: row for row in report.get_claims(DAY)}
+        self.assertEqual(rows['bolat']['none']['value'], 1)
+        # the PBX tells the call later
+        self.play(
+            *(
+                self.outbound(
+                    kind,
+                    'late-told',
+                    at,
+                    called=GOLDEN['customers']['K9'],
+                    extension='102',
+                    caller='102',
+                    **more,
+                )
+                for kind, at, more in (
+                    ('ringing', '2026-11-10T09:50:00+00:00', {}),
+                    ('ended', '2026-11-10T09:50:20+00:00', {'outcome': 'no_answer'}),
+                )
+            )
+        )
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_judge_claims').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual(found['T2'].telephony_evidence, 'found')
+
+    def test_who_has_no_phone_cannot_be_judged(self):
+        customer = self.env['res.partner'].create({'name': "No call", 'phone': '+77019998877'})
+        activity = customer.with_user(self.anna).activity_schedule(
+            'mail.mail_activity_data_call', user_id=self.anna.id
+        )
+        activity.with_user(self.anna).action_feedback()
+        self.assertEqual(activity.telephony_evidence, 'unjudged')
+
+    def test_attempts(self):
+        rows = self.env['telephony.report'].with_user(self.supervisor).get_attempts(DAY)
+        by_number = {row['number']: row for row in rows}
+        for customer, expected in EXPECTED['attempt_truth'].items():
+            row = by_number[GOLDEN['customers'][customer]]
+            self.assertEqual({name: row[name] for name in expected}, expected, customer)
+
     # === PIVOT === #
 
     def test_totals_of_a_pivot_are_computed_from_the_calls(self):

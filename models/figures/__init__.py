@@ -7,3 +7,4 @@ from . import sources
 from . import mine
 from . import recompute
 from . import measures
+from . import claims

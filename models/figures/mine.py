@@ -25,9 +25,15 @@ class TelephonyReport(models.AbstractModel):
         span, _cuts, base = self._scope(period, None)
         user = self.env.user
         [mine] = self._people(base, user) or [self._with_domains(base, user, None, None)]
+        unproved = self._claims_domain(period, user) & Domain('telephony_evidence', '=', 'none')
+        activities = self.env['mail.activity'].with_context(active_test=False)
         return {
             'period': {'first': span.first.isoformat(), 'last': span.last.isoformat()},
             'mine': mine,
+            'unproved': {
+                'value': activities.search_count(unproved),
+                'domain': list(unproved),
+            },
             'callbacks': self._own_callbacks(base),
             'team': self.sudo()._team_medians(base, user),
         }
