@@ -36,6 +36,7 @@
         'views/telephony_effect_views.xml',
         'views/telephony_disposition_views.xml',
         'views/telephony_rule_views.xml',
+        'views/telephony_figures_views.xml',
         'views/crm_lead_views.xml',
         'views/crm_team_views.xml',
         'views/res_config_settings_views.xml',
