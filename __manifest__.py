@@ -37,6 +37,7 @@
         'views/telephony_disposition_views.xml',
         'views/telephony_rule_views.xml',
         'views/telephony_figures_views.xml',
+        'views/telephony_letter_views.xml',
         'views/crm_lead_views.xml',
         'views/crm_team_views.xml',
         'views/res_config_settings_views.xml',

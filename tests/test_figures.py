@@ -566,6 +566,34 @@ class TestGoldenDay(GoldenDay):
             row = by_number[GOLDEN['customers'][customer]]
             self.assertEqual({name: row[name] for name in expected}, expected, customer)
 
+    # === LETTER === #
+
+    def test_the_weekly_letter(self):
+        """Once a week, to whom may see the figures, with the numbers of the screen."""
+        self.env['res.lang']._activate_lang('ru_RU')
+        self.supervisor.write({'email': 'saule@example.com', 'lang': 'ru_RU'})
+        self.users['dana'].email = 'dana@example.com'
+        self.company.telephony_letter_user_ids = self.supervisor | self.users['dana']
+        mails = self.env['mail.mail'].search([])
+        with freeze_time('2026-11-16 02:30:00'):  # Monday, 7:30 in Almaty
+            self.env['telephony.report']._cron_letter()
+            self.assertFalse(self.env['mail.mail'].search([]) - mails)
+        with freeze_time('2026-11-16 03:30:00'), self.assertLogs(level='WARNING') as log:
+            self.env['telephony.report']._cron_letter()
+            letter = self.env['mail.mail'].search([]) - mails
+            self.env['telephony.report']._cron_letter()
+            self.assertEqual(self.env['mail.mail'].search([]) - mails, letter)
+        self.assertIn(f'user {self.users["dana"].id}', ''.join(log.output))
+        self.assertIn('saule@example.com', letter.email_to)
+        # offered: the day and two calls of the next
+        self.assertIn(f'>{EXPECTED["offered"] + 2}<', letter.body_html)
+        self.assertIn(GOLDEN['customers']['K18'], letter.body_html)
+
+    def test_a_week_without_calls(self):
+        with freeze_time('2026-12-28 03:30:00'):
+            _subject, body = self.env['telephony.report'].with_user(self.supervisor)._letter()
+        self.assertIn("No calls came in last week", body)
+
     # === PIVOT === #
 
     def test_totals_of_a_pivot_are_computed_from_the_calls(self):

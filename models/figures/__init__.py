@@ -8,3 +8,5 @@ from . import mine
 from . import recompute
 from . import measures
 from . import claims
+from . import letter
+from . import res_config_settings
