@@ -1,8 +1,6 @@
 import logging
 from datetime import timedelta
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
@@ -100,7 +98,7 @@ class TelephonyReport(models.AbstractModel):
         body = self.env['ir.qweb']._render(
             'crm_telephony.weekly_letter', {**values, 'subject': subject}
         )
-        return subject, Markup(body)
+        return subject, body
 
     def _letter_values(self):
         board, before = self.get_board('last_week'), self.get_before('last_week')
