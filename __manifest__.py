@@ -38,6 +38,7 @@
         'views/telephony_rule_views.xml',
         'views/telephony_figures_views.xml',
         'views/telephony_letter_views.xml',
+        'views/digest_views.xml',
         'views/crm_lead_views.xml',
         'views/crm_team_views.xml',
         'views/res_config_settings_views.xml',

@@ -112,9 +112,13 @@ class GoldenDay(TelephonyCase):
         ]
 
     def close(self):
+        self.run_cron('close_lost')
+        self.run_cron('follow_up')
+
+    def run_cron(self, name):
+        self.env.flush_all()
         with self.enter_registry_test_mode():
-            self.env.ref('crm_telephony.ir_cron_close_lost').method_direct_trigger()
-            self.env.ref('crm_telephony.ir_cron_follow_up').method_direct_trigger()
+            self.env.ref(f'crm_telephony.ir_cron_{name}').method_direct_trigger()
         self.env.invalidate_all()
 
     def _log(self, call):
@@ -546,9 +550,7 @@ class TestGoldenDay(GoldenDay):
                 )
             )
         )
-        with self.enter_registry_test_mode():
-            self.env.ref('crm_telephony.ir_cron_judge_claims').method_direct_trigger()
-        self.env.invalidate_all()
+        self.run_cron('judge_claims')
         self.assertEqual(found['T2'].telephony_evidence, 'found')
 
     def test_who_has_no_phone_cannot_be_judged(self):
@@ -576,12 +578,12 @@ class TestGoldenDay(GoldenDay):
         self.company.telephony_letter_user_ids = self.supervisor | self.users['dana']
         mails = self.env['mail.mail'].search([])
         with freeze_time('2026-11-16 02:30:00'):  # Monday, 7:30 in Almaty
-            self.env['telephony.report']._cron_letter()
+            self.run_cron('letter')
             self.assertFalse(self.env['mail.mail'].search([]) - mails)
         with freeze_time('2026-11-16 03:30:00'), self.assertLogs(level='WARNING') as log:
-            self.env['telephony.report']._cron_letter()
+            self.run_cron('letter')
             letter = self.env['mail.mail'].search([]) - mails
-            self.env['telephony.report']._cron_letter()
+            self.run_cron('letter')
             self.assertEqual(self.env['mail.mail'].search([]) - mails, letter)
         self.assertIn(f'user {self.users["dana"].id}', ''.join(log.output))
         self.assertIn('saule@example.com', letter.email_to)
@@ -593,6 +595,17 @@ class TestGoldenDay(GoldenDay):
         with freeze_time('2026-12-28 03:30:00'):
             _subject, body = self.env['telephony.report'].with_user(self.supervisor)._letter()
         self.assertIn("No calls came in last week", body)
+
+    def test_the_digest(self):
+        digest = self.env['digest.digest'].create({'name': "Calls", 'company_id': self.company.id})
+        digest = digest.with_user(self.supervisor).sudo(False)
+        with freeze_time('2026-11-10 18:00:00'):
+            offered = digest.with_context(
+                start_datetime=datetime(2026, 11, 9, 19), end_datetime=datetime(2026, 11, 10, 19)
+            ).kpi_telephony_offered_value
+        self.assertEqual(offered, EXPECTED['offered'])
+        with self.assertRaises(AccessError):
+            digest.with_user(self.users['dana']).kpi_telephony_lost_value  # noqa: B018
 
     # === PIVOT === #
 
@@ -637,9 +650,7 @@ class TestGoldenDay(GoldenDay):
         )
         for act, state in ((period.action_count, 'counted'), (period.action_rewrite, 'done')):
             act()
-            with self.enter_registry_test_mode():
-                self.env.ref('crm_telephony.ir_cron_recompute_figures').method_direct_trigger()
-            self.env.invalidate_all()
+            self.run_cron('recompute_figures')
             self.assertEqual((period.state, period.change_count), (state, 1))
             share = self.board()['shares']['short_talk_share']
             if state == 'counted':

@@ -10,3 +10,4 @@ from . import measures
 from . import claims
 from . import letter
 from . import res_config_settings
+from . import digest
