@@ -133,6 +133,7 @@ class GoldenDay(TelephonyCase):
                 'ended_at': start + timedelta(seconds=call['talk']),
                 'outcome': call['outcome'],
                 'talk_seconds': call['talk'],
+                'number_id': False,
                 'customer_number': GOLDEN['customers'][call['customer']],
             },
         )

@@ -54,6 +54,7 @@ class TelephonyCall(models.Model):
         compute='_compute_service_class',
         store=True,
         precompute=True,
+        readonly=False,
         help="What an inbound call counts as. Offered: a phone rang, a queue took the caller, or they waited long enough. "
         "Could not get in: all lines were busy, no phone rang.",
     )
@@ -62,6 +63,7 @@ class TelephonyCall(models.Model):
         compute='_compute_service_class',
         store=True,
         precompute=True,
+        readonly=False,
         help="The caller hung up so soon that nobody could have answered.",
     )
     service_wait = fields.Integer(
@@ -96,10 +98,10 @@ class TelephonyCall(models.Model):
         help="The first call of this number to the company, as far as the log goes back.",
     )
 
-    @api.depends('outcome', 'is_excluded')
+    @api.depends('is_excluded')
     def _compute_service_class(self):
-        """Classify calls about which something has changed after they were filed; filing itself
-        gives the values, see :meth:`_add_service`."""
+        """Classify calls that are logged by hand, and those of a number about which somebody decides
+        later. Filing itself gives the values, see :meth:`_add_service`: it writes the legs last."""
         for call in self:
             seconds = call.company_id.telephony_short_abandon_seconds
             call.service_class = class_of(call, bool(call.queue or call.leg_ids), seconds)

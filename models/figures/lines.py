@@ -183,9 +183,7 @@ class TelephonyReport(models.AbstractModel):
                 calls._field_to_sql(calls._table, 'start_at', query),
             ),
             filtered("COUNT(*)", CALLERS_TRYING),
-            filtered(
-                "COALESCE(SUM(%s + %s), 0)", OUTSIDE & ~BY_HAND, 'wait_seconds', 'talk_seconds'
-            ),
+            filtered("SUM(%s + %s)", OUTSIDE & ~BY_HAND, 'wait_seconds', 'talk_seconds'),
             groupby='1, 2',
         )
         zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
@@ -194,7 +192,7 @@ class TelephonyReport(models.AbstractModel):
             at = local_of(moment, zones[company_id])
             for cell in (cells[at.weekday(), at.hour], by_hour[at.hour]):
                 cell[0] += count
-                cell[1] += used
+                cell[1] += used or 0
         days = defaultdict(int)
         for day in span.dates():
             days[day.weekday()] += 1

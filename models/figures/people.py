@@ -122,8 +122,8 @@ class TelephonyReport(models.AbstractModel):
             base & whose,
             lambda calls, query: calls._field_to_sql(calls._table, 'user_id', query),
             *(filtered("COUNT(*)", domain) for domain in self._CALLS.values()),
-            filtered("COALESCE(SUM(%s), 0)", OUTBOUND & ~BY_HAND, 'talk_seconds'),
-            filtered("COALESCE(SUM(%s), 0)", self._CALLS['acw_count'], 'acw_seconds'),
+            filtered("SUM(%s)", OUTBOUND & ~BY_HAND, 'talk_seconds'),
+            filtered("SUM(%s)", self._CALLS['acw_count'], 'acw_seconds'),
             groupby='1',
         )
         names = (*self._CALLS, 'talk_outbound', 'acw_seconds')
@@ -166,8 +166,8 @@ class TelephonyReport(models.AbstractModel):
             **figures,
             'ring_seconds': None if ring is None else float(ring),
             'talk_inbound': phones.get('talk_inbound', 0),
-            'talk_outbound': calls.get('talk_outbound', 0),
-            'acw_seconds': calls.get('acw_seconds', 0),
+            'talk_outbound': calls.get('talk_outbound') or 0,
+            'acw_seconds': calls.get('acw_seconds') or 0,
         }
 
 

@@ -200,12 +200,7 @@ class TelephonyReport(models.AbstractModel):
             query.groupby = SQL(groupby)
         self.env.cr.execute(SQL("SET LOCAL jit = off"))
         self.env.cr.execute(SQL("SET LOCAL statement_timeout = %s", TIMEOUT * 1000))
-        try:
-            return self.env.execute_query(
-                query.select(*(column(calls, query) for column in columns))
-            )
-        finally:
-            self.env.cr.execute(SQL("SET LOCAL statement_timeout = 0"))
+        return self.env.execute_query(query.select(*(column(calls, query) for column in columns)))
 
     def _by_hour(self, base, domains, cuts):
         """Return the counts of each quarter of an hour in which there were calls, as dicts that
@@ -468,7 +463,10 @@ def within(cuts):
 
 def filtered(aggregate, domain, *names):
     """Return a column for :meth:`TelephonyReport._select`: an aggregate of the calls that meet a
-    domain."""
+    domain.
+
+    :param str aggregate: SQL with a placeholder for each of the fields `names`
+    """
 
     def column(calls, query):
         condition = domain.optimize_full(calls)._to_sql(calls, calls._table, query)

@@ -42,13 +42,13 @@ class TelephonySourceCost(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        return super().create([self._on_first_day(vals) for vals in vals_list])
+        return super().create([self._with_first_day(vals) for vals in vals_list])
 
     def write(self, vals):
-        return super().write(self._on_first_day(vals))
+        return super().write(self._with_first_day(vals))
 
     @api.model
-    def _on_first_day(self, vals):
+    def _with_first_day(self, vals):
         if not (month := fields.Date.to_date(vals.get('month'))):
             return vals
         return {**vals, 'month': month.replace(day=1)}
