@@ -1,6 +1,7 @@
 import { Component, onWillStart, useEffect, useRef, useState } from "@odoo/owl";
 import { loadBundle } from "@web/core/assets";
 import { _t } from "@web/core/l10n/translation";
+import { user } from "@web/core/user";
 import { formatInteger } from "@web/views/fields/formatters";
 import { formatShare, formatSpan, labelled, listOf } from "@crm_telephony/figures/figure_words";
 
@@ -99,6 +100,7 @@ export class DayChart extends Component {
             },
             options: {
                 animation: false,
+                locale: user.lang,
                 maintainAspectRatio: false,
                 interaction: { mode: "index", intersect: false },
                 plugins: { legend: { labels: { color: color("text") } } },
