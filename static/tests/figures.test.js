@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { click, press, queryAllAttributes, queryAllTexts, queryFirst } from "@odoo/hoot-dom";
 import { animationFrame, Deferred, mockDate } from "@odoo/hoot-mock";
 import {
-    contains, defineModels, getService, makeServerError, models, mountWithCleanup, onRpc, patchWithCleanup, preloadBundle,
+    contains, defineModels, getService, makeMockEnv, makeServerError, models, mountWithCleanup, onRpc, patchWithCleanup, preloadBundle,
 } from "@web/../tests/web_test_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { router } from "@web/core/browser/router";
@@ -101,7 +101,8 @@ function listen() {
 
 const value = (id) => `[data-figure=${id}] .o_telephony_figure_value`;
 
-test("a share: of few a fraction, of none a dash, half-up on the screen only", () => {
+test("a share: of few a fraction, of none a dash, half-up on the screen only", async () => {
+    await makeMockEnv();
     expect(formatShare({ n: 61, d: 492 })).toBe("12.4%");
     expect(formatShare({ n: 1, d: 80 })).toBe("1.3%");
     expect(formatShare({ n: 5, d: 14 })).toBe("5/14");
@@ -131,7 +132,8 @@ test("which changes are clear", () => {
     expect(meanChange(mean(null, null, 0), mean(27, 1, 9))).toBe(null);
 });
 
-test("a change in words", () => {
+test("a change in words", async () => {
+    await makeMockEnv();
     expect(tellChange({ by: -0.031, isClear: true }, "points", "less")).toEqual({ text: "▼ 3.1 points", words: "3.1 points less than before", isClear: true, isGood: true });
     expect(tellChange({ by: 27, isClear: true }, "seconds", "less").text).toBe("▲ 0:27");
     expect(tellChange({ by: 27, isClear: true }, "seconds", "less").isGood).toBe(false);
@@ -202,8 +204,8 @@ test("period and filters stand in the address, and are read from it", async () =
     expect("select[name=source]").toHaveValue("5");
     await contains("select[name=period]").select("dates");
     await animationFrame();
-    await contains("input[name=first]").edit("2026-11-01");
-    await contains("input[name=last]").edit("2026-11-10");
+    await contains("input[name=first]").edit("2026-11-01", { confirm: false });
+    await contains("input[name=last]").edit("2026-11-10", { confirm: false });
     await click(".o_telephony_figures_scope .btn-primary");
     await animationFrame();
     expect.verifySteps([`board {"first":"2026-11-01","last":"2026-11-10"} {"source_ids":[5]}`]);
@@ -223,7 +225,7 @@ test("the page shows where figures will stand; only the last question counts", a
     });
     await open();
     expect(".o_telephony_figures_waiting").toHaveCount(1);
-    expect("[role=status]").toHaveText("The figures are being counted.");
+    expect(".o_telephony_figures [role=status]").toHaveText("The figures are being counted.");
     await contains("select[name=period]").select("today");
     await animationFrame();
     await animationFrame();

@@ -19,7 +19,7 @@ export class FiguresScope extends Component {
     };
 
     setup() {
-        this.state = useState({ isChoosingDates: this.props.scope.period === DATES, first: "", last: "" });
+        this.state = useState({ isChoosingDates: this.props.scope.period === DATES });
     }
 
     get periods() {
@@ -39,14 +39,6 @@ export class FiguresScope extends Component {
 
     get period() {
         return this.state.isChoosingDates ? DATES : this.props.scope.period;
-    }
-
-    get first() {
-        return this.state.first || this.props.span.first;
-    }
-
-    get last() {
-        return this.state.last || this.props.span.last;
     }
 
     /** The filters among which there is something to choose. */
@@ -71,7 +63,8 @@ export class FiguresScope extends Component {
         this.props.change({ [key]: Number(value) || undefined });
     }
 
-    showDates() {
-        this.props.change({ period: DATES, first: this.first, last: this.last });
+    showDates(ev) {
+        const dates = new FormData(ev.currentTarget);
+        this.props.change({ period: DATES, first: dates.get("first"), last: dates.get("last") });
     }
 }

@@ -112,7 +112,7 @@ export function makeTiles(board, before, level) {
                 (percent) => percent <= settings.target_lost_callers
             ),
             notes: [
-                { text: `${counts.calls_of_callers.label}: ${formatInteger(called)}`, open: { ...listOf(board, "calls_of_callers"), groupBy: "customer_number" } },
+                { text: `${counts.calls_of_callers.label}: ${formatInteger(called)}`, open: { ...listOf(board, "calls_of_callers"), groupBy: "customer_number", count: called } },
                 ...(counts.hidden.value ? [{ text: _t("+ %s hidden", formatInteger(counts.hidden.value)), open: listOf(board, "hidden") }] : []),
             ],
             definitions: [
