@@ -60,6 +60,7 @@ function makeFigures(first, last, more = {}) {
             { cause: "closed", count: "cause_closed" },
         ],
         days: [{ first, last: first, domain: [["day", "=", first]], counts: { ...values } }],
+        milestones: [],
         hours: [
             { weekday: 0, hour: 9, offered: 100, lost: 20 },
             { weekday: 1, hour: 11, offered: 7, lost: 3 },
@@ -271,6 +272,16 @@ test("the days as a table: each number opens its calls", async () => {
     listen();
     await click(".o_telephony_days_table tbody button:last");
     expect.verifySteps([`board "days_30" {}`, `lost, Oct 28, 2026 | telephony.call | [["day","=","2026-10-28"],["name","=","lost"]] | list`]);
+});
+
+test("what has changed in the company stands at its day", async () => {
+    board.milestones = [{ day: "2026-10-28", name: "Two more lines" }];
+    await open();
+    expect(".o_telephony_days_milestones li").toHaveText("┆ Oct 28: Two more lines");
+    await click(".o_telephony_days_toggle");
+    await animationFrame();
+    expect(".o_telephony_days_milestones li").toHaveCount(1);
+    expect.verifySteps([`board "days_30" {}`]);
 });
 
 test("a bar of the chart opens its calls", async () => {

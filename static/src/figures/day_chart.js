@@ -57,6 +57,15 @@ export class DayChart extends Component {
         }));
     }
 
+    /** What has changed in the company, with the place of its day among the bars. */
+    get milestones() {
+        const { milestones, days } = this.props.board;
+        return milestones.map(({ day, name }) => ({
+            place: days.findIndex(({ first, last }) => first <= day && day <= last),
+            text: `${formatSpan({ first: day, last: day }, SHORT)}: ${name}`,
+        }));
+    }
+
     listOfDay(day, name) {
         const { name: label, domain } = listOf(this.props.board, name);
         return { name: label, span: day, domain: [...day.domain, ...domain], count: day.counts[name] };
@@ -72,7 +81,21 @@ export class DayChart extends Component {
         const color = (name) => style.getPropertyValue(`--figures-${name}`).trim();
         const grid = { color: color("line") };
         const ticks = { color: color("muted") };
+        const drawMilestones = ({ ctx, chartArea, scales }) => {
+            ctx.save();
+            Object.assign(ctx, { strokeStyle: color("text"), lineWidth: 1 });
+            ctx.setLineDash([3, 3]);
+            for (const { place } of this.milestones) {
+                const x = scales.x.getPixelForValue(place);
+                ctx.beginPath();
+                ctx.moveTo(x, chartArea.top);
+                ctx.lineTo(x, chartArea.bottom);
+                ctx.stroke();
+            }
+            ctx.restore();
+        };
         return new Chart(canvas, {
+            plugins: [{ id: "milestones", afterDatasetsDraw: drawMilestones }],
             data: {
                 labels: days.map((day) => formatSpan(day, SHORT)),
                 datasets: [
