@@ -185,8 +185,8 @@ class TelephonyReport(models.AbstractModel):
                 name: {
                     'value': totals[name],
                     'domain': list(base & metric.domain),
-                    'label': str(metric.label),
-                    'help': str(metric.help),
+                    'label': self.env._(metric.label),
+                    'help': self.env._(metric.help),
                 }
                 for name, metric in counted.items()
             },
