@@ -137,7 +137,7 @@ export class Figures extends Component {
     get comparison() {
         const { before } = this.state;
         return before
-            ? _t("Compared with %s. “Not clear”: the difference may be chance.", formatSpan(before.period))
+            ? _t("Compared with %s (“not clear”: the difference may be chance)", formatSpan(before.period))
             : "";
     }
 
