@@ -269,7 +269,7 @@ test("the days as a table: each number opens its calls", async () => {
     await open();
     await click(".o_telephony_days_toggle");
     await animationFrame();
-    expect(queryAllTexts(".o_telephony_days_table tbody td")).toEqual(["200", "150", "50", "25%"]);
+    expect(queryAllTexts(".o_telephony_days_table tbody td")).toEqual(["25%", "200", "150", "50"]);
     listen();
     await click(".o_telephony_days_table tbody button:last");
     expect.verifySteps([`board "days_30" {}`, `lost, Oct 28, 2026 | telephony.call | [["day","=","2026-10-28"],["name","=","lost"]] | list`]);

@@ -151,11 +151,11 @@ export class Figures extends Component {
         return this.state.board ? _t("What you see is old: the figures of %s.", this.when) : "";
     }
 
-    get uncounted() {
-        const { board } = this.state;
+    /** What counts in no figure, and what somebody has only typed in. */
+    get remarks() {
         return ["end_unknown", "excluded", "by_hand"].map((name) => {
-            const list = listOf(board, name);
-            return { name, list, text: labelled(list) };
+            const list = listOf(this.state.board, name);
+            return { name, list, isCounted: name === "by_hand", text: labelled(list) };
         });
     }
 
