@@ -32,6 +32,7 @@
         'views/telephony_number_views.xml',
         'views/telephony_extension_views.xml',
         'views/telephony_live_views.xml',
+        'views/telephony_report_views.xml',
         'views/telephony_match_weight_views.xml',
         'views/telephony_effect_views.xml',
         'views/telephony_disposition_views.xml',

@@ -20,6 +20,7 @@ from . import test_debts
 from . import test_demo_pbx
 from . import test_erlang
 from . import test_figures
+from . import test_figures_tours
 from . import test_fold
 from . import test_golden_callers
 from . import test_inbox

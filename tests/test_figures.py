@@ -213,6 +213,10 @@ class TestGoldenDay(GoldenDay):
                 'service_level_answered_and_abandoned',
                 EXPECTED['service_level']['answered_and_abandoned'],
             ),
+            (
+                'service_level_answered_and_abandoned_not_short',
+                EXPECTED['service_level']['answered_and_abandoned_less_short'],
+            ),
         ):
             with self.subTest(share=name):
                 self.assertShare(board['shares'][name], expected)
@@ -338,6 +342,40 @@ class TestGoldenDay(GoldenDay):
     def test_only_supervisors_see_everybody(self):
         with self.assertRaises(AccessError):
             self.board(user=self.users['aigerim'])
+        with self.assertRaises(AccessError):
+            self.env['telephony.report'].with_user(self.users['aigerim']).get_choices()
+
+    def test_the_choices_of_a_company(self):
+        choices = self.env['telephony.report'].with_user(self.supervisor).get_choices()
+        self.assertEqual([account['name'] for account in choices['account_ids']], ["Middleware"])
+        self.assertEqual(len(choices['number_ids']), len(GOLDEN['numbers']))
+        self.assertEqual(
+            {source['name'] for source in choices['source_ids']},
+            {name for name in GOLDEN['sources'].values() if name},
+        )
+        google = self.sources['Google']
+        self.assertIn({'id': google.id, 'name': "Google"}, choices['source_ids'])
+        values = self.values(self.board(source_ids=google.ids))
+        self.assertEqual(values['offered'], EXPECTED['sources']['Google']['offered'])
+
+    def test_a_day_that_is_not_over_is_compared_until_the_same_hour(self):
+        report = self.env['telephony.report'].with_user(self.supervisor)
+        # 09:03 in Almaty, a week after the golden day
+        with freeze_time('2026-11-17 04:03:00'):
+            before = report.get_before('today')
+        began = [
+            call
+            for call in GOLDEN['calls']
+            if call['service_class'] == 'offered'
+            and not call.get('company')
+            and '2026-11-09T19:00' <= call['start_utc'] < '2026-11-10T04:03'
+        ]
+        self.assertTrue(began)
+        self.assertEqual(before['counts']['offered']['value'], len(began))
+        self.assertEqual(before['period']['first'], '2026-11-10')
+        with freeze_time('2026-11-18 04:03:00'):
+            before = report.get_before('yesterday')
+        self.assertEqual(before['counts']['offered']['value'], EXPECTED['offered'])
 
     def test_nothing_happened(self):
         board = self.board({'first': '2026-10-01', 'last': '2026-10-02'})

@@ -120,6 +120,13 @@ def metrics(service_seconds):
             _lt("Offered calls that were answered or abandoned."),
             OFFERED & Domain('outcome', 'in', ('answered', 'abandoned')),
         ),
+        'answered_and_abandoned_not_short': Metric(
+            _lt("Answered and Abandoned, Less Short Abandons"),
+            _lt("Answered or abandoned calls without those that were abandoned at once."),
+            OFFERED
+            & Domain('outcome', 'in', ('answered', 'abandoned'))
+            & Domain('is_short_abandon', '=', False),
+        ),
         'transferred': Metric(
             _lt("Passed On"),
             _lt("Answered calls in which a second employee talked."),
@@ -157,6 +164,11 @@ def metrics(service_seconds):
             _lt("Attempts Answered"),
             _lt("Outbound calls that the customer answered."),
             OUTBOUND & Domain('outcome', '=', 'answered'),
+        ),
+        'calls_of_callers': Metric(
+            _lt("Callers"),
+            _lt("Who called and showed their number, those who could not get in included."),
+            CALLERS,
         ),
         'first_calls': Metric(
             _lt("First Calls"),
@@ -212,6 +224,10 @@ SHARES = {
     'service_level_offered': ('in_time', 'offered'),
     'service_level_answered': ('in_time', 'answered'),
     'service_level_answered_and_abandoned': ('in_time', 'answered_and_abandoned'),
+    'service_level_answered_and_abandoned_not_short': (
+        'in_time',
+        'answered_and_abandoned_not_short',
+    ),
     'short_talk_share': ('short', 'talked'),
     'transfer_rate': ('transferred', 'answered'),
     'connect_rate': ('attempts_answered', 'attempts'),

@@ -58,7 +58,8 @@ class TelephonyReport(models.AbstractModel):
     @api.readonly
     def get_before(self, period='days_30', filters=None):
         """Return `counts`, `shares`, `times` and `callers` of the period to compare with, as
-        :meth:`get_board` does; None for a period that is too long to be compared."""
+        :meth:`get_board` does; None for a period that is too long to be compared. A period that is
+        not over is compared until the same hour."""
         self._check_supervisor()
         span = self._period(period)
         if span.days > MOST_DAYS:
@@ -66,10 +67,33 @@ class TelephonyReport(models.AbstractModel):
         before = span.before()
         figures = self._figures(
             self._scope(
-                {'first': before.first.isoformat(), 'last': before.last.isoformat()}, filters
+                {'first': before.first.isoformat(), 'last': before.last.isoformat()},
+                filters,
+                until=fields.Datetime.now() - (span.first - before.first),
             )
         )
         return {name: figures[name] for name in ('period', 'counts', 'shares', 'times', 'callers')}
+
+    @api.model
+    @api.readonly
+    def get_choices(self):
+        """Return what the figures can be narrowed down to: dict key of :data:`FILTERS` → list of
+        {id, name}, in the order of the screen."""
+        self._check_supervisor()
+        numbers = self.env['telephony.number'].search(
+            [('company_id', 'in', self.env.companies.ids)]
+        )
+        # whoever sees the calls may know where they came in, whatever they may do with campaigns
+        return {
+            name: [{'id': record.id, 'name': record.display_name} for record in records]
+            for name, records in (
+                ('number_ids', numbers),
+                ('source_ids', numbers.sudo().source_id.sorted('name')),
+                ('campaign_ids', numbers.sudo().campaign_id.sorted('name')),
+                ('team_ids', numbers.sudo().team_id.sorted('name')),
+                ('account_ids', numbers.account_id),
+            )
+        }
 
     def _check_supervisor(self):
         if not self.env.user.has_group('crm_telephony.group_supervisor'):
@@ -115,14 +139,18 @@ class TelephonyReport(models.AbstractModel):
             )
         return span
 
-    def _scope(self, period, filters):
+    def _scope(self, period, filters, until=None):
         """Return what is asked for: (Period, dict company → (begin, end, zone), Domain of all its
-        calls)."""
+        calls).
+
+        :param datetime until: naive UTC; later calls are left out
+        """
         span = self._period(period)
         cuts = {}
         for company in self.env.companies:
             zone = company._telephony_zone()
-            cuts[company] = (*span.bounds(zone), zone)
+            begin, end = span.bounds(zone)
+            cuts[company] = (begin, min(end, until or end), zone)
         return span, cuts, within(cuts) & self._filter(filters)
 
     def _filter(self, filters):
@@ -157,8 +185,8 @@ class TelephonyReport(models.AbstractModel):
                 name: {
                     'value': totals[name],
                     'domain': list(base & metric.domain),
-                    'label': str(metric.label),
-                    'help': str(metric.help),
+                    'label': self.env._(metric.label),
+                    'help': self.env._(metric.help),
                 }
                 for name, metric in counted.items()
             },
@@ -228,6 +256,7 @@ class TelephonyReport(models.AbstractModel):
             filtered("percentile_cont(0.5) WITHIN GROUP (ORDER BY %s)", ANSWERED, *wait),
             filtered("percentile_cont(0.9) WITHIN GROUP (ORDER BY %s)", ANSWERED, *wait),
             filtered("SUM(%s)", ANSWERED, *wait),
+            filtered("STDDEV_SAMP(%s)", ANSWERED, *wait),
             filtered("AVG(%s)", OFFERED & Domain('outcome', '=', 'abandoned'), *wait),
             filtered(
                 "SUM(%s)", OFFERED & Domain('outcome', 'in', ('answered', 'abandoned')), *wait
@@ -248,6 +277,7 @@ class TelephonyReport(models.AbstractModel):
             'answer_median',
             'answer_p90',
             'answer_sum',
+            'answer_deviation',
             'abandon_mean',
             'waited_sum',
             'talk_inbound',
