@@ -7,5 +7,6 @@ from . import matching
 from . import callbacks
 from . import recordings
 from . import rules
+from . import figures
 from . import screen
 from . import privacy

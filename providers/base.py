@@ -349,8 +349,9 @@ class RecordingRecord:
 @dataclass(frozen=True)
 class CallRecord:
     """One call, as :func:`fold.fold` makes it of its events. `talk_known` is False if the PBX did
-    not tell the talk. `doubts` are words of :data:`DOUBTS`: what was missing or not believed, so
-    that something near the truth stands here."""
+    not tell the talk. `menu_seconds` is the part of the wait in which an inbound caller heard a
+    menu, before a phone rang or a queue took them. `doubts` are words of :data:`DOUBTS`: what was
+    missing or not believed, so that something near the truth stands here."""
 
     external_id: str
     direction: str
@@ -362,6 +363,7 @@ class CallRecord:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     wait_seconds: int = 0
+    menu_seconds: int = 0
     talk_seconds: int = 0
     talk_known: bool = True
     state: str = 'ringing'

@@ -56,6 +56,7 @@ def fold(events: Iterable[CallEvent]) -> CallRecord | None:
 
     answered = outcome == 'answered' or (not ends and bool(answers))
     lost = any(event.kind == 'lost' for event in life)
+    wait = _wait(life, start_at, answered_at or ended_at)
     return CallRecord(
         external_id=events[0].external_id,
         direction=direction,
@@ -66,7 +67,8 @@ def fold(events: Iterable[CallEvent]) -> CallRecord | None:
         start_at=start_at,
         answered_at=answered_at,
         ended_at=ended_at,
-        wait_seconds=_wait(life, start_at, answered_at or ended_at),
+        wait_seconds=wait,
+        menu_seconds=min(_menu(life, start_at), wait) if direction == 'inbound' else 0,
         talk_seconds=_whole(talk),
         talk_known=talk is not None,
         state='ended' if ends or lost else 'in_progress' if answers else 'ringing',
@@ -132,6 +134,17 @@ def _wait(life: Sequence[CallEvent], start_at: datetime | None, until: datetime 
     if told is None and start_at and until:
         return _whole(max((until - start_at).total_seconds(), 0))
     return _whole(told)
+
+
+def _menu(life: Sequence[CallEvent], start_at: datetime | None) -> int:
+    """Return the seconds from the start until the first phone rang or a queue took the caller; 0 if
+    nothing of that was told."""
+    begun = [
+        event.at
+        for event in life
+        if event.kind == 'ringing' and event.at and (event.extension or event.queue)
+    ]
+    return _whole(max((min(begun) - start_at).total_seconds(), 0)) if begun and start_at else 0
 
 
 def _whole(seconds: float | None) -> int:

@@ -22,6 +22,9 @@ from . import test_copying
 from . import test_debts
 from . import test_demo_pbx
 from . import test_erasure
+from . import test_erlang
+from . import test_figures
+from . import test_figures_tours
 from . import test_fold
 from . import test_golden_callers
 from . import test_holds

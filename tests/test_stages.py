@@ -22,12 +22,13 @@ STAGES = (
     'callbacks',
     'recordings',
     'rules',
+    'figures',
     'screen',
     'privacy',
 )
 HOOK = re.compile('_(before|after|on)_')
 # Odoo's own ways to take part in a query, which each slice of a model may use.
-QUERIES = {'_read_group_groupby', '_read_group_select', '_search'}
+QUERIES = {'_field_to_sql', '_read_group_groupby', '_read_group_select', '_search'}
 # The matcher reads in one statement what speaks for a deal; that it is to be called back does.
 KNOWN = {('matching/matcher.py', 'telephony.callback')}
 

@@ -90,11 +90,51 @@ class WorkingHours:
             intervals = self.calendar._work_intervals_batch(
                 first, first + timedelta(days=SPAN_DAYS), domain=holidays
             )[False]
-            self._spans[index] = [
-                tuple(moment.astimezone(pytz.utc).replace(tzinfo=None) for moment in interval[:2])
-                for interval in intervals
-            ]
+            self._spans[index] = _naive(intervals)
         return self._spans[index]
+
+
+class Presence:
+    """Tells which of some users were at work, by their own calendars with their leaves, else by that
+    of the company. Without a calendar one is always at work. Keeps what it has read, as
+    :class:`WorkingHours` does. All times are naive UTC."""
+
+    def __init__(self, users, company):
+        self.users = users.sudo()
+        self.company = company
+        self._spans = {}
+
+    def at_work(self, at):
+        """Return the ids of those who were at work at this moment."""
+        return [
+            user_id
+            for user_id, intervals in self._span(at.toordinal() // SPAN_DAYS).items()
+            if intervals is None or any(start <= at < end for start, end in intervals)
+        ]
+
+    def _span(self, index):
+        """Return the working intervals of each user in the span: dict user id → list of pairs, None
+        for a user without a calendar."""
+        if index not in self._spans:
+            first = pytz.utc.localize(datetime.fromordinal(index * SPAN_DAYS))
+            span = self._spans[index] = {}
+            by_calendar = self.users.grouped(
+                lambda user: user.resource_calendar_id or self.company.resource_calendar_id
+            )
+            for calendar, users in by_calendar.items():
+                hours = calendar and calendar._work_intervals_batch(
+                    first, first + timedelta(days=SPAN_DAYS), resources=users.resource_ids
+                )
+                for user in users:
+                    span[user.id] = _naive(hours[user.resource_ids[:1].id]) if calendar else None
+        return self._spans[index]
+
+
+def _naive(intervals):
+    return [
+        tuple(moment.astimezone(pytz.utc).replace(tzinfo=None) for moment in interval[:2])
+        for interval in intervals
+    ]
 
 
 class Openings:

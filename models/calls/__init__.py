@@ -1,5 +1,6 @@
 from . import call
 from . import call_leg
+from . import service
 from . import recording
 from . import disposition
 from . import lost_ends

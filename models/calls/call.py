@@ -576,11 +576,12 @@ class TelephonyCall(models.Model):
             return existing
         memory = self.browse([call.id for call in existing.values()])._before_changed()
         numbers_before = {call: call.customer_number for call in existing.values()}
-        numbers, users, _sharers = account._directory()
+        numbers, users = account._directory()[:2]
         facts = {
             ref: self._facts(account, record, numbers, users) for ref, record in records.items()
         }
         self._before_filed(account, records, facts, existing)
+        self._add_service(account, records, facts, existing)
 
         calls, changed = self._write_facts(account, facts, existing)
         filed = self.browse([calls[ref].id for ref in records])
@@ -675,6 +676,7 @@ class TelephonyCall(models.Model):
             'answered_at': _naive(record.answered_at),
             'ended_at': _naive(record.ended_at),
             'wait_seconds': record.wait_seconds,
+            'menu_seconds': record.menu_seconds,
             'talk_seconds': record.talk_seconds,
             'state': record.state,
             'outcome': record.outcome or False,
@@ -813,8 +815,8 @@ class TelephonyCall(models.Model):
 
     @api.model
     def _recount_numbers(self, companies, numbers):
-        """Write anew which attempt each call of these customers is, and which lost calls were called
-        back, because a late event may have changed their order.
+        """Write anew which attempt each call of these customers is, which lost calls were called back,
+        and which call was the first, because a late event may have changed their order.
 
         An attempt is an outbound call; the count starts again after the customer was reached,
         whoever called whom.
@@ -832,7 +834,7 @@ class TelephonyCall(models.Model):
         )
         if rows:
             self.browse([row[0] for row in rows]).invalidate_recordset(
-                ['attempt', 'is_called_back', 'is_not_called_back'], flush=False
+                ['attempt', 'is_called_back', 'is_not_called_back', 'is_first_call'], flush=False
             )
 
     @api.model
@@ -843,11 +845,15 @@ class TelephonyCall(models.Model):
             """ WITH calls AS (
                     SELECT id, company_id, customer_number, direction, start_at, outcome,
                            COALESCE(ended_at, start_at) AS moment,
-                           is_reached IS TRUE AS is_reached
+                           is_reached IS TRUE AS is_reached,
+                           service_class IN ('offered', 'blocked') AS is_caller
                       FROM telephony_call
                      WHERE %(which)s
                 ), ordered AS (
-                    SELECT *, COUNT(*) FILTER (WHERE is_reached) OVER (
+                    SELECT *, is_caller AND COUNT(*) FILTER (WHERE is_caller) OVER (
+                                  PARTITION BY company_id, customer_number ORDER BY start_at, id
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) = 1 AS is_first_call,
+                              COUNT(*) FILTER (WHERE is_reached) OVER (
                                   PARTITION BY company_id, customer_number ORDER BY start_at, id
                                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_before,
                               BOOL_OR(is_reached) OVER (
@@ -860,16 +866,19 @@ class TelephonyCall(models.Model):
                                    PARTITION BY company_id, customer_number, reached_before ORDER BY start_at, id)
                            ELSE 0 END AS attempt,
                            COALESCE(outcome IN %(lost)s AND reached_after, FALSE) AS is_called_back,
-                           COALESCE(outcome IN %(lost)s AND reached_after IS NOT TRUE, FALSE) AS is_not_called_back
+                           COALESCE(outcome IN %(lost)s AND reached_after IS NOT TRUE, FALSE) AS is_not_called_back,
+                           COALESCE(is_first_call, FALSE) AS is_first_call
                       FROM ordered
                 )
                 UPDATE telephony_call AS call
                    SET attempt = counted.attempt, is_called_back = counted.is_called_back,
-                       is_not_called_back = counted.is_not_called_back
+                       is_not_called_back = counted.is_not_called_back, is_first_call = counted.is_first_call
                   FROM counted
                  WHERE counted.id = call.id
-                   AND (COALESCE(call.attempt, 0), call.is_called_back IS TRUE, call.is_not_called_back IS TRUE)
-                       IS DISTINCT FROM (counted.attempt, counted.is_called_back, counted.is_not_called_back)
+                   AND (COALESCE(call.attempt, 0), call.is_called_back IS TRUE, call.is_not_called_back IS TRUE,
+                        call.is_first_call IS TRUE)
+                       IS DISTINCT FROM (counted.attempt, counted.is_called_back, counted.is_not_called_back,
+                                         counted.is_first_call)
              RETURNING call.id """,
             which=which,
             lost=LOST_OUTCOMES,

@@ -28,6 +28,7 @@ class TelephonyCallLeg(models.Model):
         OUTCOMES, readonly=True, help="As this phone saw it: No answer, if it rang in vain."
     )
 
+    _start_idx = models.Index('(start_at)')
     _extension_uniq = models.UniqueIndex(
         '(call_id, md5(extension))', "A phone is one leg of a call."
     )

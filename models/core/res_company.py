@@ -9,6 +9,7 @@ FILING_FIELDS = (
     'telephony_deal_policy',
     'telephony_match_margin',
     'telephony_has_erased',
+    'telephony_short_abandon_seconds',
 )
 DEAL_POLICIES = [
     ('score', "Best reasons, else ask"),
@@ -49,6 +50,40 @@ class ResCompany(models.Model):
         help="An answered call with less talk is no full contact, unless its result says so. "
         "A changed threshold counts for later calls only.",
     )
+    telephony_short_abandon_seconds = fields.Integer(
+        string="Short Abandon (s)",
+        default=5,
+        help="A caller who hangs up earlier did not really wait for us: they dialled by mistake, or heard the menu only. "
+        "A changed threshold counts for later calls only.",
+    )
+    telephony_service_percent = fields.Integer(
+        string="Service Level (%)",
+        default=80,
+        help="So many of the callers are to be answered in time.",
+    )
+    telephony_service_seconds = fields.Integer(
+        string="Answered in Time Within (s)",
+        default=20,
+        help="The wait without the menu. Exactly so many seconds are in time.",
+    )
+    telephony_acw_seconds = fields.Integer(
+        string="After-call Work if Unknown (s)",
+        default=30,
+        help="Counted for a call whose employee saved no result, where the need of people is computed.",
+    )
+    telephony_won_days = fields.Integer(
+        string="Won Within (days)",
+        default=30,
+        help="A deal counts for the caller's first call if it is won so many days after it.",
+    )
+    telephony_visit_days = fields.Integer(
+        string="Visit Within (days)",
+        default=14,
+        help="A meeting counts for the caller's first call if it begins so many days after it.",
+    )
+    telephony_target_lost_callers = fields.Integer(string="Lost Callers, at Most (%)", default=10)
+    telephony_target_wait_seconds = fields.Integer(string="Time to Answer, at Most (s)", default=20)
+    telephony_target_short_talks = fields.Integer(string="Short Talks, at Most (%)", default=10)
     telephony_effect_hours = fields.Integer(
         string="Rules Act for (hours)",
         default=72,

@@ -9,6 +9,29 @@ class ResConfigSettings(models.TransientModel):
     telephony_short_seconds = fields.Integer(
         related='company_id.telephony_short_seconds', readonly=False
     )
+    telephony_short_abandon_seconds = fields.Integer(
+        related='company_id.telephony_short_abandon_seconds', readonly=False
+    )
+    telephony_service_percent = fields.Integer(
+        related='company_id.telephony_service_percent', readonly=False
+    )
+    telephony_service_seconds = fields.Integer(
+        related='company_id.telephony_service_seconds', readonly=False
+    )
+    telephony_acw_seconds = fields.Integer(
+        related='company_id.telephony_acw_seconds', readonly=False
+    )
+    telephony_won_days = fields.Integer(related='company_id.telephony_won_days', readonly=False)
+    telephony_visit_days = fields.Integer(related='company_id.telephony_visit_days', readonly=False)
+    telephony_target_lost_callers = fields.Integer(
+        related='company_id.telephony_target_lost_callers', readonly=False
+    )
+    telephony_target_wait_seconds = fields.Integer(
+        related='company_id.telephony_target_wait_seconds', readonly=False
+    )
+    telephony_target_short_talks = fields.Integer(
+        related='company_id.telephony_target_short_talks', readonly=False
+    )
     telephony_deal_policy = fields.Selection(
         related='company_id.telephony_deal_policy', readonly=False, required=True
     )

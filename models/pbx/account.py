@@ -36,6 +36,8 @@ class Directory(NamedTuple):
     numbers: Mapping[str, int]
     users: Mapping[str, int]  # extension → its user, 0 for none
     sharers: Mapping[str, tuple[int, ...]]  # extension → all who use the phone
+    # id of telephony.number → ids of its source and campaign, False for none
+    origins: Mapping[int, tuple[int, int]]
 
 
 # Refused deliveries that are not yet written, by (database, account id).
@@ -125,6 +127,10 @@ class TelephonyAccount(models.Model):
         string="Outside Line Codes",
         help="What employees dial before a number to get an outside line, separated by commas: 9, 0. It is no part of the "
         "customer's number.",
+    )
+    line_count = fields.Integer(
+        string="Lines",
+        help="How many calls with the outside this PBX carries at once, both directions together. 0: not known.",
     )
     route_to_owner = fields.Boolean(
         string="Ring the Customer's Salesperson First",
@@ -418,7 +424,10 @@ class TelephonyAccount(models.Model):
         numbers = (
             self.env['telephony.number']
             .sudo()
-            .search_fetch([('company_id', '=', account.company_id.id)], ['name', 'account_id'])
+            .search_fetch(
+                [('company_id', '=', account.company_id.id)],
+                ['name', 'account_id', 'source_id', 'campaign_id'],
+            )
         )
         return Directory(
             {
@@ -430,6 +439,7 @@ class TelephonyAccount(models.Model):
                 phone.number: (phone.user_id | phone.also_user_ids)._ids
                 for phone in account.extension_ids
             },
+            {number.id: (number.source_id.id, number.campaign_id.id) for number in numbers},
         )
 
     def _recording_hosts(self):

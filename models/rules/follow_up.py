@@ -165,6 +165,13 @@ class TelephonyCall(models.Model):
             self.browse(judge.again).follow_up = 'todo'
         for rule, error in planner.failures.items():
             rule._failed(error)
+        self._after_rules_applied(planner.openings)
+
+    def _after_rules_applied(self, openings):
+        """Runs when the rules have been applied to these calls of one company, past ones included.
+
+        :param Openings openings: the working hours, as far as the rules have read them
+        """
 
     def _balance_callbacks(self, judge):
         """Bring the callbacks of these calls' customers up to date, and those of numbers that these

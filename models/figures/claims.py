@@ -1,0 +1,283 @@
+from datetime import timedelta
+from itertools import groupby, pairwise
+
+import pytz
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+
+from ...tools.periods import midnight
+from .metric import OUTBOUND
+from .report import local_of
+
+# From best to worst.
+EVIDENCE = [
+    ('found', "Call found"),
+    ('by_hand', "Logged by hand"),
+    ('inbound', "The customer called"),
+    ('colleague', "A colleague called"),
+    ('none', "No call found"),
+    ('unjudged', "Cannot be judged"),
+]
+# A call may still be told so long after the activity was done; who dials first and ticks later has
+# so long for the call.
+JUDGED_DAYS = 3
+AFTER = timedelta(minutes=30)
+# What a supervisor sees of claims without a call: their author had so long to log it.
+AUTHORS_OWN = timedelta(hours=24)
+
+
+class MailActivity(models.Model):
+    """Compares finished call activities with the calls that exist. "No call found" says what it says:
+    a private mobile leaves no trace either, until its call is logged by hand."""
+
+    _inherit = 'mail.activity'
+
+    telephony_done_at = fields.Datetime(
+        string="Call Done At",
+        readonly=True,
+        copy=False,
+        index='btree_not_null',
+        help="When a person marked this call activity done. Odoo itself keeps the day only.",
+    )
+    telephony_done_by_id = fields.Many2one('res.users', string="Done By", readonly=True, copy=False)
+    telephony_evidence = fields.Selection(
+        EVIDENCE,
+        string="Call Behind It",
+        readonly=True,
+        copy=False,
+        help="Whether a call of the customer is in the log, from the day before until half an hour after the activity was "
+        "marked done.",
+    )
+    telephony_evidence_call_id = fields.Many2one(
+        'telephony.call', string="Call", readonly=True, copy=False, ondelete='set null'
+    )
+
+    def _action_done(self, feedback=False, attachment_ids=None):
+        claims = (
+            self.browse()
+            if self.env.su
+            else self.filtered(
+                lambda activity: (
+                    activity.activity_type_id.category == 'phonecall'
+                    and activity.res_model in ('crm.lead', 'res.partner')
+                )
+            )
+        )
+        result = super()._action_done(feedback=feedback, attachment_ids=attachment_ids)
+        claims = claims.exists().sudo()
+        claims.write(
+            {'telephony_done_at': fields.Datetime.now(), 'telephony_done_by_id': self.env.uid}
+        )
+        claims._judge()
+        return result
+
+    @api.model
+    def _cron_judge_claims(self):
+        """Judge the claims of the last days once more, because PBXs tell some calls late."""
+        since = fields.Datetime.now() - timedelta(days=JUDGED_DAYS)
+        claims = self.with_context(active_test=False).search(
+            [('telephony_done_at', '>=', since), ('telephony_evidence', '!=', 'found')]
+        )
+        for claim in claims:
+            claim._judge()
+            self.env['ir.cron']._commit_progress(1)
+
+    def _judge(self):
+        """Write which call stands behind each of these claims."""
+        for claim in self:
+            evidence, call = claim._evidence()
+            if (evidence, call) != (claim.telephony_evidence, claim.telephony_evidence_call_id):
+                claim.write({'telephony_evidence': evidence, 'telephony_evidence_call_id': call.id})
+
+    def _evidence(self):
+        """Return the best evidence of a claim and its call."""
+        author, done_at = self.telephony_done_by_id, self.telephony_done_at
+        calls = self.env['telephony.call'].sudo()
+        if not self._is_judgeable(author, done_at):
+            return 'unjudged', calls
+        zone = author.company_id._telephony_zone()
+        yesterday = local_of(done_at, zone).date() - timedelta(days=1)
+        calls = calls.search(
+            self._calls_domain()
+            & Domain('start_at', '>=', midnight(yesterday, zone))
+            & Domain('start_at', '<=', done_at + AFTER),
+            order='start_at desc, id desc',
+        )
+        for evidence, kind in (
+            (
+                'found',
+                lambda call: call.direction == 'outbound'
+                and call.user_id == author
+                and not call.is_manual,
+            ),
+            ('by_hand', lambda call: call.is_manual and call.user_id == author),
+            (
+                'inbound',
+                lambda call: call.direction == 'inbound'
+                and call.user_id == author
+                and call.outcome == 'answered',
+            ),
+            ('colleague', lambda call: call.direction == 'outbound' and call.user_id != author),
+        ):
+            if found := calls.filtered(kind)[:1]:
+                return evidence, found
+        return 'none', calls.browse()
+
+    def _calls_domain(self):
+        """Return the domain of the calls with this activity's customer: of its record, or of one of
+        its numbers."""
+        record = self.env[self.res_model].sudo().browse(self.res_id).exists()
+        field = 'lead_id' if self.res_model == 'crm.lead' else 'partner_id'
+        domain = Domain(field, '=', self.res_id)
+        numbers = record._telephony_numbers() if record else ()
+        return domain | Domain('customer_number', 'in', list(numbers)) if numbers else domain
+
+    def _is_judgeable(self, author, done_at):
+        """Whether the author's phone is known, and all events of that day were read."""
+        extensions = self.env['telephony.extension'].sudo()
+        phones = extensions.search(
+            ['|', ('user_id', '=', author.id), ('also_user_ids', 'in', author.id)]
+        )
+        if not phones:
+            return False
+        failed = (
+            self.env['telephony.event']
+            .sudo()
+            .search_count(
+                [
+                    ('account_id', 'in', phones.account_id.ids),
+                    ('state', '=', 'failed'),
+                    ('received_at', '>=', done_at - timedelta(days=1)),
+                    ('received_at', '<=', done_at + AFTER),
+                ],
+                limit=1,
+            )
+        )
+        return not failed
+
+
+class TelephonyReport(models.AbstractModel):
+    """Claims and attempts: what was said to be done, beside what the log knows."""
+
+    _inherit = 'telephony.report'
+
+    @api.model
+    @api.readonly
+    def get_claims(self, period='days_30'):
+        """Return how many finished call activities have a call behind them, by employee, for
+        supervisors. A claim without a call is shown after 24 hours, because its author sees it first
+        and may log the call.
+
+        :return: list of dicts: `user_id`, `name` and for each evidence {value, domain}
+        :raise AccessError: the reader is no supervisor
+        """
+        self._check_supervisor()
+        Activity = self.env['mail.activity'].sudo().with_context(active_test=False)
+        members = (
+            self.env['res.users'].sudo().search([('company_ids', 'in', self.env.companies.ids)])
+        )
+        domain = self._claims_domain(period, members)
+        domain &= Domain('telephony_evidence', '!=', 'none') | Domain(
+            'telephony_done_at',
+            '<',
+            fields.Datetime.to_string(fields.Datetime.now() - AUTHORS_OWN),
+        )
+        rows = {}
+        for user, evidence, count in Activity._read_group(
+            domain, ['telephony_done_by_id', 'telephony_evidence'], ['__count']
+        ):
+            rows.setdefault(user, {})[evidence] = count
+        return [
+            {
+                'user_id': user.id,
+                'name': user.name,
+                **{
+                    evidence: {
+                        'value': counts.get(evidence, 0),
+                        'domain': list(
+                            domain
+                            & Domain('telephony_done_by_id', '=', user.id)
+                            & Domain('telephony_evidence', '=', evidence)
+                        ),
+                    }
+                    for evidence, _label in EVIDENCE
+                },
+            }
+            for user, counts in sorted(rows.items(), key=lambda item: item[0].name or '')
+        ]
+
+    def _claims_domain(self, period, users):
+        begin, end = self._period(period).bounds(self.env.company._telephony_zone())
+        return (
+            Domain('telephony_done_at', '>=', fields.Datetime.to_string(begin))
+            & Domain('telephony_done_at', '<', fields.Datetime.to_string(end))
+            & Domain('telephony_done_by_id', 'in', users.ids)
+        )
+
+    @api.model
+    @api.readonly
+    def get_attempts(self, period='days_30', filters=None):
+        """Return what was really tried to reach each customer, for supervisors.
+
+        :return: list of dicts: `number`, `lead_id`, `name`, `attempts`, `by_hand`,
+            `reached_at_attempt` (None if never), `distinct_hours`, `distinct_days`, `last_outcome`,
+            `longest_silence_minutes` and `domain`; most attempts first, at most 200
+        :raise AccessError: the reader is no supervisor
+        """
+        self._check_supervisor()
+        _span, cuts, base = self._scope(period, filters)
+        zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
+        domain = base & OUTBOUND & Domain('customer_number', '!=', False)
+        Call = self.env['telephony.call']
+        numbers = Call._read_group(
+            domain,
+            ['customer_number'],
+            ['__count'],
+            order='__count desc, customer_number',
+            limit=200,
+        )
+        calls = Call.search_fetch(
+            domain & Domain('customer_number', 'in', [number for number, _count in numbers]),
+            [
+                'customer_number',
+                'company_id',
+                'start_at',
+                'outcome',
+                'is_short',
+                'is_manual',
+                'lead_id',
+                'partner_id',
+            ],
+            order='customer_number, start_at, id',
+        )
+        rows = [
+            self._attempts_of(number, list(its), zones, domain)
+            for number, its in groupby(calls, key=lambda call: call.customer_number)
+        ]
+        return sorted(rows, key=lambda row: (-row['attempts'], row['number']))
+
+    def _attempts_of(self, number, calls, zones, domain):
+        moments = [
+            local_of(call.start_at, zones.get(call.company_id.id, pytz.utc)) for call in calls
+        ]
+        reached = (
+            at
+            for at, call in enumerate(calls, 1)
+            if call.outcome == 'answered' and not call.is_short
+        )
+        silences = [(later - sooner) // timedelta(minutes=1) for sooner, later in pairwise(moments)]
+        last = calls[-1]
+        return {
+            'number': number,
+            'lead_id': last.lead_id.id,
+            'name': last.lead_id.display_name or last.partner_id.display_name or number,
+            'attempts': len(calls),
+            'by_hand': sum(call.is_manual for call in calls),
+            'reached_at_attempt': next(reached, None),
+            'distinct_hours': len({moment.strftime('%Y-%m-%d %H') for moment in moments}),
+            'distinct_days': len({moment.date() for moment in moments}),
+            'last_outcome': last.outcome,
+            'longest_silence_minutes': max(silences, default=0),
+            'domain': list(domain & Domain('customer_number', '=', number)),
+        }

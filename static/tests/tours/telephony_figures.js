@@ -1,0 +1,80 @@
+import { registry } from "@web/core/registry";
+
+/** How many records the last click is to show. */
+let expected;
+
+/** Steps that click on a number, compare the list with it, and go back. */
+function opens(content, trigger) {
+    return [
+        {
+            content,
+            trigger: `.o_telephony_figures_body:not(.o_telephony_old) ${trigger}`,
+            run({ click }) {
+                expected = Number(this.anchor.dataset.count);
+                if (!expected) {
+                    throw new Error(`${trigger} has counted nothing: the test needs calls for it`);
+                }
+                return click();
+            },
+        },
+        {
+            content: `${content}: as many in the list`,
+            trigger: ".o_list_view .o_pager_limit",
+            run() {
+                if (Number(this.anchor.textContent) !== expected) {
+                    throw new Error(`${trigger} says ${expected}, its list has ${this.anchor.textContent}`);
+                }
+            },
+        },
+        {
+            trigger: ".o_back_button",
+            run: "click",
+        },
+        {
+            content: "the period is still the one that was chosen",
+            trigger: ".o_telephony_figures select[name=period]:value(yesterday)",
+        },
+    ];
+}
+
+registry.category("web_tour.tours").add("telephony_figures", {
+    steps: () => [
+        {
+            trigger: ".o_telephony_figures select[name=period]:value(days_30)",
+            run: "select yesterday",
+        },
+        ...opens("lost callers", "[data-figure=lost_callers] .o_telephony_figure_open"),
+        ...opens("callers, once each", "[data-figure=lost_callers] .o_telephony_figure_note:contains(Callers)"),
+        ...opens("lost calls", "[data-figure=lost_calls] .o_telephony_figure_open"),
+        ...opens("offered calls", "[data-figure=lost_calls] .o_telephony_figure_note:contains(Offered)"),
+        ...opens("could not get in", "[data-figure=lost_calls] .o_telephony_figure_note:contains(could not get in)"),
+        ...opens("answered calls", "[data-figure=answer] .o_telephony_figure_open"),
+        ...opens("answered in time", "[data-figure=service_level] .o_telephony_figure_open"),
+        ...opens("short talks", "[data-figure=short_talks] .o_telephony_figure_open"),
+        ...opens("a cause", ".o_telephony_causes_names button"),
+        ...opens("an hour of the week", ".o_telephony_heat button[data-level='4']"),
+        {
+            trigger: ".o_telephony_days_toggle",
+            run: "click",
+        },
+        ...opens("a day", ".o_telephony_days_table tbody td button"),
+        {
+            content: "the board of open callbacks",
+            trigger: "[data-figure=owed] .o_telephony_figure_open",
+            run({ click }) {
+                expected = Number(this.anchor.dataset.count);
+                return click();
+            },
+        },
+        {
+            trigger: ".o_telephony_board .o_telephony_count",
+            run() {
+                const counts = [...document.querySelectorAll(".o_telephony_count")].map((badge) => Number(badge.textContent));
+                const shown = counts.reduce((sum, count) => sum + count, 0);
+                if (!expected || shown !== expected) {
+                    throw new Error(`${expected} are owed, the board has ${shown}`);
+                }
+            },
+        },
+    ],
+});
