@@ -684,7 +684,7 @@ class TestPolicy(Copies, TelephonyCase):
         call, Recording = self.call(), self.env[RECORDING]
         values = {'call_id': call.id, 'url': self.url, 'state': 'ready'}
         call.mapped('leg_ids.outcome')
-        self.account._recording_settings()
+        Recording._before_created([dict(values)])  # fills the caches
         with self.assertQueryCount(0):
             Recording._before_created([dict(values) for _recording in range(5)])
 

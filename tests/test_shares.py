@@ -254,7 +254,7 @@ class TestShares(ListeningCase):
     def test_masked_numbers(self):
         for number, shown in (
             (CUSTOMER, "+7 777 *** ** 67"),
-            ('+442079460188', "+44 207 *** **** 88"),
+            ('+442079460188', "+44 207 *** ** 88"),
             ('101', '101'),
             ('', ''),
         ):
