@@ -101,24 +101,27 @@ class TelephonyReport(models.AbstractModel):
         return subject, body
 
     def _letter_values(self):
+        """Return what the template shows: `paragraphs` before and after the callers who are owed a
+        call, those callers, and addresses."""
+        _ = self.env._
         board, before = self.get_board('last_week'), self.get_before('last_week')
-        counts, callers, times = board['counts'], board['callers'], board['times']
+        counts, callers = board['counts'], board['callers']
         format_date = self.env['ir.qweb.field.date'].value_to_html
-        Callback = self.env['telephony.callback']
-        owed = Callback.search(
-            Domain(callers['debts_lost']['domain']) & Domain('state', '=', 'open'), limit=MOST_NAMED
+        lost = callers['debts_lost']
+        owed = self.env['telephony.callback'].search(
+            Domain(lost['domain']) & Domain('state', '=', 'open'), limit=MOST_NAMED
         )
+        more = lost['value'] - len(owed)
         return {
-            'company': self.env.company,
             'first': format_date(board['period']['first'], {}),
             'last': format_date(board['period']['last'], {}),
-            'offered': counts['offered']['value'],
-            'offered_before': before['counts']['offered']['value'],
-            'lost': self._share_text(board['shares']['lost_call_rate']),
-            'lost_before': self._share_text(before['shares']['lost_call_rate']),
-            'blocked': counts['blocked']['value'],
-            'lost_callers': callers['debts_lost']['value'],
-            'callers': callers['callers'],
+            'paragraphs': self._letter_sentences(board, before),
+            'owed_title': lost['value']
+            and _(
+                "%(lost)s of %(callers)s callers were lost and have not been reached since:",
+                lost=lost['value'],
+                callers=callers['callers'],
+            ),
             'owed': [
                 {
                     'name': callback.partner_id.display_name
@@ -129,16 +132,43 @@ class TelephonyReport(models.AbstractModel):
                 }
                 for callback in owed
             ],
-            'owed_more': max(callers['debts_lost']['value'] - MOST_NAMED, 0),
-            'answer': _seconds_text(times['answer_mean']),
-            'answer_before': _seconds_text(before['times']['answer_mean']),
-            'short': self._share_text(board['shares']['short_talk_share']),
-            'causes': self._causes_sentence(board),
-            **self._best_and_worst(board),
-            'not_counted': counts['end_unknown']['value'] + counts['excluded']['value'],
-            'won': sum(row['won'] for row in self.get_sources('last_month')),
+            'owed_more': more > 0 and _("and %(count)s more", count=more),
+            'not_counted': _(
+                "Not counted: %(count)s calls whose end is not known or whose number is no customer's.",
+                count=counts['end_unknown']['value'] + counts['excluded']['value'],
+            ),
             'url': f'{self.get_base_url()}/odoo/telephony-report',
         }
+
+    def _letter_sentences(self, board, before):
+        _ = self.env._
+        counts, times = board['counts'], board['times']
+        if not counts['offered']['value'] and not counts['blocked']['value']:
+            return [_("No calls came in last week.")]
+        sentences = [
+            _(
+                "%(offered)s calls were offered to us, %(offered_before)s in the week before. Lost: %(lost)s, "
+                "before %(lost_before)s.",
+                offered=counts['offered']['value'],
+                offered_before=before['counts']['offered']['value'],
+                lost=self._share_text(board['shares']['lost_call_rate']),
+                lost_before=self._share_text(before['shares']['lost_call_rate']),
+            ),
+            counts['blocked']['value']
+            and _("Another %(count)s found all lines busy.", count=counts['blocked']['value']),
+            _(
+                "Time to answer: %(answer)s, before %(answer_before)s. Short talks: %(short)s.",
+                answer=_seconds_text(times['answer_mean']),
+                answer_before=_seconds_text(before['times']['answer_mean']),
+                short=self._share_text(board['shares']['short_talk_share']),
+            ),
+            board['causes']
+            and _("Why calls were lost. %(causes)s.", causes=self._causes_sentence(board)),
+            self._best_and_worst(board),
+        ]
+        if won := sum(row['won'] for row in self.get_sources('last_month')):
+            sentences.append(_("Deals won from first calls of last month: %(won)s.", won=won))
+        return [sentence for sentence in sentences if sentence]
 
     def _share_text(self, share):
         """Return a share as people read it: a fraction of few, a dash of none."""
@@ -160,12 +190,17 @@ class TelephonyReport(models.AbstractModel):
         return '; '.join(parts)
 
     def _best_and_worst(self, board):
-        """Return the hours of the week with the least and the largest share of lost calls."""
+        """Return a sentence about the hours of the week with the least and the largest share of lost
+        calls, '' where too few calls came."""
         hours = [cell for cell in board['hours'] if cell['offered'] >= LEAST_CALLS]
         if len(hours) < 2:
-            return {'best': False, 'worst': False}
+            return ''
         ranked = sorted(hours, key=lambda cell: (cell['lost'] / cell['offered'], -cell['offered']))
-        return {'best': self._hour_text(ranked[0]), 'worst': self._hour_text(ranked[-1])}
+        return self.env._(
+            "Worst hour: %(worst)s. Best hour: %(best)s.",
+            worst=self._hour_text(ranked[-1]),
+            best=self._hour_text(ranked[0]),
+        )
 
     def _hour_text(self, cell):
         days = dict(

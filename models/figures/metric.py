@@ -38,7 +38,15 @@ OUTSIDE = (
 TALKED = OUTSIDE & Domain('outcome', '=', 'answered')
 BY_HAND = Domain('is_manual', '=', True)
 OUTBOUND = OUTSIDE & Domain('direction', '=', 'outbound')
-CAUSES = ('nobody_free', 'not_picked_up', 'closed', 'lines', 'at_once', 'unknown')
+# Values of `lost_cause`, the most telling first.
+CAUSES = {
+    'nobody_free': _lt("Nobody was free"),
+    'not_picked_up': _lt("Not picked up"),
+    'closed': _lt("After hours"),
+    'lines': _lt("Lines were full"),
+    'at_once': _lt("Hung up at once"),
+    'unknown': _lt("Not known"),
+}
 
 
 def metrics(service_seconds):
@@ -202,14 +210,7 @@ def metrics(service_seconds):
                 _lt("Lost calls and those that could not get in, by their cause."),
                 Domain('lost_cause', '=', cause),
             )
-            for cause, label in (
-                ('nobody_free', _lt("Nobody was free")),
-                ('not_picked_up', _lt("Not picked up")),
-                ('closed', _lt("After hours")),
-                ('lines', _lt("Lines were full")),
-                ('at_once', _lt("Hung up at once")),
-                ('unknown', _lt("Not known")),
-            )
+            for cause, label in CAUSES.items()
         },
     }
 
