@@ -12,10 +12,11 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import BaseCase, new_test_user, tagged
+from odoo.tests import BaseCase, Form, new_test_user, tagged
 from odoo.tools import SQL, mute_logger
 
 from ..models.privacy.erased import ERASED
@@ -624,6 +625,32 @@ class TestErasure(ErasureCase):
         erasure.with_user(self.second).action_confirm()
         self.run_erasures(erasure)
         self.assertEqual((erasure.state, erasure.confirmed_by_id), ('done', self.second))
+
+    def test_the_form_of_those_who_only_erase(self):
+        self.new_lead(phone=CUSTOMER, partner_id=False)
+        with Form(self.env['telephony.erasure'].with_user(self.officer)) as form:
+            form.partner_id = self.env['res.partner'].create({'name': "Dana", 'phone': CUSTOMER})
+            self.assertEqual(form.number, '+7 777 123 4567')
+            self.assertEqual(form.owner_names, "Dana")
+            self.assertEqual(form.lead_names, "Deal")
+            form.reason = "By phone"
+        erasure = form.record
+        erasure.action_preview()
+        erasure.action_erase()
+        self.run_erasures(erasure)
+        arch = erasure.get_view(
+            self.env.ref('crm_telephony.telephony_erasure_view_form').id, 'form'
+        )
+        [values] = erasure.web_read(dict.fromkeys(self.fields_of(arch['arch']), {}))
+        self.assertEqual((values['state'], values['number']), ('done', False))
+        shown = self.env['ir.ui.menu'].with_user(self.officer).load_menus(False)
+        self.assertIn(self.env.ref('crm_telephony.telephony_erasure_menu').id, shown)
+        self.assertNotIn(self.env.ref('crm_telephony.telephony_callback_menu').id, shown)
+
+    def fields_of(self, arch):
+        """The fields of a form, without those of its lists."""
+        tree = etree.fromstring(arch)
+        return {node.get('name') for node in tree.xpath('//field[not(ancestor::field)]')}
 
     def test_nobody_goes_past_the_buttons(self):
         for user in (self.anna, self.supervisor):
