@@ -684,6 +684,7 @@ class TestPolicy(Copies, TelephonyCase):
         call, Recording = self.call(), self.env[RECORDING]
         values = {'call_id': call.id, 'url': self.url, 'state': 'ready'}
         call.mapped('leg_ids.outcome')
+        call.mapped('extension')
         self.account._recording_settings()
         with self.assertQueryCount(0):
             Recording._before_created([dict(values) for _recording in range(5)])

@@ -27,6 +27,7 @@ VIEWS = {
     'telephony.event': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
+    'telephony.recording': ('list', 'form', 'graph', 'pivot', 'search'),
     'telephony.listen': ('list', 'search'),
     'telephony.listen.reason': ('list',),
     'telephony.share': ('list', 'search'),
