@@ -372,7 +372,7 @@ class Odoo:
         """Some recordings that the PBX has announced become playable; gives how many.
 
         Recordings are read-only for everybody, and addresses on this machine are never fetched, so
-        a server action attaches the files.
+        a server action stores the files as our copies.
         """
         rows = self.call(
             'telephony.recording',
@@ -386,28 +386,15 @@ class Odoo:
             order='id desc',
             limit=limit,
         )
-        attached = []
         for number, row in enumerate(rows):
             seconds = 7 + number % 4
             data = b64encode(sound.conversation(seconds, row['ref'])).decode()
-            attachment = self.call(
-                'ir.attachment',
-                'create',
-                {'name': row['ref'], 'mimetype': 'audio/x-wav', 'datas': data},
-            )
-            attached.append((row['id'], attachment, seconds))
-        if attached:
             self._run(
                 'telephony.recording',
-                (
-                    f'for recording, attachment, seconds in {attached!r}:\n'
-                    "    env['ir.attachment'].sudo().browse(attachment).write("
-                    "{'res_model': 'telephony.recording', 'res_id': recording})\n"
-                    "    env['telephony.recording'].sudo().browse(recording).write("
-                    "{'attachment_id': attachment, 'duration': seconds, 'state': 'ready'})\n"
-                ),
+                f"env['telephony.recording'].sudo().browse({row['id']})._store_sound(\n"
+                f"    b64decode({data!r}), 'audio/wav', duration={seconds})\n",
             )
-        return len(attached)
+        return len(rows)
 
     def _run(self, model: str, code: str) -> None:
         [model_id] = self.call('ir.model', 'search', [('model', '=', model)])

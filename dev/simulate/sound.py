@@ -8,26 +8,32 @@ import wave
 RATE = 8000
 VOICES = (112.0, 196.0)  # a low and a high voice, Hz
 PART_SECONDS = 1.4
+SILENCE = bytes([128])
 
 
 def conversation(seconds: float, seed: str) -> bytes:
-    """Voices that take turns in syllables of changing pitch, with pauses. The same seed sounds the
-    same."""
+    """Voices that take turns in syllables of changing pitch, with pauses: ours on the first channel,
+    the customer's on the second. The same seed sounds the same."""
     rng = random.Random(seed)
-    samples = bytearray()
+    sides = bytearray(), bytearray()
     turn = 0
-    while len(samples) < seconds * RATE:
-        end = len(samples) + int(PART_SECONDS * RATE * rng.uniform(0.6, 1.5))
-        while len(samples) < end:
-            samples += _syllable(rng, VOICES[turn % 2] * rng.uniform(0.9, 1.15))
-        samples += bytes([128]) * int(RATE * rng.uniform(0.15, 0.4))
+    while len(sides[0]) < seconds * RATE:
+        speaks, listens = sides[turn % 2], sides[1 - turn % 2]
+        end = len(speaks) + int(PART_SECONDS * RATE * rng.uniform(0.6, 1.5))
+        while len(speaks) < end:
+            speaks += _syllable(rng, VOICES[turn % 2] * rng.uniform(0.9, 1.15))
+        speaks += SILENCE * int(RATE * rng.uniform(0.15, 0.4))
+        listens += SILENCE * (len(speaks) - len(listens))
         turn += 1
+    frames = int(seconds * RATE)
+    both = bytearray(2 * frames)
+    both[::2], both[1::2] = sides[0][:frames], sides[1][:frames]
     file = io.BytesIO()
     with wave.open(file, 'wb') as sound:
-        sound.setnchannels(1)
+        sound.setnchannels(2)
         sound.setsampwidth(1)
         sound.setframerate(RATE)
-        sound.writeframes(bytes(samples[: int(seconds * RATE)]))
+        sound.writeframes(bytes(both))
     return file.getvalue()
 
 
