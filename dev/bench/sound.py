@@ -63,16 +63,10 @@ def _look(file: io.BytesIO) -> None:
 
 
 def _talk(seconds: int) -> bytes:
-    """Two channels of 16 bits: two talks, so that both sides speak."""
-    sides = []
-    for seed in ('ours', 'theirs'):
-        with wave.open(io.BytesIO(sound.conversation(PART, seed))) as file:
-            side = array('h', ((byte - 128) << 8 for byte in file.readframes(PART * sound.RATE)))
-        sides.append(side * (seconds // PART + 1))
-    samples = array('h', bytes(4 * seconds * sound.RATE))
-    for channel, side in enumerate(sides):
-        samples[channel::2] = side[: seconds * sound.RATE]
-    return samples.tobytes()
+    """Two channels of 16 bits, on which two voices take turns."""
+    with wave.open(io.BytesIO(sound.conversation(PART, 'talk'))) as file:
+        part = array('h', ((byte - 128) << 8 for byte in file.readframes(PART * sound.RATE)))
+    return (part * (seconds // PART + 1))[: 2 * seconds * sound.RATE].tobytes()
 
 
 def _file(samples: bytes, form: str, coding: str) -> io.BytesIO:
