@@ -303,7 +303,7 @@ class TestAnyOrder(KeepCase):
         for _step in range(self.STEPS):
             held = recordings.filtered('is_held')
             before = {one: (one.state, self.told(one)) for one in held}
-            act = chance.choice((store, store, hold, release, by_hand, night, night, refold))
+            act = chance.choice((store, hold, hold, release, by_hand, by_hand, night, refold))
             act()
             for one, known in before.items():
                 if act not in (store, release):
