@@ -1,5 +1,6 @@
 """`make test`: lint, a clean install into a fresh database, every test with its HTTP server and
-browser, then whether each bench still works.
+browser, then whether each bench still works. All tests run in two halves at once, each in a database
+of its own, because one waits for its browser while the other works.
 
 - DB=name: another database than this checkout's own: several people can test one checkout at once
 - KEEP=1: go on with that database (the addon is updated if its code changed), without lint and
@@ -32,17 +33,19 @@ def main(arguments: list[str]) -> int:
             if not keep and not clean.result():
                 return 1
         say(f'Tests in {database}')
-        failed = subprocess.call(
-            _pytest(arguments),
-            cwd=paths.CHECKOUT,
-            env={
-                **place.environment(),
-                'ODOO_RC': str(place.odoo.conf(database)),
-                'HYPOTHESIS_STORAGE_DIRECTORY': str(paths.CHECKOUT / 'hypothesis'),
-            },
-        )
+        halves = [arguments] if keep or arguments else _halves()
+        runs = []
+        for number, half in enumerate(halves):
+            name = f'{database}_{number}' if number else database
+            if number:
+                place.databases.drop(name)
+                place.databases.copy(database, name)
+                place.databases.remember(name, copy=database)
+            runs.append((half, name, place, bool(number)))
+        with ThreadPoolExecutor(len(runs)) as beside:
+            failed = any(beside.map(lambda run: _run(*run), runs))
     if failed or keep or arguments:
-        return failed
+        return int(failed)
     # they guard the speed, and one was broken for a release unnoticed
     say('Benches: whether each still works')
     return subprocess.call(
@@ -50,7 +53,42 @@ def main(arguments: list[str]) -> int:
     )
 
 
-def _pytest(arguments: list[str]) -> list[str]:
+def _halves() -> list[list[str]]:
+    """Return all test files as two lists of about the same size."""
+    root = paths.ADDONS_DIR / paths.ADDON
+    files = sorted(
+        (root / 'tests').rglob('test_*.py'), key=lambda file: (-file.stat().st_size, str(file))
+    )
+    halves = [], []
+    for place, file in enumerate(files):
+        halves[(place + 1) // 2 % 2].append(file.relative_to(root).as_posix())
+    return list(halves)
+
+
+def _run(arguments: list[str], database: str, place, at_the_end: bool) -> int:
+    """Run these tests and return pytest's status.
+
+    :param at_the_end: show the output as a whole when all have run, because another run shows its
+        own meanwhile
+    """
+    done = subprocess.run(
+        _pytest(arguments, database),
+        cwd=paths.CHECKOUT,
+        env={
+            **place.environment(),
+            'ODOO_RC': str(place.odoo.conf(database)),
+            'HYPOTHESIS_STORAGE_DIRECTORY': str(paths.CHECKOUT / 'hypothesis'),
+        },
+        check=False,
+        capture_output=at_the_end,
+        text=True,
+    )
+    if done.stdout:
+        print(done.stdout, done.stderr, sep='', flush=True)
+    return done.returncode
+
+
+def _pytest(arguments: list[str], database: str) -> list[str]:
     """From outside the checkout and through the symlink, else the checkout's directory passes for
     the addon's name."""
     addon = paths.ADDONS_DIR / paths.ADDON
@@ -58,7 +96,7 @@ def _pytest(arguments: list[str]) -> list[str]:
         str(addon / argument) if _is_test_path(argument) else argument for argument in arguments
     ]
     everything = [str(addon / 'tests')] if chosen == arguments else []
-    cache = f'cache_dir={paths.CHECKOUT / "pytest"}'
+    cache = f'cache_dir={paths.CHECKOUT / "pytest" / database}'
     return [sys.executable, '-m', 'pytest', '--odoo-http', '-o', cache, *chosen, *everything]
 
 
