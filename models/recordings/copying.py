@@ -45,16 +45,6 @@ LEFT_OUT, WAV_UNKNOWN, WAV_CHUNKS = 0.5, 0x7FFF0000, 64
 HEAD_ONLY = 44
 # Sound that is played by browsers comes in these kinds of file.
 KINDS = ('audio/', 'video/')
-# What is read again when the network has answered.
-STATE_OF_COPY = [
-    'attachment_id',
-    'copy_attempts',
-    'copy_cuts',
-    'copy_next_at',
-    'copy_refusals',
-    'copy_state',
-    'url',
-]
 # A call that still goes on is looked at again after so long (seconds).
 RUNNING_SECONDS = 60
 
@@ -192,9 +182,11 @@ class TelephonyRecording(models.Model):
         due = Domain('copy_next_at', '<=', fields.Datetime.now())
         accounts = [account for (account,) in self._read_group(due, ['account_id'])]
         told, is_time = self.env['telephony.account'], True
+        # one trigger for all
+        copies = self.with_context(telephony_probed_later=True)
         while accounts and is_time:
             for account in list(accounts):
-                recording = self.search(
+                recording = copies.search(
                     due & Domain('account_id', '=', account.id),
                     limit=1,
                     order='copy_next_at, id',
@@ -213,6 +205,7 @@ class TelephonyRecording(models.Model):
         with turns.gives_way(self.env):
             for account in told:
                 account._tell_lost_copies()
+        self._wake_probe()
         following = self.search(
             [('copy_next_at', '!=', False)], limit=1, order='copy_next_at'
         ).copy_next_at
@@ -277,7 +270,7 @@ class TelephonyRecording(models.Model):
         while."""
         self.invalidate_recordset()
         waiting = Domain('id', '=', self.id) & Domain('copy_state', '=', 'todo')
-        return bool(self.search_fetch(waiting, STATE_OF_COPY))
+        return bool(self.search_fetch(waiting))
 
     def _keep_sound(self, sound, kind):
         """Store what came as our copy.

@@ -103,6 +103,11 @@ class TelephonyRecording(models.Model):
         """Have the sound looked at, but not by whoever has brought it."""
         super()._after_stored()
         self.is_unprobed = True
+        if not self.env.context.get('telephony_probed_later'):
+            self._wake_probe()
+
+    @api.model
+    def _wake_probe(self):
         turns.wake_cron(self.env, CRON, [fields.Datetime.now()])
 
     @api.model
