@@ -146,7 +146,7 @@ class RecordingsCase(BridgeCase):
         crm.take = lambda head, piece: take(crm, head, piece)
         return crm
 
-    def write(self, data, name=NAME, folder=None):
+    def put(self, data, name=NAME, folder=None):
         path = (folder or self.root) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -195,9 +195,9 @@ class TestBridgeFiles(RecordingsCase):
 
     def test_where_a_file_is(self):
         day = self.root / '2026' / '11' / '30'
-        top = self.write(b'x', 'plain.wav')
-        dated = self.write(b'x', folder=day)
-        converted = self.write(b'x', 'talk.mp3')
+        top = self.put(b'x', 'plain.wav')
+        dated = self.put(b'x', folder=day)
+        converted = self.put(b'x', 'talk.mp3')
         for name, found in (
             ('plain.wav', top),
             (NAME, dated),
@@ -211,19 +211,19 @@ class TestBridgeFiles(RecordingsCase):
                 self.assertEqual(recordings.find(self.root, name), found)
 
     def test_what_is_no_recording(self):
-        outside = self.write(b'secret', 'secret.wav', self.folder)
+        outside = self.put(b'secret', 'secret.wav', self.folder)
         (self.root / 'link.wav').symlink_to(outside)
         (self.root / 'folder.wav').mkdir()
         os.mkfifo(self.root / 'pipe.wav')
         (self.folder / 'elsewhere' / '11' / '30').mkdir(parents=True)
-        self.write(b'x', folder=self.folder / 'elsewhere' / '11' / '30')
+        self.put(b'x', folder=self.folder / 'elsewhere' / '11' / '30')
         (self.root / '2026').symlink_to(self.folder / 'elsewhere')
         for name in ('link.wav', 'folder.wav', 'pipe.wav', '../secret.wav', str(outside), NAME):
             with self.subTest(name):
                 self.assertIsNone(recordings.find(self.root, name))
 
     def test_the_folder_itself_may_be_a_link(self):
-        self.write(b'x', 'plain.wav')
+        self.put(b'x', 'plain.wav')
         link = self.folder / 'link'
         link.symlink_to(self.root)
         self.assertEqual(recordings.find(link, 'plain.wav'), link / 'plain.wav')
@@ -293,7 +293,7 @@ class TestBridgeFiles(RecordingsCase):
 
     def test_two_channels_without_a_head(self):
         for rate in (8000, 16000, 48000):
-            raw = self.write(array.array('h', [1, -1] * rate * 3).tobytes(), 'x.raw')
+            raw = self.put(array.array('h', [1, -1] * rate * 3).tobytes(), 'x.raw')
             # the call lasts a little longer than its recording
             recordings.wrap(raw, 3.4, self.folder / 'both.wav')
             found, left, right = self.lanes(self.folder / 'both.wav')
@@ -307,7 +307,7 @@ class TestBridgeUpload(RecordingsCase):
         """Announce a file, write it if there are bytes, and upload it; the log."""
         own = self.open_spool()
         if data:
-            self.write(data)
+            self.put(data)
         self.announce(own)
         log = self.work(own, crm, until or (lambda: not self.rows(own)), **options)
         left = self.rows(own)
@@ -342,7 +342,7 @@ class TestBridgeUpload(RecordingsCase):
 
     def test_a_growing_file_is_sent_when_it_is_whole(self):
         crm, data, own = self.start_crm(), sound(), self.open_spool()
-        path, parts = self.write(data[:1000]), [data[1000:3000], data[3000:]]
+        path, parts = self.put(data[:1000]), [data[1000:3000], data[3000:]]
         self.announce(own)
         grown = []
 
@@ -364,7 +364,7 @@ class TestBridgeUpload(RecordingsCase):
 
         def convert():
             (self.root / NAME).unlink()
-            self.write(converted, NAME.replace('.wav', '.mp3'))
+            self.put(converted, NAME.replace('.wav', '.mp3'))
 
         crm.answers = [None, convert]
         self.upload(crm, sound())
@@ -397,7 +397,7 @@ class TestBridgeUpload(RecordingsCase):
     def test_sides_that_cannot_be_joined(self):
         crm, data = self.start_crm(), sound()
         for side in ('in', 'out'):
-            self.write(sound(300), NAME.replace('.wav', f'-{side}.wav'))
+            self.put(sound(300), NAME.replace('.wav', f'-{side}.wav'))
         log, _left = self.upload(crm, data)
         self.assertEqual(crm.stored, {NAME: data})
         self.assertIn('The mixed file is uploaded', log)
@@ -411,7 +411,7 @@ class TestBridgeUpload(RecordingsCase):
                 crm, own = self.start_crm(), self.open_spool()
                 (self.root / NAME).unlink(missing_ok=True)
                 if data:
-                    self.write(data)
+                    self.put(data)
                 self.announce(own, talked=talked)
                 log = self.work(own, crm, lambda own=own: not self.rows(own))
                 own.close()
@@ -513,14 +513,14 @@ class TestBridgeUpload(RecordingsCase):
             (500, {}) if head['name'] == 'bad.wav' else take(crm, head, piece)
         )
         for number, name in enumerate(('bad.wav', 'good.wav')):
-            self.write(sound(), name)
+            self.put(sound(), name)
             self.announce(own, name, str(number))
         self.work(own, crm, lambda: crm.stored)
         self.assertEqual([row['name'] for row in self.rows(own)], ['bad.wav'])
 
     def test_events_go_first(self):
         crm, own = self.start_crm(), self.open_spool()
-        self.write(sound())
+        self.put(sound())
         self.announce(own)
         own.write([event('Newchannel', 1)], {})
         began = time.monotonic()
@@ -536,7 +536,7 @@ class TestBridgeUpload(RecordingsCase):
 
     def test_a_pbx_that_always_talks_does_not_hold_up_files(self):
         crm, own, data = self.start_crm(), self.open_spool(), sound()
-        self.write(data)
+        self.put(data)
         self.announce(own)
 
         def until():
@@ -553,7 +553,7 @@ class TestBridgeUpload(RecordingsCase):
     def test_two_bridges(self):
         """On two PBXs that share their disk: each sends the same file."""
         crm, data = self.start_crm(), sound(20_000)
-        self.write(data)
+        self.put(data)
         threads, logs = [], []
 
         def bridge(number):
@@ -593,10 +593,10 @@ class TestBridgeUpload(RecordingsCase):
 
     def test_a_file_is_deleted_when_it_is_delivered(self):
         crm, own = self.start_crm(), self.open_spool()
-        path, stem = self.write(sound()), NAME.removesuffix('.wav')
+        path, stem = self.put(sound()), NAME.removesuffix('.wav')
         for side in ('in', 'out'):
             TestBridgeFiles.wav(self, f'{stem}-{side}.wav', [1] * 3000)
-        other = self.write(b'x' * 100, 'other.wav')
+        other = self.put(b'x' * 100, 'other.wav')
         self.announce(own)
         self.work(own, crm, lambda: not self.rows(own), delete='delivered')
         self.assertEqual(list(self.root.iterdir()), [other], path)
@@ -604,8 +604,8 @@ class TestBridgeUpload(RecordingsCase):
 
     def test_a_file_is_deleted_when_the_crm_asks_for_it(self):
         crm, own = self.start_crm(), self.open_spool()
-        path, data = self.write(sound()), {'delete_recordings': [NAME, 7, '../secret.wav']}
-        secret = self.write(b'secret', 'secret.wav', self.folder)
+        path, data = self.put(sound()), {'delete_recordings': [NAME, 7, '../secret.wav']}
+        secret = self.put(b'secret', 'secret.wav', self.folder)
         self.announce(own)
         self.work(
             own,
@@ -637,7 +637,7 @@ class TestBridgeUpload(RecordingsCase):
             ('asked', None, 'unknown'),
         ):
             with self.subTest(says, state=state):
-                own, path = self.open_spool(), self.write(sound())
+                own, path = self.open_spool(), self.put(sound())
                 if state:
                     self.announce(own)
                     own.db.execute('UPDATE recording SET state = ?', [state])
@@ -657,7 +657,7 @@ class TestBridgeUpload(RecordingsCase):
         self.assertEqual(self.reports(own), [('BridgeRecordingDeleted', NAME, '')])
 
     def test_a_newer_call_writes_a_file_of_the_same_name(self):
-        own, path = self.open_spool(), self.write(sound())
+        own, path = self.open_spool(), self.put(sound())
         self.announce(own)
         own.db.execute("UPDATE recording SET state = 'delivered'")
         self.announce(own, linkedid='1795326672.9', ended=False)
@@ -716,7 +716,7 @@ class TestBridgeRecordingProgram(RecordingsCase):
         with self.bridge(pbx, crm.url, BRIDGE_RECORDINGS_DELETE='delivered') as bridge:
             self.logged_in(pbx)
             hang_up = self.call(pbx)
-            self.write(data)
+            self.put(data)
             wait_for(lambda: len(crm.events) == 2, "the call")
             time.sleep(0.3)
             self.assertEqual(crm.heads, [], "the call goes on")
@@ -737,13 +737,13 @@ class TestBridgeRecordingProgram(RecordingsCase):
             self.logged_in(pbx)
             self.call(pbx)
             wait_for(lambda: len(crm.events) == 2, "the call")
-        self.write(data)
+        self.put(data)
         with self.bridge(pbx, crm.url):
             wait_for(lambda: crm.stored, "the file")
 
     def test_killed_at_every_piece(self):
         pbx, crm, data = self.start_pbx(), self.start_crm(), sound(4500)
-        self.write(data)
+        self.put(data)
         killers = []
 
         def kill():
@@ -776,7 +776,7 @@ class TestBridgeRecordingProgram(RecordingsCase):
 
     def test_without_a_path_nothing_is_noted(self):
         pbx, crm = self.start_pbx(), self.start_crm()
-        self.write(sound())
+        self.put(sound())
         with self.bridge(pbx, crm.url, BRIDGE_RECORDINGS_PATH=''):
             self.logged_in(pbx)
             pbx.say(self.call(pbx))
@@ -788,7 +788,7 @@ class TestBridgeRecordingProgram(RecordingsCase):
         pbx, crm = self.start_pbx(), self.start_crm()
         crm.answers = [None, None]
         crm.always = (503, b'')
-        self.write(sound())
+        self.put(sound())
         with self.bridge(pbx, crm.url) as bridge:
             self.logged_in(pbx)
             pbx.say(self.call(pbx))
@@ -817,7 +817,7 @@ class TestBridgeRecordingProgram(RecordingsCase):
 
     def test_check(self):
         pbx, crm = self.start_pbx(), self.start_crm()
-        self.write(sound())
+        self.put(sound())
         crm.always = (425, b'no such recording yet')
         status, said = self.check(pbx, crm)
         self.assertEqual(status, 0, said)
