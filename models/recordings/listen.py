@@ -152,8 +152,8 @@ class TelephonyListen(models.Model):
     def write(self, vals):  # pylint: disable=method-required-super
         raise AccessError(self.env._("Nobody can change the listening log."))
 
-    def unlink(self):  # pylint: disable=method-required-super,no-raise-unlink
-        raise AccessError(
+    def unlink(self):  # pylint: disable=method-required-super
+        raise AccessError(  # pylint: disable=no-raise-unlink
             self.env._(
                 "Nobody can delete from the listening log. It is kept for as many days as the settings say."
             )
