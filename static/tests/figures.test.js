@@ -10,6 +10,7 @@ import { WebClient } from "@web/webclient/webclient";
 import { countChange, meanChange, newcombe, shareChange } from "@crm_telephony/figures/change";
 import { countCell, FigureTable, plainCell, sorted } from "@crm_telephony/figures/figure_table";
 import { formatShare } from "@crm_telephony/figures/figure_words";
+import { formatSilence } from "@crm_telephony/figures/claims_tab";
 import { darkness, HeatMap } from "@crm_telephony/figures/heat_map";
 import { peopleNeeded, quartersOf } from "@crm_telephony/figures/lines_tab";
 import { makeOwnTiles } from "@crm_telephony/figures/my_figures";
@@ -410,6 +411,12 @@ test("the quarters of an hour without calls are shown too", () => {
     expect(quartersOf({})).toEqual([]);
 });
 
+test("a long silence is told in days", async () => {
+    await makeMockEnv();
+    expect(formatSilence(2 * 24 * 60)).toBe("48 h 00 min");
+    expect(formatSilence(167.6 * 60)).toBe("7 days");
+});
+
 test("how many people an hour needs", () => {
     expect(peopleNeeded({ people_least: 5, people_most: 6 })).toBe("5–6");
     expect(peopleNeeded({ people_least: 5, people_most: 5 })).toBe("5");
@@ -428,6 +435,6 @@ test("one's own figures: the team's median only where it is told", async () => {
     expect(tileOf("picked_up", { ...told, team: { picked_up: 12.5 } }).part).toBe("team median 12.5");
     expect(tileOf("callbacks", told).part).toBe("made good 9 of 11");
     expect(tileOf("callbacks", told).notes.map(({ text }) => text)).toEqual(["Late: 0", "median 14 min until made good"]);
-    expect(tileOf("contacts", told).notes[0].text).toBe("talk 1:01:01");
+    expect(tileOf("contacts", told).notes[0].text).toBe("Talk: 1:01:01");
     expect(tileOf("unproved", told).open.context.active_test).toBe(false);
 });

@@ -5,6 +5,13 @@ import { countCell, FigureTable, plainCell } from "@crm_telephony/figures/figure
 import { TAB_PROPS } from "@crm_telephony/figures/people_tab";
 import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
+const DAY = 24 * 60;
+
+/** Returns minutes in words; of more than two days only the days. */
+export function formatSilence(minutes) {
+    return minutes > 2 * DAY ? _t("%s days", Math.round(minutes / DAY)) : formatMinutes(minutes);
+}
+
 /** What was said to be done, beside what the log knows. */
 export class ClaimsTab extends Component {
     static template = "crm_telephony.ClaimsTab";
@@ -53,7 +60,7 @@ export class ClaimsTab extends Component {
                 reached_at_attempt: plainCell(customer.reached_at_attempt),
                 distinct_hours: plainCell(customer.distinct_hours),
                 distinct_days: plainCell(customer.distinct_days),
-                longest_silence_minutes: plainCell(customer.attempts > 1 ? customer.longest_silence_minutes : null, formatMinutes),
+                longest_silence_minutes: plainCell(customer.attempts > 1 ? customer.longest_silence_minutes : null, formatSilence),
                 last_outcome: plainCell(words[customer.last_outcome], (word) => word),
             },
         }));

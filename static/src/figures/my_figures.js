@@ -45,7 +45,7 @@ export function makeOwnTiles({ mine, callbacks, unproved, team }) {
         }),
         counted("contacts", _t("Contacts"), _t("Talks of both directions that were not short."), calls(_t("Contacts"), mine.contacts), {
             notes: [
-                { text: _t("talk %s", formatClock(mine.talk_inbound + mine.talk_outbound)), open: calls(_t("Contacts"), mine.contacts) },
+                { text: _t("Talk: %s", formatClock(mine.talk_inbound + mine.talk_outbound)), open: calls(_t("Contacts"), mine.contacts) },
                 note(calls(_t("Short talks"), mine.short)),
             ],
         }),
@@ -56,7 +56,7 @@ export function makeOwnTiles({ mine, callbacks, unproved, team }) {
             value: formatClock(mine.ring_seconds) || NOTHING,
         }),
         counted("callbacks", _t("My Callbacks"), _t("Callbacks of yours that are open at this moment, whatever the period."), owed(_t("My Callbacks"), open), {
-            part: _t("made good %(good)s of %(opened)s", { good: formatInteger(good.value), opened: formatInteger(opened.value) }),
+            part: opened.value ? _t("made good %(good)s of %(opened)s", { good: formatInteger(good.value), opened: formatInteger(opened.value) }) : "",
             notes: [
                 note(owed(_t("Late"), late)),
                 ...(median === null ? [] : [{ text: _t("median %s until made good", formatMinutes(median)), open: goodList }]),

@@ -50,7 +50,7 @@ export class SourcesTab extends Component {
 
     get rows() {
         const labels = Object.fromEntries(this.columns.map(({ name, label }) => [name, label]));
-        const money = (amount) => formatCurrency(amount, this.props.figures.currency_id, { humanReadable: Math.abs(amount) >= 1e6 });
+        const money = (amount) => formatCurrency(amount, this.props.figures.currency_id, { humanReadable: amount >= 1e6, ...(amount >= 100 && { digits: [16, 0] }) });
         return this.props.figures.sources.map((source) => {
             const { offered, lost, first_calls, won, cost } = source;
             const count = (name) => countCell(`${source.name}: ${labels[name]}`, source[name]);
