@@ -685,7 +685,8 @@ class TestPolicy(Copies, TelephonyCase):
         call, Recording = self.call(), self.env[RECORDING]
         values = {'url': self.url, 'state': 'ready'}
         call.mapped('leg_ids.outcome')
-        Recording._before_created([dict(values)])  # fills the caches
+        call.mapped('extension')
+        self.account._recording_settings()
         with self.assertQueryCount(0):
             Recording._values_by_policy(call, values)
 

@@ -437,6 +437,28 @@ class TestGoldenDay(GoldenDay):
                 if isinstance(count, dict):
                     self.assertEqual(Call.search_count(count['domain']), count['value'], name)
 
+    def test_a_tab_brings_all_that_it_shows(self):
+        report = self.env['telephony.report'].with_user(self.supervisor)
+        period = report.get_board(DAY)['period']
+        for tab, names in (
+            ('people', {'people'}),
+            ('sources', {'sources', 'currency_id', 'won_days', 'open_days'}),
+            ('lines', {'accounts', 'causes', 'blocked', 'advice'}),
+            ('claims', {'claims', 'attempts', 'evidence', 'outcomes'}),
+        ):
+            told = report.get_tab(tab, DAY)
+            self.assertEqual(told['period'], period)
+            self.assertEqual(set(told), names | {'period'})
+        with freeze_time('2026-11-20 06:00:00'):  # ten days after the golden day
+            self.assertEqual(
+                report.get_tab('sources', DAY)['open_days'],
+                self.company.telephony_won_days - 10,
+            )
+        with self.assertRaises(UserError):
+            report.get_tab('settings', DAY)
+        with self.assertRaises(AccessError):
+            self.env['telephony.report'].with_user(self.users['dana']).get_tab('people', DAY)
+
     def test_lines(self):
         lines = self.env['telephony.report'].with_user(self.supervisor).get_lines(DAY)
         [account] = [row for row in lines['accounts'] if row['id'] == self.account.id]

@@ -8,6 +8,7 @@ from . import mine
 from . import recompute
 from . import measures
 from . import claims
+from . import tabs
 from . import letter
 from . import res_config_settings
 from . import digest

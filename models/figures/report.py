@@ -175,12 +175,7 @@ class TelephonyReport(models.AbstractModel):
         rows = self._by_hour(base, domains, cuts)
         totals = {name: sum(row[name] for row in rows) for name in domains}
         return {
-            'period': {
-                'first': span.first.isoformat(),
-                'last': span.last.isoformat(),
-                'days': span.days,
-                'zones': sorted({str(zone) for _begin, _end, zone in cuts.values()}),
-            },
+            'period': told_period(span, cuts),
             'counts': {
                 name: {
                     'value': totals[name],
@@ -479,6 +474,16 @@ class TelephonyReport(models.AbstractModel):
             )
             cells.append(Domain('company_id', '=', company.id) & moments)
         return list(base & metric.domain & Domain.OR(cells))
+
+
+def told_period(span, cuts):
+    """Return a period as the screen takes it."""
+    return {
+        'first': span.first.isoformat(),
+        'last': span.last.isoformat(),
+        'days': span.days,
+        'zones': sorted({str(zone) for _begin, _end, zone in cuts.values()}),
+    }
 
 
 def within(cuts):

@@ -79,8 +79,7 @@ class TelephonyReport(models.AbstractModel):
 
         :param str by: a key of :data:`BY`
         :return: list of dicts: `id`, `name` and counts {value, domain}; `won`, `visits`, `revenue` and
-            `cost` in the currency of the company; `open_days`: for how many days the window of the
-            latest first calls is still open
+            `cost` in the currency of the company
         :raise AccessError: the reader is neither
         """
         user = self.env.user

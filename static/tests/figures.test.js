@@ -8,8 +8,12 @@ import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { router } from "@web/core/browser/router";
 import { WebClient } from "@web/webclient/webclient";
 import { countChange, meanChange, newcombe, shareChange } from "@crm_telephony/figures/change";
+import { countCell, FigureTable, plainCell, sorted } from "@crm_telephony/figures/figure_table";
 import { formatShare } from "@crm_telephony/figures/figure_words";
+import { formatSilence } from "@crm_telephony/figures/claims_tab";
 import { darkness, HeatMap } from "@crm_telephony/figures/heat_map";
+import { peopleNeeded, quartersOf } from "@crm_telephony/figures/lines_tab";
+import { makeOwnTiles } from "@crm_telephony/figures/my_figures";
 import { tellChange } from "@crm_telephony/figures/tiles";
 
 class TelephonyReport extends models.Model {
@@ -337,4 +341,100 @@ test("an hour of the heat map opens what the server says belongs to it", async (
 test("how dark an hour is", () => {
     const levels = [[0, 0], [0, 100], [4, 100], [5, 100], [14, 100], [15, 100], [30, 100], [31, 100]];
     expect(levels.map(([lost, offered]) => darkness({ lost, offered }))).toEqual([0, 1, 1, 2, 2, 3, 3, 4]);
+});
+
+const PERSON = {
+    active: true, ring_seconds: 9, talk_inbound: 3600, talk_outbound: 61, acw_seconds: 90,
+    ...Object.fromEntries(
+        Object.entries({ rang: 40, picked_up: 30, lost_beside_free: 2, contacts: 28, short: 2, attempts: 9, attempts_answered: 4, acw_count: 3 })
+            .map(([name, value]) => [name, { value, domain: [["name", "=", name]] }])
+    ),
+};
+
+test("a tab asks once, when it is opened, and stands in the address", async () => {
+    onRpc("telephony.report", "get_tab", ({ args }) => {
+        expect.step(JSON.stringify(args));
+        return {
+            period: board.period,
+            people: [
+                { ...PERSON, user_id: 1, name: "Aigerim" },
+                { ...PERSON, user_id: 2, name: "Bolat", active: false, ring_seconds: null, rang: { value: 5, domain: [] }, picked_up: { value: 4, domain: [] }, acw_count: { value: 0, domain: [] } },
+            ],
+        };
+    });
+    await open();
+    expect.verifySteps([`board "days_30" {}`]);
+    await click("[data-tab=people]");
+    await animationFrame();
+    await animationFrame();
+    expect.verifySteps([`["people","days_30",{},"source"]`]);
+    expect(queryAllTexts("tbody tr:first td")).toEqual(["40", "30", "75%", "2", "0:09", "1:01:01", "28", "2", "9", "4", "0:30 of 3"]);
+    expect(queryAllTexts("tbody tr:last td").slice(0, 5)).toEqual(["5", "4", "4/5", "2", "–"]);
+    expect("tbody tr:last").toHaveClass("o_telephony_muted");
+    listen();
+    await click("[data-column=lost_beside_free] button:first");
+    expect.verifySteps([`Aigerim: Lost beside a free phone, ${queryFirst(".o_telephony_figures_when strong").textContent.split(", Asia")[0]} | telephony.call | [["name","=","lost_beside_free"]] | list`]);
+    await animationFrame();
+    expect(router.current.tab).toBe("people");
+    await click("[data-tab=overview]");
+    await animationFrame();
+    await animationFrame();
+    expect(value("lost_calls")).toHaveText("25%");
+    expect.verifySteps([`board "days_30" {}`]);
+});
+
+test("a click on a head sorts, another turns the order; what is not known comes last either way", async () => {
+    const rows = [["a", 2], ["b", null], ["c", 10]].map(([key, number]) => ({ key, name: key, cells: { number: plainCell(number) } }));
+    await mountWithCleanup(FigureTable, {
+        props: { head: "Name", columns: [{ name: "number", label: "Number" }], rows, empty: "Nobody.", open: () => {} },
+    });
+    const names = () => queryAllTexts("tbody th").join("");
+    expect(names()).toBe("abc");
+    for (const [head, order] of [["Number", "cab"], ["Number", "acb"], ["Name", "abc"]]) {
+        await click(`thead button:contains(${head})`);
+        await animationFrame();
+        expect(names()).toBe(order);
+    }
+    expect(sorted(rows, { name: "number" }).map(({ key }) => key).join("")).toBe("cab");
+});
+
+test("a number that counted nothing opens nothing", async () => {
+    await makeMockEnv();
+    expect(countCell("Calls", { value: 0, domain: [] })).toEqual({ text: "0", value: 0 });
+    expect(countCell("Calls", { value: 3, domain: [] }).list).toEqual({ name: "Calls", domain: [], count: 3 });
+    expect(countCell("Calls", { value: 3 })).toEqual({ text: "3", value: 3 });
+    expect(plainCell(null)).toEqual({ text: "–", value: null });
+});
+
+test("the quarters of an hour without calls are shown too", () => {
+    expect(quartersOf({ "09:45": 2, "10:15": 1 })).toEqual([["09:45", 2], ["10:00", 0], ["10:15", 1]]);
+    expect(quartersOf({})).toEqual([]);
+});
+
+test("a long silence is told in days", async () => {
+    await makeMockEnv();
+    expect(formatSilence(2 * 24 * 60)).toBe("48 h 00 min");
+    expect(formatSilence(167.6 * 60)).toBe("7 days");
+});
+
+test("how many people an hour needs", () => {
+    expect(peopleNeeded({ people_least: 5, people_most: 6 })).toBe("5–6");
+    expect(peopleNeeded({ people_least: 5, people_most: 5 })).toBe("5");
+    expect(peopleNeeded({ people_least: null, people_most: null })).toBe("–");
+});
+
+test("one's own figures: the team's median only where it is told", async () => {
+    await makeMockEnv();
+    const none = { value: 0, domain: [] };
+    const told = {
+        mine: PERSON, unproved: { value: 1, domain: [["evidence", "=", "none"]] }, team: null,
+        callbacks: { open: { value: 2, domain: [] }, late: none, opened: { value: 11, domain: [] }, made_good: { value: 9, domain: [] }, served_median: 14 },
+    };
+    const tileOf = (id, facts) => makeOwnTiles(facts).find((tile) => tile.id === id);
+    expect(tileOf("picked_up", told).part).toBe("");
+    expect(tileOf("picked_up", { ...told, team: { picked_up: 12.5 } }).part).toBe("team median 12.5");
+    expect(tileOf("callbacks", told).part).toBe("made good 9 of 11");
+    expect(tileOf("callbacks", told).notes.map(({ text }) => text)).toEqual(["Late: 0", "median 14 min until made good"]);
+    expect(tileOf("contacts", told).notes[0].text).toBe("Talk: 1:01:01");
+    expect(tileOf("unproved", told).open.context.active_test).toBe(false);
 });

@@ -9,12 +9,17 @@ import { pick } from "@web/core/utils/objects";
 import { useSetupAction } from "@web/search/action_hook";
 import { ControlPanel } from "@web/search/control_panel/control_panel";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
+import { ClaimsTab } from "@crm_telephony/figures/claims_tab";
+import { openCounted } from "@crm_telephony/figures/counted_list";
 import { DayChart } from "@crm_telephony/figures/day_chart";
 import { FigureTile } from "@crm_telephony/figures/figure_tile";
 import { formatSpan, labelled, listOf } from "@crm_telephony/figures/figure_words";
 import { DATES, FiguresScope } from "@crm_telephony/figures/figures_scope";
 import { HeatMap } from "@crm_telephony/figures/heat_map";
+import { LinesTab } from "@crm_telephony/figures/lines_tab";
 import { LossCauses } from "@crm_telephony/figures/loss_causes";
+import { PeopleTab } from "@crm_telephony/figures/people_tab";
+import { SourcesTab } from "@crm_telephony/figures/sources_tab";
 import { makeTiles, offeredChange, serviceLevels } from "@crm_telephony/figures/tiles";
 
 /** Name of a filter in the address → of the server's filter. */
@@ -25,8 +30,10 @@ const FILTERS = {
     team: "team_ids",
     pbx: "account_ids",
 };
-/** What stands in the address: the period, what it is narrowed down to, and which service level is shown. */
-const SCOPE = ["period", "first", "last", "hours", ...Object.keys(FILTERS), "level"];
+/** What stands in the address: the period, what it is narrowed down to, which service level and tab are shown, and by what sources are told. */
+const SCOPE = ["period", "first", "last", "hours", ...Object.keys(FILTERS), "level", "tab", "by"];
+/** The tabs beside the overview, by the name that the server knows. */
+const TABS = { people: PeopleTab, sources: SourcesTab, lines: LinesTab, claims: ClaimsTab };
 
 /** The figures of a period, for supervisors. Each number opens what it counted. See models/figures/report.py for the data. */
 export class Figures extends Component {
@@ -44,6 +51,8 @@ export class Figures extends Component {
             /** the figures, and those of the period before, once the server has told them */
             board: null,
             before: null,
+            /** what another tab than the overview shows, with its name as `tab` */
+            figures: null,
             isLoading: false,
             error: "",
             scope: { period: "days_30", level: "service_level", ...this.told, ...this.props.state?.scope },
@@ -72,13 +81,19 @@ export class Figures extends Component {
 
     async load() {
         const asked = this.asked;
-        const ask = (method) => this.lastAsked.add(this.orm.silent.call("telephony.report", method, asked));
+        const { tab, by } = this.state.scope;
+        const ask = (method, args = asked) => this.lastAsked.add(this.orm.silent.call("telephony.report", method, args));
         this.state.isLoading = true;
         try {
-            const board = await ask("get_board");
-            Object.assign(this.state, { board, before: null, asked, error: "", isLoading: false });
+            const shown = this.Tab
+                ? { figures: { tab, ...(await ask("get_tab", [tab, ...asked, by || "source"])) } }
+                : { board: await ask("get_board"), before: null, asked };
+            Object.assign(this.state, { ...shown, error: "", isLoading: false });
         } catch (error) {
             Object.assign(this.state, { error: complaint(error), isLoading: false });
+            return;
+        }
+        if (this.Tab) {
             return;
         }
         try {
@@ -109,6 +124,38 @@ export class Figures extends Component {
         this.props.updateActionState?.(pick(this.state.scope, ...SCOPE));
     }
 
+    // --- the tabs ------------------------------------------------------------------------------------------------
+
+    get tabs() {
+        return [
+            ["overview", _t("Overview")],
+            ["people", _t("People")],
+            ["sources", _t("Sources")],
+            ["lines", _t("Lines")],
+            ["claims", _t("Claims")],
+        ];
+    }
+
+    get tabName() {
+        return this.Tab ? this.state.scope.tab : "overview";
+    }
+
+    /** What shows the chosen tab; undefined is the overview. */
+    get Tab() {
+        return TABS[this.state.scope.tab];
+    }
+
+    /** What the chosen tab shows, as soon as the server has told it. */
+    get shown() {
+        const { board, figures, scope } = this.state;
+        return this.Tab ? figures?.tab === scope.tab && figures : board;
+    }
+
+    chooseTab(tab) {
+        this.state.error = "";
+        this.change({ tab: TABS[tab] && tab });
+    }
+
     // --- what is shown -------------------------------------------------------------------------------------------
 
     get tiles() {
@@ -126,29 +173,29 @@ export class Figures extends Component {
     }
 
     get span() {
-        return this.state.board?.period || { first: this.state.scope.first || "", last: this.state.scope.last || "" };
+        return this.shown?.period || { first: this.state.scope.first || "", last: this.state.scope.last || "" };
     }
 
     get when() {
-        const { period } = this.state.board;
+        const { period } = this.shown;
         return `${formatSpan(period)}, ${period.zones.join(", ")}`;
     }
 
     get comparison() {
         const { before } = this.state;
-        return before
+        return before && !this.Tab
             ? _t("Compared with %s (“not clear”: the difference may be chance)", formatSpan(before.period))
             : "";
     }
 
     /** What a screen reader hears when other figures have come. */
     get news() {
-        const { board, isLoading, error } = this.state;
-        return isLoading ? _t("The figures are being counted.") : board && !error ? _t("Figures of %s", this.when) : "";
+        const { isLoading, error } = this.state;
+        return isLoading ? _t("The figures are being counted.") : this.shown && !error ? _t("Figures of %s", this.when) : "";
     }
 
     get oldness() {
-        return this.state.board ? _t("What you see is old: the figures of %s.", this.when) : "";
+        return this.shown ? _t("What you see is old: the figures of %s.", this.when) : "";
     }
 
     /** What counts in no figure, and what somebody has only typed in. */
@@ -177,6 +224,9 @@ export class Figures extends Component {
     }
 
     get definitions() {
+        if (this.Tab) {
+            return [];
+        }
         const known = new Map(this.tiles.flatMap((tile) => tile.definitions).map((definition) => [definition.label, definition]));
         return [...known.values()];
     }
@@ -187,37 +237,9 @@ export class Figures extends Component {
 
     // --- what a click opens --------------------------------------------------------------------------------------
 
-    /**
-     * Opens what a number has counted.
-     *
-     * @param {object} list
-     * @param {string} list.name
-     * @param {Array} list.domain
-     * @param {string} [list.model]
-     * @param {string[]} [list.views] the first is shown
-     * @param {{ first: string, last: string }} [list.span] the days, if not the whole period
-     * @param {string} [list.orderBy] a field, the greatest value first
-     * @param {string} [list.groupBy] a field
-     */
-    open({ name, domain, model = "telephony.call", views = ["list", "pivot", "graph", "form"], span, orderBy, groupBy }) {
-        const { period } = this.state.board;
-        return this.action.doAction(
-            {
-                type: "ir.actions.act_window",
-                name: span || model === "telephony.call" ? `${name}, ${formatSpan(span || period)}` : name,
-                res_model: model,
-                views: views.map((view) => [false, view]),
-                domain,
-                context: {
-                    // somebody's own default filter would hide some of what was counted
-                    search_disable_custom_filters: true,
-                    ...(groupBy && { group_by: [groupBy] }),
-                    // a pivot cuts days as the figures do, whoever looks
-                    ...(period.zones.length === 1 && { tz: period.zones[0] }),
-                },
-            },
-            orderBy ? { props: { orderBy: [{ name: orderBy, asc: false }] } } : {}
-        );
+    /** Opens what a number has counted; see counted_list.js. */
+    open(list) {
+        return openCounted(this.action, this.shown.period, list);
     }
 
     /** Opens the lost calls of one hour of the week; of an hour in which none was lost, the offered ones. */
@@ -234,7 +256,7 @@ export class Figures extends Component {
 }
 
 /** Returns why the figures could not be counted: what the server says to people, else a sentence of ours. */
-function complaint(error) {
+export function complaint(error) {
     return error.exceptionName?.startsWith("odoo.exceptions.")
         ? error.data.message
         : _t("The figures could not be counted. Choose a shorter period, or try again.");

@@ -50,7 +50,7 @@ export function tellChange(change, unit, better) {
 }
 
 /** Returns a tile with what follows from its facts: its colour, and the sentence that a screen reader says. */
-function tile(facts) {
+export function tile(facts) {
     const { label, value, part, change, target } = facts;
     const isMissed = target?.isMet === false;
     return {

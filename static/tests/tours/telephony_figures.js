@@ -4,7 +4,7 @@ import { registry } from "@web/core/registry";
 let expected;
 
 /** Steps that click on a number, compare the list with it, and go back. */
-function opens(content, trigger) {
+function opens(content, trigger, period = "yesterday") {
     return [
         {
             content,
@@ -32,7 +32,7 @@ function opens(content, trigger) {
         },
         {
             content: "the period is still the one that was chosen",
-            trigger: ".o_telephony_figures select[name=period]:value(yesterday)",
+            trigger: `.o_telephony_figures select[name=period]:value(${period})`,
         },
     ];
 }
@@ -75,6 +75,92 @@ registry.category("web_tour.tours").add("telephony_figures", {
                     throw new Error(`${expected} are owed, the board has ${shown}`);
                 }
             },
+        },
+    ],
+});
+
+/** Steps that show a tab of yesterday. */
+function shows(tab) {
+    return [
+        {
+            trigger: ".o_telephony_figures select[name=period]:value(days_30)",
+            run: "select yesterday",
+        },
+        {
+            trigger: `.o_telephony_figures_tabs [data-tab=${tab}]`,
+            run: "click",
+        },
+    ];
+}
+
+const column = (name) => `.o_telephony_figures_cards td[data-column=${name}] button`;
+
+registry.category("web_tour.tours").add("telephony_figures_people", {
+    steps: () => [
+        ...shows("people"),
+        ...["rang", "picked_up", "lost_beside_free", "contacts", "short", "attempts"].flatMap((name) => opens(name, column(name))),
+        {
+            content: "the tab is still the one that was chosen",
+            trigger: ".o_telephony_figures_tabs .active[data-tab=people]",
+        },
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_figures_sources", {
+    steps: () => [
+        ...shows("sources"),
+        ...["offered", "lost", "first_calls", "contacts"].flatMap((name) => opens(name, column(name))),
+        {
+            trigger: "[data-by=number]",
+            run: "click",
+        },
+        ...opens("by company number", `tr:contains(727) ${column("offered").replace(".o_telephony_figures_cards ", "")}`),
+        {
+            content: "costs are entered in a list",
+            trigger: "button:contains(Enter Costs)",
+            run: "click",
+        },
+        {
+            trigger: ".o_list_view .o_list_button_add",
+        },
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_figures_lines", {
+    steps: () => [
+        ...shows("lines"),
+        {
+            trigger: ".o_telephony_lines:contains(Most calls at once: 1, at 10:00)",
+        },
+        {
+            trigger: ".o_telephony_lines:contains(Enter Lines)",
+        },
+        {
+            trigger: ".o_telephony_advice:contains(Four weeks)",
+        },
+        ...opens("a cause", ".o_telephony_causes_names button"),
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_figures_claims", {
+    steps: () => [
+        ...shows("claims"),
+        ...opens("no call found", `.o_telephony_claims ${column("none")}`),
+        ...opens("attempts", `.o_telephony_attempts ${column("attempts")}`),
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_mine", {
+    steps: () => [
+        ...["picked_up", "contacts", "attempts", "callbacks", "unproved"].flatMap((id) =>
+            opens(id, `[data-figure=${id}] .o_telephony_figure_open`, "this_week")
+        ),
+        {
+            trigger: ".o_telephony_figures_log",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_form_view",
         },
     ],
 });

@@ -1,0 +1,68 @@
+import { Component } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
+import { claimList } from "@crm_telephony/figures/counted_list";
+import { countCell, FigureTable, plainCell } from "@crm_telephony/figures/figure_table";
+import { TAB_PROPS } from "@crm_telephony/figures/people_tab";
+import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
+
+const DAY = 24 * 60;
+
+/** Returns minutes in words; of more than two days only the days. */
+export function formatSilence(minutes) {
+    return minutes > 2 * DAY ? _t("%s days", Math.round(minutes / DAY)) : formatMinutes(minutes);
+}
+
+/** What was said to be done, beside what the log knows. */
+export class ClaimsTab extends Component {
+    static template = "crm_telephony.ClaimsTab";
+    static components = { FigureTable };
+    static props = TAB_PROPS;
+
+    get claimColumns() {
+        return this.props.figures.evidence.map(([name, label]) => ({ name, label }));
+    }
+
+    get claimRows() {
+        const { claims, evidence } = this.props.figures;
+        return claims.map((person) => ({
+            key: person.user_id,
+            name: person.name,
+            cells: Object.fromEntries(
+                evidence.map(([name, label]) => {
+                    const cell = countCell(label, person[name]);
+                    return [name, { ...cell, ...(cell.list && { list: claimList(`${person.name}: ${label}`, person[name]) }) }];
+                })
+            ),
+        }));
+    }
+
+    get attemptColumns() {
+        return [
+            { name: "attempts", label: _t("Calls out"), help: _t("Calls to this number, those logged by hand included.") },
+            { name: "by_hand", label: _t("By hand"), help: _t("Of these, calls that somebody only typed in.") },
+            { name: "reached_at_attempt", label: _t("Reached at call"), help: _t("Which of the calls was the first real talk.") },
+            { name: "distinct_hours", label: _t("Hours"), help: _t("In how many different hours somebody called.") },
+            { name: "distinct_days", label: _t("Days"), help: _t("On how many different days somebody called.") },
+            { name: "longest_silence_minutes", label: _t("Longest silence"), help: _t("The longest time between two of the calls.") },
+            { name: "last_outcome", label: _t("Last outcome"), help: _t("How the last of the calls ended.") },
+        ];
+    }
+
+    get attemptRows() {
+        const { attempts, outcomes } = this.props.figures;
+        const words = Object.fromEntries(outcomes);
+        return attempts.map((customer) => ({
+            key: customer.number,
+            name: customer.name,
+            cells: {
+                attempts: countCell(customer.name, { value: customer.attempts, domain: customer.domain }),
+                by_hand: plainCell(customer.by_hand),
+                reached_at_attempt: plainCell(customer.reached_at_attempt),
+                distinct_hours: plainCell(customer.distinct_hours),
+                distinct_days: plainCell(customer.distinct_days),
+                longest_silence_minutes: plainCell(customer.attempts > 1 ? customer.longest_silence_minutes : null, formatSilence),
+                last_outcome: plainCell(words[customer.last_outcome], (word) => word),
+            },
+        }));
+    }
+}
