@@ -651,7 +651,7 @@ class TestGoldenDay(GoldenDay):
         self.assertIn(f'user {self.users["dana"].id}', ''.join(log.output))
         self.assertIn('saule@example.com', letter.email_to)
         # offered: the day and two calls of the next
-        self.assertIn(f'<p>{EXPECTED["offered"] + 2} ', letter.body_html)
+        self.assertIn(f'Поступило звонков: {EXPECTED["offered"] + 2}', letter.body_html)
         self.assertIn(GOLDEN['customers']['K18'], letter.body_html)
 
     def test_a_week_without_calls(self):
