@@ -28,6 +28,7 @@ from .table import Row, at_most, percentile
 
 NAME, CALL, SECRET = 'bench-20261130-151652-1.1.wav', '1.1', 'bench'
 HEAD = b'RIFF\0\0\0\0WAVEfmt '
+LOOK = 0.05  # how often it is looked at (seconds)
 PATIENCE = 120
 EVENT_SECONDS = 0.2
 
@@ -53,7 +54,7 @@ def measure(bench: Bench, database: str, size: Size) -> list[Row]:
                 )
         joined = inside.ask(bench, join, copy)
         is_whole = joined['sha256'] == recordings.digest(file)[1]
-    rate = megabytes / seconds
+    rate = megabytes / max(seconds, LOOK)
     return [
         Row(
             'R10',
@@ -183,7 +184,7 @@ def _upload(file: Path, size: int, bridge: psutil.Process) -> tuple[float, float
             most = max(most, bridge.memory_info().rss / 2**20)
             if sha256 and have == size:
                 return now - began, most, waits + [now - moment for moment in since.values()]
-            time.sleep(0.05)
+            time.sleep(LOOK)
     return fail(f'the file did not come within {PATIENCE} s, see {paths.LOGS}/bench-bridge.log')
 
 
