@@ -119,10 +119,16 @@ def forget_calls(cursor) -> None:
 # too.
 LOG = """
     INSERT INTO telephony_call (account_id, company_id, external_id, direction, state, outcome, is_short, is_reached,
+                                service_class, is_short_abandon, in_hours, lost_cause, menu_seconds,
                                 match_state, partner_id, customer_number, user_id, start_at, ended_at, wait_seconds,
                                 talk_seconds, follow_up, create_uid, write_uid, create_date, write_date)
     SELECT account.id, account.company_id, 'log-' || i, direction, 'ended', outcome, outcome = 'answered' AND i %% 20 = 0,
-           outcome = 'answered' AND i %% 20 != 0, 'auto', CASE WHEN direction != 'internal' THEN partner.id END,
+           outcome = 'answered' AND i %% 20 != 0,
+           CASE WHEN direction != 'inbound' THEN NULL WHEN outcome = 'busy' THEN 'blocked' ELSE 'offered' END,
+           direction = 'inbound' AND outcome = 'abandoned' AND i %% 30 = 0, i %% 9 != 0,
+           CASE WHEN direction = 'inbound' AND outcome IN ('missed', 'abandoned', 'busy')
+                THEN (ARRAY['nobody_free', 'not_picked_up', 'closed', 'lines'])[1 + i %% 4] END, 0,
+           'auto', CASE WHEN direction != 'internal' THEN partner.id END,
            CASE WHEN direction != 'internal' THEN partner.phone_sanitized END,
            CASE WHEN outcome = 'answered' OR direction != 'inbound' THEN agents.ids[1 + i %% array_length(agents.ids, 1)] END,
            start_at, start_at + interval '2 minutes', 3 + (i * 31) %% 57,

@@ -1,5 +1,5 @@
-"""P9 to P12: charts, lists and counts on a log of a million calls, and what five million make of
-them.
+"""P9 to P12: charts, figures, lists and counts on a log of a million calls, and what five million
+make of them.
 
 Each question is asked as the screens ask it, through Odoo as a supervisor, and beside it in SQL:
 that is the floor.
@@ -113,6 +113,15 @@ def measure(bench: Bench, size: Size) -> list[Row]:
         floor, whole = (percentile(ms, 0.5) for ms in times[name, 'dashboard'])
         what = f'six charts with their labels, {calls:,} calls'
         rows.append(at_most('P9', what, whole, most, 'ms', floor))
+    for name, calls, most, compared in (
+        (first, size.calls, 11, 18),
+        (larger, size.more_calls, 8, 14),
+    ):
+        # against one chart in SQL, because that is what the figures of a month cannot do without
+        for what, goal in (('figures', most), ('figures and the period before', compared)):
+            rows.append(pair(name, what).row('P9', f'{what}, {calls:,} calls', 'ms', most=goal))
+        for what, goal in (('people', 6), ('lines', 6), ('sources', 10)):
+            rows.append(pair(name, what).row('P9', f'{what}, {calls:,} calls', 'ms', most=goal))
     rows.append(
         pair(first, 'list').row(
             'P10', f'list of calls, first page, {size.calls:,} calls', 'ms', most=1.5
@@ -266,6 +275,7 @@ class _Log:
                     ),
                     lambda: board.search([('state', '=', 'open')], limit=PAGE),
                 ),
+                **self._figures(),
                 'smart button': (
                     lambda: self.calls._read_group(
                         [('partner_id', 'in', self.partners.ids)], ['partner_id'], ['__count']
@@ -275,6 +285,22 @@ class _Log:
             }
         )
         return asked
+
+    def _figures(self) -> dict:
+        """The screen *Figures*, against its first chart in SQL."""
+        report = self.env['telephony.report']
+        asked = {
+            'figures': lambda: report.get_board('days_30'),
+            'figures and the period before': lambda: (
+                report.get_board('days_30'),
+                report.get_before('days_30'),
+            ),
+            'people': lambda: report.get_people('days_30'),
+            'lines': lambda: report.get_lines('days_30'),
+            'sources': lambda: report.get_sources('days_30'),
+        }
+        *_chart, floor = CHARTS['day x outcome']
+        return {what: (lambda: self.select(floor), ask) for what, ask in asked.items()}
 
     def smart_button(self) -> list:
         """As a list of contacts reads it: a compute that is called by hand would write each count

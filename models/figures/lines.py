@@ -6,8 +6,8 @@ from odoo.tools import SQL
 
 from ...tools import erlang
 from .call_facts import LONGEST_CALL
-from .metric import BY_HAND, CALLERS_TRYING, OUTSIDE
-from .report import filtered, local_of, within
+from .metric import BY_HAND, CALLERS_TRYING, OUTSIDE, metrics
+from .report import filtered, local_of, told_period, within
 
 # Fewer calls say nothing about an hour of the week.
 LEAST_CALLS = 20
@@ -34,19 +34,26 @@ class TelephonyReport(models.AbstractModel):
         :raise AccessError: the reader is no supervisor
         """
         self._check_supervisor()
-        scope = self._scope(period, filters)
-        figures = self._figures(scope)
+        scope = span, cuts, base = self._scope(period, filters)
+        counts = self._counts_of_lines(base)
         return {
-            'period': figures['period'],
+            'period': told_period(span, cuts),
             'accounts': self._concurrency(scope),
-            'causes': {
-                name: count
-                for name, count in figures['counts'].items()
-                if name.startswith('cause_')
-            },
-            'blocked': figures['counts']['blocked'],
-            'advice': self._advice(scope, figures),
+            'causes': {name: count for name, count in counts.items() if name.startswith('cause_')},
+            'blocked': counts['blocked'],
+            'advice': self._advice(scope, counts),
         }
+
+    def _counts_of_lines(self, base):
+        """Return the counts that the page shows or computes with."""
+        counted = {
+            name: metric
+            for name, metric in metrics(self.env.company.telephony_service_seconds).items()
+            if name.startswith('cause_') or name in ('blocked', 'answered', 'abandoned')
+        }
+        columns = (filtered("COUNT(*)", metric.domain) for metric in counted.values())
+        [row] = self._select(base, *columns)
+        return self._told_counts(base, counted, dict(zip(counted, row, strict=True)))
 
     # === AT ONCE === #
 
@@ -147,7 +154,7 @@ class TelephonyReport(models.AbstractModel):
 
     # === ADVICE === #
 
-    def _advice(self, scope, figures):
+    def _advice(self, scope, counts):
         """Return how many people and lines each hour of the week needs.
 
         :return: dict of `assumes` (handling and patience in seconds, weeks, the targets), `hours`: a
@@ -158,17 +165,17 @@ class TelephonyReport(models.AbstractModel):
         weeks = span.days / 7
         if weeks < LEAST_WEEKS:
             return None
-        company, times = self.env.company, figures['times']
-        answered = figures['counts']['answered']['value']
+        company, answered = self.env.company, counts['answered']['value']
         if not answered:
             return None
+        times = self._times(base)
         acw = (
             times['acw_sum'] / times['acw_count']
             if times['acw_count']
             else company.telephony_acw_seconds
         )
         handling = (times['talk_inbound'] or 0) / answered + acw
-        abandoned = figures['counts']['abandoned']['value']
+        abandoned = counts['abandoned']['value']
         patience = (
             times['waited_sum'] / abandoned
             if abandoned >= LEAST_ABANDONS and times['waited_sum']

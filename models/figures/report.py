@@ -176,15 +176,7 @@ class TelephonyReport(models.AbstractModel):
         totals = {name: sum(row[name] for row in rows) for name in domains}
         return {
             'period': told_period(span, cuts),
-            'counts': {
-                name: {
-                    'value': totals[name],
-                    'domain': list(base & metric.domain),
-                    'label': self.env._(metric.label),
-                    'help': self.env._(metric.help),
-                }
-                for name, metric in counted.items()
-            },
+            'counts': self._told_counts(base, counted, totals),
             'shares': {
                 name: {'n': totals[part], 'd': totals[whole], 'part': part, 'whole': whole}
                 for name, (part, whole) in SHARES.items()
@@ -209,6 +201,22 @@ class TelephonyReport(models.AbstractModel):
             ],
             'days': self._days(span, cuts, base, rows),
             'hours': self._hours(cuts, rows),
+        }
+
+    def _told_counts(self, base, counted, totals):
+        """Return counts as the screen takes them, each with the domain of the calls that it counted.
+
+        :param dict counted: name → :class:`.metric.Metric`
+        :param dict totals: name → number
+        """
+        return {
+            name: {
+                'value': totals[name],
+                'domain': list(base & metric.domain),
+                'label': self.env._(metric.label),
+                'help': self.env._(metric.help),
+            }
+            for name, metric in counted.items()
         }
 
     def _select(self, domain, *columns, groupby=None):
