@@ -263,6 +263,19 @@ class TestGoldenDay(GoldenDay):
             EXPECTED['lost_caller_rate']['who'],
         )
 
+    def test_who_left_in_the_menu_is_not_called_back(self):
+        """Unless a rule says so."""
+        menu = self.call('A32')
+        self.assertEqual(menu.service_class, 'menu')
+        self.assertFalse(self.callbacks(menu.customer_number))
+        rule = self.env.ref('crm_telephony.rule_abandoned')
+        self.assertNotIn("left in the menu", rule.summary)
+        rule.menu_too = True
+        self.assertIn("left in the menu", rule.summary)
+        menu.follow_up = 'todo'
+        self.run_cron('follow_up')
+        self.assertEqual(self.callbacks(menu.customer_number).state, 'open')
+
     def test_why_they_were_lost(self):
         counts = self.board()['counts']
         causes = list(EXPECTED['lost_cause'].values())

@@ -30,7 +30,7 @@ def migrate(cr, version):
                        WHEN call.end_unknown OR call.outcome IS NULL THEN 'open'
                        WHEN call.is_excluded THEN 'excluded'
                        WHEN call.is_manual THEN 'manual'
-                       WHEN COALESCE(call.queue, '') != '' OR call.outcome IN ('answered', 'voicemail')
+                       WHEN COALESCE(call.queue, '') != '' OR call.outcome IN ('answered', 'voicemail', 'missed')
                          OR EXISTS (SELECT FROM telephony_call_leg WHERE call_id = call.id) THEN 'offered'
                        WHEN call.outcome = 'busy' THEN 'blocked'
                        WHEN call.wait_seconds >= company.telephony_short_abandon_seconds THEN 'offered'

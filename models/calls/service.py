@@ -22,7 +22,8 @@ def class_of(call, was_offered, short_abandon_seconds):
         return 'excluded'
     if call['is_manual']:
         return 'manual'
-    if was_offered or call['outcome'] in ('answered', 'voicemail'):
+    # of a missed call the PBX says itself that a phone rang
+    if was_offered or call['outcome'] in ('answered', 'voicemail', 'missed'):
         return 'offered'
     if call['outcome'] == 'busy':
         return 'blocked'

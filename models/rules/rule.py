@@ -78,6 +78,10 @@ class TelephonyRule(models.Model):
     )
     wait_over = fields.Integer(string="Waited More Than (s)", help="0: however long.")
     wait_most = fields.Integer(string="Waited at Most (s)", help="0: however long.")
+    menu_too = fields.Boolean(
+        string="Also Who Left in the Menu",
+        help="Callers who hung up so soon in the menu that they did not want to talk to us.",
+    )
     talk_over = fields.Integer(string="Talked More Than (s)", help="0: however long.")
     talk_most = fields.Integer(string="Talked at Most (s)", help="0: however long.")
     contact = fields.Selection(
@@ -156,6 +160,7 @@ class TelephonyRule(models.Model):
         'working_time',
         'wait_over',
         'wait_most',
+        'menu_too',
         'talk_over',
         'talk_most',
         'contact',
@@ -189,6 +194,7 @@ class TelephonyRule(models.Model):
         for value, text in (
             (self.wait_over, _("waited more than %s s", self.wait_over)),
             (self.wait_most, _("waited at most %s s", self.wait_most)),
+            (self.menu_too, _("also who left in the menu")),
             (self.talk_over, _("talked more than %s s", self.talk_over)),
             (self.talk_most, _("talked at most %s s", self.talk_most)),
             (self.attempt_least, _("from attempt %s on", self.attempt_least)),
@@ -288,6 +294,7 @@ class TelephonyRule(models.Model):
             in (False, 'real' if call.is_reached else 'short' if call.is_short else None)
             and not (self.result_wait and call.disposition_id)
             and _within(call.wait_seconds, self.wait_over, self.wait_most)
+            and (self.menu_too or call.service_class != 'menu')
             and _within(call.talk_seconds, self.talk_over, self.talk_most)
             and _within(facts.attempt, self.attempt_least - 1, self.attempt_most)
             and (not self.number_ids or call.number_id in self.number_ids)
