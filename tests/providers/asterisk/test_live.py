@@ -72,7 +72,7 @@ class TestAsteriskLive(BaseCase):
         self.assertEqual(self.stage.failed_events(), [])
 
     def test_odoo_is_away(self):
-        sipps, callers = self.start_many(first=700, rate=4)
+        sipps, callers = self.start_many(first=900, rate=4)
         self.stage.odoo.process.kill()
         self.stage.odoo.process.wait()
         stopped = time.monotonic()
