@@ -263,6 +263,13 @@ class TestGoldenDay(GoldenDay):
             EXPECTED['lost_caller_rate']['who'],
         )
 
+    def test_a_loss_whose_end_was_not_told_has_a_cause(self):
+        """Some PBXs tell how long the caller waited, but not when they left."""
+        call = self.call('A28')
+        call.write({'ended_at': False, 'lost_cause': False, 'follow_up': 'todo'})
+        self.run_cron('follow_up')
+        self.assertEqual(call.lost_cause, 'not_picked_up')
+
     def test_who_left_in_the_menu_is_not_called_back(self):
         """Unless a rule says so."""
         menu = self.call('A32')

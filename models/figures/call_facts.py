@@ -55,7 +55,8 @@ class TelephonyCall(models.Model):
                       JOIN telephony_call lost
                         ON lost.company_id = told.company_id
                        AND lost.start_at BETWEEN told.start_at - %s AND COALESCE(told.ended_at, told.start_at)
-                       AND lost.ended_at >= told.start_at
+                       AND COALESCE(lost.ended_at, lost.start_at + lost.wait_seconds * INTERVAL '1 second')
+                           >= told.start_at
                      WHERE told.id IN %s AND lost.lost_cause IN ('nobody_free', 'not_picked_up', 'lines') """,
                 LONGEST_CALL,
                 told._ids,
@@ -93,7 +94,7 @@ class TelephonyCall(models.Model):
 
         :param inside: those of these calls that came in working hours
         """
-        losses = self.filtered(lambda call: call._is_loss() and call.start_at and call.ended_at)
+        losses = self.filtered(lambda call: call._is_loss() and call.start_at)
         # only these need to know what the others did
         asked = losses.filtered(
             lambda call: call in inside
@@ -115,13 +116,17 @@ class TelephonyCall(models.Model):
                     in_hours=call in inside,
                     is_short_abandon=call.is_short_abandon,
                     begin=begin,
-                    end=call.ended_at,
+                    end=call._loss_end(),
                     busy=[busy.get((call.id, user_id), ()) for user_id in present],
                     others=others.get(call.id, ()),
                     lines=call.account_id.line_count,
                 )
             )
         return causes
+
+    def _loss_end(self):
+        """Return when the caller was lost (naive UTC); some PBXs tell the wait but no end."""
+        return self.ended_at or self.start_at + timedelta(seconds=self.wait_seconds)
 
     def _service_begin(self):
         """Return when a phone or queue took the caller (naive UTC)."""
@@ -140,7 +145,8 @@ class TelephonyCall(models.Model):
         for call_id, kind, user_id, start, end in self.env.execute_query(
             SQL(
                 """ WITH lost AS (
-                        SELECT id, company_id, start_at + menu_seconds * INTERVAL '1 second' AS begin_at, ended_at
+                        SELECT id, company_id, start_at + menu_seconds * INTERVAL '1 second' AS begin_at,
+                               COALESCE(ended_at, start_at + wait_seconds * INTERVAL '1 second') AS ended_at
                           FROM telephony_call
                          WHERE id IN %(ids)s)
                     SELECT lost.id, 'leg', leg.user_id, leg.answered_at, LEAST(leg.ended_at, lost.ended_at)

@@ -59,7 +59,9 @@ def metrics(service_seconds):
         'offered': Metric(
             _lt("Offered"), _lt("Inbound calls for which a phone rang or a queue waited."), OFFERED
         ),
-        'answered': Metric(_lt("Answered"), _lt("Offered calls that somebody took."), ANSWERED),
+        'answered': Metric(
+            _lt("Calls Answered"), _lt("Offered calls that somebody took."), ANSWERED
+        ),
         'lost': Metric(
             _lt("Lost Calls"), _lt("Offered calls that were missed or abandoned."), LOST
         ),
