@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytz
 
-# Name of a period → how many days it has at most; those without are calendar weeks or months.
+# The names of periods that :func:`period_of` knows.
 NAMED = (
     'today',
     'yesterday',
@@ -62,10 +62,7 @@ def midnight(day: date, zone) -> datetime:
     except pytz.AmbiguousTimeError:
         moment = zone.localize(local, is_dst=True)
     except pytz.NonExistentTimeError:
-        moment = zone.normalize(zone.localize(local, is_dst=True))
-        moment = (
-            zone.normalize(zone.localize(local, is_dst=False)) if moment.date() != day else moment
-        )
+        moment = zone.localize(local, is_dst=False)  # as the clock went before it skips
     return moment.astimezone(pytz.utc).replace(tzinfo=None)
 
 

@@ -8,7 +8,7 @@ from odoo.fields import Domain
 
 from ...tools.periods import midnight
 from .metric import OUTBOUND
-from .report import local_of
+from .report import local_of, zones_of
 
 # From best to worst.
 EVIDENCE = [
@@ -227,7 +227,7 @@ class TelephonyReport(models.AbstractModel):
         """
         self._check_supervisor()
         _span, cuts, base = self._scope(period, filters)
-        zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
+        zones = zones_of(cuts)
         domain = base & OUTBOUND & Domain('customer_number', '!=', False)
         Call = self.env['telephony.call']
         numbers = Call._read_group(

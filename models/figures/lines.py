@@ -7,7 +7,7 @@ from odoo.tools import SQL
 from ...tools import erlang
 from .call_facts import LONGEST_CALL
 from .metric import BY_HAND, CALLERS_TRYING, OUTSIDE, metrics
-from .report import filtered, local_of, told_period, within
+from .report import company_of, filtered, local_of, quarter_of, told_period, within, zones_of
 
 # Fewer calls say nothing about an hour of the week.
 LEAST_CALLS = 20
@@ -184,16 +184,13 @@ class TelephonyReport(models.AbstractModel):
         share, seconds = company.telephony_service_percent / 100, company.telephony_service_seconds
         rows = self._select(
             base,
-            lambda calls, query: calls._field_to_sql(calls._table, 'company_id', query),
-            lambda calls, query: SQL(
-                "date_bin('15 minutes', %s, '2000-01-01')",
-                calls._field_to_sql(calls._table, 'start_at', query),
-            ),
+            company_of,
+            quarter_of,
             filtered("COUNT(*)", CALLERS_TRYING),
             filtered("SUM(%s + %s)", OUTSIDE & ~BY_HAND, 'wait_seconds', 'talk_seconds'),
             groupby='1, 2',
         )
-        zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
+        zones = zones_of(cuts)
         cells, by_hour = defaultdict(lambda: [0, 0, 0]), defaultdict(lambda: [0, 0, 0])
         for company_id, moment, count, used in rows:
             at = local_of(moment, zones[company_id])

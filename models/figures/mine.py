@@ -3,6 +3,8 @@ from statistics import median
 from odoo import api, models
 from odoo.fields import Domain
 
+from ..callbacks.board import TALKED
+
 # With fewer people the median would tell what one colleague did.
 LEAST_TEAM = 5
 # What of a colleague's figures goes into the team's median.
@@ -44,7 +46,7 @@ class TelephonyReport(models.AbstractModel):
         Callback = self.env['telephony.callback']
         own = Domain('user_id', '=', self.env.uid)
         opened = own & Domain('origin_call_id', 'any', base)
-        good = opened & Domain('close_kind', 'in', ('reached', 'called_again'))
+        good = opened & Domain('close_kind', 'in', TALKED)
         figures = {}
         for name, domain in (
             ('open', own & Domain('state', '=', 'open')),

@@ -1,5 +1,3 @@
-import pytz
-
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
@@ -93,9 +91,7 @@ class TelephonyRecompute(models.Model):
             self.env['ir.cron']._commit_progress(remaining=0)
 
     def _domain(self):
-        begin, end = Period(self.first, self.last).bounds(
-            pytz.timezone(str(self.company_id._telephony_zone()))
-        )
+        begin, end = Period(self.first, self.last).bounds(self.company_id._telephony_zone())
         return (
             Domain('company_id', '=', self.company_id.id)
             & Domain('start_at', '>=', begin)

@@ -7,6 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...tools.periods import LONGEST_DAYS, MOST_DAYS, Period, period_of
+from ..callbacks.board import TALKED as GOOD
 from .metric import ANSWERED, BY_HAND, CALLERS, CAUSES, OFFERED, SHARES, TALKED, metrics
 
 # What is shown of each day and of each hour of the week.
@@ -122,9 +123,7 @@ class TelephonyReport(models.AbstractModel):
 
     def _period(self, period):
         """:raise UserError: it cannot be read"""
-        today = fields.Datetime.context_timestamp(
-            self.with_context(tz=str(self.env.company._telephony_zone())), fields.Datetime.now()
-        ).date()
+        today = local_of(fields.Datetime.now(), self.env.company._telephony_zone()).date()
         try:
             if isinstance(period, str):
                 return period_of(period, today)
@@ -239,11 +238,8 @@ class TelephonyReport(models.AbstractModel):
         that is right over changes of the clock, and one database of zones rules."""
         rows = self._select(
             base,
-            lambda calls, query: calls._field_to_sql(calls._table, 'company_id', query),
-            lambda calls, query: SQL(
-                "date_bin('15 minutes', %s, '2000-01-01')",
-                calls._field_to_sql(calls._table, 'start_at', query),
-            ),
+            company_of,
+            quarter_of,
             *(filtered("COUNT(*)", domain) for domain in domains.values()),
             groupby='1, 2',
         )
@@ -322,7 +318,7 @@ class TelephonyReport(models.AbstractModel):
         """Return what became of the callbacks that calls of the period opened."""
         Callback = self.env['telephony.callback']
         opened = Domain('origin_call_id', 'any', base & CALLERS)
-        good = Domain('close_kind', 'in', ('reached', 'called_again'))
+        good = Domain('close_kind', 'in', GOOD)
         tried = Domain('attempt_count', '>', 0)
         soon = Domain('first_try_minutes', '<=', 15) & Domain('first_try_at', '!=', False)
         unserved = self._latest_of_each(opened & ~good)
@@ -425,7 +421,7 @@ class TelephonyReport(models.AbstractModel):
             for at in range(0, span.days, step)
         ]
         counts = defaultdict(lambda: dict.fromkeys(OF_DAYS, 0))
-        zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
+        zones = zones_of(cuts)
         for row in rows:
             local = local_of(row['moment'], zones[row['company_id']]).date()
             for name in OF_DAYS:
@@ -451,7 +447,7 @@ class TelephonyReport(models.AbstractModel):
     def _hours(self, cuts, rows):
         """Return the counts of each hour of the week that has calls; :meth:`get_cell_domain` gives the
         list of one."""
-        zones = {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
+        zones = zones_of(cuts)
         counts = defaultdict(lambda: dict.fromkeys(OF_HOURS, 0))
         for row in rows:
             local = local_of(row['moment'], zones[row['company_id']])
@@ -502,6 +498,25 @@ def within(cuts):
         & Domain('start_at', '<', fields.Datetime.to_string(end))
         for company, (begin, end, _zone) in cuts.items()
     )
+
+
+def company_of(calls, query):
+    """Column for :meth:`TelephonyReport._select`: the company's id."""
+    return calls._field_to_sql(calls._table, 'company_id', query)
+
+
+def quarter_of(calls, query):
+    """Column for :meth:`TelephonyReport._select`: the quarter of an hour in which the call began
+    (naive UTC); each time zone's hours and days are made of whole quarters."""
+    return SQL(
+        "date_bin('15 minutes', %s, '2000-01-01')",
+        calls._field_to_sql(calls._table, 'start_at', query),
+    )
+
+
+def zones_of(cuts):
+    """Return dict company id → its time zone (pytz)."""
+    return {company.id: zone for company, (_begin, _end, zone) in cuts.items()}
 
 
 def filtered(aggregate, domain, *names):
