@@ -278,10 +278,15 @@ class TestRights(TelephonyCase):
     def test_who_calls_back_reads_the_calls_of_the_callback(self):
         """The customer hung up in the queue, and no phone rang."""
         self.play(
-            self.event('ended', 'first', caller='+77010000009', outcome='abandoned'),
-            self.event('ended', 'second', 60, caller='+77010000009', outcome='abandoned'),
+            self.event(
+                'ended', 'first', caller='+77010000009', queue="Sales", outcome='abandoned'
+            ),
+            self.event(
+                'ended', 'second', 60, caller='+77010000009', queue="Sales", outcome='abandoned'
+            ),
         )
         callback = self.callbacks('+77010000009')
+        self.assertTrue(callback)
         callback.user_id = False
         calls = self.call('first') | self.call('second')
         self.assertFalse(self.seen(self.anna, calls))
