@@ -9,4 +9,6 @@ from . import recordings
 from . import rules
 from . import figures
 from . import screen
+from . import softphone
+from . import watch
 from . import privacy

@@ -278,9 +278,7 @@ class TestRights(TelephonyCase):
     def test_who_calls_back_reads_the_calls_of_the_callback(self):
         """The customer hung up in the queue, and no phone rang."""
         self.play(
-            self.event(
-                'ended', 'first', caller='+77010000009', queue="Sales", outcome='abandoned'
-            ),
+            self.event('ended', 'first', caller='+77010000009', queue="Sales", outcome='abandoned'),
             self.event(
                 'ended', 'second', 60, caller='+77010000009', queue="Sales", outcome='abandoned'
             ),

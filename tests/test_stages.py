@@ -24,6 +24,8 @@ STAGES = (
     'rules',
     'figures',
     'screen',
+    'softphone',
+    'watch',
     'privacy',
 )
 HOOK = re.compile('_(before|after|on)_')
