@@ -171,7 +171,8 @@ class TestRetention(KeepCase):
         self.switch_on()
         self.night()
         self.assert_kept(recording, b'due')
-        self.assertEqual((recording.delete_after - date.today()).days // 10, 5)
+        # 90 days after the talk, by the company's calendar: its day may be tomorrow's already
+        self.assertAlmostEqual((recording.delete_after - date.today()).days, 59, delta=1)
 
     def test_what_the_dry_run_shows_is_what_is_deleted(self):
         """To the row."""

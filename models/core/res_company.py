@@ -7,6 +7,7 @@ FILING_FIELDS = (
     'partner_id',
     'telephony_short_seconds',
     'telephony_deal_policy',
+    'telephony_lead_policy',
     'telephony_match_margin',
     'telephony_has_erased',
     'telephony_short_abandon_seconds',
