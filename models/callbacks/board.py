@@ -380,6 +380,8 @@ class TelephonyCallback(models.Model):
     def _before_recounted(self):
         """What has not happened yet has no minutes: empty, not 0."""
         super()._before_recounted()
+        if not self:
+            return
         names = ['first_try_at', 'first_try_minutes', 'served_minutes']
         self.flush_recordset()
         self.env.execute_query(

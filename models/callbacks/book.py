@@ -30,6 +30,16 @@ class Outcome(NamedTuple):
     callback: Any
 
 
+class News(NamedTuple):
+    """What a debt changes of its callback: the `values` that differ, whether its times are measured
+    `is_anew`, and whether it `is_ended` in another way than it was, or `is_reopened`."""
+
+    values: dict
+    is_anew: bool
+    is_ended: bool
+    is_reopened: bool
+
+
 class AsWritten:
     """What follows from calls stands written down. Calls that are another attempt now than the
     rules were told are to be looked at again."""
@@ -207,13 +217,9 @@ class TelephonyCallback(models.Model):
         its_calls = {debt.closed_by.id for debt in owed if debt.talked_at}
         its_calls.update(debt.opened_by.id for debt in owed if debt.opened_by)
         self.env['telephony.call'].browse(its_calls).mapped('start_at')
-        for debt, row in kept:
-            if debt.state != 'open':
-                row._become(debt, calls)
+        self._become([pair for pair in kept if pair[0].state != 'open'], calls)
         rows.flush_recordset(['state'])  # a number has one open callback at a time
-        for debt, row in kept:
-            if debt.state == 'open':
-                row._become(debt, calls)
+        self._become([pair for pair in kept if pair[0].state == 'open'], calls)
         told = [*kept, *zip(book.new, self._open(book.new, calls), strict=True)]
         self._assign(told, written, opened)
         outcomes = {}
@@ -225,45 +231,67 @@ class TelephonyCallback(models.Model):
                 outcomes[debt.closed_by.id] = Outcome('gave_up', row)
         return outcomes
 
-    def _become(self, debt, calls):
-        """:param calls: those that have changed: where the callback has no customer, they tell"""
+    @api.model
+    def _become(self, kept, calls):
+        """Write what differs between debts and their callbacks, step by step for all of them,
+        because each step costs queries.
+
+        :param kept: list of (debt, callback)
+        :param calls: those that have changed: where the callback has no customer, they tell
+        """
+        told = [(debt, row, row._difference(debt, calls)) for debt, row in kept]
+        none = self.browse()
+        none.union(*(row for _debt, row, news in told if news.is_anew))._before_recounted()
+        for _debt, row, news in told:
+            if news.values:
+                row._write_told(news.values)
+        self._after_attempts({row: debt.tries for debt, row in kept})
+        none.union(
+            *(
+                row
+                for debt, row, news in told
+                if news.is_anew and not news.is_ended and debt.state != 'open'
+            )
+        )._after_closed()
+        for debt, row, news in told:
+            if news.is_ended:
+                row._close_as(debt)
+            elif news.is_reopened:
+                row._plan_activity()
+                row._log_reopened(
+                    _lt(
+                        "The talk that closed it does not count after all: the customer still waits."
+                    )
+                )
+        moved = none.union(*(row for _debt, row, news in told if 'origin_call_id' in news.values))
+        moved.previous_id = False
+        moved._find_previous()
+
+    def _difference(self, debt, calls):
+        """Return the :class:`News` that the debt is for this callback."""
         self.ensure_one()
-        was, closing = (self.state, self.close_kind or None, self.closing_call_id.id), _end(debt)
-        reopened = self.state != 'open' and was != closing
+        is_other = (self.state, self.close_kind or None, self.closing_call_id.id) != _end(debt)
+        was_closed = self.state != 'open' and is_other
         values = {**_values(debt), **self._missing(debt, calls)}
         if not debt.opened_by:  # the call that told these is gone
             values.pop('rule_id')
             values.pop('last_try_at')
-        if reopened:
+        if was_closed:
             values.update({'activity_id': False} if debt.state != 'open' else REOPENED)
         elif isinstance(debt.closed_by, ledger.Call):
             values['done_at'] = debt.done_at
         changed = changes(self, values)
-        anew = (
-            reopened
-            or 'origin_call_id' in changed
-            or self.first_try_at
-            and self.first_try_at != debt.first_try_at
+        return News(
+            changed,
+            is_anew=bool(
+                was_closed
+                or 'origin_call_id' in changed
+                or self.first_try_at
+                and self.first_try_at != debt.first_try_at
+            ),
+            is_ended=is_other and debt.state != 'open',
+            is_reopened=was_closed and debt.state == 'open',
         )
-        if anew:
-            self._before_recounted()
-        if changed:
-            self._write_told(changed)
-        if 'origin_call_id' in changed:
-            self.previous_id = False
-            self._find_previous()
-        self._after_attempts({self: debt.tries})
-        if was == closing:
-            if anew and debt.state != 'open':
-                self._after_closed()
-            return
-        if debt.state != 'open':
-            self._close_as(debt)
-        elif reopened:
-            self._plan_activity()
-            self._log_reopened(
-                _lt("The talk that closed it does not count after all: the customer still waits.")
-            )
 
     def _missing(self, debt, calls):
         """Contact, deal and owner where the callback has none yet."""

@@ -490,10 +490,10 @@ class TelephonyCall(models.Model):
         results = {call: call.disposition_id for call in self} if 'disposition_id' in vals else {}
         written = super().write(vals)
         # chatter and callback depend on the result too
-        if changed := self.sudo().filtered(
-            lambda call: call.state == 'ended'
-            and call in results
-            and call.disposition_id != results[call]
+        if results and (
+            changed := self.sudo().filtered(
+                lambda call: call.state == 'ended' and call.disposition_id != results[call]
+            )
         ):
             changed.follow_up = 'todo'
             self.env.ref('crm_telephony.ir_cron_follow_up').sudo()._trigger()
