@@ -168,7 +168,7 @@ class FakeCrm(ThreadingHTTPServer):
 
     def __init__(self, port=0):
         super().__init__(('127.0.0.1', port), FakeCrmRequest)
-        self.taken, self.sizes, self.requests = [], [], 0
+        self.taken, self.sizes, self.requests, self.beats = [], [], 0, []
         self.secret, self.status, self.answer_headers, self.max_events = SECRET, 200, {}, 500
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -188,8 +188,14 @@ class FakeCrm(ThreadingHTTPServer):
 class FakeCrmRequest(BaseHTTPRequestHandler):
     def do_POST(self):
         crm, body = self.server, self.rfile.read(int(self.headers['Content-Length']))
-        crm.requests += 1
         expected = hmac.new(crm.secret.encode(), body, hashlib.sha256).hexdigest()
+        if self.path.endswith('/bridge'):
+            if self.headers['X-Telephony-Signature'] == f'sha256={expected}':
+                crm.beats.append(json.loads(body))
+            self.send_response(crm.status)
+            self.end_headers()
+            return
+        crm.requests += 1
         status, events = crm.status, json.loads(body)['events']
         if status == 200 and self.headers['X-Telephony-Signature'] != f'sha256={expected}':
             status = 403

@@ -59,6 +59,7 @@ beforeEach(() => {
         callbacks: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", minutes: 65 }, { id: 10, who: "Forgotten", user: "", lead: "", minutes: 0 }] },
         today: { inbound: 8, lost: 2 },
         teams: [],
+        alarms: [],
     };
     onRpc("telephony.live", "get_board", ({ args: [team] }) => {
         expect.step(team ? `get_board ${team}` : "get_board");
@@ -297,7 +298,7 @@ test("nobody listens any more once the board is left", async () => {
 });
 
 test("nobody calls", async () => {
-    board = { calls: [], more: 0, people: [], callbacks: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [] };
+    board = { calls: [], more: 0, people: [], callbacks: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [], alarms: [] };
     await open();
     expect(".o_telephony_live_nothing").toHaveCount(3);
     expect("[data-figure=lost] .o_telephony_live_value").toHaveText("–");
