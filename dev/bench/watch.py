@@ -80,6 +80,6 @@ def look(database: str, rounds: str, calls: str) -> dict:
             start = time.perf_counter()
             _found, looked = env['telephony.alarm']._look()
             seconds.append(time.perf_counter() - start)
-            assert len(looked) > 20, looked  # noqa: S101
+            assert len(looked) > 20, looked
         env.cr.rollback()
         return {'seconds': seconds}
