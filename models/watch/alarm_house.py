@@ -1,5 +1,6 @@
 import shutil
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
@@ -131,7 +132,10 @@ class TelephonyAlarm(models.Model):
 
     @api.model
     def _find_disk(self, _accounts):
-        usage = shutil.disk_usage(config.filestore(self.env.cr.dbname))
+        folder = Path(config.filestore(self.env.cr.dbname))
+        # it is made with the first file
+        folder = next(place for place in (folder, *folder.parents) if place.exists())
+        usage = shutil.disk_usage(folder)
         if usage.free >= min(ROOM, usage.total * SHARE_OF_ROOM):
             return []
         text = _lt("The disk of Odoo's files has %(free)s MB left", free=usage.free // MEGABYTE)

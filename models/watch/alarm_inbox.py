@@ -2,6 +2,7 @@ import re
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...providers.base import digest
@@ -28,13 +29,16 @@ class TelephonyAlarm(models.Model):
     def _find_refused(self, accounts):
         now = fields.Datetime.now()
         spoke = self.env['telephony.event']._last_delivered(accounts)
-        lately = self.search([('code', '=', 'refused'), ('until', '>', now - 2 * PATIENCE)])
-        mended, found = lately.account_id, []
+        # a secret that has just been mended
+        lately = Domain('until', '=', False) | Domain('until', '>', now - 2 * PATIENCE)
+        mended, found = self.search(Domain('code', '=', 'refused') & lately).account_id, []
         for account in accounts:
             last, refused = spoke.get(account.id), account.refused_at
             values = {'pbx': account.name, 'why': account.refused_reason, 'at': refused}
             if refused and not (last and last >= refused):
-                text = _lt("Deliveries of %(pbx)s are refused since %(at)s: %(why)s", **values)
+                text = _lt(
+                    "Deliveries of %(pbx)s are refused, the last one at %(at)s: %(why)s", **values
+                )
                 found.append(Finding('refused', account, text, since=refused, is_cause=True))
             elif refused and refused > now - PATIENCE and account not in mended:
                 text = _lt("Some deliveries of %(pbx)s are refused: %(why)s", **values)
@@ -89,5 +93,6 @@ class TelephonyAlarm(models.Model):
 def impersonal(text):
     """Return a text without whole phone numbers, because alarms outlive the erasure of a person."""
     return changed(
-        text[:LONGEST] if type(text) is str else text, lambda part: re.sub(r'\d{5,}', '…', part)
+        text[:LONGEST] if type(text) is str else text,
+        lambda part: re.sub(r'\d[\d ()-]{3,}\d', '…', part),
     )

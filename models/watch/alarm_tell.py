@@ -1,7 +1,5 @@
 from odoo import fields, models
 
-from ..core.words_field import told
-
 ACTIVITY = 'crm_telephony.mail_activity_type_alarm'
 
 
@@ -12,7 +10,7 @@ class TelephonyAlarm(models.Model):
     _inherit = 'telephony.alarm'
 
     reminder_ids = fields.Many2many(
-        'mail.activity', string="Activities", readonly=True, groups=fields.NO_ACCESS
+        'mail.activity', string="Reminders", readonly=True, groups=fields.NO_ACCESS
     )
 
     def _tell(self):
@@ -53,7 +51,7 @@ class TelephonyAlarm(models.Model):
             'crm_telephony.alarm_mail',
             {'alarms': alarms, 'url': f'{company.get_base_url()}/odoo/telephony-alarms'},
         )
-        texts = [told(alarms.env, alarm.text) for alarm in alarms]
+        texts = alarms.mapped('text')
         subject = (
             texts[0]
             if len(texts) == 1

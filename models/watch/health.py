@@ -5,8 +5,6 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
-from ..core.words_field import told
-
 # The watch looks each five minutes. If it has not for so long, nothing is known.
 STALE = timedelta(minutes=15)
 STATES = [
@@ -81,7 +79,7 @@ class TelephonyAlarm(models.Model):
         if not self:
             return ''
         worst = self.sorted(lambda alarm: (not alarm.is_losing, alarm.since))[0]
-        line = told(self.env, worst.text)
+        line = str(worst.text)
         if len(self) == 1:
             return line
         return self.env._("%(line)s (and %(count)s more)", line=line, count=len(self) - 1)
@@ -178,7 +176,7 @@ class TelephonyLive(models.AbstractModel):
         board['alarms'] = [
             {
                 'id': alarm.id,
-                'text': told(self.env, alarm.text),
+                'text': str(alarm.text),
                 'loses': alarm.is_losing,
             }
             for alarm in shown

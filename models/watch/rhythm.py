@@ -51,9 +51,9 @@ class Calls:
 
     def between(self, start: float, end: float) -> float:
         """Return the calls between two moments; of a half hour that is cut, the same share."""
-        return self._until(end) - self._until(start)
+        return self._count_before(end) - self._count_before(start)
 
-    def _until(self, at: float) -> float:
+    def _count_before(self, at: float) -> float:
         at = min(max(at - self.first, 0), len(self._sums) - 1)
         slot = int(at)
         sums, rest = self._sums, at - slot

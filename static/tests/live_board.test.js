@@ -96,6 +96,14 @@ test("calls, people, callbacks and figures", async () => {
     expect(".o_telephony_live_callback:first").toHaveText(/^1 h 05 min\s+<b>Late<\/b>\s+Anna$/);
 });
 
+test("alarms stand on top, and open", async () => {
+    board = { ...board, alarms: [{ id: 5, text: "Nothing on <b>+7 727</b>", loses: true }, { id: 6, text: "Late", loses: false }] };
+    await open();
+    expect(queryAllTexts(".o_telephony_live_alarms li")).toEqual(["Nothing on <b>+7 727</b>", "Late"]);
+    expect(".o_telephony_live_alarms li:first").toHaveClass("alert-danger");
+    expect(".o_telephony_live_alarms li:last").toHaveClass("alert-warning");
+});
+
 test("clocks go on without the server, and who waits too long turns red", async () => {
     await open();
     expect(".o_telephony_long").toHaveCount(0);
