@@ -1,6 +1,7 @@
 """Each fault is named once, with its cause and what to do, and withdrawn when it is over."""
 
 import json
+import logging
 import shutil
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -15,6 +16,7 @@ from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.addons.crm_telephony.providers.base import Refused, WebhookRequest
 from odoo.addons.crm_telephony.providers.capabilities import Balance
 
+from ..controllers.log_mask import TokenMask
 from ..models.pbx import account as pbx_account
 from ..models.watch.alarm import GAP, Finding, without_consequences
 from ..models.watch.alarm_clock import skew_of, zone_hours
@@ -732,6 +734,13 @@ class TestHealthAddress(TelephonyHttpCase):
         self.company.sudo().telephony_health_token = False
         for path in (self.path, '/telephony/health/False'):
             self.assertEqual(self.ask(path)[0], 404, path)
+
+    def test_the_token_is_no_business_of_the_log(self):
+        record = logging.LogRecord(
+            'werkzeug', 20, '', 0, f'"GET {self.path} HTTP/1.1" 200', (), None
+        )
+        TokenMask().filter(record)
+        self.assertNotIn('token-of-this-test', record.msg)
 
     def test_a_new_address(self):
         for user in (self.anna, self.supervisor):

@@ -37,7 +37,17 @@ from odoo.addons.crm_telephony.providers.asterisk.ami import VARIABLES
 BRIDGE = Path(__file__).resolve().parents[1] / 'bridge'
 MISSING = '' if BRIDGE.exists() else "NOT TESTED: there is no bridge/ beside this addon"
 if not MISSING:
-    from ..bridge.telephony_bridge import ami, check, config, noise, sender, spool, watcher
+    from ..bridge import telephony_bridge
+    from ..bridge.telephony_bridge import (
+        ami,
+        check,
+        config,
+        heartbeat,
+        noise,
+        sender,
+        spool,
+        watcher,
+    )
 
 USER, PASSWORD = 'crm-bridge', 'ami-password-0001'
 SECRET, TOKEN = 'webhook-secret-0001', 'webhook-token-0001'
@@ -845,6 +855,27 @@ class TestBridgeProgram(BridgeCase):
             wait_for(lambda: 'Authentication failed' in bridge.log(), "the refusal")
             self.assertIn('manager.conf', bridge.log())
             self.assertNotIn('not-the-password', bridge.log())
+
+    def test_it_tells_how_it_does(self):
+        """At once and each minute: here it cannot reach the PBX, and what it tells is signed."""
+        pbx, crm = self.start_pbx(), self.start_crm()
+        pbx.close()
+        with self.bridge(pbx, crm.url):
+            wait_for(lambda: crm.beats, "the first heartbeat")
+        told = crm.beats[0]
+        self.assertEqual((told['version'], told['waiting']), (telephony_bridge.__version__, 0))
+        self.assertLess(told['up_seconds'], PATIENCE)
+
+    def test_how_it_does(self):
+        own = self.open_spool()
+        deaf = watcher.Watcher(None, own, lambda: None)
+        beat = heartbeat.Heartbeat(None, own, deaf)
+        own.write([event('Newchannel', 1)], {})
+        deaf._deaf_since -= 90
+        told = json.loads(beat._told())
+        self.assertEqual((told['waiting'], told['deaf_seconds']), (1, 90))
+        deaf._deaf_since = None
+        self.assertEqual(json.loads(beat._told())['deaf_seconds'], 0)
 
     def test_sigterm_delivers_what_is_there(self):
         pbx, crm = self.start_pbx(), self.start_crm()

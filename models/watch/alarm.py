@@ -54,7 +54,7 @@ class Finding(NamedTuple):
     account: models.BaseModel
     text: str
     key: str = ONLY
-    since: object = None
+    since: datetime | None = None
     extension: str = ''
     called: str = ''
     is_cause: bool = False
@@ -175,8 +175,6 @@ class TelephonyAlarm(models.Model):
     def action_open(self):
         """Open what the alarm is about: the failed events, the recordings, else the PBX."""
         self.ensure_one()
-        if not self.account_id:
-            return self._get_records_action(name=self.env._("Alarm"))
         if self.code in ('failed_events', 'pending_events'):
             return self.account_id.action_view_events()
         if self.code.startswith('recordings'):
