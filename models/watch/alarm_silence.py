@@ -72,7 +72,7 @@ class TelephonyAlarm(models.Model):
         for account, number, is_inbound, slot, count, start in self.env.execute_query(
             SQL(
                 """ SELECT account_id, number_id, direction = 'inbound',
-                           floor(extract(epoch FROM start_at) / %s)::int, count(*), max(start_at)
+                           floor(date_part('epoch', start_at) / %s)::int, count(*), max(start_at)
                       FROM telephony_call
                      WHERE start_at >= %s AND start_at <= %s AND direction != 'internal'
                        AND account_id = ANY(%s)
