@@ -1,4 +1,5 @@
 from . import log_mask
+from . import health
 from . import recording
 from . import setup_file
 from . import share

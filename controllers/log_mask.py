@@ -1,11 +1,11 @@
 import logging
 import re
 
-_TOKEN = re.compile(r'(/telephony/(?:webhook/[^/\s]+|shared)/)[^/?\s"]+')
+_TOKEN = re.compile(r'(/telephony/(?:webhook/[^/\s]+|shared|health)/)[^/?\s"]+')
 
 
 class TokenMask(logging.Filter):
-    """Hides the tokens of webhook addresses and shared links in the server's access log."""
+    """Hides the tokens of webhook addresses, shared links and monitoring in the server's access log."""
 
     def filter(self, record):
         if isinstance(record.args, tuple):

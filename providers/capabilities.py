@@ -32,10 +32,24 @@ class Number:
     label: str = ''
 
 
+@dataclass(frozen=True)
+class Balance:
+    """What is left at the PBX's provider."""
+
+    amount: float
+    currency: str = ''
+
+
 @runtime_checkable
 class Checks(Protocol):
     def check(self) -> str:
         """Log in, and return one line that says what answered."""
+
+
+@runtime_checkable
+class TellsBalance(Protocol):
+    def balance(self) -> Balance:
+        """Return what is left at the PBX's provider, which connects no calls without money."""
 
 
 @runtime_checkable
@@ -126,6 +140,7 @@ CAPABILITIES: Mapping[str, type] = MappingProxyType(
         method_of(capability): capability
         for capability in (
             Checks,
+            TellsBalance,
             ReadsHistory,
             LocatesRecordings,
             OpensSound,

@@ -6,6 +6,7 @@ import pkgutil
 from . import test_account_form
 from . import test_account_state
 from . import test_acts
+from . import test_alarms
 from . import test_any_order
 from . import test_architecture
 from . import test_audio
@@ -48,6 +49,7 @@ from . import test_recordings
 from . import test_rehearsal
 from . import test_results
 from . import test_retention
+from . import test_rhythm
 from . import test_rights
 from . import test_rights_matrix
 from . import test_routing

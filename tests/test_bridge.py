@@ -37,7 +37,17 @@ from odoo.addons.crm_telephony.providers.asterisk.ami import VARIABLES
 BRIDGE = Path(__file__).resolve().parents[1] / 'bridge'
 MISSING = '' if BRIDGE.exists() else "NOT TESTED: there is no bridge/ beside this addon"
 if not MISSING:
-    from ..bridge.telephony_bridge import ami, check, config, noise, sender, spool, watcher
+    from ..bridge import telephony_bridge
+    from ..bridge.telephony_bridge import (
+        ami,
+        check,
+        config,
+        heartbeat,
+        noise,
+        sender,
+        spool,
+        watcher,
+    )
 
 USER, PASSWORD = 'crm-bridge', 'ami-password-0001'
 SECRET, TOKEN = 'webhook-secret-0001', 'webhook-token-0001'
@@ -168,7 +178,7 @@ class FakeCrm(ThreadingHTTPServer):
 
     def __init__(self, port=0):
         super().__init__(('127.0.0.1', port), FakeCrmRequest)
-        self.taken, self.sizes, self.requests = [], [], 0
+        self.taken, self.sizes, self.requests, self.beats = [], [], 0, []
         self.secret, self.status, self.answer_headers, self.max_events = SECRET, 200, {}, 500
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -188,8 +198,14 @@ class FakeCrm(ThreadingHTTPServer):
 class FakeCrmRequest(BaseHTTPRequestHandler):
     def do_POST(self):
         crm, body = self.server, self.rfile.read(int(self.headers['Content-Length']))
-        crm.requests += 1
         expected = hmac.new(crm.secret.encode(), body, hashlib.sha256).hexdigest()
+        if self.path.endswith('/bridge'):
+            if self.headers['X-Telephony-Signature'] == f'sha256={expected}':
+                crm.beats.append(json.loads(body))
+            self.send_response(crm.status)
+            self.end_headers()
+            return
+        crm.requests += 1
         status, events = crm.status, json.loads(body)['events']
         if status == 200 and self.headers['X-Telephony-Signature'] != f'sha256={expected}':
             status = 403
@@ -839,6 +855,27 @@ class TestBridgeProgram(BridgeCase):
             wait_for(lambda: 'Authentication failed' in bridge.log(), "the refusal")
             self.assertIn('manager.conf', bridge.log())
             self.assertNotIn('not-the-password', bridge.log())
+
+    def test_it_tells_how_it_does(self):
+        """At once and each minute: here it cannot reach the PBX, and what it tells is signed."""
+        pbx, crm = self.start_pbx(), self.start_crm()
+        pbx.close()
+        with self.bridge(pbx, crm.url):
+            wait_for(lambda: crm.beats, "the first heartbeat")
+        told = crm.beats[0]
+        self.assertEqual((told['version'], told['waiting']), (telephony_bridge.__version__, 0))
+        self.assertLess(told['up_seconds'], PATIENCE)
+
+    def test_how_it_does(self):
+        own = self.open_spool()
+        deaf = watcher.Watcher(None, own, lambda: None)
+        beat = heartbeat.Heartbeat(None, own, deaf)
+        own.write([event('Newchannel', 1)], {})
+        deaf._deaf_since -= 90
+        told = json.loads(beat._told())
+        self.assertEqual((told['waiting'], told['deaf_seconds']), (1, 90))
+        deaf._deaf_since = None
+        self.assertEqual(json.loads(beat._told())['deaf_seconds'], 0)
 
     def test_sigterm_delivers_what_is_there(self):
         pbx, crm = self.start_pbx(), self.start_crm()

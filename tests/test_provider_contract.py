@@ -26,6 +26,7 @@ from odoo.addons.crm_telephony.providers.capabilities import (
     ReadsHistory,
     Routes,
     SetsWebhooks,
+    TellsBalance,
     Transfers,
 )
 from odoo.addons.crm_telephony.providers.client import Client
@@ -36,6 +37,7 @@ from .providers import readme
 # Rows of a PBX's README: each says whether its client has the capability.
 ROWS = {
     'check': Checks,
+    'balance': TellsBalance,
     'history': ReadsHistory,
     'click-to-call': Dials,
     'hang up': HangsUp,

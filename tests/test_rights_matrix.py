@@ -30,6 +30,8 @@ RECORDS = """
     callback reason               r      r            r           rwcu           r       -
     disposition                   r      r            rwcu        rwcu           r       -
     event                         -      -            -           rw             -       -
+    alarm                         -      -            r           r              -       -
+    bridge                        -      -            -           r              -       -
     dial                          -      -            -           r              -       -
     rebind                        -      -            -           r              -       -
     contact number                rwcu   rwcu         rwcu        rwcu           rwcu    -
@@ -90,6 +92,8 @@ ACTIONS = {
     "secrets of the PBX": 'administrator',
     "a new webhook address": 'administrator',
     "replay an event": 'administrator',
+    "say that an alarm is known": 'administrator',
+    "a new address for monitoring": 'administrator',
     "the address of a recording": 'supervisor administrator',
     "listen to the talk about his deal": 'supervisor administrator leader',
     "listen to it with a reason": 'supervisor administrator leader privacy',
@@ -205,6 +209,15 @@ class TestRightsMatrix(TelephonyCase):
                     'extension': '102',
                 }
             ),
+            'alarm': env['telephony.alarm'].create(
+                {
+                    'code': 'refused',
+                    'account_id': self.account.id,
+                    'key': '-',
+                    'since': '2026-03-14 10:00:00',
+                }
+            ),
+            'bridge': env['telephony.bridge'].create({'account_id': self.account.id}),
             'rebind': env['telephony.rebind'].create({'number': CUSTOMER}),
             'contact number': env['telephony.contact.number'].create(
                 {'partner_id': self.partner.id, 'number': '+77010000099'}
@@ -321,6 +334,10 @@ class TestRightsMatrix(TelephonyCase):
             "secrets of the PBX": lambda: of('account').read(['api_secret', 'webhook_token']),
             "a new webhook address": of('account').action_rotate_token,
             "replay an event": of('event').action_replay,
+            "say that an alarm is known": of('alarm').action_known,
+            "a new address for monitoring": env['res.company']
+            .browse(self.company.id)
+            ._new_telephony_health_token,
             "the address of a recording": lambda: of('recording of her deal').read(['url']),
             "listen to the talk about his deal": lambda: of(
                 'recording of his deal'

@@ -21,10 +21,11 @@ VIEWS = {
     'telephony.callback.reason': ('list',),
     'telephony.account': ('list', 'form', 'search'),
     'telephony.number': ('list', 'form', 'search'),
-    'telephony.extension': ('list', 'search'),
+    'telephony.extension': ('list', 'form', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
+    'telephony.alarm': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.listen': ('list', 'search'),
@@ -44,6 +45,7 @@ VIEWS = {
 }
 ADMIN_ONLY = {
     'telephony.event',
+    'telephony.alarm',
     'telephony.share',
     'telephony.recompute',
     'telephony.source.cost',

@@ -8,6 +8,7 @@ losing one, and uploads the recordings of calls.
     spool       the events not delivered yet, the live channels and the recordings, on disk
     sender      spool ─▶ webhook
     recordings  files of the PBX ─▶ webhook, in pieces; deletes what it is told to
+    heartbeat   tells the webhook once a minute how the bridge does
     check       `--check`: says in plain words what is wrong
 
 The bridge decides nothing about calls; the adapter in the CRM does.

@@ -12,6 +12,7 @@ from functools import partial
 
 from . import __version__, check
 from .config import DEFAULT_FILE, Config, ConfigError, load
+from .heartbeat import Heartbeat
 from .recordings import Uploader
 from .sender import Sender
 from .spool import Spool, SpoolError
@@ -84,11 +85,13 @@ async def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     uploading = asyncio.create_task(uploader.run()) if uploader else None
+    beating = asyncio.create_task(Heartbeat(config.crm, spool, watcher).run())
     watching, sending = asyncio.create_task(watcher.run()), asyncio.create_task(sender.run())
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({watching, sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
+        beating.cancel()
         if uploading:  # it goes on from where it was at the next start
             uploading.cancel()
         for task in await asyncio.gather(watching, return_exceptions=True):

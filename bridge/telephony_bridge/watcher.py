@@ -41,6 +41,11 @@ class Watcher:
         self.pbx, self.spool, self.wake = pbx, spool, wake
         self._notes_recordings = notes_recordings
         self._clock = 0  # microseconds
+        self._deaf_since: float | None = time.monotonic()
+
+    def deaf(self) -> float:
+        """Return for how long (seconds) there has been no connection to Asterisk."""
+        return time.monotonic() - self._deaf_since if self._deaf_since is not None else 0
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -49,10 +54,11 @@ class Watcher:
             try:
                 connection = await ami.login(self.pbx)
                 _logger.info("connected to Asterisk at %s:%d", self.pbx.host, self.pbx.port)
-                delay = RETRY_SECONDS
+                delay, self._deaf_since = RETRY_SECONDS, None
                 try:
                     await self._follow(connection)
                 finally:
+                    self._deaf_since = time.monotonic()
                     await connection.close()
             except Refused as refusal:
                 delay = REFUSED_SECONDS

@@ -20,6 +20,7 @@ from . import (
     sound,
     survival,
     upload,
+    watch,
 )
 from .data import Bench
 from .pop import Pop
@@ -40,8 +41,9 @@ LISTENING = ('r3',)
 RETENTION = ('r8',)
 ERASURE = ('r9',)
 UPLOAD = ('r10',)
+WATCH = ('watch',)
 OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
+ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS + WATCH
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -96,6 +98,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += lookup.measure(bench, large, small, size)
     if wanted & set(HISTORY):
         rows += history.measure(bench, size)
+    if wanted & set(WATCH):
+        rows += watch.measure(bench, size)
     if wanted & set(ERASURE):
         rows += erasure.measure(bench, size)
     if wanted & set(FOLLOW_UP):

@@ -27,7 +27,7 @@ class TelephonyLive(models.AbstractModel):
 
         ``{'calls': [call], 'more': how many calls are left out, 'people': [person],
         'callbacks': {'open': int, 'late': int, 'rows': [callback]}, 'today': {'inbound': int, 'lost': int},
-        'teams': [{'id', 'name'}] to choose from}``, where
+        'teams': [{'id', 'name'}] to choose from, 'alarms': [{'id', 'text', 'loses': bool}]}``, where
 
         - call: ``{'id', 'phase': 'waiting'|'ringing'|'dialling'|'on_line'|'talking', 'direction',
           'who', 'lead', 'line', 'queue', 'people': [name], 'seconds', 'company'}``; waiting: in a
@@ -54,7 +54,7 @@ class TelephonyLive(models.AbstractModel):
         busy = {}
         rows = [board._call_row(call, users_by_phone, busy, now) for call in calls]
         rows.sort(key=lambda row: row['phase'] != 'waiting')
-        return {
+        shown = {
             'calls': rows,
             'more': more,
             'people': board._people(
@@ -70,6 +70,14 @@ class TelephonyLive(models.AbstractModel):
             if len(teams) > 1
             else [],
         }
+        self._after_board(shown)
+        return shown
+
+    def _after_board(self, board):
+        """Runs when the board is complete, and may add to it what a later stage knows of PBXs.
+
+        :param dict board: what :meth:`get_board` returns
+        """
 
     def _of_team(self, team, crew):
         """Return the domain of calls of a team's numbers, deals and people. Phones that only rang do

@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from .. import inputs, numbers, signing
 from ..base import ProviderError, _, text_of
-from ..capabilities import Extension, Number
+from ..capabilities import Balance, Extension, Number
 from ..client import PASSING, Client
 
 PATTERN = '%Y-%m-%d %H:%M:%S'
@@ -96,10 +96,17 @@ class ZadarmaClient(Client):
         refusal = self.refusal(words, '' if words else response.status_code)
         return refusal, not_yet or response.status_code in PASSING
 
+    def balance(self) -> Balance:
+        answer = self._ask('GET', '/v1/info/balance/')
+        try:
+            return Balance(float(answer['balance']), text_of(answer, 'currency'))
+        except (KeyError, TypeError, ValueError):
+            raise self.not_understood() from None
+
     def check(self) -> str:
-        balance = self._ask('GET', '/v1/info/balance/')
+        balance = self.balance()
         told = self._ask('GET', '/v1/info/timezone/').get('timezone')
-        amount = f"{balance.get('balance')} {balance.get('currency', '')}".strip()
+        amount = f'{balance.amount:g} {balance.currency}'.strip()
         text = _("Zadarma answers: balance %(amount)s.", amount=amount)
         match = _OFFSET.fullmatch(str(told).strip())
         if not match:

@@ -59,6 +59,7 @@ beforeEach(() => {
         callbacks: { open: 7, late: 1, rows: [{ id: 9, who: "<b>Late</b>", user: "Anna", lead: "", minutes: 65 }, { id: 10, who: "Forgotten", user: "", lead: "", minutes: 0 }] },
         today: { inbound: 8, lost: 2 },
         teams: [],
+        alarms: [],
     };
     onRpc("telephony.live", "get_board", ({ args: [team] }) => {
         expect.step(team ? `get_board ${team}` : "get_board");
@@ -93,6 +94,14 @@ test("calls, people, callbacks and figures", async () => {
     expect(queryAllTexts(".o_telephony_live_person small")).toEqual(["Customer 1\nTalks today: 4"]);
     expect(".o_telephony_live_callback:last").toHaveText(/^under a minute\s+Forgotten$/);
     expect(".o_telephony_live_callback:first").toHaveText(/^1 h 05 min\s+<b>Late<\/b>\s+Anna$/);
+});
+
+test("alarms stand on top, and open", async () => {
+    board = { ...board, alarms: [{ id: 5, text: "Nothing on <b>+7 727</b>", loses: true }, { id: 6, text: "Late", loses: false }] };
+    await open();
+    expect(queryAllTexts(".o_telephony_live_alarms li")).toEqual(["Nothing on <b>+7 727</b>", "Late"]);
+    expect(".o_telephony_live_alarms li:first").toHaveClass("alert-danger");
+    expect(".o_telephony_live_alarms li:last").toHaveClass("alert-warning");
 });
 
 test("clocks go on without the server, and who waits too long turns red", async () => {
@@ -297,7 +306,7 @@ test("nobody listens any more once the board is left", async () => {
 });
 
 test("nobody calls", async () => {
-    board = { calls: [], more: 0, people: [], callbacks: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [] };
+    board = { calls: [], more: 0, people: [], callbacks: { open: 0, late: 0, rows: [] }, today: { inbound: 0, lost: 0 }, teams: [], alarms: [] };
     await open();
     expect(".o_telephony_live_nothing").toHaveCount(3);
     expect("[data-figure=lost] .o_telephony_live_value").toHaveText("–");

@@ -20,6 +20,7 @@ TELLS = (
 SALESPERSON = "customer's own salesperson first: it gets"
 ASKED = (
     'check',
+    'balance',
     'history',
     'click-to-call',
     'hang up',
