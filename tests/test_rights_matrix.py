@@ -3,7 +3,7 @@ screen and over RPC alike."""
 
 from contextlib import closing
 
-from odoo import Command
+from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
@@ -30,6 +30,7 @@ RECORDS = """
     callback reason               r      r            r           rwcu           r       -
     disposition                   r      r            rwcu        rwcu           r       -
     event                         -      -            -           rw             -       -
+    test call                     -      -            -           ru             -       -
     dial                          -      -            -           r              -       -
     rebind                        -      -            -           r              -       -
     contact number                rwcu   rwcu         rwcu        rwcu           rwcu    -
@@ -90,6 +91,8 @@ ACTIONS = {
     "secrets of the PBX": 'administrator',
     "a new webhook address": 'administrator',
     "replay an event": 'administrator',
+    "begin a test call": 'administrator',
+    "the first steps": 'administrator',
     "the address of a recording": 'supervisor administrator',
     "listen to the talk about his deal": 'supervisor administrator leader',
     "listen to it with a reason": 'supervisor administrator leader privacy',
@@ -197,6 +200,13 @@ class TestRightsMatrix(TelephonyCase):
             'callback reason': env['telephony.callback.reason'].search([], limit=1),
             'disposition': env['telephony.disposition'].search([], limit=1),
             'event': self.events()[:1],
+            'test call': env['telephony.test.call'].create(
+                {
+                    'account_id': self.account.id,
+                    'user_id': self.users['administrator'].id,
+                    'begun_at': fields.Datetime.now(),
+                }
+            ),
             'dial': env['telephony.dial'].create(
                 {
                     'account_id': self.account.id,
@@ -321,6 +331,8 @@ class TestRightsMatrix(TelephonyCase):
             "secrets of the PBX": lambda: of('account').read(['api_secret', 'webhook_token']),
             "a new webhook address": of('account').action_rotate_token,
             "replay an event": of('event').action_replay,
+            "begin a test call": lambda: env['telephony.test.call'].begin_test(self.account.id),
+            "the first steps": env['telephony.get.started'].get_steps,
             "the address of a recording": lambda: of('recording of her deal').read(['url']),
             "listen to the talk about his deal": lambda: of(
                 'recording of his deal'

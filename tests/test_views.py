@@ -25,6 +25,7 @@ VIEWS = {
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
+    'telephony.test.call': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.listen': ('list', 'search'),
@@ -44,6 +45,7 @@ VIEWS = {
 }
 ADMIN_ONLY = {
     'telephony.event',
+    'telephony.test.call',
     'telephony.share',
     'telephony.recompute',
     'telephony.source.cost',
