@@ -24,7 +24,7 @@ class TelephonyTestCall(models.Model):
             begun_at=self.begun_at,
             heard_at=heard_at,
             direction=call.direction,
-            caller=call.caller_number or '',
+            caller=self._caller_of(call),
             customer=call.customer_number or '',
             called=call.called_number or '',
             is_known_line=bool(line),

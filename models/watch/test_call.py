@@ -1,4 +1,5 @@
 import logging
+import re
 from datetime import datetime, timedelta
 
 from odoo import api, fields, models, release, tools
@@ -54,9 +55,7 @@ class TelephonyTestCall(models.Model):
     phone = fields.Char(
         string="Called From", readonly=True, help="As +77771234567; only while the test runs."
     )
-    user_id = fields.Many2one(
-        'res.users', string="Tested By", required=True, readonly=True, ondelete='restrict'
-    )
+    user_id = fields.Many2one('res.users', string="Tested By", readonly=True, ondelete='set null')
     begun_at = fields.Datetime(string="Begun", required=True, readonly=True)
     ended_at = fields.Datetime(string="Ended", readonly=True)
     state = fields.Selection(
@@ -234,7 +233,7 @@ class TelephonyTestCall(models.Model):
                 [('state', '=', 'waiting'), ('account_id', 'in', calls.account_id.ids)], order='id'
             )
             tests._claim(calls)
-            for test in tests.filtered(lambda test: test.call_id in calls or not test.call_id):
+            for test in tests.filtered(lambda test: test.call_id in calls):
                 test._look(fields.Datetime.now())
                 test._tell()
 
@@ -258,8 +257,7 @@ class TelephonyTestCall(models.Model):
         """Return by what this call is known as the test's, a key of `found_by`; '' if it is not."""
         if call.account_id != self.account_id or heard_at < self.begun_at:
             return ''
-        caller = call.caller_number or ''
-        if self.phone and self.phone in (caller, call.customer_number):
+        if self.phone and self.phone in (call.caller_number, call.customer_number):
             return 'phone'
         is_ours = call.number_id == self.number_id if self.number_id else call.number_id
         if (
@@ -270,8 +268,15 @@ class TelephonyTestCall(models.Model):
         ):
             return ''
         if self.phone:
-            return '' if caller else 'hidden'
+            return '' if self._caller_of(call) else 'hidden'
         return 'line' if is_ours and self.number_id else 'first'
+
+    @api.model
+    def _caller_of(self, call):
+        """Return the caller's number as it is logged, '' if it is hidden: some PBXs send a word
+        then."""
+        caller = call.caller_number or ''
+        return caller if re.search(r'\d', caller) else ''
 
     def _calls_since(self):
         """Return the calls that have come in during the test, the latest first."""

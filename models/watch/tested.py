@@ -37,7 +37,7 @@ class TelephonyAccount(models.Model):
         string="Test Call",
         compute='_compute_test',
     )
-    test_note = fields.Char(compute='_compute_test')
+    test_note = fields.Char(string="About the Test", compute='_compute_test')
     tested_at = fields.Datetime(string="Last Test Call", compute='_compute_test')
 
     @api.depends(*TESTED_FIELDS, 'number_ids.name', 'extension_ids.number')

@@ -174,7 +174,7 @@ class Asterisk(Provider):
         {
             'nothing': _(
                 "No event has come. Look whether the bridge beside the PBX runs and what its log says: it needs the "
-                "webhook address and the secret of this form's set-up file, and a manager user with read = "
+                "webhook address and the secret of the set-up file of the PBX's form, and a manager user with read = "
                 "call,agent,cdr,dialplan."
             ),
             'direction': _(

@@ -60,8 +60,8 @@ class FreePBX(Asterisk):
             **Asterisk.advice,
             'nothing': _(
                 "No event has come. Look whether the bridge beside the PBX runs and what its log says: it needs the "
-                "webhook address and the secret of this form's set-up file, and a manager user of its own in "
-                "manager_custom.conf."
+                "webhook address and the secret of the set-up file of the PBX's form, and a manager user of its own "
+                "in manager_custom.conf."
             ),
             'no_time': _(
                 "The events carry no time of the PBX, so that of the arrival stands in. Add timestampevents = yes "

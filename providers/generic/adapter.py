@@ -78,12 +78,12 @@ class Generic(Provider):
     advice = MappingProxyType(
         {
             'nothing': _(
-                "No event has come. Run the set-up file of this form where the middleware runs: it posts one signed "
-                "call. If that one arrives, the middleware does not post; if not, it says what it got."
+                "No event has come. Run the set-up file of the PBX's form where the middleware runs: it posts one "
+                "signed call. If that one arrives, the middleware does not post; if not, it says what it got."
             ),
             'refused': _(
-                "The deliveries are refused: %(reason)s Sign the raw body with the secret of this form, as the set-up"
-                " file does."
+                "The deliveries are refused: %(reason)s Sign the raw body with the secret of the PBX's form, as the "
+                "set-up file does."
             ),
             'no_end': _(
                 "The end of the call has not come. Post the event ended for each call, with its outcome."

@@ -124,12 +124,12 @@ class ThreeCX(HistoryProvider):
         {
             'nothing': _(
                 "No event has come. 3CX tells of a call after its end: hang up, and wait some seconds. If nothing "
-                "comes then, look whether the CRM template of this form is loaded and chosen, and call journaling "
-                "switched on. A Pro or Enterprise licence is needed."
+                "comes then, look whether the CRM template of the PBX's form is loaded and chosen, and call "
+                "journaling switched on. A Pro or Enterprise licence is needed."
             ),
             'refused': _(
-                "3CX's deliveries are refused: %(reason)s Save this form, download the CRM template anew, and load it"
-                " into the 3CX."
+                "3CX's deliveries are refused: %(reason)s Save the PBX's form, download the CRM template anew, and "
+                "load it into the 3CX."
             ),
             'called_none': _(
                 "3CX does not write the called number into its journal. Advertisements cannot be told apart by it; "

@@ -178,7 +178,7 @@ class Twilio(HistoryProvider):
         {
             'nothing': _(
                 "No event has come. In the Twilio console open the number: for a call that comes in, Webhook has to "
-                "be chosen with the webhook address and HTTP POST. Enter Webhook Address in the PBX, here on the "
+                "be chosen with the webhook address and HTTP POST. Enter Webhook Address in the PBX, on the PBX's "
                 "form, does it."
             ),
             'refused': _(

@@ -174,7 +174,7 @@ class Uis(HistoryProvider):
             ),
             'clock': _(
                 "The events carry the time of the account's zone, and are off by %(hours)s h. Set the time zone on "
-                "this form, now %(zone)s, to that of the account."
+                "the PBX's form, now %(zone)s, to that of the account."
             ),
             'no_recording': _(
                 "No recording was told. If you record, create the notification of the recorded talk with its address "

@@ -140,7 +140,7 @@ class Zadarma(HistoryProvider):
             'nothing': _(
                 "No event has come. In the Zadarma account open Settings → Integrations and API → Notifications: the "
                 "webhook address has to stand in the field for PBX call notifications, and Enable to be pressed. "
-                "Enter Webhook Address in the PBX, here on the form, does both."
+                "Enter Webhook Address in the PBX, on the PBX's form, does both."
             ),
             'no_end': _(
                 "The end of the call has not come. Switch on NOTIFY_END in Notifications of the Zadarma account, and "
@@ -152,7 +152,7 @@ class Zadarma(HistoryProvider):
             ),
             'clock': _(
                 "Zadarma's events carry the time of the account's zone, and are off by %(hours)s h. Set the time zone"
-                " on this form, now %(zone)s, to that of the Zadarma account."
+                " on the PBX's form, now %(zone)s, to that of the Zadarma account."
             ),
             'no_recording': _(
                 "Zadarma told of no recording. If you record, switch it on for the extension there, and NOTIFY_RECORD"
