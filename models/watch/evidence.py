@@ -5,6 +5,7 @@ from odoo.fields import Domain
 
 from ...providers.capabilities import OpensSound
 from ...providers.fetch import host_allowed
+from ...providers.reading import first_told
 from ..inbox.event import NOT_DELIVERED
 from .verdict import Evidence
 
@@ -29,7 +30,7 @@ class TelephonyTestCall(models.Model):
             called=call.called_number or '',
             is_known_line=bool(line),
             is_chosen_line=bool(line) and (self.number_id or line) == line,
-            start_at=call.start_at or None,
+            start_at=self._told_start(call),
             ended_at=call.ended_at or None,
             is_over=call.state == 'ended',
             has_time='time' not in (call.doubts or '').split(','),
@@ -46,6 +47,16 @@ class TelephonyTestCall(models.Model):
             has_callback=bool(callback),
             has_activity=bool(callback.activity_id),
         )
+
+    def _told_start(self, call):
+        """Return when the call began by the PBX's own clock (naive UTC), None if it does not tell. The
+        log has another time if that was in the future."""
+        if 'time' not in (call.doubts or ''):
+            return call.start_at or None
+        account, Event = call.account_id, self.env['telephony.event']
+        stored = Event._stored(Event._events_of(account, [call.external_id]))
+        told = first_told(account._adapter(), stored, account._settings())
+        return told.replace(tzinfo=None) if told else call.start_at or None
 
     def _those_rung(self, call):
         """Return the users who should see the card: who answered, else those whose phones rang."""

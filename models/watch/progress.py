@@ -203,8 +203,8 @@ class TelephonyTestCall(models.Model):
     def _reasons(self, causes):
         """Return the values that advice may name, see providers/advice.py (sudo)."""
         account, call = self.account_id, self.call_id or self._calls_since()[:1]
-        heard_at = self._heard_at(call).get(call)
-        minutes = minutes_off(call.start_at, heard_at) if heard_at and call.start_at else 0
+        heard_at, start_at = self._heard_at(call).get(call), call and self._told_start(call)
+        minutes = minutes_off(start_at, heard_at) if heard_at and start_at else 0
         return {
             'pbx': account.name,
             'number': pretty(self.number_id.name or ''),

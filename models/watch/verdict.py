@@ -45,7 +45,7 @@ class Evidence(NamedTuple):
     called: str = ''
     is_known_line: bool = False  # the called number is one of ours
     is_chosen_line: bool = False  # and the one that is tested
-    start_at: datetime | None = None
+    start_at: datetime | None = None  # as the PBX tells it
     ended_at: datetime | None = None
     is_over: bool = False
     has_time: bool = True  # the PBX has told a believable one
@@ -162,10 +162,10 @@ def _direction(evidence, is_missed, now):
 
 
 def _times(evidence, is_missed, now):
+    if evidence.start_at and minutes_off(evidence.start_at, evidence.heard_at):
+        return Finding('missing', 'clock')
     if not evidence.has_time or not evidence.start_at:
         return Finding('missing', 'no_time')
-    if minutes_off(evidence.start_at, evidence.heard_at):
-        return Finding('missing', 'clock')
     if not evidence.is_over:
         return _until(evidence.begun_at, LONGEST, 'no_end', now)
     return SEEN if evidence.is_end_known and evidence.ended_at else Finding('missing', 'no_end')
