@@ -75,6 +75,10 @@ export class TestCall extends Component {
         this.chooseFirstNumber();
     }
 
+    chooseNumber(id) {
+        this.state.numberId = Number(id);
+    }
+
     chooseFirstNumber() {
         if (!this.numbers.some((number) => number.id === this.state.numberId)) {
             this.state.numberId = this.numbers.length ? this.numbers[0].id : false;
