@@ -125,8 +125,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
             "and no callback. Call from another phone."
         ),
         'no_card': _(
-            "No browser of %(user)s has shown the card. They log in to Odoo and leave a page open. Others see their "
-            "cards all the same."
+            "No browser of %(user)s has shown the card. They log in to Odoo and leave a page open; then call again."
         ),
         'card_off': _(
             "%(user)s sees no cards: Show Calls is switched off in their preferences, or Do Not Disturb is on, or "
