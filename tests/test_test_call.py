@@ -289,6 +289,7 @@ class TestTestCall(TelephonyCase):
         progress = test.get_progress()
         self.assertEqual(progress['state'], 'passed')
         self.assertIsNone(progress['next_seconds'])
+        self.assertEqual(tuple(line['fact'] for line in progress['lines']), ANSWERED)
         self.assertEqual(
             {line['fact']: line['value'] for line in progress['lines']}['who'], "101 Anna"
         )

@@ -130,7 +130,7 @@ class TelephonyGetStarted(models.AbstractModel):
                     )
                 )
         unread = Domain('phone', '!=', False) & Domain('phone_sanitized', '=', False)
-        count = self.env['res.partner'].sudo().search_count(unread, limit=MOST)
+        count = self.env['res.partner'].search_count(unread, limit=MOST)
         if count:
             items.append(
                 Item(

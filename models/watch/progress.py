@@ -151,7 +151,9 @@ class TelephonyTestCall(models.Model):
         callback = self._callback_of(call)
         return {
             'caller': pretty(call.customer_number or call.caller_number or ''),
-            'called': call.number_id.display_name or pretty(call.called_number or ''),
+            'called': ' · '.join(
+                filter(None, (pretty(call.called_number or ''), call.number_id.label))
+            ),
             'direction': label_of(call, 'direction'),
             'times': self._spell_times(call),
             'talk': clock(call.talk_seconds) if call.state == 'ended' else '',

@@ -10,7 +10,7 @@ from odoo.tools import SQL
 from ...providers.numbers import to_e164
 from ...tools import turns
 from ..inbox.event import NOT_DELIVERED
-from .verdict import LONGEST, Finding, has_passed, is_from_before, is_over, judge
+from .verdict import ANSWERED, LONGEST, MISSED, Finding, has_passed, is_from_before, is_over, judge
 
 _logger = logging.getLogger(__name__)
 
@@ -343,10 +343,13 @@ class TelephonyTestCall(models.Model):
         return findings
 
     def _kept(self):
-        """Return the findings of a test that is over."""
+        """Return the findings of a test that is over, in the order of the screen, which a column of
+        JSON does not keep."""
+        kept = self.findings or {}
         return {
-            fact: Finding(kept['state'], kept['cause'])
-            for fact, kept in (self.findings or {}).items()
+            fact: Finding(kept[fact]['state'], kept[fact]['cause'])
+            for fact in (MISSED if self.is_missed else ANSWERED)
+            if fact in kept
         }
 
     def _tell(self):
