@@ -38,6 +38,8 @@
         'wizards/telephony_settle_views.xml',
         'wizards/telephony_recording_delete_views.xml',
         'views/telephony_alarm_views.xml',
+        'views/telephony_test_call_views.xml',
+        'views/telephony_get_started_views.xml',
         'views/telephony_account_views.xml',
         'views/telephony_number_views.xml',
         'views/telephony_extension_views.xml',

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 # Marks a text of an adapter. The text stays English here; whoever shows it translates it.
 from ..tools.words import _lt as _
 from ..tools.words import storable
+from .advice import ADVICE
 from .numbers import plain
 
 DIRECTIONS = ('inbound', 'outbound', 'internal')
@@ -425,6 +426,11 @@ class Provider:
     # whether a recording stays where it is, and only those who may listen get it by its address;
     # else Odoo keeps a copy unless somebody says otherwise
     recordings_stay = True
+    # what the admin does in this PBX when a test call has not shown a fact: cause → sentence; the
+    # others have that of advice.ADVICE, which also tells the values that may stand in it
+    advice: Mapping[str, str] = MappingProxyType({})
+    # the facts of a call that this PBX never tells; a test call does not fail for want of them
+    untold: frozenset[str] = frozenset()
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -525,6 +531,10 @@ class Provider:
     def setup_file(self, account: Account) -> SetupFile | None:
         """The file with which the admin sets up the PBX; None if it needs none."""
         return None
+
+    def advise(self, cause: str) -> str:
+        """What to do about a fact that a test call has not shown, a pattern marked with _()."""
+        return self.advice.get(cause) or ADVICE[cause]
 
 
 class HistoryProvider(Provider):

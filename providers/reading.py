@@ -42,6 +42,13 @@ def read_call(
     return record, void_reason(told)
 
 
+def first_told(provider: Provider, stored: Sequence[Stored], account: Account) -> datetime | None:
+    """Return the earliest time that these payloads of one call tell, as the PBX's own clock has it;
+    None if they tell none that can be a time at all."""
+    with doubting():
+        return min(_times(provider.translate(stored, account)), default=None)
+
+
 def _ahead(
     provider: Provider, stored: Sequence[Stored], account: Account, told: Iterable[CallEvent]
 ) -> timedelta:

@@ -27,6 +27,7 @@ from . import test_erlang
 from . import test_figures
 from . import test_figures_tours
 from . import test_fold
+from . import test_get_started
 from . import test_golden_callers
 from . import test_holds
 from . import test_inbox
@@ -61,6 +62,7 @@ from . import test_stages
 from . import test_setup_file
 from . import test_shares
 from . import test_simulate
+from . import test_test_call
 from . import test_tours
 from . import test_turns
 from . import test_uploads

@@ -3,7 +3,7 @@ screen and over RPC alike."""
 
 from contextlib import closing
 
-from odoo import Command
+from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
@@ -32,6 +32,7 @@ RECORDS = """
     event                         -      -            -           rw             -       -
     alarm                         -      -            r           r              -       -
     bridge                        -      -            -           r              -       -
+    test call                     -      -            -           ru             -       -
     dial                          -      -            -           r              -       -
     rebind                        -      -            -           r              -       -
     contact number                rwcu   rwcu         rwcu        rwcu           rwcu    -
@@ -94,6 +95,8 @@ ACTIONS = {
     "replay an event": 'administrator',
     "say that an alarm is known": 'administrator',
     "a new address for monitoring": 'administrator',
+    "begin a test call": 'administrator',
+    "the first steps": 'administrator',
     "the address of a recording": 'supervisor administrator',
     "listen to the talk about his deal": 'supervisor administrator leader',
     "listen to it with a reason": 'supervisor administrator leader privacy',
@@ -201,6 +204,13 @@ class TestRightsMatrix(TelephonyCase):
             'callback reason': env['telephony.callback.reason'].search([], limit=1),
             'disposition': env['telephony.disposition'].search([], limit=1),
             'event': self.events()[:1],
+            'test call': env['telephony.test.call'].create(
+                {
+                    'account_id': self.account.id,
+                    'user_id': self.users['administrator'].id,
+                    'begun_at': fields.Datetime.now(),
+                }
+            ),
             'dial': env['telephony.dial'].create(
                 {
                     'account_id': self.account.id,
@@ -338,6 +348,8 @@ class TestRightsMatrix(TelephonyCase):
             "a new address for monitoring": env['res.company']
             .browse(self.company.id)
             ._new_telephony_health_token,
+            "begin a test call": lambda: env['telephony.test.call'].begin_test(self.account.id),
+            "the first steps": env['telephony.get.started'].get_steps,
             "the address of a recording": lambda: of('recording of her deal').read(['url']),
             "listen to the talk about his deal": lambda: of(
                 'recording of his deal'

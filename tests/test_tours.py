@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from odoo import fields
-from odoo.tests import HttpCase, tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import CUSTOMER, TelephonyHttpCase, sign
 
@@ -197,6 +197,32 @@ class TestLiveTour(TelephonyHttpCase):
             self.event('ended', outcome='answered', extension='101', talk_seconds=10),
         )
         self.assertEqual(self.call().outcome, 'answered')
+
+    def test_test_call(self):
+        """From the first steps to a test that has passed; the tester's own phone rings."""
+        admin = new_test_user(
+            self.env,
+            'tel_admin',
+            groups='base.group_user,sales_team.group_sale_salesman,crm_telephony.group_admin',
+            name="Admin",
+        )
+        self.env['telephony.extension'].create(
+            {'number': '110', 'account_id': self.account.id, 'user_id': admin.id}
+        )
+        self.account.recording_hosts = 'records.example.com'
+        self.start_live_tour(
+            '/odoo/telephony-start',
+            'telephony_test_call',
+            'tel_admin',
+            self.event('ringing', extension='110'),
+            self.event('answered', at=5, extension='110'),
+            self.event('ended', at=15, outcome='answered', extension='110', talk_seconds=10),
+            self.event('recording', at=16, recording_url='https://records.example.com/1.mp3'),
+        )
+        self.assertRecordValues(
+            self.env['telephony.test.call'].search([]),
+            [{'state': 'passed', 'user_id': admin.id, 'found_by': 'phone', 'phone': False}],
+        )
 
     def test_callback_board(self):
         """Of a callback that is nobody's: no news of one's own debts."""

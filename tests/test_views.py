@@ -26,6 +26,7 @@ VIEWS = {
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
     'telephony.alarm': ('list', 'form', 'search'),
+    'telephony.test.call': ('list', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.listen': ('list', 'search'),
@@ -46,6 +47,7 @@ VIEWS = {
 ADMIN_ONLY = {
     'telephony.event',
     'telephony.alarm',
+    'telephony.test.call',
     'telephony.share',
     'telephony.recompute',
     'telephony.source.cost',

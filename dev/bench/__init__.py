@@ -7,6 +7,7 @@ the same rounds.
     webhook     P1 to P4 and memory: deliveries
     lookup      P5 to P7: who is calling, at a million contacts
     pop         P8: from the PBX's POST to the card on the screen; page loads
+    test_call   T1: from the PBX's POST to the fact of a test call on the screen
     late        deliveries while past calls are given to contacts that came after them
     history     P9 to P12: charts, lists and counts on a long call log
     follow_up   P13: what ended calls lead to

@@ -19,6 +19,7 @@ from . import (
     retention,
     sound,
     survival,
+    test_call,
     upload,
     watch,
 )
@@ -32,6 +33,7 @@ WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
 LOOKUP = ('p5', 'p6', 'p7')
 LATE = ('late',)
 POP = ('p8',)
+TEST_CALL = ('t1',)
 HISTORY = ('p9', 'p10', 'p11', 'p12')
 FOLLOW_UP = ('p13',)
 SURVIVAL = ('p14', 'p15', 'p16')
@@ -43,7 +45,7 @@ ERASURE = ('r9',)
 UPLOAD = ('r10',)
 WATCH = ('watch',)
 OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS + WATCH
+ALL = WEBHOOK + LOOKUP + LATE + POP + TEST_CALL + HISTORY + FOLLOW_UP + SURVIVAL + OURS + WATCH
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -84,7 +86,9 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING + RETENTION + UPLOAD
+    of_small = (
+        LOOKUP + TEST_CALL + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING + RETENTION + UPLOAD
+    )
     small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
     if wanted & set(WEBHOOK):
@@ -94,6 +98,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     if wanted & set(POP):
         bench.fill_calls(large)
         rows += Pop(bench, large, size).run()
+    if wanted & set(TEST_CALL):
+        rows += test_call.measure(bench, small, size)
     if wanted & set(LOOKUP):
         rows += lookup.measure(bench, large, small, size)
     if wanted & set(HISTORY):

@@ -116,7 +116,7 @@ class Pop:
         times = {FLOOR_TYPE: [], OUR_TYPE: []}
         for _shot in range(self.size.shots):
             for path, kind in ((FLOOR_PATH, FLOOR_TYPE), (self.path, OUR_TYPE)):
-                body = _ringing()
+                body = ringing()
                 for ear in ears:
                     ear.listen(kind)
                 begin = time.perf_counter()
@@ -167,7 +167,7 @@ class Pop:
             browser.wait_for('.o_list_view')
             for shot in range(self.size.shots * self.size.rounds + 1):
                 for waits_for, ms in times.items():
-                    body = _ringing(**ways[waits_for])
+                    body = ringing(**ways[waits_for])
                     took = browser.evaluate(
                         BROWSER
                         % {
@@ -281,7 +281,7 @@ def _websocket_version(url: str, cookie: str) -> str:
     return answer.json()['result']['websocket_worker_version']
 
 
-def _ringing(**more) -> bytes:
+def ringing(**more) -> bytes:
     """A customer of the large database rings at our phone, now."""
     event = json.loads(load.events_of_call(uuid.uuid4().hex)[0])
     return json.dumps(

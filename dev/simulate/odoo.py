@@ -207,6 +207,23 @@ class Odoo:
             raise NotReady(f'there is no contact or deal with a phone number for {wanted!r}')
         return found[0]['number'], found[0]['name']
 
+    def awaited_test(self, account: int) -> dict | None:
+        """The test call that is waited for at this PBX: the `number` that is tested, '' for any, and
+        `is_missed`. None if there is none."""
+        rows = self.call(
+            'telephony.test.call',
+            'search_read',
+            [('account_id', '=', account), ('state', '=', 'waiting'), ('call_id', '=', False)],
+            fields=['number_id', 'is_missed'],
+            limit=1,
+        )
+        if not rows:
+            return None
+        numbers = rows[0]['number_id'] and self.read(
+            'telephony.number', [rows[0]['number_id'][0]], 'name'
+        )
+        return {**rows[0], 'number': numbers[0]['name'] if numbers else ''}
+
     def open_now(self, now: datetime) -> None:
         """The company works at this hour, whatever day it is: else everybody would be away, and
         whoever calls would be called back on Monday. Today's hours are extended from an hour ago

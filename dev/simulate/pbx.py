@@ -96,8 +96,10 @@ class DemoAsterisk(DemoPbx, FakeAsterisk):
             return Answer(
                 {'message': f"no phone {phone}: there are {', '.join(sorted(self.lines))}"}, 404
             )
-        cast = Cast(query['customer'], self.lines[phone].number, (phone,))
-        [call] = SCENARIOS['answered'](cast, Pace(RINGS, TALKS))
+        line = query.get('line') or self.lines[phone].number
+        cast = Cast(query['customer'], line, (phone,))
+        scenario = 'missed' if query.get('missed') else 'answered'
+        [call] = SCENARIOS[scenario](cast, Pace(RINGS, TALKS))
         self.board.play(call, f'call-{time.time()}')
         return Answer({'rings': RINGS})
 
@@ -192,13 +194,18 @@ def answering(odoo: Odoo, *, is_live: bool = False, tell: Tell = print):
 
 
 def call_in(odoo: Odoo, customer: str, phone: str) -> str:
-    """Let a customer call the running demo; gives a line for the person at the keyboard.
+    """Let a customer call the running demo; gives a line for the person at the keyboard. If a test
+    call is waited for, the customer calls the number that is tested, and is answered or not as the
+    tester wants.
 
     :raise NotReady: nobody answers as the demo's PBX
     """
     number, name = odoo.find_customer(customer)
     account = odoo.accounts()['asterisk']
-    query = urllib.parse.urlencode({'customer': number, 'phone': phone})
+    test = odoo.awaited_test(account.ref)
+    missed = bool(test and test['is_missed'])
+    asked = {'customer': number, 'phone': phone, 'missed': missed and '1' or ''}
+    query = urllib.parse.urlencode({**asked, 'line': test['number'] if test else ''})
     request = urllib.request.Request(
         f'{account.api_url}{INCOMING}?{query}',
         method='POST',
@@ -211,7 +218,9 @@ def call_in(odoo: Odoo, customer: str, phone: str) -> str:
         raise NotReady(f"the demo's PBX says {error.code}: {error.read().decode()[:200]}") from None
     except (OSError, ValueError) as error:
         raise NotReady(f"the demo's PBX does not answer ({error}): is `make run` up?") from None
+    if missed:
+        return f'{name} calls for the test, phone {phone} rings; they give up in {RINGS} s.'
     return (
-        f'{name} calls, phone {phone} rings; it is picked up in {RINGS} s. Who is logged in as its user sees the card, '
-        'where Transfer and Hang Up work.'
+        f'{name} calls{" for the test" if test else ""}, phone {phone} rings; it is picked up in {RINGS} s. Who is logged in '
+        'as its user sees the card, where Transfer and Hang Up work.'
     )

@@ -277,6 +277,10 @@ class TelephonyCall(models.Model):
             'talk_seconds': self.talk_seconds or 0,
         }
 
+    def _after_card_read(self, user):
+        """Runs each time a browser of this user asks for the card of this call (sudo), in the
+        transaction of the question: it must be quick, because a caller waits."""
+
     # === WHAT THE BROWSER ASKS === #
 
     @api.model
@@ -371,6 +375,7 @@ class TelephonyCall(models.Model):
             return False
         self = self._mine()
         call = self.sudo()
+        call._after_card_read(self.env.user)
         partner, lead = self._readable(call.partner_id), self._readable(call.lead_id)
         match = call._matches().get(self.id)
         candidates = (

@@ -8,3 +8,8 @@ from . import alarm_house
 from . import alarm_tell
 from . import bridge
 from . import health
+from . import test_call
+from . import evidence
+from . import progress
+from . import tested
+from . import get_started

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 from .. import numbers, signing
 from ..base import (
@@ -168,6 +169,31 @@ class Asterisk(Provider):
             "manager.conf, there with write = originate,call,reporting. Set webenabled = yes in manager.conf and enabled = yes "
             "in http.conf, let only Odoo's address in, and enter the address of this HTTP server above."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. Look whether the bridge beside the PBX runs and what its log says: it needs the "
+                "webhook address and the secret of the set-up file of the PBX's form, and a manager user with read = "
+                "call,agent,cdr,dialplan."
+            ),
+            'direction': _(
+                "The call is logged as: %(direction)s. The PBX's events name trunks and phones alike: enter the trunk"
+                " that the call came through under Trunks, and the phones as extensions."
+            ),
+            'no_time': _(
+                "The events carry no time of the PBX, so that of the arrival stands in. Set timestampevents = yes in "
+                "manager.conf, and reload the manager."
+            ),
+            'no_phone': _(
+                "The events do not tell which phone answered. The manager user of the bridge needs read = "
+                "call,agent,cdr,dialplan, and the phones have to be entered as extensions."
+            ),
+            'no_recording': _(
+                "No recording was told. If you record with MixMonitor, name the folder under [recordings] in the "
+                "bridge's configuration."
+            ),
+        }
     )
 
     def setup_file(self, account: Account) -> SetupFile:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from .. import numbers
 from ..asterisk import ami
@@ -53,6 +54,24 @@ class FreePBX(Asterisk):
             "webenabled = yes to [general](+), let only Odoo's address in, and enter the address of the HTTP server (port "
             "8088 or 8089) above."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            **Asterisk.advice,
+            'nothing': _(
+                "No event has come. Look whether the bridge beside the PBX runs and what its log says: it needs the "
+                "webhook address and the secret of the set-up file of the PBX's form, and a manager user of its own "
+                "in manager_custom.conf."
+            ),
+            'no_time': _(
+                "The events carry no time of the PBX, so that of the arrival stands in. Add timestampevents = yes "
+                "under [general](+) in manager_custom.conf, and reload."
+            ),
+            'no_recording': _(
+                "No recording was told. If you record, set Force or Yes for the inbound route or the extension, and "
+                "name the folder under [recordings] in the bridge's configuration."
+            ),
+        }
     )
 
     def phone(self, channel: Channel, account: Account) -> str:

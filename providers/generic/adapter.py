@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from types import MappingProxyType
 
 from .. import numbers, signing
 from ..base import (
@@ -73,6 +74,30 @@ class Generic(Provider):
             "The set-up file of this form is a shell script that posts one answered call, signed: run it where the middleware "
             "runs, and take it as the example. docs/webhook.md in the addon's folder lists all fields."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. Run the set-up file of the PBX's form where the middleware runs: it posts one "
+                "signed call. If that one arrives, the middleware does not post; if not, it says what it got."
+            ),
+            'refused': _(
+                "The deliveries are refused: %(reason)s Sign the raw body with the secret of the PBX's form, as the "
+                "set-up file does."
+            ),
+            'no_end': _(
+                "The end of the call has not come. Post the event ended for each call, with its outcome."
+            ),
+            'no_phone': _(
+                "The events do not tell which phone answered. Post the event answered with the extension."
+            ),
+            'called_none': _(
+                "The events do not tell the called number. Put it into called, with its country code."
+            ),
+            'no_recording': _(
+                "No recording was told. If you record, post the event recording with recording_url."
+            ),
+        }
     )
 
     def setup_file(self, account: Account) -> SetupFile:

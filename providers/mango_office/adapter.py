@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
+from types import MappingProxyType
 
 from .. import signing
 from ..base import (
@@ -132,6 +133,26 @@ class MangoOffice(HistoryProvider):
             "Switch on the events call, summary, recording and record/added, and check the connection with its button."
         ),
         _("Enter the extensions of your employees (101, 102…) here, so that calls find them."),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. In the Mango Office account open Integrations → API connector: it has to be "
+                "switched on, with the webhook address as the address of the external system. Its button checks the "
+                "connection."
+            ),
+            'no_end': _(
+                "The end of the call has not come. Switch on the event summary in the API connector, and call again."
+            ),
+            'no_phone': _(
+                "Mango Office did not tell which extension answered. Switch on the event call in the API connector, "
+                "and call again."
+            ),
+            'no_recording': _(
+                "Mango Office told of no recording. If you record, switch on the events recording and record/added in"
+                " the API connector."
+            ),
+        }
     )
 
     def handshake(self, request: WebhookRequest) -> Reply | None:

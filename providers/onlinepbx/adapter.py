@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 from .. import numbers
 from ..base import (
@@ -115,6 +116,23 @@ class OnlinePbx(HistoryProvider):
         _(
             "Enter the extensions of your employees (101, 102…) here: that tells phones from queues and groups."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. In the OnlinePBX panel open Profile → Webhooks: the webhook address has to stand "
+                "there, with all four events switched on. Without a valid TLS certificate of Odoo's address OnlinePBX"
+                " sends nothing."
+            ),
+            'no_end': _(
+                "The end of the call has not come. Switch on call end and missed call in Profile → Webhooks, and call"
+                " again."
+            ),
+            'no_phone': _(
+                "OnlinePBX did not tell who answered. Switch on call answered in Profile → Webhooks, and enter the "
+                "extensions here."
+            ),
+        }
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -117,6 +118,28 @@ class ThreeCX(HistoryProvider):
             "Leave the address and the key of the template's form as they are, switch call journaling on, and save."
         ),
         _("Enter the extensions here, so that calls find their employees."),
+    )
+    untold = frozenset({'called'})
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. 3CX tells of a call after its end: hang up, and wait some seconds. If nothing "
+                "comes then, look whether the CRM template of the PBX's form is loaded and chosen, and call "
+                "journaling switched on. A Pro or Enterprise licence is needed."
+            ),
+            'refused': _(
+                "3CX's deliveries are refused: %(reason)s Save the PBX's form, download the CRM template anew, and "
+                "load it into the 3CX."
+            ),
+            'called_none': _(
+                "3CX does not write the called number into its journal. Advertisements cannot be told apart by it; "
+                "all else works."
+            ),
+            'no_recording': _(
+                "3CX told of no recording. It does so in v20: with transcription in the journal, or with an "
+                "Enterprise licence in the history that is read each night."
+            ),
+        }
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
+from types import MappingProxyType
 from urllib.parse import SplitResult, parse_qs, urlsplit
 from xml.etree import ElementTree
 
@@ -172,6 +173,31 @@ class Twilio(HistoryProvider):
         _(
             "Enter as extensions whom to ring: the name of a browser client, a SIP address or an employee's number."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. In the Twilio console open the number: for a call that comes in, Webhook has to "
+                "be chosen with the webhook address and HTTP POST. Enter Webhook Address in the PBX, on the PBX's "
+                "form, does it."
+            ),
+            'refused': _(
+                "Twilio's deliveries are refused: %(reason)s Twilio signs the very address that it calls. Check that "
+                "web.base.url is that address, with https, and that the Auth Token is the account's present one."
+            ),
+            'no_end': _(
+                "The end of the call has not come. In the Twilio console paste the webhook address into Call status "
+                "changes of the number, too."
+            ),
+            'no_phone': _(
+                "Twilio did not tell who answered. With TwiML of your own, give its Number, Client and Sip nouns the "
+                "webhook address as statusCallback, and its Dial verb as action."
+            ),
+            'no_recording': _(
+                "Twilio told of no recording. If you record, give Dial the attribute record, and "
+                "recordingStatusCallback with the webhook address."
+            ),
+        }
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:

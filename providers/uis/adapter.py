@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
+from types import MappingProxyType
 
 from .. import numbers
 from ..base import (
@@ -155,6 +156,31 @@ class Uis(HistoryProvider):
             "scenario with the webhook address, /route at its end, and the parameters cdr_id, numa and numb. Set what "
             "happens without an answer."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. Open Notifications in the account: each of the six has to have the channel HTTP, "
+                "the method POST and its own address from the table on the PBX's form. Your tariff needs the option "
+                "of HTTP notifications."
+            ),
+            'no_end': _(
+                "The end of the call has not come. Look whether the notification of the end is switched on, and has "
+                "its own address and body from the table on the PBX's form."
+            ),
+            'no_user': _(
+                "The employee %(extension)s answered, but has no user here. Enter this id as an extension with its "
+                "user: notifications name employees by their id, not by their short number."
+            ),
+            'clock': _(
+                "The events carry the time of the account's zone, and are off by %(hours)s h. Set the time zone on "
+                "the PBX's form, now %(zone)s, to that of the account."
+            ),
+            'no_recording': _(
+                "No recording was told. If you record, create the notification of the recorded talk with its address "
+                "and body from the table on the PBX's form."
+            ),
+        }
     )
 
     def authenticate(self, request: WebhookRequest, account: Account) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from .. import numbers, signing
 from ..base import (
@@ -133,6 +134,31 @@ class Zadarma(HistoryProvider):
         _(
             "Enter the PBX extensions (100, 101…) here: calls then find their employees, internal calls are told apart."
         ),
+    )
+    advice = MappingProxyType(
+        {
+            'nothing': _(
+                "No event has come. In the Zadarma account open Settings → Integrations and API → Notifications: the "
+                "webhook address has to stand in the field for PBX call notifications, and Enable to be pressed. "
+                "Enter Webhook Address in the PBX, on the PBX's form, does both."
+            ),
+            'no_end': _(
+                "The end of the call has not come. Switch on NOTIFY_END in Notifications of the Zadarma account, and "
+                "call again."
+            ),
+            'no_phone': _(
+                "Zadarma did not tell which extension answered. Switch on NOTIFY_INTERNAL and NOTIFY_ANSWER in "
+                "Notifications, and call again."
+            ),
+            'clock': _(
+                "Zadarma's events carry the time of the account's zone, and are off by %(hours)s h. Set the time zone"
+                " on the PBX's form, now %(zone)s, to that of the Zadarma account."
+            ),
+            'no_recording': _(
+                "Zadarma told of no recording. If you record, switch it on for the extension there, and NOTIFY_RECORD"
+                " in Notifications."
+            ),
+        }
     )
 
     def handshake(self, request: WebhookRequest) -> Reply | None:

@@ -10,6 +10,7 @@ const LIVE = "crm_telephony.live";
 const MY_CALLBACKS = "crm_telephony.my_callbacks";
 const CALLBACKS = "crm_telephony.callbacks";
 const PREFERENCES = "crm_telephony.preferences";
+const TEST_CALL = "crm_telephony.test_call";
 
 /**
  * Wires the store of this user's calls to the bus, the server and the other tabs. Nothing else in the client knows the types of
@@ -69,13 +70,14 @@ export const telephonyService = {
             bus.subscribe(LIVE, (payload) => events.trigger("live", payload));
             bus.subscribe(MY_CALLBACKS, () => whenSeen(tellMyCallbacks));
             bus.subscribe(CALLBACKS, (payload) => events.trigger("callbacks", payload));
+            bus.subscribe(TEST_CALL, (payload) => events.trigger("test_call", payload));
             bus.subscribe(PREFERENCES, (preferences) => {
                 Object.assign(state.preferences, preferences);
                 whenSeen(refresh); // while the user is not to be disturbed, nobody tells how their calls end
             });
             bus.addEventListener("BUS:RECONNECT", () => {
                 whenSeen(refresh);
-                for (const event of ["live", "callbacks"]) {
+                for (const event of ["live", "callbacks", "test_call"]) {
                     events.trigger(event, {}); // anything may have changed meanwhile
                 }
             });
@@ -125,6 +127,12 @@ export const telephonyService = {
              * @param {() => void} handler
              */
             onMyCallbacks: (handler) => listen("my_callbacks", handler),
+            /**
+             * Tells that something of a test call has come; after the bus was lost, of any test.
+             *
+             * @param {({ id?: number }) => void} handler
+             */
+            onTestCall: (handler) => listen("test_call", handler),
         };
     },
 };
