@@ -38,6 +38,7 @@
         'wizards/telephony_settle_views.xml',
         'wizards/telephony_recording_delete_views.xml',
         'views/telephony_account_views.xml',
+        'views/telephony_completeness_views.xml',
         'views/telephony_number_views.xml',
         'views/telephony_extension_views.xml',
         'views/telephony_live_views.xml',

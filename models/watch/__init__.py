@@ -1,0 +1,3 @@
+from . import differences
+from . import completeness
+from . import comparison
