@@ -39,6 +39,7 @@
         'wizards/telephony_recording_delete_views.xml',
         'views/telephony_account_views.xml',
         'views/telephony_completeness_views.xml',
+        'views/telephony_reprocess_views.xml',
         'views/telephony_number_views.xml',
         'views/telephony_extension_views.xml',
         'views/telephony_live_views.xml',

@@ -61,8 +61,8 @@ class TelephonyAccount(models.Model):
                 if repeats > MOST_REPEATS:
                     raise ProviderError(
                         _lt(
-                            "The PBX sends the same page of its log again and again, so it cannot be read to the end. What came "
-                            "before is taken over. Ask the PBX's support."
+                            "The PBX sends the same page of its log again and again, so it cannot be read to the end. "
+                            "What came before is taken over. Ask the PBX's support."
                         )
                     )
         except Exception as error:

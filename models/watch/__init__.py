@@ -1,3 +1,4 @@
 from . import differences
 from . import completeness
 from . import comparison
+from . import reprocess

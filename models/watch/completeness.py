@@ -489,12 +489,16 @@ class TelephonyAccount(models.Model):
         )
 
     def _file_logged(self, rows):
-        """Store rows of the log as events and file their calls, whoever files others of this PBX
-        now. Commits."""
-        if not rows:
-            return
+        """Store rows of the log as events, and file their calls. Commits."""
+        if rows:
+            self.env['telephony.event']._store(
+                self, [row.event for row in rows], fields.Datetime.now()
+            )
+            self._file_pending()
+
+    def _file_pending(self):
+        """File the pending events, whoever files others of this PBX now. Commits."""
         events = self.env['telephony.event']
-        events._store(self, [row.event for row in rows], fields.Datetime.now())
         with turns.held(self.env, turns.Lock.FILING, self.id, wait=True):
             while events._process_batch(self):
                 pass
