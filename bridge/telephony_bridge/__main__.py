@@ -69,7 +69,7 @@ async def serve(config: Config) -> int:
     uploader = config.recordings and Uploader(
         config.crm, spool, config.recordings, config.spool.parent, sender.wake
     )
-    reader = Reader(config.log, spool, sender.wake) if config.log else None
+    reader = config.log and Reader(config.log, spool, sender.wake, bool(uploader))
     watcher = Watcher(
         config.pbx,
         spool,

@@ -15,12 +15,12 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from .config import Log
-from .spool import REMEMBERED_SECONDS, Spool
+from .spool import REMEMBERED_SECONDS, Announced, Spool
 
 _logger = logging.getLogger(__name__)
 
@@ -235,14 +235,29 @@ def event_of(row: Row) -> dict[str, str]:
     }
 
 
+def recordings_of(rows: Iterable[Row]) -> tuple[list[Announced], list[str]]:
+    """Return the files that these rows announce, and the channels that talked."""
+    files = [
+        Announced(name, row['Linkedid'], row['Uniqueid'])
+        for row in rows
+        if row['EventName'] == 'APP_START' and row['Application'] == 'MixMonitor'
+        if (name := row['AppData'].partition(',')[0].rpartition('/')[2]) not in ('', '.', '..')
+    ]
+    return files, [row['Uniqueid'] for row in rows if row['EventName'] == 'BRIDGE_ENTER']
+
+
 class Reader:
     """Puts the rows of missed calls into the spool.
 
     :param wake: called when there is something new in the spool
+    :param notes_recordings: whether somebody works off the recordings in the spool
     """
 
-    def __init__(self, log: Log, spool: Spool, wake: Callable[[], None]):
+    def __init__(
+        self, log: Log, spool: Spool, wake: Callable[[], None], notes_recordings: bool = False
+    ):
         self.log, self.spool, self.wake = opened(log), spool, wake
+        self._notes_recordings = notes_recordings
         self._again = asyncio.Event()
 
     def gap(self) -> None:
@@ -289,14 +304,24 @@ class Reader:
     async def _keep(self, rows: list[Row]) -> None:
         calls = {row['Linkedid'] for row in rows}
         events = [event_of(row) for row in rows if row['EventName'] not in LEFT_OUT]
-        for place in range(0, len(events), AT_ONCE):
+        over = {row['Uniqueid'] for row in rows if row['EventName'] == 'HANGUP'}
+        files, talked = recordings_of(rows) if self._notes_recordings else ([], [])
+        while True:
             try:
-                self.spool.write(events[place : place + AT_ONCE], {}, heard=calls)
+                for place in range(0, len(events), AT_ONCE):
+                    self.spool.write(events[place : place + AT_ONCE], {})
+                    self.wake()
+                    await asyncio.sleep(0)
+                self.spool.write([], {}, over, files, talked, calls)
+                break
             except sqlite3.OperationalError as error:
-                _logger.error("rows of the PBX's log cannot be written to the spool: %s", error)
-                return
-            self.wake()
-            await asyncio.sleep(0)
+                _logger.error(
+                    "%d rows of the PBX's log cannot be written to the spool: %s. Next try in %d s.",
+                    len(events),
+                    error,
+                    RETRY_SECONDS,
+                )
+                await asyncio.sleep(RETRY_SECONDS)
         if calls:
             _logger.info("%d calls were read from %s", len(calls), self.log)
 

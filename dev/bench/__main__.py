@@ -20,6 +20,7 @@ from . import (
     sound,
     survival,
     upload,
+    watch,
 )
 from .data import Bench
 from .pop import Pop
@@ -40,7 +41,8 @@ LISTENING = ('r3',)
 RETENTION = ('r8',)
 ERASURE = ('r9',)
 UPLOAD = ('r10',)
-OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD
+WATCH = ('c1', 'c2')
+OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD + WATCH
 ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
@@ -82,7 +84,7 @@ def main() -> int:
 
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
-    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING + RETENTION + UPLOAD
+    of_small = LOOKUP + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING + RETENTION + UPLOAD + WATCH
     small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
     if wanted & set(WEBHOOK):
@@ -112,6 +114,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += retention.measure(bench, small, size.ended)
     if wanted & set(UPLOAD):
         rows += upload.measure(bench, small, size)
+    if wanted & set(WATCH):
+        rows += watch.measure(bench, small, wanted, size)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

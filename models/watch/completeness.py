@@ -498,10 +498,11 @@ class TelephonyAccount(models.Model):
 
     def _file_pending(self):
         """File the pending events, whoever files others of this PBX now. Commits."""
-        events = self.env['telephony.event']
-        with turns.held(self.env, turns.Lock.FILING, self.id, wait=True):
-            while events._process_batch(self):
-                pass
+        events, progress = self.env['telephony.event'], True
+        # once more after the lock: what came in meanwhile was left to us
+        while progress and events._next_pending(self):
+            with turns.held(self.env, turns.Lock.FILING, self.id, wait=True):
+                progress = events._process_batch(self)
         self.env.invalidate_all()
 
     def _only_here(self, begin, end, refs):

@@ -135,7 +135,7 @@ class TestCel(BaseCase):
 
     def test_a_log_without_the_steps_of_the_dialplan(self):
         """As FreePBX writes it, unless somebody sets `apps`."""
-        for name in ('in-direct-answered', 'in-missed-timeout', 'out-answered'):
+        for name in ('in-direct-answered', 'in-missed-timeout', 'transfer-blind'):
             with self.subTest(name):
                 rows = [
                     row
