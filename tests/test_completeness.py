@@ -191,7 +191,7 @@ class TestDay(CompletenessCase):
 class TestDays(CompletenessCase):
     def test_today_every_hour_the_last_days_every_night(self):
         self.run_cron()
-        self.assertEqual(self.asked_days(), [YESTERDAY, TODAY])
+        self.assertEqual(self.asked_days(), [TODAY, YESTERDAY])
         self.pbx.told.clear()
         self.clock.move_to(NOW + timedelta(hours=1))
         self.run_cron()
@@ -200,7 +200,7 @@ class TestDays(CompletenessCase):
         self.clock.move_to(NOW + timedelta(hours=13))  # four in the morning
         self.run_cron()
         tomorrow = TODAY + timedelta(days=1)
-        self.assertEqual(self.asked_days(), [YESTERDAY, TODAY, tomorrow])
+        self.assertEqual(self.asked_days(), [tomorrow, TODAY, YESTERDAY])
         self.pbx.told.clear()
         self.clock.move_to(NOW + timedelta(hours=14))
         self.run_cron()
@@ -211,8 +211,8 @@ class TestDays(CompletenessCase):
         self.pbx.told.clear()
         self.clock.move_to(NOW + timedelta(days=6))
         self.run_cron()
-        self.assertEqual(self.asked_days()[0], YESTERDAY)
-        self.assertEqual(len(self.asked_days()), 8)
+        self.assertEqual(self.asked_days()[-1], TODAY)
+        self.assertEqual(len(self.asked_days()), 7)
 
 
 class TestPeriod(CompletenessCase):

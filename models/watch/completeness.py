@@ -54,7 +54,7 @@ class TelephonyCompleteness(models.Model):
     company_id = fields.Many2one(related='account_id.company_id', store=True, index=True)
     day = fields.Date(required=True, readonly=True)
     there_count = fields.Integer(
-        string="PBX", readonly=True, help="Calls of this day in the PBX's own log."
+        string="At the PBX", readonly=True, help="Calls of this day in the PBX's own log."
     )
     arrived_count = fields.Integer(
         string="Odoo",
@@ -300,8 +300,9 @@ class TelephonyAccount(models.Model):
         """Compare the days whose turn it is. Commits."""
         counts, error, until = Counter(), None, None
         for day in self._days_due():
-            found, until, error = self._compare_day(day)
+            found, read_until, error = self._compare_day(day)
             counts += found
+            until = max(filter(None, (until, read_until)), default=None)
             if error:
                 break
         if until:
@@ -324,8 +325,9 @@ class TelephonyAccount(models.Model):
         return moment.replace(tzinfo=timezone.utc).astimezone(zone).date()
 
     def _days_due(self):
-        """Return the days to compare now, the oldest first: today; once a night the two before it;
-        and all that were missed since the last comparison, because Odoo or the PBX was away."""
+        """Return the days to compare now: today first, whatever hinders the others; once a night the
+        two before it; and all that were missed since the last comparison, because Odoo or the PBX
+        was away."""
         self.ensure_one()
         now, today = fields.Datetime.now(), self._today()
         night = Period(today, today).bounds(self.company_id._telephony_zone())[0] + NIGHT
@@ -339,7 +341,9 @@ class TelephonyAccount(models.Model):
             )
         }
         return [
-            day for day in days if day == today or not rows.get(day) or rows[day] < night <= now
+            day
+            for day in reversed(days)
+            if day == today or not rows.get(day) or rows[day] < night <= now
         ]
 
     # === ONE DAY === #
