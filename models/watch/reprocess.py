@@ -359,6 +359,10 @@ class TelephonyReprocess(models.Model):
             self.account_id._file_pending()
 
     def _note(self, failed, calls, lines, read):
+        if self.state == 'running':
+            for line in lines:
+                if line['kind'] == 'gone' and not line['is_kept']:
+                    line['call_id'] = False
         listed = MOST_LINES - len(self.line_ids)
         self.line_ids.create(lines[: max(listed, 0)])
         kinds = [line['kind'] for line in lines if not line['is_kept']]
