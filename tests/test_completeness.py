@@ -327,6 +327,7 @@ class TestPast(CompletenessCase):
     def test_nothing_follows_from_the_past(self):
         self.company.telephony_effect_hours = 0  # rules act on calls of any time
         deal = self.new_lead()
+        lines = deal.message_ids | self.partner.message_ids
         old = NOW - timedelta(days=20)
         self.logs(
             self.ended('talk', old),
@@ -347,7 +348,8 @@ class TestPast(CompletenessCase):
         self.assertFalse(cards.mapped('message'))
         # whose calls they were is known; today's deals are not what they were about
         self.assertEqual(calls.partner_id, self.partner)
-        self.assertFalse(calls.lead_id or deal.message_ids.filtered('telephony_call_ids'))
+        self.assertFalse(calls.lead_id)
+        self.assertEqual(deal.message_ids | self.partner.message_ids, lines)
         self.assertEqual(set(calls.mapped('is_owned')), {True})
 
     def test_life_goes_on_after_the_past(self):

@@ -1,6 +1,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from datetime import timedelta, timezone
 from typing import NamedTuple
 
@@ -254,9 +255,17 @@ class TelephonyReprocess(models.Model):
         known |= {call.external_id: call for call in account._calls_of(set(read) - set(known))}
         told_before = {item.event.call_ref for item in again}
         lines = self._lines(read, known, told_before)
+        final = calls.filtered(lambda call: call.is_sealed or call.external_id not in read)
+        values = {'call_count': len(calls), 'final_count': len(final)}
         if self.state == 'running':
             self._apply(again, [line for line in lines if not line['is_kept']])
-        self._note(failed, calls, lines, read)
+        self._note(lines, values)
+        self.write(
+            {
+                'last_event_id': failed.ids[-1] if failed else self.last_event_id,
+                'last_id': calls.ids[-1] if calls else self.last_id,
+            }
+        )
 
     def _again(self, events):
         """Identify the PBX's events anew, nothing written yet."""
@@ -358,29 +367,22 @@ class TelephonyReprocess(models.Model):
         if pending or moved:
             self.account_id._file_pending()
 
-    def _note(self, failed, calls, lines, read):
+    def _note(self, lines, counts):
+        """Add lines, and these numbers with theirs to the counts."""
         if self.state == 'running':
             for line in lines:
                 if line['kind'] == 'gone' and not line['is_kept']:
                     line['call_id'] = False
         listed = MOST_LINES - len(self.line_ids)
         self.line_ids.create(lines[: max(listed, 0)])
-        kinds = [line['kind'] for line in lines if not line['is_kept']]
-        values = {
-            'change_count': self.change_count + kinds.count('changed'),
-            'new_count': self.new_count + kinds.count('new'),
-            'gone_count': self.gone_count + kinds.count('gone'),
+        kinds = Counter(line['kind'] for line in lines if not line['is_kept'])
+        counts = {
+            **counts,
+            'change_count': kinds['changed'],
+            'new_count': kinds['new'],
+            'gone_count': kinds['gone'],
         }
-        if failed:
-            values['last_event_id'] = failed[-1].id
-        if calls:
-            values.update(
-                last_id=calls[-1].id,
-                call_count=self.call_count + len(calls),
-                final_count=self.final_count
-                + len(calls.filtered(lambda call: call.is_sealed or call.external_id not in read)),
-            )
-        self.write(values)
+        self.write({name: self[name] + count for name, count in counts.items()})
 
 
 class TelephonyReprocessLine(models.Model):
