@@ -41,6 +41,8 @@
         'views/telephony_test_call_views.xml',
         'views/telephony_get_started_views.xml',
         'views/telephony_account_views.xml',
+        'views/telephony_completeness_views.xml',
+        'views/telephony_reprocess_views.xml',
         'views/telephony_number_views.xml',
         'views/telephony_extension_views.xml',
         'views/telephony_live_views.xml',

@@ -47,6 +47,8 @@ class Client:
     access = _("the API secret")
     # seconds from one `route` to the next, if the vendor limits them
     route_pause = 0
+    # seconds from one day of `history` to the next, if the vendor limits them
+    history_pause = 0
     # whether `transfer` can ask the colleague before it passes the call on
     asks_first = True
     # reads the fractions in answers; `str` where they are ids, not numbers

@@ -11,6 +11,7 @@ from . import test_any_order
 from . import test_architecture
 from . import test_audio
 from . import test_bridge
+from . import test_bridge_log
 from . import test_bridge_recordings
 from . import test_call_card
 from . import test_call_control
@@ -19,6 +20,7 @@ from . import test_calls
 from . import test_chatter
 from . import test_provider_contract
 from . import test_commands
+from . import test_completeness
 from . import test_copying
 from . import test_debts
 from . import test_demo_pbx
@@ -48,6 +50,7 @@ from . import test_player_tours
 from . import test_pop_tours
 from . import test_recordings
 from . import test_rehearsal
+from . import test_reprocess
 from . import test_results
 from . import test_retention
 from . import test_rhythm

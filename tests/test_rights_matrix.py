@@ -58,6 +58,11 @@ RECORDS = """
     shared link                   -      -            r           r              -       r
     erasure                       -      -            -           rwcu           -       rwcu
     place of an erasure           -      -            -           r              -       r
+    completeness of a day         -      -            r           r              -       -
+    call of a comparison          -      -            r           r              -       -
+    comparison with the PBX's log  -     -            -           rwc            -       -
+    calls read again              -      -            -           rwc            -       -
+    call that is read again       -      -            -           r              -       -
 """
 # Who may do it; everybody else is refused.
 ACTIONS = {
@@ -193,6 +198,7 @@ class TestRightsMatrix(TelephonyCase):
         self.call_id = self.calls['a contact'].id
         env = self.env
         recording = self.calls['his deal'].recording_ids
+        compared = self.new_account(self.company, provider='zadarma', api_key='key')
         share, _url = recording.with_user(self.users['supervisor'])._share()
         self.records = {
             'account': self.account,
@@ -239,6 +245,21 @@ class TestRightsMatrix(TelephonyCase):
             'decision of his': decisions[1],
             'erasure': (erasure := env['telephony.erasure'].create({'number': '+77010000077'})),
             'place of an erasure': erasure._line('telephony.call'),
+            'completeness of a day': (
+                day := env['telephony.completeness']._of(self.account, '2026-11-04')
+            ),
+            'call of a comparison': day.line_ids.create(
+                {'day_id': day.id, 'call_id': self.call_id, 'kind': 'fetched'}
+            ),
+            "comparison with the PBX's log": env['telephony.comparison'].create(
+                {'account_id': compared.id, 'first': '2026-11-04', 'last': '2026-11-04'}
+            ),
+            'calls read again': (
+                again := env['telephony.reprocess'].create({'account_id': self.account.id})
+            ),
+            'call that is read again': again.line_ids.create(
+                {'reprocess_id': again.id, 'call_id': self.call_id, 'kind': 'changed'}
+            ),
             **{f'call of {whose}': call for whose, call in self.calls.items()},
             **{f'leg of {whose}': call.leg_ids for whose, call in self.calls.items()},
             **{f'recording of {whose}': call.recording_ids for whose, call in self.calls.items()},

@@ -13,6 +13,7 @@ from functools import partial
 from . import __version__, check
 from .config import DEFAULT_FILE, Config, ConfigError, load
 from .heartbeat import Heartbeat
+from .log import Reader
 from .recordings import Uploader
 from .sender import Sender
 from .spool import Spool, SpoolError
@@ -69,7 +70,14 @@ async def serve(config: Config) -> int:
     uploader = config.recordings and Uploader(
         config.crm, spool, config.recordings, config.spool.parent, sender.wake
     )
-    watcher = Watcher(config.pbx, spool, sender.wake, bool(uploader))
+    reader = config.log and Reader(config.log, spool, sender.wake, bool(uploader))
+    watcher = Watcher(
+        config.pbx,
+        spool,
+        sender.wake,
+        bool(uploader),
+        *((reader.gap,) if reader else ()),
+    )
     if uploader:
         sender.heard, watcher.wake = uploader.heard, partial(_wake, sender, uploader)
     _logger.info(
@@ -84,16 +92,16 @@ async def serve(config: Config) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    uploading = asyncio.create_task(uploader.run()) if uploader else None
-    beating = asyncio.create_task(Heartbeat(config.crm, spool, watcher).run())
+    # they go on from where they were at the next start
+    heartbeat = Heartbeat(config.crm, spool, watcher)
+    others = [asyncio.create_task(part.run()) for part in (uploader, reader, heartbeat) if part]
     watching, sending = asyncio.create_task(watcher.run()), asyncio.create_task(sender.run())
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({watching, sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
-        beating.cancel()
-        if uploading:  # it goes on from where it was at the next start
-            uploading.cancel()
+        for task in others:
+            task.cancel()
         for task in await asyncio.gather(watching, return_exceptions=True):
             if not isinstance(task, asyncio.CancelledError):
                 raise task

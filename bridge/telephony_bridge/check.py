@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from . import ami
 from .ami import AmiError, Connection
 from .config import DEFAULT_FILE, Config
+from .log import LogError, opened
 from .noise import is_noise
 from .recordings import TOO_OLD
 from .sender import post
 from .spool import Spool, SpoolError
 
+DAY = 86400
 ADDRESS = re.compile(r'/telephony/webhook/(asterisk|freepbx)/[^/]+/?$')
 # Actions that a listener does not need, and what lets it take them.
 TOO_MUCH = {
@@ -53,6 +55,8 @@ async def run(config: Config, file: str | None, listen: float) -> int:
     await _webhook(report, config)
     if config.recordings:
         await _recordings(report, config)
+    if config.log:
+        await asyncio.to_thread(_log, report, config)
     await _pbx(report, config, listen)
     print('Something is wrong, see above.' if report.failed else 'The bridge can work.')
     return int(report.failed)
@@ -130,6 +134,23 @@ async def _recordings(report: Report, config: Config) -> None:
         )
     else:
         report.bad(f'recordings: {TOO_OLD if answer.is_taken else answer}')
+
+
+def _log(report: Report, config: Config) -> None:
+    log, rows = opened(config.log), []
+    try:
+        rows = list(log.rows(time.time() - DAY))
+    except LogError as error:
+        report.bad(f'history: {error}')
+        return
+    report.good(f'history: {log} has {len(rows)} rows of the last day')
+    names = {row['EventName'] for row in rows}
+    if rows and not {'CHAN_START', 'ANSWER', 'HANGUP', 'BRIDGE_ENTER', 'LINKEDID_END'} <= names:
+        report.bad('history: set events = ALL in cel.conf: some kinds of events are not in the log')
+    if rows and not any(row['EventName'] == 'APP_START' for row in rows):
+        report.note(
+            'history: the log does not tell Dial and Queue: set apps = dial,queue,voicemail,mixmonitor in cel.conf'
+        )
 
 
 def _unreadable(root: Path, deletes: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ DEFAULTS = {
     'crm': {'url': '', 'secret': '', 'tls_ca': '', 'timeout': '20'},
     'spool': {'path': DEFAULT_SPOOL, 'max_megabytes': '500', 'sync': 'yes'},
     'recordings': {'path': '', 'delete': 'never'},
+    'history': {
+        'cel_file': '', 'host': '127.0.0.1', 'port': '3306', 'user': '', 'secret': '',
+        'database': 'asteriskcdrdb', 'table': 'cel'},
     'log': {'level': 'info'},
 }
 # fmt: on
@@ -63,6 +67,19 @@ class Recordings:
 
 
 @dataclass(frozen=True)
+class Log:
+    """Where Asterisk keeps its channel events: a file, or a table that a user may read."""
+
+    file: Path | None = None
+    host: str = ''
+    port: int = 3306
+    user: str = ''
+    secret: str = field(default='', repr=False)
+    database: str = ''
+    table: str = ''
+
+
+@dataclass(frozen=True)
 class Config:
     pbx: Pbx
     crm: Crm
@@ -71,6 +88,7 @@ class Config:
     sync: bool = True
     level: str = 'info'
     recordings: Recordings | None = None
+    log: Log | None = None
 
 
 def load(file: str | None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -132,9 +150,27 @@ def _checked(parser: configparser.ConfigParser) -> Config:
             recordings=Recordings(Path(recordings['path']), recordings['delete'])
             if recordings['path']
             else None,
+            log=_log(parser['history']),
         )
     except ValueError as error:
         raise ConfigError(f'a setting makes no sense: {error}') from None
+
+
+def _log(history: configparser.SectionProxy) -> Log | None:
+    if history['cel_file']:
+        return Log(Path(history['cel_file']))
+    if not history['user']:
+        return None
+    if not re.fullmatch(r'\w+(\.\w+)?', history['table']):
+        raise ConfigError('table in [history] is no name of a table')
+    return Log(
+        host=history['host'],
+        port=history.getint('port'),
+        user=history['user'],
+        secret=history['secret'],
+        database=history['database'],
+        table=history['table'],
+    )
 
 
 def _tls(ca: str) -> ssl.SSLContext:

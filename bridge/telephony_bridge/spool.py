@@ -14,6 +14,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,15 @@ SCHEMA = """
         attempts INTEGER NOT NULL DEFAULT 0, restarts INTEGER NOT NULL DEFAULT 0,
         UNIQUE (name, linkedid)
     );
+    CREATE TABLE IF NOT EXISTS heard (linkedid TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS recording_open ON recording (uniqueid) WHERE state = 'open';
     CREATE INDEX IF NOT EXISTS recording_todo ON recording (next_at) WHERE state = 'todo';
 """
 # Seconds from the end of a call until Asterisk has closed its recording.
 CLOSING_SECONDS = 1
+# So long (seconds) it is known which calls were heard.
+REMEMBERED_SECONDS = 4 * 86400
 DROP_EVENTS = 1000  # so many are dropped at once when the limit is reached
 
 
@@ -76,7 +81,7 @@ class Spool:
         :param sync: wait for the disk at every write: then not even a power cut loses anything
         :raise SpoolError: the spool is not usable, or another bridge uses it
         """
-        self.max_bytes = max_bytes
+        self.max_bytes, self._path = max_bytes, path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = open(f'{path}.lock', 'w')  # noqa: SIM115 - held as long as we live
@@ -112,8 +117,11 @@ class Spool:
         gone: Collection[str] = (),
         announced: Iterable[Announced] = (),
         talked: Iterable[str] = (),
+        heard: Iterable[str] = (),
     ) -> None:
         """Append events and note what they change about channels and recordings, all or nothing.
+
+        :param heard: the calls of which they tell the beginning, or all
 
         :raise sqlite3.Error: nothing was written
         """
@@ -140,6 +148,9 @@ class Spool:
                 "UPDATE recording SET state = 'todo', ended = ?, next_at = ? WHERE state = 'open' AND uniqueid = ?",
                 [(now, now + CLOSING_SECONDS, uniqueid) for uniqueid in gone],
             )
+            self.db.executemany(
+                'INSERT OR REPLACE INTO heard VALUES (?, ?)', [(ref, now) for ref in heard]
+            )
         if not self._count:
             self._since = time.monotonic()
         self._count += len(bodies)
@@ -149,6 +160,37 @@ class Spool:
             self.channels.pop(uniqueid, None)
         while self._bytes > self.max_bytes and self._count > 1:
             self._drop_oldest()
+
+    def listening(self) -> None:
+        """Note that Asterisk is heard now."""
+        with self.db:
+            self.db.execute("INSERT OR REPLACE INTO mark VALUES ('heard', ?)", [time.time()])
+
+    def connected(self) -> None:
+        """Note that Asterisk is heard again: what was missed meanwhile is a gap, until the log of the
+        PBX was read. One that was not read yet grows."""
+        with self.db:
+            self.db.execute(
+                "INSERT OR IGNORE INTO mark SELECT 'gap', at FROM mark WHERE name = 'heard'"
+            )
+
+    def gap(self) -> float:
+        """Return since when nothing was heard before the last connection (Unix seconds), 0 if nothing
+        was missed."""
+        row = self.db.execute("SELECT at FROM mark WHERE name = 'gap'").fetchone()
+        return row[0] if row else 0
+
+    def filled(self, since: float) -> None:
+        """Note that the log was read for the gap that began then."""
+        with self.db:
+            self.db.execute("DELETE FROM mark WHERE name = 'gap' AND at = ?", [since])
+
+    def heard_calls(self) -> set[str]:
+        """Return the calls of the last days that were heard from their beginning, or read from the
+        log. Those before are forgotten. For a thread of its own."""
+        with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
+            db.execute('DELETE FROM heard WHERE at < ?', [time.time() - REMEMBERED_SECONDS])
+            return {ref for (ref,) in db.execute('SELECT linkedid FROM heard')}
 
     def batch(self, max_events: int, max_bytes: int) -> Batch | None:
         """Return the oldest events, at least one if there are any."""

@@ -21,6 +21,8 @@ _logger = logging.getLogger(__name__)
 PING_SECONDS, SILENCE_SECONDS = 25, 60
 RETRY_SECONDS, REFUSED_SECONDS, MAX_RETRY_SECONDS = 1, 60, 15
 DISK_SECONDS = 1
+# So often it is noted that Asterisk is heard.
+NOTED_SECONDS = 5
 
 # Our own header, on events that Asterisk did not send by itself: the end of a channel that ended
 # unseen, and the channels that are alive after a gap.
@@ -32,14 +34,20 @@ RECORDING = 'MIXMONITOR_FILENAME'
 
 class Watcher:
     def __init__(
-        self, pbx: Pbx, spool: Spool, wake: Callable[[], None], notes_recordings: bool = False
+        self,
+        pbx: Pbx,
+        spool: Spool,
+        wake: Callable[[], None],
+        notes_recordings: bool = False,
+        gap: Callable[[], None] = lambda: None,
     ):
         """
         :param wake: called when there is something new in the spool
         :param notes_recordings: whether somebody works off the recordings in the spool
+        :param gap: called when Asterisk is heard again after a gap
         """
         self.pbx, self.spool, self.wake = pbx, spool, wake
-        self._notes_recordings = notes_recordings
+        self._notes_recordings, self._gap = notes_recordings, gap
         self._clock = 0  # microseconds
         self._deaf_since: float | None = time.monotonic()
 
@@ -75,6 +83,9 @@ class Watcher:
 
     async def _follow(self, connection: Connection) -> None:
         ping = asyncio.create_task(_ping(connection))
+        self.spool.connected()
+        self._gap()
+        noted = 0.0
         try:
             reading = Reading(self.spool.channels, connection.send('CoreShowChannels'), self._now)
             while True:
@@ -82,6 +93,9 @@ class Watcher:
                 for message in messages:
                     reading.take(message)
                 await self._keep(reading)
+                if time.monotonic() - noted > NOTED_SECONDS:
+                    self.spool.listening()
+                    noted = time.monotonic()
         finally:
             ping.cancel()
 
@@ -93,7 +107,7 @@ class Watcher:
         files, talked = recordings_of(events) if self._notes_recordings else ([], [])
         while True:
             try:
-                self.spool.write(events, alive, gone, files, talked)
+                self.spool.write(events, alive, gone, files, talked, begun_in(events))
                 break
             except sqlite3.OperationalError as error:
                 _logger.error(
@@ -233,6 +247,16 @@ class Reading:
             len(missed),
         )
         self._listed, self._before, self._ended = [], {}, set()
+
+
+def begun_in(events: list[Message]) -> list[str]:
+    """Return the calls whose beginning these events tell."""
+    return [
+        event['Linkedid']
+        for event in events
+        if event['Event'] == 'Newchannel' and event.get('Uniqueid') == event.get('Linkedid')
+        if isinstance(event.get('Linkedid'), str)
+    ]
 
 
 def recordings_of(events: list[Message]) -> tuple[list[Announced], list[str]]:

@@ -120,6 +120,9 @@ class Stage:
             'BRIDGE_SPOOL_PATH': str(self.spool),
             'BRIDGE_RECORDINGS_PATH': str(self.monitor),
             'BRIDGE_RECORDINGS_DELETE': 'asked',
+            'BRIDGE_HISTORY_CEL_FILE': str(
+                root.inside(root.WORK / 'log' / 'cel-custom' / 'crm.csv')
+            ),
         }
 
     @property

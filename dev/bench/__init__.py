@@ -19,6 +19,7 @@ the same rounds.
     sound       R6: what is found in a recording
     upload      R10: a large file that the bridge uploads, beside its events
     watch       a round of the watch over 20 PBXs and 200 numbers
+    comparison  C1, C2: a day beside the PBX's log, calls that are read again
     sizes       how much of it: the whole, --quick, --smoke
     data        databases filled by SQL, kept for later runs
     addon       the addon's plain Python, without Odoo

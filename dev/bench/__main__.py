@@ -9,6 +9,7 @@ import sys
 from ..setup import locks
 from ..setup.console import fail, readable_failures, say
 from . import (
+    comparison,
     erasure,
     follow_up,
     history,
@@ -44,8 +45,9 @@ RETENTION = ('r8',)
 ERASURE = ('r9',)
 UPLOAD = ('r10',)
 WATCH = ('watch',)
-OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD
-ALL = WEBHOOK + LOOKUP + LATE + POP + TEST_CALL + HISTORY + FOLLOW_UP + SURVIVAL + OURS + WATCH
+COMPARISON = ('c1', 'c2')
+OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD + COMPARISON + WATCH
+ALL = WEBHOOK + LOOKUP + LATE + POP + TEST_CALL + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -87,7 +89,15 @@ def main() -> int:
 def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     large = bench.database(size.large) if wanted & set(WEBHOOK + LOOKUP + LATE + POP) else None
     of_small = (
-        LOOKUP + TEST_CALL + FOLLOW_UP + SURVIVAL + RECORDINGS + LISTENING + RETENTION + UPLOAD
+        LOOKUP
+        + TEST_CALL
+        + FOLLOW_UP
+        + SURVIVAL
+        + RECORDINGS
+        + LISTENING
+        + RETENTION
+        + UPLOAD
+        + COMPARISON
     )
     small = bench.database(size.small) if wanted & set(of_small) else None
     rows = []
@@ -122,6 +132,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += retention.measure(bench, small, size.ended)
     if wanted & set(UPLOAD):
         rows += upload.measure(bench, small, size)
+    if wanted & set(WATCH):
+        rows += comparison.measure(bench, small, wanted, size)
     return [row for row in rows if row.bench.lower() in wanted]
 
 

@@ -98,6 +98,11 @@ class TelephonyCall(models.Model):
 
     # === SETTLED ONCE === #
 
+    def _after_filed(self, changed, memory):
+        super()._after_filed(changed, memory)
+        # no follow-up comes that would settle it
+        changed.filtered('is_imported')._settle_owners()
+
     def _settle_owners(self):
         """Say whose customers' calls these were, and who calls back: their deals and callbacks are
         made by now."""

@@ -688,6 +688,7 @@ class TelephonyCall(models.Model):
             'extension': record.extension or False,
             'user_id': users.get(record.extension) or False,
             'queue': record.queue or False,
+            'is_imported': account._is_before_us(_naive(record.start_at)),
         }
 
     def _close_without_end(self):
@@ -722,7 +723,7 @@ class TelephonyCall(models.Model):
     @api.model
     def _with_follow_up(self, changed, values):
         """Return the changed values, with a follow-up if an ended call has changed in what rules
-        ask."""
+        ask. Nothing follows from one of the past that was brought in."""
         if values.get('state') == 'ended' and {
             'state',
             'outcome',
@@ -732,7 +733,7 @@ class TelephonyCall(models.Model):
             'customer_number',
             'lead_id',
         } & set(changed):
-            return {**changed, 'follow_up': 'todo'}
+            return {**changed, 'follow_up': 'done' if values.get('is_imported') else 'todo'}
         return changed
 
     def _write_legs(self, legs_by_call, users):
@@ -905,7 +906,11 @@ class TelephonyCall(models.Model):
         """Return whether the call ended too long ago for rules to act, because it was imported,
         replayed or fetched late. It gets its line in the chatter only."""
         hours = self.company_id.telephony_effect_hours
-        return bool(hours) and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
+        return (
+            self.is_imported
+            or bool(hours)
+            and self._moment() < fields.Datetime.now() - timedelta(hours=hours)
+        )
 
     # === HOOKS OF LATER STAGES === #
     # Each runs in the transaction of what it belongs to, and an error undoes that. While calls are

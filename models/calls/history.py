@@ -1,25 +1,32 @@
 import logging
-from datetime import timedelta, timezone
+from datetime import timezone
+from typing import NamedTuple
 
-from odoo import api, fields, models
+from odoo import fields, models
 from odoo.exceptions import UserError
 
 from ...providers.base import ProviderError
 from ...providers.capabilities import ReadsHistory, method_of
 from ...tools.words import _lt
 from ..core.words_field import WordsField, in_words
+from ..inbox.event import EventRow
 
 _logger = logging.getLogger(__name__)
 
-# Each comparison begins so long before the end of the last one, because PBXs log long calls late.
-HISTORY_OVERLAP = timedelta(hours=6)
-# The events of calls of the last minutes may still come.
-HISTORY_DELAY = timedelta(minutes=10)
+
+# So many rows in a row that were read before: the log has no end.
+MOST_REPEATS = 5000
+
+
+class LogRow(NamedTuple):
+    """A row of the PBX's own log: the payload, and the event that it is in the inbox."""
+
+    event: EventRow
+    payload: dict
 
 
 class TelephonyAccount(models.Model):
-    """Reads the PBX's own log back each night, and files the calls whose events were lost on the
-    way."""
+    """Reads the PBX's own log back. What is done with it, a later stage says."""
 
     _inherit = 'telephony.account'
 
@@ -30,82 +37,43 @@ class TelephonyAccount(models.Model):
         help="Up to this time the calls here were compared with the PBX's own log, and missing ones were added.",
     )
     history_message = WordsField(string="Comparison", readonly=True, copy=False)
-
-    def action_fetch_history(self):
-        """Start the comparison that otherwise runs every night."""
-        self.check_access('write')
-        self.env.ref('crm_telephony.ir_cron_fetch_history').sudo()._trigger()
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'message': self.env._(
-                    "The comparison has started. Its result will appear on this form."
-                ),
-                'type': 'info',
-            },
-        }
-
-    @api.model
-    def _cron_fetch_history(self):
-        """Compare the log of each PBX with ours. Its rows enter as events like any other."""
-        accounts = self.search([]).filtered(lambda account: account._is_ready(ReadsHistory))
-        self.env['ir.cron']._commit_progress(remaining=len(accounts))
-        for account in accounts:
-            end = fields.Datetime.now() - HISTORY_DELAY
-            start = (account.history_until or end - timedelta(days=1)) - HISTORY_OVERLAP
-            account._fetch_history(start, end)
-            if not self.env['ir.cron']._commit_progress(1):
-                return
-
-    def _fetch_history(self, start, end):
-        """Read back the calls between two times (naive UTC) and file what is new in them.
-        Commits."""
-        self.ensure_one()
-        events = self.env['telephony.event']
-        rows, error = self._read_history(start, end)
-        # the conversation took minutes: what follows needs a fresh view of the database
-        self.env['ir.cron']._commit_progress()
-        self.env.invalidate_all()
-        refs = {row.call_ref for row in rows if row.call_ref}
-        # the PBX's log still has what was erased here
-        unwanted = events._on_unwanted(self, dict.fromkeys(refs))
-        rows, refs = [row for row in rows if row.call_ref not in unwanted], refs - unwanted
-        known = self.env['telephony.call'].search_count(
-            [('account_id', '=', self.id), ('external_id', 'in', list(refs))]
-        )
-        events._store(self, rows, fields.Datetime.now())
-        message = _lt(
-            "PBX %(there)s, Odoo %(here)s, fetched %(new)s",
-            there=len(refs),
-            here=known,
-            new=len(refs) - known,
-        )
-        self.write(self._history_values(end, message, error))
-        self.env['ir.cron']._commit_progress()
-        events._process(self)
+    past_until = fields.Datetime(
+        string="Past Calls Until",
+        readonly=True,
+        copy=False,
+        help="Calls that began before this are brought in from the PBX's log as the past: nothing follows from them.",
+    )
 
     def _read_history(self, start, end):
         """Read the PBX's log between two times (naive UTC).
 
-        :return: list of EventRow, those before an error included, and the error or None
+        :return: list of :class:`LogRow`, those before an error included, and the error or None
         """
-        rows = []
+        rows, repeats, events = {}, 0, self.env['telephony.event']
         try:
             for payload in self._client(ReadsHistory).history(
                 start.replace(tzinfo=timezone.utc),
                 end.replace(tzinfo=timezone.utc),
             ):
-                rows.append(self.env['telephony.event']._row(self, payload))
+                row = LogRow(events._row(self, payload), payload)
+                repeats = repeats + 1 if row.event.key in rows else 0
+                rows[row.event.key] = row
+                if repeats > MOST_REPEATS:
+                    raise ProviderError(
+                        _lt(
+                            "The PBX sends the same page of its log again and again, so it cannot be read to the end. "
+                            "What came before is taken over. Ask the PBX's support."
+                        )
+                    )
         except Exception as error:
             if not isinstance(error, (ProviderError, UserError)):
                 _logger.exception(
-                    "telephony account %s: the PBX's call log could not be read. Lost calls are searched again tomorrow, or "
-                    "with Compare Now on the PBX's form.",
+                    "telephony account %s: the PBX's call log could not be read. Lost calls are searched again within the "
+                    "hour, or with Compare Now on the PBX's form.",
                     self.id,
                 )
-            return rows, error
-        return rows, None
+            return [*rows.values()], error
+        return [*rows.values()], None
 
     def _history_values(self, end, message, error):
         """Return what the account keeps of a comparison up to `end` (naive UTC)."""
@@ -126,3 +94,18 @@ class TelephonyAccount(models.Model):
                 state='error', error_in=method_of(ReadsHistory), state_message=in_words(error)
             )
         return values
+
+    def _is_before_us(self, moment):
+        """Return whether a call that began then (naive UTC) is of the past that was brought in."""
+        return bool(moment and self.past_until and moment < self.past_until)
+
+
+class TelephonyCall(models.Model):
+    _inherit = 'telephony.call'
+
+    is_imported = fields.Boolean(
+        string="Brought In",
+        readonly=True,
+        help="It began before its PBX was connected, and was brought in from the PBX's own log. Nothing follows from it: no "
+        "callback, no message, no line in the chatter.",
+    )

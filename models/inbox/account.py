@@ -58,7 +58,7 @@ class TelephonyAccount(models.Model):
             if not isinstance(error, ProviderError):
                 _logger.exception(
                     "telephony account %s (%s): a delivery could not be verified because of an error of ours; it was refused "
-                    "with 403. The PBX or the daily comparison brings it again.",
+                    "with 403. The PBX or the hourly comparison brings it again.",
                     self.id,
                     self.name,
                 )

@@ -69,7 +69,11 @@ class TelephonyCall(models.Model):
         if callers:
             matches = self.env['telephony.matcher']._match(company, set(callers.values()))
             for ref, caller in callers.items():
-                facts[ref].update(self._values_of(matches[caller]))
+                values = facts[ref]
+                # today's deals are not what the past was about
+                values.update(
+                    self._values_of(matches[caller], with_deal=not values.get('is_imported'))
+                )
 
     def _ends_with(self, values):
         """Return whether the call ends with these facts: it was not over yet, or its end was only

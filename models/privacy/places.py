@@ -38,6 +38,8 @@ DELETED = {
     'telephony.contact.number',
     'telephony.dial',
     'telephony.rebind',
+    'telephony.completeness.line',
+    'telephony.reprocess.line',
 }
 HELD = _lt("A legal hold covers it. It is erased when the hold is released.")
 PHONES_KEPT = _lt("They say which of your own phones rang, and nothing of the customer.")
@@ -102,6 +104,12 @@ class TelephonyErasure(models.Model):
             'sms.sms': texts,
             'mail.message': calls.message_id | texts.mail_message_id | sent.mail_message_id,
             'mail.activity': effects.activity_id,
+            'telephony.completeness.line': self.env['telephony.completeness.line'].search(
+                [('call_id', 'in', calls.ids)]
+            ),
+            'telephony.reprocess.line': self.env['telephony.reprocess.line'].search(
+                [('call_id', 'in', calls.ids)]
+            ),
         }
 
     def _events_of(self, calls):

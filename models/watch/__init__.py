@@ -13,3 +13,7 @@ from . import evidence
 from . import progress
 from . import tested
 from . import get_started
+from . import differences
+from . import completeness
+from . import comparison
+from . import reprocess

@@ -46,7 +46,7 @@ from ..base import (
     text_of,
     unfit,
 )
-from . import ami
+from . import ami, cel
 from .ami import Call, Channel, Event, Try
 
 # Events that tell nothing of a call in any reading. With the VarSets of other VARIABLES they are
@@ -87,6 +87,7 @@ USED = {
     'ConfbridgeLeave': (),
     'MeetmeJoin': (),
     'MeetmeLeave': (),
+    'CEL': (*_LEG, 'EventName'),
 }
 # The bridge's settings; see bridge/crm-telephony-bridge.ini for all of them.
 BRIDGE_SETTINGS = """; Copy to /etc/crm-telephony-bridge.ini, readable by root only (chmod 600).
@@ -248,7 +249,7 @@ class Asterisk(Provider):
         if 'not_an_object' in payload:
             raise unfit('events', _("JSON objects"), str(payload['not_an_object'])[:100])
         kind, key = text_of(payload, 'Event', required=True), digest(payload)
-        if kind not in USED:
+        if kind not in USED or kind == cel.KIND and not cel.is_row(payload):
             return Identity(
                 kind=kind,
                 call_ref='',
@@ -262,6 +263,8 @@ class Asterisk(Provider):
         if not ref and USED[kind]:
             raise missing('Linkedid')
         ami.read(Stored(payload, UNKNOWN_ARRIVAL))
+        if kind == cel.KIND:
+            cel.row_of(Stored(payload, UNKNOWN_ARRIVAL))
         return Identity(
             kind=kind,
             call_ref=ref,
@@ -277,6 +280,7 @@ class Asterisk(Provider):
 
     def _gather(self, stored: Sequence[Stored], account: Account) -> Call:
         ref = ami.call_ref(stored[0].payload)
+        stored = cel.completed(stored)
         own, others = [], []
         for item in stored:
             is_own = ref in (ami.call_ref(item.payload), ami.leg_ref(item.payload))
@@ -318,7 +322,10 @@ class Asterisk(Provider):
         return 'first' if self.phone(channel, account) else 'second'
 
     def legs_told(self, new: Sequence[Stored], known: Sequence[Stored]) -> set[str]:
-        return ami.legs_told([item.payload for item in new], [item.payload for item in known])
+        return ami.legs_told(
+            [item.payload for item in cel.completed(new)],
+            [item.payload for item in cel.completed(known)],
+        )
 
     def phone(self, channel: Channel, account: Account) -> str:
         """Return the extension of a channel, '' for a trunk and for plumbing.

@@ -96,13 +96,18 @@ def read(stored: Stored) -> Event:
     variables = {
         name.lstrip('_'): value for name, value in pairs if value and name.lstrip('_') in VARIABLES
     }
-    return Event(_time(payload) or stored.received_at, headers, variables)
+    return Event(time_of(stored), headers, variables)
 
 
 def text_at(payload: Mapping, name: str) -> str:
     """Return a header's text, '' for AMI's words for nothing."""
     text = text_of(payload, name)
     return '' if text.lower() in NOTHING else text
+
+
+def time_of(stored: Stored) -> datetime:
+    """Return when an event happened, or else arrived."""
+    return _time(stored.payload) or stored.received_at
 
 
 def _time(payload: Mapping) -> datetime | None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from .. import numbers
-from ..asterisk import ami
+from ..asterisk import ami, cel
 from ..asterisk.adapter import Asterisk
 from ..asterisk.ami import Channel, Event
 from ..base import Account, CallEvent, Stored, _
@@ -80,6 +80,7 @@ class FreePBX(Asterisk):
         return main if main in account.extensions and number not in account.extensions else number
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        stored = cel.completed(stored)
         told = super().translate(stored, account)
         events = sorted(map(ami.read, stored), key=lambda event: event.order)
         dialled = next((event.called for event in told if event.direction == 'outbound'), '')

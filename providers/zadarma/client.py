@@ -53,6 +53,7 @@ def query_of(params: dict) -> str:
 
 class ZadarmaClient(Client):
     code = 'zadarma'
+    history_pause = 60  # three requests a minute for all statistics
     label = "Zadarma"
     needs = (('api_key', _("API key")), ('api_secret', _("API secret")))
     access = _("the API key and its secret")

@@ -95,6 +95,17 @@ class TestAsteriskLive(BaseCase):
             sipp.finish()
         self.check_many(callers)
 
+    def test_calls_that_the_bridge_missed_are_read_from_the_log(self):
+        """Most of them begin and end while it is away."""
+        sipps, callers = self.start_many(first=700, rate=4)
+        time.sleep(3)
+        self.stage.bridge.process.kill()
+        self.stage.bridge.process.wait()
+        for sipp in sipps:
+            sipp.finish()
+        self.stage.start_bridge()
+        self.check_many(callers)
+
     def test_asterisk_is_killed(self):
         """Nobody says that the call is over: the bridge finds it out."""
         line = self.line(95)
