@@ -57,10 +57,9 @@ def around(day: date, weeks: int) -> tuple[Period, Period]:
     """Return what to compare after something has changed on a day: so many whole weeks that end before
     it, and as many that begin a week after it. The first week is left out, because people are still
     getting used to the change."""
-    length = timedelta(weeks=weeks)
+    length, eve = timedelta(weeks=weeks), timedelta(days=-1)
     after = day + timedelta(weeks=1)
-    one = timedelta(days=1)
-    return Period(day - length, day - one), Period(after, after + length - one)
+    return Period(day - length, day + eve), Period(after, after + length + eve)
 
 
 def midnight(day: date, zone) -> datetime:

@@ -469,7 +469,7 @@ test("before and after: the same figures, and whether a change says anything", a
     await makeMockEnv();
     const rows = (told) => Object.fromEntries(compareSides(told).flatMap(({ rows }) => rows.map((row) => [row.label, row])));
     const cells = ({ before, after, change }) => [before.text, after.text, change?.text ?? null];
-    const { "Lost Calls": lost, "Lost in Working Hours": inHours, Offered, offered, ...found } = rows(makeSides({ lost: 90 }, { lost: 50, offered: 260 }));
+    const { lost, lost_in_hours: inHours, offered, ...found } = rows(makeSides({ lost: 90 }, { lost: 50, offered: 260 }));
     expect(cells(lost)).toEqual(["45%", "19.2%", "▼ 25.8 points"]);
     expect(lost.before.part).toBe("90 of 200");
     expect(lost.change.isGood).toBe(true);
@@ -501,7 +501,7 @@ test("a milestone of the chart leads to its before and after; another and other 
     expect.verifySteps([`[3,4,{}]`]);
     expect("select[name=period]").toHaveCount(0);
     expect("select[name=hours]").toHaveCount(1);
-    expect(".o_telephony_sides").toHaveText(/Before: Sep 3 – 30, 2026. After: Oct 8 – Nov 4, 2026/);
+    expect(".o_telephony_sides .o_telephony_figures_when").toHaveText(/^Sep 3 – 30, 2026 → Oct 8 – Nov 4, 2026 The week/);
     expect(queryAllTexts(".o_telephony_sides tbody:first tr:nth-child(2) td")).toEqual(["25% 50 of 200", "25% 50 of 200", "not clear"]);
     listen();
     await click("[data-side=after] button:first");
@@ -516,7 +516,7 @@ test("a milestone of the chart leads to its before and after; another and other 
     await contains("select[name=milestone]").select("4");
     await animationFrame();
     expect.verifySteps([`[4,8,{}]`]);
-    expect(".o_telephony_sides").toHaveText(/There will be something to compare after Oct 8, 2026/);
+    expect(".o_telephony_sides").toHaveText(/There will be something to compare after this day: Oct 8, 2026/);
     expect(".o_telephony_sides table").toHaveCount(0);
     await animationFrame();
     expect(router.current.milestone).toBe(4);

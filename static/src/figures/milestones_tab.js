@@ -38,9 +38,9 @@ export function compareSides({ before, after, won_open_days: openDays }) {
             (side) => ({ text: formatShare(of(side)), part: of(side).d < LEAST ? "" : ofWhole(of(side)), list: of(side).n && list(side) }),
             of(before).d < LEAST || of(after).d < LEAST ? tooFew() : tellChange(shareChange(of(after), of(before)), "points", better)
         );
-    const rate = (label, name, better) => {
+    const rate = (name, better, label) => {
         const { part } = after.shares[name];
-        return share(label, counts[part].help, (side) => side.shares[name], (side) => counted(side, part), better);
+        return share(label || counts[part].label, counts[part].help, (side) => side.shares[name], (side) => counted(side, part), better);
     };
     const debtShare = (label, help, part, whole, better) =>
         share(label, help, (side) => ({ n: side.callers[part].value, d: side.callers[whole].value ?? side.callers[whole] }), (side) => debts(side, part), better);
@@ -65,8 +65,8 @@ export function compareSides({ before, after, won_open_days: openDays }) {
                     "callers",
                     "less"
                 ),
-                rate(_t("Lost Calls"), "lost_call_rate", "less"),
-                rate(_t("Lost in Working Hours"), "lost_call_rate_in_hours", "less"),
+                rate("lost_call_rate", "less"),
+                rate("lost_call_rate_in_hours", "less"),
                 count("blocked", "less"),
                 row(
                     _t("Time to Answer"),
@@ -74,8 +74,8 @@ export function compareSides({ before, after, won_open_days: openDays }) {
                     (side) => ({ text: formatClock(side.times.answer_mean) || NOTHING, list: side.counts.answered.value && counted(side, "answered") }),
                     Math.min(answers(before).count, answers(after).count) < LEAST ? tooFew() : tellChange(meanChange(answers(after), answers(before)), "seconds", "less")
                 ),
-                rate(_t("Service Level"), "service_level", "more"),
-                rate(_t("Short Talks"), "short_talk_share", "less"),
+                rate("service_level", "more", _t("Service Level")),
+                rate("short_talk_share", "less"),
                 debtShare(
                     _t("Called Back Within 15 Minutes"),
                     _t("Callbacks of these calls whose first attempt came within 15 working minutes."),
@@ -122,13 +122,9 @@ export class MilestonesTab extends Component {
         return compareSides(this.props.figures);
     }
 
-    /** What is compared, in words. */
+    /** Which days are compared. */
     get windows() {
-        const { before, after } = this.props.figures;
-        return _t("Before: %(before)s. After: %(after)s. The week from the milestone on is left out, because people are still getting used to the change.", {
-            before: formatSpan(before.period),
-            after: formatSpan(after.period),
-        });
+        return [this.props.figures.before, this.props.figures.after].map(({ period }) => formatSpan(period)).join(" → ");
     }
 
     get openness() {
@@ -138,11 +134,15 @@ export class MilestonesTab extends Component {
 
     get notYet() {
         const begins = DateTime.fromISO(this.props.figures.begins).toLocaleString(DateTime.DATE_MED);
-        return _t("The week from the milestone on is left out. There will be something to compare after %s.", begins);
+        return _t("There will be something to compare after this day: %s", begins);
     }
 
-    heads() {
-        return { before: _t("Before"), after: _t("After"), change: _t("Change") };
+    get heads() {
+        return [
+            { name: "before", label: _t("Before") },
+            { name: "after", label: _t("After") },
+            { name: "change", label: _t("Change") },
+        ];
     }
 
     classOf({ isClear, isGood }) {
