@@ -18,6 +18,7 @@ from . import test_call_control
 from . import test_callbacks
 from . import test_calls
 from . import test_chatter
+from . import test_claims
 from . import test_provider_contract
 from . import test_commands
 from . import test_completeness
@@ -27,6 +28,8 @@ from . import test_demo_pbx
 from . import test_erasure
 from . import test_erlang
 from . import test_figures
+from . import test_figures_add_up
+from . import test_figures_calling
 from . import test_figures_tours
 from . import test_fold
 from . import test_get_started
@@ -40,6 +43,7 @@ from . import test_live
 from . import test_manual_call
 from . import test_match_score
 from . import test_matcher
+from . import test_milestones
 from . import test_nasty_requests
 from . import test_neutralized
 from . import test_numbers

@@ -461,10 +461,13 @@ class TestGoldenDay(GoldenDay):
         report = self.env['telephony.report'].with_user(self.supervisor)
         period = report.get_board(DAY)['period']
         for tab, names in (
-            ('people', {'people'}),
-            ('sources', {'sources', 'currency_id', 'won_days', 'open_days'}),
+            ('people', {'people', 'phones', 'calls'}),
+            ('sources', {'sources', 'calls', 'currency_id', 'won_days', 'open_days'}),
             ('lines', {'accounts', 'causes', 'blocked', 'advice'}),
-            ('claims', {'claims', 'attempts', 'evidence', 'outcomes'}),
+            (
+                'claims',
+                {'claims', 'claimed', 'attempts', 'calls', 'answering', 'evidence', 'outcomes'},
+            ),
         ):
             told = report.get_tab(tab, DAY)
             self.assertEqual(told['period'], period)

@@ -31,6 +31,14 @@ class TestFiguresTours(TelephonyHttpCase):
         claim.telephony_done_at -= timedelta(days=1)
         self.tour_of_yesterday('claims')
 
+    def test_before_and_after_a_milestone(self):
+        self.work_around_the_clock()
+        self.play(*self.yesterday())
+        self.env['telephony.milestone'].create(
+            {'name': "More lines", 'day': datetime.now(ALMATY).date() - timedelta(days=9)}
+        )
+        self.start_tour('/odoo/telephony-milestones', 'telephony_milestone', login='tel_super')
+
     def test_my_figures(self):
         self.mark_call_done()
         rings = {'extension': '101', 'caller': '+77020000001'}

@@ -53,6 +53,15 @@ class Period(NamedTuple):
         return Period(self.first - back, self.last - back)
 
 
+def around(day: date, weeks: int) -> tuple[Period, Period]:
+    """Return what to compare after something has changed on a day: so many whole weeks that end before
+    it, and as many that begin a week after it. The first week is left out, because people are still
+    getting used to the change."""
+    length, eve = timedelta(weeks=weeks), timedelta(days=-1)
+    after = day + timedelta(weeks=1)
+    return Period(day - length, day + eve), Period(after, after + length + eve)
+
+
 def midnight(day: date, zone) -> datetime:
     """Return the beginning of a local day as naive UTC. Where the clock skips midnight, the day
     begins at the first moment that exists."""

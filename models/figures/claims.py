@@ -1,3 +1,4 @@
+from collections import defaultdict
 from datetime import timedelta
 from itertools import groupby, pairwise
 
@@ -5,6 +6,7 @@ import pytz
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import split_every
 
 from ...tools.periods import midnight
 from .metric import OUTBOUND
@@ -25,6 +27,8 @@ JUDGED_DAYS = 3
 AFTER = timedelta(minutes=30)
 # What a supervisor sees of claims without a call: their author had so long to log it.
 AUTHORS_OWN = timedelta(hours=24)
+# So many claims are judged at once and committed.
+BATCH = 500
 
 
 class MailActivity(models.Model):
@@ -79,82 +83,158 @@ class MailActivity(models.Model):
         claims = self.with_context(active_test=False).search(
             [('telephony_done_at', '>=', since), ('telephony_evidence', '!=', 'found')]
         )
-        for claim in claims:
-            claim._judge()
-            self.env['ir.cron']._commit_progress(1)
+        for batch in split_every(BATCH, claims.ids, self.browse):
+            batch._judge()
+            self.env['ir.cron']._commit_progress(len(batch))
 
     def _judge(self):
-        """Write which call stands behind each of these claims."""
+        """Write which call stands behind each of these claims. What they need is read once for all of
+        them."""
+        judgeable = self._judgeable()
+        calls = judgeable._calls_with_customers()
+        nothing = self.env['telephony.call']
         for claim in self:
-            evidence, call = claim._evidence()
+            evidence, call = (
+                best_evidence(calls[claim], claim.telephony_done_by_id) or ('none', nothing)
+                if claim in judgeable
+                else ('unjudged', nothing)
+            )
             if (evidence, call) != (claim.telephony_evidence, claim.telephony_evidence_call_id):
                 claim.write({'telephony_evidence': evidence, 'telephony_evidence_call_id': call.id})
 
-    def _evidence(self):
-        """Return the best evidence of a claim and its call."""
-        author, done_at = self.telephony_done_by_id, self.telephony_done_at
-        calls = self.env['telephony.call'].sudo()
-        if not self._is_judgeable(author, done_at):
-            return 'unjudged', calls
-        zone = author.company_id._telephony_zone()
-        yesterday = local_of(done_at, zone).date() - timedelta(days=1)
-        calls = calls.search(
-            self._calls_domain()
-            & Domain('start_at', '>=', midnight(yesterday, zone))
-            & Domain('start_at', '<=', done_at + AFTER),
-            order='start_at desc, id desc',
-        )
-        for evidence, kind in (
-            (
-                'found',
-                lambda call: call.direction == 'outbound'
-                and call.user_id == author
-                and not call.is_manual,
-            ),
-            ('by_hand', lambda call: call.is_manual and call.user_id == author),
-            (
-                'inbound',
-                lambda call: call.direction == 'inbound'
-                and call.user_id == author
-                and call.outcome == 'answered',
-            ),
-            ('colleague', lambda call: call.direction == 'outbound' and call.user_id != author),
+    def _judgeable(self):
+        """Return those of these claims whose author's phone is known, and about whose PBXs no event of
+        that day failed."""
+        authors = self.telephony_done_by_id
+        pbxs = defaultdict(set)
+        phones = self.env['telephony.extension'].sudo()
+        for phone in phones.search(
+            ['|', ('user_id', 'in', authors.ids), ('also_user_ids', 'in', authors.ids)]
         ):
-            if found := calls.filtered(kind)[:1]:
-                return evidence, found
-        return 'none', calls.browse()
-
-    def _calls_domain(self):
-        """Return the domain of the calls with this activity's customer: of its record, or of one of
-        its numbers."""
-        record = self.env[self.res_model].sudo().browse(self.res_id).exists()
-        field = 'lead_id' if self.res_model == 'crm.lead' else 'partner_id'
-        domain = Domain(field, '=', self.res_id)
-        numbers = record._telephony_numbers() if record else ()
-        return domain | Domain('customer_number', 'in', list(numbers)) if numbers else domain
-
-    def _is_judgeable(self, author, done_at):
-        """Whether the author's phone is known, and all events of that day were read."""
-        extensions = self.env['telephony.extension'].sudo()
-        phones = extensions.search(
-            ['|', ('user_id', '=', author.id), ('also_user_ids', 'in', author.id)]
-        )
-        if not phones:
-            return False
-        failed = (
-            self.env['telephony.event']
-            .sudo()
-            .search_count(
-                [
-                    ('account_id', 'in', phones.account_id.ids),
-                    ('state', '=', 'failed'),
-                    ('received_at', '>=', done_at - timedelta(days=1)),
-                    ('received_at', '<=', done_at + AFTER),
-                ],
-                limit=1,
+            for user in phone.user_id | phone.also_user_ids:
+                pbxs[user].add(phone.account_id)
+        failures = self._failures({pbx for its in pbxs.values() for pbx in its})
+        return self.filtered(
+            lambda claim: (
+                pbxs[claim.telephony_done_by_id]
+                and not any(
+                    claim.telephony_done_at - timedelta(days=1)
+                    <= failure
+                    <= claim.telephony_done_at + AFTER
+                    for pbx in pbxs[claim.telephony_done_by_id]
+                    for failure in failures[pbx]
+                )
             )
         )
-        return not failed
+
+    def _failures(self, pbxs):
+        """Return when events of these PBXs failed around these claims: dict account → moments. Of each
+        hour the first and the last, because no claim's day lies between them."""
+        failures = defaultdict(list)
+        if not pbxs:
+            return failures
+        moments = self.mapped('telephony_done_at')
+        rows = (
+            self.env['telephony.event']
+            .sudo()
+            ._read_group(
+                [
+                    ('account_id', 'in', [pbx.id for pbx in pbxs]),
+                    ('state', '=', 'failed'),
+                    ('received_at', '>=', min(moments) - timedelta(days=1)),
+                    ('received_at', '<=', max(moments) + AFTER),
+                ],
+                ['account_id', 'received_at:hour'],
+                ['received_at:min', 'received_at:max'],
+            )
+        )
+        for pbx, _hour, first, last in rows:
+            failures[pbx] += [first, last]
+        return failures
+
+    def _calls_with_customers(self):
+        """Return the calls that these claims may be about: dict claim → the calls of its record or of
+        one of its numbers, from the day before until half an hour later, the latest first."""
+        if not self:
+            return {}
+        spans = {claim: claim._span() for claim in self}
+        keys = self._customer_keys()
+        wanted = defaultdict(set)
+        for field, value in set().union(*keys.values()):
+            wanted[field].add(value)
+        calls = (
+            self.env['telephony.call']
+            .sudo()
+            .search_fetch(
+                Domain.OR(Domain(field, 'in', list(values)) for field, values in wanted.items())
+                & Domain('start_at', '>=', min(begin for begin, _end in spans.values()))
+                & Domain('start_at', '<=', max(end for _begin, end in spans.values())),
+                ['start_at', 'direction', 'outcome', 'user_id', 'is_manual', *wanted],
+                order='start_at desc, id desc',
+            )
+        )
+        by_key = defaultdict(list)
+        for place, call in enumerate(calls):
+            for field in wanted:
+                value = call[field].id if calls._fields[field].relational else call[field]
+                by_key[field, value].append(place)
+        found = {}
+        for claim, (begin, end) in spans.items():
+            places = {place for key in keys[claim] for place in by_key[key]}
+            its = calls.browse(calls._ids[place] for place in sorted(places))
+            found[claim] = its.filtered(
+                lambda call, begin=begin, end=end: begin <= call.start_at <= end
+            )
+        return found
+
+    def _span(self):
+        """Return from when to when a call may stand behind this claim (naive UTC)."""
+        zone = self.telephony_done_by_id.company_id._telephony_zone()
+        yesterday = local_of(self.telephony_done_at, zone).date() - timedelta(days=1)
+        return midnight(yesterday, zone), self.telephony_done_at + AFTER
+
+    def _customer_keys(self):
+        """Return by what the calls with each claim's customer are found: dict claim → pairs of a field of
+        the call and its value."""
+        keys = {}
+        for model, claims in self.grouped('res_model').items():
+            field = 'lead_id' if model == 'crm.lead' else 'partner_id'
+            records = self.env[model].sudo().browse(claims.mapped('res_id')).exists()
+            numbers = {record.id: record._telephony_numbers() for record in records}
+            for claim in claims:
+                keys[claim] = {(field, claim.res_id)} | {
+                    ('customer_number', number) for number in numbers.get(claim.res_id, ())
+                }
+        return keys
+
+
+def best_evidence(calls, author):
+    """Return the best evidence among the calls with a customer and its call, None if there is none.
+
+    :param calls: the latest first
+    :param author: who says that they called
+    """
+    for evidence, kind in (
+        (
+            'found',
+            lambda call: (
+                call.direction == 'outbound' and call.user_id == author and not call.is_manual
+            ),
+        ),
+        ('by_hand', lambda call: call.is_manual and call.user_id == author),
+        (
+            'inbound',
+            lambda call: (
+                call.direction == 'inbound'
+                and call.user_id == author
+                and call.outcome == 'answered'
+            ),
+        ),
+        ('colleague', lambda call: call.direction == 'outbound' and call.user_id != author),
+    ):
+        if found := calls.filtered(kind)[:1]:
+            return evidence, found
+    return None
 
 
 class TelephonyReport(models.AbstractModel):
@@ -173,16 +253,8 @@ class TelephonyReport(models.AbstractModel):
         :raise AccessError: the reader is no supervisor
         """
         self._check_supervisor()
-        Activity = self.env['mail.activity'].sudo().with_context(active_test=False)
-        members = (
-            self.env['res.users'].sudo().search([('company_ids', 'in', self.env.companies.ids)])
-        )
-        domain = self._claims_domain(period, members)
-        domain &= Domain('telephony_evidence', '!=', 'none') | Domain(
-            'telephony_done_at',
-            '<',
-            fields.Datetime.to_string(fields.Datetime.now() - AUTHORS_OWN),
-        )
+        Activity = self.env['mail.activity'].with_context(active_test=False)
+        domain = self._shown_claims(period)
         rows = {}
         for user, evidence, count in Activity._read_group(
             domain, ['telephony_done_by_id', 'telephony_evidence'], ['__count']
@@ -206,6 +278,20 @@ class TelephonyReport(models.AbstractModel):
             }
             for user, counts in sorted(rows.items(), key=lambda item: item[0].name or '')
         ]
+
+    def _shown_claims(self, period):
+        """Return the domain of the claims that a supervisor sees."""
+        members = (
+            self.env['res.users'].sudo().search([('company_ids', 'in', self.env.companies.ids)])
+        )
+        return self._claims_domain(period, members) & (
+            Domain('telephony_evidence', '!=', 'none')
+            | Domain(
+                'telephony_done_at',
+                '<',
+                fields.Datetime.to_string(fields.Datetime.now() - AUTHORS_OWN),
+            )
+        )
 
     def _claims_domain(self, period, users):
         begin, end = self._period(period).bounds(self.env.company._telephony_zone())

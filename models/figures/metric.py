@@ -38,6 +38,22 @@ OUTSIDE = (
 TALKED = OUTSIDE & Domain('outcome', '=', 'answered')
 BY_HAND = Domain('is_manual', '=', True)
 OUTBOUND = OUTSIDE & Domain('direction', '=', 'outbound')
+# What is counted of calling customers, by the hour of the week. Calls that were logged by hand have the
+# hour that somebody typed.
+CALLING = {
+    'dialled': Metric(
+        _lt("Calls Out by Phone"),
+        _lt("Outbound calls to customers, without those logged by hand."),
+        OUTBOUND & ~BY_HAND,
+    ),
+    'reached': Metric(
+        _lt("Reached"),
+        _lt(
+            "Calls out in which we really talked to the customer: long enough, or with such a result."
+        ),
+        OUTBOUND & ~BY_HAND & Domain('is_reached', '=', True),
+    ),
+}
 # Values of `lost_cause`, the most telling first.
 CAUSES = {
     'nobody_free': _lt("Nobody was free"),

@@ -21,8 +21,9 @@ class TelephonyReport(models.AbstractModel):
     def get_mine(self, period='this_week'):
         """Return the reader's own figures.
 
-        :return: dict of `period`, `mine` (see :meth:`_people`), `callbacks` and `team`: the medians of
-            the reader's team, None for a team of fewer than five
+        :return: dict of `period`, `mine` (see :meth:`_people`), `unproved`, `callbacks`, `best_hours` (see
+            :meth:`_own_best_hours`) and `team`: the medians of the reader's team, None for a team of
+            fewer than five
         """
         span, _cuts, base = self._scope(period, None)
         user = self.env.user
@@ -37,6 +38,7 @@ class TelephonyReport(models.AbstractModel):
                 'domain': list(unproved),
             },
             'callbacks': self._own_callbacks(base),
+            'best_hours': self._own_best_hours(),
             'team': self.sudo()._team_medians(base, user),
         }
 

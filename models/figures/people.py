@@ -6,16 +6,30 @@ from ..calls.call import LOST_OUTCOMES
 from .metric import ANSWERED, BY_HAND, OFFERED, OUTBOUND, TALKED
 from .report import filtered
 
-# The employee talked in another call, or dialled, while this phone rang.
-BUSY = """ (EXISTS (SELECT FROM telephony_call_leg other
-                      WHERE other.user_id = leg.user_id AND other.call_id != leg.call_id
-                        AND other.start_at BETWEEN leg.start_at - INTERVAL '4 hours' AND leg.ended_at
-                        AND other.answered_at < leg.ended_at AND other.ended_at > leg.start_at)
-          OR EXISTS (SELECT FROM telephony_call other
-                      WHERE other.user_id = leg.user_id AND other.direction = 'outbound'
-                        AND other.is_manual IS NOT TRUE
-                        AND other.start_at BETWEEN leg.start_at - INTERVAL '4 hours' AND leg.ended_at
-                        AND other.ended_at > leg.start_at)) """
+
+def was_free(leg):
+    """Return the condition that a phone rang in vain although its employee neither talked in another
+    call nor dialled meanwhile.
+
+    :param str leg: alias of `telephony_call_leg`
+    """
+    return SQL(
+        """ %(outcome)s IS DISTINCT FROM 'answered'
+        AND NOT (EXISTS (SELECT FROM telephony_call_leg other
+                          WHERE other.user_id = %(user)s AND other.call_id != %(call)s
+                            AND other.start_at BETWEEN %(start)s - INTERVAL '4 hours' AND %(end)s
+                            AND other.answered_at < %(end)s AND other.ended_at > %(start)s)
+              OR EXISTS (SELECT FROM telephony_call other
+                          WHERE other.user_id = %(user)s AND other.direction = 'outbound'
+                            AND other.is_manual IS NOT TRUE
+                            AND other.start_at BETWEEN %(start)s - INTERVAL '4 hours' AND %(end)s
+                            AND other.ended_at > %(start)s)) """,
+        outcome=SQL.identifier(leg, 'outcome'),
+        user=SQL.identifier(leg, 'user_id'),
+        call=SQL.identifier(leg, 'call_id'),
+        start=SQL.identifier(leg, 'start_at'),
+        end=SQL.identifier(leg, 'ended_at'),
+    )
 
 
 class TelephonyReport(models.AbstractModel):
@@ -54,14 +68,21 @@ class TelephonyReport(models.AbstractModel):
             )
         return rows
 
-    # What is counted of the phones: name → condition on the leg.
-    _PHONES = {
-        'rang': "TRUE",
-        'picked_up': "leg.outcome = 'answered'",
-        'in_vain': "leg.outcome IS DISTINCT FROM 'answered'",
-        'in_vain_and_lost': "leg.outcome IS DISTINCT FROM 'answered' AND {outcome} IN %(lost)s",
-        'lost_beside_free': "leg.outcome IS DISTINCT FROM 'answered' AND {outcome} IN %(lost)s AND NOT {busy}",
-    }
+    @staticmethod
+    def _phone_conditions(outcome):
+        """Return what is counted of the phones: dict name → condition on `leg`.
+
+        :param SQL outcome: of the call
+        """
+        in_vain = SQL("leg.outcome IS DISTINCT FROM 'answered'")
+        lost = SQL("%s IN %s", outcome, LOST_OUTCOMES)
+        return {
+            'rang': SQL("TRUE"),
+            'picked_up': SQL("leg.outcome = 'answered'"),
+            'in_vain': in_vain,
+            'in_vain_and_lost': SQL("%s AND %s", in_vain, lost),
+            'lost_beside_free': SQL("%s AND %s", lost, was_free('leg')),
+        }
 
     def _phones(self, base, users):
         """Return what the phones did in offered calls: dict user id → dict. A call counts once for
@@ -80,20 +101,19 @@ class TelephonyReport(models.AbstractModel):
         if users is not None:
             query.add_where(SQL("leg.user_id IN %s", users._ids or (0,)))
         query.groupby = SQL("leg.user_id")
-        outcome = f'"{calls._table}"."outcome"'
-        columns = [SQL("leg.user_id")]
-        for condition in self._PHONES.values():
-            text = condition.format(outcome=outcome, busy=BUSY)
-            columns.append(
-                SQL(f"COUNT(DISTINCT leg.call_id) FILTER (WHERE {text})", lost=LOST_OUTCOMES)
-            )
-        columns += [
+        counted = self._phone_conditions(SQL.identifier(calls._table, 'outcome'))
+        columns = [
+            SQL("leg.user_id"),
+            *(
+                SQL("COUNT(DISTINCT leg.call_id) FILTER (WHERE %s)", condition)
+                for condition in counted.values()
+            ),
             SQL(
                 "AVG(EXTRACT(EPOCH FROM leg.answered_at - leg.start_at)) FILTER (WHERE leg.outcome = 'answered')"
             ),
             SQL("COALESCE(SUM(leg.talk_seconds) FILTER (WHERE leg.outcome = 'answered'), 0)"),
         ]
-        names = (*self._PHONES, 'ring_seconds', 'talk_inbound')
+        names = (*counted, 'ring_seconds', 'talk_inbound')
         return {
             user_id: dict(zip(names, values, strict=True))
             for user_id, *values in self.env.execute_query(query.select(*columns))
@@ -105,9 +125,7 @@ class TelephonyReport(models.AbstractModel):
         'attempts': OUTBOUND,
         'attempts_by_hand': OUTBOUND & BY_HAND,
         'attempts_answered': OUTBOUND & Domain('outcome', '=', 'answered'),
-        'contacts': TALKED
-        & Domain('is_short', '=', False)
-        & (OUTBOUND | Domain('service_class', '=', 'offered')),
+        'contacts': TALKED & Domain('is_short', '=', False),
         'short': TALKED & ~BY_HAND & Domain('is_short', '=', True),
         'acw_count': TALKED & Domain('acw_seconds', '>', 0),
     }
@@ -185,9 +203,10 @@ class TelephonyCall(models.Model):
     def _compute_free_user_ids(self):
         rows = self.env.execute_query(
             SQL(
-                f"SELECT leg.call_id, leg.user_id FROM telephony_call_leg leg WHERE leg.call_id IN %s "  # noqa: S608
-                f"AND leg.user_id IS NOT NULL AND leg.outcome IS DISTINCT FROM 'answered' AND NOT {BUSY}",
+                "SELECT leg.call_id, leg.user_id FROM telephony_call_leg leg "
+                "WHERE leg.call_id IN %s AND leg.user_id IS NOT NULL AND %s",
                 self._ids or (0,),
+                was_free('leg'),
             )
         )
         found = {}
@@ -202,9 +221,9 @@ class TelephonyCall(models.Model):
             return NotImplemented
         return Domain.custom(
             to_sql=lambda model, alias, _query: SQL(
-                f"EXISTS (SELECT FROM telephony_call_leg leg WHERE leg.call_id = %s AND leg.user_id IN %s "  # noqa: S608
-                f"AND leg.outcome IS DISTINCT FROM 'answered' AND NOT {BUSY})",
+                "EXISTS (SELECT FROM telephony_call_leg leg WHERE leg.call_id = %s AND leg.user_id IN %s AND %s)",
                 SQL.identifier(alias, 'id'),
                 tuple(value),
+                was_free('leg'),
             )
         )

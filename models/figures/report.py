@@ -8,7 +8,7 @@ from odoo.tools import SQL
 
 from ...tools.periods import LONGEST_DAYS, MOST_DAYS, Period, period_of
 from ..callbacks.board import TALKED as GOOD
-from .metric import ANSWERED, BY_HAND, CALLERS, CAUSES, OFFERED, SHARES, TALKED, metrics
+from .metric import ANSWERED, BY_HAND, CALLERS, CALLING, CAUSES, OFFERED, SHARES, TALKED, metrics
 
 # What is shown of each day and of each hour of the week.
 OF_DAYS = ('offered', 'answered', 'lost', 'voicemail', 'busy', 'failed', 'blocked')
@@ -123,10 +123,9 @@ class TelephonyReport(models.AbstractModel):
 
     def _period(self, period):
         """:raise UserError: it cannot be read"""
-        today = local_of(fields.Datetime.now(), self.env.company._telephony_zone()).date()
         try:
             if isinstance(period, str):
-                return period_of(period, today)
+                return period_of(period, self._today())
             span = Period(date.fromisoformat(period['first']), date.fromisoformat(period['last']))
         except (KeyError, TypeError, ValueError):
             raise UserError(
@@ -138,6 +137,10 @@ class TelephonyReport(models.AbstractModel):
             )
         return span
 
+    def _today(self):
+        """Return the day that it is at the company."""
+        return local_of(fields.Datetime.now(), self.env.company._telephony_zone()).date()
+
     def _scope(self, period, filters, until=None):
         """Return what is asked for: (Period, dict company → (begin, end, zone), Domain of all its
         calls).
@@ -145,12 +148,17 @@ class TelephonyReport(models.AbstractModel):
         :param datetime until: naive UTC; later calls are left out
         """
         span = self._period(period)
+        cuts = self._cuts(span, until)
+        return span, cuts, within(cuts) & self._filter(filters)
+
+    def _cuts(self, span, until=None):
+        """Return where a period begins and ends for each company, and in which zone."""
         cuts = {}
         for company in self.env.companies:
             zone = company._telephony_zone()
             begin, end = span.bounds(zone)
             cuts[company] = (begin, min(end, until or end), zone)
-        return span, cuts, within(cuts) & self._filter(filters)
+        return cuts
 
     def _filter(self, filters):
         """:raise UserError: there is no such filter"""
@@ -188,7 +196,7 @@ class TelephonyReport(models.AbstractModel):
                 if totals[f'cause_{cause}']
             ],
             'milestones': [
-                {'day': milestone.day.isoformat(), 'name': milestone.name}
+                {'id': milestone.id, 'day': milestone.day.isoformat(), 'name': milestone.name}
                 for milestone in self.env['telephony.milestone'].search(
                     [
                         ('company_id', 'in', self.env.companies.ids),
@@ -199,7 +207,7 @@ class TelephonyReport(models.AbstractModel):
                 )
             ],
             'days': self._days(span, cuts, base, rows),
-            'hours': self._hours(cuts, rows),
+            'hours': self._hours(cuts, rows, OF_HOURS),
         }
 
     def _told_counts(self, base, counted, totals):
@@ -349,17 +357,15 @@ class TelephonyReport(models.AbstractModel):
 
     def _latest_of_each(self, domain):
         """Return the domain of the latest of each number's callbacks, so that one caller counts
-        once."""
+        once, also one who called two companies."""
         Callback = self.env['telephony.callback']
         Callback.flush_model()
         query = Callback._search(domain)
         query.order = None
-        columns = (
-            SQL.identifier(Callback._table, name)
-            for name in ('company_id', 'customer_number', 'id')
+        number, record_id = (
+            SQL.identifier(Callback._table, name) for name in ('customer_number', 'id')
         )
-        company, number, record_id = columns
-        query.groupby = SQL("%s, %s", company, number)
+        query.groupby = number
         query.having = SQL("COUNT(*) > 1")
         rows = self.env.execute_query(
             query.select(SQL("array_agg(%s ORDER BY %s)", record_id, record_id))
@@ -388,9 +394,7 @@ class TelephonyReport(models.AbstractModel):
                 start,
             )
         )
-        [[count]] = self.env.execute_query(
-            query.select(SQL("COUNT(DISTINCT (%s, %s))", company, number))
-        )
+        [[count]] = self.env.execute_query(query.select(SQL("COUNT(DISTINCT %s)", number)))
         return count
 
     def _owed(self):
@@ -444,14 +448,14 @@ class TelephonyReport(models.AbstractModel):
             for at, part in enumerate(parts)
         ]
 
-    def _hours(self, cuts, rows):
+    def _hours(self, cuts, rows, names):
         """Return the counts of each hour of the week that has calls; :meth:`get_cell_domain` gives the
         list of one."""
         zones = zones_of(cuts)
-        counts = defaultdict(lambda: dict.fromkeys(OF_HOURS, 0))
+        counts = defaultdict(lambda: dict.fromkeys(names, 0))
         for row in rows:
             local = local_of(row['moment'], zones[row['company_id']])
-            for name in OF_HOURS:
+            for name in names:
                 counts[local.weekday(), local.hour][name] += row[name]
         return [
             {'weekday': weekday, 'hour': hour, **its}
@@ -462,14 +466,19 @@ class TelephonyReport(models.AbstractModel):
     @api.model
     @api.readonly
     def get_cell_domain(self, period, filters, weekday, hour, count):
-        """Return the domain of one cell of the heat map: the calls of one hour of the week.
+        """Return the domain of one cell of a heat map: the calls of one hour of the week.
 
         :param int weekday: 0 is Monday
         :param int hour: local, 0 to 23
-        :param str count: a name of `counts`
+        :param str count: a name of `counts`, or of :data:`.metric.CALLING`
         """
-        span, cuts, base = self._scope(period, filters)
-        metric = metrics(self.env.company.telephony_service_seconds)[count]
+        _span, cuts, base = self._scope(period, filters)
+        counted = {**metrics(self.env.company.telephony_service_seconds), **CALLING}
+        return list(base & counted[count].domain & self._cell(cuts, weekday, hour))
+
+    @staticmethod
+    def _cell(cuts, weekday, hour):
+        """Return the domain of the calls that began in one hour of the week."""
         cells = []
         for company, (begin, end, zone) in cuts.items():
             moments = Domain.OR(
@@ -477,7 +486,7 @@ class TelephonyReport(models.AbstractModel):
                 for first, last in _hours_of(begin, end, zone, weekday, hour)
             )
             cells.append(Domain('company_id', '=', company.id) & moments)
-        return list(base & metric.domain & Domain.OR(cells))
+        return Domain.OR(cells)
 
 
 def told_period(span, cuts):

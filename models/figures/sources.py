@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .metric import CALLERS, LOST, OFFERED, TALKED
+from .metric import CALLERS, CALLERS_TRYING, LOST, OFFERED, TALKED
 from .report import filtered
 
 BY = {'source': 'source_id', 'campaign': 'campaign_id', 'number': 'number_id'}
@@ -90,7 +90,7 @@ class TelephonyReport(models.AbstractModel):
             )
         report = self if is_supervisor else self.sudo()
         span, cuts, base = report._scope(period, filters)
-        base &= Domain('direction', '=', 'inbound')
+        base &= CALLERS_TRYING
         rows = report._source_rows(base, BY[by], span)
         if not is_supervisor:
             for row in rows:
@@ -110,7 +110,7 @@ class TelephonyReport(models.AbstractModel):
 
     def _source_rows(self, base, field, span):
         rows = self._select(
-            base & Domain('service_class', 'in', ('offered', 'blocked')),
+            base,
             lambda calls, query: calls._field_to_sql(calls._table, field, query),
             *(filtered("COUNT(*)", domain) for domain in self._SOURCE_COUNTS.values()),
             filtered("COUNT(DISTINCT %s)", CALLERS, 'customer_number'),

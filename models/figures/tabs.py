@@ -1,7 +1,9 @@
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 
-from .report import local_of, told_period
+from .metric import CALLERS_TRYING, OFFERED, OUTBOUND, OUTSIDE
+from .report import told_period
 
 
 class TelephonyReport(models.AbstractModel):
@@ -38,26 +40,42 @@ class TelephonyReport(models.AbstractModel):
         }
 
     def _people_tab(self, period, filters, _by):
-        return {'people': self.get_people(period, filters)}
+        """:return: dict of `people`, and the domains of `phones` (legs) and `calls` of all of them"""
+        _span, _cuts, base = self._scope(period, filters)
+        return {
+            'people': self.get_people(period, filters),
+            'phones': list(
+                Domain('call_id', 'any', base & OFFERED) & Domain('user_id', '!=', False)
+            ),
+            'calls': list(base & OUTSIDE & Domain('user_id', '!=', False)),
+        }
 
     def _sources_tab(self, period, filters, by):
-        """:return: dict of `sources`, `currency_id`, `won_days`: for so long a deal may be won after
-        the first call, and `open_days`: how many of these are still to come for the latest calls"""
+        """:return: dict of `sources`, `calls`: the domain of the calls, `currency_id`, `won_days`: for so
+        long a deal may be won after the first call, and `open_days`: how many of these are still to
+        come for the latest calls"""
         company = self.env.company
-        today = local_of(fields.Datetime.now(), company._telephony_zone()).date()
-        past = (today - self._period(period).last).days
+        span, _cuts, base = self._scope(period, filters)
         return {
             'sources': self.get_sources(period, filters, by),
+            'calls': list(base & CALLERS_TRYING),
             'currency_id': company.currency_id.id,
             'won_days': company.telephony_won_days,
-            'open_days': max(0, company.telephony_won_days - max(0, past)),
+            'open_days': self._won_open_days(span),
         }
+
+    def _won_open_days(self, span):
+        """Return on how many days to come a deal may still be won for the latest first calls of a
+        period."""
+        past = (self._today() - span.last).days
+        return max(0, self.env.company.telephony_won_days - max(0, past))
 
     def _lines_tab(self, period, filters, _by):
         return self.get_lines(period, filters)
 
     def _claims_tab(self, period, filters, _by):
-        """:return: dict of `claims`, `attempts`, and the words of their `evidence` and `outcomes` as
+        """:return: dict of `claims`, `attempts`, `claimed` and `calls`: the domains of all of them,
+        `answering`: see :meth:`_answering_hours`, and the words of their `evidence` and `outcomes` as
         lists of (code, word)"""
         words = {
             name: self.env[model]._fields[field]._description_selection(self.env)
@@ -66,8 +84,12 @@ class TelephonyReport(models.AbstractModel):
                 ('outcomes', 'telephony.call', 'outcome'),
             )
         }
+        _span, cuts, base = self._scope(period, filters)
         return {
             **words,
             'claims': self.get_claims(period),
+            'claimed': list(self._shown_claims(period)),
             'attempts': self.get_attempts(period, filters),
+            'calls': list(base & OUTBOUND),
+            'answering': self._answering_hours(cuts, base),
         }

@@ -13,6 +13,7 @@ import { formatShare } from "@crm_telephony/figures/figure_words";
 import { formatSilence } from "@crm_telephony/figures/claims_tab";
 import { darkness, HeatMap } from "@crm_telephony/figures/heat_map";
 import { peopleNeeded, quartersOf } from "@crm_telephony/figures/lines_tab";
+import { compareSides } from "@crm_telephony/figures/milestones_tab";
 import { makeOwnTiles } from "@crm_telephony/figures/my_figures";
 import { tellChange } from "@crm_telephony/figures/tiles";
 
@@ -280,7 +281,7 @@ test("the days as a table: each number opens its calls", async () => {
 });
 
 test("what has changed in the company stands at its day", async () => {
-    board.milestones = [{ day: "2026-10-28", name: "Two more lines" }];
+    board.milestones = [{ id: 3, day: "2026-10-28", name: "Two more lines" }];
     await open();
     expect(".o_telephony_days_milestones li").toHaveText("┆ Oct 28: Two more lines");
     await click(".o_telephony_days_toggle");
@@ -303,13 +304,17 @@ test("a bar of the chart opens its calls", async () => {
 
 test("the heat map: words, dots, and arrow keys", async () => {
     await mountWithCleanup(HeatMap, {
-        props: { hours: board.hours, open: ({ weekday, hour }) => expect.step(`${weekday} ${hour}`) },
+        props: {
+            title: "Lost calls", hours: board.hours, part: "lost", whole: "offered", steps: [0.05, 0.15, 0.3],
+            tell: ({ day, hour, n, d }) => `${day} ${hour}: ${n} of ${d}`, open: ({ weekday, hour }) => expect.step(`${weekday} ${hour}`),
+        },
     });
     expect(queryAllTexts("thead th")).toEqual(["9", "10", "11"]);
     const row = (name) => `tbody tr:contains(${name})`;
     expect(queryAllTexts(`${row("Mon")} button`)).toEqual(["20%\n▓", "–", "–"]);
     expect(queryAllTexts(`${row("Tue")} button`)).toEqual(["–", "–", "3/7\n█"]);
-    expect(`${row("Tue")} button:last`).toHaveAttribute("aria-label", "Tuesday 11:00: 3 of 7 calls lost");
+    expect(`${row("Tue")} button:last`).toHaveAttribute("aria-label", "Tuesday 11:00: 3 of 7");
+    expect(".o_telephony_heat_key").toHaveText(/^░ under 5% · ▒ 5% to 15% · ▓ 15% to 30% · █ over 30%/);
     expect(queryAllAttributes("button[tabindex='0']", "data-cell")).toEqual(["0-0"]);
     queryFirst("[data-cell='0-0']").focus();
     for (const key of ["ArrowUp", "End", "ArrowDown", "ArrowRight"]) {
@@ -333,14 +338,14 @@ test("an hour of the heat map opens what the server says belongs to it", async (
     });
     await open();
     listen();
-    await click("[aria-label^='Monday 9:00']");
+    await click("[aria-label='Monday 9:00: 20 of 100 calls lost']");
     await animationFrame();
     expect.verifySteps([`board "days_30" {}`, `["days_30",{},0,9,"lost"]`, `lost, ${queryFirst(".o_telephony_figures_when strong").textContent.split(", Asia")[0]} | telephony.call | [["hour","=",9]] | list`]);
 });
 
 test("how dark an hour is", () => {
     const levels = [[0, 0], [0, 100], [4, 100], [5, 100], [14, 100], [15, 100], [30, 100], [31, 100]];
-    expect(levels.map(([lost, offered]) => darkness({ lost, offered }))).toEqual([0, 1, 1, 2, 2, 3, 3, 4]);
+    expect(levels.map(([n, d]) => darkness({ n, d }, [0.05, 0.15, 0.3]))).toEqual([0, 1, 1, 2, 2, 3, 3, 4]);
 });
 
 const PERSON = {
@@ -427,7 +432,7 @@ test("one's own figures: the team's median only where it is told", async () => {
     await makeMockEnv();
     const none = { value: 0, domain: [] };
     const told = {
-        mine: PERSON, unproved: { value: 1, domain: [["evidence", "=", "none"]] }, team: null,
+        best_hours: { least: 20, weeks: 12, best: [] }, mine: PERSON, unproved: { value: 1, domain: [["evidence", "=", "none"]] }, team: null,
         callbacks: { open: { value: 2, domain: [] }, late: none, opened: { value: 11, domain: [] }, made_good: { value: 9, domain: [] }, served_median: 14 },
     };
     const tileOf = (id, facts) => makeOwnTiles(facts).find((tile) => tile.id === id);
@@ -437,4 +442,87 @@ test("one's own figures: the team's median only where it is told", async () => {
     expect(tileOf("callbacks", told).notes.map(({ text }) => text)).toEqual(["Late: 0", "median 14 min until made good"]);
     expect(tileOf("contacts", told).notes[0].text).toBe("Talk: 1:01:01");
     expect(tileOf("unproved", told).open.context.active_test).toBe(false);
+    expect(tileOf("best_hours", told)).toMatchObject({ value: "–", part: "An hour of the week needs 20 calls out.", open: undefined });
+    const hour = (weekday, hour, reached) => ({ weekday, hour, reached, dialled: 30, domain: [["hour", "=", hour]] });
+    const best = tileOf("best_hours", { ...told, best_hours: { least: 20, weeks: 12, best: [hour(1, 11, 12), hour(3, 16, 9)] } });
+    expect(best).toMatchObject({ value: "Tue 11–12", part: "reached in 12 of 30 calls" });
+    expect(best.open).toMatchObject({ domain: [["hour", "=", 11]], count: 12 });
+    expect(best.notes.map(({ text }) => text)).toEqual(["Thu 16–17: 9 of 30"]);
+});
+
+/** What the server tells of both sides of a milestone. */
+function makeSides(before = {}, after = {}) {
+    const side = (first, last, more) => {
+        const figures = makeFigures(first, last, { first_calls: 80, ...more });
+        const debts = (value) => ({ value, label: "Callbacks", domain: [["name", "=", "debts"]] });
+        Object.assign(figures.callers, { debts_opened: debts(50), debts_tried_soon: debts(25), debts_served: debts(30) });
+        return { ...figures, people: 5, lines: 4, won: { n: 8, d: 80 } };
+    };
+    return {
+        milestone: 3, milestones: [{ id: 3, name: "Two more lines", day: "2026-10-01" }, { id: 4, name: "A training", day: "2026-09-01" }],
+        weeks: 4, period: { first: "2026-09-03", last: "2026-11-04", days: 63, zones: ["Asia/Almaty"] }, begins: "2026-10-08",
+        before: side("2026-09-03", "2026-09-30", before), after: side("2026-10-08", "2026-11-04", after), open_days: 0, won_days: 30, won_open_days: 0,
+    };
+}
+
+test("before and after: the same figures, and whether a change says anything", async () => {
+    await makeMockEnv();
+    const rows = (told) => Object.fromEntries(compareSides(told).flatMap(({ rows }) => rows.map((row) => [row.label, row])));
+    const cells = ({ before, after, change }) => [before.text, after.text, change?.text ?? null];
+    const { lost, lost_in_hours: inHours, offered, ...found } = rows(makeSides({ lost: 90 }, { lost: 50, offered: 260 }));
+    expect(cells(lost)).toEqual(["45%", "19.2%", "▼ 25.8 points"]);
+    expect(lost.before.part).toBe("90 of 200");
+    expect(lost.change.isGood).toBe(true);
+    expect(lost.before.list).toEqual({ name: "lost", domain: [["name", "=", "lost"]], count: 90, span: { first: "2026-09-03", last: "2026-09-30", days: 30, zones: ["Asia/Almaty"] } });
+    expect(cells(inHours)).toEqual(["5/14", "5/14", "too few"]);
+    expect(cells(offered)).toEqual(["200", "260", "▲ 30%"]);
+    expect(offered.change.isGood).toBe(undefined);
+    expect(cells(found["Time to Answer"])).toEqual(["0:18", "0:18", "not clear"]);
+    expect(cells(found["Made Good"])).toEqual(["60%", "60%", "not clear"]);
+    expect(found["Made Good"].after.list.model).toBe("telephony.callback");
+    expect(cells(found["Won deals"])).toEqual(["10%", "10%", "not clear"]);
+    expect(found["Won deals"].after.list).toBe(null);
+    expect(cells(found["Most Calls at Once"])).toEqual(["4", "4", null]);
+    expect(rows({ ...makeSides(), won_open_days: 12 })["Won deals"].change.text).toBe("not over: 12 days");
+});
+
+test("a milestone of the chart leads to its before and after; another and other weeks are asked for", async () => {
+    board.milestones = [{ id: 3, day: "2026-10-28", name: "Two more lines" }];
+    let told = makeSides();
+    onRpc("telephony.report", "get_around", ({ args }) => {
+        expect.step(JSON.stringify(args));
+        return told;
+    });
+    await open();
+    expect.verifySteps([`board "days_30" {}`]);
+    await click(".o_telephony_days_milestones button");
+    await animationFrame();
+    await animationFrame();
+    expect.verifySteps([`[3,4,{}]`]);
+    expect("select[name=period]").toHaveCount(0);
+    expect("select[name=hours]").toHaveCount(1);
+    expect(".o_telephony_sides .o_telephony_figures_when").toHaveText(/^Sep 3 – 30, 2026 → Oct 8 – Nov 4, 2026 The week/);
+    expect(queryAllTexts(".o_telephony_sides tbody:first tr:nth-child(2) td")).toEqual(["25% 50 of 200", "25% 50 of 200", "not clear"]);
+    listen();
+    await click("[data-side=after] button:first");
+    await animationFrame();
+    expect.verifySteps([/^Callbacks|Lost Callers/]);
+    told = { ...makeSides(), weeks: 8, open_days: 9 };
+    await contains("select[name=weeks]").select("8");
+    await animationFrame();
+    expect.verifySteps([`[3,8,{}]`]);
+    expect(".o_telephony_sides").toHaveText(/The time after is not over, days still to come: 9/);
+    told = { ...makeSides(), milestone: 4, before: null, after: null };
+    await contains("select[name=milestone]").select("4");
+    await animationFrame();
+    expect.verifySteps([`[4,8,{}]`]);
+    expect(".o_telephony_sides").toHaveText(/There will be something to compare after this day: Oct 8, 2026/);
+    expect(".o_telephony_sides table").toHaveCount(0);
+    await animationFrame();
+    expect(router.current.milestone).toBe(4);
+    told = { ...told, milestone: false, milestones: [], period: null };
+    await contains("select[name=hours]").select("1");
+    await animationFrame();
+    expect.verifySteps([`[4,8,{"in_hours":true}]`]);
+    expect(".o_telephony_sides").toHaveText(/Nothing to compare yet/);
 });

@@ -1,11 +1,15 @@
 import { Component } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
-import { claimList } from "@crm_telephony/figures/counted_list";
+import { claimList, pivotOf } from "@crm_telephony/figures/counted_list";
 import { countCell, FigureTable, plainCell } from "@crm_telephony/figures/figure_table";
+import { formatHour, formatShare } from "@crm_telephony/figures/figure_words";
+import { HeatMap } from "@crm_telephony/figures/heat_map";
 import { TAB_PROPS } from "@crm_telephony/figures/people_tab";
 import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
 const DAY = 24 * 60;
+/** From which shares of reached customers on an hour is darker. */
+const REACHED_STEPS = [0.1, 0.25, 0.5];
 
 /** Returns minutes in words; of more than two days only the days. */
 export function formatSilence(minutes) {
@@ -15,8 +19,9 @@ export function formatSilence(minutes) {
 /** What was said to be done, beside what the log knows. */
 export class ClaimsTab extends Component {
     static template = "crm_telephony.ClaimsTab";
-    static components = { FigureTable };
+    static components = { FigureTable, HeatMap };
     static props = TAB_PROPS;
+    reachedSteps = REACHED_STEPS;
 
     get claimColumns() {
         return this.props.figures.evidence.map(([name, label]) => ({ name, label }));
@@ -36,6 +41,16 @@ export class ClaimsTab extends Component {
         }));
     }
 
+    get pivots() {
+        const { claimed, calls } = this.props.figures;
+        const context = { active_test: false, pivot_view_ref: "crm_telephony.telephony_claim_view_pivot" };
+        const claims = claimList(_t("Call activities marked done"), { domain: claimed });
+        return {
+            claims: { ...claims, views: ["pivot", "list"], context: { ...claims.context, ...context } },
+            attempts: pivotOf(_t("Calls out"), calls, ["outbound_count", "outbound_answered_count", "talk_seconds"], "customer_number"),
+        };
+    }
+
     get attemptColumns() {
         return [
             { name: "attempts", label: _t("Calls out"), help: _t("Calls to this number, those logged by hand included.") },
@@ -46,6 +61,29 @@ export class ClaimsTab extends Component {
             { name: "longest_silence_minutes", label: _t("Longest silence"), help: _t("The longest time between two of the calls.") },
             { name: "last_outcome", label: _t("Last outcome"), help: _t("How the last of the calls ended.") },
         ];
+    }
+
+    /** The hours of the week at which most customers were reached. */
+    get bestHours() {
+        return this.props.figures.answering.best.map((hour) => ({
+            hour,
+            text: `${formatHour(hour)}: ${formatShare({ n: hour.reached, d: hour.dialled }, 0)}`,
+        }));
+    }
+
+    get noBestHour() {
+        return _t("In no hour of the week customers were called %s times. Choose a longer period to see when they answer.", this.props.figures.answering.least);
+    }
+
+    /** Opens the calls of an hour in which a customer was reached; where none was, all calls out. */
+    openCalled(hour) {
+        return hour.reached
+            ? this.props.openHour(hour, "reached", { name: _t("Reached"), count: hour.reached })
+            : this.props.openHour(hour, "dialled", { name: _t("Calls out"), count: hour.dialled });
+    }
+
+    tellReached({ day, hour, n, d }) {
+        return _t("%(day)s %(hour)s: reached in %(reached)s of %(dialled)s calls", { day, hour, reached: n, dialled: d });
     }
 
     get attemptRows() {

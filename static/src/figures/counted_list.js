@@ -40,6 +40,32 @@ export function openCounted(
     );
 }
 
+/**
+ * Returns the pivot of a table of figures; Odoo's pivot exports it to a spreadsheet.
+ *
+ * @param {string} name
+ * @param {Array} domain of all that the table has counted
+ * @param {string[]} measures
+ * @param {string} row the field of its rows
+ * @param {object} [more] see openCounted
+ */
+export function pivotOf(name, domain, measures, row, more = {}) {
+    return {
+        name,
+        domain,
+        views: ["pivot", "graph", "list", "form"],
+        ...more,
+        context: {
+            pivot_measures: measures,
+            pivot_row_groupby: [row],
+            pivot_column_groupby: [],
+            graph_measure: measures[0],
+            graph_groupbys: [row],
+            ...more.context,
+        },
+    };
+}
+
 /** Returns the list of finished call activities. */
 export function claimList(name, { domain, value }) {
     return {

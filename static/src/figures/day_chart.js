@@ -19,6 +19,8 @@ export class DayChart extends Component {
         change: { optional: true },
         /** called with the calls to show */
         open: Function,
+        /** called with a milestone, to show what came before and after it */
+        compare: Function,
     };
 
     setup() {
@@ -60,7 +62,8 @@ export class DayChart extends Component {
     /** What has changed in the company, with the place of its day among the bars. */
     get milestones() {
         const { milestones, days } = this.props.board;
-        return milestones.map(({ day, name }) => ({
+        return milestones.map(({ id, day, name }) => ({
+            id,
             place: days.findIndex(({ first, last }) => first <= day && day <= last),
             text: `${formatSpan({ first: day, last: day }, SHORT)}: ${name}`,
         }));

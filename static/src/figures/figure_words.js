@@ -1,6 +1,7 @@
+import { _t } from "@web/core/l10n/translation";
 import { formatInteger, formatPercentage } from "@web/views/fields/formatters";
 
-const { DateTime, Interval } = luxon;
+const { DateTime, Info, Interval } = luxon;
 
 /** A share of fewer than so many is told as a fraction and not judged, because its per cents would say nothing. */
 export const LEAST = 20;
@@ -31,6 +32,16 @@ export function formatShare({ n, d }, decimals = 1) {
 export function formatSpan({ first, last }, format = DateTime.DATE_MED) {
     const [begin, end] = [DateTime.fromISO(first), DateTime.fromISO(last)];
     return first === last ? begin.toLocaleString(format) : Interval.fromDateTimes(begin, end).toLocaleString(format);
+}
+
+/** Returns a share in full words, "" of nothing: {n: 61, d: 492} → "61 of 492". */
+export function ofWhole({ n, d }) {
+    return d ? _t("%(n)s of %(d)s", { n: formatInteger(n), d: formatInteger(d) }) : "";
+}
+
+/** Returns an hour of the week in words: {weekday: 1, hour: 11} → "Tue 11–12". */
+export function formatHour({ weekday, hour }) {
+    return `${Info.weekdays("short")[weekday]} ${hour}–${hour + 1}`;
 }
 
 /**

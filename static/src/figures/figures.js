@@ -18,6 +18,7 @@ import { DATES, FiguresScope } from "@crm_telephony/figures/figures_scope";
 import { HeatMap } from "@crm_telephony/figures/heat_map";
 import { LinesTab } from "@crm_telephony/figures/lines_tab";
 import { LossCauses } from "@crm_telephony/figures/loss_causes";
+import { MilestonesTab, WEEKS } from "@crm_telephony/figures/milestones_tab";
 import { PeopleTab } from "@crm_telephony/figures/people_tab";
 import { SourcesTab } from "@crm_telephony/figures/sources_tab";
 import { makeTiles, offeredChange, serviceLevels } from "@crm_telephony/figures/tiles";
@@ -30,10 +31,12 @@ const FILTERS = {
     team: "team_ids",
     pbx: "account_ids",
 };
-/** What stands in the address: the period, what it is narrowed down to, which service level and tab are shown, and by what sources are told. */
-const SCOPE = ["period", "first", "last", "hours", ...Object.keys(FILTERS), "level", "tab", "by"];
+/** What stands in the address: the period, what it is narrowed down to, which service level and tab are shown, by what sources are told, and what is compared. */
+const SCOPE = ["period", "first", "last", "hours", ...Object.keys(FILTERS), "level", "tab", "by", "milestone", "weeks"];
 /** The tabs beside the overview, by the name that the server knows. */
-const TABS = { people: PeopleTab, sources: SourcesTab, lines: LinesTab, claims: ClaimsTab };
+const TABS = { people: PeopleTab, sources: SourcesTab, lines: LinesTab, claims: ClaimsTab, milestones: MilestonesTab };
+/** From which shares of lost calls on an hour is darker. */
+const LOST_STEPS = [0.05, 0.15, 0.3];
 
 /** The figures of a period, for supervisors. Each number opens what it counted. See models/figures/report.py for the data. */
 export class Figures extends Component {
@@ -47,15 +50,18 @@ export class Figures extends Component {
         this.controlPanelDisplay = {};
         this.lastAsked = new KeepLast();
         this.serviceLevels = serviceLevels();
+        this.lostSteps = LOST_STEPS;
         this.state = useState({
             /** the figures, and those of the period before, once the server has told them */
             board: null,
             before: null,
             /** what another tab than the overview shows, with its name as `tab` */
             figures: null,
+            /** for which period and filters the server has told them */
+            asked: null,
             isLoading: false,
             error: "",
-            scope: { period: "days_30", level: "service_level", ...this.told, ...this.props.state?.scope },
+            scope: { period: "days_30", level: "service_level", ...pick(this.props.action.params || {}, ...SCOPE), ...this.told, ...this.props.state?.scope },
         });
         useSetupAction({ getLocalState: () => ({ scope: { ...this.state.scope } }) });
         this.tellAddress();
@@ -79,16 +85,25 @@ export class Figures extends Component {
         return [scope.period === DATES ? pick(scope, "first", "last") : scope.period, filters];
     }
 
+    /** What the server is asked for the chosen tab: method and arguments. */
+    get tabQuestion() {
+        const { tab, by, milestone, weeks } = this.state.scope;
+        const [period, filters] = this.asked;
+        return tab === "milestones"
+            ? ["get_around", [milestone || false, weeks || WEEKS, filters]]
+            : ["get_tab", [tab, period, filters, by || "source"]];
+    }
+
     async load() {
         const asked = this.asked;
-        const { tab, by } = this.state.scope;
+        const { tab } = this.state.scope;
         const ask = (method, args = asked) => this.lastAsked.add(this.orm.silent.call("telephony.report", method, args));
         this.state.isLoading = true;
         try {
             const shown = this.Tab
-                ? { figures: { tab, ...(await ask("get_tab", [tab, ...asked, by || "source"])) } }
-                : { board: await ask("get_board"), before: null, asked };
-            Object.assign(this.state, { ...shown, error: "", isLoading: false });
+                ? { figures: { tab, ...(await ask(...this.tabQuestion)) } }
+                : { board: await ask("get_board"), before: null };
+            Object.assign(this.state, { ...shown, asked, error: "", isLoading: false });
         } catch (error) {
             Object.assign(this.state, { error: complaint(error), isLoading: false });
             return;
@@ -133,6 +148,7 @@ export class Figures extends Component {
             ["sources", _t("Sources")],
             ["lines", _t("Lines")],
             ["claims", _t("Claims")],
+            ["milestones", _t("Before and After")],
         ];
     }
 
@@ -178,7 +194,7 @@ export class Figures extends Component {
 
     get when() {
         const { period } = this.shown;
-        return `${formatSpan(period)}, ${period.zones.join(", ")}`;
+        return period ? `${formatSpan(period)}, ${period.zones.join(", ")}` : "";
     }
 
     get comparison() {
@@ -242,12 +258,24 @@ export class Figures extends Component {
         return openCounted(this.action, this.shown.period, list);
     }
 
-    /** Opens the lost calls of one hour of the week; of an hour in which none was lost, the offered ones. */
-    async openHour({ weekday, hour, offered, lost }) {
-        const name = lost ? "lost" : "offered";
-        const { asked, board } = this.state;
-        const domain = await this.orm.call("telephony.report", "get_cell_domain", [...asked, weekday, hour, name]);
-        await this.open({ ...listOf(board, name), domain, count: lost || offered });
+    /** Opens calls of one hour of the week, by the name that the server has for their count. */
+    async openHour({ weekday, hour }, count, list) {
+        const domain = await this.orm.call("telephony.report", "get_cell_domain", [...this.state.asked, weekday, hour, count]);
+        await this.open({ ...list, domain });
+    }
+
+    /** Opens the lost calls of an hour; of one in which none was lost, the offered ones. */
+    openLost(cell) {
+        const count = cell.lost ? "lost" : "offered";
+        return this.openHour(cell, count, { ...listOf(this.state.board, count), count: cell[count] });
+    }
+
+    tellLost({ day, hour, n, d }) {
+        return _t("%(day)s %(hour)s: %(lost)s of %(offered)s calls lost", { day, hour, lost: n, offered: d });
+    }
+
+    compare({ id }) {
+        this.change({ tab: "milestones", milestone: id });
     }
 
     openPivot() {

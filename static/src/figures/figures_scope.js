@@ -16,6 +16,8 @@ export class FiguresScope extends Component {
         span: Object,
         /** called with what has changed in the scope */
         change: Function,
+        /** whether a period is chosen: what is compared around a milestone has its own */
+        isDated: Boolean,
     };
 
     setup() {

@@ -1,30 +1,39 @@
 import { Component, useRef, useState } from "@odoo/owl";
 import { localization } from "@web/core/l10n/localization";
 import { _t } from "@web/core/l10n/translation";
+import { formatPercentage } from "@web/views/fields/formatters";
 import { formatShare } from "@crm_telephony/figures/figure_words";
 
 const { Info } = luxon;
 
-/** From which share on a cell has the next darker colour and the next fuller dots. */
-const STEPS = [0, 0.05, 0.15, 0.3];
 const DOTS = "░▒▓█";
 /** Where an arrow key leads: rows, columns. */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-/** Returns how dark a cell is: 0 without calls, 1 to 4 by the share that was lost. */
-export function darkness({ lost, offered }) {
-    const share = lost / offered;
-    return offered ? STEPS.filter((step, place) => (place === 3 ? share > step : share >= step)).length : 0;
+/** Returns how dark a cell is: 0 without calls, 1 to 4 by the steps that its share has reached, the last of which it must exceed. */
+export function darkness({ n, d }, steps) {
+    const share = n / d;
+    return d ? [0, ...steps].filter((step, place) => (place === steps.length ? share > step : share >= step)).length : 0;
 }
 
-/** The share of calls that was lost at each hour of the week. It is one stop for the Tab key; arrows lead to the cells. */
+/** A share of the calls of each hour of the week. It is one stop for the Tab key; arrows lead to the cells. */
 export class HeatMap extends Component {
     static template = "crm_telephony.HeatMap";
     static props = {
-        /** [{weekday, hour, offered, lost}] of the hours that have calls; weekday 0 is Monday */
+        title: String,
+        /** [{weekday, hour, and two counts}] of the hours that have calls; weekday 0 is Monday */
         hours: Array,
+        /** which of an hour's counts is divided by which */
+        part: String,
+        whole: String,
+        /** three shares, from each of which on a cell has the next darker colour and the next fuller dots */
+        steps: Array,
+        /** returns a cell in words: called with {day, hour, n, d} */
+        tell: Function,
         /** called with a cell that has calls */
         open: Function,
+        /** what stands between title and table */
+        slots: { type: Object, optional: true },
     };
 
     setup() {
@@ -44,28 +53,36 @@ export class HeatMap extends Component {
     }
 
     get rows() {
+        const { part, whole, steps, tell } = this.props;
         const known = new Map(this.props.hours.map((cell) => [`${cell.weekday} ${cell.hour}`, cell]));
         const [names, shortNames] = [Info.weekdays("long"), Info.weekdays("short")];
         return Array.from({ length: 7 }, (_, place) => (place + localization.weekStart - 1) % 7).map((weekday) => ({
             weekday,
             name: shortNames[weekday],
             cells: this.columns.map((hour) => {
-                const cell = known.get(`${weekday} ${hour}`) || { weekday, hour, offered: 0, lost: 0 };
-                const level = darkness(cell);
+                const cell = known.get(`${weekday} ${hour}`) || { weekday, hour };
+                const share = { n: cell[part] || 0, d: cell[whole] || 0 };
+                const level = darkness(share, steps);
                 return {
-                    ...cell,
+                    cell,
+                    hour,
+                    ...share,
                     level,
-                    text: formatShare({ n: cell.lost, d: cell.offered }, 0),
+                    text: formatShare(share, 0),
                     dots: level ? DOTS[level - 1] : "",
-                    label: _t("%(day)s %(hour)s: %(lost)s of %(offered)s calls lost", {
-                        day: names[weekday],
-                        hour: `${hour}:00`,
-                        lost: cell.lost,
-                        offered: cell.offered,
-                    }),
+                    label: tell({ day: names[weekday], hour: `${hour}:00`, ...share }),
                 };
             }),
         }));
+    }
+
+    get key() {
+        const [first, second, third] = this.props.steps.map((step) => formatPercentage(step, { digits: [false, 0] }));
+        return _t("░ under %(first)s · ▒ %(first)s to %(second)s · ▓ %(second)s to %(third)s · █ over %(third)s. Fewer than 20 calls are told as a fraction.", {
+            first,
+            second,
+            third,
+        });
     }
 
     onKeydown(ev) {

@@ -12,7 +12,7 @@ import { formatClock } from "@crm_telephony/clock/clock_field";
 import { claimList, openCounted } from "@crm_telephony/figures/counted_list";
 import { FigureTile } from "@crm_telephony/figures/figure_tile";
 import { complaint } from "@crm_telephony/figures/figures";
-import { formatSpan, labelled, NOTHING } from "@crm_telephony/figures/figure_words";
+import { formatHour, formatSpan, labelled, NOTHING, ofWhole } from "@crm_telephony/figures/figure_words";
 import { tile } from "@crm_telephony/figures/tiles";
 import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
 
@@ -22,7 +22,7 @@ import { formatMinutes } from "@crm_telephony/minutes/minutes_field";
  * @param {object} told what `telephony.report.get_mine` tells
  * @returns {object[]} as tiles.js makes them
  */
-export function makeOwnTiles({ mine, callbacks, unproved, team }) {
+export function makeOwnTiles({ mine, callbacks, unproved, best_hours: hours, team }) {
     const calls = (name, { value, domain }) => ({ name, domain, count: value });
     const note = (list) => ({ text: labelled(list), open: list });
     const owed = (name, { value, domain }) => ({ name, domain, count: value, model: "telephony.callback", views: ["list", "kanban", "form"] });
@@ -38,6 +38,11 @@ export function makeOwnTiles({ mine, callbacks, unproved, team }) {
             ...more,
         });
     const { opened, open, late, made_good: good, served_median: median } = callbacks;
+    const [best, ...others] = hours.best.map((hour) => {
+        const share = ofWhole({ n: hour.reached, d: hour.dialled });
+        const open = calls(_t("Reached"), { value: hour.reached, domain: hour.domain });
+        return { value: formatHour(hour), part: _t("reached in %s calls", share), text: `${formatHour(hour)}: ${share}`, open };
+    });
     const goodList = owed(_t("Made Good"), good);
     return [
         counted("picked_up", _t("Picked Up"), _t("Calls that you answered of those in which your phone rang."), calls(_t("Picked Up"), mine.picked_up), {
@@ -75,6 +80,20 @@ export function makeOwnTiles({ mine, callbacks, unproved, team }) {
             claimList(_t("Done Without a Call Found"), unproved),
             { part: unproved.value ? _t("Your supervisor sees these after 24 hours.") : "" }
         ),
+        tile({
+            id: "best_hours",
+            label: _t("Best Hour to Call"),
+            value: best?.value || NOTHING,
+            part: best?.part || _t("An hour of the week needs %s calls out.", hours.least),
+            notes: others,
+            definitions: [
+                {
+                    label: _t("Best Hour to Call"),
+                    help: _t("The hour of the week at which most of your calls out reached the customer, in the last %s weeks. Calls logged by hand do not count.", hours.weeks),
+                },
+            ],
+            open: best?.open,
+        }),
     ];
 }
 

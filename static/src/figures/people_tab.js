@@ -2,6 +2,7 @@ import { Component } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { formatInteger } from "@web/views/fields/formatters";
 import { formatClock } from "@crm_telephony/clock/clock_field";
+import { pivotOf } from "@crm_telephony/figures/counted_list";
 import { countCell, FigureTable, plainCell } from "@crm_telephony/figures/figure_table";
 import { formatShare } from "@crm_telephony/figures/figure_words";
 
@@ -13,6 +14,8 @@ export const TAB_PROPS = {
     scope: Object,
     /** called with the calls to show */
     open: Function,
+    /** called with {weekday, hour}, the name of a count of the server's, and the list without its domain */
+    openHour: Function,
     /** called with what has changed in the scope */
     change: Function,
 };
@@ -41,6 +44,17 @@ export class PeopleTab extends Component {
             { name: "attempts_answered", label: _t("Of these answered"), help: _t("Calls out in which somebody answered.") },
             { name: "acw", label: _t("Work after a call"), help: _t("Mean time until the result was saved, of so many calls.") },
         ];
+    }
+
+    /** Phones and calls are two tables: a call that rang on five phones is one call. */
+    get pivots() {
+        const { phones, calls, period } = this.props.figures;
+        const phoneMeasures = ["rang_count", "picked_up_count", "picked_up_rate", "lost_beside_free_count", "ring_seconds", "talk_seconds"];
+        const callMeasures = ["contact_count", "short_rate", "outbound_count", "outbound_answered_count", "talk_seconds"];
+        return {
+            phones: pivotOf(_t("Phones"), phones, phoneMeasures, "user_id", { model: "telephony.call.leg", span: period }),
+            calls: pivotOf(_t("Calls"), calls, callMeasures, "user_id"),
+        };
     }
 
     get rows() {

@@ -2,6 +2,7 @@ import { Component } from "@odoo/owl";
 import { formatCurrency } from "@web/core/currency";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
+import { pivotOf } from "@crm_telephony/figures/counted_list";
 import { countCell, FigureTable, plainCell } from "@crm_telephony/figures/figure_table";
 import { formatShare } from "@crm_telephony/figures/figure_words";
 import { TAB_PROPS } from "@crm_telephony/figures/people_tab";
@@ -78,6 +79,11 @@ export class SourcesTab extends Component {
                 },
             };
         });
+    }
+
+    get pivot() {
+        const measures = ["offered_count", "lost_rate", "caller_count", "first_call_count", "contact_count"];
+        return pivotOf(_t("Sources"), this.props.figures.calls, measures, `${this.by}_id`);
     }
 
     /** Says that some of the deals are still to come. */

@@ -4,7 +4,7 @@ import { formatFloat } from "@web/core/utils/numbers";
 import { formatInteger, formatPercentage } from "@web/views/fields/formatters";
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { countChange, meanChange, shareChange } from "@crm_telephony/figures/change";
-import { formatShare, labelled, LEAST, listOf, NOTHING } from "@crm_telephony/figures/figure_words";
+import { formatShare, labelled, LEAST, listOf, NOTHING, ofWhole } from "@crm_telephony/figures/figure_words";
 
 /** What the service level may be counted of; the first is ours. */
 export function serviceLevels() {
@@ -82,7 +82,6 @@ export function makeTiles(board, before, level) {
     const { counts, shares, times, callers, owed, settings } = board;
     const note = (name) => ({ text: labelled(listOf(board, name)), open: listOf(board, name) });
     const definition = (name) => ({ label: counts[name].label, help: counts[name].help });
-    const ofWhole = ({ n, d }) => (d ? _t("%(n)s of %(d)s", { n: formatInteger(n), d: formatInteger(d) }) : "");
     const change = (name, better) => before && tellChange(shareChange(shares[name], before.shares[name]), "points", better);
 
     /** What tiles of a share have in common. */

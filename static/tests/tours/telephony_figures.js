@@ -3,8 +3,10 @@ import { registry } from "@web/core/registry";
 /** How many records the last click is to show. */
 let expected;
 
-/** Steps that click on a number, compare the list with it, and go back. */
-function opens(content, trigger, period = "yesterday") {
+const chosen = (period) => `select[name=period]:value(${period})`;
+
+/** Steps that click on a number, compare the list with it, and go back to what was chosen. */
+function opens(content, trigger, choice = chosen("yesterday")) {
     return [
         {
             content,
@@ -31,8 +33,8 @@ function opens(content, trigger, period = "yesterday") {
             run: "click",
         },
         {
-            content: "the period is still the one that was chosen",
-            trigger: `.o_telephony_figures select[name=period]:value(${period})`,
+            content: "what was chosen still is",
+            trigger: `.o_telephony_figures ${choice}`,
         },
     ];
 }
@@ -93,12 +95,31 @@ function shows(tab) {
     ];
 }
 
+/** Steps that open a table as pivot and go back. */
+function pivots(name) {
+    return [
+        {
+            trigger: `.o_telephony_figures_body:not(.o_telephony_old) [data-pivot=${name}]`,
+            run: "click",
+        },
+        {
+            content: `${name}: the pivot has a row beside its total`,
+            trigger: ".o_pivot tbody tr:nth-child(2) .o_pivot_cell_value:not(.o_empty)",
+        },
+        {
+            trigger: ".o_back_button",
+            run: "click",
+        },
+    ];
+}
+
 const column = (name) => `.o_telephony_figures_cards td[data-column=${name}] button`;
 
 registry.category("web_tour.tours").add("telephony_figures_people", {
     steps: () => [
         ...shows("people"),
         ...["rang", "picked_up", "lost_beside_free", "contacts", "short", "attempts"].flatMap((name) => opens(name, column(name))),
+        ...["phones", "calls"].flatMap(pivots),
         {
             content: "the tab is still the one that was chosen",
             trigger: ".o_telephony_figures_tabs .active[data-tab=people]",
@@ -110,6 +131,7 @@ registry.category("web_tour.tours").add("telephony_figures_sources", {
     steps: () => [
         ...shows("sources"),
         ...["offered", "lost", "first_calls", "contacts"].flatMap((name) => opens(name, column(name))),
+        ...pivots("sources"),
         {
             trigger: "[data-by=number]",
             run: "click",
@@ -147,13 +169,42 @@ registry.category("web_tour.tours").add("telephony_figures_claims", {
         ...shows("claims"),
         ...opens("no call found", `.o_telephony_claims ${column("none")}`),
         ...opens("attempts", `.o_telephony_attempts ${column("attempts")}`),
+        ...["claims", "attempts"].flatMap(pivots),
+        ...opens("an hour at which a customer answered", ".o_telephony_heat button[data-level='4']"),
+    ],
+});
+
+registry.category("web_tour.tours").add("telephony_milestone", {
+    steps: () => [
+        {
+            content: "from the list of milestones",
+            trigger: ".o_list_view tr:contains(More lines) button[name=action_compare]",
+            run: "click",
+        },
+        {
+            content: "four weeks, of which most are to come",
+            trigger: ".o_telephony_sides:contains(days still to come)",
+        },
+        ...opens("lost calls after it", ".o_telephony_sides [data-side=after] button", "select[name=weeks]:value(4)"),
+        {
+            trigger: ".o_telephony_figures_tabs [data-tab=overview]",
+            run: "click",
+        },
+        {
+            content: "from the day in the chart",
+            trigger: ".o_telephony_days_milestones button:contains(More lines)",
+            run: "click",
+        },
+        {
+            trigger: ".o_telephony_sides select[name=milestone]",
+        },
     ],
 });
 
 registry.category("web_tour.tours").add("telephony_mine", {
     steps: () => [
         ...["picked_up", "contacts", "attempts", "callbacks", "unproved"].flatMap((id) =>
-            opens(id, `[data-figure=${id}] .o_telephony_figure_open`, "this_week")
+            opens(id, `[data-figure=${id}] .o_telephony_figure_open`, chosen("this_week"))
         ),
         {
             trigger: ".o_telephony_figures_log",
