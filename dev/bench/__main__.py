@@ -132,7 +132,7 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
         rows += retention.measure(bench, small, size.ended)
     if wanted & set(UPLOAD):
         rows += upload.measure(bench, small, size)
-    if wanted & set(WATCH):
+    if wanted & set(COMPARISON):
         rows += comparison.measure(bench, small, wanted, size)
     return [row for row in rows if row.bench.lower() in wanted]
 
