@@ -81,7 +81,7 @@ class TestAnotherPbx(TemplateData, TelephonyHttpCase):
 
     def test_a_login_is_asked_for(self):
         account = self.connect('mts-vats', api_key='odoo')
-        body = {'CallID': 1, 'EventType': 'EndCall'}
+        body = {'CallID': 1, 'EventType': 'Unheard'}
         self.assertEqual(self.deliver(account, body).status_code, 403)
         for password, status in (('x', 403), (SECRET, 200)):
             login = base64.b64encode(f'odoo:{password}'.encode()).decode()
