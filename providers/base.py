@@ -154,6 +154,9 @@ class Account:
     extensions: frozenset[str] = frozenset()
     trunks: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
+    # the JSON text by which deliveries are read, of a PBX that `takes_template`
+    template: str = field(default='', repr=False)
+    senders: tuple[str, ...] = ()  # the only addresses that may deliver; empty: any
 
     def to_utc(self, local: datetime) -> datetime:
         """Convert a naive time of the PBX's own clock to aware UTC, with the offset of that day."""
@@ -255,6 +258,21 @@ class SetupBody:
     title: str
     suffix: str
     body: str
+
+
+@dataclass(frozen=True)
+class TemplateFacts:
+    """What a template's file says of itself. `labels` are its names by language, `summary` what it
+    does in sentences; `problems` say what its own samples give otherwise than they should, `lacks`
+    what they do not show. All sentences are marked with _()."""
+
+    key: str
+    version: str
+    labels: Mapping[str, str]
+    is_by_address_only: bool = False
+    summary: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -413,6 +431,8 @@ class Provider:
     names_trunks = False
     # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
     shares_legs = False
+    # whether a template, which the administrator chooses, says how its deliveries are read
+    takes_template = False
     # whether a program of ours beside the PBX uploads the recordings, which no address leads to, and
     # deletes them there: see `deletion` and `agent_channel`
     uploads_recordings = False
@@ -436,6 +456,37 @@ class Provider:
         super().__init_subclass__(**kwargs)
         if cls.code:
             _registry[cls.code] = cls()
+
+    def of(self, account: Account) -> Provider:
+        """The adapter of this account: itself, unless a setting of the account says how deliveries
+        are read."""
+        return self
+
+    def templates(self) -> Iterator[str]:
+        """The files of the templates that come with this adapter, as text."""
+        return iter(())
+
+    def template_facts(self, text: str) -> TemplateFacts:
+        """What a template's file says of itself, its samples played.
+
+        :raise ProviderError: it cannot be used; the message names the place
+        """
+        raise NotImplementedError
+
+    def template_to_share(self, text: str) -> str:
+        """The file of a template with nothing in its samples that belongs to somebody.
+
+        :raise ProviderError: its samples would not give their calls any more
+        """
+        raise NotImplementedError
+
+    def unusable(self) -> str:
+        """Why nothing can be read with the account's settings, see :meth:`of`; '' if it can."""
+        return ''
+
+    def steps_in(self, language: str) -> Sequence[str]:
+        """What the admin does with the webhook address, for a reader of this language (`ru_RU`)."""
+        return self.setup_steps
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
         """The answer to an unsigned check of the address; None if the request is none."""

@@ -22,6 +22,7 @@ VIEWS = {
     'telephony.account': ('list', 'form', 'search'),
     'telephony.number': ('list', 'form', 'search'),
     'telephony.extension': ('list', 'form', 'search'),
+    'telephony.template': ('list', 'form', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
@@ -50,6 +51,7 @@ VIEWS = {
     'crm.team': ('form',),
 }
 ADMIN_ONLY = {
+    'telephony.template',
     'telephony.event',
     'telephony.alarm',
     'telephony.test.call',

@@ -20,6 +20,7 @@ from . import (
     retention,
     sound,
     survival,
+    template,
     test_call,
     upload,
     watch,
@@ -30,7 +31,8 @@ from .sizes import FULL, QUICK, SMOKE, Size
 from .table import Row, show
 from .webhook import Webhook
 
-WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
+WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'a1', 'memory')
+TEMPLATE = ('a2',)
 LOOKUP = ('p5', 'p6', 'p7')
 LATE = ('late',)
 POP = ('p8',)
@@ -47,7 +49,7 @@ UPLOAD = ('r10',)
 WATCH = ('watch',)
 COMPARISON = ('c1', 'c2')
 OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD + COMPARISON + WATCH
-ALL = WEBHOOK + LOOKUP + LATE + POP + TEST_CALL + HISTORY + FOLLOW_UP + SURVIVAL + OURS
+ALL = WEBHOOK + TEMPLATE + LOOKUP + LATE + POP + TEST_CALL + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -103,6 +105,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=size.rounds, seconds=size.seconds).run(wanted)
+    if wanted & set(TEMPLATE):
+        rows += template.measure(size)
     if wanted & set(LATE):
         rows += late.measure(bench, large, size)
     if wanted & set(POP):

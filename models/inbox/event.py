@@ -160,6 +160,10 @@ class TelephonyEvent(models.Model):
             'params': {'event_ids': self.ids},
         }
 
+    def _is_unread(self):
+        """Return whether this row holds a whole delivery that nobody could split."""
+        return WebhookRequest.from_payload(json.loads(self.payload)) is not None
+
     def _reread(self):
         """Identify the stored payload anew. A delivery that no adapter could split becomes the
         events it holds."""
@@ -206,6 +210,8 @@ class TelephonyEvent(models.Model):
         # since this transaction began another one may have stored the same event, or changed the
         # account that the row points to
         turns.retried(self.env.cr, lambda: self._store(account, rows, fields.Datetime.now()))
+        if reason := account._adapter().unusable():
+            account._note_unusable(reason)
         self._after_appended(account, rows)
 
     @api.model
@@ -547,7 +553,7 @@ class TelephonyEvent(models.Model):
         if account._is_waiting_for_events() and any(
             event.kind not in NOT_DELIVERED for event in events
         ):
-            account.write({'state': 'connected', 'error_in': False})
+            account.write(account._heard())
         return folded
 
     def _fold(self, account, events, shared):
