@@ -69,6 +69,7 @@ class TelephonyAccount(models.Model):
             'timezone',
             'outside_codes',
             'trunks',
+            'capture_until',
             'state',
             'error_in',
             'recording_policy',

@@ -1,0 +1,217 @@
+import json
+from datetime import timedelta, timezone
+from functools import partial
+
+from odoo import fields, models
+from odoo.exceptions import UserError
+
+from ...providers.base import ProviderError
+from ...tools.words import Words
+from ..core.words_field import told
+from .capture import MOST_BYTES, MOST_REQUESTS
+
+# Days back for which failed events are read again once a template can read them.
+REPLAYED_DAYS = 30
+# What the administrator says of the test call, and so many characters of each.
+FACTS = ('mobile', 'phone', 'dialled')
+LONGEST_FACT = 50
+
+
+class TelephonyAccount(models.Model):
+    """The administrator says what the requests of an unknown PBX mean, and goes live with it.
+
+    Each method that the screen calls checks the right to change the PBX, and returns the whole screen
+    anew: every choice is tried at once on all that was captured.
+    """
+
+    _inherit = 'telephony.account'
+
+    def action_learn(self):
+        """Open the screen on which an unknown PBX is connected."""
+        self._check_learning()
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'crm_telephony.telephony_learn_action'
+        )
+        return {**action, 'context': {'active_id': self.id}}
+
+    # === THE SCREEN === #
+
+    def get_learning(self):
+        """Return all that the screen shows."""
+        self._check_learning()
+        captures = self.env['telephony.capture'].search([('account_id', '=', self.id)])
+        until = self.capture_until
+        left = (until - fields.Datetime.now()).total_seconds() if until else 0
+        return {
+            'account': {
+                'id': self.id,
+                'name': self.name,
+                'address': self.webhook_url,
+                'zone': self.timezone,
+                'template': self.template_id.display_name or False,
+                'has_secret': bool(self.api_secret),
+                'failed': self.failed_event_count,
+            },
+            'listening': {
+                'left': max(int(left), 0),
+                'count': len(captures),
+                'most': MOST_REQUESTS,
+                'bytes': sum(captures.mapped('size')),
+                'most_bytes': MOST_BYTES,
+            },
+            'facts': {name: (self.capture_facts or {}).get(name) or '' for name in FACTS},
+            'templates': self._templates(),
+            'ready_body': self._adapter().bench.ready_body,
+            **self._in_words(self._desk(captures).screen()),
+        }
+
+    def learn_start(self, facts):
+        """Listen for an hour. What was captured before stays."""
+        self._check_learning()
+        self.capture_facts = {name: str(facts.get(name) or '')[:LONGEST_FACT] for name in FACTS}
+        self._listen()
+        return self.get_learning()
+
+    def learn_stop(self):
+        self._check_learning()
+        self._stop_listening()
+        return self.get_learning()
+
+    def learn_clear(self):
+        """Delete what was captured, and what was said of it."""
+        self._check_learning()
+        self._forget_captures()
+        self.mapping = False
+        return self.get_learning()
+
+    def learn_say(self, change):
+        """Add one choice, see `said_too` of the workbench."""
+        self._check_learning()
+        try:
+            self.mapping = self._desk().said_too(change)
+        except ProviderError as error:
+            raise UserError(told(self.env, error.args[0])) from error
+        return self.get_learning()
+
+    def learn_secret(self, secret):
+        """Enter the secret, to see which way of signing it fits."""
+        self._check_learning()
+        self.api_secret = secret
+        return self.get_learning()
+
+    def learn_allow(self, host):
+        """Allow recordings of a host that the captured requests name."""
+        self._check_learning()
+        if host in self._desk().screen()['hosts']:
+            self.recording_hosts = ', '.join(filter(None, (self.recording_hosts, host)))
+        return self.get_learning()
+
+    def learn_use(self, template_id):
+        """Read the PBX by a template that exists."""
+        self._check_learning()
+        self.template_id = self.env['telephony.template'].browse(template_id)
+        self._stop_listening()
+        self._forget_captures()
+        return self.get_learning()
+
+    def learn_go_live(self, file_captured):
+        """Make a template of what was said and read the PBX by it from now on, all in one
+        transaction. The captured requests are deleted.
+
+        :param bool file_captured: the captured calls were real, and are filed
+        """
+        self._check_learning()
+        captures = self.env['telephony.capture'].search([('account_id', '=', self.id)])
+        desk = self._desk(captures)
+        if missing := [problem['text'] for problem in desk.problems() if problem['must']]:
+            raise UserError('\n'.join(told(self.env, text) for text in missing))
+        self._live_with({**desk.template, 'version': desk.next_version})
+        if file_captured:
+            self._file_captured(captures)
+        self._stop_listening()
+        self._forget_captures()
+        return self.get_learning()
+
+    def learn_replay(self):
+        """Read the failed events of the last month again. The page asks what came of it."""
+        self._check_learning()
+        since = fields.Datetime.now() - timedelta(days=REPLAYED_DAYS)
+        failed = self.env['telephony.event'].search(
+            [
+                ('account_id', '=', self.id),
+                ('state', '=', 'failed'),
+                ('received_at', '>=', since),
+            ]
+        )
+        return failed.action_replay()
+
+    # === BEHIND IT === #
+
+    def _check_learning(self):
+        """:raise AccessError: the user may not change this PBX"""
+        self.ensure_one()
+        self.check_access('write')
+        if not self._adapter().bench:
+            raise UserError(
+                self.env._("Odoo knows this kind of PBX, so there is nothing to learn about it.")
+            )
+
+    def _desk(self, captures=None):
+        if captures is None:
+            captures = self.env['telephony.capture'].search([('account_id', '=', self.id)])
+        bench, live = self._adapter().bench, self._settings().template
+        return bench.desk(
+            self._adapter(),
+            [
+                bench.kept(
+                    capture.id,
+                    json.loads(capture.request),
+                    capture.received_at.replace(tzinfo=timezone.utc),
+                )
+                for capture in captures
+            ],
+            self._settings(),
+            self.capture_facts or {},
+            self.mapping or {},
+            {'id': f'{self.provider}-{self.id}', 'version': '1.0.0', 'label': self.name[:60]},
+            self._capture_salt(),
+            hosts=self._recording_hosts(),
+            live=json.loads(live) if live else None,
+        )
+
+    def _templates(self):
+        """Return the templates to choose from."""
+        return [
+            {'id': template.id, 'name': template.display_name}
+            for template in self.env['telephony.template'].search([('state', '=', 'live')])
+        ]
+
+    def _live_with(self, content):
+        """Read the PBX by this template. The same again changes nothing."""
+        Template = self.env['telephony.template']
+        known = Template.search(
+            [('key', '=', content['id']), ('version', '=', content['version'])], limit=1
+        )
+        self.template_id = known or Template._of_content(content, state='live')
+
+    def _file_captured(self, captures):
+        Event, bench = self.env['telephony.event'], self._adapter().bench
+        for capture in captures:
+            rows = Event._rows(self, bench.restored(json.loads(capture.request)))
+            Event._store(self, [row for row in rows if not row.unread], capture.received_at)
+        self.env.cr.postcommit.add(
+            partial(Event._process_in_new_transaction, self.env.cr.dbname, self.id)
+        )
+
+    def _forget_captures(self):
+        self.env['telephony.capture'].sudo().search([('account_id', '=', self.id)]).unlink()
+
+    def _in_words(self, value):
+        """Return data with its facts in the language of the reader."""
+        if isinstance(value, Words):
+            return told(self.env, value)
+        if isinstance(value, dict):
+            return {name: self._in_words(part) for name, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._in_words(part) for part in value]
+        return value
