@@ -153,6 +153,9 @@ class Account:
     extensions: frozenset[str] = frozenset()
     trunks: frozenset[str] = frozenset()
     own_numbers: frozenset[str] = frozenset()
+    # the JSON text by which deliveries are read, of a PBX that `takes_template`
+    template: str = field(default='', repr=False)
+    senders: tuple[str, ...] = ()  # the only addresses that may deliver; empty: any
 
     def to_utc(self, local: datetime) -> datetime:
         """Convert a naive time of the PBX's own clock to aware UTC, with the offset of that day."""
@@ -412,6 +415,8 @@ class Provider:
     names_trunks = False
     # whether a leg of one call may have begun as a call of its own: see `leg_ref` of Identity
     shares_legs = False
+    # whether a template, which the administrator chooses, says how its deliveries are read
+    takes_template = False
     # whether a program of ours beside the PBX uploads the recordings, which no address leads to, and
     # deletes them there: see `deletion` and `agent_channel`
     uploads_recordings = False
@@ -430,6 +435,11 @@ class Provider:
         super().__init_subclass__(**kwargs)
         if cls.code:
             _registry[cls.code] = cls()
+
+    def of(self, account: Account) -> Provider:
+        """The adapter of this account: itself, unless a setting of the account says how deliveries
+        are read."""
+        return self
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
         """The answer to an unsigned check of the address; None if the request is none."""

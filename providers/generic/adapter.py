@@ -2,10 +2,9 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 
-from .. import numbers, signing
+from .. import signing
 from ..base import (
     DIRECTIONS,
     OUTCOMES,
@@ -22,13 +21,13 @@ from ..base import (
     _,
     believed,
     digest,
-    doubt,
     moment_or,
     seconds_of,
     text_of,
     unfit,
     word_of,
 )
+from ..sides import directed
 
 # The set-up file: it posts three events of one call that begins now.
 EXAMPLE = r"""#!/bin/sh
@@ -117,7 +116,7 @@ class Generic(Provider):
         )
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        return _directed([_event(item) for item in stored], account)
+        return directed([_event(item) for item in stored], account)
 
 
 def _event(stored: Stored) -> CallEvent:
@@ -174,24 +173,3 @@ def _six_digits(text: str) -> str:
         return text
     digits = len(rest) - len(rest.lstrip('0123456789'))
     return f'{head}.{rest[:digits][:6]:0<6}{rest[digits:]}'
-
-
-def _directed(events: list[CallEvent], account: Account) -> list[CallEvent]:
-    """Give events their direction if none of them tells it: what a number or phone of ours calls is
-    outbound, or internal if it calls a phone."""
-    if any(event.direction for event in events):
-        return events
-    doubt('direction')
-
-    def first(name: str) -> str:
-        return next((value for event in events if (value := getattr(event, name))), '')
-
-    def is_phone(number: str) -> bool:
-        return bool(number) and not numbers.to_e164(number, account.country)
-
-    caller, called = first('caller'), first('called')
-    ours = numbers.to_e164(caller, account.country) in account.own_numbers
-    direction = 'inbound'
-    if ours or is_phone(caller):
-        direction = 'internal' if is_phone(called) else 'outbound'
-    return [replace(event, direction=direction) for event in events]
