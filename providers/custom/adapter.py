@@ -29,6 +29,7 @@ from ..base import (
 )
 from ..sides import directed
 from . import schemes
+from .bench import Bench
 from .documents import scope_of, split
 from .errors import BadTemplate
 from .evaluation import read, rule_of
@@ -51,6 +52,7 @@ class Custom(Provider):
     api_key_label = _("User of the login")
     api_secret_label = _("Secret")
     takes_template = True
+    bench = Bench()
     # until a template says better
     signs = False
     setup_steps = (

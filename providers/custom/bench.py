@@ -29,6 +29,7 @@ from ..fetch import host_allowed
 from ..reading import read_call
 from . import genuine
 from .guesses import Facts, Study
+from .language import load
 from .mapping import EVENTS, TARGETS, TIMES, Said, template_of
 from .masking import masked, restored
 from .unknown import captured, kind_of, request_of
@@ -474,9 +475,9 @@ class Trial:
 
     def __init__(self, provider: Provider, template: Mapping, account: Account):
         self.account = replace(account, template=json.dumps(template))
-        self.complaint = ''
+        self.provider, self.complaint = provider.of(self.account), ''
         try:
-            self.provider = provider.of(self.account)
+            load(template)
         except ProviderError as error:
             self.complaint = error.args[0]
 

@@ -168,7 +168,7 @@ class Study:
         self.roles = {guess.target: guess.path for guess in found if guess.is_sure}
         for path in paths:
             found += self._duration(path)
-        found = _alone(found)
+        found = _alone(found, self.requests)
         order = sorted(found, key=lambda guess: (-guess.is_sure, -guess.score))
         return {
             path: [guess for guess in order if guess.path == path]
@@ -563,16 +563,22 @@ class Study:
                 yield Guess(path, 'queue', _("It is called a queue or group."), False, 0.5)
 
 
-def _alone(guesses: Iterable[Guess]) -> list[Guess]:
-    """Return the guesses; where two are sure of one target, none is: the administrator chooses."""
+def _alone(guesses: Iterable[Guess], requests: Sequence[Captured]) -> list[Guess]:
+    """Return the guesses; where two are sure of one target and give different values, or of one path,
+    none is: the administrator chooses."""
     guesses = list(guesses)
-    sure = Counter(guess.target for guess in guesses if guess.is_sure)
-    paths = Counter(guess.path for guess in guesses if guess.is_sure)
+    sure = [guess for guess in guesses if guess.is_sure]
+    paths = Counter(guess.path for guess in sure)
+    doubtful = {path for path, count in paths.items() if count > 1}
+    for guess in sure:
+        for other in sure:
+            if guess.target == other.target and any(
+                len({request.value(guess.path), request.value(other.path)} - {''}) > 1
+                for request in requests
+            ):
+                doubtful |= {guess.path, other.path}
     return [
-        replace(guess, is_sure=False)
-        if guess.is_sure and (sure[guess.target] > 1 or paths[guess.path] > 1)
-        else guess
-        for guess in guesses
+        replace(guess, is_sure=guess.is_sure and guess.path not in doubtful) for guess in guesses
     ]
 
 
