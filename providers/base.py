@@ -260,6 +260,21 @@ class SetupBody:
 
 
 @dataclass(frozen=True)
+class TemplateFacts:
+    """What a template's file says of itself. `labels` are its names by language, `summary` what it
+    does in sentences; `problems` say what its own samples give otherwise than they should, `lacks`
+    what they do not show. All sentences are marked with _()."""
+
+    key: str
+    version: str
+    labels: Mapping[str, str]
+    is_by_address_only: bool = False
+    summary: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Question:
     """What a PBX asks while it handles a call. `kind` is `lookup` (who calls?), `create` (enter the
     caller as a contact; what the PBX knows is in `contact`) or `route` (who should get the call?).
@@ -442,6 +457,32 @@ class Provider:
         """The adapter of this account: itself, unless a setting of the account says how deliveries
         are read."""
         return self
+
+    def templates(self) -> Iterator[str]:
+        """The files of the templates that come with this adapter, as text."""
+        return iter(())
+
+    def template_facts(self, text: str) -> TemplateFacts:
+        """What a template's file says of itself, its samples played.
+
+        :raise ProviderError: it cannot be used; the message names the place
+        """
+        raise NotImplementedError
+
+    def template_to_share(self, text: str) -> str:
+        """The file of a template with nothing in its samples that belongs to somebody.
+
+        :raise ProviderError: its samples would not give their calls any more
+        """
+        raise NotImplementedError
+
+    def unusable(self) -> str:
+        """Why nothing can be read with the account's settings, see :meth:`of`; '' if it can."""
+        return ''
+
+    def steps_in(self, language: str) -> Sequence[str]:
+        """What the admin does with the webhook address, for a reader of this language (`ru_RU`)."""
+        return self.setup_steps
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
         """The answer to an unsigned check of the address; None if the request is none."""

@@ -6,3 +6,4 @@ from . import telephony_retention_trial
 from . import telephony_settle
 from . import telephony_rehearsal
 from . import telephony_share_recording
+from . import telephony_template_import

@@ -206,6 +206,8 @@ class TelephonyEvent(models.Model):
         # since this transaction began another one may have stored the same event, or changed the
         # account that the row points to
         turns.retried(self.env.cr, lambda: self._store(account, rows, fields.Datetime.now()))
+        if reason := account._adapter().unusable():
+            account._note_unusable(reason)
         self._after_appended(account, rows)
 
     @api.model
@@ -547,7 +549,7 @@ class TelephonyEvent(models.Model):
         if account._is_waiting_for_events() and any(
             event.kind not in NOT_DELIVERED for event in events
         ):
-            account.write({'state': 'connected', 'error_in': False})
+            account.write(account._heard())
         return folded
 
     def _fold(self, account, events, shared):

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import timedelta, timezone
 from functools import partial
 
@@ -29,9 +30,7 @@ class TelephonyAccount(models.Model):
     def action_learn(self):
         """Open the screen on which an unknown PBX is connected."""
         self._check_learning()
-        action = self.env['ir.actions.act_window']._for_xml_id(
-            'crm_telephony.telephony_learn_action'
-        )
+        action = self.env['ir.actions.client']._for_xml_id('crm_telephony.telephony_learn_action')
         return {**action, 'context': {'active_id': self.id}}
 
     # === THE SCREEN === #
@@ -173,26 +172,48 @@ class TelephonyAccount(models.Model):
             self._settings(),
             self.capture_facts or {},
             self.mapping or {},
-            {'id': f'{self.provider}-{self.id}', 'version': '1.0.0', 'label': self.name[:60]},
+            {'id': self._template_key(), 'version': '1.0.0', 'label': self.name[:60]},
             self._capture_salt(),
             hosts=self._recording_hosts(),
             live=json.loads(live) if live else None,
         )
 
+    def _template_key(self):
+        """Return the id of the template that is made for this PBX: that of its own one, else made of
+        its name."""
+        own = self.template_id
+        if own and own.company_id and not own.is_shipped:
+            return own.key
+        return f"{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')[:40] or 'pbx'}-{self.id}"
+
     def _templates(self):
         """Return the templates to choose from."""
+        domain = [('state', '=', 'live'), ('company_id', 'in', (False, self.company_id.id))]
         return [
             {'id': template.id, 'name': template.display_name}
-            for template in self.env['telephony.template'].search([('state', '=', 'live')])
+            for template in self.env['telephony.template'].search(domain)
         ]
 
     def _live_with(self, content):
         """Read the PBX by this template. The same again changes nothing."""
-        Template = self.env['telephony.template']
-        known = Template.search(
-            [('key', '=', content['id']), ('version', '=', content['version'])], limit=1
+        Template = self.env['telephony.template'].with_context(active_test=False)
+        live = self.template_id
+        if live and (live.key, live.version) == (content['id'], content['version']):
+            return
+        # a version that somebody has drafted is another template
+        first, second, third = map(int, content['version'].split('.'))
+        key = content['id']
+        while Template.search_count([('key', '=', key), ('version', '=', content['version'])]):
+            third += 1
+            content['version'] = f'{first}.{second}.{third}'
+        template = Template.create(
+            {
+                'content': json.dumps(content, ensure_ascii=False, indent=2),
+                'company_id': self.company_id.id,
+            }
         )
-        self.template_id = known or Template._of_content(content, state='live')
+        template.action_go_live()
+        self.template_id = template
 
     def _file_captured(self, captures):
         Event, bench = self.env['telephony.event'], self._adapter().bench

@@ -1,3 +1,4 @@
+from . import template
 from . import account
 from . import commands
 from . import number

@@ -1,3 +1,4 @@
+import ipaddress
 import logging
 import re
 import secrets
@@ -6,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models, tools
+from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
 from odoo.addons.base.models.res_partner import _tz_get
@@ -16,7 +18,7 @@ from ...tools import turns
 from ...tools.reach import is_encrypted, reach_of
 from ...tools.words import dump
 from ..core.res_company import FILING_FIELDS as COMPANY_FILING_FIELDS
-from ..core.words_field import WordsField
+from ..core.words_field import WordsField, told
 
 _logger = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class TelephonyAccount(models.Model):
             'outside_codes',
             'trunks',
             'capture_until',
+            'template_id',
+            'senders',
             'state',
             'error_in',
             'recording_policy',
@@ -150,6 +154,25 @@ class TelephonyAccount(models.Model):
         "701, DAHDI/1, from-gateway. The others are judged by what they do.",
     )
     has_trunks = fields.Boolean(compute='_compute_labels')
+    template_id = fields.Many2one(
+        'telephony.template',
+        string="Template",
+        groups='crm_telephony.group_admin',
+        ondelete='restrict',
+        index='btree_not_null',
+        copy=False,
+        domain="[('state', '=', 'live'), ('company_id', 'in', (False, company_id))]",
+        help="How the deliveries of this PBX are read.",
+    )
+    takes_template = fields.Boolean(compute='_compute_labels')
+    senders = fields.Char(
+        string="Senders",
+        groups='crm_telephony.group_admin',
+        help="The only addresses from which this PBX delivers, separated by commas: 192.0.2.7, 198.51.100.0/24. Empty: any.",
+    )
+    template_warning = fields.Char(
+        compute='_compute_template_warning', groups='crm_telephony.group_admin'
+    )
     number_ids = fields.One2many('telephony.number', 'account_id', string="Company Numbers")
     extension_ids = fields.One2many('telephony.extension', 'account_id', string="Extensions")
 
@@ -220,12 +243,13 @@ class TelephonyAccount(models.Model):
         for account in self:
             account.webhook_url = f'{account.get_base_url()}/telephony/webhook/{account.provider}/{account.webhook_token}'
 
-    @api.depends('provider')
+    @api.depends('provider', 'template_id')
     @api.depends_context('lang')
     def _compute_labels(self):
         _ = self.env._
         for account in self:
-            provider = registry.get(account.provider)
+            provider = account._adapter_shown()
+            account.takes_template = bool(provider and provider.takes_template)
             account.api_key_label = bool(provider and provider.api_key_label) and _(
                 provider.api_key_label
             )
@@ -239,8 +263,64 @@ class TelephonyAccount(models.Model):
             )
             account.setup_steps = self.env['ir.qweb']._render(
                 'crm_telephony.setup_steps',
-                {'steps': [_(step) for step in provider.setup_steps] if provider else ()},
+                {
+                    'steps': [_(step) for step in provider.steps_in(self.env.lang or 'en_US')]
+                    if provider
+                    else ()
+                },
             )
+
+    def _adapter_shown(self):
+        """Return the adapter for the values on the form, saved or not; None while none is chosen."""
+        provider = registry.get(self.provider)
+        return provider and provider.of(Account(template=self.sudo()._template_text()))
+
+    def _template_text(self):
+        """Return the template by which deliveries are read; '' while there is none."""
+        template = self.template_id
+        takes_it = self.provider in registry and registry[self.provider].takes_template
+        return template.content if takes_it and template.state == 'live' else ''
+
+    @api.depends('provider', 'template_id.content', 'template_id.state')
+    @api.depends_context('lang')
+    def _compute_template_warning(self):
+        _ = self.env._
+        for account in self:
+            provider = account._adapter_shown()
+            warning = False
+            if provider and provider.takes_template:
+                if reason := provider.unusable():
+                    warning = _(
+                        "The template cannot be used, so every event fails: %(reason)s",
+                        reason=told(self.env, reason),
+                    )
+                elif not account._template_text():
+                    warning = _(
+                        "No template: what the PBX sends is kept, but nobody reads it. Choose the template of your PBX."
+                    )
+                elif account.template_id.is_by_address_only:
+                    warning = _(
+                        "Deliveries are taken for genuine by the secret address alone, because this PBX can do no better. Whoever "
+                        "learns the address can forge calls: tell it to nobody, enter the PBX's own addresses as Senders."
+                    )
+            account.template_warning = warning
+
+    @api.constrains('senders')
+    def _check_senders(self):
+        for account in self:
+            for sender in account._senders():
+                try:
+                    ipaddress.ip_network(sender, strict=False)
+                except ValueError:
+                    raise ValidationError(
+                        self.env._(
+                            "Senders are addresses such as 192.0.2.7 or 192.0.2.0/24, and this is none: %(text)s",
+                            text=sender,
+                        )
+                    ) from None
+
+    def _senders(self):
+        return tuple(re.findall(r'[^\s,;]+', self.sudo().senders or ''))
 
     @api.depends('webhook_url')
     @api.depends_context('lang')
@@ -393,6 +473,8 @@ class TelephonyAccount(models.Model):
             extensions=frozenset(account.extension_ids.mapped('number')),
             own_numbers=frozenset(numbers.mapped('name')),
             trunks=frozenset(account._trunks()),
+            template=account._template_text(),
+            senders=account._senders(),
         )
 
     @tools.ormcache('self.id')
@@ -450,7 +532,7 @@ class TelephonyAccount(models.Model):
         return (*self._adapter().recording_hosts, *(self.sudo().recording_hosts or '').split(','))
 
     def _adapter(self):
-        return registry[self._provider_code()]
+        return registry[self._provider_code()].of(self._settings())
 
     @tools.ormcache('self.id')
     def _provider_code(self):

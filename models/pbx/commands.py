@@ -22,6 +22,9 @@ from ..core.words_field import WordsField, in_words, told
 
 _logger = logging.getLogger(__name__)
 
+# What `error_in` says of an account whose template cannot be used.
+TEMPLATE = 'template'
+
 
 class TelephonyAccount(models.Model):
     """What a PBX can be asked and told. All commands go through here, so that missing credentials
@@ -73,10 +76,21 @@ class TelephonyAccount(models.Model):
 
     def _is_waiting_for_events(self):
         """Return whether the next event shows that all is well: the first event of all, or one that
-        comes although the webhook address could not be set."""
+        comes although the webhook address could not be set, or that the template reads again."""
         return self.state == 'draft' or (
-            self.state == 'error' and self.error_in == method_of(SetsWebhooks)
+            self.state == 'error' and self.error_in in (method_of(SetsWebhooks), TEMPLATE)
         )
+
+    def _note_unusable(self, reason):
+        """Say on the form that nothing can be read. Once: each delivery finds it anew."""
+        self.ensure_one()
+        if self.state != 'error':
+            self.write({'state': 'error', 'error_in': TEMPLATE, 'state_message': reason})
+
+    def _heard(self):
+        """Return the values of an account whose events arrive and are read."""
+        values = {'state': 'connected', 'error_in': False}
+        return values | ({'state_message': False} if self.error_in == TEMPLATE else {})
 
     def _answered(self):
         """Return the values of an account whose API has just answered: an earlier error is over.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 from ..base import (
@@ -24,21 +24,25 @@ from ..base import (
     Refused,
     Reply,
     Stored,
+    TemplateFacts,
     WebhookRequest,
     _,
 )
-from ..sides import directed
 from . import schemes
 from .bench import Bench
+from .describe import facts
 from .documents import scope_of, split
 from .errors import BadTemplate
-from .evaluation import read, rule_of
-from .language import Answering, Rule, Template, authentication_of, loaded
+from .evaluation import read, rule_of, translate
+from .language import Answering, Rule, Template, authentication_of, load, loaded
 from .operations import Reader
+from .pseudonym import shared
 
 NO_TEMPLATE = _(
     "There is no template yet that says how these deliveries are read. Choose one on the PBX's form, then replay this event."
 )
+USER, SECRET = _("User of the login"), _("Secret")
+SHIPPED = Path(__file__).parent / 'templates'
 # How our own notes are called among the events: no event of a template may be called so.
 LOST = 'lost'
 _ECHO = re.compile(r'[A-Za-z0-9._-]{1,200}')
@@ -49,11 +53,10 @@ _CONTROL = re.compile('[\x00-\x1f\x7f]')
 class Custom(Provider):
     code = 'custom'
     label = _("Another PBX")
-    api_key_label = _("User of the login")
-    api_secret_label = _("Secret")
+    # until a template says which it needs
+    api_secret_label = ''
     takes_template = True
     bench = Bench()
-    # until a template says better
     signs = False
     setup_steps = (
         _("Choose the template of your PBX on this form, and save."),
@@ -77,12 +80,32 @@ class Custom(Provider):
             self.problem = error.args[0]
             self.signs = True
             return
-        self.signs = not self.template.authentication.is_by_address_only
+        authentication = self.template.authentication
+        self.signs = not authentication.is_by_address_only
+        kinds = {scheme.kind for scheme in authentication.schemes}
+        self.api_key_label = USER if 'basic' in kinds else ''
+        self.api_secret_label = '' if kinds == {'address_only'} else SECRET
         self.tells_outgoing_answer = self.template.tells_outgoing_answer
         self.recording_hosts = self.template.recording_hosts
 
     def of(self, account: Account) -> Provider:
         return bound(account.template, account.webhook_url)
+
+    def templates(self) -> Iterator[str]:
+        for path in sorted(SHIPPED.glob('*.json')):
+            yield path.read_text('utf-8')
+
+    def template_facts(self, text: str) -> TemplateFacts:
+        return _facts(text)
+
+    def template_to_share(self, text: str) -> str:
+        return shared(load(text))
+
+    def unusable(self) -> str:
+        return self.problem if self.text and not self.template else ''
+
+    def steps_in(self, language: str) -> Sequence[str]:
+        return self.template and self.template.setup_in(language) or self.setup_steps
 
     def known(self) -> Template:
         """Return the template.
@@ -140,10 +163,7 @@ class Custom(Provider):
         )
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-        template, events = self.known(), []
-        for item in stored:
-            events += read(template, item.payload, account, item.received_at).events
-        return _waited(directed(events, account), template) if events else []
+        return translate(self.known(), stored, account)
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +198,11 @@ class Custom(Provider):
             return rule_of(self.template, reader), reader
         except ProviderError:
             return None, None
+
+
+@lru_cache(maxsize=16)
+def _facts(text: str) -> TemplateFacts:
+    return facts(load(text))
 
 
 @lru_cache(maxsize=64)
@@ -216,17 +241,3 @@ def escaped(text: str, content_type: str) -> str:
     if content_type == 'application/xml':
         return escape(text, {'"': '&quot;', "'": '&apos;'})
     return text
-
-
-def _waited(events: list[CallEvent], template: Template) -> list[CallEvent]:
-    """Return the events of a call that ended while its caller waited as missed, because most PBXs do
-    not tell who ended it: the caller, or a queue that gave up. A template may know better."""
-    if template.waiting_ended_by_caller or any(
-        event.kind == 'answered' or event.kind == 'ended' and event.outcome for event in events
-    ):
-        return events
-    if 'inbound' not in {event.direction for event in events}:
-        return events
-    return [
-        replace(event, outcome='missed') if event.kind == 'ended' else event for event in events
-    ]

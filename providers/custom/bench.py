@@ -171,8 +171,9 @@ class Desk:
         fields = {**(self.said.get('fields') or {})}
         said = {**self.said, 'fields': fields}
         match change:
-            case {'path': str(path), 'target': str(target)} if (
-                path in self._paths and target in ('', *TARGETS)
+            case {'path': str(path), 'target': str(target)} if path in self._paths and target in (
+                '',
+                *TARGETS,
             ):
                 fields[path] = {'target': target, 'options': self._options(path, target)}
             case {'path': str(path), 'word': str(word), 'meaning': str(meaning)} if (
@@ -208,7 +209,9 @@ class Desk:
             time = self.study.times.get(path)
             return dict(time.options) if time else {'format': 'iso'}
         if target == 'direction':
-            return {'map': {text: DIRECTION_OF.get(bare(text), 'inbound') for text in sorted(texts)}}
+            return {
+                'map': {text: DIRECTION_OF.get(bare(text), 'inbound') for text in sorted(texts)}
+            }
         if target == 'outcome':
             return {'map': {text: OUTCOME_OF.get(bare(text), '') for text in sorted(texts)}}
         if target == 'extension' and any('@' in text for text in texts):
@@ -220,7 +223,9 @@ class Desk:
     def screen(self) -> dict:
         """Return all that the screen shows, as plain data; texts are marked for translation."""
         return {
-            'shapes': [self._shape(number, shape) for number, shape in enumerate(self.study.shapes)],
+            'shapes': [
+                self._shape(number, shape) for number, shape in enumerate(self.study.shapes)
+            ],
             'fields': self._fields(),
             'told_apart': self.study.told_apart,
             'calls': self._calls(),
@@ -287,7 +292,9 @@ class Desk:
         for path in dict.fromkeys(path for shape in self.study.shapes for path in shape.paths):
             field = self.mapping.fields.get(path, {})
             guesses = self.study.guesses.get(path, [])
-            texts = sorted({text for request in self.study.requests for text in request.values(path)})
+            texts = sorted(
+                {text for request in self.study.requests for text in request.values(path)}
+            )
             found[path] = {
                 'target': field.get('target', ''),
                 'options': field.get('options') or {},
@@ -377,7 +384,11 @@ class Desk:
             if target not in self.template['all']:
                 yield True, complaint, target
         if 'direction' not in self.template['all']:
-            yield True, _("Say which field is the direction, or which are caller and called."), 'direction'
+            yield (
+                True,
+                _("Say which field is the direction, or which are caller and called."),
+                'direction',
+            )
         if not self.said.get('auth'):
             yield True, _("Choose how genuine requests are known."), 'auth'
         if self._trial.complaint:
@@ -410,11 +421,17 @@ class Desk:
         if not self._is_steady():
             yield (
                 False,
-                _("In another order of arrival the same requests give another call. Look at the times."),
+                _(
+                    "In another order of arrival the same requests give another call. Look at the times."
+                ),
                 '',
             )
         for host in self._unknown_hosts():
-            yield False, _("Recordings come from %(host)s, which is not allowed yet.", host=host), host
+            yield (
+                False,
+                _("Recordings come from %(host)s, which is not allowed yet.", host=host),
+                host,
+            )
         for path in self.mapping.paths('outcome'):
             words = self.mapping.fields[path].get('options', {}).get('map', {})
             if silent := sorted(word for word, meaning in words.items() if not meaning):
@@ -488,9 +505,7 @@ class Trial:
         for request, received_at in deliveries:
             try:
                 for payload in self.provider.split(request):
-                    identity = self.provider.identify(
-                        json.loads(dump(payload)), self.account
-                    )
+                    identity = self.provider.identify(json.loads(dump(payload)), self.account)
                     if identity.call_ref and not identity.ignored:
                         found.setdefault(
                             (identity.call_ref, identity.key),

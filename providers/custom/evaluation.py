@@ -12,7 +12,7 @@ work of fold.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,12 +21,14 @@ from ..base import (
     Account,
     CallEvent,
     ProviderError,
+    Stored,
     WebhookRequest,
     _,
     doubt,
     missing,
     unknown,
 )
+from ..sides import directed
 from .documents import dumped, scope_of, split, without
 from .errors import TooMuch, shown
 from .language import OUR_WORDS, EventPlan, Rule, Template
@@ -117,6 +119,28 @@ def read(
         events=tuple(replace(event, external_id=call_ref) for event in events),
         unknown_words=tuple(reader.unknown_words),
     )
+
+
+def translate(template: Template, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+    """Return all events of one call, as :meth:`Provider.translate` does."""
+    events: list[CallEvent] = []
+    for item in stored:
+        events += read(template, item.payload, account, item.received_at).events
+    return _waited(directed(events, account), template) if events else []
+
+
+def _waited(events: list[CallEvent], template: Template) -> list[CallEvent]:
+    """Return the events of a call that ended while its caller waited as missed, because most PBXs do
+    not tell who ended it: the caller, or a queue that gave up. A template may know better."""
+    if template.waiting_ended_by_caller or any(
+        event.kind == 'answered' or event.kind == 'ended' and event.outcome for event in events
+    ):
+        return events
+    if 'inbound' not in {event.direction for event in events}:
+        return events
+    return [
+        replace(event, outcome='missed') if event.kind == 'ended' else event for event in events
+    ]
 
 
 def rule_of(template: Template, reader: Reader) -> Rule:

@@ -197,7 +197,9 @@ class Study:
             return words.pop(), True
         if len(words) > 1:
             # a command says that there is an event, its type which one
-            last = next(KIND_OF[bare(value)] for value in shape.value[::-1] if bare(value) in KIND_OF)
+            last = next(
+                KIND_OF[bare(value)] for value in shape.value[::-1] if bare(value) in KIND_OF
+            )
             return last, False
         if OUTCOME_OF.get(bare(shape.value[-1] if shape.value else '')) is not None:
             return 'ended', False
@@ -323,7 +325,10 @@ class Study:
         if len(known) < len(texts) and not is_named:
             return None
         is_steady = all(
-            len({DIRECTION_OF.get(bare(self.requests[place].value(path))) for place in call} - {None})
+            len(
+                {DIRECTION_OF.get(bare(self.requests[place].value(path))) for place in call}
+                - {None}
+            )
             <= 1
             for call in self.calls.values()
         )
@@ -368,9 +373,7 @@ class Study:
                 return Time(
                     options,
                     tuple(
-                        self._read(text, options)
-                        if text and not _NOTHING.fullmatch(text)
-                        else None
+                        self._read(text, options) if text and not _NOTHING.fullmatch(text) else None
                         for text in texts
                     ),
                 )
@@ -396,11 +399,11 @@ class Study:
             target: bool(_NAMES[target].search(name))
             for target in ('answered_at', 'ended_at', 'started_at')
         }
-        first = all(
-            self._is_first(moment, place) for moment, place in told
-        )
+        first = all(self._is_first(moment, place) for moment, place in told)
         if moves and at_once and not named['answered_at']:
-            yield self._at(path, 'at', _("It is the moment at which the request came."), True, 3, time)
+            yield self._at(
+                path, 'at', _("It is the moment at which the request came."), True, 3, time
+            )
         elif named['answered_at']:
             yield self._at(
                 path, 'answered_at', _("It is a time, and called an answer."), not moves, 2.5, time
@@ -413,7 +416,12 @@ class Study:
             )
         elif is_steady and first:
             yield self._at(
-                path, 'started_at', _("It stays the same in a call, and is its first."), False, 1, time
+                path,
+                'started_at',
+                _("It stays the same in a call, and is its first."),
+                False,
+                1,
+                time,
             )
         elif at_once:
             yield self._at(
@@ -447,8 +455,12 @@ class Study:
             found = [time.moments[other] for other in call if time.moments[other]] if time else []
             return min(found, default=None)
 
-        arrivals = {self.kinds[shape.key][0]: self.received[member]
-                    for shape in self.shapes for member in shape.members if member in call}
+        arrivals = {
+            self.kinds[shape.key][0]: self.received[member]
+            for shape in self.shapes
+            for member in shape.members
+            if member in call
+        }
         start = told('started_at') or arrivals.get('ringing')
         answer = told('answered_at') or arrivals.get('answered')
         end = told('ended_at') or self.received[place]
@@ -595,7 +607,9 @@ def _readings(text: str) -> list[dict]:
         return [{'format': 'epoch_us'}]
     if found := _ISO.fullmatch(text):
         ways = [{'format': 'iso'}]
-        return ways if found[4] else [{'format': 'iso', 'zone': zone} for zone in ('account', 'UTC')]
+        return (
+            ways if found[4] else [{'format': 'iso', 'zone': zone} for zone in ('account', 'UTC')]
+        )
     ways = []
     for pattern in PATTERNS:
         zones = (None,) if '%z' in pattern else ('account', 'UTC')

@@ -34,17 +34,28 @@ class Said:
             path: {'target': guess.target, 'options': dict(guess.options)}
             for path, guess in study.sure.items()
         }
-        taken = {field['target'] for field in (said.get('fields') or {}).values()}
-        # what a person has chosen replaces a guess for the same
+        chosen = said.get('fields') or {}
+        # what a person has chosen replaces a guess for the same that says otherwise
         self.fields = {
-            path: field for path, field in self.fields.items() if field['target'] not in taken
-        } | dict(said.get('fields') or {})
+            path: field
+            for path, field in self.fields.items()
+            if not any(
+                other['target'] == field['target'] and self._contradict(path, name)
+                for name, other in chosen.items()
+            )
+        } | dict(chosen)
         self.fields = {path: field for path, field in self.fields.items() if field['target']}
         self.kinds = {
             shape.key: (said.get('kinds') or {}).get(shape.key)
             or (study.kinds[shape.key][0] if study.kinds[shape.key][1] else '')
             for shape in study.shapes
         }
+
+    def _contradict(self, path: str, other: str) -> bool:
+        return any(
+            len({request.value(path), request.value(other)} - {''}) > 1
+            for request in self.study.requests
+        )
 
     def paths(self, target: str) -> list[str]:
         """Return the paths that were said to hold this, in the order in which they came."""
@@ -83,11 +94,7 @@ def template_of(mapping: Said, base: Mapping) -> dict:
     """
     study = mapping.study
     # an empty request, such as a check of the address, is read by nobody
-    shapes = [
-        shape
-        for shape in study.shapes
-        if mapping.kinds[shape.key] and shape.kind != 'empty'
-    ]
+    shapes = [shape for shape in study.shapes if mapping.kinds[shape.key] and shape.kind != 'empty']
     told = [shape for shape in shapes if mapping.kinds[shape.key] != 'ignore']
     return {
         'telephony_template': 1,
@@ -202,7 +209,11 @@ def _when(shape: Shape, study: Study) -> list[dict]:
 
 
 def _words_of(field, meaning):
-    return [word for word, told in (field.get('options') or {}).get('map', {}).items() if told == meaning]
+    return [
+        word
+        for word, told in (field.get('options') or {}).get('map', {}).items()
+        if told == meaning
+    ]
 
 
 def _case(when, then, other):

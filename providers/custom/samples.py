@@ -20,11 +20,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode
 
-from ..base import Account, CallRecord, ProviderError, Stored, WebhookRequest, _, dump
+from ..base import (
+    Account,
+    CallRecord,
+    Provider,
+    ProviderError,
+    Stored,
+    WebhookRequest,
+    _,
+    dump,
+)
 from ..reading import read_call
-from .adapter import bound
 from .documents import split
-from .evaluation import Reading, read
+from .evaluation import Reading, read, translate
 from .language import Template
 
 STARTED = datetime(2026, 3, 2, 6, tzinfo=timezone.utc)
@@ -46,6 +54,16 @@ class Played:
     @property
     def records(self) -> list[CallRecord]:
         return [record for record in self.calls.values() if record]
+
+
+class _Alone(Provider):
+    """Reads by a template that no account has yet. It has no code, so nobody can choose it."""
+
+    def __init__(self, template: Template):
+        self.template = template
+
+    def translate(self, stored, account):
+        return translate(self.template, stored, account)
 
 
 def request_of(delivery: Mapping) -> WebhookRequest:
@@ -130,7 +148,7 @@ def play(
                 reading.key, Stored(kept, received_at)
             )
     played.events = sum(map(len, stored.values()))
-    provider = bound(json.dumps(template.data), account.webhook_url)
+    provider = _Alone(template)
     for call_ref, kept in stored.items():
         items: Sequence[Stored] = list(kept.values())
         try:
