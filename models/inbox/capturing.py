@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import logging
 from datetime import timedelta
@@ -77,10 +78,9 @@ class TelephonyAccount(models.Model):
             "telephony account %s: a delivery could not be captured. It was received as usual.",
             self.id,
         ):
-            try:
+            # the limits are those of capturing: a PBX at work must not be turned away
+            with contextlib.suppress(Refused):
                 Capture._keep(self, request)
-            except Refused:
-                pass  # the limits are those of capturing: a PBX at work must not be turned away
         return None
 
     # === SECRETS === #

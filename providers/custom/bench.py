@@ -4,7 +4,6 @@ may mean, what they have said, and which calls would come of it."""
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +43,6 @@ READY_BODY = """{
   "called": "<number that was called>",
   "extension": "<extension of the phone>"
 }"""
-SHUFFLES = 3
 # Values of a field that the screen shows, and their length.
 SHOWN_VALUES = 3
 SHOWN_LENGTH = 200
@@ -458,8 +456,8 @@ class Desk:
 
     def _is_steady(self) -> bool:
         """Return whether the calls are the same in other orders of arrival."""
-        for seed in range(SHUFFLES):
-            mixed = random.Random(seed).sample(self.requests, len(self.requests))
+        requests = self.requests
+        for mixed in (requests[::-1], [*requests[1::2], *requests[::2]]):
             told = self._trial.told(self._deliveries(mixed))
             if {ref: _kernel(record) for ref, record in told.calls.items()} != {
                 ref: _kernel(record) for ref, record in self._told.calls.items()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ..base import Account, WebhookRequest, _
 from ..signing import base64_text
-from .language import ALGORITHMS
 from .masking import MARK, is_marked, mark
 
 _PREFIXED = re.compile(r'(?P<prefix>[A-Za-z][\w.-]{1,11}=)?(?P<digest>[\w+/=-]{27,128})')
@@ -104,7 +103,6 @@ def _schemes(name: str, value: str, times: Sequence[str]) -> Iterator[dict]:
         if len(digest) in sizes and re.fullmatch(pattern, digest)
     ]
     for encoding, algorithm in encodings:
-        assert algorithm in ALGORITHMS
         scheme = {'hmac': algorithm, 'encoding': encoding, 'header': name}
         if structured:
             yield {**scheme, 'over': 'timestamp.body', 'structured': True}

@@ -546,7 +546,7 @@ class Study:
         is_named = bool(_NAMES['outcome'].search(name_of(path)))
         if not known or not is_named and len(known) < len(texts):
             return
-        is_sure = is_named and len(known) == len(texts) and not path == self.call_path
+        is_sure = is_named and len(known) == len(texts) and path != self.call_path
         yield Guess(
             path,
             'outcome',
@@ -570,9 +570,12 @@ class Study:
 
     def _queue(self, path):
         texts = {text for text in self._texts(path) if text}
-        if _NAMES['queue'].search(name_of(path)) and not any(map(_NOTHING.fullmatch, texts)):
-            if path not in self.times and not any('://' in text for text in texts):
-                yield Guess(path, 'queue', _("It is called a queue or group."), False, 0.5)
+        if (
+            _NAMES['queue'].search(name_of(path))
+            and path not in self.times
+            and not any(_NOTHING.fullmatch(text) or '://' in text for text in texts)
+        ):
+            yield Guess(path, 'queue', _("It is called a queue or group."), False, 0.5)
 
 
 def _alone(guesses: Iterable[Guess], requests: Sequence[Captured]) -> list[Guess]:

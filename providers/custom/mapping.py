@@ -1,7 +1,7 @@
 """Makes a template of what an administrator has said by clicking: which field is what, and which kind
 of request tells which event. What they have not said is taken from the guesses that are sure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from .guesses import Study
 from .shapes import Shape

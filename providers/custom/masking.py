@@ -187,9 +187,10 @@ class _Mask:
                 name = part.strip('</ >').split(None, 1)[0] if part.strip('</ >') else ''
                 if part.startswith('</'):
                     secret_depth = max(secret_depth - 1, 0)
-                elif not part.endswith('/>') and not part.startswith(('<?', '<!')):
-                    if secret_depth or _SECRET_NAME.search(name.rsplit(':', 1)[-1]):
-                        secret_depth += 1
+                elif part.endswith('/>') or part.startswith(('<?', '<!')):
+                    pass
+                elif secret_depth or _SECRET_NAME.search(name.rsplit(':', 1)[-1]):
+                    secret_depth += 1
                 part = _XML_ATTRIBUTE.sub(self._attribute, part)
             elif secret_depth and part.strip():
                 part = self.mark(part.strip())

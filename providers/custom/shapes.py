@@ -164,11 +164,7 @@ def discriminators(requests: Sequence[Captured], call_path: str = '') -> list[st
             break
         best = max(found, key=lambda item: item[1])[0]
         chosen.append(best)
-        groups = [
-            part
-            for group in groups
-            for part in _split(group, lambda place: requests[place].value(best))
-        ]
+        groups = [part for group in groups for part in _split(group, requests, best)]
     return chosen
 
 
@@ -242,10 +238,10 @@ def _is_mixed(requests, places, call_path):
     )
 
 
-def _split(places, key):
+def _split(places, requests, path):
     parts: dict[str, list[int]] = {}
     for place in places:
-        parts.setdefault(key(place), []).append(place)
+        parts.setdefault(requests[place].value(path), []).append(place)
     return parts.values()
 
 

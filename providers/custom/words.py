@@ -11,13 +11,13 @@ DIRECTIONS = {
     'internal': 'internal local inner intern внутренний внутренняя ішкі dahili внутрішній',
 }
 OUTCOMES = {
-    'answered': 'answer answered accepted accept success successful completed complete normalclearing ok connected talked transfer '
-    'callcompleted отвечен отвеченный принят успешно успешный жауапберілді cevaplandı cevaplandi beantwortet angenommen '
+    'answered': 'answer answered accepted accept success successful completed complete normalclearing ok connected talked  '
+    'transfer callcompleted отвечен отвеченный принят успешно успешный жауапберілді cevaplandı cevaplandi beantwortet angenommen '
     'прийнято прийнятий',
     'missed': 'missed notansweredin lost unansweredinbound пропущен пропущенный пропущено қабылданбаған cevapsız cevapsiz '
     'verpasst пропущений',
-    'no_answer': 'noanswer noanswered notanswered unanswered norsp noresponse timeout usernoanswer noanswerfromuser неотвечен '
-    'нетответа неответили жауапжоқ yanıtyok keineantwort немаєвідповіді',
+    'no_answer': 'noanswer noanswered notanswered unanswered norsp noresponse timeout usernoanswer noanswerfromuser '
+    'неотвечен нетответа неответили жауапжоқ yanıtyok keineantwort немаєвідповіді',
     'busy': 'busy userbusy subscriberbusy занят занято босемес meşgul mesgul besetzt зайнято',
     'failed': 'failed failure fail congestion chanunavail notfound notavailable unavailable invalid error rejected blocked '
     'unallocatednumber destinationoutoforder callrejected ошибка недоступен сбой қате hata fehler помилка',
@@ -26,8 +26,8 @@ OUTCOMES = {
     '': 'cancel canceled cancelled originatorcancel отменен отменён отмена болдырылмады iptal abgebrochen скасовано',
 }
 KINDS = {
-    'ringing': 'newcall incomingcall outgoingcall ringing ring incoming outgoing start started invite initiated initiate dial dialin '
-    'dialout receivedthecall callreceived calloriginated created originate newchannel inboundcallstart '
+    'ringing': 'newcall incomingcall outgoingcall ringing ring incoming outgoing start started invite initiated initiate dial '
+    'dialin dialout receivedthecall callreceived calloriginated created originate newchannel inboundcallstart '
     'callstart vpbxinboundcallstart vpbxoutgoingstart callcreated callringing callinitiated notifystart звонок вызов',
     'answered': 'answer answered answeredthecall callanswered accepted callaccepted connected connect pickup bridged bridge '
     'callbridged notifyanswer ответ отвечен',
