@@ -72,15 +72,17 @@ class TelephonyAccount(models.Model):
         if not self._settings().template:
             is_kept = turns.retried(self.env.cr, lambda: Capture._keep(self, request))
             return Reply() if is_kept else None
-        with turns.isolated(
-            self.env.cr,
-            _logger,
-            "telephony account %s: a delivery could not be captured. It was received as usual.",
-            self.id,
+        # the limits are those of capturing: a PBX at work must not be turned away
+        with (
+            contextlib.suppress(Refused),
+            turns.isolated(
+                self.env.cr,
+                _logger,
+                "telephony account %s: a delivery could not be captured. It was received as usual.",
+                self.id,
+            ),
         ):
-            # the limits are those of capturing: a PBX at work must not be turned away
-            with contextlib.suppress(Refused):
-                Capture._keep(self, request)
+            Capture._keep(self, request)
         return None
 
     # === SECRETS === #
