@@ -124,7 +124,7 @@ class TelephonyAccount(models.Model):
         desk = self._desk(captures)
         if missing := [problem['text'] for problem in desk.problems() if problem['must']]:
             raise UserError('\n'.join(told(self.env, text) for text in missing))
-        self._live_with({**desk.template, 'version': desk.next_version})
+        self._live_with({**desk.template, 'version': desk.next_version}, desk.samples())
         if file_captured:
             self._file_captured(captures)
         self._stop_listening()
@@ -194,8 +194,12 @@ class TelephonyAccount(models.Model):
             for template in self.env['telephony.template'].search(domain)
         ]
 
-    def _live_with(self, content):
-        """Read the PBX by this template. The same again changes nothing."""
+    def _live_with(self, content, samples):
+        """Read the PBX by this template. The same again changes nothing.
+
+        :param samples: the captured calls. Those who made them are in no template: it keeps what is
+            made up in their place, if that gives the same calls
+        """
         Template = self.env['telephony.template'].with_context(active_test=False)
         live = self.template_id
         if live and (live.key, live.version) == (content['id'], content['version']):
@@ -206,12 +210,11 @@ class TelephonyAccount(models.Model):
         while Template.search_count([('key', '=', key), ('version', '=', content['version'])]):
             third += 1
             content['version'] = f'{first}.{second}.{third}'
-        template = Template.create(
-            {
-                'content': json.dumps(content, ensure_ascii=False, indent=2),
-                'company_id': self.company_id.id,
-            }
-        )
+        try:
+            text = self._adapter().template_to_share(json.dumps({**content, 'samples': samples}))
+        except ProviderError:
+            text = json.dumps(content, ensure_ascii=False, indent=2)
+        template = Template.create({'content': text, 'company_id': self.company_id.id})
         template.action_go_live()
         self.template_id = template
 

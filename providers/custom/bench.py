@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -157,6 +157,29 @@ class Desk:
         if any(self.live.get(name) != self.template.get(name) for name in parts):
             return f'{first}.{second + 1}.0'
         return self.live['version']
+
+    def samples(self) -> list[dict]:
+        """Return the captured calls as samples of the template, with the numbers of those who made
+        them: they are for the adapter's `template_to_share` only."""
+        return [
+            {
+                'about': f'{record.direction}, {record.outcome or record.state}',
+                'account': {
+                    'timezone': self.account.timezone,
+                    'country': self.account.country,
+                    'extensions': sorted(self.account.extensions),
+                    'own_numbers': sorted(self.account.own_numbers),
+                },
+                'started_at': self._told.deliveries[ref][0][1].isoformat(),
+                'deliveries': [
+                    _delivery(request, received_at - self._told.deliveries[ref][0][1])
+                    for request, received_at in self._told.deliveries[ref]
+                ],
+                'expected': _expected(record),
+            }
+            for ref, record in self._told.calls.items()
+            if record
+        ]
 
     # --- what is said -----------------------------------------------------------------------------------------
 
@@ -478,11 +501,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Told:
-    """What came of requests: call reference → record, None where nothing more is known; and why
-    others could not be read."""
+    """What came of requests: call reference → record, None where nothing more is known; why others
+    could not be read; and which deliveries told of each call."""
 
     calls: Mapping[str, CallRecord | None]
     failed: Sequence[str]
+    deliveries: Mapping[str, Sequence[tuple[WebhookRequest, datetime]]]
 
 
 class Trial:
@@ -498,13 +522,17 @@ class Trial:
 
     def told(self, deliveries: Sequence[tuple[WebhookRequest, datetime]]) -> Told:
         if self.complaint:
-            return Told({}, [])
-        found, failed = {}, []
+            return Told({}, [], {})
+        found, failed, by_call = {}, [], {}
         for request, received_at in deliveries:
             try:
                 for payload in self.provider.split(request):
                     identity = self.provider.identify(json.loads(dump(payload)), self.account)
                     if identity.call_ref and not identity.ignored:
+                        by_call.setdefault(identity.call_ref, {})[id(request)] = (
+                            request,
+                            received_at,
+                        )
                         found.setdefault(
                             (identity.call_ref, identity.key),
                             (identity, Stored(payload, received_at)),
@@ -518,7 +546,8 @@ class Trial:
             except ProviderError as error:
                 calls[ref] = None
                 failed.append(error.args[0])
-        return Told(calls, failed)
+        told = {ref: [*deliveries.values()] for ref, deliveries in by_call.items()}
+        return Told(calls, failed, told)
 
 
 def _kernel(record: CallRecord | None):
@@ -531,6 +560,39 @@ def _kernel(record: CallRecord | None):
         record.outcome,
         record.state,
     )
+
+
+def _delivery(request: WebhookRequest, after: timedelta) -> dict:
+    """Return a request as a sample holds it."""
+    kind, told = kind_of(request), {}
+    if kind == 'form' and request.form:
+        told['form'] = _singles(request.form)
+    elif kind == 'json':
+        told['json'] = request.json()
+    elif request.body:
+        told['xml' if kind == 'xml' else 'raw'] = request.body.decode('utf-8', 'replace')
+    if request.query:
+        told['query'] = _singles(request.query)
+    if request.suffix:
+        told['suffix'] = request.suffix
+    return {**told, 'received_after': round(after.total_seconds())}
+
+
+def _singles(fields: Mapping[str, Sequence[str]]) -> dict:
+    return {name: values[0] if len(values) == 1 else [*values] for name, values in fields.items()}
+
+
+def _expected(record: CallRecord) -> dict:
+    """Return what a sample expects of its call: what the PBX told, not what only arrival tells."""
+    return {
+        'direction': record.direction,
+        'caller': record.caller,
+        'called': record.called,
+        'extension': record.extension,
+        'state': record.state,
+        'outcome': record.outcome,
+        'talk_seconds': record.talk_seconds,
+    }
 
 
 def _letter(number: int) -> str:
