@@ -15,6 +15,7 @@ from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
 from . import test_calls
+from . import test_capture
 from . import test_chatter
 from . import test_provider_contract
 from . import test_commands
@@ -30,10 +31,13 @@ from . import test_golden_callers
 from . import test_holds
 from . import test_inbox
 from . import test_late_binding
+from . import test_learning
+from . import test_learning_tour
 from . import test_ledger
 from . import test_listening
 from . import test_live
 from . import test_manual_call
+from . import test_masking
 from . import test_match_score
 from . import test_matcher
 from . import test_nasty_requests

@@ -143,6 +143,8 @@ class _Mask:
         none."""
         if text in self.whole:
             return self.mark(text)
+        if depth > MAX_DEPTH:
+            return self._opaque(text)
         packed = text.lstrip('\ufeff \t\r\n')
         if packed[:1] in ('{', '['):
             try:
@@ -154,11 +156,14 @@ class _Mask:
         if packed[:1] == '<':
             return self._known(self._xml(text))
         if (opened := _from_base64(packed)) is not None:
-            clean = self.text(opened, depth + 1) if depth < MAX_DEPTH else ''
+            clean = self.text(opened, depth + 1)
             return text if clean == opened else base64.b64encode(clean.encode()).decode()
         if '=' in packed and not re.search(r'\s', packed.strip()):
             fields = parse_qsl(packed, keep_blank_values=True)
-            clean = [(self.text(name), self.value(name, value)) for name, value in fields]
+            clean = [
+                (self.text(name, depth + 1), self.value(name, value, depth=depth + 1))
+                for name, value in fields
+            ]
             if fields and clean != fields:
                 return urlencode(clean)
         return self._opaque(text)

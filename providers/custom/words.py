@@ -11,9 +11,9 @@ DIRECTIONS = {
     'internal': 'internal local inner intern внутренний внутренняя ішкі dahili внутрішній',
 }
 OUTCOMES = {
-    'answered': 'answer answered accepted accept success successful completed complete normalclearing ok connected talked  '
-    'transfer callcompleted отвечен отвеченный принят успешно успешный жауапберілді cevaplandı cevaplandi beantwortet angenommen '
-    'прийнято прийнятий',
+    'answered': 'answer answered accepted accept success successful completed complete normalclearing ok connected talked '
+    'transfer callcompleted отвечен отвеченный принят успешно успешный жауапберілді cevaplandı cevaplandi beantwortet '
+    'angenommen прийнято прийнятий',
     'missed': 'missed notansweredin lost unansweredinbound пропущен пропущенный пропущено қабылданбаған cevapsız cevapsiz '
     'verpasst пропущений',
     'no_answer': 'noanswer noanswered notanswered unanswered norsp noresponse timeout usernoanswer noanswerfromuser '
