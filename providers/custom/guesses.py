@@ -17,6 +17,8 @@ from .words import DIRECTION_OF, KIND_OF, OUTCOME_OF, bare
 NEAR = timedelta(minutes=15)
 # An event is told within so many seconds, a duration is right by so many.
 AT_ONCE = 5
+# What holds for so large a part of the requests holds: one of them may come hours late.
+MOSTLY = 0.6
 ABOUT = 2
 LONGEST = 7200
 # The patterns of times, beside ISO 8601 and Unix time.
@@ -316,9 +318,10 @@ class Study:
         return own or (words.pop() if len(words) == 1 else '')
 
     def _direction(self, path):
+        """Return the guess that a field tells the direction; None if it does not."""
         texts = {text for text in self._texts(path) if text}
         known = {text: DIRECTION_OF[bare(text)] for text in texts if bare(text) in DIRECTION_OF}
-        if not known or (path in self.told_apart and len(known) < len(texts)):
+        if not known:
             return None
         name = name_of(path)
         is_named = bool(_NAMES['direction'].search(name))
@@ -338,7 +341,8 @@ class Study:
             _("Its words are directions."),
             is_named and is_steady and len(known) == len(texts) and not self._contradicted(path),
             2 + is_named - 2 * (not is_steady),
-            {'map': known},
+            # a field that also tells other things says nothing of the direction then
+            {'map': known, **({} if len(known) == len(texts) else {'else': 'empty'})},
         )
         return guess if is_steady else None
 
@@ -367,9 +371,11 @@ class Study:
             return None
         for options in _readings(told[0][0]):
             moments = [self._read(text, options) for text, _at in told]
-            if all(
-                moment and abs(moment - at) <= NEAR for moment, (_text, at) in zip(moments, told)
-            ):
+            near = [
+                abs(moment - at) <= NEAR for moment, (_text, at) in zip(moments, told) if moment
+            ]
+            # a report may come hours late
+            if len(near) == len(told) and sum(near) >= len(told) * MOSTLY:
                 return Time(
                     options,
                     tuple(
@@ -388,7 +394,7 @@ class Study:
             return
         told = [(moment, place) for place, moment in enumerate(time.moments) if moment]
         late = [abs((moment - self.received[place]).total_seconds()) for moment, place in told]
-        at_once = all(seconds <= AT_ONCE for seconds in late)
+        at_once = sum(seconds <= AT_ONCE for seconds in late) >= len(late) * MOSTLY
         per_call = [
             {time.moments[place] for place in call} for call in self.calls.values() if len(call) > 1
         ]
@@ -521,9 +527,8 @@ class Study:
                 abs(seconds - self.facts.talk_seconds) <= ABOUT for seconds, _place in values
             )
             if named or announced:
-                target = next((name for name in named if name in fits), None) or (
-                    named[0] if named else 'talk_seconds'
-                )
+                # the ringing before it would make the whole longer
+                target = 'talk_seconds' if announced or not named else named[0]
                 yield Guess(
                     path,
                     target,
@@ -558,12 +563,17 @@ class Study:
 
     def _recording(self, path):
         texts = [text for text in self._texts(path) if text]
-        is_named = bool(_NAMES['recording_url'].search(name_of(path)))
+        name = name_of(path)
+        is_named = bool(_NAMES['recording_url'].search(name)) and 'voice' not in name
         if all(re.match('https?://', text) for text in texts):
             is_sound = any(map(_SOUND.search, texts))
             if is_sound or is_named:
                 yield Guess(
-                    path, 'recording_url', _("It is the address of a sound."), is_sound, 2.5
+                    path,
+                    'recording_url',
+                    _("It is the address of a sound."),
+                    is_sound and is_named,
+                    2.5,
                 )
         elif any(map(_SOUND.search, texts)):
             yield Guess(path, 'recording_ref', _("It is the name of a sound file."), True, 2)

@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .words import KIND_OF, OUTCOME_OF, is_word
+
 # A field that tells kinds apart has so many different values, none longer.
 MOST_VALUES = 12
 LONGEST_VALUE = 40
 # So many fields tell kinds apart at most: a command, and what it is about.
 MOST_DISCRIMINATORS = 2
+# The id of the call is in so large a part of the requests at least: others are no calls.
+MOSTLY = 0.6
 # A request has no more leaves that a person would look through.
 MOST_LEAVES = 400
 _SIMPLE_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*')
@@ -111,10 +115,13 @@ def call_paths(requests: Sequence[Captured], numbers: Iterable[str] = ()) -> lis
     told = [request for request in requests if request.leaves]
     known, scored = set(numbers), []
     for path in _paths(told):
-        values = [request.value(path) for request in told]
-        if not all(3 <= len(value) <= 200 and '://' not in value for value in values):
-            continue
-        if known.intersection(values):
+        values = [value for request in told if (value := request.value(path))]
+        if (
+            len(values) < len(told) * MOSTLY
+            or known.intersection(values)
+            or not all(3 <= len(value) <= 200 and '://' not in value for value in values)
+            or all(is_word(value) for value in values)
+        ):
             continue
         counts, name = Counter(values), name_of(path)
         runs = sum(a != b for a, b in zip(values, [None, *values]))
@@ -122,9 +129,10 @@ def call_paths(requests: Sequence[Captured], numbers: Iterable[str] = ()) -> lis
         hint -= 2 * bool(_OF_A_PART.search(name)) + (len(counts) == 1 < len(told))
         grouped = sum(count for count in counts.values() if count > 1) / len(told)
         in_runs = len(counts) / runs
+        is_everywhere = len(values) == len(told)
         is_number = bool(re.fullmatch(r'\+?\d{10,15}', values[0])) and not hint
-        score = hint + 2 * grouped * in_runs + 0.5 * (1 - len(counts) / len(told)) - 2 * is_number
-        is_sure = hint >= 4 and len(counts) > 1 and in_runs == 1
+        score = hint + 2 * grouped * in_runs + 0.5 * (1 - len(counts) / len(told)) - 2 * is_number + is_everywhere
+        is_sure = hint >= 4 and len(counts) > 1 and in_runs == 1 and is_everywhere
         scored.append((score, is_sure, path))
     scored.sort(key=lambda item: -item[0])
     return [
@@ -158,7 +166,7 @@ def discriminators(requests: Sequence[Captured], call_path: str = '') -> list[st
             for group in groups
             if _is_mixed(requests, group, call_path)
             for path, score in _candidates(requests, group, call_path)
-            if path not in chosen
+            if path not in chosen and (not chosen or _tells_kinds(requests, group, path))
         ]
         if not found:
             break
@@ -226,6 +234,13 @@ def _candidates(requests, places, call_path):
         yield path, 2 * apart + purity + again + hint
 
 
+def _tells_kinds(requests, places, path):
+    """Return whether half of the words of a field are words for kinds: a second field has to show
+    more than that it differs."""
+    texts = {requests[place].value(path) for place in places}
+    return 2 * sum(is_word(text, KIND_OF, OUTCOME_OF) for text in texts) >= len(texts)
+
+
 def _is_mixed(requests, places, call_path):
     """Return whether these requests are of several kinds: some call has two of them that differ; if
     the calls are not known, whether they have different fields."""
@@ -250,4 +265,7 @@ def _paths(requests):
 
 
 def _is_number(value):
-    return bool(re.fullmatch(r'\+?\d{7,}(?:\.\d+)?', value)) or '://' in value
+    """Return whether a value is a number of a phone, a time or an address: no word."""
+    return bool(re.fullmatch(r'\+?\d{7,}(?:\.\d+)?|\d{4}-\d\d-\d\d.*|.*\d\d:\d\d.*', value)) or (
+        '://' in value
+    )

@@ -49,3 +49,8 @@ DIRECTION_OF, OUTCOME_OF, KIND_OF = map(_table, (DIRECTIONS, OUTCOMES, KINDS))
 def bare(text: str) -> str:
     """Return a word as it stands in the tables."""
     return re.sub(r'[\W_]', '', text.lower())
+
+
+def is_word(text: str, *tables: dict[str, str]) -> bool:
+    """Return whether a text stands in these tables, or in any."""
+    return any(bare(text) in table for table in tables or (DIRECTION_OF, OUTCOME_OF, KIND_OF))
