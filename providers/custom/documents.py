@@ -39,7 +39,7 @@ def split(template: Template, request: WebhookRequest) -> list[dict]:
     """
     kind, document = read(template.request, request)
     document = masked(document, template)
-    around = _around(template, request)
+    around = {'template': f'{template.key} {template.version}', **_around(template, request)}
     if not template.request.split:
         return [{'kind': kind, 'item': document, **around}]
     path = template.request.split
@@ -71,7 +71,12 @@ def scope_of(template: Template, payload: Mapping) -> Scope:
     if 'rest' not in payload:
         # what the template has learnt to open since the payload was stored
         item = rest = opened(item, template.request)
-    return Scope(item, rest, payload.get('request') or {})
+    scope = Scope(item, rest, payload.get('request') or {})
+    if template.request.root:
+        # some send the same with and without something around it
+        inner = template.request.root.first(scope)
+        scope.roots['$'] = item if inner is None else inner
+    return scope
 
 
 def read(plan: Request, request: WebhookRequest) -> tuple[str, Any]:

@@ -88,13 +88,14 @@ class Unwrap:
 @dataclass(frozen=True)
 class Request:
     """How a request becomes a document. `bodies` are the kinds of body that this PBX sends; `split`
-    is the list of items in it."""
+    is the list of items in it, `root` what an item holds around its fields."""
 
     bodies: tuple[str, ...] = ('json',)
     brackets: bool = False
     unwrap: tuple[Unwrap, ...] = ()
     headers: tuple[str, ...] = ()
     split: Path | None = None
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -375,7 +376,7 @@ class _Loader:
     def request(self, value, place: str) -> Request:
         part = _Part(value, place)
         bodies = _words(part.take('body', 'json'), f'{place}.body', BODIES)
-        split = part.take('split', None)
+        split, root = part.take('split', None), part.take('root', None)
         request = Request(
             bodies=bodies,
             brackets=truth(part.take('brackets', False), f'{place}.brackets'),
@@ -388,6 +389,7 @@ class _Loader:
                 for name in _names(part.take('keep_headers', []), f'{place}.keep_headers')
             ),
             split=parse(split, f'{place}.split') if split is not None else None,
+            root=parse(root, f'{place}.root') if root is not None else None,
         )
         if secret := {'authorization', 'cookie', 'proxy-authorization'} & {*request.headers}:
             raise BadTemplate(
