@@ -104,17 +104,13 @@ class Desk:
             [item.received_at for item in kept],
             account,
             Facts(**{name: str(facts.get(name) or '') for name in ('mobile', 'phone', 'dialled')}),
-            told_apart=said.get('told_apart') or (),
-        )
-        if chosen := next(
-            (
+            [
                 path
                 for path, field in (said.get('fields') or {}).items()
                 if field.get('target') == 'call'
-            ),
-            '',
-        ):
-            self.study.call_path = chosen
+            ],
+            said.get('told_apart') or (),
+        )
         self.mapping = Said(self.study, said)
 
     # --- the template -----------------------------------------------------------------------------------------

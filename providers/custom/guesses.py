@@ -10,7 +10,16 @@ from datetime import datetime, timedelta, timezone
 
 from ..base import Account, ProviderError, _
 from ..numbers import clean, to_e164
-from .shapes import Captured, Shape, call_paths, calls_of, discriminators, name_of, shapes_of
+from .shapes import (
+    Captured,
+    Shape,
+    call_paths,
+    calls_of,
+    discriminators,
+    id_of,
+    name_of,
+    shapes_of,
+)
 from .words import DIRECTION_OF, KIND_OF, OUTCOME_OF, bare
 
 # A time in a request lies at most so far from its arrival.
@@ -97,7 +106,7 @@ class Time:
 class Study:
     """All that is guessed of some captured requests.
 
-    :ivar call_path: the id of the call, '' if none was found
+    :ivar id_paths: where the id of the call stands, () if none was found
     :ivar told_apart: the paths that tell kinds of requests apart
     :ivar shapes: the kinds
     :ivar guesses: path → its guesses, the likeliest first
@@ -109,7 +118,7 @@ class Study:
         received: Sequence[datetime],
         account: Account,
         facts: Facts,
-        call_path: str = '',
+        id_paths: Sequence[str] = (),
         told_apart: Sequence[str] = (),
     ):
         self.requests, self.received = requests, received
@@ -120,9 +129,9 @@ class Study:
             'phone': facts.phone.strip(),
         }
         self.call_guesses = call_paths(requests, {facts.mobile, facts.phone, facts.dialled})
-        self.call_path = call_path or next((path for path, _sure in self.call_guesses), '')
-        self.calls = calls_of(requests, self.call_path) if self.call_path else {}
-        self.told_apart = list(told_apart) or discriminators(requests, self.call_path)
+        self.id_paths = tuple(id_paths) or next((paths for paths, _sure in self.call_guesses), ())
+        self.calls = calls_of(requests, self.id_paths)
+        self.told_apart = list(told_apart) or discriminators(requests, self.id_paths)
         self.shapes = shapes_of(requests, self.told_apart)
         self.kinds = {shape.key: self._kind(shape) for shape in self.shapes}
         self.guesses = self._all_guesses()
@@ -155,7 +164,8 @@ class Study:
             )
             if is_sure
             else Guess(path, 'call', _("It may be the id of the call."), False, 0.5 - place / 10)
-            for place, (path, is_sure) in enumerate(self.call_guesses[:3])
+            for place, (id_paths, is_sure) in enumerate(self.call_guesses[:3])
+            for path in id_paths
         ]
         self.times = {path: time for path in paths if (time := self._time(path))}
         directions = [guess for path in paths if (guess := self._direction(path))]
@@ -185,7 +195,7 @@ class Study:
         return [request.value(path) for request in self.requests]
 
     def _call_of(self, place):
-        return self.requests[place].value(self.call_path) if self.call_path else ''
+        return id_of(self.requests[place], self.id_paths)
 
     # --- kinds ------------------------------------------------------------------------------------------------
 
@@ -321,10 +331,18 @@ class Study:
         """Return the guess that a field tells the direction; None if it does not."""
         texts = {text for text in self._texts(path) if text}
         known = {text: DIRECTION_OF[bare(text)] for text in texts if bare(text) in DIRECTION_OF}
-        if not known:
-            return None
         name = name_of(path)
         is_named = bool(_NAMES['direction'].search(name))
+        if is_named and texts and texts <= {'0', '1'}:
+            return Guess(
+                path,
+                'direction',
+                _("It is called a direction, and is 0 or 1."),
+                score=1,
+                options={'map': {'0': 'inbound', '1': 'outbound'}},
+            )
+        if not known:
+            return None
         if len(known) < len(texts) and not is_named:
             return None
         is_steady = all(
@@ -481,7 +499,7 @@ class Study:
         }
 
     def _duration(self, path):
-        if path in self.times or path == self.call_path:
+        if path in self.times or path in self.id_paths:
             return
         told = [
             (seconds, place)
@@ -551,7 +569,7 @@ class Study:
         is_named = bool(_NAMES['outcome'].search(name_of(path)))
         if not known or not is_named and len(known) < len(texts):
             return
-        is_sure = is_named and len(known) == len(texts) and path != self.call_path
+        is_sure = is_named and len(known) == len(texts) and path not in self.id_paths
         yield Guess(
             path,
             'outcome',

@@ -106,47 +106,71 @@ def _walk(value, path) -> Iterator[tuple[str, object]]:
 # --- the id of the call ------------------------------------------------------------------------------------------
 
 
-def call_paths(requests: Sequence[Captured], numbers: Iterable[str] = ()) -> list[tuple[str, bool]]:
-    """Return the paths that may hold the id of the call, the likeliest first, and of each whether it
-    can be nothing else: it is equal within each call, different between them, and called so.
+def call_paths(
+    requests: Sequence[Captured], numbers: Iterable[str] = ()
+) -> list[tuple[tuple[str, ...], bool]]:
+    """Return where the id of the call may stand, the likeliest first: the paths that share a name,
+    because one kind of request may have it deeper than another; and of each whether it can be
+    nothing else: it is equal within each call, different between them, and called so.
 
     :param numbers: values that are known to be something else
     """
     told = [request for request in requests if request.leaves]
     known, scored = set(numbers), []
-    for path in _paths(told):
-        values = [value for request in told if (value := request.value(path))]
+    for name, paths in _by_name(told):
+        values = [value for request in told if (value := id_of(request, paths))]
+        hint = 2 * bool(_ID.search(name)) + 2 * bool(_OF_A_CALL.search(name))
         if (
             len(values) < len(told) * MOSTLY
-            or known.intersection(values)
-            or not all(3 <= len(value) <= 200 and '://' not in value for value in values)
+            or hint < 4
+            and known.intersection(values)
+            or not all(len(value) <= 200 and '://' not in value for value in values)
+            or not hint
+            and any(len(value) < 3 for value in values)
             or all(is_word(value) for value in values)
         ):
             continue
-        counts, name = Counter(values), name_of(path)
+        counts = Counter(values)
         runs = sum(a != b for a, b in zip(values, [None, *values]))
-        hint = 2 * bool(_ID.search(name)) + 2 * bool(_OF_A_CALL.search(name))
         hint -= 2 * bool(_OF_A_PART.search(name)) + (len(counts) == 1 < len(told))
         grouped = sum(count for count in counts.values() if count > 1) / len(told)
         in_runs = len(counts) / runs
         is_everywhere = len(values) == len(told)
         is_number = bool(re.fullmatch(r'\+?\d{10,15}', values[0])) and not hint
-        score = hint + 2 * grouped * in_runs + 0.5 * (1 - len(counts) / len(told)) - 2 * is_number + is_everywhere
+        score = hint + 2 * grouped * in_runs + 0.5 * (1 - len(counts) / len(told))
+        score += is_everywhere - 2 * is_number
         is_sure = hint >= 4 and len(counts) > 1 and in_runs == 1 and is_everywhere
-        scored.append((score, is_sure, path))
+        scored.append((score, is_sure, tuple(paths)))
     scored.sort(key=lambda item: -item[0])
     return [
-        (path, is_sure and all(score > other for other, *_rest in scored[1:]))
-        for score, is_sure, path in scored
+        (paths, is_sure and all(score > other for other, *_rest in scored[1:]))
+        for score, is_sure, paths in scored
         if score > 0
     ]
 
 
-def calls_of(requests: Sequence[Captured], call_path: str) -> dict[str, list[int]]:
+def _by_name(requests: Sequence[Captured]) -> Iterator[tuple[str, list[str]]]:
+    """Yield paths with their name: those of one name together, unless a request has several."""
+    by_name: dict[str, list[str]] = {}
+    for path in _paths(requests):
+        by_name.setdefault(name_of(path), []).append(path)
+    for name, paths in by_name.items():
+        if any(len({request.value(path) for path in paths} - {''}) > 1 for request in requests):
+            yield from ((name, [path]) for path in paths)
+        else:
+            yield name, paths
+
+
+def id_of(request: Captured, paths: Iterable[str]) -> str:
+    """Return the id of the call in a request, '' if it has none."""
+    return next((value for path in paths if (value := request.value(path))), '')
+
+
+def calls_of(requests: Sequence[Captured], paths: Sequence[str]) -> dict[str, list[int]]:
     """Return the places of the requests of each call."""
     calls: dict[str, list[int]] = {}
     for place, request in enumerate(requests):
-        if call := request.value(call_path):
+        if call := id_of(request, paths):
             calls.setdefault(call, []).append(place)
     return calls
 
@@ -154,7 +178,7 @@ def calls_of(requests: Sequence[Captured], call_path: str) -> dict[str, list[int
 # --- the kinds of requests ---------------------------------------------------------------------------------------
 
 
-def discriminators(requests: Sequence[Captured], call_path: str = '') -> list[str]:
+def discriminators(requests: Sequence[Captured], id_paths: Sequence[str] = ()) -> list[str]:
     """Return the fields that best tell the kinds of requests apart: at most two, the second within
     the kinds of the first."""
     chosen: list[str] = []
@@ -164,8 +188,8 @@ def discriminators(requests: Sequence[Captured], call_path: str = '') -> list[st
         found = [
             (path, score)
             for group in groups
-            if _is_mixed(requests, group, call_path)
-            for path, score in _candidates(requests, group, call_path)
+            if _is_mixed(requests, group, id_paths)
+            for path, score in _candidates(requests, group, id_paths)
             if path not in chosen and (not chosen or _tells_kinds(requests, group, path))
         ]
         if not found:
@@ -198,23 +222,24 @@ def shapes_of(requests: Sequence[Captured], told_apart: Sequence[str]) -> list[S
     ]
 
 
-def _candidates(requests, places, call_path):
+def _candidates(requests, places, id_paths):
     """Yield the paths that could tell these requests apart, each with what speaks for it."""
     told = [requests[place] for place in places]
     calls = [
         [place for place in call if place in set(places)]
-        for call in calls_of(requests, call_path).values()
+        for call in calls_of(requests, id_paths).values()
     ]
     for path in _paths(told):
         values = {place: requests[place].value(path) for place in places}
         counts = Counter(value for value in values.values() if value)
         if (
-            path == call_path
+            path in id_paths
             or not 2 <= len(counts) <= MOST_VALUES
-            or sum(counts.values()) < len(places)
+            or sum(counts.values()) < len(places) * MOSTLY
             or any(len(value) > LONGEST_VALUE or _is_number(value) for value in counts)
         ):
             continue
+        coverage = sum(counts.values()) / len(places)
         looks = {
             value: Counter(
                 frozenset(requests[place].leaves) for place in places if values[place] == value
@@ -231,7 +256,7 @@ def _candidates(requests, places, call_path):
         ) / len(counts)
         name = name_of(path)
         hint = 1.0 * bool(_KIND.search(name)) + 0.4 * bool(_TYPE.search(name))
-        yield path, 2 * apart + purity + again + hint
+        yield path, (2 * apart + purity + again) * coverage + hint
 
 
 def _tells_kinds(requests, places, path):
@@ -241,15 +266,15 @@ def _tells_kinds(requests, places, path):
     return 2 * sum(is_word(text, KIND_OF, OUTCOME_OF) for text in texts) >= len(texts)
 
 
-def _is_mixed(requests, places, call_path):
+def _is_mixed(requests, places, id_paths):
     """Return whether these requests are of several kinds: some call has two of them that differ; if
     the calls are not known, whether they have different fields."""
-    if not call_path:
+    if not id_paths:
         return len({frozenset(requests[place].leaves) for place in places}) > 1
     present = set(places)
     return any(
         len({str(requests[place].leaves) for place in call if place in present}) > 1
-        for call in calls_of(requests, call_path).values()
+        for call in calls_of(requests, id_paths).values()
     )
 
 
