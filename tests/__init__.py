@@ -37,7 +37,6 @@ from . import test_ledger
 from . import test_listening
 from . import test_live
 from . import test_manual_call
-from . import test_masking
 from . import test_match_score
 from . import test_matcher
 from . import test_nasty_requests

@@ -563,9 +563,12 @@ class Study:
 
     def _outcome(self, path):
         texts = {text for text in self._texts(path) if text}
-        if path in self.told_apart and any(bare(text) in KIND_OF for text in texts):
-            return
-        known = {text: OUTCOME_OF[bare(text)] for text in texts if bare(text) in OUTCOME_OF}
+        is_kind = path in self.told_apart and any(bare(text) in KIND_OF for text in texts)
+        known = {
+            text: OUTCOME_OF[bare(text)]
+            for text in texts
+            if bare(text) in OUTCOME_OF and not (is_kind and bare(text) in KIND_OF)
+        }
         is_named = bool(_NAMES['outcome'].search(name_of(path)))
         if not known or not is_named and len(known) < len(texts):
             return

@@ -12,7 +12,7 @@ from odoo.tests import BaseCase, tagged
 from odoo.addons.crm_telephony.providers import registry
 from odoo.addons.crm_telephony.providers.base import WebhookRequest, dump
 
-from .provider_case import PROPERTY
+from ...provider_case import PROPERTY
 
 SECRET = 'the-secret-of-the-account'
 HEX = 'ab' * 32
