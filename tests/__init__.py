@@ -62,6 +62,9 @@ from . import test_stages
 from . import test_setup_file
 from . import test_shares
 from . import test_simulate
+from . import test_template_language
+from . import test_template_records
+from . import test_templates
 from . import test_tours
 from . import test_turns
 from . import test_uploads

@@ -130,14 +130,14 @@ class ProviderCase(BaseCase):
 
     def receive(self, deliveries, account: Account) -> Inbox:
         """:param deliveries: pairs of a request and the moment of its arrival"""
-        inbox = Inbox()
+        inbox, provider = Inbox(), self.provider.of(account)
         for request, received_at in deliveries:
-            self.assertIsNone(self.provider.handshake(request))
-            self.provider.verify(request, account)
-            for payload in self.provider.split(request):
+            self.assertIsNone(provider.handshake(request))
+            provider.verify(request, account)
+            for payload in provider.split(request):
                 kept = json.loads(dump(payload))
                 try:
-                    identity = self.provider.identify(kept, account)
+                    identity = provider.identify(kept, account)
                 except ProviderError as error:
                     inbox.failed.append(str(error))
                     continue
@@ -152,7 +152,8 @@ class ProviderCase(BaseCase):
 
     def records(self, inbox: Inbox, account: Account) -> list[CallRecord]:
         calls = in_calls((inbox.identities[key], stored) for key, stored in inbox.stored.items())
-        found = [read_call(self.provider, stored, account)[0] for stored in calls.values()]
+        provider = self.provider.of(account)
+        found = [read_call(provider, stored, account)[0] for stored in calls.values()]
         return [record for record in found if record]
 
     def play(self, scenario: dict) -> tuple[Inbox, list[CallRecord]]:

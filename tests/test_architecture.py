@@ -69,7 +69,8 @@ def files_of(pattern: str) -> list[Path]:
 
 def named(path: Path) -> list[str]:
     """The lines of a file that name PBXs by their codes: line number and codes."""
-    codes = re.compile(rf"\b(?:{'|'.join(registry)})\b", re.IGNORECASE)
+    # Odoo's Domain.custom is no PBX
+    codes = re.compile(rf"(?<!Domain\.)\b(?:{'|'.join(registry)})\b", re.IGNORECASE)
     lines = enumerate(path.read_text('utf-8').splitlines(), 1)
     return [
         f"{number}: {' '.join(sorted({code.lower() for code in told}))}"

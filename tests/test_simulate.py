@@ -1,5 +1,6 @@
 import io
 import itertools
+import json
 import sys
 import unittest
 from contextlib import redirect_stdout
@@ -228,6 +229,14 @@ class TestSimulate(ProviderCase):
             country='KZ',
             own_numbers=frozenset({Cast().line}),
             extensions=frozenset({'101', '102', '103', '107', '112'}),
+            template=self.template_of(code),
+        )
+
+    def template_of(self, code) -> str:
+        """The text of the template by which this dialect is read; '' where none is needed."""
+        key = getattr(dialects()[code], 'TEMPLATE', '')
+        return next(
+            (text for text in registry[code].templates() if json.loads(text)['id'] == key), ''
         )
 
     def delivered(self, request, url='') -> WebhookRequest:

@@ -300,7 +300,7 @@ class TelephonyAccount(models.Model):
                     )
                 elif account.template_id.is_by_address_only:
                     warning = _(
-                        "Deliveries are taken for genuine by the secret address alone, because this PBX can do no better. Whoever "
+                        "Deliveries are taken for genuine by the secret address alone: this PBX can do no better. Whoever "
                         "learns the address can forge calls: tell it to nobody, enter the PBX's own addresses as Senders."
                     )
             account.template_warning = warning

@@ -212,6 +212,9 @@ class Template:
         return in_language(self.setup, language) if self.setup else ()
 
 
+_TOO_DEEP = _("It is nested more than %(most)s deep.", most=MOST_DEPTH)
+
+
 def in_language(told: Mapping, language: str):
     return next(
         (told[code] for code in (language, language[:2], 'en') if code in told),
@@ -271,7 +274,9 @@ def _object_of(data: str | bytes | Mapping) -> dict:
     if isinstance(data, Mapping):
         try:
             text = json.dumps(data)
-        except (TypeError, ValueError, RecursionError):
+        except RecursionError:
+            raise BadTemplate('$', _TOO_DEEP) from None
+        except (TypeError, ValueError):
             raise BadTemplate('$', _("This is no JSON object.")) from None
     raw = text.encode('utf-8', 'surrogatepass') if isinstance(text, str) else bytes(text)
     if len(raw) > MOST_BYTES:
@@ -294,7 +299,7 @@ def _object_of(data: str | bytes | Mapping) -> dict:
             for child in (parent.values() if isinstance(parent, dict) else parent)
         ]
     if level:
-        raise BadTemplate('$', _("It is nested more than %(most)s deep.", most=MOST_DEPTH))
+        raise BadTemplate('$', _TOO_DEEP)
     if not isinstance(value, dict):
         raise BadTemplate('$', _("A template is a JSON object."))
     return value

@@ -14,7 +14,7 @@ import ipaddress
 import time
 
 from .. import signing
-from ..base import Account, ProviderError, Refused, WebhookRequest, _
+from ..base import NO_SECRET, Account, ProviderError, Refused, WebhookRequest, _
 from .documents import json_document, jwt_claims, read, request_parts, unbase64url
 from .language import Authentication, Scheme, Template
 from .operations import text_of
@@ -47,7 +47,7 @@ def check(
     for scheme in authentication.schemes:
         try:
             if scheme.kind != 'address_only' and not account.api_secret:
-                raise Refused(signing.NO_SECRET)
+                raise Refused(NO_SECRET)
             SCHEMES[scheme.kind](scheme, template, request, account)
             return
         except Refused as refusal:

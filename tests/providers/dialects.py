@@ -3,6 +3,7 @@ documentation without a look at the adapter; nothing in it imports Odoo or the a
 
 - `LABEL`: the PBX's name; `BATCH`: how many events the PBX puts into one request;
 - `KEY`: the public name of the simulated PBX (a domain, an account number), where it has one;
+- `TEMPLATE`: the id of the template by which it is read, where the adapter takes one;
 - `BLIND`: what the PBX cannot tell, or tells otherwise: field of Facts -> why, by its
   documentation;
 - `UNTOLD`: scenarios that the PBX cannot tell at all: name -> why;
