@@ -184,9 +184,12 @@ class TestLearning(LearningData, TelephonyCase):
         self.capture()
         self.by_address()
         self.mine.learn_go_live(False)
-        self.capture()
-        self.mine.learn_say({'path': '$.call_id', 'target': ''})
-        screen = self.mine.learn_say({'path': '$.time', 'target': 'call'})
+        screen = self.capture(
+            [
+                (at, {('session_id' if name == 'call_id' else name): told[name] for name in told})
+                for at, told in self.calls()
+            ]
+        )
         self.assertIn("twice", ' '.join(problem['text'] for problem in screen['problems']))
         self.mine.learn_go_live(False)
         self.assertEqual(self.unknown.template_id.version, '2.0.0')

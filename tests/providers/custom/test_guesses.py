@@ -39,10 +39,12 @@ def paths_in(part):
 
 def truth_of(template):
     """Path → what it is, as the template says."""
-    truth = {}
+    truth, around = {}, template.get('request', {}).get('root', '$')[1:]
 
     def is_told(path, target):
-        truth.setdefault(path, set()).add(target)
+        # a request may have its fields at the root or in what the template takes them out of
+        for place in (path, f'{path[0]}{around}{path[1:]}' if path[0] == '$' else path):
+            truth.setdefault(place, set()).add(target)
 
     for path in paths_in(template['call']):
         is_told(path, 'call')
