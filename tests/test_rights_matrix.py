@@ -24,6 +24,7 @@ RECORDS = """
     account                       r      r            r           rwcu           r       -
     number                        r      r            r           rwcu           r       -
     extension                     r      r            r           rwcu           r       -
+    template                      -      -            -           rwcu           -       -
     rule                          r      r            r           rwcu           r       -
     rule action                   r      r            r           rwcu           r       -
     match weight                  r      r            r           rwcu           r       -
@@ -191,6 +192,7 @@ class TestRightsMatrix(TelephonyCase):
             'account': self.account,
             'number': self.number,
             'extension': self.account.extension_ids[:1],
+            'template': env['telephony.template'].search([], limit=1),
             'rule': env.ref('crm_telephony.rule_missed'),
             'rule action': env.ref('crm_telephony.rule_missed').action_ids[:1],
             'match weight': env['telephony.match.weight'].search([], limit=1),

@@ -38,6 +38,12 @@ def key_of(code: str) -> str:
     return getattr(dialects()[code], 'KEY', '')
 
 
+def template_of(code: str) -> str:
+    """The text of the template by which this dialect is read; '' where none is needed."""
+    key = getattr(dialects()[code], 'TEMPLATE', '')
+    return next((text for text in registry[code].templates() if json.loads(text)['id'] == key), '')
+
+
 @tagged('post_install', '-at_install')
 class TestSimulate(ProviderCase):
     """The same scenarios through all dialects, each read by its adapter, give the same record. What
@@ -229,14 +235,7 @@ class TestSimulate(ProviderCase):
             country='KZ',
             own_numbers=frozenset({Cast().line}),
             extensions=frozenset({'101', '102', '103', '107', '112'}),
-            template=self.template_of(code),
-        )
-
-    def template_of(self, code) -> str:
-        """The text of the template by which this dialect is read; '' where none is needed."""
-        key = getattr(dialects()[code], 'TEMPLATE', '')
-        return next(
-            (text for text in registry[code].templates() if json.loads(text)['id'] == key), ''
+            template=template_of(code),
         )
 
     def delivered(self, request, url='') -> WebhookRequest:
@@ -345,6 +344,9 @@ class TestPlay(TelephonyHttpCase):
                 api_key=key_of(code),
                 api_secret=SECRET,
                 extension_ids=[(0, 0, {'number': phone}) for phone in Cast().phones],
+                template_id=self.env['telephony.template']
+                .search([('key', '=', getattr(dialect, 'TEMPLATE', '')), ('is_shipped', '=', True)])
+                .id,
             )
             self.env.flush_all()
             for name in ('ring_group_answered', 'missed', 'outbound_answered'):

@@ -22,6 +22,7 @@ VIEWS = {
     'telephony.account': ('list', 'form', 'search'),
     'telephony.number': ('list', 'form', 'search'),
     'telephony.extension': ('list', 'search'),
+    'telephony.template': ('list', 'form', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
@@ -43,6 +44,7 @@ VIEWS = {
     'crm.team': ('form',),
 }
 ADMIN_ONLY = {
+    'telephony.template',
     'telephony.event',
     'telephony.share',
     'telephony.recompute',

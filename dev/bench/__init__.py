@@ -4,7 +4,8 @@ the same rounds.
     __main__    which benches, and the table
     load        the client
     server      Odoo servers to be measured
-    webhook     P1 to P4 and memory: deliveries
+    webhook     P1 to P4, A1 and memory: deliveries
+    template    A2: hostile bodies against a template
     lookup      P5 to P7: who is calling, at a million contacts
     pop         P8: from the PBX's POST to the card on the screen; page loads
     late        deliveries while past calls are given to contacts that came after them

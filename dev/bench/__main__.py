@@ -19,6 +19,7 @@ from . import (
     retention,
     sound,
     survival,
+    template,
     upload,
 )
 from .data import Bench
@@ -27,7 +28,8 @@ from .sizes import FULL, QUICK, SMOKE, Size
 from .table import Row, show
 from .webhook import Webhook
 
-WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'memory')
+WEBHOOK = ('p1', 'p2', 'p3', 'p4', 'a1', 'memory')
+TEMPLATE = ('a2',)
 LOOKUP = ('p5', 'p6', 'p7')
 LATE = ('late',)
 POP = ('p8',)
@@ -41,7 +43,7 @@ RETENTION = ('r8',)
 ERASURE = ('r9',)
 UPLOAD = ('r10',)
 OURS = RECORDINGS + LISTENING + SOUND + RETENTION + ERASURE + UPLOAD
-ALL = WEBHOOK + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
+ALL = WEBHOOK + TEMPLATE + LOOKUP + LATE + POP + HISTORY + FOLLOW_UP + SURVIVAL + OURS
 # What a look that is not the whole leaves out, because it takes minutes whatever the size.
 LONG = {'memory'}
 
@@ -87,6 +89,8 @@ def _measure(bench: Bench, wanted: set[str], size: Size) -> list[Row]:
     rows = []
     if wanted & set(WEBHOOK):
         rows += Webhook(bench, large, rounds=size.rounds, seconds=size.seconds).run(wanted)
+    if wanted & set(TEMPLATE):
+        rows += template.measure(size)
     if wanted & set(LATE):
         rows += late.measure(bench, large, size)
     if wanted & set(POP):

@@ -56,6 +56,35 @@ def account(database: str) -> str:
         return found.webhook_token
 
 
+def template_account(database: str) -> str:
+    """Provider and webhook token of an account that takes the same deliveries by a template."""
+    with environment(database) as env:
+        templates, accounts = env['telephony.template'], env['telephony.account']
+        found = accounts.search([('name', '=', 'Bench by template')])
+        if not found:
+            content = json.loads(templates.search([('key', '=', 'plain-json')], limit=1).content)
+            content |= {'id': 'bench', 'samples': []}
+            content['auth'] = {
+                'hmac': 'sha256',
+                'header': 'x-telephony-signature',
+                'prefix': 'sha256=',
+            }
+            found = accounts.create(
+                {
+                    'name': "Bench by template",
+                    'provider': 'custom',
+                    'api_secret': 'bench',
+                    'country_id': env.ref('base.kz').id,
+                    'timezone': 'UTC',
+                    'template_id': templates.create(
+                        {'content': json.dumps(content), 'state': 'live'}
+                    ).id,
+                }
+            )
+        env.cr.commit()
+        return f'{found.provider}/{found.webhook_token}'
+
+
 def pop_account(database: str) -> str:
     """The same; its phone POP_EXTENSION is the admin's."""
     token = account(database)

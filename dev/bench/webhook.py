@@ -1,5 +1,5 @@
-"""P1 to P4 and memory: what a delivery costs while the server also files the calls that it tells
-of."""
+"""P1 to P4, A1 and memory: what a delivery costs while the server also files the calls that it
+tells of."""
 
 import statistics
 import time
@@ -51,6 +51,8 @@ class Webhook:
                 rows += self._refused()
             if 'p4' in wanted:
                 rows += self._collisions()
+            if 'a1' in wanted:
+                rows += self._by_template()
             if 'memory' in wanted:
                 rows += self._memory(before)
             return rows
@@ -67,9 +69,9 @@ class Webhook:
         ).result()
         return shot._replace(processor=clock() - begin)
 
-    def _ours(self, mode: str, lines: int, **options) -> load.Shot:
+    def _ours(self, mode: str, lines: int, path: str = '', **options) -> load.Shot:
         clock, begin = self.servers[mode].processor_ms, time.perf_counter()
-        shot, before = self._stream(mode, self.path, lines, **options), clock()
+        shot, before = self._stream(mode, path or self.path, lines, **options), clock()
         self._count(mode, shot)
         return shot._replace(
             processor=shot.processor + clock() - before, until_filed=time.perf_counter() - begin
@@ -175,6 +177,28 @@ class Webhook:
             ),
             exactly('P3', 'answers other than 403', wrong),
             exactly('P3', 'rows written', stored),
+        ]
+
+    def _by_template(self) -> list[Row]:
+        """The same deliveries, signed alike, read by a template and by an adapter of their own."""
+        path = '/telephony/webhook/' + inside.ask(
+            self.bench, inside.template_account, self.database
+        )
+        median, processor, half = Pair(), Pair(), self.seconds / 2
+        self.answers.clear()
+        for turn in range(self.rounds):
+            say(f'A1: round {turn + 1} of {self.rounds}')
+            first = self._ours('threaded', 1, seconds=half)
+            ours = self._ours('threaded', 1, path)
+            plain = first.plus(self._ours('threaded', 1, seconds=half))
+            median.add(percentile(plain.ms, 0.5), percentile(ours.ms, 0.5))
+            processor.add(plain.processor / len(plain.ms), ours.processor / len(ours.ms))
+            self._empty()
+        wrong = self.answers.total() - self.answers[200]
+        return [
+            median.row('A1', 'read by a template, threaded, c=1, p50', 'ms', most=1.3),
+            processor.row('A1', 'the same: processor time, filing included', 'ms', most=1.3),
+            exactly('A1', 'answers other than 200', wrong),
         ]
 
     def _collisions(self) -> list[Row]:

@@ -110,7 +110,7 @@ WHY_KEPT = {
     'unknown': _("it has not delivered this file"),
     'busy': _("it has not delivered this file yet, or a newer call has a file of the same name"),
 }
-# By custom the contexts of trunks, of analogue and digital lines, and of phones begin so.
+# Usually the contexts of trunks, of analogue and digital lines, and of phones begin so.
 TRUNK_CONTEXTS = (
     'from-trunk',
     'from-pstn',

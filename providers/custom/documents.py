@@ -209,13 +209,11 @@ def nested(fields: dict) -> dict:
     """Return fields such as `a[b][0]` as objects and lists in each other, as PHP means them."""
     tree: dict = {}
     for name, value in fields.items():
+        if name.count('[') > MAX_DEPTH:
+            raise TooMuch
         base, bracket, _rest = name.partition('[')
         keys = _BRACKET.findall(name[len(base) :]) if bracket and base else []
-        if (
-            not keys
-            or len(keys) > MAX_DEPTH
-            or ''.join(f'[{k}]' for k in keys) != name[len(base) :]
-        ):
+        if not keys or ''.join(f'[{k}]' for k in keys) != name[len(base) :]:
             tree[name] = value
             continue
         level, path = tree, [base, *keys]

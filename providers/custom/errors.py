@@ -12,7 +12,7 @@ class BadTemplate(ProviderError):
     """Raised for a template that cannot be used. The message names the place in it, such as
     `rules[2].events[0].at`."""
 
-    def __init__(self, place: str, reason: str):
+    def __init__(self, reason: str, place: str):
         super().__init__(
             _("In the template, at %(place)s: %(reason)s", place=place[:SHOWN], reason=reason)
         )

@@ -168,9 +168,10 @@ def rule_words(rule: Rule) -> str:
 def _glance(path: str, reader: Reader) -> str:
     """Return the value at a path of a condition, as a complaint shows it."""
     try:
-        return shown(parse(path, '').first(reader.scope))
+        value = parse(path, '').first(reader.scope)
     except ProviderError:
         return '…'
+    return '–' if value is None else shown(value)
 
 
 def _fits(rule: Rule, reader: Reader) -> bool:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from ..base import DIRECTIONS, KINDS, OUTCOMES, ProviderError, _
+from ..base import DIRECTIONS, KINDS, OUTCOMES, _
 from .errors import BadTemplate, shown
 from .operations import (
     SECONDS,
@@ -232,8 +232,8 @@ def load(data: str | bytes | Mapping) -> Template:
         return _Loader().template(_object_of(data))
     except BadTemplate:
         raise
-    except (ProviderError, RecursionError) as error:
-        raise BadTemplate('$', str(error)) from None
+    except RecursionError:
+        raise BadTemplate(_TOO_DEEP, '$') from None
 
 
 @lru_cache(maxsize=64)
@@ -275,12 +275,12 @@ def _object_of(data: str | bytes | Mapping) -> dict:
         try:
             text = json.dumps(data)
         except RecursionError:
-            raise BadTemplate('$', _TOO_DEEP) from None
+            raise BadTemplate(_TOO_DEEP, '$') from None
         except (TypeError, ValueError):
-            raise BadTemplate('$', _("This is no JSON object.")) from None
+            raise BadTemplate(_("This is no JSON object."), '$') from None
     raw = text.encode('utf-8', 'surrogatepass') if isinstance(text, str) else bytes(text)
     if len(raw) > MOST_BYTES:
-        raise BadTemplate('$', _("A template has at most %(most)s kB.", most=MOST_BYTES // 1024))
+        raise BadTemplate(_("A template has at most %(most)s kB.", most=MOST_BYTES // 1024), '$')
     raw = raw.removeprefix(b'\xef\xbb\xbf')
     try:
         value = json.loads(raw, object_pairs_hook=_no_name_twice, parse_constant=_no_constant)
@@ -288,7 +288,7 @@ def _object_of(data: str | bytes | Mapping) -> dict:
         raise
     except (ValueError, RecursionError):
         raise BadTemplate(
-            '$', _("A template is a JSON file, and this is none. YAML is not read.")
+            _("A template is a JSON file, and this is none. YAML is not read."), '$'
         ) from None
     level = [value]
     for _depth in range(MOST_DEPTH):
@@ -299,9 +299,9 @@ def _object_of(data: str | bytes | Mapping) -> dict:
             for child in (parent.values() if isinstance(parent, dict) else parent)
         ]
     if level:
-        raise BadTemplate('$', _TOO_DEEP)
+        raise BadTemplate(_TOO_DEEP, '$')
     if not isinstance(value, dict):
-        raise BadTemplate('$', _("A template is a JSON object."))
+        raise BadTemplate(_("A template is a JSON object."), '$')
     return value
 
 
@@ -310,13 +310,13 @@ def _no_name_twice(pairs: list) -> dict:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise BadTemplate(
-            '$', _("The name “%(name)s” stands twice in one object.", name=twice[:100])
+            _("The name “%(name)s” stands twice in one object.", name=twice[:100]), '$'
         )
     return dict(pairs)
 
 
 def _no_constant(name: str):
-    raise BadTemplate('$', _("%(name)s is no JSON.", name=name))
+    raise BadTemplate(_("%(name)s is no JSON.", name=name), '$')
 
 
 class _Loader:
@@ -330,11 +330,11 @@ class _Loader:
             number = data.get(name)
             if isinstance(number, int) and not isinstance(number, bool) and number > newest:
                 raise BadTemplate(
-                    name, _("This template was made for a newer version. Update Odoo's telephony.")
+                    _("This template was made for a newer version. Update Odoo's telephony."), name
                 )
             if number != newest or isinstance(number, bool):
                 raise BadTemplate(
-                    name, _("Here belongs %(number)s: is this a template file?", number=newest)
+                    _("Here belongs %(number)s: is this a template file?", number=newest), name
                 )
         part = _Part(data, '$')
         part.take('telephony_template', None)
@@ -398,8 +398,8 @@ class _Loader:
         )
         if secret := {'authorization', 'cookie', 'proxy-authorization'} & {*request.headers}:
             raise BadTemplate(
-                f'{place}.keep_headers',
                 _("The header %(name)s is never kept.", name=next(iter(secret))),
+                f'{place}.keep_headers',
             )
         part.end()
         return request
@@ -413,7 +413,7 @@ class _Loader:
         part.end()
         if unwrap.steps[-1] not in DOCUMENTS or len(unwrap.steps) > 4:
             raise BadTemplate(
-                f'{place}.as', _("The last step is one of: %(names)s", names=[*DOCUMENTS])
+                _("The last step is one of: %(names)s", names=[*DOCUMENTS]), f'{place}.as'
             )
         return unwrap
 
@@ -422,11 +422,11 @@ class _Loader:
     def authentication(self, value, place: str) -> Authentication:
         if value is None:
             raise BadTemplate(
-                place,
                 _(
                     "It is missing how a delivery shows that it is genuine. If the PBX can do no better than the secret "
                     'address, write {"address_only": true}.'
                 ),
+                place,
             )
         part = _Part(value, place)
         senders = _names(part.take('senders', []), f'{place}.senders')
@@ -435,8 +435,8 @@ class _Loader:
                 ipaddress.ip_network(sender, strict=False)
             except ValueError:
                 raise BadTemplate(
-                    f'{place}.senders[{number}]',
                     _("Here belongs an address such as 192.0.2.7 or 192.0.2.0/24."),
+                    f'{place}.senders[{number}]',
                 ) from None
         if 'any' in part.value:
             schemes = _list(part.take('any', None), f'{place}.any', 5)
@@ -446,7 +446,7 @@ class _Loader:
             places = [place]
         part.end()
         if not schemes:
-            raise BadTemplate(place, _("At least one scheme is needed."))
+            raise BadTemplate(_("At least one scheme is needed."), place)
         return Authentication(tuple(map(self.scheme, schemes, places)), senders)
 
     def scheme(self, value, place: str) -> Scheme:
@@ -457,7 +457,7 @@ class _Loader:
         if found == ['header', 'ed25519']:
             found = ['ed25519']
         if len(found) != 1:
-            raise BadTemplate(place, _("Here belongs one of: %(names)s", names=[*SCHEMES]))
+            raise BadTemplate(_("Here belongs one of: %(names)s", names=[*SCHEMES]), place)
         scheme = getattr(self, f'_{found[0]}')(part, place)
         part.end()
         return scheme
@@ -496,8 +496,8 @@ class _Loader:
         is_timed = isinstance(over, str) and over.startswith('timestamp')
         if is_timed and told is None and not is_structured:
             raise BadTemplate(
-                place,
                 _("Where does the timestamp stand? Enter “timestamp_header” or “structured”."),
+                place,
             )
         return {
             'timestamp_header': _header(told, f'{place}.timestamp_header') if told else '',
@@ -523,7 +523,7 @@ class _Loader:
     def _field(self, part, place: str) -> Scheme:
         path = parse(part.take('field', None), f'{place}.field')
         if path.root not in '$~' or not path.steps:
-            raise BadTemplate(f'{place}.field', _("The secret stands in a field of the request."))
+            raise BadTemplate(_("The secret stands in a field of the request."), f'{place}.field')
         return Scheme('field', path=path)
 
     def _jwt(self, part, place: str) -> Scheme:
@@ -559,7 +559,7 @@ class _Loader:
     def rules(self, value, every: dict) -> tuple[Rule, ...]:
         rules = _list(value, 'rules', MOST_RULES)
         if not rules:
-            raise BadTemplate('rules', _("At least one rule is needed."))
+            raise BadTemplate(_("At least one rule is needed."), 'rules')
         shared = self.fields(every, 'all')
         return tuple(self.rule(rule, f'rules[{n}]', shared) for n, rule in enumerate(rules))
 
@@ -603,7 +603,7 @@ class _Loader:
         for name, source in value.items():
             if name not in TARGETS:
                 raise BadTemplate(
-                    place, _("An event has no field of this name: %(name)s", name=shown(name))
+                    _("An event has no field of this name: %(name)s", name=shown(name)), place
                 )
             here = f'{place}.{name}'
             fields[name] = self.compiler.typed(source, here, TARGETS[name])
@@ -628,8 +628,8 @@ class _Loader:
         for word in given:
             if word not in (*ours, ''):
                 raise BadTemplate(
-                    place,
                     _("%(text)s is none of: %(names)s", text=shown(word), names=[*ours]),
+                    place,
                 )
         if not table:
             for name in ('first', 'case', 'then', 'else'):
@@ -656,9 +656,9 @@ class _Loader:
         )
         part.end()
         if ('{echo}' in answering.body) != bool(answering.echo):
-            raise BadTemplate(place, _("“echo” names the field that {echo} gives back."))
+            raise BadTemplate(_("“echo” names the field that {echo} gives back."), place)
         if answering.echo and answering.content_type != 'text/plain':
-            raise BadTemplate(place, _("An echo is answered as text/plain."))
+            raise BadTemplate(_("An echo is answered as text/plain."), place)
         return answering
 
 
@@ -667,7 +667,7 @@ class _Part:
 
     def __init__(self, value, place: str):
         if not isinstance(value, dict):
-            raise BadTemplate(place, _("Here belongs an object."))
+            raise BadTemplate(_("Here belongs an object."), place)
         self.value, self.place, self.rest = value, place, dict(value)
 
     def take(self, name: str, default):
@@ -676,23 +676,23 @@ class _Part:
     def object(self, name: str) -> dict:
         value = self.take(name, {})
         if not isinstance(value, dict):
-            raise BadTemplate(name, _("Here belongs an object."))
+            raise BadTemplate(_("Here belongs an object."), name)
         return value
 
     def end(self) -> None:
         if self.rest:
             raise BadTemplate(
-                self.place,
                 _(
                     "These words are not known here: %(names)s",
                     names=[shown(name) for name in sorted(self.rest)],
                 ),
+                self.place,
             )
 
 
 def _list(value, place: str, most: int) -> list:
     if not isinstance(value, list) or len(value) > most:
-        raise BadTemplate(place, _("Here belongs a list of at most %(most)s.", most=most))
+        raise BadTemplate(_("Here belongs a list of at most %(most)s.", most=most), place)
     return value
 
 
@@ -705,40 +705,40 @@ def _names(value, place: str) -> tuple[str, ...]:
 
 def _word(value, place: str, words: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in words:
-        raise BadTemplate(place, _("Here belongs one of: %(names)s", names=[*words]))
+        raise BadTemplate(_("Here belongs one of: %(names)s", names=[*words]), place)
     return value
 
 
 def _words(value, place: str, words: tuple[str, ...]) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not values or len(values) > len(words):
-        raise BadTemplate(place, _("Here belongs one of: %(names)s", names=[*words]))
+        raise BadTemplate(_("Here belongs one of: %(names)s", names=[*words]), place)
     return tuple(_word(text, place, words) for text in values)
 
 
 def _must_be_true(value, place: str) -> None:
     if value is not True:
-        raise BadTemplate(place, _("Here belongs true."))
+        raise BadTemplate(_("Here belongs true."), place)
 
 
 def _name(value, place: str) -> str:
     text = constant(value, place)
     if len(text) > MOST_NAME:
-        raise BadTemplate(place, _("A name has at most %(most)s characters.", most=MOST_NAME))
+        raise BadTemplate(_("A name has at most %(most)s characters.", most=MOST_NAME), place)
     return text
 
 
 def _header(value, place: str) -> str:
     name = constant(value, place, is_needed=True)
     if not all(char.isalnum() or char in '-_' for char in name) or not name.isascii():
-        raise BadTemplate(place, _("Here belongs the name of a header."))
+        raise BadTemplate(_("Here belongs the name of a header."), place)
     return name.lower()
 
 
 def _key(value) -> str:
     key = constant(value, 'id')
     if not key or len(key) > MOST_NAME or not all(c.isalnum() or c in '-_.' for c in key):
-        raise BadTemplate('id', _("An id is made of letters, digits, dots and hyphens."))
+        raise BadTemplate(_("An id is made of letters, digits, dots and hyphens."), 'id')
     return key
 
 
@@ -748,14 +748,14 @@ def _version(value) -> str:
     if len(parts) != 3 or not all(
         part.isascii() and part.isdigit() and len(part) < 7 for part in parts
     ):
-        raise BadTemplate('version', _("A version is three numbers, such as 1.0.0."))
+        raise BadTemplate(_("A version is three numbers, such as 1.0.0."), 'version')
     return version
 
 
 def _label(value) -> dict[str, str]:
     told = {'en': value} if isinstance(value, str) else value
     if not isinstance(told, dict) or not told or len(told) > 20:
-        raise BadTemplate('label', _("Here belongs a name, or names by language."))
+        raise BadTemplate(_("Here belongs a name, or names by language."), 'label')
     return {
         constant(code, 'label'): _name(constant(text, 'label', is_needed=True), 'label')
         for code, text in told.items()
@@ -765,14 +765,14 @@ def _label(value) -> dict[str, str]:
 def _setup(value) -> dict[str, tuple[str, ...]]:
     told = {'en': value} if isinstance(value, list) else value
     if not isinstance(told, dict) or len(told) > 20:
-        raise BadTemplate('setup', _("Here belongs a list of steps, or lists by language."))
+        raise BadTemplate(_("Here belongs a list of steps, or lists by language."), 'setup')
     return {code: _names(steps, f'setup.{shown(code)}') for code, steps in told.items() if steps}
 
 
 def _reply(value, place: str) -> str:
     text = constant(value, place)
     if len(text.encode('utf-8', 'surrogatepass')) > MOST_REPLY:
-        raise BadTemplate(place, _("A reply has at most %(most)s bytes.", most=MOST_REPLY))
+        raise BadTemplate(_("A reply has at most %(most)s bytes.", most=MOST_REPLY), place)
     return text
 
 

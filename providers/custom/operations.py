@@ -142,26 +142,26 @@ class Compiler:
         self.count += 1
         if self.count > MOST_EXPRESSIONS:
             raise BadTemplate(
-                place, _("A template has at most %(most)s expressions.", most=MOST_EXPRESSIONS)
+                _("A template has at most %(most)s expressions.", most=MOST_EXPRESSIONS), place
             )
         if isinstance(source, str):
             return self._path(source, place)
         if not isinstance(source, dict):
             raise BadTemplate(
-                place, _("Here belongs a path or an object, not: %(text)s", text=shown(source))
+                _("Here belongs a path or an object, not: %(text)s", text=shown(source)), place
             )
         found = [name for name in SOURCES if name in source]
         if len(found) != 1:
             raise BadTemplate(
-                place,
                 _("It should take its value from exactly one of: %(names)s", names=[*SOURCES]),
+                place,
             )
         rest = {name: value for name, value in source.items() if name != found[0]}
         result = getattr(self, f'_{found[0]}')(source[found[0]], place, rest)
         result = self._changes(result, rest, place)
         if rest:
             raise BadTemplate(
-                place, _("These words are not known here: %(names)s", names=sorted(rest))
+                _("These words are not known here: %(names)s", names=sorted(rest)), place
             )
         return result
 
@@ -170,13 +170,13 @@ class Compiler:
         result = self.expression(source, place)
         if result.kind != kind:
             raise BadTemplate(
-                place,
                 _(
                     "Here belongs %(wanted)s, and this yields %(found)s. A time needs “as”: “time”, a duration "
                     "“as”: “seconds”.",
                     wanted=kind,
                     found=result.kind,
                 ),
+                place,
             )
         return result
 
@@ -200,7 +200,7 @@ class Compiler:
         parts = self._several(source, place)
         kinds = {part.kind for part in parts}
         if len(kinds) != 1:
-            raise BadTemplate(place, _("All of these should yield the same kind of value."))
+            raise BadTemplate(_("All of these should yield the same kind of value."), place)
 
         def value(reader: Reader):
             for part in parts:
@@ -212,7 +212,7 @@ class Compiler:
 
     def _join(self, source, place: str, rest) -> Expression:
         if not isinstance(source, list) or not 1 <= len(source) <= MOST_PARTS:
-            raise BadTemplate(place, _("Here belongs a list of 1 to %(most)s.", most=MOST_PARTS))
+            raise BadTemplate(_("Here belongs a list of 1 to %(most)s.", most=MOST_PARTS), place)
         between = constant(rest.pop('with', ''), f'{place}.with')
         paths = [
             parse(part, f'{place}.join[{number}]')
@@ -235,12 +235,12 @@ class Compiler:
 
     def _case(self, source, place: str, rest) -> Expression:
         if not isinstance(source, list) or not 1 <= len(source) <= MOST_PARTS:
-            raise BadTemplate(place, _("Here belongs a list of 1 to %(most)s.", most=MOST_PARTS))
+            raise BadTemplate(_("Here belongs a list of 1 to %(most)s.", most=MOST_PARTS), place)
         branches = []
         for number, branch in enumerate(source):
             here = f'{place}.case[{number}]'
             if not isinstance(branch, dict) or set(branch) != {'when', 'then'}:
-                raise BadTemplate(here, _("Here belong “when” and “then”, and nothing else."))
+                raise BadTemplate(_("Here belong “when” and “then”, and nothing else."), here)
             branches.append(
                 (
                     self.conditions(branch['when'], f'{here}.when'),
@@ -252,7 +252,7 @@ class Compiler:
             branches.append(((), self.expression(other, f'{place}.else')))
         kinds = {part.kind for _when, part in branches}
         if len(kinds) != 1:
-            raise BadTemplate(place, _("All of these should yield the same kind of value."))
+            raise BadTemplate(_("All of these should yield the same kind of value."), place)
 
         def value(reader: Reader):
             for when, part in branches:
@@ -264,7 +264,7 @@ class Compiler:
 
     def _sides(self, source, place: str, rest) -> Expression:
         if not isinstance(source, list) or len(source) != 2:
-            raise BadTemplate(place, _("Here belong the caller and the called, as a list of two."))
+            raise BadTemplate(_("Here belong the caller and the called, as a list of two."), place)
         caller, called = (
             self.typed(part, f'{place}.sides[{number}]', WORD) for number, part in enumerate(source)
         )
@@ -288,7 +288,7 @@ class Compiler:
 
     def _several(self, source, place: str) -> list[Expression]:
         if not isinstance(source, list) or not 1 <= len(source) <= MOST_PARTS:
-            raise BadTemplate(place, _("Here belongs a list of 1 to %(most)s.", most=MOST_PARTS))
+            raise BadTemplate(_("Here belongs a list of 1 to %(most)s.", most=MOST_PARTS), place)
         return [self.expression(part, f'{place}[{number}]') for number, part in enumerate(source)]
 
     # --- changes -----------------------------------------------------------------------------------------------------
@@ -298,13 +298,13 @@ class Compiler:
         for name, change in self._text_changes(rest, place, result.name):
             if result.kind != WORD:
                 raise BadTemplate(
-                    place, _("“%(name)s” changes a text, and this is none.", name=name)
+                    _("“%(name)s” changes a text, and this is none.", name=name), place
                 )
             result = _then(result, WORD, change)
         if 'as' in rest:
             if result.kind != WORD:
                 raise BadTemplate(
-                    place, _("“%(name)s” changes a text, and this is none.", name='as')
+                    _("“%(name)s” changes a text, and this is none.", name='as'), place
                 )
             kind, change = self._reading(rest, place, result.name)
             result = _then(result, kind, change)
@@ -323,7 +323,7 @@ class Compiler:
             steps = steps if isinstance(steps, list) else [steps]
             if len(steps) > 3 or any(step not in DECODERS for step in steps):
                 raise BadTemplate(
-                    f'{place}.decode', _("Here belongs one of: %(names)s", names=[*DECODERS])
+                    _("Here belongs one of: %(names)s", names=[*DECODERS]), f'{place}.decode'
                 )
             yield 'decode', lambda text, reader: decoded(text, steps, name)
         if 'split' in rest:
@@ -336,7 +336,7 @@ class Compiler:
 
             yield 'split', part
         elif 'take' in rest:
-            raise BadTemplate(place, _("“take” belongs to “split”."))
+            raise BadTemplate(_("“take” belongs to “split”."), place)
         for cut in ('before', 'after'):
             if cut in rest:
                 marks = texts(rest.pop(cut), f'{place}.{cut}')
@@ -357,15 +357,15 @@ class Compiler:
 
     def _words(self, rest: dict, place: str, name: str):
         if 'map' in rest and 'table' in rest:
-            raise BadTemplate(place, _("Use “map” or “table”, not both."))
+            raise BadTemplate(_("Use “map” or “table”, not both."), place)
         if 'map' in rest:
             words = word_table(rest.pop('map'), f'{place}.map')
         else:
             table = rest.pop('table')
             if not isinstance(table, str) or table not in self.tables:
                 raise BadTemplate(
-                    f'{place}.table',
                     _("There is no table of this name: %(text)s", text=shown(table)),
+                    f'{place}.table',
                 )
             words = self.tables[table]
         other = constant(rest.pop('else', 'fail'), f'{place}.else')
@@ -390,7 +390,7 @@ class Compiler:
             formats = rest.pop('format', 'iso')
             formats = formats if isinstance(formats, list) else [formats]
             if not 1 <= len(formats) <= MOST_PARTS:
-                raise BadTemplate(f'{place}.format', _("A time needs a format."))
+                raise BadTemplate(_("A time needs a format."), f'{place}.format')
             readers = [_time_format(text, f'{place}.format') for text in formats]
             zone = _zone(rest.pop('zone', 'account'), f'{place}.zone')
 
@@ -410,10 +410,10 @@ class Compiler:
             unit = rest.pop('unit', 's')
             if unit not in UNITS:
                 raise BadTemplate(
-                    f'{place}.unit', _("Here belongs one of: %(names)s", names=[*UNITS])
+                    _("Here belongs one of: %(names)s", names=[*UNITS]), f'{place}.unit'
                 )
             return SECONDS, lambda text, reader: _seconds(text, unit, name)
-        raise BadTemplate(f'{place}.as', _("Here belongs one of: %(names)s", names=[TIME, SECONDS]))
+        raise BadTemplate(_("Here belongs one of: %(names)s", names=[TIME, SECONDS]), f'{place}.as')
 
     def _sum(self, result: Expression, source, sign: int, place: str) -> Expression:
         parts = self._several(source if isinstance(source, list) else [source], place)
@@ -427,7 +427,7 @@ class Compiler:
 
             return Expression(SECONDS, f'{result.name}, {begun.name}', between)
         if result.kind == WORD or kinds != {SECONDS}:
-            raise BadTemplate(place, _("Only seconds are added to a time or a duration."))
+            raise BadTemplate(_("Only seconds are added to a time or a duration."), place)
 
         def moved(reader: Reader):
             base = result.value(reader)
@@ -445,7 +445,7 @@ class Compiler:
         source = [source] if isinstance(source, dict) else source
         if not isinstance(source, list) or len(source) > MOST_PARTS:
             raise BadTemplate(
-                place, _("Here belongs a list of at most %(most)s conditions.", most=MOST_PARTS)
+                _("Here belongs a list of at most %(most)s conditions.", most=MOST_PARTS), place
             )
         return tuple(
             self._condition(test, f'{place}[{number}]') for number, test in enumerate(source)
@@ -454,7 +454,7 @@ class Compiler:
     def _condition(self, source, place: str) -> Condition:
         found = [name for name in TESTS if isinstance(source, dict) and name in source]
         if len(found) != 1:
-            raise BadTemplate(place, _("A condition has exactly one of: %(names)s", names=[*TESTS]))
+            raise BadTemplate(_("A condition has exactly one of: %(names)s", names=[*TESTS]), place)
         test = found[0]
         taken = {name: value for name, value in source.items() if name != test}
         bare = taken.get('path') if set(taken) == {'path'} else None
@@ -464,10 +464,10 @@ class Compiler:
         given = source[test]
         if test == 'over':
             if isinstance(given, bool) or not isinstance(given, (int, float)):
-                raise BadTemplate(f'{place}.over', _("Here belongs a number."))
+                raise BadTemplate(_("Here belongs a number."), f'{place}.over')
             return Condition(what.name, lambda reader: _is_over(what.value(reader), given))
         if what.kind != WORD:
-            raise BadTemplate(place, _("Only a text is compared with words."))
+            raise BadTemplate(_("Only a text is compared with words."), place)
         words = {
             text.casefold() for text in texts([given] if test == 'is' else given, f'{place}.{test}')
         }
@@ -502,8 +502,8 @@ def constant(value, place: str, is_needed: bool = False) -> str:
         value = str(value)
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or is_needed and not value:
         raise BadTemplate(
-            place,
             _("Here belongs a text of at most %(most)s characters.", most=LONGEST_TEXT),
+            place,
         )
     return value
 
@@ -512,26 +512,26 @@ def texts(value, place: str) -> tuple[str, ...]:
     """Return a list of fixed texts; a single one stands for a list of one."""
     values = value if isinstance(value, list) else [value]
     if not 1 <= len(values) <= MOST_WORDS:
-        raise BadTemplate(place, _("Here belong 1 to %(most)s texts.", most=MOST_WORDS))
+        raise BadTemplate(_("Here belong 1 to %(most)s texts.", most=MOST_WORDS), place)
     return tuple(constant(text, f'{place}[{number}]') for number, text in enumerate(values))
 
 
 def truth(value, place: str) -> bool:
     if not isinstance(value, bool):
-        raise BadTemplate(place, _("Here belongs true or false."))
+        raise BadTemplate(_("Here belongs true or false."), place)
     return value
 
 
 def whole(value, place: str, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise BadTemplate(place, _("Here belongs a whole number from 0 to %(most)s.", most=most))
+        raise BadTemplate(_("Here belongs a whole number from 0 to %(most)s.", most=most), place)
     return value
 
 
 def word_table(value, place: str) -> dict[str, str]:
     """Return a table of words; their words stand in small letters, because senders change them."""
     if not isinstance(value, dict) or not 1 <= len(value) <= MOST_WORDS:
-        raise BadTemplate(place, _("Here belong 1 to %(most)s words.", most=MOST_WORDS))
+        raise BadTemplate(_("Here belong 1 to %(most)s words.", most=MOST_WORDS), place)
     return {
         constant(theirs, place).strip().casefold(): constant(ours, f'{place}.{shown(theirs)}')
         for theirs, ours in value.items()
@@ -553,13 +553,13 @@ def _time_format(text, place: str) -> Callable[[str], datetime]:
         or not DIRECTIVES.issuperset(found)
     ):
         raise BadTemplate(
-            place,
             _(
                 "A format is “iso”, “epoch_s”, “epoch_ms”, “epoch_us” or a pattern of at most %(most)s characters with each of "
                 "these once: %(names)s",
                 most=LONGEST_PATTERN,
                 names=[f'%{directive}' for directive in sorted(DIRECTIVES)],
             ),
+            place,
         )
     return lambda value: datetime.strptime(value, text)
 
@@ -572,7 +572,7 @@ def _zone(text, place: str):
         return ZoneInfo(constant(text, place, is_needed=True))
     except (OSError, ValueError, LookupError):
         raise BadTemplate(
-            place, _("Here belongs “account” or a known time zone, not: %(text)s", text=shown(text))
+            _("Here belongs “account” or a known time zone, not: %(text)s", text=shown(text)), place
         ) from None
 
 

@@ -92,7 +92,7 @@ def parse(text: str, place: str) -> Path:
     """
     if not isinstance(text, str) or text[:1] not in (*ROOTS,):
         raise BadTemplate(
-            place, _("A path begins with $, ^, %% or ~; this is: %(text)s", text=str(text)[:100])
+            _("A path begins with $, ^, %% or ~; this is: %(text)s", text=str(text)[:100]), place
         )
     steps, at = [], 1
     while at < len(text):
@@ -111,7 +111,7 @@ def parse(text: str, place: str) -> Path:
                     text=text[:100],
                 )
             )
-            raise BadTemplate(place, reason)
+            raise BadTemplate(reason, place)
         steps.append(_step(match))
         at = match.end()
     return Path(text, text[0], tuple(steps))
