@@ -3,7 +3,7 @@ screen and over RPC alike."""
 
 from contextlib import closing
 
-from odoo import Command
+from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 from odoo.tools import mute_logger
@@ -31,6 +31,7 @@ RECORDS = """
     callback reason               r      r            r           rwcu           r       -
     disposition                   r      r            rwcu        rwcu           r       -
     event                         -      -            -           rw             -       -
+    captured request              -      -            -           r              -       -
     dial                          -      -            -           r              -       -
     rebind                        -      -            -           r              -       -
     contact number                rwcu   rwcu         rwcu        rwcu           rwcu    -
@@ -199,6 +200,13 @@ class TestRightsMatrix(TelephonyCase):
             'callback reason': env['telephony.callback.reason'].search([], limit=1),
             'disposition': env['telephony.disposition'].search([], limit=1),
             'event': self.events()[:1],
+            'captured request': env['telephony.capture'].create(
+                {
+                    'account_id': self.account.id,
+                    'received_at': fields.Datetime.now(),
+                    'request': '{}',
+                }
+            ),
             'dial': env['telephony.dial'].create(
                 {
                     'account_id': self.account.id,

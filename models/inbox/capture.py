@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 
 from ...providers.base import Refused, dump
+from ...providers.numbers import national
 from ...tools.words import _lt
 
 # So long (minutes) a PBX is listened to, and so much of it is kept: anybody who has the address can send.
@@ -82,6 +83,15 @@ class TelephonyCapture(models.Model):
     @api.model
     def _of(self, account):
         return self.search_fetch([('account_id', '=', account.id)], ['received_at', 'size'])
+
+    @api.model
+    def _with_numbers(self, company, numbers):
+        """Return the requests in which one of these numbers (E.164) stands, in any spelling that has
+        its digits together."""
+        return self.search(
+            Domain('account_id.company_id', '=', company.id)
+            & Domain.OR(Domain('request', 'like', national(number)) for number in numbers)
+        )
 
     @api.model
     def _cron_forget(self):
