@@ -9,7 +9,7 @@ import { standardActionServiceProps } from "@web/webclient/actions/action_servic
 import { formatClock } from "@crm_telephony/clock/clock_field";
 import { formAction } from "@crm_telephony/form_action";
 import { useBusy, useNow } from "@crm_telephony/hooks";
-import { eventWords, targetWords } from "@crm_telephony/learn/learn_words";
+import { eventWords, kindWords, targetWords } from "@crm_telephony/learn/learn_words";
 
 /** While Odoo listens the page asks so often (ms) what has come. */
 const REFRESH = 3_000;
@@ -78,7 +78,7 @@ export class Learn extends Component {
     // --- what is shown -------------------------------------------------------------------------------------------
 
     get words() {
-        return { targets: targetWords(), events: eventWords(), copy: _t("Copy"), copied: _t("Copied") };
+        return { targets: targetWords(), events: eventWords(), kinds: kindWords(), copy: _t("Copy"), copied: _t("Copied") };
     }
 
     get screen() {
@@ -94,8 +94,12 @@ export class Learn extends Component {
         return Boolean(this.screen) && this.secondsLeft > 0;
     }
 
-    get timeLeft() {
-        return formatClock(this.secondsLeft);
+    get listeningWords() {
+        return _t("Listening, %s left", formatClock(this.secondsLeft));
+    }
+
+    get replayWords() {
+        return _t("Read %s failed events again", this.screen.account.failed);
     }
 
     get room() {
@@ -165,6 +169,14 @@ export class Learn extends Component {
 
     meanings(row) {
         return row.target === "direction" ? this.directions : { "": _t("by what happened"), ...this.outcomes };
+    }
+
+    perhaps(text) {
+        return _t("Perhaps: %s", text);
+    }
+
+    spans({ wait, talk }) {
+        return _t("wait %(wait)s s, talk %(talk)s s", { wait, talk });
     }
 
     fits(choice) {

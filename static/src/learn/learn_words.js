@@ -36,3 +36,8 @@ export function eventWords() {
         ignore: _t("Nothing about a call: leave it out"),
     };
 }
+
+/** What a request is written in. */
+export function kindWords() {
+    return { json: "JSON", form: _t("form"), query: _t("in the address"), xml: "XML", jwt: "JWT", empty: _t("empty") };
+}
