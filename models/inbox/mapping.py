@@ -48,6 +48,7 @@ class TelephonyAccount(models.Model):
                 'address': self.webhook_url,
                 'zone': self.timezone,
                 'template': self.template_id.display_name or False,
+                'template_id': self.template_id.id,
                 'has_secret': bool(self.api_secret),
                 'failed': self.failed_event_count,
             },

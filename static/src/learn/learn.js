@@ -227,8 +227,8 @@ export class Learn extends Component {
         return this.action.doAction(formAction("telephony.account", this.accountId));
     }
 
-    openTemplates() {
-        return this.action.doAction("crm_telephony.telephony_template_action");
+    openTemplate() {
+        return this.action.doAction(formAction("telephony.template", this.screen.account.template_id));
     }
 }
 
