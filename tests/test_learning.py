@@ -221,9 +221,9 @@ class TestLearning(LearningData, TelephonyCase):
             return [(choice['auth'], choice['fits']) for choice in choices][0]
 
         auth, fit = fits('wrong-secret')
-        self.assertIs(fit, False)
+        self.assertEqual(fit, 'no')
         auth, fit = fits('right-secret')
-        self.assertIs(fit, True)
+        self.assertEqual(fit, 'yes')
         self.assertEqual(
             auth['any'][0],
             {
@@ -249,6 +249,8 @@ class TestLearning(LearningData, TelephonyCase):
         ):
             with self.subTest(change), self.assertRaises(UserError):
                 self.mine.learn_say(change)
+        with self.assertRaises(UserError):
+            self.mine.learn_use(-1)
 
     def test_nobody_who_called_is_in_the_template(self):
         self.capture()

@@ -109,7 +109,9 @@ class TelephonyAccount(models.Model):
     def learn_use(self, template_id):
         """Read the PBX by a template that exists."""
         self._check_learning()
-        self.template_id = self.env['telephony.template'].browse(template_id)
+        if template_id not in [template['id'] for template in self._templates()]:
+            raise UserError(self.env._("This cannot be chosen. Load the page again."))
+        self.template_id = template_id
         self._stop_listening()
         self._forget_captures()
         return self.get_learning()

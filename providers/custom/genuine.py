@@ -24,7 +24,7 @@ def choices(
     fields: dict[str, list],
 ) -> list[dict]:
     """Return the ways to choose from, the best first: `auth` as a template has it, `label`, and `fits`:
-    whether the entered secret fits all requests; None where it cannot be tried.
+    `yes` or `no` if the entered secret was tried on all requests, '' where it cannot be.
 
     :param verify: whether a request is genuine by such an `auth`
     :param fields: path → the values of fields of the requests
@@ -35,11 +35,11 @@ def choices(
         *_logins(told, account, salt),
         *_named(told, account, salt, fields),
     ]
-    found.sort(key=lambda choice: choice['fits'] is not True)
+    found.sort(key=lambda choice: choice['fits'] != 'yes')
     by_address = {
         'auth': {'address_only': True},
         'label': _("The secret address only: my PBX cannot do better"),
-        'fits': None,
+        'fits': '',
     }
     return [*found, by_address]
 
@@ -62,7 +62,7 @@ def _signatures(requests, account, verify) -> Iterator[dict]:
         schemes = [*_schemes(name, values[0], times)]
         if not schemes:
             continue
-        fits = None
+        fits = ''
         can_be_tried = account.api_secret and not any(
             MARK in request.body.decode('utf-8', 'replace') for request in requests
         )
@@ -72,7 +72,7 @@ def _signatures(requests, account, verify) -> Iterator[dict]:
                 for scheme in schemes
                 if all(verify({'any': [scheme]}, request) for request in requests)
             ]
-            fits, schemes = bool(fitting), fitting or schemes
+            fits, schemes = 'yes' if fitting else 'no', fitting or schemes
         scheme = schemes[0]
         yield {
             'auth': {'any': [scheme]},
@@ -127,7 +127,7 @@ def _logins(requests, account, salt) -> Iterator[dict]:
         yield {
             'auth': {'any': [{'basic': True}]},
             'label': _("User and password (HTTP basic authentication)"),
-            'fits': account.api_secret and same and mark(login, salt) == rest or None,
+            'fits': _fit(account, same and mark(login, salt) == rest),
         }
     elif same:
         is_bearer = scheme.lower() == 'bearer'
@@ -136,13 +136,13 @@ def _logins(requests, account, salt) -> Iterator[dict]:
         yield {
             'auth': {'any': [auth]},
             'label': _("A secret in the header Authorization"),
-            'fits': account.api_secret and mark(account.api_secret, salt) == given or None,
+            'fits': _fit(account, mark(account.api_secret, salt) == given),
         }
     elif scheme.lower() == 'bearer':
         yield {
             'auth': {'any': [{'jwt': 'header'}]},
             'label': _("A signed token (JWT) in the header Authorization"),
-            'fits': None,
+            'fits': '',
         }
 
 
@@ -155,12 +155,17 @@ def _named(requests, account, salt, fields) -> Iterator[dict]:
             yield {
                 'auth': {'any': [{'header': name}]},
                 'label': _("A secret in the header %(header)s", header=name),
-                'fits': bool(secret) and values == {secret} or None,
+                'fits': _fit(account, values == {secret}),
             }
     for path, values in fields.items():
         if len(values) == len(requests) and len(set(values)) == 1 and is_marked(values[0]):
             yield {
                 'auth': {'any': [{'field': path}]},
                 'label': _("A secret in the field %(field)s", field=path),
-                'fits': bool(secret) and values[0] == secret or None,
+                'fits': _fit(account, values[0] == secret),
             }
+
+
+def _fit(account: Account, is_same: bool) -> str:
+    """Return whether the entered secret is the one that was sent, '' while none is entered."""
+    return ('yes' if is_same else 'no') if account.api_secret else ''

@@ -11,6 +11,8 @@ import { formAction } from "@crm_telephony/form_action";
 import { useBusy, useNow } from "@crm_telephony/hooks";
 import { eventWords, kindWords, targetWords } from "@crm_telephony/learn/learn_words";
 
+/** What stands in the place of a secret, see providers: equal for equal secrets, and of no use to people. */
+const MASKED = /masked:[0-9a-f]{32}/g;
 /** While Odoo listens the page asks so often (ms) what has come. */
 const REFRESH = 3_000;
 
@@ -122,7 +124,7 @@ export class Learn extends Component {
         return this.shape.paths.map((path) => ({
             path,
             name: path.replace(/^\$\.?/, ""),
-            values: this.shape.values[path].filter((value, place, all) => all.indexOf(value) === place),
+            values: [...new Set(this.shape.values[path])].map((value) => value.replace(MASKED, "••••••")),
             ...this.screen.fields[path],
         }));
     }
@@ -180,10 +182,7 @@ export class Learn extends Component {
     }
 
     fits(choice) {
-        if (choice.fits === null) {
-            return "";
-        }
-        return choice.fits ? _t("fits the secret") : _t("does not fit the secret");
+        return { yes: _t("fits the secret"), no: _t("does not fit the secret") }[choice.fits] || "";
     }
 
     // --- what is clicked -----------------------------------------------------------------------------------------
