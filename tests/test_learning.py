@@ -152,6 +152,18 @@ class TestLearning(LearningData, TelephonyCase):
         self.file_calls(self.unknown)
         self.assertEqual(self.call('call-0005', self.unknown).outcome, 'answered')
 
+    def test_a_body_that_the_administrator_writes(self):
+        screen = self.mine.get_learning()
+        self.mine.learn_use(screen['ready_template'])
+        body = json.loads(screen['ready_body'])
+        body |= {'call_id': 'w-1', 'direction': 'inbound', 'caller': CUSTOMER, 'called': DID}
+        for event in ('ringing', 'answered', 'ended'):
+            told = json.dumps({**body, 'event': event, 'extension': '101'}).encode()
+            self.unknown._receive(WebhookRequest(body=told))
+        self.file_calls(self.unknown)
+        self.assertEqual(set(self.events(self.unknown).mapped('state')), {'done'})
+        self.assertEqual(self.call('w-1', self.unknown).partner_id, self.partner)
+
     def test_what_was_captured_is_not_filed_unless_wanted(self):
         self.capture()
         self.by_address()

@@ -62,6 +62,7 @@ class TelephonyAccount(models.Model):
             'facts': {name: (self.capture_facts or {}).get(name) or '' for name in FACTS},
             'templates': self._templates(),
             'ready_body': self._adapter().bench.ready_body,
+            'ready_template': self._ready_template().id,
             **self._in_words(self._desk(captures).screen()),
         }
 
@@ -196,6 +197,14 @@ class TelephonyAccount(models.Model):
             {'id': template.id, 'name': template.display_name}
             for template in self.env['telephony.template'].search(domain)
         ]
+
+    def _ready_template(self):
+        """Return the template that reads the ready body, in its newest version."""
+        key = self._adapter().bench.ready_template
+        known = self.env['telephony.template'].search(
+            [('key', '=', key), ('state', '=', 'live'), ('company_id', '=', False)]
+        )
+        return max(known, key=known._in_order, default=known)
 
     def _live_with(self, content, samples):
         """Read the PBX by this template. The same again changes nothing.

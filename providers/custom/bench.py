@@ -34,7 +34,9 @@ from .masking import masked, restored
 from .unknown import captured, kind_of, request_of
 from .words import DIRECTION_OF, OUTCOME_OF, bare
 
-# The body that a PBX is given that lets its administrator write one; its own variables stand in <…>.
+# The body that a PBX is given that lets its administrator write one, for the template of this id; the
+# PBX's own variables stand in <…>.
+READY_TEMPLATE = 'plain-json'
 READY_BODY = """{
   "call_id": "<id of the call>",
   "event": "<ringing, answered or ended>",
@@ -61,6 +63,7 @@ class Bench:
     """What the adapter offers for PBXs that nobody knows yet."""
 
     ready_body = READY_BODY
+    ready_template = READY_TEMPLATE
     masked = staticmethod(masked)
     restored = staticmethod(restored)
 

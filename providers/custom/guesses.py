@@ -164,7 +164,7 @@ class Study:
             )
             if is_sure
             else Guess(path, 'call', _("It may be the id of the call."), False, 0.5 - place / 10)
-            for place, (id_paths, is_sure) in enumerate(self.call_guesses[:3])
+            for place, (id_paths, is_sure) in enumerate(self._id_guesses())
             for path in id_paths
         ]
         self.times = {path: time for path in paths if (time := self._time(path))}
@@ -187,6 +187,10 @@ class Study:
             for path in paths
             if any(guess.path == path for guess in found)
         }
+
+    def _id_guesses(self):
+        """Return the likeliest places of the id of the call: one if it is sure, else some."""
+        return self.call_guesses[: 1 if any(sure for _paths, sure in self.call_guesses[:1]) else 3]
 
     def _e164(self, text):
         return to_e164(text, self.account.country)

@@ -195,6 +195,10 @@ export class Learn extends Component {
         return this.say({ path, target });
     }
 
+    go(way) {
+        Object.assign(this.state, { way, template: way === "write" ? this.screen.ready_template : "" });
+    }
+
     start() {
         return this.do("learn_start", { ...this.state.facts });
     }
