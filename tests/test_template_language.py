@@ -516,7 +516,7 @@ class TestTemplateLanguage(BaseCase):
     @given(st.data())
     def test_any_body_against_any_template(self, data):
         texts = [*Custom().templates()]
-        template = load(data.draw(st.sampled_from(texts)))
+        template = load(texts[data.draw(st.integers(0, len(texts) - 1))])
         leaf = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20)
         names = st.sampled_from(
             ['event', 'call_id', 'data', 'id', 'type', 'msg', 'direction', 'status', 'variables']
@@ -549,7 +549,8 @@ class TestTemplateLanguage(BaseCase):
     def test_any_template(self, data):
         """Parts of a real template replaced by anything: it is refused with a reason, or it is read
         and survives its way through a file."""
-        template = json.loads(data.draw(st.sampled_from([*Custom().templates()])))
+        texts = [*Custom().templates()]
+        template = json.loads(texts[data.draw(st.integers(0, len(texts) - 1))])
         template['samples'] = []
         junk = st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
@@ -580,3 +581,40 @@ class TestTemplateLanguage(BaseCase):
         self.assertEqual(load(json.dumps(read_once.data)).data, read_once.data)
         for result in evaluate(read_once, WebhookRequest(body=json.dumps(ENDED).encode()), ACCOUNT):
             self.assertIsInstance(result, (Reading, ProviderError))
+
+    @PROPERTY
+    @given(st.data())
+    def test_any_sample(self, data):
+        """A file from elsewhere may hold anything for samples: it says what is wrong with them."""
+        texts = [*Custom().templates()]
+        template = json.loads(texts[data.draw(st.integers(0, len(texts) - 1))])
+        sample = template['samples'][0]
+        junk = (
+            st.none()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=9)
+            | st.just([])
+            | st.just({})
+        )
+        template['samples'] = [sample]
+        part = sample
+        while True:
+            names = list(part) if isinstance(part, dict) else list(range(len(part)))
+            name = data.draw(st.sampled_from(names))
+            deeper = part[name]
+            if not isinstance(deeper, (dict, list)) or not deeper or data.draw(st.booleans()):
+                break
+            part = deeper
+        part[name] = data.draw(junk)
+        text = json.dumps(template)
+        try:
+            facts = Custom().template_facts(text)
+        except BadTemplate as refusal:
+            self.assertTrue(refusal.args[0])
+            return
+        self.assertIsInstance(facts.problems, tuple)
+        try:
+            Custom().template_to_share(text)
+        except ProviderError as refusal:
+            self.assertTrue(refusal.args[0])

@@ -150,6 +150,29 @@ class TestAnotherPbx(TemplateData, TelephonyHttpCase):
         self.assertEqual(self.call('a1', account).outcome, 'missed')
         self.assertEqual((account.state, account.state_message), ('connected', False))
 
+    def test_a_number_that_is_entered_later(self):
+        """What failed for want of it is read again by itself."""
+        account = self.connect('mts-vats', api_key='odoo')
+        login = base64.b64encode(f'odoo:{SECRET}'.encode()).decode()
+        body = {
+            'CallID': 7,
+            'EventType': 'EndCall',
+            'EventTime': '2026-03-02T06:00:25Z',
+            'From': {'ANI': CUSTOMER},
+            'To': {'DNIS': '+77272999999'},
+        }
+        self.deliver(account, body, headers={'Authorization': f'Basic {login}'})
+        event = self.events(account)
+        self.assertIn('one of our phones or numbers', event.error)
+        early = event.copy({'payload': '{"unread": {"body": "x"}}', 'dedupe_key': 'early'})
+        self.env['telephony.number'].create({'name': '+77272999999', 'account_id': account.id})
+        self.assertTrue(event.next_try_at)
+        self.assertFalse(early.next_try_at, "no template had checked that")
+        with self.enter_registry_test_mode():
+            self.env.ref('crm_telephony.ir_cron_process_events').method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual(self.call('7', account).outcome, 'missed')
+
     def test_bad_bodies_are_kept(self):
         account = self.connect('plain-json')
         for body, reason in [
@@ -251,6 +274,8 @@ class TestTemplateRecords(TemplateData, TelephonyCase):
         self.assertIn('outcome', draft.problems)
         with self.assertRaisesRegex(UserError, 'outcome'):
             draft.action_go_live()
+        with self.assertRaisesRegex(UserError, 'outcome'):
+            draft.state = 'live'
 
     def test_what_is_refused(self):
         for content, reason in [

@@ -10,9 +10,10 @@ from pathlib import Path
 from odoo.tests import BaseCase, tagged
 
 from odoo.addons.crm_telephony.providers import registry
-from odoo.addons.crm_telephony.providers.custom import samples
+from odoo.addons.crm_telephony.providers.custom import pseudonym, samples
 from odoo.addons.crm_telephony.providers.custom.adapter import Custom
 from odoo.addons.crm_telephony.providers.custom.language import load
+from odoo.addons.crm_telephony.providers.numbers import is_mobile, to_e164
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'any-pbx.md'
 SHUFFLES = 20
@@ -23,6 +24,68 @@ SHOWN = (
     ('outbound', 'answered'),
     ('outbound', 'no_answer'),
 )
+# A template as it comes of captured requests, with what nobody else should read.
+CALL = {'id': 'f3a9-pbx7', 'agent': 'Aigerim Bekova <aigerim@kazoil.kz>', 'vpbx': '004711'}
+PRIVATE = {
+    'telephony_template': 1,
+    'language': 1,
+    'id': 'private',
+    'label': 'Private',
+    'auth': {'address_only': True},
+    'call': '$.id',
+    'all': {
+        'at': {'path': '$.at', 'as': 'time', 'format': ['epoch_s', '%d.%m.%Y %H:%M:%S']},
+        'direction': {'path': '$.way', 'map': {'in': 'inbound'}},
+        'caller': '$.from',
+        'called': '$.to',
+        'extension': {'path': '$.agent', 'before': ' <'},
+    },
+    'rules': [
+        {'when': [{'path': '$.event', 'is': 'start'}], 'events': [{'kind': 'answered'}]},
+        {'when': [{'path': '$.event', 'is': 'end'}], 'events': [{'kind': 'ended'}]},
+    ],
+    'samples': [
+        {
+            'about': 'Call of +7 701 111 22 33',
+            'account': {
+                'country': 'KZ',
+                'timezone': 'Asia/Almaty',
+                'own_numbers': ['+77272507612'],
+            },
+            'started_at': '2024-05-10T05:00:00Z',
+            'deliveries': [
+                {
+                    'json': {
+                        **CALL,
+                        'event': 'start',
+                        'at': 1715317200,
+                        'way': 'in',
+                        'from': '8 (701) 111-22-33',
+                        'to': '77272507612',
+                        'blob': 'bXlzZWxm',
+                    }
+                },
+                {
+                    'json': {
+                        **CALL,
+                        'event': 'end',
+                        'at': '10.05.2024 10:00:42',
+                        'from': '+77011112233',
+                        'file': 'https://pbx7.kazoil.kz/secret-room/f3a9.mp3',
+                    },
+                    'received_after': 42,
+                },
+            ],
+            'expected': {
+                'outcome': 'answered',
+                'talk_seconds': 42,
+                'start_at': '2024-05-10T05:00:00Z',
+                'extension': 'Aigerim Bekova',
+                'caller': '8 (701) 111-22-33',
+            },
+        }
+    ],
+}
 
 
 @tagged('post_install', '-at_install', 'crm_telephony')
@@ -72,8 +135,11 @@ class TestTemplates(BaseCase):
             ]
             for way in ways:
                 played = self.played(template, sample, way)
-                self.assertEqual(played.calls, straight.calls)
-                self.assertEqual(played.events, straight.events)
+                self.assertEqual(
+                    (played.calls, played.events),
+                    (straight.calls, straight.events),
+                    f"{template.key}: {sample['about']}",
+                )
 
     def test_deliveries_that_overtake_each_other(self):
         """Where every event tells its time, the moments of arrival mean nothing."""
@@ -142,6 +208,33 @@ class TestTemplates(BaseCase):
                     self.assertIn(body, reply.body)
                     self.assertTrue(reply.content_type.startswith(kind))
                     self.assertEqual(reply.status, 200)
+
+    def test_shared_ones_give_their_calls(self):
+        for template in self.templates:
+            with self.subTest(template.key):
+                again = load(pseudonym.shared(template))
+                self.assertEqual(samples.problems(again), [])
+                self.assertNotIn('1112233', json.dumps(again.data['samples']))
+
+    def test_what_belongs_to_somebody_is_not_shared(self):
+        """Searched literally, wherever it stood."""
+        template = load(json.dumps(PRIVATE))
+        self.assertEqual(samples.problems(template), [])
+        text = pseudonym.shared(template)
+        for private in (
+            *('7011112233', '011 112 2', '2507612', 'Aigerim', 'Bekova', 'aigerim', 'kazoil'),
+            *('2024', '1715317200', 'f3a9', 'pbx7', 'secret-room', 'bXlzZWxm'),
+        ):
+            self.assertNotIn(private, text)
+        data, left = pseudonym.pseudonymised(template)
+        self.assertEqual(left, ['004711'])
+        # the same by the same, of the same country and kind, and the words of the template stay
+        first, second = (delivery['json'] for delivery in data['samples'][0]['deliveries'])
+        self.assertEqual(first['id'], second['id'])
+        self.assertEqual((first['event'], second['event']), ('start', 'end'))
+        self.assertEqual(to_e164(first['from'], 'KZ'), to_e164(second['from'], 'KZ'))
+        self.assertTrue(is_mobile(to_e164(first['from'], 'KZ')))
+        self.assertEqual(load(json.dumps(data)).data['samples'], json.loads(text)['samples'])
 
     def test_a_file_survives_its_way(self):
         for template in self.templates:

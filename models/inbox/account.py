@@ -1,10 +1,12 @@
 import logging
 from collections import defaultdict
 from dataclasses import asdict
+from datetime import timedelta
 
 from odoo import api, fields, models
 
 from ...providers.base import Answer, ProviderError, Question, Refused, Reply, WebhookRequest
+from ...tools import turns
 from ...tools.words import _lt
 from ..core.words_field import in_words
 
@@ -12,6 +14,8 @@ _logger = logging.getLogger(__name__)
 
 # How many of the latest events are searched for strangers.
 STRANGERS_OF = 2000
+# When phones or numbers are entered: failed events of so many days are read again, so many at most.
+REREAD_DAYS, REREAD_MOST = 30, 1000
 
 
 class TelephonyAccount(models.Model):
@@ -109,6 +113,24 @@ class TelephonyAccount(models.Model):
         """Runs when the events of a delivery are stored, and may add to the answer. An error undoes
         the delivery, which the PBX then sends again."""
         return reply
+
+    def _after_entered(self):
+        """Read failed events again, because some cannot be read before it is known whose number
+        stands in them."""
+        super()._after_entered()
+        asking = self.filtered(lambda account: account._adapter().takes_template)
+        failed = asking and self.env['telephony.event'].sudo().search(
+            [
+                ('account_id', 'in', asking.ids),
+                ('state', '=', 'failed'),
+                ('received_at', '>', fields.Datetime.now() - timedelta(days=REREAD_DAYS)),
+            ],
+            limit=REREAD_MOST,
+        )
+        # what came before there was a template was not checked by it: a person replays that
+        if failed and (read := failed.filtered(lambda event: not event._is_unread())):
+            read.next_try_at = now = fields.Datetime.now()
+            turns.wake_cron(self.env, 'crm_telephony.ir_cron_process_events', [now])
 
     # === HOW EVENTS ARRIVE === #
 

@@ -160,6 +160,10 @@ class TelephonyEvent(models.Model):
             'params': {'event_ids': self.ids},
         }
 
+    def _is_unread(self):
+        """Return whether this row holds a whole delivery that nobody could split."""
+        return WebhookRequest.from_payload(json.loads(self.payload)) is not None
+
     def _reread(self):
         """Identify the stored payload anew. A delivery that no adapter could split becomes the
         events it holds."""

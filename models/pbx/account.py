@@ -160,7 +160,6 @@ class TelephonyAccount(models.Model):
         groups='crm_telephony.group_admin',
         ondelete='restrict',
         index='btree_not_null',
-        copy=False,
         domain="[('state', '=', 'live'), ('company_id', 'in', (False, company_id))]",
         help="How the deliveries of this PBX are read.",
     )
@@ -560,3 +559,9 @@ class TelephonyAccount(models.Model):
                 count,
                 reason,
             )
+
+    # === HOOKS OF LATER STAGES === #
+
+    def _after_entered(self):
+        """Runs when phones or numbers of these PBXs were entered, in the same transaction: an error
+        undoes that."""

@@ -60,7 +60,9 @@ class TelephonyExtension(models.Model):
         for vals in vals_list:
             if vals.get('number'):
                 vals['number'] = vals['number'].strip()
-        return super().create(vals_list)
+        extensions = super().create(vals_list)
+        extensions.account_id._after_entered()
+        return extensions
 
     def write(self, vals):
         if vals.get('number'):

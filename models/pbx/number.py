@@ -68,7 +68,9 @@ class TelephonyNumber(models.Model):
             if vals.get('name'):
                 account = self.env['telephony.account'].browse(vals.get('account_id'))
                 vals['name'] = self._normalise(vals['name'], account)
-        return super().create(vals_list)
+        numbers = super().create(vals_list)
+        numbers.account_id._after_entered()
+        return numbers
 
     def write(self, vals):
         if not vals.get('name'):

@@ -153,6 +153,15 @@ class TelephonyTemplate(models.Model):
 
     # === WRITING === #
 
+    @api.constrains('content', 'state')
+    def _check_samples(self):
+        """Check that the samples of live templates give their calls."""
+        for template in self.filtered(lambda template: template.state == 'live'):
+            if problems := self._facts(template.content).problems:
+                raise ValidationError(
+                    '\n'.join(told(self.env, sentence) for sentence in problems[:5])
+                )
+
     @api.constrains('content')
     def _check_content(self):
         for template in self:
@@ -265,12 +274,6 @@ class TelephonyTemplate(models.Model):
 
     def action_go_live(self):
         """Let PBXs be read by these drafts. Their own samples must give their calls."""
-        for template in self:
-            facts = self._facts(template.content)
-            if facts.problems:
-                raise UserError(
-                    '\n'.join(told(self.env, sentence) for sentence in facts.problems[:5])
-                )
         self.state = 'live'
         return True
 

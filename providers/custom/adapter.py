@@ -43,7 +43,7 @@ NO_TEMPLATE = _(
 )
 USER, SECRET = _("User of the login"), _("Secret")
 SHIPPED = Path(__file__).parent / 'templates'
-# How our own notes are called among the events: no event of a template may be called so.
+# How our own note is called that a call's end never came: no event of a template may be called so.
 LOST = 'lost'
 _ECHO = re.compile(r'[A-Za-z0-9._-]{1,200}')
 _PLACEHOLDER = re.compile(r'\{(webhook_url|caller_name|manager|echo)\}')
@@ -154,7 +154,7 @@ class Custom(Provider):
     def identify(self, payload: Mapping, account: Account) -> Identity:
         reading = read(self.known(), payload, account)
         if reading.ignored:
-            return Identity(reading.rule, '', reading.key, ignored=reading.ignored)
+            return Identity('ignored', '', reading.key, ignored=reading.ignored)
         kinds = dict.fromkeys(event.kind for event in reading.events)
         return Identity(
             kind='+'.join('no end' if kind == LOST else kind for kind in kinds),

@@ -31,11 +31,12 @@ from .operations import (
     Condition,
     Expression,
     constant,
+    iso,
     truth,
     whole,
     word_table,
 )
-from .paths import Path, parse
+from .paths import GONE, Path, parse
 
 FORMAT = 1  # "telephony_template": how the file is laid out
 LANGUAGE = 1  # "language": what its words mean
@@ -47,6 +48,8 @@ MOST_EVENTS = 20
 MOST_REPLY = 1024
 MOST_NAME = 60
 MOST_SAMPLES = 100
+MOST_DELIVERIES = 1000
+MOST_SECONDS = 10**7  # from the start of a sample to a delivery
 
 BODIES = ('json', 'form', 'query', 'xml', 'jwt')
 UNWRAPS = ('json', 'xml', 'form', 'url', 'base64')
@@ -776,30 +779,78 @@ def _reply(value, place: str) -> str:
     return text
 
 
-# What a sample may hold; the tests of every PBX use the same form.
-SAMPLE = (
-    'about',
-    'account',
-    'started_at',
-    'deliveries',
-    'expected',
-    'ignored',
-    'failed',
-    'events',
-    'order_matters',
-)
+# What a sample may hold, the form of all PBXs' samples, and of what kind it is.
+SAMPLE: Mapping[str, tuple[type, ...]] = {
+    'about': (str,),
+    'account': (dict,),
+    'started_at': (str,),
+    'deliveries': (list,),
+    'expected': (dict, type(None)),
+    'ignored': (bool,),
+    'failed': (str,),
+    'events': (int,),
+    'order_matters': (bool,),
+}
+ACCOUNT: Mapping[str, tuple[type, ...]] = {
+    'timezone': (str,),
+    'country': (str,),
+    'webhook_url': (str,),
+    'extensions': (list,),
+    'own_numbers': (list,),
+    'trunks': (list,),
+    'outside_codes': (list,),
+}
+DELIVERY: Mapping[str, tuple[type, ...]] = {
+    'json': (object,),
+    'form': (dict,),
+    'xml': (str,),
+    'raw': (str,),
+    'query': (dict,),
+    'headers': (dict,),
+    'suffix': (str,),
+    'method': (str,),
+    'received_after': (int, float),
+}
 
 
 def _samples(value) -> list[Mapping]:
-    samples = _list(value, 'samples', MOST_SAMPLES)
+    samples, count = _list(value, 'samples', MOST_SAMPLES), 0
     for number, sample in enumerate(samples):
         place = f'samples[{number}]'
-        part = _Part(sample, place)
-        for name in SAMPLE:
-            part.take(name, None)
-        part.end()
-        for index, delivery in enumerate(
-            _list(sample.get('deliveries'), f'{place}.deliveries', 100)
-        ):
-            _Part(delivery, f'{place}.deliveries[{index}]')
+        _kinds(sample, place, SAMPLE)
+        account = sample.get('account', {})
+        _kinds(account, f'{place}.account', ACCOUNT)
+        for name, part in account.items():
+            if isinstance(part, list):
+                for index, text in enumerate(part):
+                    constant(text, f'{place}.account.{name}[{index}]')
+        if 'started_at' in sample and not iso(sample['started_at']):
+            raise BadTemplate(_("Here belongs a time such as 2026-03-02T06:00:00Z."), place)
+        deliveries = _list(sample.get('deliveries'), f'{place}.deliveries', 100)
+        count += len(deliveries)
+        for index, delivery in enumerate(deliveries):
+            here = f'{place}.deliveries[{index}]'
+            _kinds(delivery, here, DELIVERY)
+            if not abs(delivery.get('received_after', 0)) < MOST_SECONDS:
+                raise BadTemplate(_("Here belongs a number."), f'{here}.received_after')
+    if count > MOST_DELIVERIES:
+        raise BadTemplate(
+            _("The samples have more than %(most)s deliveries.", most=MOST_DELIVERIES), 'samples'
+        )
     return samples
+
+
+def _kinds(value, place: str, kinds: Mapping[str, tuple[type, ...]]) -> None:
+    """Check the names in an object, and of what kind each value is."""
+    part = _Part(value, place)
+    for name, wanted in kinds.items():
+        found = part.take(name, GONE)
+        if found is not GONE and not isinstance(found, wanted):
+            raise BadTemplate(
+                _(
+                    "This value is of another kind than what belongs here: %(text)s",
+                    text=shown(found),
+                ),
+                f'{place}.{name}',
+            )
+    part.end()

@@ -622,6 +622,14 @@ def decoded(text: str, steps, name: str) -> str:
     return storable(text)
 
 
+def iso(text: str) -> datetime | None:
+    """Return an ISO 8601 time, naive if it has no offset; None if the text is none."""
+    try:
+        return _iso(text)
+    except ValueError:
+        return None
+
+
 def _iso(text: str) -> datetime:
     match = _ISO.fullmatch(text)
     if not match:

@@ -34,6 +34,7 @@ from ..reading import read_call
 from .documents import split
 from .evaluation import Reading, read, translate
 from .language import Template
+from .operations import iso
 
 STARTED = datetime(2026, 3, 2, 6, tzinfo=timezone.utc)
 # What an Account takes from a sample as it stands, and what as a set.
@@ -117,7 +118,14 @@ def arrivals_of(sample: Mapping) -> list[tuple[WebhookRequest, datetime]]:
 
 
 def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace('Z', '+00:00'))
+    """Return a time of a sample, in UTC if it has no offset.
+
+    :raise ValueError: the text is no time
+    """
+    found = iso(text)
+    if not found:
+        raise ValueError(text)
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def play(
@@ -231,7 +239,7 @@ def problems(template: Template) -> list[str]:
         try:
             played = play(template, arrivals_of(sample), account_of(sample, template))
             told = differences(played, sample)
-        except (KeyError, TypeError, ValueError, AttributeError, ProviderError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, ProviderError):
             told = [_("It has not the form of a sample.")]
         found += [
             _("Sample “%(about)s”: %(difference)s", about=about, difference=difference)
@@ -243,13 +251,13 @@ def problems(template: Template) -> list[str]:
 def lacks(template: Template) -> list[str]:
     """Return what the samples do not show, of what every template should."""
     outcomes = {
-        (sample['expected'].get('direction'), sample['expected'].get('outcome'))
+        (str(sample['expected'].get('direction')), str(sample['expected'].get('outcome')))
         for sample in template.samples
         if isinstance(sample.get('expected'), Mapping)
     }
     found = []
     if ('inbound', 'answered') not in outcomes:
         found.append(_("No sample shows an inbound call that was answered."))
-    if not any(way == 'inbound' and how not in ('answered', None) for way, how in outcomes):
+    if not any(way == 'inbound' and how not in ('answered', 'None') for way, how in outcomes):
         found.append(_("No sample shows an inbound call that was not answered."))
     return found
