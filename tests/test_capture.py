@@ -245,6 +245,7 @@ class TestCapture(TelephonyHttpCase):
                 account.get_learning,
                 lambda account=account: account.learn_start({}),
                 account.learn_stop,
+                account.learn_from_failed,
                 account.learn_clear,
                 lambda account=account: account.learn_say({}),
                 lambda account=account: account.learn_secret('x'),

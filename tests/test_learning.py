@@ -218,6 +218,18 @@ class TestLearning(LearningData, TelephonyCase):
         self.file_calls(self.unknown)
         self.assertEqual(self.call('call-0009', self.unknown).outcome, 'answered')
 
+    def test_what_came_before_is_looked_at(self):
+        """Nobody has to call again whose calls lie in the inbox."""
+        for _seconds, told in self.calls():
+            self.deliver({**told, 'token': 'hidden'})
+        count = self.mine.get_learning()['account']['unread']
+        screen = self.mine.learn_from_failed()
+        self.assertEqual((screen['listening']['count'], screen['listening']['left']), (count, 0))
+        self.assertIn('event=hangup', [shape['told_by'] for shape in screen['shapes']])
+        self.assertNotIn('hidden', self.env['telephony.capture'].search([]).mapped('request')[0])
+        self.env.ref('crm_telephony.ir_cron_forget_captures').method_direct_trigger()
+        self.assertTrue(self.env['telephony.capture'].search([]), "it stays a day")
+
     def test_a_secret_is_tried_on_the_signatures(self):
         from .common import sign
 

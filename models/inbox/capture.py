@@ -1,9 +1,10 @@
+import json
 from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.fields import Domain
 
-from ...providers.base import Refused, dump
+from ...providers.base import Refused, WebhookRequest, dump
 from ...providers.numbers import national
 from ...tools.words import _lt
 
@@ -64,21 +65,38 @@ class TelephonyCapture(models.Model):
                 ),
                 status=429,
             )
-        text = dump(account._masked(request))
-        size = sum(kept.mapped('size')) + len(text.encode())
-        has_room = size <= MOST_BYTES and len(kept) < MOST_REQUESTS
-        if has_room:
-            self.create(
-                {
-                    'account_id': account.id,
-                    'received_at': now,
-                    'request': text,
-                    'size': len(text.encode()),
-                }
-            )
+        has_room = self._add(account, request, now, kept)
         if not has_room or len(kept) + 1 == MOST_REQUESTS:
             account._stop_listening()
         return has_room
+
+    @api.model
+    def _add(self, account, request, received_at, kept):
+        """Keep a request beside those that are kept, if there is room for it.
+
+        :return: whether there was
+        """
+        text = dump(account._masked(request))
+        size = len(text.encode())
+        if len(kept) >= MOST_REQUESTS or sum(kept.mapped('size')) + size > MOST_BYTES:
+            return False
+        self.create(
+            {
+                'account_id': account.id,
+                'received_at': received_at,
+                'request': text,
+                'size': size,
+            }
+        )
+        return True
+
+    @api.model
+    def _take(self, account, events):
+        """Keep whole deliveries that lie in the inbox because nobody could read them."""
+        for event in events.sorted('id'):
+            request = WebhookRequest.from_payload(json.loads(event.payload))
+            if not request or not self._add(account, request, event.received_at, self._of(account)):
+                break
 
     @api.model
     def _of(self, account):

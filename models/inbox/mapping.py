@@ -51,6 +51,7 @@ class TelephonyAccount(models.Model):
                 'template_id': self.template_id.id,
                 'has_secret': bool(self.api_secret),
                 'failed': self.failed_event_count,
+                'unread': len(self._unread()),
             },
             'listening': {
                 'left': max(int(left), 0),
@@ -71,6 +72,15 @@ class TelephonyAccount(models.Model):
         self._check_learning()
         self.capture_facts = {name: str(facts.get(name) or '')[:LONGEST_FACT] for name in FACTS}
         self._listen()
+        return self.get_learning()
+
+    def learn_from_failed(self):
+        """Look at the deliveries that nobody could read, as if Odoo had listened then."""
+        self._check_learning()
+        self.env['telephony.capture'].sudo()._take(self, self._unread())
+        if not self._is_listening():
+            # what is kept stays a day from now
+            self.capture_until = fields.Datetime.now()
         return self.get_learning()
 
     def learn_stop(self):
@@ -189,6 +199,19 @@ class TelephonyAccount(models.Model):
         if own and own.company_id and not own.is_shipped:
             return own.key
         return f"{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')[:40] or 'pbx'}-{self.id}"
+
+    def _unread(self):
+        """Return the deliveries of the last month that nobody could read, as whole requests."""
+        since = fields.Datetime.now() - timedelta(days=REPLAYED_DAYS)
+        return self.env['telephony.event'].search(
+            [
+                ('account_id', '=', self.id),
+                ('state', '=', 'failed'),
+                ('received_at', '>=', since),
+                ('payload', '=like', '{"unread"%'),
+            ],
+            limit=MOST_REQUESTS,
+        )
 
     def _templates(self):
         """Return the templates to choose from."""

@@ -100,6 +100,10 @@ export class Learn extends Component {
         return _t("Listening, %s left", formatClock(this.secondsLeft));
     }
 
+    get unreadWords() {
+        return _t("Look at %s deliveries that came before", this.screen.account.unread);
+    }
+
     get replayWords() {
         return _t("Read %s failed events again", this.screen.account.failed);
     }
