@@ -438,6 +438,18 @@ class Desk:
             yield False, _("No missed incoming call was captured."), ''
         if any(not record or record.state != 'ended' for record in self._told.calls.values()):
             yield False, _("A captured call has no end: does the PBX tell of it?"), ''
+        if self.study.offset is not None:
+            hours, minutes = divmod(round(abs(self.study.offset).total_seconds()) // 60, 60)
+            sign = '-' if self.study.offset < timedelta() else '+'
+            yield (
+                False,
+                _(
+                    "The PBX's times fit an offset of %(offset)s from UTC, and its form says %(zone)s. Change the zone there.",
+                    offset=f'{sign}{hours:02d}:{minutes:02d}',
+                    zone=self.account.timezone,
+                ),
+                '',
+            )
         if not self._is_steady():
             yield (
                 False,

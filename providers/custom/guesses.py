@@ -24,6 +24,8 @@ from .words import DIRECTION_OF, KIND_OF, OUTCOME_OF, bare
 
 # A time in a request lies at most so far from its arrival.
 NEAR = timedelta(minutes=15)
+# Time zones differ by so much, and no farther.
+QUARTER, FARTHEST = timedelta(minutes=15), timedelta(hours=14)
 # An event is told within so many seconds, a duration is right by so many.
 AT_ONCE = 5
 # What holds for so large a part of the requests holds: one of them may come hours late.
@@ -109,6 +111,7 @@ class Study:
     :ivar id_paths: where the id of the call stands, () if none was found
     :ivar told_apart: the paths that tell kinds of requests apart
     :ivar shapes: the kinds
+    :ivar offset: the offset from UTC of the PBX's own clock, if the account has another zone
     :ivar guesses: path → its guesses, the likeliest first
     """
 
@@ -123,6 +126,7 @@ class Study:
     ):
         self.requests, self.received = requests, received
         self.account, self.facts = account, facts
+        self.offset: timedelta | None = None
         self._known = {
             'mobile': self._e164(facts.mobile),
             'dialled': self._e164(facts.dialled),
@@ -405,6 +409,25 @@ class Study:
                         for text in texts
                     ),
                 )
+        return self._elsewhere(texts, told)
+
+    def _elsewhere(self, texts, told):
+        """Return how a path is read as a time of another zone than the account's: it differs from the
+        arrivals by the same quarters of an hour. None if it does not."""
+        for options in _readings(told[0][0]):
+            moments = [self._read(text, options) for text, _at in told]
+            if options.get('zone') != 'UTC' or not all(moments):
+                continue
+            away = {round((moment - at) / QUARTER) for moment, (_text, at) in zip(moments, told)}
+            offset = away.pop() * QUARTER
+            if away or not -FARTHEST <= offset <= FARTHEST:
+                continue
+            self.offset = offset
+            read = [self._read(text, options) for text in texts]
+            return Time(
+                {**options, 'zone': 'account'},
+                tuple(moment and moment - offset for moment in read),
+            )
         return None
 
     def _read(self, text, options):

@@ -3,10 +3,12 @@ templates: the template says what each field really is."""
 
 import json
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 
 from odoo.tests import BaseCase, tagged
 
 from odoo.addons.crm_telephony.providers import registry
+from odoo.addons.crm_telephony.providers.base import Account
 from odoo.addons.crm_telephony.providers.custom import samples
 from odoo.addons.crm_telephony.providers.custom.guesses import Facts, Study
 from odoo.addons.crm_telephony.providers.custom.language import load
@@ -160,6 +162,24 @@ class TestGuesses(BaseCase):
                             if guess.target in targets and guess.target != 'outcome':
                                 values = {request.value(path), request.value(other)} - {''}
                                 self.assertLessEqual(len(values), 1, other)
+
+    def test_the_zone_of_the_pbx_is_told(self):
+        """Its clock is three hours ahead of UTC, the account says five."""
+        at = datetime(2026, 3, 2, 6, tzinfo=timezone.utc)
+        minutes = range(0, 60, 20)
+        requests = [
+            Captured('form', {'$.id': [f'call-{n}'], '$.time': [f'2026-03-02 09:{n:02d}:01']})
+            for n in minutes
+        ]
+        study = Study(
+            requests,
+            [at + timedelta(minutes=n) for n in minutes],
+            Account(timezone='Asia/Almaty'),
+            Facts(),
+        )
+        self.assertEqual(study.offset, timedelta(hours=3))
+        self.assertEqual(study.times['$.time'].options['zone'], 'account')
+        self.assertEqual(study.times['$.time'].moments[0], at + timedelta(seconds=1))
 
     def test_the_id_of_the_call_is_found(self):
         for learnt in self.learnt:
