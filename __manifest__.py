@@ -43,6 +43,7 @@
         'views/telephony_get_started_views.xml',
         'wizards/telephony_template_import_views.xml',
         'views/telephony_template_views.xml',
+        'views/telephony_learn_views.xml',
         'views/telephony_account_views.xml',
         'views/telephony_completeness_views.xml',
         'views/telephony_reprocess_views.xml',

@@ -13,3 +13,6 @@ UPDATE telephony_recording
  WHERE pbx_copy = 'deleting';
 UPDATE res_company
    SET telephony_retention_rules = NULL, telephony_retention_allowed = 0;
+-- nor listen on
+DELETE FROM telephony_capture;
+UPDATE telephony_account SET capture_until = NULL;

@@ -433,6 +433,8 @@ class Provider:
     shares_legs = False
     # whether a template, which the administrator chooses, says how its deliveries are read
     takes_template = False
+    # what makes a template of captured requests, of a PBX that takes one
+    bench = None
     # whether a program of ours beside the PBX uploads the recordings, which no address leads to, and
     # deletes them there: see `deletion` and `agent_channel`
     uploads_recordings = False

@@ -17,6 +17,7 @@ from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
 from . import test_calls
+from . import test_capture
 from . import test_chatter
 from . import test_claims
 from . import test_provider_contract
@@ -37,6 +38,8 @@ from . import test_golden_callers
 from . import test_holds
 from . import test_inbox
 from . import test_late_binding
+from . import test_learning
+from . import test_learning_tour
 from . import test_ledger
 from . import test_listening
 from . import test_live

@@ -34,6 +34,7 @@ RECORDS = """
     alarm                         -      -            r           r              -       -
     bridge                        -      -            -           r              -       -
     test call                     -      -            -           ru             -       -
+    captured request              -      -            -           r              -       -
     dial                          -      -            -           r              -       -
     rebind                        -      -            -           r              -       -
     contact number                rwcu   rwcu         rwcu        rwcu           rwcu    -
@@ -217,6 +218,13 @@ class TestRightsMatrix(TelephonyCase):
                     'account_id': self.account.id,
                     'user_id': self.users['administrator'].id,
                     'begun_at': fields.Datetime.now(),
+                }
+            ),
+            'captured request': env['telephony.capture'].create(
+                {
+                    'account_id': self.account.id,
+                    'received_at': fields.Datetime.now(),
+                    'request': '{}',
                 }
             ),
             'dial': env['telephony.dial'].create(

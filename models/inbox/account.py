@@ -53,6 +53,8 @@ class TelephonyAccount(models.Model):
         :raise Refused: it is not from this PBX or too large; nothing was stored
         """
         self.ensure_one()
+        if self._is_listening() and (reply := self._captured(request)):
+            return reply
         provider, settings = self._adapter(), self._settings()
         try:
             if reply := provider.handshake(request):

@@ -71,6 +71,7 @@ class TelephonyAccount(models.Model):
             'timezone',
             'outside_codes',
             'trunks',
+            'capture_until',
             'template_id',
             'senders',
             'state',

@@ -33,6 +33,7 @@ NUMBERS = (
 # Deleted as a whole, because nothing is left of them without the number.
 DELETED = {
     'telephony.event',
+    'telephony.capture',
     'telephony.callback.act',
     'telephony.decision',
     'telephony.contact.number',
@@ -163,6 +164,9 @@ class TelephonyErasure(models.Model):
                 Domain('account_id.company_id', '=', company.id) & number & before
             ),
             'telephony.rebind': env['telephony.rebind'].search(number),
+            'telephony.capture': env['telephony.capture']
+            .sudo()  # whoever erases need not be allowed to read what a PBX sent
+            ._with_numbers(self.company_id, numbers),
             'mail.message': env['mail.message'].search(
                 Domain('model', '=', callbacks._name) & on_callbacks
             ),

@@ -29,6 +29,7 @@ from ..base import (
     _,
 )
 from . import schemes
+from .bench import Bench
 from .describe import facts
 from .documents import scope_of, split
 from .errors import BadTemplate
@@ -55,6 +56,7 @@ class Custom(Provider):
     # until a template says which it needs
     api_secret_label = ''
     takes_template = True
+    bench = Bench()
     signs = False
     setup_steps = (
         _("Choose the template of your PBX on this form, and save."),
