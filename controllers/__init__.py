@@ -2,4 +2,5 @@ from . import log_mask
 from . import recording
 from . import setup_file
 from . import share
+from . import softphone
 from . import webhook

@@ -59,6 +59,7 @@ from . import test_stages
 from . import test_setup_file
 from . import test_shares
 from . import test_simulate
+from . import test_softphone
 from . import test_tours
 from . import test_turns
 from . import test_uploads

@@ -148,6 +148,8 @@ class Asterisk(Provider):
     recordings_stay = False
     shares_legs = True
     names_trunks = True
+    line = 'sip'
+    sip_realm = 'asterisk'
     uploads_recordings = True
     recording_waits = _(
         "The bridge delivers the file within a minute or so after the call, if [recordings] is set in its configuration."
@@ -280,6 +282,10 @@ class Asterisk(Provider):
                 ):
                     found[name] = Stranger(name, extension, not self.phone(channel, account))
         return [found[name] for name in sorted(found)]
+
+    def dialled(self, number: str, account: Account) -> str:
+        """Return the number as an employee in the account's country dials it."""
+        return numbers.as_dialled(number, account.country)
 
     def deletion(self, payload: Mapping) -> Deletion | None:
         kind = payload.get('Event')
