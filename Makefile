@@ -9,7 +9,7 @@ endif
 
 DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
 DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$(PORT))
-export PORT DB DEMO LIVE HOST KEEP FULL CHECK AMI_PORT HTTP_PORT SIP_PORT
+export PORT DB DEMO LIVE SOFTPHONE HOST KEEP FULL CHECK AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-upgrade lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
@@ -17,7 +17,7 @@ export PORT DB DEMO LIVE HOST KEEP FULL CHECK AMI_PORT HTTP_PORT SIP_PORT
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-run:  ## Odoo with the addon, demo data and a day of calls (PORT=8069 DB=crm_telephony DEMO=0 LIVE=1)
+run:  ## Odoo with the addon, demo data and a day of calls (PORT=8069 DB=crm_telephony DEMO=0 LIVE=1 SOFTPHONE=1)
 	$(DO) dev.run
 
 test:  ## lint, then all tests on a fresh database (ARGS="-k zadarma", DB=name, KEEP=1 reuses the last database)

@@ -22,6 +22,8 @@ VIEWS = {
     'telephony.account': ('list', 'form', 'search'),
     'telephony.number': ('list', 'form', 'search'),
     'telephony.extension': ('list', 'search'),
+    'telephony.softphone': ('list',),
+    'telephony.call.quality': ('list', 'pivot', 'search'),
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
@@ -44,6 +46,7 @@ VIEWS = {
 }
 ADMIN_ONLY = {
     'telephony.event',
+    'telephony.softphone',
     'telephony.share',
     'telephony.recompute',
     'telephony.source.cost',

@@ -86,9 +86,13 @@ class TelephonyExtension(models.Model):
     def softphone_renew(self, lease):
         """Keep this browser the user's phone. Browsers ask so each two minutes or so.
 
-        :return: None, or the label of the browser that is the phone now
+        :return: ``{'ice': …}`` as of :meth:`_grant`, because logins of TURN servers end; if another
+            browser is the phone now ``{'lost': label}``
         """
-        return self.env['telephony.softphone']._renew(lease)
+        phone = self._my_softphone()
+        if self.env['telephony.softphone']._renew(lease):
+            return {'ice': phone._ice()}
+        return {'lost': phone.lease_ids.label or ''}
 
     @api.model
     def softphone_release(self, lease):

@@ -47,7 +47,7 @@ class TelephonySoftphone(models.Model):
     user_id = fields.Many2one('res.users', required=True, readonly=True, ondelete='cascade')
     browser = fields.Char(required=True, readonly=True, groups=fields.NO_ACCESS)
     token_hash = fields.Char(required=True, readonly=True, groups=fields.NO_ACCESS)
-    label = fields.Char(string="Browser", readonly=True)
+    label = fields.Char(string="Open In", readonly=True)
     claimed_at = fields.Datetime(string="Since", required=True, readonly=True)
     until = fields.Datetime(string="Heard Of Until", required=True, readonly=True)
     gone_at = fields.Datetime(
@@ -162,11 +162,11 @@ class TelephonySoftphone(models.Model):
 
     @api.model
     def _renew(self, token):
-        if lease := self._of(token):
+        """Return whether this is still the browser that is the phone, and keep it so."""
+        lease = self._of(token)
+        if lease:
             lease.until = fields.Datetime.now() + timedelta(seconds=LEASE)
-            return None
-        phone = self.env['telephony.extension']._my_softphone()
-        return phone.lease_ids.label or ''
+        return bool(lease)
 
     # === PAGES THAT ARE CLOSED === #
 

@@ -190,7 +190,7 @@ function makeTabs(count, { claim } = {}) {
         const phone = new Softphone({
             server: {
                 claim: claim || (async () => ({ kind: "fake", number: "101", pbx: "PBX", lease: "L", renew_seconds: 150 })),
-                renew: async () => null,
+                renew: async () => ({}),
                 report: async () => steps.push("report"),
                 gone: (lease, isTalking) => steps.push(`gone ${isTalking}`),
             },

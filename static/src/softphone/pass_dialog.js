@@ -37,7 +37,7 @@ export class PassDialog extends Component {
     /** The number that was typed, "" if it is a name. */
     get number() {
         const number = this.state.wanted.replace(/[\s().-]/g, "");
-        return /^\+?[\d*#]{2,}$/.test(number) && !this.state.colleagues.some((one) => one.number === number) ? number : "";
+        return /^\+?[\d*#]{2,}$/.test(number) && !this.state.colleagues.some((colleague) => colleague.number === number) ? number : "";
     }
 
     avatar({ user_id }) {

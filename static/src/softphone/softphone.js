@@ -162,9 +162,11 @@ export class Softphone {
 
     /** Keeps the phone, or hears that another browser has it. A server that cannot be reached takes nothing away. */
     async renew() {
-        const label = await this.server.renew(this.lease).catch(() => null);
-        if (label !== null) {
-            this.yieldTo(label);
+        const { ice, lost } = await this.server.renew(this.lease).catch(() => ({}));
+        if (ice && this.line) {
+            this.line.grant.ice = ice; // logins of TURN servers end
+        } else if (lost !== undefined) {
+            this.yieldTo(lost);
         }
     }
 
@@ -342,11 +344,16 @@ export class Softphone {
         if (!this.line) {
             throw new Error("no_connection");
         }
-        if ([...this.live.values()].some((call) => call.state === "dialling")) {
+        if (this.isDialling || [...this.live.values()].some((call) => call.state === "dialling")) {
             return; // a double click
         }
-        await this.only();
-        await this.line.dial(number, { nonce, name });
+        this.isDialling = true;
+        try {
+            await this.only();
+            await this.line.dial(number, { nonce, name });
+        } finally {
+            this.isDialling = false;
+        }
     }
 
     async do_answer(id) {

@@ -38,7 +38,11 @@ export const softphoneService = {
     dependencies: ["bus_service", "notification", "orm", "telephony", "title"],
 
     start(env, { bus_service: bus, notification, orm, telephony, title }) {
-        if (!session.telephony?.softphone || !navigator.locks) {
+        if (!session.telephony?.softphone) {
+            return undefined;
+        }
+        if (!navigator.locks) {
+            notification.add(problemWords("insecure"), { type: "warning" });
             return undefined;
         }
         const id = browserId();
@@ -110,7 +114,6 @@ export const softphoneService = {
             }
         });
         browser.addEventListener("pagehide", () => phone.leave());
-        // only while somebody talks, because it keeps the page out of the browser's memory for going back
         browser.addEventListener("beforeunload", (ev) => {
             if (phone.state.isLeader && phone.state.calls.some((call) => call.state === "talking")) {
                 ev.preventDefault();

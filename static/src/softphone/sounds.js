@@ -9,6 +9,9 @@ export const SOUNDS = {
     ended: { tones: [425], bursts: [[0, 0.15], [0.3, 0.45]], volume: 0.04, device: "speaker" },
 };
 
+/** A browser that lets a page sound says so within this time (ms). */
+const ALLOWED_WITHIN = 500;
+
 /** Makes the sounds of the phone, one at a time, so that nothing is downloaded. */
 export class Sounds {
     /** @param {import("@crm_telephony/softphone/devices").Devices} devices */
@@ -41,14 +44,14 @@ export class Sounds {
 
     async burst(audio, { tones, bursts, volume }) {
         try {
-            // a browser that allows no sound yet never answers
-            audio.resume().catch(() => {});
-            await Promise.resolve();
+            // a browser that allows no sound yet answers only after a click
+            const allowed = audio.resume().then(() => true);
+            const tooLate = new Promise((resolve) => browser.setTimeout(() => resolve(false), ALLOWED_WITHIN));
+            if (!(await Promise.race([allowed, tooLate]))) {
+                this.onBlocked();
+            }
             if (audio !== this.audio) {
                 return;
-            }
-            if (audio.state !== "running" && !navigator.userActivation?.hasBeenActive) {
-                this.onBlocked();
             }
             const gain = audio.createGain();
             gain.connect(audio.destination);
