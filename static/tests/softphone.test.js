@@ -216,7 +216,9 @@ function makeTabs(count, { claim } = {}) {
     /** A tab goes away, as far as the others can tell. */
     const close = (phone) => {
         phone.stopLine();
-        phone.leader.stop();
+        phone.leader.isLeader = false;
+        phone.leader.channel.close();
+        locks.free(locks.holder);
     };
     return { phones, line, close, make };
 }
@@ -230,6 +232,7 @@ async function settle() {
 }
 
 const states = (phone) => phone.state.calls.map(({ id, state }) => `${id} ${state}`);
+const cardOf = (phone, id) => phone.state.calls.find((call) => call.callId === id)?.id;
 const leaders = (phones) => phones.filter((phone) => phone.state.isLeader).length;
 
 describe("tabs", () => {
@@ -471,10 +474,10 @@ describe("cards", () => {
         expect(steps.at(-1)).toBe("ask for cards");
         calls.push(card(7));
         phones[0].onCards();
-        expect(phones[0].callOf(7).id).toBe("p1");
+        expect(cardOf(phones[0], 7)).toBe("p1");
         calls.push(card(8, { number: "+77770000000" }));
         line().ring({ number: "+77770000000" });
-        expect(phones[0].callOf(8).id).toBe("p2");
+        expect(cardOf(phones[0], 8)).toBe("p2");
     });
 
     test("two at once, hidden numbers, and what belongs to nobody here", () => {

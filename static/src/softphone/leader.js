@@ -45,9 +45,7 @@ export class Leader {
             .request(this.name, options, () => {
                 this.isLeader = true;
                 this.onLead();
-                return new Promise((resolve) => {
-                    this.release = resolve;
-                });
+                return new Promise(() => {}); // until the tab is gone
             })
             .catch(() => {
                 if (this.isLeader) {
@@ -56,12 +54,6 @@ export class Leader {
                     this.start();
                 }
             });
-    }
-
-    stop() {
-        this.isLeader = false;
-        this.release?.();
-        this.channel.close();
     }
 
     /** Tells the other tabs what the leader shows, the last state of several that come at once. */

@@ -5,14 +5,12 @@ import { everySecond, Watch, WatchedSocket } from "@crm_telephony/softphone/watc
 
 /** How long (ms) a call waits for more ways of the sound, once there is one. A dead STUN server would hold it for 40 s. */
 const ICE_WAIT = 800;
-/** How long (ms) it waits for the first one, where all sound goes through TURN. */
-const RELAY_WAIT = 3_000;
 /** A connection that broke is put together again after this time (ms); a shorter gap heals by itself. */
 const ICE_RESTART = 2_000;
 const KEY_GAP = 80;
 const KEY_LENGTH = 120;
 const NEVER = 86_400;
-/** What the codes of SIP mean to people, see `WHY` of call_words.js. */
+/** What the codes of SIP mean to people, see `ENDS` of phone_words.js. */
 const REASONS = {
     404: "unknown_number", 408: "no_answer", 480: "no_answer", 484: "unknown_number", 486: "busy", 487: "cancelled",
     488: "codec", 600: "busy", 603: "declined", 606: "codec",
@@ -67,10 +65,6 @@ class SipCall {
         // nobody may move this talk elsewhere but its own user
         session.on("refer", ({ reject }) => reject());
         session.on("replaces", ({ reject }) => reject());
-    }
-
-    get can() {
-        return ["hold", "mute", "keys", "pass", "ask", "resume"];
     }
 
     talk() {
@@ -239,7 +233,7 @@ class SipCall {
         const tones = keys.replace(/[^\d*#A-D,]/gi, "").slice(0, 64);
         if (tones && this.state === "talking") {
             this.session.sendDTMF(tones, {
-                transportType: this.line.grant.keys || "RFC2833", duration: KEY_LENGTH, interToneGap: KEY_GAP,
+                transportType: "RFC2833", duration: KEY_LENGTH, interToneGap: KEY_GAP,
             });
         }
     }
@@ -352,13 +346,12 @@ export class SipLine {
             }
         });
         ua.on("registrationFailed", ({ response, cause }) => this.refused(response?.status_code, cause));
-        ua.on("newRTCSession", ({ session, originator, request }) => {
+        ua.on("newRTCSession", ({ session, originator }) => {
             if (originator === "remote") {
                 const { uri, display_name: name } = session.remote_identity;
                 const number = numberOf(uri);
                 const call = new SipCall(this, session, {
                     direction: "inbound", state: "ringing", number, name: clean(name) === number ? "" : clean(name),
-                    header: clean(request.getHeader("X-Telephony-Dial")),
                 });
                 this.calls.add(call);
                 this.onCall(call);

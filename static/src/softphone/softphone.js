@@ -28,7 +28,7 @@ const SHOWN = [
 export class Softphone {
     /**
      * @param {Object} wiring
-     * @param {{ claim: Function, renew: Function, release: Function, report: Function, gone: Function }} wiring.server
+     * @param {{ claim: Function, renew: Function, report: Function, gone: Function }} wiring.server
      * @param {(kind: string) => Function | undefined} wiring.lineOf the class of a line
      * @param {LockManager} wiring.locks
      * @param {BroadcastChannel} wiring.channel
@@ -80,11 +80,6 @@ export class Softphone {
 
     get isReady() {
         return this.state.line === "ready";
-    }
-
-    /** Returns the phone's call that belongs to a card, if any. */
-    callOf(id) {
-        return this.state.calls.find((call) => call.callId === id);
     }
 
     // -- being the leader, or not

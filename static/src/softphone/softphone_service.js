@@ -74,7 +74,6 @@ export const softphoneService = {
             server: {
                 claim: (browserId, takeOver) => call("softphone_claim", browserId, browserLabel(), takeOver),
                 renew: (lease) => call("softphone_renew", lease),
-                release: (lease) => call("softphone_release", lease),
                 report: (talk) => orm.silent.call("telephony.call.quality", "report", [talk]),
                 gone: (lease, isTalking) =>
                     browser.navigator.sendBeacon("/telephony/softphone/gone", JSON.stringify({ lease, talking: isTalking })),
