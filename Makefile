@@ -9,15 +9,15 @@ endif
 
 DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
 DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$(PORT))
-export PORT DB DEMO LIVE HOST KEEP FULL AMI_PORT HTTP_PORT SIP_PORT
+export PORT DB DEMO LIVE SOFTPHONE HOST KEEP FULL CHECK AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade lint bench call simulate asterisk test-asterisk env shell stop clean distclean
+.PHONY: help run test test-upgrade lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-run:  ## Odoo with the addon, demo data and a day of calls (PORT=8069 DB=crm_telephony DEMO=0 LIVE=1)
+run:  ## Odoo with the addon, demo data and a day of calls (PORT=8069 DB=crm_telephony DEMO=0 LIVE=1 SOFTPHONE=1)
 	$(DO) dev.run
 
 test:  ## lint, then all tests on a fresh database (ARGS="-k zadarma", DB=name, KEEP=1 reuses the last database)
@@ -45,6 +45,9 @@ asterisk:  ## a real Asterisk 22 on the loopback interface, with SIPp (AMI_PORT=
 
 test-asterisk:  ## real calls through Asterisk, the bridge and Odoo; builds what is missing (FULL=1 takes minutes)
 	$(DO) dev.asterisk test $(ARGS)
+
+softphone-lib:  ## the browser phone's SIP library, built of its packages with Node.js (CHECK=1 only compares)
+	$(DO) dev.softphone
 
 env:  ## shell code for the project's environment: eval "`make -s env`"
 	$(DO) dev.setup env

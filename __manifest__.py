@@ -49,6 +49,7 @@
         'views/telephony_reprocess_views.xml',
         'views/telephony_number_views.xml',
         'views/telephony_extension_views.xml',
+        'views/telephony_softphone_views.xml',
         'views/telephony_live_views.xml',
         'views/telephony_report_views.xml',
         'views/telephony_match_weight_views.xml',
@@ -80,10 +81,20 @@
     ],
     'images': ['static/description/callbacks_and_card.png'],
     'assets': {
-        'web.assets_backend': ['crm_telephony/static/src/**/*'],
+        'web.assets_backend': [
+            'crm_telephony/static/src/**/*',
+            ('remove', 'crm_telephony/static/src/softphone/**/*'),
+        ],
+        'crm_telephony.assets_softphone': [
+            'crm_telephony/static/lib/jssip/jssip.js',
+            'crm_telephony/static/src/softphone/**/*',
+        ],
         'crm_telephony.assets_player': ['crm_telephony/static/lib/wavesurfer/wavesurfer.min.js'],
         'web.assets_tests': ['crm_telephony/static/tests/tours/**/*'],
-        'web.assets_unit_tests': ['crm_telephony/static/tests/**/*.test.js'],
+        'web.assets_unit_tests': [
+            'crm_telephony/static/src/softphone/**/*',
+            'crm_telephony/static/tests/**/*.test.js',
+        ],
     },
     'pre_init_hook': 'pre_init_hook',
     'post_init_hook': 'post_init_hook',

@@ -1,6 +1,10 @@
 -- a copy of a production database must neither accept the PBX's webhooks nor be able to call it
 UPDATE telephony_account
    SET active = false, api_key = NULL, api_secret = NULL, webhook_token = 'neutralized-' || id;
+-- nor take the phones of its users away from their browsers
+UPDATE telephony_account SET sip_ws_url = NULL, turn_secret = NULL, turn_urls = NULL, ice_policy = 'all';
+UPDATE telephony_extension SET sip_password = NULL;
+DELETE FROM telephony_softphone;
 -- nor play what was shared with people outside
 UPDATE telephony_share SET state = 'revoked' WHERE state = 'active';
 -- nor fetch its recordings: their addresses need no login at some PBXs

@@ -6,6 +6,7 @@ webhooks.
     DB=crm_telephony     kept between runs
     DEMO=0               a database without demo data and without calls
     LIVE=1               a slow trickle of calls goes on
+    SOFTPHONE=1          a real Asterisk beside it, whose phones are browsers
 
 While it runs the demo company's PBXs answer (dev/simulate/pbx.py), so that people can be called
 from Odoo.
@@ -52,6 +53,9 @@ def main() -> None:
                 _play_a_day(simulate, environment, databases, database)
             with (
                 _demo_pbx(url, database, live) if demo else nullcontext(),
+                _browser_phones(url, database)
+                if demo and _option('SOFTPHONE', '0') != '0'
+                else nullcontext(),
                 suppress(KeyboardInterrupt),
             ):
                 _tell(url, database, demo, live, log)
@@ -152,6 +156,13 @@ def _demo_pbx(url: str, database: str, live: bool):
         yield
 
 
+def _browser_phones(url: str, database: str):
+    from .asterisk.browsers import browser_phones
+
+    odoo = Odoo(url, database, login='admin', password='admin')
+    return browser_phones(url, odoo, paths.LOGS / f'bridge-{database}.log')
+
+
 def _tell(url: str, database: str, demo: bool, live: bool, log: Path) -> None:
     print(
         f'\n  Odoo answers on {url}   (database {database})\n\n'
@@ -189,7 +200,8 @@ def _tour(url: str, live: bool) -> str:
     {url}/odoo/telephony-calls        all calls, lost ones in red
     {url}/odoo/telephony-live         what goes on now (admin, zhanna)
     {url}/odoo/crm                    the deals, each with its calls
-  {calls}"""
+  {calls}
+  With SOFTPHONE=1 the browsers of admin and aigerim are phones 104 and 105 of a real Asterisk: call 105 from one of them."""
 
 
 if __name__ == '__main__':

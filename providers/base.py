@@ -445,6 +445,10 @@ class Provider:
     # hosts that serve this PBX's recordings without credentials; a leading dot takes every
     # sub-domain
     recording_hosts: tuple[str, ...] = ()
+    # how a browser is a phone of this PBX: 'sip', over a websocket; '' if it cannot be
+    line = ''
+    # what the PBX calls itself when it asks a phone for its password, unless somebody has changed it
+    sip_realm = ''
     # whether a recording stays where it is, and only those who may listen get it by its address;
     # else Odoo keeps a copy unless somebody says otherwise
     recordings_stay = True
@@ -580,6 +584,10 @@ class Provider:
         """Which channel of a call's sound is the employee's, `first` or `second`, if the sound of
         this leg is the first; '' if that is not known."""
         return ''
+
+    def dialled(self, number: str, account: Account) -> str:
+        """The spelling in which a phone of this PBX calls an E.164 number."""
+        return number
 
     def setup_file(self, account: Account) -> SetupFile | None:
         """The file with which the admin sets up the PBX; None if it needs none."""

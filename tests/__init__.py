@@ -76,6 +76,7 @@ from . import test_test_call
 from . import test_template_language
 from . import test_template_records
 from . import test_templates
+from . import test_softphone
 from . import test_tours
 from . import test_turns
 from . import test_uploads

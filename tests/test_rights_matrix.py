@@ -55,6 +55,8 @@ RECORDS = """
     callback of her deal          -      rw           rw          rwu            -       -
     callback of his deal          -      -            rw          rwu            rw      -
     callback of nobody            rw     rw           rw          rwu            rw      -
+    browser phone in use          -      -            -           ru             -       -
+    sound of his talk             -      -            r           r              -       -
     line of the listening log     -      -            r           r              -       r
     reason to listen              r      r            r           rwcu           r       r
     shared link                   -      -            r           r              -       r
@@ -269,6 +271,24 @@ class TestRightsMatrix(TelephonyCase):
             ),
             'call that is read again': again.line_ids.create(
                 {'reprocess_id': again.id, 'call_id': self.call_id, 'kind': 'changed'}
+            ),
+            'browser phone in use': env['telephony.softphone'].create(
+                {
+                    'extension_id': self.account.extension_ids[:1].id,
+                    'user_id': self.boris.id,
+                    'browser': 'b',
+                    'token_hash': 'h',
+                    'claimed_at': '2026-03-02 09:00:00',
+                    'until': '2026-03-02 09:05:00',
+                }
+            ),
+            'sound of his talk': env['telephony.call.quality'].create(
+                {
+                    'account_id': self.account.id,
+                    'user_id': self.boris.id,
+                    'extension': '102',
+                    'started_at': '2026-03-02 09:00:00',
+                }
             ),
             **{f'call of {whose}': call for whose, call in self.calls.items()},
             **{f'leg of {whose}': call.leg_ids for whose, call in self.calls.items()},

@@ -362,6 +362,7 @@ class TestLocks(TurnsCase):
                 'FILING': 0x7E1E,
                 'TAKING': 0x74656C62,
                 'DIALING': 0x74656C64,
+                'LEASING': 0x74656C6C,
                 'TEXTING': 0x74656C73,
             },
         )

@@ -43,6 +43,7 @@ class Lock(enum.Enum):
     FILING = 0x7E1E  # an account's id: who files its calls
     TAKING = 0x74656C62  # a callback's id: who takes it
     DIALING = 0x74656C64  # a user's id: whose phone is being called
+    LEASING = 0x74656C6C  # a phone's id: which browser is that phone
     TEXTING = 0x74656C73  # a company's id and a number: who writes to it
 
 

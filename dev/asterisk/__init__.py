@@ -7,6 +7,7 @@ interface.
     phones      SIPp processes
     ami         commands for Asterisk, and events to wait for
     scenarios   the calls and what has to become of them
+    browsers    Asterisk beside `make run`, for browser phones
     stage       Asterisk, the bridge and an Odoo server together
 
 `make asterisk` starts one to develop against, `make test-asterisk` plays the calls

@@ -32,6 +32,7 @@ def serve() -> None:
 {server.CONTROL_USER}/{server.CONTROL_SECRET} commands
     ARI, rawman http://127.0.0.1:{ports.http}   {server.CONTROL_USER}/{server.CONTROL_SECRET}
     SIP         127.0.0.1:{ports.base}/udp; phones 200 to 499 at {ports.base + 200} to {ports.base + 499}, no password
+    browsers    ws://127.0.0.1:{ports.http}/ws   {', '.join(server.BROWSERS)}, password {server.BROWSER_SECRET}
     numbers     4420794601NN rings 2NN; 2: a group; 3: a queue; 4: with mailbox; 600 is an echo (dev/asterisk/etc)
   Log: {asterisk.log}   Ctrl-C stops it.
 """,

@@ -17,9 +17,11 @@ from . import root
 
 ETC = Path(__file__).parent / 'etc'
 BRIDGE_USER, BRIDGE_SECRET = 'crm-bridge', 'bridge-password'
+# Phones that are browsers.
+BROWSERS, BROWSER_SECRET = ('104', '105', '106'), 'browser-password'
 CONTROL_USER, CONTROL_SECRET = 'crm-control', 'control-password'
 # Seconds
-RING, QUEUE_RING, QUEUE_MAX, MAILBOX_RING = 6, 5, 40, 3
+RING, QUEUE_RING, QUEUE_MAX, MAILBOX_RING, BROWSER_RING = 6, 5, 40, 3, 25
 START = 60
 
 LINES = range(100)
@@ -135,6 +137,8 @@ class Asterisk:
                     'QUEUE_RING',
                     'QUEUE_MAX',
                     'MAILBOX_RING',
+                    'BROWSER_RING',
+                    'BROWSER_SECRET',
                 )
             },
         }
@@ -166,6 +170,11 @@ def _lists(ports: Ports) -> dict[str, str]:
             f'[{phone}](phone)\naors = {phone}\ncallerid = "Phone {phone}" <{phone}>\n'
             f'[{phone}]\ntype = aor\ncontact = sip:{phone}@127.0.0.1:{ports.base + int(phone)}\n'
             for phone in phones
+        ),
+        'BROWSERS': '\n'.join(
+            f'[{phone}](browser)\naors = {phone}\nauth = {phone}\ncallerid = "Browser {phone}" <{phone}>\n'
+            f'[{phone}](browser-aor)\n[{phone}](browser-auth)\nusername = {phone}\n'
+            for phone in BROWSERS
         ),
         'QUEUES': '\n'.join(
             f'[sales-{line:02}](everybody)\nmember => PJSIP/2{line:02}\nmember => PJSIP/3{line:02}\n'

@@ -438,7 +438,7 @@ class TelephonyCallback(models.Model):
         self.ensure_one()
         self._claim()
         result = self.env['telephony.dial']._place(self.customer_number, self, confirmed)
-        if result.outcome == 'ringing':
+        if result.outcome in ('ringing', 'browser'):
             self._take_at_once()
         return result
 

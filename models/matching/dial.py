@@ -44,6 +44,8 @@ class DialResult(NamedTuple):
     `outcome` is
 
     * ``ringing``: the PBX has accepted the call and rings the user's phone `extension`;
+    * ``browser``: the user's browser is the phone and is to call the number itself; `dial_id` is the
+      click (telephony.dial), False if it was a double click, `dialled` is what the phone dials;
     * ``unconfirmed``: nothing was done, because the user has not read the `warnings` (code →
       sentence) yet;
     * ``own_device``: nothing was done, because no PBX can ring a phone of this user, as `reason`
@@ -57,6 +59,8 @@ class DialResult(NamedTuple):
     extension: str = ''
     warnings: Mapping[str, str] = MappingProxyType({})
     reason: str = ''
+    dial_id: int | bool = False
+    dialled: str = ''
 
 
 class TelephonyDial(models.Model):
@@ -130,7 +134,8 @@ class TelephonyDial(models.Model):
         # sudo: a user calls a customer back, though the deal behind it may be a colleague's
         target = self._customer_record(record.sudo() if record else None)
         company = self._company_of(record) or (target or self.env['crm.lead']).company_id
-        phone, reason = self._own_phone(company)
+        browser = self._on_own_browser()
+        phone, reason = (browser, '') if browser else self._own_phone(company)
         account = phone.account_id
         wanted = self._callable_number(
             number,
@@ -143,13 +148,15 @@ class TelephonyDial(models.Model):
             return DialResult('unconfirmed', wanted, warnings=unread)
         if not phone:
             return DialResult('own_device', wanted, reason=reason)
-        self._ring(phone, wanted, target, self._activity_of(record))
+        dial_id = self._ring(phone, wanted, target, self._activity_of(record), bool(browser))
         is_known = target and target.sudo(False).has_access('read')
         return DialResult(
-            'ringing',
+            'browser' if browser else 'ringing',
             wanted,
             extension=phone.number,
             who=target.display_name if is_known else pretty(wanted),
+            dial_id=dial_id,
+            dialled=account._adapter().dialled(wanted, account._settings()),
         )
 
     @api.model
@@ -280,9 +287,11 @@ class TelephonyDial(models.Model):
     # === ASKING THE PBX === #
 
     @api.model
-    def _ring(self, phone, number, target, activity):
+    def _ring(self, phone, number, target, activity, is_browser):
         """Remember a click and let the PBX ring the phone; a double click changes nothing.
 
+        :param is_browser: the phone is the browser that asks, so it calls the number itself
+        :return: the id of the click, False for a double click
         :raise UserError: the PBX refuses, or the phone is being called for another number
         """
         dial_id = self._begin(
@@ -298,11 +307,12 @@ class TelephonyDial(models.Model):
         )
         if dial_id:
             try:
-                pbx_ref = phone.account_id._dial(phone, number) or False
-                self._end(dial_id, pbx_ref=pbx_ref, state='accepted')
+                pbx_ref = not is_browser and phone.account_id._dial(phone, number)
+                self._end(dial_id, pbx_ref=pbx_ref or False, state='accepted')
             except Exception as error:
                 self._end(dial_id, state='refused', complaint=in_words(error))
                 raise
+        return dial_id
 
     @api.model
     def _begin(self, values):
@@ -480,3 +490,11 @@ class TelephonyDial(models.Model):
         )
         old.unlink()
         return len(old), len(old) == 10000
+
+    # === HOOKS OF LATER STAGES === #
+
+    @api.model
+    def _on_own_browser(self):
+        """Runs before a call is placed. Returns the phone (telephony.extension, sudo) that the browser
+        is which asks for the call, an empty recordset if it is none."""
+        return self.env['telephony.extension']

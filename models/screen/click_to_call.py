@@ -70,6 +70,17 @@ class TelephonyDial(models.Model):
                     'reason': result.reason,
                 },
             }
+        if result.outcome == 'browser':
+            return {
+                'type': 'ir.actions.client',
+                'tag': 'crm_telephony.browser_call',
+                'params': {
+                    'dial_id': result.dial_id,
+                    'number': result.number,
+                    'dialled': result.dialled,
+                    'display': pretty(result.number),
+                },
+            }
         return {
             'type': 'ir.actions.client',
             'tag': 'display_notification',

@@ -113,9 +113,9 @@ class TelephonyCall(models.Model):
         """Return what the phones do now, free ones first, without those that talk in this call; a
         list of dicts, see :meth:`get_colleagues`.
 
-        :param phones: telephony.extension of this call's PBX
+        :param phones: telephony.extension of one PBX
         """
-        states = self.sudo().account_id._phone_states()
+        states = phones.account_id._phone_states() if phones else {}
         users = phones.user_id | phones.also_user_ids
         away = users - users._telephony_at_work()
         talking, order = self._talking_phones(), ('free', 'ringing', 'talking', 'away')

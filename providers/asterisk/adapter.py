@@ -1,6 +1,6 @@
 """Asterisk: the bridge beside the PBX posts AMI events as they are, and everything is decided here.
 
-The story of a call is read off the facts that :mod:`ami` gathers. Four ideas carry it:
+The story of a call is read off the facts that :mod:`ami` gathers. Five ideas carry it:
 
 * The first channel (Uniqueid == Linkedid) is the caller: a trunk that calls in, or a phone that
   calls out or calls a colleague.
@@ -11,6 +11,8 @@ The story of a call is read off the facts that :mod:`ami` gathers. Four ideas ca
 * Local channels are plumbing. What counts is whom the caller reaches along the dials, through any
   Local pair. A channel that is in the Linkedid but not reached belongs to a consultation, until an
   AttendedTransfer lets it join.
+* A channel that takes the place of another one of its phone in a bridge goes on with that one's leg:
+  a browser whose page was loaded anew. What it began as is no call.
 * A person answered if the attempt to reach their channel ended with ANSWER and the channel entered
   a bridge. A line that is Up says nothing: queues, menus and mailboxes answer it too.
 """
@@ -131,6 +133,7 @@ FAILED_CAUSES = frozenset(
     map(str, (1, 2, 3, 22, 27, 28, 31, 34, 38, 41, 42, 44, *range(50, 67), 88, 111))
 )
 
+TAKEN_UP = _("A phone called its own number, as a browser does that takes its talk up again.")
 AT_ONCE = timedelta(seconds=1)
 # The path after the token under which a dialplan asks who calls: GET …/route?number=…&did=…
 LOOKUP = 'route'
@@ -147,6 +150,8 @@ class Asterisk(Provider):
     recordings_stay = False
     shares_legs = True
     names_trunks = True
+    line = 'sip'
+    sip_realm = 'asterisk'
     uploads_recordings = True
     recording_waits = _(
         "The bridge delivers the file within a minute or so after the call, if [recordings] is set in its configuration."
@@ -308,6 +313,10 @@ class Asterisk(Provider):
                     found[name] = Stranger(name, extension, not self.phone(channel, account))
         return [found[name] for name in sorted(found)]
 
+    def dialled(self, number: str, account: Account) -> str:
+        """Return the number as an employee in the account's country dials it."""
+        return numbers.as_dialled(number, account.country)
+
     def deletion(self, payload: Mapping) -> Deletion | None:
         kind = payload.get('Event')
         if kind not in (DELETED, KEPT):
@@ -444,6 +453,8 @@ def _leads_outside(call: Call, channel: Channel) -> bool:
 
 def _tell(call: Call) -> list[CallEvent]:
     first = call.first
+    if call.ref in call.heirs:
+        return [CallEvent('void', call.ref, at=call.events[0].at, note=TAKEN_UP)]
     if not first:
         return _no_call(call)
     # the employee is behind the Local channel of a click-to-call
@@ -535,7 +546,9 @@ def _no_call(call: Call) -> list[CallEvent]:
     )
     if not has_failed and not is_over:
         return []
-    if not has_failed and not first.originated:
+    if not has_failed and _calls_itself(call):
+        note = TAKEN_UP
+    elif not has_failed and not first.originated:
         note = _(
             "%(phone)s called a service of the PBX: %(number)s",
             phone=ami.endpoint(first.name),
@@ -555,6 +568,8 @@ def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
     if is_trunk:
         return 'outbound' if first.originated else 'inbound'
     if not first.originated:
+        if _calls_itself(call) and not tries:
+            return ''
         if first.exten in account.extensions:
             return 'internal'
         dials_out = (
@@ -573,6 +588,12 @@ def _direction(call: Call, tries: Sequence[Try], is_trunk: bool) -> str:
     if not tries:
         return ''
     return 'internal' if call.phone(tries[0].dest) else 'outbound'
+
+
+def _calls_itself(call: Call) -> bool:
+    """Return whether a phone called its own number, as a browser does to take its talk up again."""
+    first = call.first
+    return bool(first and first.exten) and first.exten == call.phone(first)
 
 
 def _stays_inside(call: Call) -> bool:

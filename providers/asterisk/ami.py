@@ -7,7 +7,7 @@ and how that ended, who entered a bridge. The adapter decides what follows from 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from .. import numbers
@@ -29,7 +29,7 @@ HEADERS = (
     'BridgeUniqueid', 'DestBridgeUniqueid', 'OrigTransfererLinkedid', 'SecondTransfererLinkedid',
     'TransfereeUniqueid', 'TransfereeChannel', 'TransferTargetUniqueid', 'TransferTargetChannel',
     'BridgeTechnology', 'Conference', 'Meetme',
-    'DestLinkedid', 'ParkeeUniqueid', 'RetrieverUniqueid',
+    'DestLinkedid', 'ParkeeUniqueid', 'RetrieverUniqueid', 'SwapUniqueid',
 )
 # fmt: on
 NOTHING = frozenset({'<unknown>', '<null>', '<none>'})
@@ -281,6 +281,8 @@ class Call:
     channels: dict[str, Channel] = field(default_factory=dict)
     # by the Uniqueid of the channel that was to be reached
     tries: dict[str, Try] = field(default_factory=dict)
+    # by the Uniqueid of a channel that takes its phone's talk up: that of the channel which had it
+    heirs: dict[str, str] = field(default_factory=dict)
 
     @property
     def first(self) -> Channel | None:
@@ -288,6 +290,12 @@ class Call:
 
     def named(self, kind: str) -> list[Event]:
         return [event for event in self.events if event['Event'] == kind]
+
+    def first_with_talk(self, uid: str) -> str:
+        """Return the channel that first had the talk which this channel has taken up."""
+        for _step in self.heirs:  # so many at most, whatever the events say
+            uid = self.heirs.get(uid, uid)
+        return uid
 
     def twin(self, channel: Channel) -> Channel | None:
         """Return the other half of a Local channel, None for any other channel."""
@@ -362,8 +370,9 @@ def gather(
 
     :param others: events of other calls that tell who was in a room with this call's first channel
     """
-    call = Call(ref, events, account, phone)
-    for event in sorted([*events, *others], key=lambda event: event.order) if others else events:
+    heard = sorted([*events, *others], key=lambda event: event.order) if others else events
+    call = Call(ref, events, account, phone, heirs=_heirs(heard))
+    for event in heard:
         # these events tell of no single channel, or not by its Uniqueid
         if event['Event'] not in CALL_REF:
             _note_event(call, event)
@@ -381,8 +390,31 @@ def gather(
     return call
 
 
+def _heirs(events: Sequence[Event]) -> dict[str, str]:
+    """Return the channels that take up the talk of another channel of their phone, each with that
+    channel. A browser whose page was loaded anew calls with Replaces: the PBX puts the new channel
+    in the place of the old one, and hangs the old one up."""
+    swaps = [event for event in events if event['Event'] == 'BridgeEnter' and event['SwapUniqueid']]
+    if not swaps:
+        return {}
+    names = {event['Uniqueid']: event['Channel'] for event in events}
+    dialled = {event['DestUniqueid'] for event in events}
+    return {
+        event['Uniqueid']: event['SwapUniqueid']
+        for event in swaps
+        if event['Uniqueid'] not in dialled
+        and not is_plumbing(event['Channel'])
+        and technology(event['Channel']) == technology(names.get(event['SwapUniqueid'], ''))
+    }
+
+
 def _note_event(call: Call, event: Event) -> None:
     kind = event['Event']
+    if kind == 'Hangup' and event['Uniqueid'] in call.heirs.values():
+        return  # the phone talks on
+    if event['Uniqueid'] in call.heirs:
+        uid = call.first_with_talk(event['Uniqueid'])
+        event = replace(event, headers={**event.headers, 'Uniqueid': uid})
     channel = _channel(
         call, event['Uniqueid'], event['Channel'], event['Context'], event['CallerIDNum']
     )

@@ -60,6 +60,7 @@ BATCH_LIMIT = 500
 
 class Generic(Provider):
     code = 'generic'
+    line = 'sip'
     label = _("Generic webhook")
     api_secret_label = _("HMAC secret")
     stands_inside = True

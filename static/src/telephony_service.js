@@ -98,6 +98,8 @@ export const telephonyService = {
             keep: (id) => store.keep(id),
             remember: (call) => store.remember(call),
             foldAll: () => store.foldAll(),
+            /** Asks the server again which calls go on. */
+            refresh,
             /** Whether this tab rings: of a user's many tabs only one does. */
             async maySound() {
                 return multiTab.isOnMainTab();

@@ -2,6 +2,7 @@ import { Component, useRef, useState } from "@odoo/owl";
 import { useHotkey } from "@web/core/hotkeys/hotkey_hook";
 import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { nameOf, phaseLabel } from "@crm_telephony/call_card/call_words";
 import { NewCaller } from "@crm_telephony/call_card/new_caller";
@@ -127,6 +128,11 @@ export class CallCard extends Component {
 
     get closeTitle() {
         return this.isFoldedByEscape ? _t("Close") : _t("Close (Esc)");
+    }
+
+    /** The controls of the browser phone, if it was loaded: they show themselves on the cards of its calls. */
+    get phoneControls() {
+        return this.env.services.softphone && registry.category("crm_telephony.phone").get("Controls", undefined);
     }
 
     get openLabel() {

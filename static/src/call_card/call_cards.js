@@ -39,7 +39,7 @@ export class CallCards extends Component {
     get isRinging() {
         const { isOnWall, calls, preferences } = this.state;
         return (
-            preferences.pop && preferences.sound && !preferences.dnd && !isOnWall &&
+            preferences.pop && preferences.sound && !preferences.dnd && !isOnWall && !this.env.services.softphone?.phone.isReady &&
             calls.some((call) => call.phase === "ringing" && call.direction === "inbound")
         );
     }

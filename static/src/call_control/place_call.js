@@ -5,9 +5,9 @@ import { useService } from "@web/core/utils/hooks";
 import { session } from "@web/session";
 import { useBusy } from "@crm_telephony/hooks";
 
-/** Returns whether a PBX can ring a phone of this user. Others call with their own device. */
+/** Returns whether a PBX can ring a phone of this user, or their browser is one. Others call with their own device. */
 export function canCall() {
-    return Boolean(session.telephony && session.telephony.can_call);
+    return Boolean(session.telephony && (session.telephony.can_call || session.telephony.softphone));
 }
 
 /**

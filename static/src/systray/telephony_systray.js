@@ -50,6 +50,11 @@ export class TelephonySystray extends Component {
             : _t("%(open)s callbacks", { open });
     }
 
+    /** What the browser phone shows here, if it was loaded. */
+    get phonePanel() {
+        return this.env.services.softphone && registry.category("crm_telephony.phone").get("Panel", undefined);
+    }
+
     get toggleTitle() {
         return this.preferences.dnd ? _t("Do not disturb. %s", this.title) : this.title;
     }

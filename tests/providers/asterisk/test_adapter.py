@@ -34,8 +34,8 @@ SECRET = 'ami-secret-0001'
 ACCOUNT = Account(
     api_secret=SECRET,
     country='GB',
-    extensions=frozenset({'101', '102', '103'}),
-    own_numbers=frozenset({'+442079460001', '+442079460002'}),
+    extensions=frozenset({'101', '102', '103', '104'}),
+    own_numbers=frozenset({'+442079460001', '+442079460002', '+442079460007'}),
 )
 RECEIVED = datetime(2026, 11, 22, 7, 0, tzinfo=timezone.utc)
 TOLERANCE = timedelta(seconds=1)
@@ -90,7 +90,7 @@ class Lab:
             },
         )
 
-    def call_out(self, exten, at=0, state='Ring'):
+    def call_out(self, exten, at=0, state='Ring', **headers):
         return self.add(
             at,
             'Newchannel',
@@ -98,7 +98,7 @@ class Lab:
             ChannelStateDesc=state,
             Context='internal',
             Exten=exten,
-            CallerIDNum=self.first,
+            **{'CallerIDNum': self.first, **headers},
         )
 
     def dial(self, at, over, status, dest, caller=None, string='', rang=True, **headers):
@@ -195,7 +195,7 @@ class AsteriskCase(BaseCase):
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAsteriskStreams(AsteriskCase):
     def test_all_streams_are_here(self):
-        self.assertEqual(len(STREAMS), 35)
+        self.assertEqual(len(STREAMS), 40)
 
     def test_expected_records(self):
         for name, stream in STREAMS.items():

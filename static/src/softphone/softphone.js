@@ -1,0 +1,500 @@
+import { reactive } from "@odoo/owl";
+import { browser } from "@web/core/browser/browser";
+import { Leader } from "@crm_telephony/softphone/leader";
+import { paired } from "@crm_telephony/softphone/pairing";
+import { EVERY, Quality, read } from "@crm_telephony/softphone/quality";
+
+/** How long (ms) the phone shows how a call ended that has no card. */
+const ENDED_STAYS = 6_000;
+/** A card that has not come so long (ms) after the ring is asked for. */
+const CARD_WAIT = 1_500;
+/** After so long (ms) the server is asked again for the phone when it could not be reached. */
+const CLAIM_AGAIN = 10_000;
+/** So does a report of a talk's sound come again (ms). */
+const REPORT_AGAIN = 60_000;
+/** A talk that was left so long ago (ms) is not taken up again: the PBX has ended it. */
+const TOKEN_AGE = 30_000;
+const TOKENS = "crm_telephony.talks";
+/** What a call shows to all tabs. */
+const SHOWN = [
+    "id", "direction", "number", "name", "state", "since", "isHeld", "isMuted", "isResumed", "why", "hasEarlySound", "consultOf",
+    "trouble", "callId", "wasTalk",
+];
+
+/**
+ * The phone of this user in this browser. In one tab, the leader, it has the line to the PBX and the sound; in the others it shows
+ * the same and hands on what is clicked.
+ */
+export class Softphone {
+    /**
+     * @param {Object} wiring
+     * @param {{ claim: Function, renew: Function, report: Function, gone: Function }} wiring.server
+     * @param {(kind: string) => Function | undefined} wiring.lineOf the class of a line
+     * @param {LockManager} wiring.locks
+     * @param {BroadcastChannel} wiring.channel
+     * @param {string} wiring.lockName
+     * @param {Storage} wiring.storage of this tab
+     * @param {string} wiring.browserId
+     * @param {import("@crm_telephony/softphone/devices").Devices} wiring.devices
+     * @param {import("@crm_telephony/softphone/sounds").Sounds} wiring.sounds
+     * @param {{ calls: Object[], preferences: Object }} wiring.telephony the cards of this user
+     * @param {() => void} wiring.askForCards
+     * @param {(what: string, call?: Object) => void} wiring.onNews "ring", "ring_over", "ready", "not_ready"
+     */
+    constructor(wiring) {
+        Object.assign(this, wiring);
+        this.state = reactive({
+            isLeader: false,
+            line: "off",
+            why: "",
+            holder: false,
+            number: "",
+            pbx: "",
+            calls: [],
+            isSoundBlocked: false,
+            lostAt: 0,
+        });
+        this.tokens = [];
+        this.live = new Map();
+        this.qualities = new Map();
+        const { locks, channel, lockName: name } = this;
+        this.leader = new Leader({
+            locks, channel, name,
+            onLead: () => this.lead(),
+            onDeposed: () => this.step(),
+            onState: ({ view, tokens }) => this.follow(view, tokens),
+            onCommand: (command, args) => this[`do_${command}`](...args),
+        });
+        this.sounds.onBlocked = () => this.show({ isSoundBlocked: true });
+        this.devices.onChange(() => this.sounds.reroute());
+    }
+
+    start() {
+        this.leader.start();
+    }
+
+    /** Does what was clicked, in whichever tab. */
+    ask(command, ...args) {
+        return this.leader.ask(command, args);
+    }
+
+    get isReady() {
+        return this.state.line === "ready";
+    }
+
+    // -- being the leader, or not
+
+    follow(view, tokens) {
+        const wasReady = this.isReady;
+        this.storage.removeItem(TOKENS); // the leader has the talks
+        this.tokens = tokens;
+        Object.assign(this.state, view, { isLeader: false });
+        this.tellReadiness(wasReady);
+    }
+
+    lead() {
+        this.state.isLeader = true;
+        const kept = this.readTokens();
+        const left = kept.length ? kept : this.tokens;
+        this.toResume = left.filter(({ savedAt }) => Date.now() - savedAt < TOKEN_AGE);
+        this.state.calls = [];
+        return this.claim();
+    }
+
+    /** Another tab has taken our place: it has the line now. */
+    step() {
+        this.stopLine();
+        this.live.clear();
+        Object.assign(this.state, { isLeader: false, calls: [] });
+    }
+
+    readTokens() {
+        try {
+            return JSON.parse(this.storage.getItem(TOKENS)) || [];
+        } catch {
+            return [];
+        }
+    }
+
+    async claim(takeOver = false) {
+        browser.clearTimeout(this.claiming);
+        this.show({ line: "connecting", why: "", holder: false });
+        let grant;
+        try {
+            grant = await this.server.claim(this.browserId, takeOver);
+        } catch (error) {
+            const said = error.data?.message; // the server's own words
+            this.show({ line: said ? "problem" : "lost", why: said || "" });
+            if (!said) {
+                this.claiming = browser.setTimeout(() => this.claim(takeOver), CLAIM_AGAIN);
+            }
+            return;
+        }
+        if (grant.busy) {
+            this.toResume = [];
+            this.show({ line: "elsewhere", holder: grant.busy });
+            return;
+        }
+        const Line = this.lineOf(grant.kind);
+        if (!Line) {
+            this.show({ line: "problem", why: "kind" });
+            return;
+        }
+        this.lease = grant.lease;
+        browser.clearInterval(this.renewing);
+        this.renewing = browser.setInterval(() => this.renew(), grant.renew_seconds * 1000);
+        this.show({ number: grant.number, pbx: grant.pbx });
+        this.line = new Line({
+            grant,
+            openMicrophone: () => this.devices.openMicrophone(),
+            play: (stream) => this.sounds.hear(stream),
+            onState: (state, why) => this.onLine(state, why),
+            onCall: (call) => this.onCall(call),
+            onChange: (call) => this.onChange(call),
+        });
+        this.line.start();
+    }
+
+    /** Keeps the phone, or hears that another browser has it. A server that cannot be reached takes nothing away. */
+    async renew() {
+        const { ice, lost } = await this.server.renew(this.lease).catch(() => ({}));
+        if (ice && this.line) {
+            this.line.grant.ice = ice; // logins of TURN servers end
+        } else if (lost !== undefined) {
+            this.yieldTo(lost);
+        }
+    }
+
+    /** Another browser is the phone: this one stops, after its talk. */
+    yieldTo(label) {
+        if (!this.line) {
+            return;
+        }
+        this.successor = { label, since: "", in_call: false };
+        if (!this.live.size) {
+            this.stopLine();
+            this.show({ line: "elsewhere", holder: this.successor });
+            this.successor = undefined;
+        }
+    }
+
+    stopLine() {
+        browser.clearInterval(this.renewing);
+        this.line?.stop();
+        this.line = undefined;
+        this.sounds.play("");
+    }
+
+    onLine(state, why = "") {
+        if (state === "ready") {
+            this.show({ line: "ready", why: "", lostAt: 0 });
+            const { toResume } = this;
+            this.toResume = [];
+            toResume?.forEach((token) => this.resume(token));
+        } else {
+            this.show({ line: state, why, lostAt: this.state.lostAt || Date.now() });
+        }
+    }
+
+    async resume(token) {
+        try {
+            await this.line.resume(token);
+        } catch (error) {
+            this.show({ why: error.message });
+        }
+    }
+
+    // -- calls
+
+    onCall(call) {
+        if (this.telephony.preferences.dnd) {
+            call.decline(480); // other phones of the extension ring on
+            return;
+        }
+        if (this.live.size && this.devices.chosen.waiting === false) {
+            call.decline(486);
+            return;
+        }
+        this.live.set(call.id, call);
+        browser.setTimeout(() => {
+            if (this.live.has(call.id) && !this.view(call).callId) {
+                this.askForCards();
+            }
+        }, CARD_WAIT);
+        this.update();
+        this.onNews("ring", this.view(call));
+    }
+
+    onChange(call) {
+        if (call.state === "ended") {
+            this.onEnded(call);
+        } else {
+            this.live.set(call.id, call);
+            if (call.state === "talking" && !this.qualities.has(call.id)) {
+                this.measure(call);
+            }
+        }
+        this.update();
+    }
+
+    onEnded(call) {
+        const wasHere = this.live.delete(call.id);
+        for (const other of this.live.values()) {
+            if (other.consultOf === call.id) {
+                other.consultOf = undefined;
+                other.trouble = call.isEndedByUs ? "" : "customer_gone";
+            }
+        }
+        this.tellQuality(call);
+        if (wasHere && !(call.why === "elsewhere")) {
+            this.over = [...(this.over || []), call];
+            browser.setTimeout(() => {
+                this.over = this.over.filter((other) => other !== call);
+                this.update();
+            }, ENDED_STAYS);
+        }
+        if (this.successor && !this.live.size) {
+            this.yieldTo(this.successor.label);
+        }
+    }
+
+    view(call) {
+        return Object.fromEntries(SHOWN.map((name) => [name, call[name]]));
+    }
+
+    /** Shows what the calls are doing now: in all tabs, by sounds, and to a page that may take them up. */
+    update() {
+        const calls = [...this.live.values(), ...(this.over || [])];
+        const pairs = paired(calls, this.telephony.calls);
+        for (const call of calls) {
+            call.callId = pairs.get(call.id) ?? call.callId;
+        }
+        this.tokens = [...this.live.values()]
+            .map((call) => call.state === "talking" && call.token?.())
+            .filter(Boolean)
+            .map((token) => ({ ...token, savedAt: Date.now() }));
+        if (this.tokens.length) {
+            this.storage.setItem(TOKENS, JSON.stringify(this.tokens));
+        } else if (!this.toResume?.length) {
+            this.storage.removeItem(TOKENS);
+        }
+        this.show({ calls: calls.map((call) => this.view(call)) });
+        this.sound();
+    }
+
+    sound() {
+        const calls = [...this.live.values()];
+        const isTalking = calls.some((call) => call.state === "talking");
+        const isRinging = calls.some((call) => call.state === "ringing");
+        const isDialling = calls.some((call) => call.state === "dialling" && call.isRingingThere && !call.hasEarlySound);
+        this.sounds.play(isRinging ? (isTalking ? "waiting" : "ring") : isDialling ? "dialling" : "");
+        if (this.wasRinging && !isRinging) {
+            this.onNews("ring_over");
+        }
+        this.wasRinging = isRinging;
+    }
+
+    show(values) {
+        const wasReady = this.isReady;
+        Object.assign(this.state, values);
+        const { isLeader, ...view } = this.state;
+        this.leader.tell({ view: JSON.parse(JSON.stringify(view)), tokens: this.tokens });
+        this.tellReadiness(wasReady);
+    }
+
+    tellReadiness(wasReady) {
+        if (wasReady !== this.isReady) {
+            this.onNews(this.isReady ? "ready" : "not_ready");
+        }
+    }
+
+    /** Takes the news of the cards: they may belong to calls of the phone. */
+    onCards() {
+        if (this.state.isLeader && (this.live.size || this.over?.length)) {
+            this.update();
+        }
+    }
+
+    /** @returns {Object} the call of this id. A call that is over has nothing to be done with */
+    find(id) {
+        const call = this.live.get(id);
+        if (!call) {
+            throw new Error("call_over");
+        }
+        return call;
+    }
+
+    /** Puts all other talks on hold, because one talks to one. */
+    async only(call) {
+        for (const other of this.live.values()) {
+            if (other !== call && other.state === "talking" && !other.isHeld) {
+                await other.hold(true);
+            }
+        }
+    }
+
+    // -- commands, in the leader
+
+    async do_dial(number, nonce, name = "") {
+        if (!this.line) {
+            throw new Error("no_connection");
+        }
+        if (this.isDialling || [...this.live.values()].some((call) => call.state === "dialling")) {
+            return; // a double click
+        }
+        this.isDialling = true;
+        try {
+            await this.only();
+            await this.line.dial(number, { nonce, name });
+        } finally {
+            this.isDialling = false;
+        }
+    }
+
+    async do_answer(id) {
+        const call = this.find(id);
+        await this.only(call);
+        await call.answer();
+    }
+
+    do_decline(id) {
+        this.find(id).decline(480);
+    }
+
+    do_hangUp(id) {
+        this.find(id).hangUp();
+    }
+
+    do_hold(id, isHeld) {
+        return this.find(id).hold(isHeld);
+    }
+
+    do_mute(id, isMuted) {
+        this.find(id).mute(isMuted);
+    }
+
+    do_keys(id, keys) {
+        this.find(id).keys(keys);
+    }
+
+    /** Passes the customer on at once. If that fails they are back with us, if they are still there. */
+    async do_pass(id, number) {
+        const call = this.find(id);
+        try {
+            await call.pass(number);
+        } catch (error) {
+            if (this.live.has(id) && call.isHeld) {
+                await call.hold(false).catch(() => {});
+            }
+            throw this.live.has(id) ? error : new Error("customer_lost");
+        }
+    }
+
+    /** Asks a colleague first: the customer waits. */
+    async do_ask(id, number) {
+        const call = this.find(id);
+        await this.only();
+        try {
+            const consultation = await this.line.dial(number, {});
+            consultation.consultOf = call.id;
+            this.update();
+        } catch (error) {
+            await call.hold(false).catch(() => {});
+            throw error;
+        }
+    }
+
+    /** Joins the customer with the colleague who was asked. */
+    async do_join(id) {
+        const consultation = this.find(id);
+        const call = this.find(consultation.consultOf);
+        await call.pass("", consultation);
+    }
+
+    /** Talks to the other one of two. */
+    async do_swap(id) {
+        const call = this.find(id);
+        await this.only(call);
+        await call.hold(false);
+    }
+
+    /** Ends the talk with the colleague, and goes back to the customer. */
+    async do_back(id) {
+        const consultation = this.find(id);
+        const call = this.live.get(consultation.consultOf);
+        consultation.hangUp();
+        await call?.hold(false);
+    }
+
+    async do_takeOver() {
+        this.stopLine();
+        await this.claim(true);
+    }
+
+    async do_again() {
+        this.stopLine();
+        await this.claim();
+    }
+
+    /** Uses the devices that were chosen just now, in a talk too. */
+    async do_devices() {
+        this.sounds.reroute();
+        for (const call of this.live.values()) {
+            if (call.state === "talking") {
+                await call.useMicrophone?.(await this.devices.openMicrophone());
+            }
+        }
+    }
+
+    // -- how it sounds
+
+    measure(call) {
+        const quality = new Quality();
+        const timer = browser.setInterval(async () => {
+            const reports = await call.stats?.();
+            if (reports && call.state === "talking") {
+                const trouble = quality.add(read(reports), call);
+                if (trouble !== (call.trouble || "") && call.trouble !== "customer_gone") {
+                    call.trouble = trouble;
+                    this.update();
+                }
+            }
+        }, EVERY);
+        this.qualities.set(call.id, { quality, timer });
+    }
+
+    tellQuality(call) {
+        const measured = this.qualities.get(call.id);
+        if (!measured) {
+            return;
+        }
+        browser.clearInterval(measured.timer);
+        this.qualities.delete(call.id);
+        const report = measured.quality.report();
+        if (report) {
+            const { since, sipCallId, id, isResumed, reconnects } = call;
+            const seconds = Math.round((Date.now() - since) / 1000);
+            this.report(since, {
+                ...report, seconds, sip_call_id: sipCallId || id, resumed: isResumed, reconnects: reconnects || 0,
+            });
+        }
+    }
+
+    /** Tells the server how a talk sounded, as soon as it can be reached. */
+    async report(since, values) {
+        try {
+            await this.server.report({ ...values, seconds_ago: Math.round((Date.now() - since) / 1000) });
+        } catch (error) {
+            if (!error.data) {
+                browser.setTimeout(() => this.report(since, values), REPORT_AGAIN);
+            }
+        }
+    }
+
+    /** Runs when this page goes away. */
+    leave() {
+        if (this.state.isLeader && this.line) {
+            this.server.gone(this.lease, [...this.live.values()].some((call) => call.state === "talking"));
+        }
+    }
+}
