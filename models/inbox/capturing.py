@@ -26,7 +26,7 @@ class TelephonyAccount(models.Model):
         help="Until then all that comes to the webhook address is kept for a day, masked, so that you can say what it means.",
     )
     capture_facts = fields.Json(
-        string="Test Call",
+        string="Call to Learn From",
         copy=False,
         groups='crm_telephony.group_admin',
         help="The test call as the administrator makes it: {mobile, phone, dialled}.",
