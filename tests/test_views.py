@@ -25,7 +25,7 @@ VIEWS = {
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
-    'telephony.alarm': ('list', 'form', 'search'),
+    'telephony.alarm': ('list', 'kanban', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.listen': ('list', 'search'),
