@@ -574,6 +574,12 @@ class TestAnswers(AlarmCase):
                 answer()
         board = self.env['telephony.live'].with_user(self.supervisor).get_board()
         self.assertEqual([row['loses'] for row in board['alarms']], [True])
+        for name in ('letter', 'retain'):
+            self.env.ref(f'crm_telephony.ir_cron_{name}').active = False
+        self.look()
+        board = self.env['telephony.live'].with_user(self.supervisor).get_board()
+        self.assertEqual([row['loses'] for row in board['alarms']], [True, False])
+        self.assertIn("(and 1 more)", board['alarms'][1]['text'])
 
     def test_another_company_does_not_see_it(self):
         self.look()
@@ -640,6 +646,7 @@ class TestPlain(BaseCase):
             ([-1200] * 3 + [-1300] * 9, -1200),
             ([-3000] * 20 + [-2] * 6, 0),  # a spool that was worked off
             ([119] * 9, 0),
+            (range(-60000, -30000, 1000), 0),  # a day that was delivered in the evening
         ):
             self.assertEqual(skew_of(differences), skew, differences)
         for skew, hours in ((3600, 1), (-18010, -5), (1800, 0.5), (600, 0), (2700, 0), (90, 0)):

@@ -167,8 +167,9 @@ class TestRhythm(BaseCase):
     def test_it_stays_news(self):
         line = self.line(office(9))
         morning = TUESDAY + 10 * HOUR
-        for days in (1, 2, 5, 7, 9):
+        for days in (1, 2, 5, 7, 9, 14, 20):
             self.assertTrue(line.judged(morning, morning + days * DAY, RISK), days)
+        self.assertFalse(line.judged(morning, morning + 22 * DAY, RISK), "it is out of use")
 
     def test_days_off(self):
         """On a day off, and in the night after it, silence is no news; after it, it is again."""
@@ -185,6 +186,11 @@ class TestRhythm(BaseCase):
             line = self.line(office(9), off={16 * 7 + 1, 17 * 7 + 1})
             line.off = line.off if entered else frozenset()
             self.assertLess(hours_until(line, TUESDAY + 10 * HOUR), 3 if entered else 5)
+
+    def test_half_of_the_weeks_had_a_day_off(self):
+        """The others tell what is usual."""
+        line = self.line(office(9), off={week * 7 + 1 for week in (12, 14, 16)})
+        self.assertLess(hours_until(line, TUESDAY + 10 * HOUR), 2.5)
 
     def test_a_line_that_is_hardly_used(self):
         """Once a month, or once a day."""

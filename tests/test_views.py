@@ -30,6 +30,7 @@ VIEWS = {
     'telephony.event': ('list', 'form', 'search'),
     'telephony.alarm': ('list', 'form', 'search'),
     'telephony.test.call': ('list', 'form', 'search'),
+    'telephony.alarm': ('list', 'kanban', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
     'telephony.disposition': ('list',),
     'telephony.listen': ('list', 'search'),

@@ -13,7 +13,7 @@ from .alarm import Finding
 # So many deliveries of the last days are compared with the clock of the server, at least so many.
 MOST, FEWEST, WITHIN = 30, 5, timedelta(days=2)
 # So far (seconds) a clock may be wrong. What comes late may also have waited somewhere.
-AHEAD, BEHIND = 120, 600
+AHEAD, BEHIND, STEADY = 120, 600, 60
 # Zones differ by half hours, and clocks in them by no more than this (seconds).
 ZONE_STEP, ZONE_SLACK = 1800, 180
 
@@ -28,10 +28,12 @@ def skew_of(differences):
     if len(differences) < FEWEST:
         return 0
     ordered = sorted(differences)
-    quickest, usual = ordered[-max(len(ordered) // 5, 1)], median(ordered)
+    quick, usual = ordered[-max(len(ordered) // 5, 2) :], median(ordered)
     if usual > AHEAD:
         return round(usual)
-    return round(quickest) if quickest < -BEHIND else 0
+    # a clock is behind by the same in all of them, what waited somewhere is not
+    is_clock = quick[-1] < -BEHIND and quick[-1] - quick[0] < STEADY
+    return round(quick[0]) if is_clock else 0
 
 
 def zone_hours(skew):

@@ -13,8 +13,8 @@ STATES = [
     ('loses', "Loses calls"),
     ('unknown', "Not watched"),
 ]
-# So many alarms are shown on the live board.
-MOST_ON_BOARD = 5
+# So many alarms have a line of their own on the live board; the rest have one together.
+MOST_ON_BOARD = 3
 
 
 class TelephonyAccount(models.Model):
@@ -78,11 +78,14 @@ class TelephonyAlarm(models.Model):
         """Return the worst of these alarms as one line, '' without one."""
         if not self:
             return ''
-        worst = self.sorted(lambda alarm: (not alarm.is_losing, alarm.since))[0]
-        line = str(worst.text)
+        line = str(self._worst().text)
         if len(self) == 1:
             return line
         return self.env._("%(line)s (and %(count)s more)", line=line, count=len(self) - 1)
+
+    def _worst(self):
+        """Return the one by which calls are lost, the oldest of several."""
+        return self.sorted(lambda alarm: (not alarm.is_losing, alarm.since))[:1]
 
     # === FOR THE FIRM'S OWN MONITORING === #
 
@@ -169,15 +172,13 @@ class TelephonyLive(models.AbstractModel):
         """Show what is wrong with the PBXs of the companies that are chosen in the browser."""
         super()._after_board(board)
         alarms = self.env['telephony.alarm'].sudo()
-        shown = alarms.search(
-            [('state', '=', 'open'), ('company_id', 'in', [False, *self.env.companies.ids])],
-            limit=MOST_ON_BOARD,
+        alarms = alarms.search(
+            [('state', '=', 'open'), ('company_id', 'in', [False, *self.env.companies.ids])]
         )
+        named = alarms.filtered('is_losing')[:MOST_ON_BOARD]
+        rest = alarms - named
         board['alarms'] = [
-            {
-                'id': alarm.id,
-                'text': str(alarm.text),
-                'loses': alarm.is_losing,
-            }
-            for alarm in shown
+            {'id': part._worst().id, 'text': part._line(), 'loses': part._worst().is_losing}
+            for part in (*named, rest)
+            if part
         ]

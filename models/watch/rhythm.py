@@ -23,7 +23,8 @@ from typing import NamedTuple
 HOUR, DAY, WEEK = 2, 48, 336
 # So many weeks are looked at, and so many at least are needed to know what is usual.
 WEEKS, FEWEST_WEEKS = 6, 3
-# A longer silence is looked at in its last week only.
+# A longer silence is looked at in its last week only, and after three of them no longer: the line is
+# out of use.
 LONGEST = WEEK
 # How many false alarms a month one PBX may give on average, before days off that nobody has entered.
 BUDGET = 0.05
@@ -137,16 +138,16 @@ def silence_of(
     :param risk: of :func:`risk_of`
     """
     today = int(now // DAY) * DAY
-    # its first day is a part of one
-    begin = max(calls.first, (calls.begin // DAY + 1) * DAY, today - WEEKS * WEEK)
-    weeks = max(today - begin, 0) // WEEK
+    first = max(calls.first, today - WEEKS * WEEK)
+    # the first day with a call is a part of one
+    weeks = max(today - max(first, (calls.begin // DAY + 1) * DAY), 0) // WEEK
     start = _after_days_off(max(since, now - LONGEST), now, closed)
     if weeks < FEWEST_WEEKS or start >= now:
         return None
-    usual = _usual(calls, weeks, start, now, closed)
+    usual = _usual(calls, first, since, start, now, closed)
     if exp(-usual) > risk:
         return None  # nearly always: no news, however evenly the calls come
-    expected = usual * _trend(calls, weeks, start, closed)
+    expected = usual * _trend(calls, first, since, closed)
     if chance_of_none(expected, habit_of(calls, weeks, today, closed)) > risk:
         return None
     hours = (now - start) / HOUR
@@ -171,20 +172,20 @@ def _after_days_off(start: float, now: float, closed: frozenset[int]) -> float:
     return start
 
 
-def _usual(calls: Calls, weeks: int, start: float, now: float, closed: frozenset[int]) -> float:
-    """Return how many calls came in this stretch of the week in the weeks before: of the middle
-    ones, or on average if that is less. 0 if too few weeks can be compared."""
+def _usual(
+    calls: Calls, first: int, since: float, start: float, now: float, closed: frozenset[int]
+) -> float:
+    """Return how many calls came in this stretch of the week in the weeks before the silence: in the
+    middle ones, or on average if that is less. 0 if too few weeks can be compared."""
     counts = []
-    for week in range(1, weeks + 1):
+    for week in range(1, WEEKS + 1):
         begin, end = start - week * WEEK, now - week * WEEK
-        if begin < calls.first:
-            break
-        if not closed.intersection(_days(begin, end)):
+        if first <= begin and end <= since and not closed.intersection(_days(begin, end)):
             counts.append(calls.between(begin, end))
     return min(median(counts), sum(counts) / len(counts)) if len(counts) >= FEWEST_WEEKS else 0.0
 
 
-def _trend(calls: Calls, weeks: int, until: float, closed: frozenset[int]) -> float:
+def _trend(calls: Calls, first: int, until: float, closed: frozenset[int]) -> float:
     """Return what remains of the usual, at most 1: a line that falls asleep is no news, and what it
     lost in its last week it is expected to lose again. Days off of the last week do not count."""
     ends = [
@@ -194,8 +195,8 @@ def _trend(calls: Calls, weeks: int, until: float, closed: frozenset[int]) -> fl
     ]
     counts = [
         sum(calls.between(end - DAY - week * WEEK, end - week * WEEK) for end in ends)
-        for week in range(weeks)
-        if until - (week + 1) * WEEK >= calls.first
+        for week in range(WEEKS)
+        if until - (week + 1) * WEEK >= first
     ]
     if len(counts) < FEWEST_WEEKS:
         return 1.0
