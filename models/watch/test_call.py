@@ -2,7 +2,7 @@ import logging
 import re
 from datetime import datetime, timedelta
 
-from odoo import api, fields, models, release, tools
+from odoo import api, fields, models, release
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
@@ -30,10 +30,8 @@ class TelephonyTestCall(models.Model):
 
     _name = 'telephony.test.call'
     _description = "Test call"
-    _inherit = ['telephony.settings.mixin']
     _order = 'id desc'
     _rec_name = 'begun_at'
-    _cached_fields = frozenset(('state',))
 
     account_id = fields.Many2one(
         'telephony.account',
@@ -207,11 +205,17 @@ class TelephonyTestCall(models.Model):
     # === WHOSE CALL IT IS === #
 
     @api.model
-    @tools.ormcache()
     def _accounts_tested_now(self):
-        """Return the ids of the PBXs that wait for a test call, cached, because the filing of every
-        call asks."""
-        return frozenset(self.sudo().search([('state', '=', 'waiting')]).account_id.ids)
+        """Return the ids of the PBXs that wait for a test call. The filing of every call asks, so this
+        reads an index that is mostly empty; a cache would have to be cleared, with all that the
+        workers have cached, just before the call that is waited for."""
+        self.flush_model(['account_id', 'state'])
+        return {
+            account_id
+            for (account_id,) in self.env.execute_query(
+                SQL("SELECT account_id FROM telephony_test_call WHERE state = 'waiting'")
+            )
+        }
 
     @api.model
     def _look_at(self, calls):
