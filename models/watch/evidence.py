@@ -77,7 +77,7 @@ class TelephonyTestCall(models.Model):
             return 'ready'
         if 'refused' in states or call._recording_policy() == 'off':
             return 'off'
-        if self._foreign_host(call):
+        if call.state == 'ended' and self._foreign_host(call):
             return 'foreign'
         return 'failed' if 'failed' in states else 'waits' if states else ''
 

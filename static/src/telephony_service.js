@@ -132,7 +132,7 @@ export const telephonyService = {
             /**
              * Tells that something of a test call has come; after the bus was lost, of any test.
              *
-             * @param {({ id?: number }) => void} handler
+             * @param {({ id?: number, seen?: string[] }) => void} handler `seen`: the facts that have come
              */
             onTestCall: (handler) => listen("test_call", handler),
         };

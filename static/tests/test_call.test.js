@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
 import { click, edit, queryAllTexts } from "@odoo/hoot-dom";
-import { advanceTime, animationFrame } from "@odoo/hoot-mock";
+import { advanceTime, animationFrame, Deferred } from "@odoo/hoot-mock";
 import {
     contains, defineModels, fields, getService, mockService, models, mountView, mountWithCleanup, onRpc,
 } from "@web/../tests/web_test_helpers";
@@ -106,14 +106,24 @@ test("facts are ticked off when the server tells, without asking in between", as
     hear({ id: 8 }); // a colleague's test
     await animationFrame();
     expect.verifySteps([]);
-    hear({ id: 9 });
+    const answer = new Deferred();
+    onRpc("telephony.test.call", "get_progress", async () => {
+        await answer;
+        return progress;
+    });
+    hear({ id: 9, seen: ["arrival"] });
     await animationFrame();
-    expect.verifySteps(["get_progress 9"]);
+    expect(".o_telephony_test_line[data-fact=arrival]").toHaveAttribute("data-state", "seen", { message: "before the server has told the rest" });
+    answer.resolve();
+    await animationFrame();
+    await animationFrame();
     expect(".o_telephony_test_line[data-state=seen]").toHaveText(/arrival.*has come.*0:07/s);
     expect(".o_telephony_test_about").toHaveText(/The first call/);
+    progress = { ...progress, who: "Boris" };
     hear({}); // the bus was lost
     await animationFrame();
-    expect.verifySteps(["get_progress 9"]);
+    await animationFrame();
+    expect(".o_telephony_test_now h2").toHaveText("The call is here: Boris");
 });
 
 test("what has not come in its time is named, and leads to where it is mended", async () => {

@@ -47,9 +47,12 @@ export class TestCall extends Component {
                 await this.show(asked);
             }
         });
-        const stopListening = useService("telephony").onTestCall(({ id }) => {
+        const stopListening = useService("telephony").onTestCall(({ id, seen = [] }) => {
             const { test } = this.state;
             if (test && test.state === "waiting" && (!id || id === test.id)) {
+                for (const line of test.lines.filter(({ fact }) => seen.includes(fact))) {
+                    line.state = "seen"; // at once; what it is follows
+                }
                 this.refresh();
             }
         });
