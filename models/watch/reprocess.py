@@ -253,8 +253,7 @@ class TelephonyReprocess(models.Model):
         read = self._read(again, own)
         known = {call.external_id: call for call in calls}
         known |= {call.external_id: call for call in account._calls_of(set(read) - set(known))}
-        told_before = {item.event.call_ref for item in again}
-        lines = self._lines(read, known, told_before)
+        lines = self._lines(read, known, _emptied(again))
         final = calls.filtered(lambda call: call.is_sealed or call.external_id not in read)
         values = {'call_count': len(calls), 'final_count': len(final)}
         if self.state == 'running':
@@ -281,10 +280,10 @@ class TelephonyReprocess(models.Model):
 
     def _read(self, again, own):
         """Return dict reference → CallRecord or None, as these events tell the calls now. Calls that
-        fail are left out, because filing them would fail too."""
+        fail, or of which an event is not understood any more, are left out: they stay as they are."""
         account, events = self.account_id, self.env['telephony.event']
         settings, provider = account._settings(), account._adapter()
-        wanted = {item.row.call_ref for item in again if item.row.call_ref}
+        wanted = {item.row.call_ref for item in again if item.row.call_ref} - _unclear(again)
         if provider.shares_legs and wanted:
             others = {other for _ref, other, _leg in events._sharing(account, wanted)} - wanted
             again = again + self._again(events._events_of(account, list(others)))
@@ -307,12 +306,12 @@ class TelephonyReprocess(models.Model):
                 )
         return read
 
-    def _lines(self, read, known, told_before):
+    def _lines(self, read, known, emptied):
         """Return what would change, as the values of lines.
 
         :param dict read: reference → CallRecord or None
         :param dict known: reference → call
-        :param told_before: the references of which the events told so far
+        :param emptied: references whose events belong to other calls now
         """
         numbers, users = self.account_id._directory()[:2]
         lines = []
@@ -329,11 +328,10 @@ class TelephonyReprocess(models.Model):
                 lines.append(self._line(ref, 'new', call, change))
             elif change := _changes(call, values, record):
                 lines.append(self._line(ref, 'changed', call, change))
-        # their events belong to other calls now
         lines += [
-            self._line(ref, 'gone', call, {})
-            for ref, call in known.items()
-            if ref in told_before and ref not in read
+            self._line(ref, 'gone', known[ref], {})
+            for ref in emptied
+            if ref in known and not known[ref].is_sealed
         ]
         return lines
 
@@ -422,6 +420,17 @@ class TelephonyReprocessLine(models.Model):
     def action_open_call(self):
         self.ensure_one()
         return bool(self.call_id) and self.call_id._get_records_action()
+
+
+def _unclear(again):
+    """Return the calls of which an event was understood before and is not now."""
+    return {item.event.call_ref for item in again if item.row.state == 'failed'} - {False}
+
+
+def _emptied(again):
+    """Return the references whose events all belong to other calls now, or to none."""
+    before, now = ({item.event.call_ref for item in again}, {item.row.call_ref for item in again})
+    return before - now - _unclear(again) - {False}
 
 
 def _changes(call, values, record):
