@@ -292,6 +292,19 @@ class TestFiguresAddUp(TelephonyCase):
                 )
                 activity.with_user(user).action_feedback()
 
+    def test_who_called_two_companies_is_one_caller(self):
+        call = {
+            **{'kind': 'inbound', 'minute': 9 * 60, 'customer': CUSTOMERS[0], 'did': 0, 'menu': 0},
+            **{'wait': 20, 'talk': 0, 'outcome': 'missed', 'phones': set(PHONES)},
+            **{'queue': False, 'has_end': True},
+        }
+        self.tell([{**call, 'company': company} for company in 'AB'])
+        report = self.report(self.supervisor, self.company | self.other)
+        with freeze_time(NOW):
+            callers = report.get_board(DAYS)['callers']
+        self.assertEqual(callers['debts_opened']['value'], 2)
+        self.assertEqual((callers['debts_lost']['value'], callers['callers']), (1, 1))
+
     # === PROPERTIES === #
 
     @some

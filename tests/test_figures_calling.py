@@ -6,7 +6,7 @@ from freezegun import freeze_time
 
 from odoo.tests import BaseCase, tagged
 
-from ..tools.best_hours import best_hours, least_share
+from ..tools.best_hours import best_hours, least_share, own_hour
 from .common import TelephonyCase
 
 PERIOD = {'first': '2026-11-02', 'last': '2026-11-08'}
@@ -35,6 +35,12 @@ class TestBestHours(BaseCase):
     def test_at_most_three_are_named(self):
         hours = [self.hour(30 - place, 40, place) for place in range(5)]
         self.assertEqual(best_hours(reversed(hours)), hours[:3])
+
+    def test_a_customer_s_own_hour_is_the_one_of_at_least_two_answers(self):
+        self.assertEqual(own_hour([9, 16, 11, 16]), 16)
+        self.assertEqual(own_hour([0, 0]), 0)
+        self.assertIsNone(own_hour([9, 16]))
+        self.assertIsNone(own_hour([]))
 
 
 class TestCalling(TelephonyCase):
@@ -94,6 +100,24 @@ class TestCalling(TelephonyCase):
         for name, expected in zip(('dialled', 'reached'), WEEK[1, 11], strict=True):
             domain = report.get_cell_domain(PERIOD, {}, 1, 11, name)
             self.assertEqual(report.env['telephony.call'].search_count(domain), expected)
+
+    def test_when_a_customer_answers(self):
+        report = self.env['telephony.report'].with_user(self.supervisor)
+        hours = {row['number']: row['answers_at'] for row in report.get_attempts(PERIOD)}
+        # they have answered on three days, each at another hour
+        self.assertIsNone(hours['+77020000000'])
+        self.play(
+            self.outbound(
+                'ended',
+                'again',
+                '2026-11-06T11:20:00+00:00',
+                called='+77020000000',
+                outcome='answered',
+                talk_seconds=60,
+            )
+        )
+        hours = {row['number']: row['answers_at'] for row in report.get_attempts(PERIOD)}
+        self.assertEqual(hours['+77020000000'], 16)
 
     def test_one_s_own(self):
         report = self.env['telephony.report'].with_user(self.anna)

@@ -8,6 +8,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import split_every
 
+from ...tools.best_hours import own_hour
 from ...tools.periods import midnight
 from .metric import OUTBOUND
 from .report import local_of, zones_of
@@ -307,8 +308,9 @@ class TelephonyReport(models.AbstractModel):
         """Return what was really tried to reach each customer, for supervisors.
 
         :return: list of dicts: `number`, `lead_id`, `name`, `attempts`, `by_hand`,
-            `reached_at_attempt` (None if never), `distinct_hours`, `distinct_days`, `last_outcome`,
-            `longest_silence_minutes` and `domain`; most attempts first, at most 200
+            `reached_at_attempt` (None if never), `answers_at` (see :func:`own_hour`),
+            `distinct_hours`, `distinct_days`, `last_outcome`, `longest_silence_minutes` and `domain`;
+            most attempts first, at most 200
         :raise AccessError: the reader is no supervisor
         """
         self._check_supervisor()
@@ -347,11 +349,11 @@ class TelephonyReport(models.AbstractModel):
         moments = [
             local_of(call.start_at, zones.get(call.company_id.id, pytz.utc)) for call in calls
         ]
-        reached = (
+        reached = [
             at
             for at, call in enumerate(calls, 1)
             if call.outcome == 'answered' and not call.is_short
-        )
+        ]
         silences = [(later - sooner) // timedelta(minutes=1) for sooner, later in pairwise(moments)]
         last = calls[-1]
         return {
@@ -360,7 +362,8 @@ class TelephonyReport(models.AbstractModel):
             'name': last.lead_id.display_name or last.partner_id.display_name or number,
             'attempts': len(calls),
             'by_hand': sum(call.is_manual for call in calls),
-            'reached_at_attempt': next(reached, None),
+            'reached_at_attempt': next(iter(reached), None),
+            'answers_at': own_hour([moments[at - 1].hour for at in reached]),
             'distinct_hours': len({moment.strftime('%Y-%m-%d %H') for moment in moments}),
             'distinct_days': len({moment.date() for moment in moments}),
             'last_outcome': last.outcome,

@@ -203,6 +203,8 @@ class TelephonyCallLeg(models.Model):
                 "AVG(EXTRACT(EPOCH FROM %s - %s)) FILTER (WHERE %s)", answered, start, picked_up
             )
         if name == 'lost_beside_free_count':
+            self.flush_model()
+            self.env['telephony.call'].flush_model()
             lost = SQL(
                 "EXISTS (SELECT FROM telephony_call lost WHERE lost.id = %s AND lost.outcome IN %s)",
                 call,

@@ -506,7 +506,7 @@ test("a milestone of the chart leads to its before and after; another and other 
     listen();
     await click("[data-side=after] button:first");
     await animationFrame();
-    expect.verifySteps([/^Callbacks|Lost Callers/]);
+    expect.verifySteps([`Lost Callers, Oct 8 – Nov 4, 2026 | telephony.callback | [["name","=","debts"]] | list`]);
     told = { ...makeSides(), weeks: 8, open_days: 9 };
     await contains("select[name=weeks]").select("8");
     await animationFrame();

@@ -16,6 +16,11 @@ export function formatSilence(minutes) {
     return minutes > 2 * DAY ? _t("%s days", Math.round(minutes / DAY)) : formatMinutes(minutes);
 }
 
+/** Returns the hour at which a customer answers in words, null if none is known; as text 9 would come after 10. */
+function answersAt(hour) {
+    return hour === null ? null : `${String(hour).padStart(2, "0")}:00`;
+}
+
 /** What was said to be done, beside what the log knows. */
 export class ClaimsTab extends Component {
     static template = "crm_telephony.ClaimsTab";
@@ -56,6 +61,7 @@ export class ClaimsTab extends Component {
             { name: "attempts", label: _t("Calls out"), help: _t("Calls to this number, those logged by hand included.") },
             { name: "by_hand", label: _t("By hand"), help: _t("Of these, calls that somebody only typed in.") },
             { name: "reached_at_attempt", label: _t("Reached at call"), help: _t("Which of the calls was the first real talk.") },
+            { name: "answers_at", label: _t("Answers at"), help: _t("The hour at which they really talked with us most often, from the second talk on.") },
             { name: "distinct_hours", label: _t("Hours"), help: _t("In how many different hours somebody called.") },
             { name: "distinct_days", label: _t("Days"), help: _t("On how many different days somebody called.") },
             { name: "longest_silence_minutes", label: _t("Longest silence"), help: _t("The longest time between two of the calls.") },
@@ -96,6 +102,7 @@ export class ClaimsTab extends Component {
                 attempts: countCell(customer.name, { value: customer.attempts, domain: customer.domain }),
                 by_hand: plainCell(customer.by_hand),
                 reached_at_attempt: plainCell(customer.reached_at_attempt),
+                answers_at: plainCell(answersAt(customer.answers_at), (text) => text),
                 distinct_hours: plainCell(customer.distinct_hours),
                 distinct_days: plainCell(customer.distinct_days),
                 longest_silence_minutes: plainCell(customer.attempts > 1 ? customer.longest_silence_minutes : null, formatSilence),

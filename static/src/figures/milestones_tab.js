@@ -149,6 +149,10 @@ export class MilestonesTab extends Component {
         return !isClear ? "o_telephony_unclear" : isGood === undefined ? "" : isGood ? "o_telephony_better" : "o_telephony_worse";
     }
 
+    choose({ target }) {
+        this.props.change({ [target.name]: Number(target.value) });
+    }
+
     enter() {
         return this.action.doAction("crm_telephony.telephony_milestone_action");
     }
