@@ -267,12 +267,21 @@ class TelephonyTemplate(models.Model):
         the old one: no PBX changes how it reads by an update."""
         for text in self._reader().templates():
             facts = self._facts(text)
-            known = self.search([('key', '=', facts.key), ('version', '=', facts.version)])
+            known = self.search(
+                [
+                    ('key', '=', facts.key),
+                    ('version', '=', facts.version),
+                    ('company_id', '=', False),
+                ]
+            )
             if not known:
                 self.create({'content': text, 'state': 'live', 'is_shipped': True})
-            elif known.filtered('is_shipped').content not in (False, text):
+                continue
+            shipped = known.filtered('is_shipped')
+            if shipped and shipped.content != text:
                 # samples and texts may be mended without a new meaning
-                super(TelephonyTemplate, known.filtered('is_shipped')).write({'content': text})
+                super(TelephonyTemplate, shipped).write({'content': text})
+            shipped._translate_names()  # a language may be new
 
     # === ACTIONS === #
 
