@@ -428,6 +428,18 @@ class TestGone(SoftphoneData, TelephonyHttpCase):
         self.assertEqual(pbx.told, [('hang_up', 'c1', '101')])
         self.assertFalse(self.leases)
 
+    def test_a_call_that_was_passed_on_is_left_alone(self):
+        pbx = self.plug_in()
+        self.play(
+            self.event('ringing', 'before', extension='101'),
+            self.event('answered', 'before', at=1, extension='101'),
+            self.event('transferred', 'before', at=2, extension='102'),
+            self.event('answered', 'before', at=3, extension='102'),
+        )
+        self.leave_a_talk().gone_at -= timedelta(seconds=20)
+        self.env.ref('crm_telephony.ir_cron_softphone_gone').method_direct_trigger()
+        self.assertEqual(pbx.told, [('hang_up', 'c1', '101')])
+
     def test_the_next_page_takes_the_talk_up(self):
         pbx = self.plug_in()
         self.leave_a_talk()
