@@ -1,5 +1,6 @@
 """A browser is the user's phone: whose, which one, and what it is told."""
 
+import gzip
 import hashlib
 import json
 import logging
@@ -55,6 +56,14 @@ class TestCredentials(BaseCase):
         told = re.search(r'SHA-256 of `jssip.js`: `(\w+)`', (LIBRARY / 'README.md').read_text())
         content = (LIBRARY / 'jssip.js').read_bytes()
         self.assertEqual(hashlib.sha256(content).hexdigest(), told[1])
+
+    def test_others_load_nothing_of_it(self):
+        """Nor much those who have a browser phone."""
+        source = Path(__file__).parents[1] / 'static' / 'src'
+        self.assertLess((source / 'softphone_starter.js').stat().st_size, 2048)
+        files = [LIBRARY / 'jssip.js', *(source / 'softphone').iterdir()]
+        bundle = b''.join(path.read_bytes() for path in files)
+        self.assertLess(len(gzip.compress(bundle)), 95_000)
 
     def test_one_file_names_the_library(self):
         sources = Path(__file__).parents[1] / 'static' / 'src'
@@ -191,14 +200,6 @@ class TestClaim(SoftphoneData, TelephonyCase):
         lease = self.env['telephony.softphone'].search([])
         lease.until = fields.Datetime.now() - timedelta(seconds=1)
         self.assertTrue(self.claim(browser='firefox')['lease'])
-
-    def test_giving_up(self):
-        lease = self.claim()['lease']
-        phones = self.env['telephony.extension']
-        phones.with_user(self.boris).softphone_release(lease)
-        self.assertTrue(self.env['telephony.softphone'].search([]), "not with another's token")
-        phones.with_user(self.anna).softphone_release(lease)
-        self.assertFalse(self.env['telephony.softphone'].search([]))
 
     def test_what_a_browser_calls_itself(self):
         self.claim(browser='<b>\u202e"\0' + 'x' * 500)
@@ -426,6 +427,18 @@ class TestGone(SoftphoneData, TelephonyHttpCase):
         cron.method_direct_trigger()
         self.assertEqual(pbx.told, [('hang_up', 'c1', '101')])
         self.assertFalse(self.leases)
+
+    def test_a_call_that_was_passed_on_is_left_alone(self):
+        pbx = self.plug_in()
+        self.play(
+            self.event('ringing', 'before', extension='101'),
+            self.event('answered', 'before', at=1, extension='101'),
+            self.event('transferred', 'before', at=2, extension='102'),
+            self.event('answered', 'before', at=3, extension='102'),
+        )
+        self.leave_a_talk().gone_at -= timedelta(seconds=20)
+        self.env.ref('crm_telephony.ir_cron_softphone_gone').method_direct_trigger()
+        self.assertEqual(pbx.told, [('hang_up', 'c1', '101')])
 
     def test_the_next_page_takes_the_talk_up(self):
         pbx = self.plug_in()

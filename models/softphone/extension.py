@@ -95,11 +95,6 @@ class TelephonyExtension(models.Model):
         return {'lost': phone.lease_ids.label or ''}
 
     @api.model
-    def softphone_release(self, lease):
-        """Give the phone up, so that another browser gets it at once."""
-        self.env['telephony.softphone']._of(lease).unlink()
-
-    @api.model
     def softphone_colleagues(self):
         """Return to whom the user's browser phone can pass a call on: the list of `get_colleagues` of
         telephony.call, where `is_gone` says that a colleague's phone is not connected, so that a

@@ -7,6 +7,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.fields import Domain
 
+from ...providers.capabilities import HangsUp
 from ...tools import turns
 
 _logger = logging.getLogger(__name__)
@@ -127,22 +128,16 @@ class TelephonySoftphone(models.Model):
         }
 
     def _talks(self):
-        """Return the running calls in which this phone talks."""
+        """Return the running calls in which this phone talks; not those that it has passed on."""
         calls, phone = self.env['telephony.call'].sudo(), self.extension_id
+        talks = Domain('answered_at', '!=', False) & Domain('ended_at', '=', False)
+        placed = Domain('direction', '=', 'outbound') & Domain('extension', '=', phone.number)
         return calls.search(
             calls._live_domain()
             & Domain('account_id', '=', phone.account_id.id)
             & (
-                Domain('extension', '=', phone.number)
-                | Domain(
-                    'leg_ids',
-                    'any',
-                    [
-                        ('extension', '=', phone.number),
-                        ('answered_at', '!=', False),
-                        ('ended_at', '=', False),
-                    ],
-                )
+                Domain('leg_ids', 'any', talks & Domain('extension', '=', phone.number))
+                | placed & Domain('leg_ids', 'not any', talks)
             )
         )
 
@@ -199,7 +194,9 @@ class TelephonySoftphone(models.Model):
                     "call %s was left by its browser and cannot be hung up; the PBX ends it when no sound comes any more",
                     call.id,
                 ):
-                    call.account_id.with_user(lease.user_id)._hang_up(call)
+                    account = call.account_id
+                    number = lease.extension_id.number
+                    account._command(HangsUp, account._command_ref(call), number)
             lease.unlink()
 
     def action_end(self):

@@ -450,7 +450,7 @@ export class Softphone {
 
     measure(call) {
         const quality = new Quality();
-        const timer = browser.setInterval(async () => {
+        const sample = async () => {
             const reports = await call.stats?.();
             if (reports && call.state === "talking") {
                 const trouble = quality.add(read(reports), call);
@@ -459,8 +459,9 @@ export class Softphone {
                     this.update();
                 }
             }
-        }, EVERY);
-        this.qualities.set(call.id, { quality, timer });
+        };
+        this.qualities.set(call.id, { quality, timer: browser.setInterval(sample, EVERY) });
+        sample();
     }
 
     tellQuality(call) {

@@ -15,7 +15,7 @@ const LONGEST_PAUSE = 8_000;
  * @param {number} chance from 0 to 1
  */
 export function pauseAfter(tries, chance) {
-    return Math.min(1_000 * 2 ** Math.max(tries - 1, 0), LONGEST_PAUSE) * (0.8 + 0.4 * chance);
+    return Math.round(Math.min(1_000 * 2 ** Math.max(tries - 1, 0), LONGEST_PAUSE) * (0.8 + 0.4 * chance));
 }
 
 /**

@@ -153,13 +153,18 @@ class TestBrowserPhone(BaseCase):
                     ('account_id', '=', self.stage.account),
                     ('start_at', '>=', time.strftime('%F %T', time.gmtime(self.began - 1))),
                 ],
-                ['direction', 'outcome', 'state', 'extension', 'lead_id', 'talk_seconds'],
+                ['direction', 'outcome', 'state', 'extension', 'lead_id', 'start_at'],
                 order='start_at',
             )
             if rows and all(row['state'] == 'ended' for row in rows):
                 return rows
             self.assertLess(time.monotonic(), end, rows)
             time.sleep(0.2)
+
+    def one_call(self):
+        rows = self.calls()
+        self.assertEqual(len(rows), 1, rows)
+        return rows[0]
 
     def legs(self, call):
         rows = self.stage.ask(
@@ -181,9 +186,10 @@ class TestBrowserPhone(BaseCase):
         self.stage.ami.wait('Hold', Channel=f'PJSIP/{PHONE}-')
         self.press('.o_telephony_hold.active')
         self.stage.ami.wait('Unhold', Channel=f'PJSIP/{PHONE}-')
+        self.until(f'!{SERVICE}.state.calls[0].isHeld', "the customer back")
         self.check_sound()
         self.silent()  # the customer hangs up
-        [call] = self.calls()
+        call = self.one_call()
         self.assertEqual(
             (call['direction'], call['outcome'], call['extension']), ('inbound', 'answered', PHONE)
         )
@@ -215,7 +221,7 @@ class TestBrowserPhone(BaseCase):
         self.check_sound()
         self.press('.o_telephony_phone_hang_up')
         customer.finish()
-        [call] = self.calls()
+        call = self.one_call()
         self.assertEqual((call['outcome'], call['extension']), ('answered', PHONE))
         self.assertEqual(self.legs(call), {PHONE: 'answered'})
 
@@ -235,7 +241,7 @@ class TestBrowserPhone(BaseCase):
         self.line.call_in(8, dialogs.call_in_vain(self.line.caller, 480))
         self.press('.o_telephony_decline')
         self.silent()
-        [call] = self.calls()
+        call = self.one_call()
         self.assertEqual((call['outcome'], self.legs(call)), ('missed', {PHONE: 'no_answer'}))
 
     def test_passed_on(self):
@@ -247,7 +253,7 @@ class TestBrowserPhone(BaseCase):
         self.silent()
         colleague.finish()
         customer.finish()
-        [call] = self.calls()
+        call = self.one_call()
         self.assertEqual(self.legs(call), {PHONE: 'answered', self.line.extension(2): 'answered'})
 
     def test_passed_on_to_nobody(self):
@@ -294,7 +300,7 @@ class TestBrowserPhone(BaseCase):
         self.check_sound()
         self.press('.o_telephony_phone_hang_up')
         outside.finish()
-        [call] = self.calls()
+        call = self.one_call()
         self.assertEqual(
             (call['direction'], call['outcome'], call['lead_id'][0]), ('outbound', 'answered', deal)
         )
