@@ -28,7 +28,6 @@ VIEWS = {
     'telephony.rule': ('list', 'form', 'search'),
     'telephony.effect': ('list', 'search'),
     'telephony.event': ('list', 'form', 'search'),
-    'telephony.alarm': ('list', 'form', 'search'),
     'telephony.test.call': ('list', 'form', 'search'),
     'telephony.alarm': ('list', 'kanban', 'form', 'search'),
     'telephony.decision': ('list', 'search'),
