@@ -11,5 +11,5 @@ interface.
     stage       Asterisk, the bridge and an Odoo server together
 
 `make asterisk` starts one to develop against, `make test-asterisk` plays the calls
-(tests/providers/asterisk/test_live.py).
+(tests/providers/asterisk/test_live.py, test_live_browser.py).
 """

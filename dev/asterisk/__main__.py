@@ -14,7 +14,10 @@ from ..setup.console import fail, readable_failures
 from ..setup.process import next_free_port
 from . import root, server
 
-TESTS = 'tests/providers/asterisk/test_live.py'
+TESTS = [
+    'tests/providers/asterisk/test_live.py',
+    'tests/providers/asterisk/test_live_browser.py',
+]
 
 
 def serve() -> None:
@@ -55,7 +58,7 @@ def live_tests(arguments: list[str]) -> int:
     root.ensure()
     # the tests make their own databases; pytest wants one, whatever is in it
     os.environ['KEEP'] = '1'
-    return test.main([TESTS, *arguments])
+    return test.main([*TESTS, *arguments])
 
 
 if __name__ == '__main__':
