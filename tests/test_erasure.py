@@ -362,7 +362,7 @@ class TestErasure(ErasureCase):
         with self.enter_registry_test_mode():
             self.env.ref('crm_telephony.ir_cron_fetch_history').method_direct_trigger()
         self.env.invalidate_all()
-        self.assertEqual(self.account.history_message, "PBX 0, Odoo 0, fetched 0")
+        self.assertEqual(self.account.history_message, "PBX 0, Odoo 0, fetched 0, differing 0")
 
     def close_lost(self):
         with self.enter_registry_test_mode():

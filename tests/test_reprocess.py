@@ -6,6 +6,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import mute_logger
 
 from odoo.addons.crm_telephony.providers.base import ProviderError
 
@@ -142,6 +143,21 @@ class TestReprocess(TelephonyCase):
             self.apply(period)
         self.assertEqual(self.call('noted').note, "They want ten")
         self.assertFalse(self.call('plain'))
+
+    @mute_logger('odoo.addons.crm_telephony.models.watch.reprocess')
+    def test_an_adapter_that_has_become_worse_takes_nothing_away(self):
+        self.play(self.ended('first'), self.ended('second'))
+
+        def refuses(adapter, *args):
+            raise ProviderError("not understood any more")
+
+        for name in ('identify', 'translate'):
+            with self.subTest(name), patch.object(self.adapter, name, refuses):
+                period = self.look()
+                self.assertFalse(period.line_ids)
+                self.apply(period)
+        self.assertTrue(self.call('first') and self.call('second'))
+        self.assertNotIn('failed', self.events().mapped('state'))
 
     def test_what_people_chose_stays(self):
         deal = self.new_lead()

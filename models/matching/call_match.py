@@ -71,7 +71,9 @@ class TelephonyCall(models.Model):
             for ref, caller in callers.items():
                 values = facts[ref]
                 # today's deals are not what the past was about
-                values.update(self._values_of(matches[caller], with_deal=not values['is_imported']))
+                values.update(
+                    self._values_of(matches[caller], with_deal=not values.get('is_imported'))
+                )
 
     def _ends_with(self, values):
         """Return whether the call ends with these facts: it was not over yet, or its end was only

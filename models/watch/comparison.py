@@ -64,7 +64,7 @@ class TelephonyComparison(models.Model):
     )
     attempts = fields.Integer(readonly=True, copy=False)
     progress = fields.Float(compute='_compute_progress', help="Share of the days, in percent.")
-    there_count = fields.Integer(string="PBX", readonly=True, copy=False)
+    there_count = fields.Integer(string="At the PBX", readonly=True, copy=False)
     fetched_count = fields.Integer(string="Fetched", readonly=True, copy=False)
     differing_count = fields.Integer(string="Differing", readonly=True, copy=False)
     only_here_count = fields.Integer(string="Only in Odoo", readonly=True, copy=False)
@@ -234,7 +234,9 @@ class TelephonyAccount(models.Model):
 
     _inherit = 'telephony.account'
 
-    comparison_ids = fields.One2many('telephony.comparison', 'account_id', readonly=True)
+    comparison_ids = fields.One2many(
+        'telephony.comparison', 'account_id', string="Comparisons", readonly=True
+    )
     wants_no_past = fields.Boolean(
         readonly=True, copy=False, help="Somebody declined to bring in the past calls."
     )
@@ -256,7 +258,7 @@ class TelephonyAccount(models.Model):
         self.ensure_one()
         self.check_access('write')
         if not self.past_until:
-            self.past_until = self._connected_at()
+            self.write({'past_until': self._connected_at()})
         last = self._local_day(self.past_until)
         period = self.env['telephony.comparison'].create(
             {

@@ -54,7 +54,7 @@ class TelephonyCompleteness(models.Model):
     company_id = fields.Many2one(related='account_id.company_id', store=True, index=True)
     day = fields.Date(required=True, readonly=True)
     there_count = fields.Integer(
-        string="PBX", readonly=True, help="Calls of this day in the PBX's own log."
+        string="At the PBX", readonly=True, help="Calls of this day in the PBX's own log."
     )
     arrived_count = fields.Integer(
         string="Odoo",
@@ -167,49 +167,58 @@ class TelephonyCompleteness(models.Model):
         found = self.search([('account_id', '=', account.id), ('day', '=', day)])
         return found or self.create({'account_id': account.id, 'day': day})
 
-    def _note(self, there, changes, fetched, only_here, error):
-        """Note what one comparison of this day has found. What was fetched or corrected once stays
-        so, though the next comparison finds it there.
+    def _note(self, there, only_here, error):
+        """Note what one comparison of this day has found, beside the lines of :meth:`_add`.
 
         :param int there: calls in the log
-        :param dict changes: call → its differences
-        :param fetched: calls
         :param only_here: calls, or None if the log was not read to the end
         """
         self.ensure_one()
-        lines = self.line_ids
-        known = {(line.call_id.id, line.kind): line for line in lines}
-        found = {(call.id, 'fetched'): False for call in fetched}
-        found |= {(call.id, 'differing'): change for call, change in changes.items()}
         if only_here is not None:
-            lines.filtered(
-                lambda line: line.kind == 'only_here' and line.call_id not in only_here
-            ).unlink()
-            found |= {(call.id, 'only_here'): False for call in only_here}
-        for key, change in found.items():
-            if change and key in known:
-                known[key].changes = {**known[key].changes, **change}
-        lines.create(
-            [
-                {'day_id': self.id, 'call_id': call_id, 'kind': kind, 'changes': change}
-                for (call_id, kind), change in found.items()
-                if (call_id, kind) not in known
-            ]
-        )
-        counts = Counter(self.line_ids.mapped('kind'))
-        there = there if not error else max(there, self.there_count)
+            lines = self.line_ids.filtered(lambda line: line.kind == 'only_here')
+            lines.filtered(lambda line: line.call_id not in only_here).unlink()
+            self._add('only_here', dict.fromkeys(only_here))
         self.write(
             {
-                'there_count': there,
-                'arrived_count': max(there - counts['fetched'], 0),
-                'fetched_count': counts['fetched'],
-                'differing_count': counts['differing'],
-                'only_here_count': counts['only_here'],
+                'there_count': max(there, self.there_count) if error else there,
                 'compared_at': fields.Datetime.now(),
                 'is_whole': not error,
                 'error': in_words(error) if error else False,
             }
         )
+        self._count()
+
+    def _add(self, kind, calls):
+        """Add lines of calls. What was fetched or corrected once stays so, though the next comparison
+        finds it there.
+
+        :param dict calls: call → its differences, or None
+        """
+        known = {line.call_id: line for line in self.line_ids if line.kind == kind}
+        for call, change in calls.items():
+            if change and call in known:
+                known[call].changes = {**(known[call].changes or {}), **change}
+        self.line_ids.create(
+            [
+                {'day_id': self.id, 'call_id': call.id, 'kind': kind, 'changes': change}
+                for call, change in calls.items()
+                if call not in known
+            ]
+        )
+
+    def _count(self):
+        for record in self:
+            counts = Counter(record.line_ids.mapped('kind'))
+            there = max(record.there_count, counts['fetched'])
+            record.write(
+                {
+                    'there_count': there,
+                    'arrived_count': there - counts['fetched'],
+                    'fetched_count': counts['fetched'],
+                    'differing_count': counts['differing'],
+                    'only_here_count': counts['only_here'],
+                }
+            )
 
 
 class TelephonyCompletenessLine(models.Model):
@@ -300,8 +309,9 @@ class TelephonyAccount(models.Model):
         """Compare the days whose turn it is. Commits."""
         counts, error, until = Counter(), None, None
         for day in self._days_due():
-            found, until, error = self._compare_day(day)
+            found, read_until, error = self._compare_day(day)
             counts += found
+            until = max(filter(None, (until, read_until)), default=None)
             if error:
                 break
         if until:
@@ -324,13 +334,14 @@ class TelephonyAccount(models.Model):
         return moment.replace(tzinfo=timezone.utc).astimezone(zone).date()
 
     def _days_due(self):
-        """Return the days to compare now, the oldest first: today; once a night the two before it;
-        and all that were missed since the last comparison, because Odoo or the PBX was away."""
+        """Return the days to compare now: today first, whatever hinders the others; once a night the
+        two before it; and all that were missed since the last comparison, because Odoo or the PBX
+        was away."""
         self.ensure_one()
         now, today = fields.Datetime.now(), self._today()
         night = Period(today, today).bounds(self.company_id._telephony_zone())[0] + NIGHT
         compared = self._local_day(self.history_until) if self.history_until else today
-        first = min(compared, today - timedelta(days=LAST_DAYS if self.history_until else 1))
+        first = min(compared, today - timedelta(days=LAST_DAYS))
         days = Period(max(first, today - timedelta(days=MOST_DAYS)), today).dates()
         rows = {
             row.day: row.compared_at
@@ -339,7 +350,9 @@ class TelephonyAccount(models.Model):
             )
         }
         return [
-            day for day in days if day == today or not rows.get(day) or rows[day] < night <= now
+            day
+            for day in reversed(days)
+            if day == today or not rows.get(day) or rows[day] < night <= now
         ]
 
     # === ONE DAY === #
@@ -372,11 +385,6 @@ class TelephonyAccount(models.Model):
                 )
             )
             logged, unread = {}, []
-        days_own = {
-            ref
-            for ref, call in logged.items()
-            if begin <= (known[ref]['start_at'] if ref in known else _start(call, begin)) < end
-        }
         news = {
             ref: call
             for ref, call in logged.items()
@@ -386,30 +394,45 @@ class TelephonyAccount(models.Model):
         self._file_logged([row for call in news.values() for row in call.rows] + unread)
         calls = self._calls_of(news)
         after = snapshot(calls)
-        fetched = calls.filtered(lambda call: call.external_id not in known)
-        changes = {
-            call: change
-            for call in calls - fetched
-            if call.id in before and (change := differences(before[call.id], after[call.id]))
-        }
+        found = {'fetched': {}, 'differing': {}}
+        for call in calls:
+            if call.external_id not in known:
+                found['fetched'][call] = None
+            elif call.id in before and (change := differences(before[call.id], after[call.id])):
+                found['differing'][call] = change
+        there = [
+            ref
+            for ref, call in logged.items()
+            if call.facts
+            and begin
+            <= (known[ref]['start_at'] if ref in known else call.facts['start_at'] or begin)
+            < end
+        ]
         here = None if error else self._only_here(begin, min(end, until), set(logged))
-        told = {ref for ref in days_own if logged[ref].facts}
-        own = calls.filtered(lambda call: begin <= (call.start_at or begin) < end)
-        self.env['telephony.completeness']._of(self, day)._note(
-            len(told),
-            {call: change for call, change in changes.items() if call in own},
-            fetched & own,
-            here,
-            error,
-        )
+        self._add_found(day, found)
+        self.env['telephony.completeness']._of(self, day)._note(len(there), here, error)
         self.env['ir.cron']._commit_progress()
-        found = Counter(
-            there=len(told),
-            fetched=len(fetched & own),
-            differing=len([call for call in changes if call in own]),
-            only_here=len(here or ()),
-        )
-        return found, until, error
+        counts = {kind: len(calls) for kind, calls in found.items()}
+        return Counter(there=len(there), only_here=len(here or ()), **counts), until, error
+
+    def _add_found(self, day, found):
+        """Note what was fetched and corrected, each call on the day of its start: a day is read some
+        hours beyond its end.
+
+        :param dict found: kind → call → its differences
+        """
+        rows = self.env['telephony.completeness']
+        for kind, calls in found.items():
+            by_day = {}
+            for call, change in calls.items():
+                own = self._local_day(call.start_at) if call.start_at else day
+                by_day.setdefault(own, {})[call] = change
+            for own, parts in by_day.items():
+                row = rows._of(self, own)
+                row._add(kind, parts)
+                if kind == 'fetched' and own != day:
+                    row.there_count += len(parts)
+                row._count()
 
     def _logged(self, rows):
         """Return the calls of the log: dict reference → :class:`Logged`, and the rows that are of no
@@ -531,10 +554,6 @@ class TelephonyAccount(models.Model):
                 shifts[quarters if is_shifted else 0] += 1
         [(quarters, count)] = shifts.most_common(1) or [(0, 0)]
         return quarters / 4 if count >= SHIFTED and count * 2 > shifts.total() else 0
-
-
-def _start(call, begin):
-    return call.facts and call.facts['start_at'] or begin
 
 
 def _has_news(call, known):

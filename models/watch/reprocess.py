@@ -1,6 +1,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from datetime import timedelta, timezone
 from typing import NamedTuple
 
@@ -252,11 +253,18 @@ class TelephonyReprocess(models.Model):
         read = self._read(again, own)
         known = {call.external_id: call for call in calls}
         known |= {call.external_id: call for call in account._calls_of(set(read) - set(known))}
-        told_before = {item.event.call_ref for item in again}
-        lines = self._lines(read, known, told_before)
+        lines = self._lines(read, known, _emptied(again))
+        final = calls.filtered(lambda call: call.is_sealed or call.external_id not in read)
+        values = {'call_count': len(calls), 'final_count': len(final)}
         if self.state == 'running':
             self._apply(again, [line for line in lines if not line['is_kept']])
-        self._note(failed, calls, lines, read)
+        self._note(lines, values)
+        self.write(
+            {
+                'last_event_id': failed.ids[-1] if failed else self.last_event_id,
+                'last_id': calls.ids[-1] if calls else self.last_id,
+            }
+        )
 
     def _again(self, events):
         """Identify the PBX's events anew, nothing written yet."""
@@ -272,10 +280,10 @@ class TelephonyReprocess(models.Model):
 
     def _read(self, again, own):
         """Return dict reference → CallRecord or None, as these events tell the calls now. Calls that
-        fail are left out, because filing them would fail too."""
+        fail, or of which an event is not understood any more, are left out: they stay as they are."""
         account, events = self.account_id, self.env['telephony.event']
         settings, provider = account._settings(), account._adapter()
-        wanted = {item.row.call_ref for item in again if item.row.call_ref}
+        wanted = {item.row.call_ref for item in again if item.row.call_ref} - _unclear(again)
         if provider.shares_legs and wanted:
             others = {other for _ref, other, _leg in events._sharing(account, wanted)} - wanted
             again = again + self._again(events._events_of(account, list(others)))
@@ -298,12 +306,12 @@ class TelephonyReprocess(models.Model):
                 )
         return read
 
-    def _lines(self, read, known, told_before):
+    def _lines(self, read, known, emptied):
         """Return what would change, as the values of lines.
 
         :param dict read: reference → CallRecord or None
         :param dict known: reference → call
-        :param told_before: the references of which the events told so far
+        :param emptied: references whose events belong to other calls now
         """
         numbers, users = self.account_id._directory()[:2]
         lines = []
@@ -320,11 +328,10 @@ class TelephonyReprocess(models.Model):
                 lines.append(self._line(ref, 'new', call, change))
             elif change := _changes(call, values, record):
                 lines.append(self._line(ref, 'changed', call, change))
-        # their events belong to other calls now
         lines += [
-            self._line(ref, 'gone', call, {})
-            for ref, call in known.items()
-            if ref in told_before and ref not in read
+            self._line(ref, 'gone', known[ref], {})
+            for ref in emptied
+            if ref in known and not known[ref].is_sealed
         ]
         return lines
 
@@ -358,25 +365,22 @@ class TelephonyReprocess(models.Model):
         if pending or moved:
             self.account_id._file_pending()
 
-    def _note(self, failed, calls, lines, read):
+    def _note(self, lines, counts):
+        """Add lines, and these numbers with theirs to the counts."""
+        if self.state == 'running':
+            for line in lines:
+                if line['kind'] == 'gone' and not line['is_kept']:
+                    line['call_id'] = False
         listed = MOST_LINES - len(self.line_ids)
         self.line_ids.create(lines[: max(listed, 0)])
-        kinds = [line['kind'] for line in lines if not line['is_kept']]
-        values = {
-            'change_count': self.change_count + kinds.count('changed'),
-            'new_count': self.new_count + kinds.count('new'),
-            'gone_count': self.gone_count + kinds.count('gone'),
+        kinds = Counter(line['kind'] for line in lines if not line['is_kept'])
+        counts = {
+            **counts,
+            'change_count': kinds['changed'],
+            'new_count': kinds['new'],
+            'gone_count': kinds['gone'],
         }
-        if failed:
-            values['last_event_id'] = failed[-1].id
-        if calls:
-            values.update(
-                last_id=calls[-1].id,
-                call_count=self.call_count + len(calls),
-                final_count=self.final_count
-                + len(calls.filtered(lambda call: call.is_sealed or call.external_id not in read)),
-            )
-        self.write(values)
+        self.write({name: self[name] + count for name, count in counts.items()})
 
 
 class TelephonyReprocessLine(models.Model):
@@ -416,6 +420,17 @@ class TelephonyReprocessLine(models.Model):
     def action_open_call(self):
         self.ensure_one()
         return bool(self.call_id) and self.call_id._get_records_action()
+
+
+def _unclear(again):
+    """Return the calls of which an event was understood before and is not now."""
+    return {item.event.call_ref for item in again if item.row.state == 'failed'} - {False}
+
+
+def _emptied(again):
+    """Return the references whose events all belong to other calls now, or to none."""
+    before, now = ({item.event.call_ref for item in again}, {item.row.call_ref for item in again})
+    return before - now - _unclear(again) - {False}
 
 
 def _changes(call, values, record):

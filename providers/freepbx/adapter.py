@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .. import numbers
-from ..asterisk import ami
+from ..asterisk import ami, cel
 from ..asterisk.adapter import Asterisk
 from ..asterisk.ami import Channel, Event
 from ..base import Account, CallEvent, Stored, _
@@ -61,6 +61,7 @@ class FreePBX(Asterisk):
         return main if main in account.extensions and number not in account.extensions else number
 
     def translate(self, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
+        stored = cel.completed(stored)
         told = super().translate(stored, account)
         events = sorted(map(ami.read, stored), key=lambda event: event.order)
         dialled = next((event.called for event in told if event.direction == 'outbound'), '')

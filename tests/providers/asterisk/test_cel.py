@@ -134,7 +134,7 @@ class TestCel(BaseCase):
         self.assert_same(calls(rows), calls(heard('in-queue-answered')), 'whole seconds')
 
     def test_a_log_without_the_steps_of_the_dialplan(self):
-        """As FreePBX writes it, unless somebody sets `apps`."""
+        """As some dialplans leave them out, unless somebody sets `apps`."""
         for name in ('in-direct-answered', 'in-missed-timeout', 'transfer-blind'):
             with self.subTest(name):
                 rows = [
