@@ -69,41 +69,41 @@ class TestLog(BridgeCase):
         super().setUp()
         self.path = self.folder / 'crm.csv'
 
-    def write(self, *rows):
+    def append(self, *rows):
         with self.path.open('a') as file:
             file.write(written(rows))
 
-    def read(self, since):
+    def rows(self, since):
         return list(log.FileLog(self.path).rows(since))
 
     def test_a_file_is_read_from_its_end(self):
         rows = [row(1000 + number, 'ANSWER', number) for number in range(500)]
-        self.write(*rows)
+        self.append(*rows)
         for block in (100, 1000, 1 << 20):
             with self.subTest(block=block), patch.object(log, 'BLOCK', block):
-                self.assertEqual(self.read(1490), rows[490:])
-                self.assertEqual(self.read(0), rows)
-                self.assertEqual(self.read(9999), [])
+                self.assertEqual(self.rows(1490), rows[490:])
+                self.assertEqual(self.rows(0), rows)
+                self.assertEqual(self.rows(9999), [])
 
     def test_quotes_and_commas_come_through(self):
-        self.write(*call(1000, 1))
-        self.assertEqual(self.read(0)[1]['AppData'], 'PJSIP/101,"a",b')
+        self.append(*call(1000, 1))
+        self.assertEqual(self.rows(0)[1]['AppData'], 'PJSIP/101,"a",b')
 
     def test_a_rotated_file_is_read_too(self):
         old, new = call(1000, 1), call(2000, 2)
-        self.write(*old)
+        self.append(*old)
         self.path.rename(f'{self.path}.1')
-        self.write(*new)
-        self.assertEqual(self.read(500), old + new)
-        self.assertEqual(self.read(1999), new)
+        self.append(*new)
+        self.assertEqual(self.rows(500), old + new)
+        self.assertEqual(self.rows(1999), new)
 
     def test_what_is_no_such_file_says_so(self):
         with self.assertRaisesRegex(log.LogError, 'cannot be read'):
-            self.read(0)
+            self.rows(0)
         for text in ('"1000.0","ANSWER"\n', '"2026-11-30 10:00:00"' + ',""' * 11 + '\n'):
             self.path.write_text(text)
             with self.subTest(text), self.assertRaisesRegex(log.LogError, 'columns'):
-                self.read(0)
+                self.rows(0)
 
     def test_the_calls_of_a_gap(self):
         before, there, after = call(1000, 1), call(1100, 2), call(1200, 3)
@@ -238,7 +238,7 @@ class TestLog(BridgeCase):
         time.sleep(0.5)
         for times in (2, 3, 4):
             if times == 3:
-                self.write(*call(time.time() - 3600, 9), *missed)
+                self.append(*call(time.time() - 3600, 9), *missed)
             with self.program(pbx, crm):
                 self.logged_in(pbx, times)
                 if times == 2:

@@ -65,7 +65,6 @@ class CompletenessCase(TelephonyCase):
         self.env.flush_all()
         with self.enter_registry_test_mode(), self.env.registry.cursor() as cr:
             work(self.env(cr=cr, su=True))
-            cr.commit()
         self.env.invalidate_all()
 
     def compare(self, day=TODAY):

@@ -258,7 +258,7 @@ class TelephonyAccount(models.Model):
         self.ensure_one()
         self.check_access('write')
         if not self.past_until:
-            self.past_until = self._connected_at()
+            self.write({'past_until': self._connected_at()})
         last = self._local_day(self.past_until)
         period = self.env['telephony.comparison'].create(
             {
