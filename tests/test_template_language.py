@@ -381,6 +381,8 @@ class TestTemplateLanguage(BaseCase):
         with self.assertRaises(Refused) as refused:
             read(template, {'session': 's', 'items': [{'e': 'r'}] * 501})
         self.assertEqual(refused.exception.status, 413)
+        [error] = read(template, {'session': 's' * 100_000, 'items': [{'e': 'r'}] * 100})
+        self.assertIn('too much work', str(error), "it would be kept with each item")
 
     def test_an_event_for_each_leg(self):
         template = with_event(each='$.legs[*]', extension='%.phone', kind='leg_ended')

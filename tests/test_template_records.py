@@ -150,6 +150,22 @@ class TestAnotherPbx(TemplateData, TelephonyHttpCase):
         self.assertEqual(self.call('a1', account).outcome, 'missed')
         self.assertEqual((account.state, account.state_message), ('connected', False))
 
+    def test_a_new_version_in_the_middle_of_a_call(self):
+        """What it cannot read any more does not hide what came after."""
+        account = self.connect('plain-json')
+        self.deliver(account, RINGS)
+        self.file_calls(account)
+        draft = account.template_id._new_draft()
+        data = json.loads(draft.content)
+        data['rules'] = [rule for rule in data['rules'] if rule['name'] != 'ringing']
+        draft.content = json.dumps({**data, 'samples': []})
+        draft.action_go_live()
+        account.template_id = draft
+        self.deliver(account, ENDED)
+        self.file_calls(account)
+        self.assertEqual(set(self.events(account).mapped('state')), {'done'})
+        self.assertEqual(self.call('a1', account).outcome, 'missed')
+
     def test_a_number_that_is_entered_later(self):
         """What failed for want of it is read again by itself."""
         account = self.connect('mts-vats', api_key='odoo')

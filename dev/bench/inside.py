@@ -63,7 +63,7 @@ def template_account(database: str) -> str:
         found = accounts.search([('name', '=', 'Bench by template')])
         if not found:
             content = json.loads(templates.search([('key', '=', 'plain-json')], limit=1).content)
-            content |= {'id': 'bench', 'samples': []}
+            content |= {'id': 'measured', 'samples': []}
             content['auth'] = {
                 'hmac': 'sha256',
                 'header': 'x-telephony-signature',

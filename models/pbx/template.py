@@ -8,6 +8,9 @@ from ...providers import registry
 from ...providers.base import ProviderError
 from ..core.words_field import told
 
+# A secret of so many characters stands in no text by chance.
+LONG_SECRET = 8
+
 
 class TelephonyTemplate(models.Model):
     """How the deliveries of one kind of PBX are read, as a file that can be shared: mapping, samples
@@ -182,13 +185,14 @@ class TelephonyTemplate(models.Model):
                 )
 
     def _holds_secret(self, text):
-        """Return whether a text holds a secret of a PBX that the user may read."""
+        """Return whether a text holds a secret of a PBX that the user may read: a short one as a
+        value of its own, because it may be part of any word."""
         accounts = self.env['telephony.account'].with_context(active_test=False).search([])
         return any(
-            secret in text
+            (secret if len(secret) >= LONG_SECRET else json.dumps(secret)) in text
             for account in accounts
             for secret in (account.api_secret, account.webhook_token)
-            if secret and len(secret) > 3
+            if secret
         )
 
     @api.model_create_multi
@@ -263,12 +267,21 @@ class TelephonyTemplate(models.Model):
         the old one: no PBX changes how it reads by an update."""
         for text in self._reader().templates():
             facts = self._facts(text)
-            known = self.search([('key', '=', facts.key), ('version', '=', facts.version)])
+            known = self.search(
+                [
+                    ('key', '=', facts.key),
+                    ('version', '=', facts.version),
+                    ('company_id', '=', False),
+                ]
+            )
             if not known:
                 self.create({'content': text, 'state': 'live', 'is_shipped': True})
-            elif known.filtered('is_shipped').content not in (False, text):
+                continue
+            shipped = known.filtered('is_shipped')
+            if shipped and shipped.content != text:
                 # samples and texts may be mended without a new meaning
-                super(TelephonyTemplate, known.filtered('is_shipped')).write({'content': text})
+                super(TelephonyTemplate, shipped).write({'content': text})
+            shipped._translate_names()  # a language may be new
 
     # === ACTIONS === #
 

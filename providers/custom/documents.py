@@ -25,6 +25,10 @@ from .paths import GONE, MOST_NODES, TEXT, Element, Scope, changed
 MOST_ELEMENTS = 20_000
 MOST_FIELDS = 5_000
 MOST_ITEMS = 500
+# Bytes of what stands around the items of one delivery, which is kept with each of them.
+MOST_AROUND = 4 * 1024 * 1024
+# Values that the paths of one item may visit, however many items there are.
+LEAST_NODES = 1000
 # What stands where a secret stood.
 MASK = '***'
 
@@ -60,7 +64,11 @@ def split(template: Template, request: WebhookRequest) -> list[dict]:
         )
     rest = changed(document, path.steps, lambda value: GONE)
     rest = None if rest is GONE else rest
-    return [{'kind': kind, 'item': item, 'rest': rest, **around} for item in items]
+    if len(items) * len(dumped(rest)) > MOST_AROUND:
+        raise TooMuch
+    return [
+        {'kind': kind, 'item': item, 'rest': rest, 'of': len(items), **around} for item in items
+    ]
 
 
 def scope_of(template: Template, payload: Mapping) -> Scope:
@@ -71,7 +79,8 @@ def scope_of(template: Template, payload: Mapping) -> Scope:
     if 'rest' not in payload:
         # what the template has learnt to open since the payload was stored
         item = rest = opened(item, template.request)
-    scope = Scope(item, rest, payload.get('request') or {})
+    share = MOST_NODES // (payload.get('of') or 1)
+    scope = Scope(item, rest, payload.get('request') or {}, most=max(share, LEAST_NODES))
     if template.request.root:
         # some send the same with and without something around it
         inner = template.request.root.first(scope)

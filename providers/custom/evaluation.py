@@ -122,10 +122,22 @@ def read(
 
 
 def translate(template: Template, stored: Sequence[Stored], account: Account) -> list[CallEvent]:
-    """Return all events of one call, as :meth:`Provider.translate` does."""
+    """Return all events of one call, as :meth:`Provider.translate` does.
+
+    Each payload could be read when it came. One that a newer template cannot read any more is left
+    out, so that it does not hide the call.
+
+    :raise ProviderError: none can be read
+    """
     events: list[CallEvent] = []
+    problem = None
     for item in stored:
-        events += read(template, item.payload, account, item.received_at).events
+        try:
+            events += read(template, item.payload, account, item.received_at).events
+        except ProviderError as error:
+            problem = error
+    if problem and not events:
+        raise problem
     return _waited(directed(events, account), template) if events else []
 
 

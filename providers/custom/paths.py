@@ -46,19 +46,25 @@ class Scope:
     """What the paths of one delivery can reach: an item, the delivery around it, an element of
     `each`, the request. It counts how much of them was visited."""
 
-    __slots__ = ('roots', 'visited')
+    __slots__ = ('left', 'roots')
 
-    def __init__(self, item: Any, delivery: Any = None, request: dict | None = None):
+    def __init__(
+        self,
+        item: Any,
+        delivery: Any = None,
+        request: dict | None = None,
+        most: int = MOST_NODES,
+    ):
         self.roots = {'$': item, '^': delivery, '%': None, '~': request or {}}
-        self.visited = 0
+        self.left = most
 
     def spend(self, nodes: int) -> None:
         """Count visited values.
 
-        :raise TooMuch: more than MOST_NODES
+        :raise TooMuch: more than there may be
         """
-        self.visited += nodes
-        if self.visited > MOST_NODES:
+        self.left -= nodes
+        if self.left < 0:
             raise TooMuch
 
 

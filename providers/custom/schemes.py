@@ -81,7 +81,7 @@ def _hmac(scheme: Scheme, template, request: WebhookRequest, account: Account) -
     given, stamp = _given(scheme, request)
     mac = hmac.new(
         account.api_secret.encode(),
-        _signed(scheme, template, request, stamp),
+        _signed(scheme, template, request, account, stamp),
         ALGORITHMS[scheme.algorithm],
     )
     expected = {
@@ -137,7 +137,9 @@ def require_fresh(stamp: str, tolerance: int) -> None:
         )
 
 
-def _signed(scheme: Scheme, template, request: WebhookRequest, stamp: str) -> bytes:
+def _signed(
+    scheme: Scheme, template, request: WebhookRequest, account: Account, stamp: str
+) -> bytes:
     """Return what the sender has signed."""
     if scheme.fields:
         scope = _scope(template, request)
@@ -146,11 +148,19 @@ def _signed(scheme: Scheme, template, request: WebhookRequest, stamp: str) -> by
         ).encode('utf-8', 'surrogatepass')
     before = {
         'body': '',
-        'url+body': request.url,
+        'url+body': _address(request, account),
         'timestamp.body': f'{stamp}.',
         'timestamp|body': f'{stamp}|',
     }[scheme.over]
     return before.encode('utf-8', 'surrogatepass') + request.body
+
+
+def _address(request: WebhookRequest, account: Account) -> str:
+    """Return the address to which the sender has posted: the public one, which a proxy changes."""
+    own, mark, query = request.url.partition('?')
+    if account.webhook_url:
+        own = '/'.join(filter(None, (account.webhook_url, request.suffix)))
+    return own + mark + query
 
 
 def _scope(template: Template | None, request: WebhookRequest) -> Scope:
@@ -244,7 +254,7 @@ def _ed25519(scheme: Scheme, template, request: WebhookRequest, account: Account
     try:
         key = _raw(account.api_secret)
         ed25519.Ed25519PublicKey.from_public_bytes(key).verify(
-            _raw(given), _signed(scheme, template, request, stamp)
+            _raw(given), _signed(scheme, template, request, account, stamp)
         )
     except Exception:  # noqa: BLE001 - a wrong signature and a wrong key have many names there
         raise Refused(WRONG) from None

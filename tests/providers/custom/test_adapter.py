@@ -135,6 +135,16 @@ class TestCustomAdapter(ProviderCase):
                 auth['timestamp_header'] = 'x-time'
             with self.subTest(over):
                 self.verify(auth, {'x-sig': mac(signed).hexdigest(), 'x-time': now})
+        # behind a proxy the sender knows the public address alone
+        account = Account(
+            api_secret=SECRET,
+            webhook_url='https://public.example/t0ken',
+            template=template_with({'hmac': 'sha256', 'header': 'x-sig', 'over': 'url+body'}),
+        )
+        signed = mac(b'https://public.example/t0ken/calls?a=1' + BODY).hexdigest()
+        inner = 'http://10.0.0.1:8069/t0ken/calls?a=1'
+        request = WebhookRequest(url=inner, suffix='calls', headers={'x-sig': signed}, body=BODY)
+        self.provider.of(account).verify(request, account)
         stale = mac(f'{old}.'.encode() + BODY).hexdigest()
         timed = {'hmac': 'sha256', 'header': 'x-sig', 'over': 'timestamp.body'}
         self.refuses({**timed, 'timestamp_header': 'x-time'}, {'x-sig': stale, 'x-time': old})
