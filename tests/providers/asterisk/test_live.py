@@ -97,7 +97,7 @@ class TestAsteriskLive(BaseCase):
 
     def test_calls_that_the_bridge_missed_are_read_from_the_log(self):
         """Most of them begin and end while it is away."""
-        sipps, callers = self.start_many(first=600, rate=4)
+        sipps, callers = self.start_many(first=950, rate=4)
         time.sleep(3)
         self.stage.bridge.process.kill()
         self.stage.bridge.process.wait()
