@@ -32,6 +32,7 @@
         'views/telephony_call_listening_views.xml',
         'views/telephony_call_control_views.xml',
         'views/telephony_recording_views.xml',
+        'views/telephony_transcript_views.xml',
         'views/telephony_callback_views.xml',
         'wizards/telephony_callback_cancel_views.xml',
         'wizards/telephony_callback_done_views.xml',

@@ -20,3 +20,6 @@ UPDATE res_company
 -- nor listen on
 DELETE FROM telephony_capture;
 UPDATE telephony_account SET capture_until = NULL;
+-- nor send talks to a speech engine
+UPDATE telephony_speech_engine
+   SET api_key = NULL, url = 'http://127.0.0.1:9/neutralized-' || id, state = 'stopped';

@@ -6,6 +6,7 @@ from . import calls
 from . import matching
 from . import callbacks
 from . import recordings
+from . import transcripts
 from . import rules
 from . import figures
 from . import screen

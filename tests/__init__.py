@@ -68,6 +68,7 @@ from . import test_rules
 from . import test_rules_at_once
 from . import test_taking_at_once
 from . import test_settle
+from . import test_spoken
 from . import test_stages
 from . import test_setup_file
 from . import test_shares
@@ -78,6 +79,7 @@ from . import test_template_records
 from . import test_templates
 from . import test_softphone
 from . import test_tours
+from . import test_transcripts
 from . import test_turns
 from . import test_uploads
 from . import test_views

@@ -24,7 +24,7 @@ class TestReprocess(TelephonyCase):
         return self.event('ended', name, at=-3600, **fields)
 
     def period(self, **values):
-        today = self.account._today()
+        today = self.account._local_today()
         return self.env['telephony.reprocess'].create(
             {
                 'account_id': self.account.id,

@@ -52,6 +52,11 @@ RECORDS = """
     recording of a contact        -      -            r           ru             r       r
     recording of her deal         -      r            r           ru             r       r
     recording of his deal         -      -            r           ru             r       r
+    transcript of a contact       -      -            r           r              r       -
+    transcript of her deal        -      r            r           r              r       -
+    transcript of his deal        -      -            r           r              r       -
+    speech engine                 -      -            -           rwcu           -       -
+    speech route                  -      -            -           rwcu           -       -
     callback of her deal          -      rw           rw          rwu            -       -
     callback of his deal          -      -            rw          rwu            rw      -
     callback of nobody            rw     rw           rw          rwu            rw      -
@@ -203,6 +208,9 @@ class TestRightsMatrix(TelephonyCase):
         env = self.env
         recording = self.calls['his deal'].recording_ids
         compared = self.new_account(self.company, provider='zadarma', api_key='key')
+        engine = env['telephony.speech.engine'].create(
+            {'name': "Office", 'url': 'http://127.0.0.1:9377/v1/audio/transcriptions'}
+        )
         share, _url = recording.with_user(self.users['supervisor'])._share()
         self.records = {
             'account': self.account,
@@ -293,6 +301,16 @@ class TestRightsMatrix(TelephonyCase):
             **{f'call of {whose}': call for whose, call in self.calls.items()},
             **{f'leg of {whose}': call.leg_ids for whose, call in self.calls.items()},
             **{f'recording of {whose}': call.recording_ids for whose, call in self.calls.items()},
+            **{
+                f'transcript of {whose}': env['telephony.transcript'].create(
+                    {'recording_id': call.recording_ids.id}
+                )
+                for whose, call in self.calls.items()
+            },
+            'speech engine': engine,
+            'speech route': env['telephony.speech.route'].create(
+                {'name': "All", 'engine_id': engine.id}
+            ),
             **{f'effect of {whose}': call.effect_ids[:1] for whose, call in lost.items()},
             **{f'callback of {whose}': call.callback_id for whose, call in lost.items()},
         }

@@ -21,6 +21,7 @@ STAGES = (
     'matching',
     'callbacks',
     'recordings',
+    'transcripts',
     'rules',
     'figures',
     'screen',
@@ -128,6 +129,18 @@ def glued(sources):
                     yield f'{one.file}:{node.lineno} {one.model}.{method.name}'
 
 
+def hidden(sources):
+    """Methods of a model of ours that two slices have under one name: the later one replaces the
+    earlier one, and whoever calls that gets something else."""
+    classes = list(read(sources))
+    ours, seen = {one.model for one in classes if one.own}, {}
+    for one in classes:
+        for method in one.methods if one.model in ours else ():
+            before = seen.setdefault((one.model, method.name), one)
+            if before is not one and not HOOK.match(method.name) and method.name not in QUERIES:
+                yield f'{one.file}:{method.lineno} {method.name}, as in {before.file}'
+
+
 def unexplained(sources):
     """Hooks without a word about when they run and what they may do."""
     seen = {}
@@ -159,6 +172,9 @@ class TestStages(BaseCase):
     def test_slices_of_a_model_meet_in_hooks(self):
         self.assertEqual(list(glued(self.sources)), [])
 
+    def test_slices_of_a_model_hide_nothing_of_each_other(self):
+        self.assertEqual(list(hidden(self.sources)), [])
+
     def test_hooks_say_when_they_run(self):
         self.assertEqual(list(unexplained(self.sources)), [])
 
@@ -172,7 +188,7 @@ class Planted(models.Model):
         {body}
 """
             sources = {**self.sources, 'calls/planted.py': ast.parse(source)}
-            found = [*upward(sources), *glued(sources)]
+            found = [*upward(sources), *glued(sources), *hidden(sources)]
             return [line for line in found if line.startswith('calls/planted.py')]
 
         for body in (
@@ -183,4 +199,7 @@ class Planted(models.Model):
         ):
             with self.subTest(body):
                 self.assertEqual(len(planted(body)), 1)
+        self.assertEqual(
+            len(planted("return ''\n\n    def _write_legs(self, legs):\n        pass")), 1
+        )
         self.assertEqual(planted("self.env['telephony.event']._stored(self)"), [])

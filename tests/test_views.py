@@ -38,6 +38,9 @@ VIEWS = {
     'telephony.match.weight': ('list', 'search'),
     'telephony.erasure': ('list', 'form', 'search'),
     'telephony.recording': ('list', 'form', 'pivot', 'graph', 'search'),
+    'telephony.transcript': ('list', 'form', 'pivot', 'graph', 'search'),
+    'telephony.speech.engine': ('list', 'form'),
+    'telephony.speech.route': ('list', 'form'),
     'telephony.source.cost': ('list', 'search'),
     'telephony.milestone': ('list',),
     'telephony.recompute': ('list', 'form'),
@@ -54,6 +57,8 @@ VIEWS = {
 }
 ADMIN_ONLY = {
     'telephony.template',
+    'telephony.speech.engine',
+    'telephony.speech.route',
     'telephony.event',
     'telephony.alarm',
     'telephony.test.call',

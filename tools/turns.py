@@ -8,6 +8,8 @@ PostgreSQL's errors for it.
     gives_way   undo, and come back in a minute: for a scheduled action
     retried     undo, and do it again at once: if somebody waits
     held        wait, or leave it, until the holder of the lock has committed
+
+:func:`in_time` is for what nobody else is to blame for: a statement that takes too long.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import psycopg2
+from psycopg2.errors import QueryCanceled
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.exceptions import ConcurrencyError
@@ -81,6 +84,36 @@ def isolated(cr, *log, whole=False) -> Iterator[Trial]:
         if log:
             logger, *message = log
             logger.error(*message, exc_info=error)
+
+
+class TooLong(Exception):
+    """Raised when a statement has taken longer than it may."""
+
+
+@contextlib.contextmanager
+def in_time(cr, seconds: float, **settings: str) -> Iterator[None]:
+    """End any statement of the block that takes longer, and undo the block then.
+
+    :param settings: of PostgreSQL, for the block only
+    :raise TooLong: a statement was ended
+    """
+    settings = {'statement_timeout': f'{int(seconds * 1000)}ms', **settings}
+    before = {}
+    for name in settings:
+        cr.execute("SELECT current_setting(%s)", [name])
+        before[name] = cr.fetchone()[0]
+    try:
+        with cr.savepoint():
+            _set(cr, settings)
+            yield
+            _set(cr, before)
+    except QueryCanceled:
+        raise TooLong from None
+
+
+def _set(cr, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        cr.execute("SELECT set_config(%s, %s, TRUE)", [name, value])
 
 
 # === LATER === #

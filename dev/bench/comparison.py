@@ -220,7 +220,7 @@ def mend(database: str) -> int:
         admin = env.ref('base.user_admin')
         phone.user_id = False if phone.user_id == admin else admin
         env['telephony.reprocess'].search([]).unlink()
-        today = account._today()
+        today = account._local_today()
         period = env['telephony.reprocess'].create(
             {'account_id': account.id, 'first': today - timedelta(days=2), 'last': today}
         )

@@ -92,7 +92,7 @@ class TelephonyRecording(models.Model):
     attachment_id = fields.Many2one('ir.attachment', readonly=True, ondelete='set null')
     duration = fields.Integer(string="Duration (s)", readonly=True)
     delete_after = fields.Date(readonly=True)
-    transcript = fields.Text(readonly=True)
+    transcript = fields.Text(readonly=True, exportable=False)
     error = WordsField(string="Reason", readonly=True)
     attempts = fields.Integer(
         readonly=True, help="How often the PBX was asked where the recording is."
@@ -149,6 +149,16 @@ class TelephonyRecording(models.Model):
         recordings = super().create(vals_list)
         recordings._plan_locating()
         return recordings
+
+    def _read_format(self, fnames, load='_classic_read'):
+        """Give the text of a recording only to those who may read it."""
+        rows = super()._read_format(fnames, load)
+        if 'transcript' in fnames and not self.env.su:
+            readable = set(self._on_text_read().ids)
+            for row in rows:
+                if row['id'] not in readable:
+                    row['transcript'] = False
+        return rows
 
     def _export_rows(self, fields, *, _is_toplevel_call=True):
         """Refuse what is offered in no export either: who has the address of a recording hears it past
@@ -260,6 +270,10 @@ class TelephonyRecording(models.Model):
 
         :param byte_range: the player's Range header, None for all of it
         """
+
+    def _on_text_read(self):
+        """Return those of these recordings whose text the present user may read, who reads it now."""
+        return self
 
     # === PLAYING === #
 

@@ -164,6 +164,11 @@ class ResCompany(models.Model):
         required=True,
         help="A downloaded recording is out of reach of retention and erasure.",
     )
+    telephony_speech_month = fields.Float(
+        string="Spend on Speech in a Month",
+        help="When speech engines have cost so much in a month, by the prices on their forms, further talks wait for the "
+        "next one. 0: no limit.",
+    )
 
     def write(self, vals):
         result = super().write(vals)

@@ -83,6 +83,9 @@ class ResConfigSettings(models.TransientModel):
     telephony_download = fields.Selection(
         related='company_id.telephony_download', readonly=False, required=True
     )
+    telephony_speech_month = fields.Float(
+        related='company_id.telephony_speech_month', readonly=False
+    )
     telephony_listen_days = fields.Integer(
         string="Keep the Listening Log (days)",
         default=DEFAULTS['listen_days'],

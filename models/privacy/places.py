@@ -41,6 +41,7 @@ DELETED = {
     'telephony.rebind',
     'telephony.completeness.line',
     'telephony.reprocess.line',
+    'telephony.transcript',
 }
 HELD = _lt("A legal hold covers it. It is erased when the hold is released.")
 PHONES_KEPT = _lt("They say which of your own phones rang, and nothing of the customer.")
@@ -99,8 +100,9 @@ class TelephonyErasure(models.Model):
             'telephony.call.leg': calls.leg_ids,
             'telephony.event': self._events_of(calls),
             'telephony.recording': calls.recording_ids.filtered(
-                lambda recording: recording.state != 'deleted'
+                lambda recording: recording.state != 'deleted' or recording.transcript
             ),
+            'telephony.transcript': calls.recording_ids.transcript_ids,
             'telephony.effect': effects,
             'sms.sms': texts,
             'mail.message': calls.message_id | texts.mail_message_id | sent.mail_message_id,
@@ -260,6 +262,7 @@ class TelephonyErasure(models.Model):
             running._close_without_end()
         for model in (
             'telephony.event',
+            'telephony.transcript',
             'telephony.recording',
             'sms.sms',
             'mail.message',
@@ -359,6 +362,8 @@ class TelephonyErasure(models.Model):
             getattr(self, f'_erase_{model.replace(".", "_")}')(records)
 
     def _erase_telephony_recording(self, recordings):
+        # the text may be kept for longer than the sound
+        recordings.filtered(lambda recording: recording.state == 'deleted')._delete_text()
         # sudo: whoever asked need not be allowed to listen
         recordings.with_user(self.requested_by_id).sudo()._delete_sound(
             _lt("Erased on request (%(erasure)s)", erasure=self.name), pbx_too=True

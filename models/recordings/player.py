@@ -27,7 +27,7 @@ class TelephonyRecording(models.Model):
         'player_url',
         'source_url',
     )
-    @api.depends_context('uid', 'lang', 'tz')
+    @api.depends_context('uid', 'lang', 'tz', 'telephony_begin')
     def _compute_player(self):
         """Set `player` to what :meth:`_player_line` returns and
 
@@ -52,6 +52,7 @@ class TelephonyRecording(models.Model):
                 'customer': partner.name or name_in(lead) or pretty(call.customer_number or ''),
                 'can_download': recording.can_download,
                 'actions': recording._on_player_actions() if recording.player_url else [],
+                **recording._on_player(),
             }
 
     def _player_line(self):
@@ -101,6 +102,7 @@ class TelephonyRecording(models.Model):
                     'agent_channel_source': 'hand',
                 }
             )
+            recording._after_sides_changed()
 
     # === HOOKS === #
 
@@ -108,3 +110,11 @@ class TelephonyRecording(models.Model):
         """Return what the user may do with this recording from its player: a list of dicts `method`
         (of the recording; what it returns is run), `label` and `icon` (of Font Awesome)."""
         return []
+
+    def _on_player(self):
+        """Return what else the player shows of this recording, as a dict of plain values; done by the
+        stage that knows what was said."""
+        return {}
+
+    def _after_sides_changed(self):
+        """Runs when somebody has said which side of this recording is ours, in the same transaction."""

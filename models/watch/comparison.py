@@ -129,7 +129,8 @@ class TelephonyComparison(models.Model):
             period.write(
                 {
                     'state': 'running',
-                    'next_day': period.next_day or min(period.last, period.account_id._today()),
+                    'next_day': period.next_day
+                    or min(period.last, period.account_id._local_today()),
                     'next_at': False,
                     'attempts': 0,
                     'message': False,

@@ -287,7 +287,7 @@ class TelephonyAccount(models.Model):
         self.check_access('write')
         # the last two days too, though their night is over
         self.sudo().completeness_ids.filtered(
-            lambda row: row.day >= self._today() - timedelta(days=LAST_DAYS)
+            lambda row: row.day >= self._local_today() - timedelta(days=LAST_DAYS)
         ).compared_at = False
         return self.env['telephony.comparison']._started()
 
@@ -325,7 +325,7 @@ class TelephonyAccount(models.Model):
             self.write(self._history_values(until, message, error))
             self.env['ir.cron']._commit_progress()
 
-    def _today(self):
+    def _local_today(self):
         return self._local_day(fields.Datetime.now() - HISTORY_DELAY)
 
     def _local_day(self, moment):
@@ -338,7 +338,7 @@ class TelephonyAccount(models.Model):
         two before it; and all that were missed since the last comparison, because Odoo or the PBX
         was away."""
         self.ensure_one()
-        now, today = fields.Datetime.now(), self._today()
+        now, today = fields.Datetime.now(), self._local_today()
         night = Period(today, today).bounds(self.company_id._telephony_zone())[0] + NIGHT
         compared = self._local_day(self.history_until) if self.history_until else today
         first = min(compared, today - timedelta(days=LAST_DAYS))
@@ -390,9 +390,9 @@ class TelephonyAccount(models.Model):
             for ref, call in logged.items()
             if ref not in known or _has_news(call, known[ref])
         }
-        before = snapshot(self._calls_of(set(news) & set(known)))
+        before = snapshot(self._calls_by_ref(set(news) & set(known)))
         self._file_logged([row for call in news.values() for row in call.rows] + unread)
-        calls = self._calls_of(news)
+        calls = self._calls_by_ref(news)
         after = snapshot(calls)
         found = {'fetched': {}, 'differing': {}}
         for call in calls:
@@ -480,7 +480,7 @@ class TelephonyAccount(models.Model):
         """Return what is known of these calls: dict reference → dict of facts, `phones` and
         `recordings`. All are read at once, because a day has thousands."""
         self.env.flush_all()
-        calls = self._calls_of(refs)
+        calls = self._calls_by_ref(refs)
         phones, recordings = {}, {}
         for call, extensions in self.env['telephony.call.leg']._read_group(
             [('call_id', 'in', calls.ids)], ['call_id'], ['extension:array_agg']
@@ -505,7 +505,7 @@ class TelephonyAccount(models.Model):
             for call in calls
         }
 
-    def _calls_of(self, refs):
+    def _calls_by_ref(self, refs):
         return self.env['telephony.call'].search_fetch(
             [('account_id', '=', self.id), ('external_id', 'in', list(refs))],
             ['external_id', 'is_sealed', *FACTS],

@@ -252,7 +252,7 @@ class TelephonyReprocess(models.Model):
             own |= more
         read = self._read(again, own)
         known = {call.external_id: call for call in calls}
-        known |= {call.external_id: call for call in account._calls_of(set(read) - set(known))}
+        known |= {call.external_id: call for call in account._calls_by_ref(set(read) - set(known))}
         lines = self._lines(read, known, _emptied(again))
         final = calls.filtered(lambda call: call.is_sealed or call.external_id not in read)
         values = {'call_count': len(calls), 'final_count': len(final)}

@@ -11,6 +11,7 @@ import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { assets } from "@web/core/assets";
 import { browser } from "@web/core/browser/browser";
 import { lanesOf, silencesOf } from "@crm_telephony/recording/lanes";
+import { lineAt } from "@crm_telephony/recording/talk_words";
 import { RecordingPlayer } from "@crm_telephony/recording/recording_player";
 
 class TelephonyCall extends models.Model {
@@ -491,6 +492,66 @@ test("sides are swapped, and further actions are offered", async () => {
     expect(queryAllTexts("select[aria-label='Who is heard'] option").at(-1)).toBe("Only Timur");
     await click(".o_telephony_recording_swap");
     expect.verifySteps(["shared", "swapped"]);
+});
+
+/** What get_words of the recording answers. */
+const WORDS = {
+    is_corrected: false, notes: "Lines that nobody said, left out: 2.",
+    lines: [
+        { start: 1, end: 3, channel: 0, text: "Добрый день" },
+        { start: 4, end: 7, channel: 1, text: "Где <b>доставка</b>?" },
+        { start: 20, end: 25, channel: 1, text: "Алло" },
+    ],
+};
+
+test("the line that is heard is the last one that has begun, but for a long silence", () => {
+    expect([0, 0.9, 2, 5, 8, 15, 22].map((time) => lineAt(WORDS.lines, time))).toEqual([-1, 0, 0, 1, 1, -1, 2]);
+});
+
+test("what was said is read beside the sound, and a line plays when it is clicked", async () => {
+    onRpc("telephony.recording", "get_words", ({ args }) => {
+        expect.step(`read ${args[0]}`);
+        return WORDS;
+    });
+    await mount({ has_words: true });
+    expect.verifySteps([]);
+    await contains(".o_telephony_player_read").click();
+    expect.verifySteps(["read 1"]);
+    expect(queryAllTexts(".o_telephony_words li .flex-grow-1")).toEqual(["Добрый день", "Где <b>доставка</b>?", "Алло"]);
+    expect(queryAllTexts(".o_telephony_words_name")).toEqual(["We", "Aigerim", "Aigerim"]);
+    expect(".o_telephony_words_now").toHaveCount(0);
+    await contains(".o_telephony_words_play:eq(1)").click();
+    expect.verifySteps(["open 1"]);
+    expect(audio().currentTime).toBe(3.8);
+    await goTo(5);
+    expect(".o_telephony_words_now").toHaveText(/доставка/);
+    audio().pause();
+    expect.verifySteps(["/telephony/recording/1/heard signed 5"]);
+    await contains(".o_telephony_words input").edit("алло", { confirm: false });
+    expect(queryAllTexts(".o_telephony_words li .flex-grow-1")).toEqual(["Алло"]);
+});
+
+test("a line is corrected, and what stood there goes along", async () => {
+    onRpc("telephony.recording", "get_words", () => WORDS);
+    onRpc("telephony.recording", "correct_words", ({ args }) => {
+        expect.step(args);
+        return { ...WORDS, lines: [{ ...WORDS.lines[0], text: args[3] }] };
+    });
+    await mount({ has_words: true });
+    await contains(".o_telephony_player_read").click();
+    await contains(".o_telephony_words_edit:eq(0)", { visible: false }).click();
+    await contains(".o_telephony_words textarea").edit("Добрый вечер", { confirm: false });
+    await contains(".o_telephony_words button[type=submit]").click();
+    expect.verifySteps([[[1], 1, 0, "Добрый вечер", "Добрый день"]]);
+    expect(queryAllTexts(".o_telephony_words li .flex-grow-1")).toEqual(["Добрый вечер"]);
+});
+
+test("who comes from a search begins at the line that was found", async () => {
+    onRpc("telephony.recording", "get_words", () => WORDS);
+    await mount({ has_words: true, begin: 4 });
+    await waitFor(".o_telephony_words");
+    expect(".o_telephony_player_clock").toHaveText(/^0:04/);
+    expect(".o_telephony_words_now").toHaveText(/доставка/);
 });
 
 test("a folded line loads the player when it is clicked, and plays", async () => {

@@ -9,6 +9,7 @@ import { useBusy } from "@crm_telephony/hooks";
 import { lanesOf, silencesOf } from "@crm_telephony/recording/lanes";
 import { Sides } from "@crm_telephony/recording/sides";
 import { TalkWave } from "@crm_telephony/recording/talk_wave";
+import { TalkWords } from "@crm_telephony/recording/talk_words";
 
 export const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
 const SPEED = "crm_telephony.player_speed";
@@ -25,7 +26,7 @@ let current = null;
  */
 export class TalkPlayer extends Component {
     static template = "crm_telephony.TalkPlayer";
-    static components = { TalkWave };
+    static components = { TalkWave, TalkWords };
     static props = {
         /** `player` of telephony.recording */
         recording: Object,
@@ -43,14 +44,23 @@ export class TalkPlayer extends Component {
         this.state = useState({
             isPlaying: false, time: 0, dragged: null, length: 0, speed: Number(browser.localStorage.getItem(SPEED)) || 1,
             volume: 1, isMuted: false, isSkipping: false, side: "", hasWave: false,
-            asked: false, reason: { id: "", text: "" },
+            asked: false, reason: { id: "", text: "" }, words: null,
         });
         this.url = "";
         this.openedAt = 0;
         this.furthest = this.told = 0;
         this.measure(this.props.recording);
         onWillUpdateProps(({ recording }) => this.measure(recording));
-        onMounted(() => this.props.autoplay && this.play());
+        onMounted(() => {
+            const { begin, has_words: hasWords } = this.props.recording;
+            if (begin) {
+                this.seek(begin);
+            }
+            if (begin && hasWords) {
+                this.read();
+            }
+            return this.props.autoplay && this.play();
+        });
         useExternalListener(window, "keydown", (ev) => this.onKeydown(ev));
         useExternalListener(window, "pagehide", () => this.tellHeard());
         onWillDestroy(() => {
@@ -136,6 +146,33 @@ export class TalkPlayer extends Component {
 
     get speeds() {
         return SPEEDS.map((value) => ({ value, label: `${value}×` }));
+    }
+
+    // -- what was said
+
+    /** Shows what was said, or hides it. The server logs who reads. */
+    read() {
+        return this.guard.run(async () => {
+            this.state.words = this.state.words ? null : await this.orm.call("telephony.recording", "get_words", [[this.props.recording.id]]);
+        });
+    }
+
+    onWords(words) {
+        this.state.words = words;
+    }
+
+    get names() {
+        return this.parties.map(({ name }) => name);
+    }
+
+    get ours() {
+        return ["first", "second"].indexOf(this.props.recording.agent_channel);
+    }
+
+    /** Plays a line that was clicked. */
+    playFrom(time) {
+        this.seek(time);
+        return this.play();
     }
 
     // -- playing

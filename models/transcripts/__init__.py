@@ -1,0 +1,6 @@
+from . import engine
+from . import route
+from . import transcript
+from . import said
+from . import transcribing
+from . import recording
