@@ -29,7 +29,7 @@ class TelephonyTemplate(models.Model):
     )
     version = fields.Char(required=True, readonly=True)
     state = fields.Selection(
-        [('draft', "Draft"), ('live', "Live")],
+        [('draft', "Draft"), ('live', "In Use")],
         required=True,
         default='draft',
         readonly=True,

@@ -38,7 +38,7 @@ class TelephonyTranscript(models.Model):
         string="Said by the Customer", compute='_compute_said', search='_search_said_by_them'
     )
     snippet = fields.Html(
-        compute='_compute_snippet', sanitize=False, string="Line", exportable=False
+        compute='_compute_snippet', sanitize=False, string="Said", exportable=False
     )
     said_at = fields.Float(compute='_compute_snippet', string="At", exportable=False)
 

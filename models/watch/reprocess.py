@@ -404,7 +404,7 @@ class TelephonyReprocessLine(models.Model):
         readonly=True,
     )
     is_kept = fields.Boolean(
-        string="Kept", readonly=True, help="Somebody has worked with this call, so it stays."
+        string="Left Alone", readonly=True, help="Somebody has worked with this call, so it stays."
     )
     changes = fields.Json(readonly=True, help="Field → its value before and after.")
     change_text = fields.Char(string="Before and After", compute='_compute_change_text')
