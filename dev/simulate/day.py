@@ -28,7 +28,7 @@ BY_HOUR = {9: 9, 10: 16, 11: 16, 12: 9, 13: 7, 14: 10, 15: 16, 16: 12, 17: 7}
 INBOUND_AN_HOUR, OUTBOUND_AN_HOUR = 150 / 9, 26 / 9  # callbacks come on top of these
 ENOUGH_HOURS = 6  # with less of today, the working day before is played too
 POSTING_THREADS = 4
-SOUNDS = 8
+SOUNDS = 60
 ROUNDS_A_LINE = 5  # of progress
 # Zadarma's events carry no time. Ones that arrive so late are known to be late; younger ones would
 # seem to end now.
@@ -435,6 +435,7 @@ def play(odoo: Odoo) -> None:
     )
     odoo.settle()
     odoo.give_sound(SOUNDS)
+    odoo.date_arrivals()
     odoo.cancel_one()
     odoo.remember(f'done {now.isoformat()}')
     _say(f'    played in {time.monotonic() - began:.0f}s')

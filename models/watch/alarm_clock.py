@@ -1,6 +1,6 @@
 import json
 from contextlib import suppress
-from datetime import UTC, timedelta
+from datetime import timedelta, timezone
 from statistics import median
 
 from odoo import api, fields, models
@@ -97,7 +97,7 @@ class TelephonyAlarm(models.Model):
         )
         adapter, settings, differences = account._adapter(), account._settings(), []
         for event in events:
-            arrival = event.received_at.replace(tzinfo=UTC)
+            arrival = event.received_at.replace(tzinfo=timezone.utc)
             stored = Stored(json.loads(event.payload), arrival)
             with suppress(ProviderError), doubting() as doubts:
                 told = adapter.translate([stored], settings)

@@ -1,5 +1,5 @@
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cache
 
 from odoo import api, fields, models
@@ -139,7 +139,7 @@ class Clock:
         self.now = self.slot(now)
 
     def slot(self, moment) -> float:
-        seconds = moment.replace(tzinfo=UTC).timestamp()
+        seconds = moment.replace(tzinfo=timezone.utc).timestamp()
         return (seconds + self._offset(int(seconds // SLOT))) / SLOT
 
     def calls(self, counts) -> Calls:
