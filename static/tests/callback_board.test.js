@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "@odoo/hoot";
-import { hover, manuallyDispatchProgrammaticEvent, press, queryAllTexts } from "@odoo/hoot-dom";
+import { hover, manuallyDispatchProgrammaticEvent, queryAllTexts } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame } from "@odoo/hoot-mock";
 import {
     contains, defineModels, fields, MockServer, mockService, models, mountView, onRpc, patchWithCleanup, serverState,
@@ -87,17 +87,18 @@ test("not for each of many news, not for calls of others and not for another com
     expect.verifySteps([]);
 });
 
-test("a menu that is open stays open", async () => {
-    await hover(".o_kanban_record:first");
-    await contains(".o_kanban_record:first .o_dropdown_kanban button", { visible: false }).click();
+test("a menu that is open stays open, and its card tells the news", async () => {
+    const card = ".o_kanban_record:contains(customer):first";
+    await hover(card);
+    await contains(`${card} .o_dropdown_kanban button`, { visible: false }).click();
+    MockServer.env["telephony.callback"].write([1], { who: "Somebody's customer" });
     tell({ company_id: company(), ids: null });
-    await advanceTime(3_000);
-    expect(".o-dropdown--menu").toHaveCount(1);
-    expect.verifySteps([]);
-    await press("Escape");
+    await advanceTime(1_000);
     await animationFrame();
-    await advanceTime(2_000);
     expect.verifySteps(["load"]);
+    expect(columns()).toInclude("Somebody's customer");
+    expect(".o-dropdown--menu").toHaveCount(1);
+    expect(`${card} .o_dropdown_kanban button`).toHaveAttribute("aria-expanded", "true");
 });
 
 test("nobody looks at the page: it is loaded once somebody does", async () => {

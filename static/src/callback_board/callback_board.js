@@ -16,7 +16,9 @@ export class CallbackBoardHeader extends KanbanHeader {
     static template = "crm_telephony.CallbackBoardHeader";
 }
 
+/** Keeps a card, its open menu and its focus when the board is loaded again. */
 export class CallbackBoardRenderer extends KanbanRenderer {
+    static template = "crm_telephony.CallbackBoardRenderer";
     static components = { ...KanbanRenderer.components, KanbanHeader: CallbackBoardHeader };
 }
 
@@ -49,10 +51,6 @@ export class CallbackBoardController extends KanbanController {
     }
 
     async reload() {
-        if (this.rootRef.el?.querySelector("[aria-expanded=true]")) {
-            this.planned = browser.setTimeout(() => this.reload(), PAUSE); // an open menu would close
-            return;
-        }
         this.isDirty = false;
         try {
             await this.model.root?.load();
