@@ -10,6 +10,7 @@ from . import test_alarms
 from . import test_any_order
 from . import test_architecture
 from . import test_audio
+from . import test_beside_apps
 from . import test_bridge
 from . import test_bridge_log
 from . import test_bridge_recordings
