@@ -12,7 +12,7 @@ DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$
 export PORT DB DEMO VERSION LIVE SOFTPHONE HOST KEEP FULL CHECK TAG AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade test-install release lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
+.PHONY: help run test test-upgrade test-install release pictures pbx-pages lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -34,6 +34,12 @@ test-install:  ## alone and beside other apps: installed, uninstalled without a 
 
 release:  ## a zip and a wheel of the last commit in dist/ (TAG=19.0.2.0.0 refuses disagreement; CHECK=1 installs and tries both)
 	$(DO) dev.release
+
+pictures:  ## all pictures of README, docs and the apps page anew, from a demo that runs (PORT= DB=)
+	$(DO) dev.pictures $(DEMO_DB)
+
+pbx-pages:  ## the pages of docs/pbx/ anew, of each PBX's README, steps and advice
+	$(DO) dev.pbx_pages
 
 bench:  ## speed against the goals
 	$(DO) dev.bench $(ARGS)

@@ -20,7 +20,7 @@ from psycopg2 import sql
 
 from . import test
 from .setup import locks, paths, workplace
-from .setup.console import fail, phase, readable_failures, run, say
+from .setup.console import fail, phase, readable_failures, say
 from .setup.database import TEMPLATE_MODULES
 from .setup.odoo import COMPLAINT
 
@@ -164,9 +164,9 @@ def _mentions(place, database: str) -> list[str]:
                 continue
             condition = {'ir_attachment': REBUILT, 'ir_model_data': OURS}.get(table, 'TRUE')
             cursor.execute(
-                sql.SQL(
-                    'SELECT its::text FROM {} its WHERE its::text ILIKE %s AND ' + condition
-                ).format(sql.Identifier(table)),
+                sql.SQL('SELECT its::text FROM {} its WHERE its::text ILIKE %s AND {}').format(
+                    sql.Identifier(table), sql.SQL(condition)
+                ),
                 ['%telephony%'],
             )
             rows = [row for (row,) in cursor.fetchall()]

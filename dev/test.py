@@ -1,6 +1,7 @@
 """`make test`: lint, a clean install into a fresh database, every test with its HTTP server and
-browser, then whether it can be uninstalled and whether each bench still works. All tests run in two halves at once, each in a database
-of its own, because one waits for its browser while the other works.
+browser, then whether the addon can be uninstalled without a trace and whether each bench still works.
+All tests run in two halves at once, each in a database of its own, because one waits for its browser
+while the other works.
 
 - DB=name: another database than this checkout's own: several people can test one checkout at once
 - KEEP=1: go on with that database (the addon is updated if its code changed), without lint and

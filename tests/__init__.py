@@ -27,6 +27,7 @@ from . import test_completeness
 from . import test_copying
 from . import test_debts
 from . import test_demo_pbx
+from . import test_docs
 from . import test_erasure
 from . import test_erlang
 from . import test_figures
@@ -58,6 +59,7 @@ from . import test_player_tours
 from . import test_pop_tours
 from . import test_recordings
 from . import test_rehearsal
+from . import test_release
 from . import test_reprocess
 from . import test_results
 from . import test_retention
