@@ -81,7 +81,7 @@
         'demo/crm.lead.csv',
         'demo/telephony.contact.number.csv',
     ],
-    'images': ['static/description/callbacks_and_card.png'],
+    'images': ['static/description/card.png'],
     'assets': {
         'web.assets_backend': [
             'crm_telephony/static/src/**/*',

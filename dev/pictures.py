@@ -25,6 +25,7 @@ MOST_BYTES, MOST_OF_ANIMATION = 3_000_000, 2_000_000
 FRAME = (960, 617)
 FRAME_MS = 2200
 CARD = '.o_telephony_card'
+HANG_UP = f'{CARD} .o_telephony_card_hang_up'
 
 
 class Picture(NamedTuple):
@@ -44,7 +45,7 @@ SHOTS = (
     Picture('to_settle', '/odoo/telephony-settle'),
     Picture('live', '/odoo/telephony-live'),
     Picture('figures', '/odoo/telephony-report', seconds=3),
-    Picture('mine', '/odoo/telephony-mine', seconds=3),
+    Picture('mine', '/odoo/telephony-mine', login='aigerim', seconds=3),
     Picture('start', '/odoo/telephony-start'),
     Picture('pbx', '/odoo/telephony-pbx'),
     Picture('rules', '/odoo/telephony-rules'),
@@ -110,20 +111,22 @@ def _take(options, shot: Picture) -> Image.Image:
 
 
 def _call(options) -> list[Image.Image]:
-    """Let a customer call phone 101, and take the card as it rings and as it asks for the result."""
-    shot = SHOTS[0]
-    browser = _open(options, shot)
+    """Let a customer call phone 101, and take the card as it rings, as they talk, and as it asks for
+    the result."""
+    browser = _open(options, SHOTS[0])
     command = [sys.executable, '-m', 'dev.simulate', '--url', options.url, '--db', options.db]
-    caller = subprocess.Popen([*command, 'call', '--phone', '101'], cwd=paths.REPO)
     try:
-        browser.wait_for(CARD)
+        subprocess.run([*command, 'call', '--phone', '101'], cwd=paths.REPO, check=True)
+        frames = []
+        for phase in ('ringing', 'talking'):
+            browser.wait_for(f'{CARD}[data-phase="{phase}"]')
+            time.sleep(2)
+            frames.append(_snap(browser))
+        browser.click(HANG_UP)
+        browser.wait_for(f'{CARD}[data-phase="ended"]')
         time.sleep(2)
-        frames = [_snap(browser)]
-        caller.wait(180)
-        time.sleep(3)
         return [*frames, _snap(browser)]
     finally:
-        caller.kill()
         browser.close()
 
 

@@ -10,6 +10,7 @@ from . import test_alarms
 from . import test_any_order
 from . import test_architecture
 from . import test_audio
+from . import test_bad_surroundings
 from . import test_beside_apps
 from . import test_bridge
 from . import test_bridge_log
@@ -84,6 +85,7 @@ from . import test_softphone
 from . import test_tours
 from . import test_transcripts
 from . import test_turns
+from . import test_uninstalling
 from . import test_uploads
 from . import test_views
 from . import test_webhook

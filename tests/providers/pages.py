@@ -52,7 +52,8 @@ def _page(folder: Path, adapter, advice) -> str:
             '',
             '## What to paste where',
             '',
-            'In Odoo: *CRM → Configuration → PBXs → New*, choose this PBX. Its form shows these steps, with the webhook address to copy.',
+            'In Odoo: *CRM → Configuration → PBXs → New*, choose this PBX. Its form shows these steps, with the '
+            'webhook address to copy.',
             '',
             *steps,
             bodies,
