@@ -40,7 +40,7 @@ class TestBadSurroundings(TelephonyCase):
         needs = self.manifest['external_dependencies']['python']
         self.assertIn('phonenumbers', needs)
         with (
-            patch('importlib.metadata.version', side_effect=PackageNotFoundError),
+            patch('importlib.metadata.version', side_effect=PackageNotFoundError(needs[0])),
             patch.dict(sys.modules, {needs[0]: None}),
             self.assertRaises(MissingDependency) as told,
         ):

@@ -4,6 +4,7 @@ them is written twice.
 `make pbx-pages` writes them anew; tests/test_docs.py holds them to it.
 """
 
+import re
 from pathlib import Path
 
 from . import readme
@@ -27,7 +28,9 @@ def pages(registry, advice) -> dict[Path, str]:
 
 
 def _page(folder: Path, adapter, advice) -> str:
-    title, _blank, *rest = (folder / 'README.md').read_text('utf-8').splitlines()
+    text = (folder / 'README.md').read_text('utf-8')
+    text = re.sub(r'\]\(\.\./(\w+)/README\.md\)', r'](\1.md)', text)
+    title, _blank, *rest = text.splitlines()
     body = '\n'.join(rest).strip()
     about, _heading, tables = body.partition('## What it tells')
     about = about.split('\n\nDocuments:')[0].split('\n\n## ')[0]
