@@ -9,7 +9,7 @@ class BaseModuleUninstall(models.TransientModel):
 
     _inherit = 'base.module.uninstall'
 
-    telephony_loss = fields.Text(compute='_compute_telephony_loss')
+    telephony_loss = fields.Text(string="What Is Lost", compute='_compute_telephony_loss')
 
     @api.depends('module_ids')
     def _compute_telephony_loss(self):

@@ -82,4 +82,4 @@ def _text(words) -> str:
     text = str(words)
     for name in ('%(reason)s', '%(pbx)s', '%(number)s', '%(host)s'):
         text = text.replace(name, '…')
-    return text
+    return text.replace('](', ']\\(')  # as in [general](+), which is no link
