@@ -19,9 +19,12 @@ class BaseModuleUninstall(models.TransientModel):
 
     def _telephony_loss(self):
         """Return what is deleted, in numbers, and what stays, as one paragraph."""
-        count = lambda model, *domain: self.env[model].sudo().search_count(list(domain))  # noqa: E731
+
+        def count(model, *domain):
+            return self.env[model].sudo().search_count(list(domain))
+
         return self.env._(
-            "Deleted for ever: %(calls)s calls with their results and notes, %(recordings)s recordings (Odoo alone has the "
+            "Deleted for ever: %(calls)s calls with their results and notes, %(recordings)s recordings (Odoo keeps the "
             "sound of %(copies)s), %(texts)s texts of talks, %(callbacks)s callbacks (%(open)s still open), %(holds)s legal "
             "holds, the log of who listened, the PBXs with their credentials, the rules and the figures. What stays: contacts, "
             "deals, and the lines about calls in their chatter. Export Calls before, and remove the webhook address from the "
