@@ -9,10 +9,10 @@ endif
 
 DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
 DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$(PORT))
-export PORT DB DEMO LIVE SOFTPHONE HOST KEEP FULL CHECK AMI_PORT HTTP_PORT SIP_PORT
+export PORT DB DEMO VERSION LIVE SOFTPHONE HOST KEEP FULL CHECK TAG AMI_PORT HTTP_PORT SIP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
+.PHONY: help run test test-upgrade test-install release pictures pbx-pages lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,8 +26,20 @@ test:  ## lint, then all tests on a fresh database (ARGS="-k zadarma", DB=name, 
 lint:  ## ruff, pylint-odoo, XML
 	$(DO) dev.lint
 
-test-upgrade:  ## a database of the last release with a day of calls, updated to this code (minutes)
+test-upgrade:  ## a database of each earlier version with a day of calls, updated to this code (minutes; VERSION=19.0.1.1.0)
 	$(DO) dev.upgrade
+
+test-install:  ## alone and beside other apps: installed, uninstalled without a trace, installed again (minutes; FULL=0 alone)
+	$(DO) dev.install
+
+release:  ## a zip and a wheel of the last commit in dist/ (TAG=19.0.2.0.0 refuses disagreement; CHECK=1 installs and tries both)
+	$(DO) dev.release
+
+pictures:  ## all pictures of README, docs and the apps page anew, from a demo that runs (PORT= DB=)
+	$(DO) dev.pictures $(DEMO_DB)
+
+pbx-pages:  ## the pages of docs/pbx/ anew, of each PBX's README, steps and advice
+	$(DO) dev.pbx_pages
 
 bench:  ## speed against the goals
 	$(DO) dev.bench $(ARGS)

@@ -63,6 +63,7 @@
         'views/telephony_erasure_views.xml',
         'views/telephony_figures_views.xml',
         'views/telephony_letter_views.xml',
+        'views/base_module_uninstall_views.xml',
         'views/digest_views.xml',
         'views/crm_lead_views.xml',
         'views/crm_team_views.xml',
@@ -80,7 +81,7 @@
         'demo/crm.lead.csv',
         'demo/telephony.contact.number.csv',
     ],
-    'images': ['static/description/callbacks_and_card.png'],
+    'images': ['static/description/card.png'],
     'assets': {
         'web.assets_backend': [
             'crm_telephony/static/src/**/*',
@@ -99,6 +100,7 @@
     },
     'pre_init_hook': 'pre_init_hook',
     'post_init_hook': 'post_init_hook',
+    'uninstall_hook': 'uninstall_hook',
     'application': True,
     'installable': True,
 }

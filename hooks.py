@@ -1,4 +1,4 @@
-"""What Odoo calls when the addon is installed."""
+"""What Odoo calls when the addon is installed, and before it is uninstalled."""
 
 # Only these phones hold more than Odoo has read of them. Without this condition Odoo would read the
 # phones of a million contacts again to fill the new column.
@@ -52,3 +52,20 @@ def post_init_hook(env):
                 env.add_to_compute(records._fields['phone_sanitized'], records)
                 records.flush_recordset(['phone_sanitized', 'telephony_more_phones'])
                 records.invalidate_recordset()
+
+
+def uninstall_hook(env):
+    """Take away what Odoo does not know to be ours: settings, saved filters, an index on a field of
+    its own, and links to calls in chatters, whose texts stay."""
+    env['ir.config_parameter'].search([('key', '=like', 'crm_telephony.%')]).unlink()
+    env['ir.filters'].with_context(active_test=False).search(
+        [('model_id', '=like', 'telephony.%')]
+    ).unlink()
+    env.cr.execute("DROP INDEX IF EXISTS res_partner__phone_sanitized_index")
+    env.cr.execute(
+        r"""
+        UPDATE mail_message
+           SET body = regexp_replace(body, '<a [^>]*data-oe-model="telephony\.[^>]*>(.*?)</a>', '\1', 'g')
+         WHERE body LIKE '%data-oe-model="telephony.%'
+        """
+    )

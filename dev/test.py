@@ -1,6 +1,7 @@
 """`make test`: lint, a clean install into a fresh database, every test with its HTTP server and
-browser, then whether each bench still works. All tests run in two halves at once, each in a database
-of its own, because one waits for its browser while the other works.
+browser, then whether the addon can be uninstalled without a trace and whether each bench still works.
+All tests run in two halves at once, each in a database of its own, because one waits for its browser
+while the other works.
 
 - DB=name: another database than this checkout's own: several people can test one checkout at once
 - KEEP=1: go on with that database (the addon is updated if its code changed), without lint and
@@ -11,6 +12,7 @@ of its own, because one waits for its browser while the other works.
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,6 +48,9 @@ def main(arguments: list[str]) -> int:
             failed = any(beside.map(lambda run: _run(*run), runs))
     if failed or keep or arguments:
         return int(failed)
+    alone = {**place.environment(), 'FULL': '0'}
+    if subprocess.call([sys.executable, '-m', 'dev.install'], cwd=paths.REPO, env=alone):
+        return 1
     # they guard the speed, and one was broken for a release unnoticed
     say('Benches: whether each still works')
     return subprocess.call(
@@ -71,7 +76,7 @@ def _run(arguments: list[str], database: str, place, at_the_end: bool) -> int:
         own meanwhile
     """
     done = subprocess.run(
-        _pytest(arguments, database),
+        pytest_command(arguments, database),
         cwd=paths.CHECKOUT,
         env={
             **place.environment(),
@@ -87,14 +92,14 @@ def _run(arguments: list[str], database: str, place, at_the_end: bool) -> int:
     return done.returncode
 
 
-def _pytest(arguments: list[str], database: str) -> list[str]:
+def pytest_command(arguments: Sequence[str], database: str) -> list[str]:
     """From outside the checkout and through the symlink, else the checkout's directory passes for
     the addon's name."""
     addon = paths.ADDONS_DIR / paths.ADDON
     chosen = [
         str(addon / argument) if _is_test_path(argument) else argument for argument in arguments
     ]
-    everything = [str(addon / 'tests')] if chosen == arguments else []
+    everything = [str(addon / 'tests')] if chosen == list(arguments) else []
     cache = f'cache_dir={paths.CHECKOUT / "pytest" / database}'
     return [sys.executable, '-m', 'pytest', '--odoo-http', '-o', cache, *chosen, *everything]
 

@@ -1,8 +1,10 @@
-"""`make test-upgrade`: a database of the last release, updated to this code.
+"""`make test-upgrade`: a database of each earlier version, updated to this code.
 
-The release's own code makes it: demo data, a day of calls through the webhooks, and some settings
+The version's own code makes it: demo data, a day of calls through the webhooks, and some settings
 that a customer has changed. After the update every row is still there and says what it said, and
 filing all events once more changes no call. What a migration changes on purpose is named below.
+
+    VERSION=19.0.1.1.0   only this one
 """
 
 import os
@@ -10,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from contextlib import closing
 from typing import NamedTuple
 
@@ -20,7 +23,11 @@ from dev.setup import locks, paths, workplace
 from dev.setup.console import fail, phase, readable_failures, say
 from dev.setup.odoo import Odoo
 
-RELEASE = '6b1d5dbe0595a6e333545d4e869311782cbc8cd4'  # 19.0.1.1.0
+# The last commit of each version.
+RELEASES = {
+    '19.0.1.0.0': 'acb78d9eb6960b361e0fd2e65d809f7c851935b9',
+    '19.0.1.1.0': '6b1d5dbe0595a6e333545d4e869311782cbc8cd4',
+}
 DATABASE = f'{paths.ADDON}_upgrade'
 DAY_SECONDS = 900
 # What customers change on what we ship, and may not lose.
@@ -41,6 +48,10 @@ RENEWED = {
     ('telephony_call', 'is_not_called_back'): "the same",
     ('telephony_call', 'attempt'): "counts since the last real talk",
 }
+# Tables whose rows a later version deletes and loads anew.
+REPLACED = {'19.0.1.0.0': {'telephony_rule', 'telephony_rule_action'}}  # they had one action each
+# What leads to them.
+LEADS_TO = {'telephony_rule': 'rule_id', 'telephony_rule_action': 'action_id'}
 
 
 class Table(NamedTuple):
@@ -52,38 +63,45 @@ class Table(NamedTuple):
 
 def main() -> None:
     place = workplace.ensure()
+    wanted = os.environ.get('VERSION')
     with locks.locked('upgrade', 'another update'):
-        _make(place)
-        before = _snapshot(place.odoo)
-        if not before['telephony_event'].rows or not before['telephony_callback'].rows:
-            fail('the day of the release has left no events or callbacks: nothing would be proved')
-        with phase('Updating to this code'):
-            if complaints := place.odoo.install(DATABASE, paths.ADDON, update=True):
-                fail('\n'.join(complaints) + '\n\nThe update is not clean (the lines above)')
-        after = _snapshot(place.odoo)
-        lost = _differences(before, after)
-        with phase('Filing all events once more'):
-            place.odoo.script(DATABASE, 'refile')
-        lost += [f'filed anew: {line}' for line in _differences(after, _snapshot(place.odoo))]
-        for name in sorted(before):
-            say(f'{name}: {len(before[name].rows)} rows, {len(after[name].rows)} afterwards')
-        if lost:
-            fail('\n'.join(lost[:60]) + f'\n\n{len(lost)} differences after the update')
-        place.databases.drop(DATABASE)
+        for version, commit in RELEASES.items():
+            if wanted in (None, '', version):
+                _update(place, version, commit)
     say('everything is there after the update')
 
 
-def _make(place) -> None:
-    """The database of the release: its code is taken out of the history and run."""
+def _update(place, version: str, commit: str) -> None:
+    _make(place, version, commit)
+    before = _snapshot(place.odoo, REPLACED.get(version, set()))
+    if not before['telephony_event'].rows or not before['telephony_callback'].rows:
+        fail(f'the day of {version} has left no events or callbacks: nothing would be proved')
+    with phase(f'Updating {version} to this code'):
+        if complaints := place.odoo.install(DATABASE, paths.ADDON, update=True):
+            fail('\n'.join(complaints) + '\n\nThe update is not clean (the lines above)')
+    after = _snapshot(place.odoo)
+    lost = _differences(before, after)
+    with phase('Filing all events once more'):
+        place.odoo.script(DATABASE, 'refile')
+    lost += [f'filed anew: {line}' for line in _differences(after, _snapshot(place.odoo))]
+    for name in sorted(before):
+        say(f'{name}: {len(before[name].rows)} rows, {len(after[name].rows)} afterwards')
+    if lost:
+        fail('\n'.join(lost[:60]) + f'\n\n{len(lost)} differences after the update of {version}')
+    place.databases.drop(DATABASE)
+
+
+def _make(place, version: str, commit: str) -> None:
+    """The database of a version: its code is taken out of the history and run."""
     tree = paths.CHECKOUT / 'release'
-    with phase('The release, with a day of calls'):
+    with phase(f'{version}, with a day of calls'):
         subprocess.run(['rm', '-rf', tree], check=True)
         tree.mkdir(parents=True)
         archive = subprocess.run(
-            ['git', 'archive', RELEASE], cwd=paths.REPO, capture_output=True, check=False
+            ['git', 'archive', commit], cwd=paths.REPO, capture_output=True, check=False
         )
         if archive.returncode:
-            fail(f'the history of this clone does not reach back to {RELEASE[:7]}')
+            fail(f'the history of this clone does not reach back to {commit[:7]}')
         subprocess.run(['tar', '-x', '-C', tree], input=archive.stdout, check=True)
         place.databases.drop(DATABASE)
         environment = {**os.environ, 'DB': DATABASE, 'PORT': '8369', 'LIVE': '0', 'DEMO': '1'}
@@ -102,7 +120,7 @@ def _make(place) -> None:
         while 'Ctrl-C stops the server' not in log.read_text(errors='replace'):
             if server.poll() is not None or time.monotonic() > until:
                 server.kill()
-                fail(f'the release did not start, see {log}')
+                fail(f'{version} did not start, see {log}')
             time.sleep(1)
         time.sleep(90)  # until its scheduled actions have followed up the last call
         server.send_signal(signal.SIGINT)
@@ -123,8 +141,9 @@ def _connect(odoo: Odoo):
     )
 
 
-def _snapshot(odoo: Odoo) -> dict[str, Table]:
-    """All rows of our tables, and the xml ids of what we ship and customers may have changed."""
+def _snapshot(odoo: Odoo, replaced: Collection[str] = ()) -> dict[str, Table]:
+    """All rows of our tables but the replaced ones, and the xml ids of what we ship and customers
+    may have changed."""
     found = {}
     with closing(_connect(odoo)) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -133,6 +152,7 @@ def _snapshot(odoo: Odoo) -> dict[str, Table]:
             r"WHERE model.model LIKE 'telephony.%' AND NOT model.transient AND field.store "
             "AND field.ttype NOT IN ('one2many', 'many2many')"
         )
+        left_out = {LEADS_TO[table] for table in replaced}
         columns: dict[str, set[str]] = {}
         for model, field in cursor.fetchall():
             columns.setdefault(model.replace('.', '_'), set()).add(field)
@@ -142,8 +162,8 @@ def _snapshot(odoo: Odoo) -> dict[str, Table]:
         )
         real = set(cursor.fetchall())
         for table, names in columns.items():
-            names = sorted(name for name in names if (table, name) in real)
-            if 'id' in names:
+            names = sorted(name for name in names - left_out if (table, name) in real)
+            if 'id' in names and table not in replaced:
                 found[table] = _read(cursor, table, names)
         cursor.execute(
             "SELECT id, name, model, res_id FROM ir_model_data WHERE module = %s "
@@ -153,6 +173,7 @@ def _snapshot(odoo: Odoo) -> dict[str, Table]:
         rows = {
             row[0]: dict(zip(('name', 'model', 'res_id'), row[1:], strict=True))
             for row in cursor.fetchall()
+            if row[2].replace('.', '_') not in replaced
         }
         found['xml ids'] = Table({'name', 'model', 'res_id'}, rows)
     return found

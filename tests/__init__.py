@@ -10,6 +10,8 @@ from . import test_alarms
 from . import test_any_order
 from . import test_architecture
 from . import test_audio
+from . import test_bad_surroundings
+from . import test_beside_apps
 from . import test_bridge
 from . import test_bridge_log
 from . import test_bridge_recordings
@@ -26,6 +28,7 @@ from . import test_completeness
 from . import test_copying
 from . import test_debts
 from . import test_demo_pbx
+from . import test_docs
 from . import test_erasure
 from . import test_erlang
 from . import test_figures
@@ -57,6 +60,7 @@ from . import test_player_tours
 from . import test_pop_tours
 from . import test_recordings
 from . import test_rehearsal
+from . import test_release
 from . import test_reprocess
 from . import test_results
 from . import test_retention
@@ -81,6 +85,7 @@ from . import test_softphone
 from . import test_tours
 from . import test_transcripts
 from . import test_turns
+from . import test_uninstalling
 from . import test_uploads
 from . import test_views
 from . import test_webhook

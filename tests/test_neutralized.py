@@ -4,6 +4,8 @@ import socket
 from datetime import timedelta
 from unittest.mock import patch
 
+from requests import Session
+
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.modules.neutralize import get_neutralization_queries
@@ -105,3 +107,25 @@ class TestNeutralized(TelephonyHttpCase):
         self.env.invalidate_all()
         self.assertEqual(share.sudo().state, 'revoked')
         self.assertEqual(self.url_open(path).status_code, 404)
+
+    def test_no_scheduled_action_reaches_anybody(self):
+        """Whichever of ours somebody runs by hand: no connection is made to anywhere. Those of Odoo
+        that would send queued e-mails and SMS are switched off, with their servers and accounts."""
+        self.neutralize()
+        jobs = self.env['ir.cron'].with_context(active_test=False).search([])
+        jobs = jobs.filtered(
+            lambda job: str(job.get_external_id().get(job.id)).startswith('crm_telephony.')
+        )
+        self.assertGreater(len(jobs), 20)
+        self.known.copy_state = self.announced.copy_state = 'todo'
+        asked = []
+        with (
+            patch.object(
+                socket, 'create_connection', side_effect=lambda *to, **_: asked.append(to)
+            ),
+            patch.object(Session, 'request', side_effect=lambda *to, **_: asked.append(to)),
+        ):
+            self.run_everything_that_is_due()
+            for job in jobs:
+                job.method_direct_trigger()
+        self.assertFalse(asked or self.pbx.told)

@@ -351,7 +351,7 @@ class TestPlay(TelephonyHttpCase):
             self.env.flush_all()
             for name in ('ring_group_answered', 'missed', 'outbound_answered'):
                 with self.subTest(f'{code} {name}'):
-                    cast = Cast(customer=f'+770155502{number}{len(name) % 10}')
+                    cast = Cast(customer=f'+77015550{number:02}{len(name) % 10}')
                     self.play_scenario(account, name, cast)
                     [call] = SCENARIOS[name](cast, Pace())
                     facts = dialect.told(call)

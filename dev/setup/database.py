@@ -74,18 +74,21 @@ class Databases:
                 )
             )
 
-    def template(self, *, demo: bool) -> str:
-        """CRM without our addon, with or without demo data; built when first asked for."""
+    def template(self, *, demo: bool, modules: str = TEMPLATE_MODULES) -> str:
+        """CRM without our addon, with or without demo data; built when first asked for.
+
+        :param modules: other apps that are to be there, with CRM
+        """
         kind = 'demo' if demo else 'plain'
-        name = f'{paths.ADDON}_tpl_{kind}_{paths.hashed(f"{self.odoo.source.key} {TEMPLATE_MODULES} {DEMO_LANGUAGES}")}'
+        name = f'{paths.ADDON}_tpl_{kind}_{paths.hashed(f"{self.odoo.source.key} {modules} {DEMO_LANGUAGES}")}'
         building = name + BUILDING
         with locks.locked(name, 'the template database'):
             if not self.exists(name):
-                with phase(f'Template database ({kind}: {TEMPLATE_MODULES})'):
+                with phase(f'Template database ({kind}: {modules})'):
                     self.drop(building)
                     self.odoo.install(
                         building,
-                        TEMPLATE_MODULES,
+                        modules,
                         demo=demo,
                         language=DEMO_LANGUAGES if demo else None,
                     )

@@ -98,6 +98,17 @@ class Odoo:
         )
         return COMPLAINT.findall(output)
 
+    def run(self, database: str, *arguments: str, **options: str | int) -> list[str]:
+        """Run Odoo with these arguments, and options of its configuration. Returns the warnings and
+        errors of its log."""
+        _status, output = run(
+            self.command('-c', self.conf(database, **options), *arguments),
+            f'odoo-run-{database}',
+            env=self.environment(),
+            cwd=paths.CHECKOUT,
+        )
+        return COMPLAINT.findall(output)
+
     def script(self, database: str, name: str) -> None:
         """Run one of the scripts beside this file inside Odoo's shell."""
         run(

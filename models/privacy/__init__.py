@@ -3,3 +3,4 @@ from . import erasure
 from . import places
 from . import texts
 from . import report
+from . import uninstalling

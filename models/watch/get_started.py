@@ -10,6 +10,7 @@ from ...tools.records import label_of
 
 # So many records that need a hand are counted at most, because more changes nothing.
 MOST = 100
+MOST_NAMED = 5
 # The first day is looked back at after so long.
 DAY = timedelta(days=1)
 
@@ -157,6 +158,33 @@ class TelephonyGetStarted(models.AbstractModel):
                 'base.action_res_users',
             )
         )
+        return items + self._lacks(people)
+
+    def _lacks(self, people):
+        """Return what the database and its users lack, without which telephony works, but less
+        well; nothing if it is all there."""
+        _, items = self.env._, []
+        if not self.env.registry.has_trigram:
+            items.append(
+                Item(
+                    'todo',
+                    _(
+                        "The database lacks the extension pg_trgm, so a search by a part of a number reads all calls. Let the "
+                        "database's administrator run CREATE EXTENSION pg_trgm, then update this addon."
+                    ),
+                )
+            )
+        if lost := people.filtered(lambda user: not user.tz):
+            items.append(
+                Item(
+                    'todo',
+                    _(
+                        "Without a time zone, so messages tell them times in UTC: %(names)s. Set it on the user's form.",
+                        names=", ".join(lost[:MOST_NAMED].mapped('name')),
+                    ),
+                    _list('res.users', _("Users"), [('id', 'in', lost.ids)]),
+                )
+            )
         return items
 
     def _scheme(self, accounts):
