@@ -40,6 +40,7 @@ from . import test_inbox
 from . import test_late_binding
 from . import test_learning
 from . import test_learning_tour
+from . import test_line_test
 from . import test_ledger
 from . import test_listening
 from . import test_live

@@ -14,7 +14,7 @@ from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..models.softphone.credentials import ha1, is_ice_server, is_safe_websocket, turn_login
-from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
+from .common import CUSTOMER, FakeClient, TelephonyCase, TelephonyHttpCase
 
 LIBRARY = Path(__file__).parents[1] / 'static' / 'lib' / 'jssip'
 PASSWORD = 'sip-password-0001'
@@ -73,6 +73,11 @@ class TestCredentials(BaseCase):
             if re.search('crmTelephonySip', path.read_text())
         ]
         self.assertEqual(naming, ['line_sip.js'])
+
+
+class PasswordClient(FakeClient):
+    def one_time_password(self, login, password):
+        self._note('password', login, password)
 
 
 class SoftphoneData:
@@ -165,6 +170,33 @@ class TestClaim(SoftphoneData, TelephonyCase):
         other.also_user_ids = self.anna
         with self.assertRaises(ValidationError):
             other.softphone = True
+
+    def test_each_browser_has_a_password_of_its_own(self):
+        """Where the PBX can be given one; nobody has to enter any then."""
+        self.account.sip_one_time = True
+        self.assertEqual(self.claim()['password'], PASSWORD, "this PBX cannot")
+        pbx = self.plug_in(PasswordClient)
+        self.phone.sip_password = False
+        first, second = self.claim(), self.claim(browser='firefox', take_over=True)
+        self.assertEqual(
+            pbx.told,
+            [('password', '101', first['password']), ('password', '101', second['password'])],
+        )
+        self.assertNotEqual(first['password'], second['password'])
+        self.assertGreaterEqual(len(second['password']), 32)
+        self.assertTrue(second['once'])
+        self.env['telephony.softphone'].search([]).action_end()
+        self.assertEqual(pbx.told[-1], ('password', '101', ''))
+
+    @mute_logger('odoo.addons.crm_telephony.models.softphone.lease')
+    def test_a_pbx_that_takes_no_password(self):
+        self.account.sip_one_time = True
+        self.claim()
+        self.plug_in(PasswordClient, complaint="full")
+        with self.assertRaisesRegex(UserError, "full"):
+            self.claim()
+        self.env['telephony.softphone'].search([]).action_end()
+        self.assertFalse(self.env['telephony.softphone'].search([]))
 
     def test_one_browser_at_a_time(self):
         first = self.claim()

@@ -5,6 +5,7 @@ import { user } from "@web/core/user";
 import { session } from "@web/session";
 import { reactive } from "@odoo/owl";
 import { Devices } from "@crm_telephony/softphone/devices";
+import { LineTestDialog } from "@crm_telephony/softphone/line_test_dialog";
 import { PhoneCards } from "@crm_telephony/softphone/phone_cards";
 import { problemWords } from "@crm_telephony/softphone/phone_words";
 import { Softphone } from "@crm_telephony/softphone/softphone";
@@ -74,6 +75,11 @@ export const softphoneService = {
             server: {
                 claim: (browserId, takeOver) => call("softphone_claim", browserId, browserLabel(), takeOver),
                 renew: (lease) => call("softphone_renew", lease),
+                trouble: (lease, trouble) => call("softphone_trouble", lease, trouble),
+                askToMove: (browserId) => call("softphone_ask_to_move", browserId),
+                handOver: (lease, browserId, talks) => call("softphone_hand_over", lease, browserId, talks),
+                plan: () => call("softphone_line_plan"),
+                tested: (outcomes, said) => call("softphone_line_tested", outcomes, said),
                 report: (talk) => orm.silent.call("telephony.call.quality", "report", [talk]),
                 gone: (lease, isTalking) =>
                     browser.navigator.sendBeacon("/telephony/softphone/gone", JSON.stringify({ lease, talking: isTalking })),
@@ -107,9 +113,13 @@ export const softphoneService = {
         const watchCards = () => cards.forEach(({ id, phase, number, direction }) => [id, phase, number, direction]);
         watchCards();
 
-        bus.subscribe(LEASE, ({ lost, label }) => {
+        bus.subscribe(LEASE, ({ lost, label, move_to: moveTo, to, talks }) => {
             if (lost === id && phone.state.isLeader) {
                 phone.yieldTo(label);
+            } else if (moveTo && moveTo !== id) {
+                phone.handOver(moveTo);
+            } else if (to === id) {
+                phone.onTalks?.(talks);
             }
         });
         browser.addEventListener("pagehide", () => phone.leave());
@@ -150,6 +160,10 @@ export const softphoneService = {
 };
 
 registry.category("services").add("softphone", softphoneService);
+
+registry.category("actions").add("crm_telephony.line_test", (env) => {
+    env.services.dialog.add(LineTestDialog, {});
+});
 
 registry.category("actions").add("crm_telephony.browser_call", (env, { params }) => {
     const { dialled, dial_id: nonce, display } = params;
