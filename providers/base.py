@@ -453,6 +453,8 @@ class Provider:
     line_why = ''
     # whether nobody has talked in a browser through this kind of PBX yet, as far as is known
     line_is_trial = False
+    # whether the browsers that are its phones may tell of its calls, because it may tell of none
+    hears_browsers = False
     # the number at which the PBX lets a caller hear themselves, unless somebody has changed it
     echo_number = ''
     # whether a recording stays where it is, and only those who may listen get it by its address;

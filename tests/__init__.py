@@ -13,6 +13,7 @@ from . import test_audio
 from . import test_bridge
 from . import test_bridge_log
 from . import test_bridge_recordings
+from . import test_browser_tells
 from . import test_call_card
 from . import test_call_control
 from . import test_callbacks

@@ -7,3 +7,4 @@ from . import call_quality
 from . import line_test
 from . import trouble
 from . import move
+from . import telling

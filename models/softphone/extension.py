@@ -155,6 +155,7 @@ class TelephonyExtension(models.Model):
             'domain': account._sip_domain(),
             'login': login,
             **secret,
+            'tells': account.browsers_tell,
             'once': account._gives_passwords(),
             'ice': phone._ice(),
         }

@@ -20,12 +20,14 @@ const NUMBER = "+77771234567";
 
 /** What the lines, the server and the sounds were told, in order. */
 let steps;
+let isServerDown, kept;
 let preferences, storages, chosen, calls;
 
 beforeEach(() => {
     mockDate("2026-03-10 12:00:00", 0);
     [steps, preferences, chosen, storages] = [[], { dnd: false }, {}, []];
     calls = reactive([]);
+    [isServerDown, kept] = [false, new Map()];
 });
 
 /** Locks as browsers give them to the tabs of one site. */
@@ -193,6 +195,13 @@ function makeTabs(count, { claim } = {}) {
                 renew: async () => ({}),
                 report: async () => steps.push("report"),
                 trouble: async (lease, trouble) => steps.push(`trouble ${trouble}`),
+                event: async (lease, { event, outcome, number }) => {
+                    if (isServerDown) {
+                        throw new TypeError("no net");
+                    }
+                    steps.push(`tell ${event} ${outcome || number}`);
+                    return 204;
+                },
                 askToMove: async (browserId) => steps.push(`ask to move to ${browserId}`),
                 handOver: async (lease, browserId, talks) => steps.push(`hand ${talks.map(({ id }) => id)} over to ${browserId}`),
                 gone: (lease, isTalking) => steps.push(`gone ${isTalking}`),
@@ -205,6 +214,7 @@ function makeTabs(count, { claim } = {}) {
                 removeItem: (key) => storage.delete(key),
             },
             browserId: "b",
+            lasting: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) },
             devices: { chosen, onChange() {}, openMicrophone: async () => ({}) },
             sounds: {
                 play(sound) {
@@ -327,6 +337,22 @@ describe("tabs", () => {
         expect(phones[0].state.line).toBe("elsewhere");
     });
 
+    test("the tab that is used becomes the phone, but not in a call", async () => {
+        const { phones, line } = makeTabs(2);
+        await settle();
+        const call = line().ring();
+        await settle();
+        phones[1].used();
+        await settle();
+        expect(phones.map((phone) => phone.state.isLeader)).toEqual([true, false]);
+        call.become({ state: "ended" });
+        await settle();
+        phones[1].used();
+        await settle();
+        expect(phones.map((phone) => phone.state.isLeader)).toEqual([false, true]);
+        expect(FakeLine.open.length).toBe(1);
+    });
+
     test("a talk moves from browser to browser", async () => {
         const { phones: [old], line } = makeTabs(1);
         await settle();
@@ -364,6 +390,33 @@ describe("tabs", () => {
         await advanceTime(4_100);
         await moving;
         expect(asked).toEqual([false, true]);
+    });
+
+    test("a browser tells of its calls where the PBX tells nothing", async () => {
+        const claim = async () => ({ kind: "fake", number: "101", lease: "L", renew_seconds: 150, tells: true });
+        const { phones: [phone], line } = makeTabs(1, { claim });
+        await settle();
+        const call = line().ring();
+        await phone.ask("answer", call.id);
+        call.become({ trouble: "" });
+        call.become({ state: "ended" });
+        line().ring({ number: "1" }).become({ state: "ended", why: "elsewhere" });
+        line().ring({ number: "2" }).become({ state: "ended" });
+        line().begin({ direction: "outbound", state: "dialling", number: "3" }).become({ state: "ended", why: "busy" });
+        await settle();
+        const told = () => steps.filter((step) => step.startsWith("tell"));
+        expect(told()).toEqual([
+            `tell ringing ${NUMBER}`, `tell answered ${NUMBER}`, "tell ended answered", "tell ringing 1", "tell void missed",
+            "tell ringing 2", "tell ended missed", "tell ringing 3", "tell ended busy",
+        ]);
+        isServerDown = true;
+        line().ring({ number: "4" });
+        await settle();
+        expect(told().length).toBe(9);
+        isServerDown = false;
+        await advanceTime(10_100);
+        await settle();
+        expect(told().at(-1)).toBe("tell ringing 4");
     });
 
     test("a server that cannot be reached is asked again", async () => {

@@ -3,6 +3,7 @@ import { browser } from "@web/core/browser/browser";
 import { Leader } from "@crm_telephony/softphone/leader";
 import { LineTest } from "@crm_telephony/softphone/line_test";
 import { Mixer } from "@crm_telephony/softphone/mixer";
+import { Outbox } from "@crm_telephony/softphone/outbox";
 import { paired } from "@crm_telephony/softphone/pairing";
 import { EVERY, Quality, read } from "@crm_telephony/softphone/quality";
 
@@ -18,6 +19,11 @@ const REPORT_AGAIN = 60_000;
 const MOVE_WAIT = 4_000;
 /** A talk that was left so long ago (ms) is not taken up again: the PBX has ended it. */
 const TOKEN_AGE = 30_000;
+/** How a call ended that nobody took, by its direction and the phone's reason. */
+const OUTCOMES = {
+    inbound: { other: "missed" },
+    outbound: { busy: "busy", unknown_number: "failed", codec: "failed", failed: "failed", connection: "failed", other: "no_answer" },
+};
 const TOKENS = "crm_telephony.talks";
 /** What a call shows to all tabs. */
 const SHOWN = [
@@ -38,6 +44,7 @@ export class Softphone {
      * @param {BroadcastChannel} wiring.channel
      * @param {string} wiring.lockName
      * @param {Storage} wiring.storage of this tab
+     * @param {Storage} wiring.lasting of this browser
      * @param {string} wiring.browserId
      * @param {import("@crm_telephony/softphone/devices").Devices} wiring.devices
      * @param {import("@crm_telephony/softphone/sounds").Sounds} wiring.sounds
@@ -59,10 +66,11 @@ export class Softphone {
             lostAt: 0,
             test: false,
         });
+        const { locks, channel, lockName: name } = this;
         this.tokens = [];
         this.live = new Map();
         this.qualities = new Map();
-        const { locks, channel, lockName: name } = this;
+        this.outbox = new Outbox({ storage: this.lasting, key: `${name}.told`, send: (event) => this.server.event(this.lease, event) });
         this.leader = new Leader({
             locks, channel, name,
             onLead: () => this.lead(),
@@ -85,6 +93,14 @@ export class Softphone {
 
     get isReady() {
         return this.state.line === "ready";
+    }
+
+    /** Runs when the user does something in this tab, in browsers where that tab has to be the phone. Never while anybody talks. */
+    used() {
+        const isQuiet = this.state.line === "ready" && !this.state.calls.some((call) => call.state !== "ended");
+        if (isQuiet && !this.state.isLeader) {
+            this.leader.steal();
+        }
     }
 
     // -- being the leader, or not
@@ -159,6 +175,9 @@ export class Softphone {
             onChange: (call) => this.onChange(call),
         });
         this.line.start();
+        if (grant.tells) {
+            this.outbox.flush(); // what a page before could not tell
+        }
     }
 
     /** Keeps the phone, or hears that another browser has it. A server that cannot be reached takes nothing away. */
@@ -227,6 +246,7 @@ export class Softphone {
             return;
         }
         this.live.set(call.id, call);
+        this.tellEvent(call);
         browser.setTimeout(() => {
             if (this.live.has(call.id) && !this.view(call).callId) {
                 this.askForCards();
@@ -237,6 +257,7 @@ export class Softphone {
     }
 
     onChange(call) {
+        this.tellEvent(call);
         if (call.state === "ended") {
             this.onEnded(call);
         } else {
@@ -247,6 +268,25 @@ export class Softphone {
             }
         }
         this.update();
+    }
+
+    /** Tells the server what a call does, where its PBX tells nothing. What is told twice is kept once there. */
+    tellEvent(call) {
+        const event = { ringing: "ringing", dialling: "ringing", talking: "answered", ended: "ended" }[call.state];
+        if (!this.line?.grant.tells || !event || call.toldEvent === event || call.consultOf || call.isResumed) {
+            return;
+        }
+        const wasAnswered = call.toldEvent === "answered";
+        const isElsewhere = event === "ended" && call.why === "elsewhere";
+        call.toldEvent = event;
+        call.eventId ||= call.sipCallId || call.id; // the same after a reload
+        this.outbox.add({
+            call: call.eventId,
+            event: isElsewhere ? "void" : event,
+            direction: call.direction,
+            number: call.number,
+            outcome: event !== "ended" ? "" : wasAnswered ? "answered" : OUTCOMES[call.direction][call.why] || OUTCOMES[call.direction].other,
+        });
     }
 
     onEnded(call) {
