@@ -100,6 +100,20 @@ class SoftphoneData:
         phones = self.env['telephony.extension'].with_user(user or self.anna)
         return phones.softphone_claim(browser, f"{browser} on Windows", take_over)
 
+    def rpc(self, method, *args):
+        answer = self.url_open(
+            f'/web/dataset/call_kw/telephony.extension/{method}',
+            json={
+                'params': {
+                    'model': 'telephony.extension',
+                    'method': method,
+                    'args': args,
+                    'kwargs': {},
+                }
+            },
+        )
+        return answer.json()['result']
+
 
 class TestClaim(SoftphoneData, TelephonyCase):
     @classmethod
@@ -398,20 +412,6 @@ class TestGone(SoftphoneData, TelephonyHttpCase):
         super().setUp()
         self.authenticate('tel_anna', 'tel_anna')
         self.lease = self.rpc('softphone_claim', 'chrome', 'Chrome')['lease']
-
-    def rpc(self, method, *args):
-        answer = self.url_open(
-            f'/web/dataset/call_kw/telephony.extension/{method}',
-            json={
-                'params': {
-                    'model': 'telephony.extension',
-                    'method': method,
-                    'args': args,
-                    'kwargs': {},
-                }
-            },
-        )
-        return answer.json()['result']
 
     def gone(self, body):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -206,7 +206,7 @@ class TelephonySoftphone(models.Model):
         for lease in self.sudo():
             lease._tell(lease.browser, '')
             lease._end_password()
-        self.unlink()
+        return self.unlink()
 
     def _end_password(self):
         """Let the PBX take the browser's password no more, where it has one of its own."""

@@ -1,5 +1,5 @@
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
@@ -76,12 +76,12 @@ class TelephonySoftphone(models.Model):
         if count > PER_SECOND:
             raise Refused(_lt("Too much at once. Try again in a second."), status=429)
         lease.write({'told_at': now, 'told_count': count})
-        body = json.dumps(self._payload(lease, told, now)).encode()
+        body = json.dumps(self._payload(lease, told)).encode()
         self.env['telephony.event'].sudo()._append(account, WebhookRequest(body=body))
         return account
 
     @api.model
-    def _payload(self, lease, told, now):
+    def _payload(self, lease, told):
         """Return the event in the addon's own scheme (docs/webhook.md).
 
         :raise Refused: something in it is none
@@ -98,7 +98,7 @@ class TelephonySoftphone(models.Model):
             and len(number) <= LONGEST_NUMBER
             and not number.strip('+0123456789*#')
             and (not outcome or outcome in OUTCOMES)
-            and isinstance(ago, int)
+            and isinstance(ago, (int, float))
             and not isinstance(ago, bool)
             and 0 <= ago <= LATEST
         )
@@ -110,7 +110,8 @@ class TelephonySoftphone(models.Model):
             'call_id': f'web:{own}:{call}',
             'event_id': f'web:{own}:{call}:{told["event"]}',
             'event': told['event'],
-            'at': (now - timedelta(seconds=ago)).isoformat() + '+00:00',
+            # finer than a second: who is answered and hangs up at once has talked
+            'at': (datetime.now(timezone.utc) - timedelta(seconds=ago)).isoformat(),
             'direction': told['direction'],
             'caller': number if is_inbound else own,
             'called': own if is_inbound else number,

@@ -47,7 +47,7 @@ export class Outbox {
             while (event) {
                 const { at, ...told } = event;
                 const age = Math.max(Date.now() - at, 0);
-                const status = age > LATEST ? 0 : await this.send({ ...told, seconds_ago: Math.round(age / 1000) });
+                const status = age > LATEST ? 0 : await this.send({ ...told, seconds_ago: age / 1000 });
                 if (status === 403 || status === 429 || status >= 500) {
                     throw new Error("later"); // another lease, or a server that is busy
                 }

@@ -397,8 +397,7 @@ class TestBrowserPhone(BaseCase):
         self.check_sound(both=True)
         self.press('.o_telephony_phone_hang_up')
         self.silent()
-        self.browser.do('Page.reload')  # another password
-        self.ready()
+        self.open('/odoo/crm')  # another password
         leases = ask('telephony.softphone', 'search', [('extension_id', '=', self.phone)])
         ask('telephony.softphone', 'action_end', leases)
         path = '/ari/asterisk/config/dynamic/res_pjsip/auth/once-107'
