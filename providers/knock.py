@@ -6,7 +6,7 @@ import base64
 import os
 import socket
 import ssl
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
@@ -19,21 +19,22 @@ LONGEST = 4096
 def knock(url: str) -> tuple[str, str]:
     """Return why browsers get no connection at this address, a key of advice.LINE_ADVICE, and what
     was said; ('', '') if they should get one."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or '', parts.port or PORTS.get(parts.scheme, 443)
     try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or '', parts.port or PORTS.get(parts.scheme, 443)
+        path = urlunsplit(('', '', parts.path or '/', parts.query, ''))
         with socket.create_connection((host, port), SECONDS) as sock:
             if parts.scheme == 'wss':
                 context = ssl.create_default_context(cafile=requests.certs.where())
                 context.load_default_certs()
                 with context.wrap_socket(sock, server_hostname=host) as safe:
-                    return _asked(safe, host, parts.path or '/')
-            return _asked(sock, host, parts.path or '/')
+                    return _asked(safe, host, path)
+            return _asked(sock, host, path)
     except ssl.SSLCertVerificationError as error:
         return 'certificate', error.verify_message or 'invalid'
     except ssl.SSLError as error:
         return 'certificate', error.reason or 'no TLS'
-    except (socket.gaierror, UnicodeError):
+    except (socket.gaierror, ValueError):
         return 'host_unknown', ''
     except TimeoutError:
         return 'timeout', ''

@@ -59,6 +59,7 @@ class TestKnock(BaseCase):
         with socket.create_server(('127.0.0.1', 0)) as server:
             port = server.getsockname()[1]
         self.assertEqual(knock(f'ws://127.0.0.1:{port}/'), ('refused', ''))
+        self.assertEqual(knock('wss://127.0.0.1:99999999/ws'), ('host_unknown', ''))
         self.assertEqual(knock('wss://nowhere.invalid/ws'), ('host_unknown', ''))
 
     def test_a_certificate_of_its_own(self):

@@ -128,12 +128,8 @@ class TelephonyExtension(models.Model):
     @api.depends_context('lang')
     def _compute_line_test_words(self):
         for phone in self:
-            failed = [
-                row
-                for row in phone._line_test_rows(phone.line_test or {})
-                if row['state'] == 'failed'
-            ]
-            phone.line_test_words = ' '.join(f'{row["label"]}: {row["text"]}' for row in failed[:1])
+            rows = phone._line_test_rows(phone.line_test or {})
+            phone.line_test_words = next((row['text'] for row in rows if row['text']), '')
 
     @api.model
     def softphone_line_plan(self):

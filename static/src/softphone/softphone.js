@@ -552,6 +552,7 @@ export class Softphone {
             this.update();
             await this.server.handOver(this.lease, browserId, this.tokens);
             this.live.forEach((call) => (call.isMoved = true));
+            browser.setTimeout(() => this.live.forEach((call) => (call.isMoved = false)), 2 * MOVE_WAIT); // it stayed here
         }
     }
 

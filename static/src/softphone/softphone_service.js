@@ -123,7 +123,7 @@ export const softphoneService = {
             if (lost === id && phone.state.isLeader) {
                 phone.yieldTo(label);
             } else if (moveTo && moveTo !== id) {
-                phone.handOver(moveTo);
+                phone.handOver(moveTo).catch(() => {}); // the other one waits for it, and goes on without
             } else if (to === id) {
                 phone.onTalks?.(talks);
             }
