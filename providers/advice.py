@@ -163,3 +163,88 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
+
+# What to do when the line test of a browser phone fails, by cause, for any PBX. The values that a
+# sentence may name are those of LINE_VALUES.
+LINE_VALUES = ('pbx', 'url', 'host', 'extension', 'reason')
+LINE_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        'insecure': _(
+            "Open Odoo by its https address: browsers give the microphone to no other page."
+        ),
+        'microphone_policy': _(
+            "A proxy in front of Odoo forbids the microphone. Let its header Permissions-Policy say "
+            "microphone=(self)."
+        ),
+        'microphone_denied': _(
+            "The browser may not use the microphone. Click on the sign left of the address and allow it."
+        ),
+        'microphone_none': _(
+            "No microphone was found. Plug in a headset, and choose it in the devices."
+        ),
+        'microphone_busy': _("Another program uses the microphone. Close it there."),
+        'microphone_silent': _(
+            "The microphone gives no sound at all. Switch it on, or choose another one in the devices."
+        ),
+        'host_unknown': _(
+            "%(host)s is not known to the name servers. Correct the address for browser phones on the PBX's form."
+        ),
+        'refused': _(
+            "Nothing listens at %(url)s. Start the PBX's web server, and correct the port of the address."
+        ),
+        'timeout': _("%(url)s does not answer. A firewall between may keep its port closed."),
+        'no_websocket': _(
+            "%(url)s answers, but not as a websocket for SIP (%(reason)s). Correct the path of the address, "
+            "and let the proxy pass on "
+            "Upgrade and Connection."
+        ),
+        'blocked': _(
+            "Odoo's server reaches %(url)s, this browser does not. Look for a firewall, a proxy, or a header "
+            "Content-Security-Policy without connect-src for this address."
+        ),
+        'certificate': _(
+            "Browsers do not trust the certificate of %(host)s: %(reason)s. Give the PBX one of a known "
+            "authority for this name, or "
+            "pass the websocket through Odoo's own host."
+        ),
+        'elsewhere': _("The phone is open in another browser. Use it here first, then test again."),
+        'wrong_password': _(
+            "The PBX refuses the password of extension %(extension)s. Compare SIP Password, SIP Login and SIP "
+            "Realm with the PBX."
+        ),
+        'unknown_phone': _(
+            "The PBX does not know extension %(extension)s as a phone for browsers. Correct its SIP Login, or "
+            "enter it there."
+        ),
+        'no_register': _(
+            "The websocket works, but the PBX does not answer the registration. Look whether SIP over "
+            "websocket is switched on in it."
+        ),
+        'no_stun': _(
+            "The STUN server does not answer. Correct its address; UDP to it has to pass the firewall."
+        ),
+        'no_turn': _("The TURN server does not answer. Correct its address, and open its port."),
+        'turn_login': _(
+            "The TURN server refuses the login. Enter its static-auth-secret as TURN Secret, and compare the "
+            "clocks of both servers."
+        ),
+        'echo_unknown': _(
+            "The PBX does not know the echo number. Make one in the PBX that plays back what it hears, or "
+            "correct it on the PBX's form."
+        ),
+        'echo_silent': _("The echo number does not answer. Call it with another phone of the PBX."),
+        'codec': _(
+            "The PBX and the browser share no codec. Allow alaw and ulaw for this extension."
+        ),
+        'echo_failed': _("The PBX did not connect the call to the echo number. Its log says why."),
+        'no_sound': _(
+            "The call stands, but no sound arrives. Let UDP to the PBX's sound ports pass, tell the PBX its "
+            "public address, or enter a "
+            "TURN server."
+        ),
+        'not_heard': _(
+            "The PBX sends sound, but does not hear this browser. Let UDP from here to the PBX pass, or enter "
+            "a TURN server."
+        ),
+    }
+)

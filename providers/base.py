@@ -449,12 +449,23 @@ class Provider:
     line = ''
     # what the PBX calls itself when it asks a phone for its password, unless somebody has changed it
     sip_realm = ''
+    # why a browser cannot be, of a PBX about which people ask; '' if there is nothing to add
+    line_why = ''
+    # whether nobody has talked in a browser through this kind of PBX yet, as far as is known
+    line_is_trial = False
+    # whether the browsers that are its phones may tell of its calls, because it may tell of none
+    hears_browsers = False
+    # the number at which the PBX lets a caller hear themselves, unless somebody has changed it
+    echo_number = ''
     # whether a recording stays where it is, and only those who may listen get it by its address;
     # else Odoo keeps a copy unless somebody says otherwise
     recordings_stay = True
     # what the admin does in this PBX when a test call has not shown a fact: cause → sentence; the
     # others have that of advice.ADVICE, which also tells the values that may stand in it
     advice: Mapping[str, str] = MappingProxyType({})
+    # what the admin does in this PBX when the line test of a browser phone fails: cause → sentence;
+    # the others have that of advice.LINE_ADVICE
+    line_advice: Mapping[str, str] = MappingProxyType({})
     # the facts of a call that this PBX never tells; a test call does not fail for want of them
     untold: frozenset[str] = frozenset()
 

@@ -124,6 +124,13 @@ class Routes(Protocol):
 
 
 @runtime_checkable
+class GivesPasswords(Protocol):
+    def one_time_password(self, login: str, password: str) -> None:
+        """Make this the only password of a browser phone until the next one, which ends it; ''
+        leaves it none."""
+
+
+@runtime_checkable
 class SetsWebhooks(Protocol):
     def set_webhooks(self) -> str:
         """Make the PBX post to Account.webhook_url, and return a line that says what was set."""
@@ -151,6 +158,7 @@ CAPABILITIES: Mapping[str, type] = MappingProxyType(
             HangsUp,
             Transfers,
             Routes,
+            GivesPasswords,
             SetsWebhooks,
         )
     }

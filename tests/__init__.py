@@ -15,6 +15,7 @@ from . import test_beside_apps
 from . import test_bridge
 from . import test_bridge_log
 from . import test_bridge_recordings
+from . import test_browser_tells
 from . import test_call_card
 from . import test_call_control
 from . import test_callbacks
@@ -43,6 +44,7 @@ from . import test_inbox
 from . import test_late_binding
 from . import test_learning
 from . import test_learning_tour
+from . import test_line_test
 from . import test_ledger
 from . import test_listening
 from . import test_live

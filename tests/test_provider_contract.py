@@ -18,6 +18,7 @@ from odoo.addons.crm_telephony.providers.capabilities import (
     Checks,
     DeletesRecordings,
     Dials,
+    GivesPasswords,
     HangsUp,
     ListsExtensions,
     ListsNumbers,
@@ -47,6 +48,7 @@ ROWS = {
     'recordings deleted there': DeletesRecordings,
     'set webhooks': SetsWebhooks,
     'waiting callers sent to a phone': Routes,
+    'one-time passwords of browser phones': GivesPasswords,
 }
 IMPORTS = {'extensions': ListsExtensions, 'numbers': ListsNumbers}
 

@@ -14,7 +14,7 @@ from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..models.softphone.credentials import ha1, is_ice_server, is_safe_websocket, turn_login
-from .common import CUSTOMER, TelephonyCase, TelephonyHttpCase
+from .common import CUSTOMER, FakeClient, TelephonyCase, TelephonyHttpCase
 
 LIBRARY = Path(__file__).parents[1] / 'static' / 'lib' / 'jssip'
 PASSWORD = 'sip-password-0001'
@@ -75,6 +75,11 @@ class TestCredentials(BaseCase):
         self.assertEqual(naming, ['line_sip.js'])
 
 
+class PasswordClient(FakeClient):
+    def one_time_password(self, login, password):
+        self._note('password', login, password)
+
+
 class SoftphoneData:
     """Anna's phone 101 is a browser."""
 
@@ -94,6 +99,20 @@ class SoftphoneData:
     def claim(self, user=None, browser='chrome', take_over=False):
         phones = self.env['telephony.extension'].with_user(user or self.anna)
         return phones.softphone_claim(browser, f"{browser} on Windows", take_over)
+
+    def rpc(self, method, *args):
+        answer = self.url_open(
+            f'/web/dataset/call_kw/telephony.extension/{method}',
+            json={
+                'params': {
+                    'model': 'telephony.extension',
+                    'method': method,
+                    'args': args,
+                    'kwargs': {},
+                }
+            },
+        )
+        return answer.json()['result']
 
 
 class TestClaim(SoftphoneData, TelephonyCase):
@@ -165,6 +184,33 @@ class TestClaim(SoftphoneData, TelephonyCase):
         other.also_user_ids = self.anna
         with self.assertRaises(ValidationError):
             other.softphone = True
+
+    def test_each_browser_has_a_password_of_its_own(self):
+        """Where the PBX can be given one; nobody has to enter any then."""
+        self.account.sip_one_time = True
+        self.assertEqual(self.claim()['password'], PASSWORD, "this PBX cannot")
+        pbx = self.plug_in(PasswordClient)
+        self.phone.sip_password = False
+        first, second = self.claim(), self.claim(browser='firefox', take_over=True)
+        self.assertEqual(
+            pbx.told,
+            [('password', '101', first['password']), ('password', '101', second['password'])],
+        )
+        self.assertNotEqual(first['password'], second['password'])
+        self.assertGreaterEqual(len(second['password']), 32)
+        self.assertTrue(second['once'])
+        self.env['telephony.softphone'].search([]).action_end()
+        self.assertEqual(pbx.told[-1], ('password', '101', ''))
+
+    @mute_logger('odoo.addons.crm_telephony.models.softphone.lease')
+    def test_a_pbx_that_takes_no_password(self):
+        self.account.sip_one_time = True
+        self.claim()
+        self.plug_in(PasswordClient, complaint="full")
+        with self.assertRaisesRegex(UserError, "full"):
+            self.claim()
+        self.env['telephony.softphone'].search([]).action_end()
+        self.assertFalse(self.env['telephony.softphone'].search([]))
 
     def test_one_browser_at_a_time(self):
         first = self.claim()
@@ -366,20 +412,6 @@ class TestGone(SoftphoneData, TelephonyHttpCase):
         super().setUp()
         self.authenticate('tel_anna', 'tel_anna')
         self.lease = self.rpc('softphone_claim', 'chrome', 'Chrome')['lease']
-
-    def rpc(self, method, *args):
-        answer = self.url_open(
-            f'/web/dataset/call_kw/telephony.extension/{method}',
-            json={
-                'params': {
-                    'model': 'telephony.extension',
-                    'method': method,
-                    'args': args,
-                    'kwargs': {},
-                }
-            },
-        )
-        return answer.json()['result']
 
     def gone(self, body):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -58,6 +58,7 @@ def _connect(odoo: Odoo, ports: server.Ports) -> int:
         'api_secret': CONTROL_SECRET,
         'api_url': http,
         'sip_ws_url': f'ws://127.0.0.1:{ports.http}/ws',
+        'echo_number': '600',
         'timezone': 'UTC',
     }
     known = odoo.call('telephony.account', 'search', [('name', '=', NAME)])

@@ -4,3 +4,7 @@ from . import lease
 from . import dial
 from . import session
 from . import call_quality
+from . import line_test
+from . import trouble
+from . import move
+from . import telling

@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ...providers import registry
+from ...providers.capabilities import GivesPasswords
 from .credentials import is_ice_server, is_safe_websocket, servers
 
 
@@ -33,6 +34,14 @@ class TelephonyAccount(models.Model):
         help="What the PBX calls itself when it asks for a password. With it browsers get a digest that opens one "
         "phone at this PBX; without it they get the password.",
     )
+    sip_one_time = fields.Boolean(
+        string="One-Time Passwords",
+        copy=False,
+        groups='crm_telephony.group_admin',
+        help="Odoo gives the PBX a new password each time a browser becomes a phone, so that none is entered and none that is "
+        "seen can be used later. docs/softphone.md tells what the PBX needs for it.",
+    )
+    can_give_passwords = fields.Boolean(compute='_compute_can_have_softphones')
     stun_urls = fields.Char(
         string="STUN Servers",
         groups='crm_telephony.group_admin',
@@ -63,12 +72,17 @@ class TelephonyAccount(models.Model):
     def _compute_can_have_softphones(self):
         for account in self:
             account.can_have_softphones = bool(account._line())
+            account.can_give_passwords = account._can(GivesPasswords)
 
     @api.depends('provider')
     def _compute_sip_realm(self):
         for account in self:
             provider = registry.get(account.provider)
             account.sip_realm = provider and provider.sip_realm or False
+
+    def _gives_passwords(self):
+        """Return whether each browser gets a password of its own (sudo)."""
+        return self.sip_one_time and self._can(GivesPasswords)
 
     def _line(self):
         """Return how a browser is a phone of this PBX, '' if it cannot be."""

@@ -1,6 +1,9 @@
+import secrets
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
+from ...providers.capabilities import GivesPasswords
 from .credentials import ha1, servers, turn_login
 
 
@@ -129,7 +132,7 @@ class TelephonyExtension(models.Model):
         label = self.env['ir.model.fields']._get
         if not self.account_id.sudo().sip_ws_url:
             return label('telephony.account', 'sip_ws_url').field_description
-        if not self.sudo().sip_password:
+        if not self.sudo().sip_password and not self.account_id.sudo()._gives_passwords():
             return label('telephony.extension', 'sip_password').field_description
         return ''
 
@@ -138,9 +141,10 @@ class TelephonyExtension(models.Model):
         'domain', 'login', 'ha1' and 'realm' or 'password', 'ice': {'servers', 'policy'}}``."""
         phone, account = self.sudo(), self.account_id.sudo()
         login = phone.sip_login or phone.number
-        secret = {'password': phone.sip_password}
+        password = phone._password_for(login)
+        secret = {'password': password}
         if account.sip_realm:
-            digest = ha1(login, account.sip_realm, phone.sip_password)
+            digest = ha1(login, account.sip_realm, password)
             secret = {'ha1': digest, 'realm': account.sip_realm}
         return {
             'kind': account._line(),
@@ -151,8 +155,19 @@ class TelephonyExtension(models.Model):
             'domain': account._sip_domain(),
             'login': login,
             **secret,
+            'tells': account.browsers_tell,
+            'once': account._gives_passwords(),
             'ice': phone._ice(),
         }
+
+    def _password_for(self, login):
+        """Return the password with which a browser becomes this phone (sudo)."""
+        account = self.account_id
+        if not account._gives_passwords():
+            return self.sip_password
+        password = secrets.token_urlsafe(24)
+        account._command(GivesPasswords, login, password)
+        return password
 
     def _ice(self):
         account = self.account_id.sudo()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.fields import Domain
 
-from ...providers.capabilities import HangsUp
+from ...providers.capabilities import GivesPasswords, HangsUp
 from ...tools import turns
 
 _logger = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ class TelephonySoftphone(models.Model):
             'claimed_at': now,
             'until': now + timedelta(seconds=LEASE),
             'gone_at': False,
+            'trouble': False,
         }
         if present:
             if present.browser != values['browser']:
@@ -204,7 +205,21 @@ class TelephonySoftphone(models.Model):
         self.check_access('unlink')
         for lease in self.sudo():
             lease._tell(lease.browser, '')
-        self.unlink()
+            lease._end_password()
+        return self.unlink()
+
+    def _end_password(self):
+        """Let the PBX take the browser's password no more, where it has one of its own."""
+        phone = self.extension_id
+        account = phone.account_id
+        if account._gives_passwords():
+            with turns.isolated(
+                self.env.cr,
+                _logger,
+                "the password of phone %s could not be taken back at the PBX; the next browser that is this phone ends it",
+                phone.number,
+            ):
+                account._command(GivesPasswords, phone.sip_login or phone.number, '')
 
     @api.autovacuum
     def _gc_leases(self):

@@ -152,6 +152,48 @@ class Asterisk(Provider):
     names_trunks = True
     line = 'sip'
     sip_realm = 'asterisk'
+    line_advice = MappingProxyType(
+        {
+            'refused': _(
+                "Nothing listens at %(url)s. In http.conf set enabled = yes, and bindaddr and bindport (for "
+                "wss tlsenable and "
+                "tlsbindaddr, usually port 8089), then restart Asterisk."
+            ),
+            'no_websocket': _(
+                "%(url)s answers, but not as a websocket for SIP (%(reason)s). The path is /ws; Asterisk needs "
+                "the modules "
+                "res_http_websocket and res_pjsip_transport_websocket, and a proxy has to pass on Upgrade and "
+                "Connection."
+            ),
+            'certificate': _(
+                "Browsers do not trust the certificate of %(host)s: %(reason)s. Put one of a known authority "
+                "into tlscertfile of "
+                "http.conf, or pass /ws through Odoo's own host."
+            ),
+            'no_register': _(
+                "The websocket works, but Asterisk does not answer the registration. Add a transport with "
+                "protocol = ws to pjsip.conf."
+            ),
+            'unknown_phone': _(
+                "Asterisk does not know extension %(extension)s. Its endpoint in pjsip.conf needs aors and "
+                "auth of its own, with "
+                "max_contacts = 1 and remove_existing = yes."
+            ),
+            'echo_unknown': _(
+                "Asterisk does not know the echo number in the context of this phone. Add it to "
+                "extensions.conf: Answer(), then Echo()."
+            ),
+            'codec': _(
+                "Asterisk and the browser share no codec. Set webrtc = yes and allow = alaw,ulaw on endpoint "
+                "%(extension)s."
+            ),
+            'no_sound': _(
+                "The call stands, but no sound arrives. Open the UDP ports from rtpstart to rtpend of "
+                "rtp.conf; behind NAT set "
+                "external_media_address, else enter a STUN or TURN server."
+            ),
+        }
+    )
     uploads_recordings = True
     recording_waits = _(
         "The bridge delivers the file within a minute or so after the call, if [recordings] is set in its configuration."

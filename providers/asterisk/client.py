@@ -33,6 +33,7 @@ NAMES = 200
 
 _CONTROL = re.compile(r'[\x00-\x1f\x7f]')
 _DIALLED = re.compile(r'[0-9+*#]{1,32}')
+_LOGIN = re.compile(r'[\w.-]{1,40}', re.ASCII)
 _CALLER_ID = re.compile(r'^"?([^"<]*?)"?\s*<')
 
 
@@ -231,6 +232,19 @@ class AsteriskClient(Client):
             action, channel = 'Redirect', customers[0]
         context = self.transfer_context or self._settings(to).get('context') or CONTEXT
         self._ami(action, Channel=channel['Channel'], Context=context, Exten=to, Priority='1')
+
+    def one_time_password(self, login: str, password: str) -> None:
+        """Put the password into the memory of Asterisk, where the endpoint's own auth object is looked
+        for first: `auth = memory` for res_pjsip in sorcery.conf, and `auth = once-104` for phone 104."""
+        if not _LOGIN.fullmatch(login):
+            raise ProviderError(_("“%(login)s” is no SIP login.", login=login[:20]))
+        path = f'/asterisk/config/dynamic/res_pjsip/auth/once-{login}'
+        if not password:
+            self._ari('DELETE', path)
+            return
+        values = {'auth_type': 'userpass', 'username': login, 'password': password}
+        fields = [{'attribute': name, 'value': value} for name, value in values.items()]
+        self._ari('PUT', path, json={'fields': fields})
 
     # --- what the PBX knows ------------------------------------------------------------------------------------------
 

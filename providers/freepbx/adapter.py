@@ -30,6 +30,44 @@ LOCAL = 9
 
 class FreePBX(Asterisk):
     code = 'freepbx'
+    echo_number = '*43'
+    line_advice = MappingProxyType(
+        {
+            **Asterisk.line_advice,
+            'refused': _(
+                "Nothing listens at %(url)s. Switch on the mini-HTTP server with HTTPS in Settings → Advanced "
+                "Settings, usually at port "
+                "8089."
+            ),
+            'certificate': _(
+                "Browsers do not trust the certificate of %(host)s: %(reason)s. Make one of Let's Encrypt in "
+                "Admin → Certificate "
+                "Management and choose it for the mini-HTTP server, or pass /ws through Odoo's own host."
+            ),
+            'no_register': _(
+                "The websocket works, but the PBX does not answer the registration. Switch on ws and wss in "
+                "Settings → Asterisk SIP "
+                "Settings → SIP Settings (chan_pjsip)."
+            ),
+            'unknown_phone': _(
+                "FreePBX does not know extension %(extension)s. Make it a PJSIP extension with Max Contacts 1."
+            ),
+            'echo_unknown': _(
+                "FreePBX does not know the echo number. Admin → Feature Codes shows that of the Echo Test, "
+                "usually *43."
+            ),
+            'codec': _(
+                "FreePBX and the browser share no codec. In the extension, Advanced: AVPF, ICE Support, rtcp "
+                "Mux and DTLS-SRTP on, "
+                "codecs alaw and ulaw."
+            ),
+            'no_sound': _(
+                "The call stands, but no sound arrives. Open the RTP ports (10000–20000/udp), and enter the "
+                "external address in "
+                "Settings → Asterisk SIP Settings; else enter a STUN or TURN server."
+            ),
+        }
+    )
     label = "FreePBX"
     setup_steps = (
         _(

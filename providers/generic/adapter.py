@@ -54,13 +54,14 @@ sleep 3
 post ended ',"outcome":"answered","talk_seconds":3'
 echo "Odoo has taken the call $call."
 """
-EVENTS = ('ringing', 'answered', 'ended', 'recording', 'transferred')
+EVENTS = ('ringing', 'answered', 'ended', 'recording', 'transferred', 'void')
 BATCH_LIMIT = 500
 
 
 class Generic(Provider):
     code = 'generic'
     line = 'sip'
+    hears_browsers = True
     label = _("Generic webhook")
     api_secret_label = _("HMAC secret")
     stands_inside = True
@@ -148,8 +149,10 @@ class Generic(Provider):
 def _event(stored: Stored) -> CallEvent:
     """Read one object of the addon's own scheme (docs/webhook.md)."""
     payload = stored.payload
+    kind = word_of(payload, 'event', EVENTS, required=True)
     return CallEvent(
-        kind=word_of(payload, 'event', EVENTS, required=True),
+        kind=kind,
+        note=_("Somebody else took the call") if kind == 'void' else '',
         external_id=text_of(payload, 'call_id', required=True),
         at=moment_or(_moment(payload, 'at'), stored.received_at),
         direction=word_of(payload, 'direction', DIRECTIONS),

@@ -109,6 +109,10 @@ SHIFT, SLACK = timedelta(hours=3), timedelta(minutes=20)
 
 class MangoOffice(HistoryProvider):
     code = 'mango_office'
+    line_why = _(
+        "Mango Office takes no calls from other vendors' browser phones, only from its own M.TALK. Calls are "
+        "placed with the phones that people have."
+    )
     label = "Mango Office"
     api_key_label = _("Unique code of your PBX (vpbx_api_key)")
     api_secret_label = _("Key for the signature (vpbx_api_salt)")

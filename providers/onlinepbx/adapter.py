@@ -97,6 +97,10 @@ _SCHEME = re.compile(r'^\w+://')
 
 class OnlinePbx(HistoryProvider):
     code = 'onlinepbx'
+    line_why = _(
+        "OnlinePBX speaks another language with browsers than SIP, which Odoo does not speak yet. Calls are "
+        "placed with the phones that people have."
+    )
     label = "OnlinePBX"
     api_key_label = _("PBX domain (example.onpbx.ru)")
     api_secret_label = _("API key")

@@ -100,6 +100,10 @@ _AMERICAN = re.compile(r'(\d\d?)/(\d\d?)/(\d{4}),? +(\d\d?:\d\d:\d\d)(?: *([AP]M
 
 class ThreeCX(HistoryProvider):
     code = 'threecx'
+    line_why = _(
+        "3CX takes no calls from other vendors' browser phones. Keep 3CX's web client open in another tab: "
+        "Odoo lets it ring and places calls with it."
+    )
     label = "3CX"
     api_key_label = _("Client ID")
     api_secret_label = _("Client secret, also the key that the CRM template sends")

@@ -149,6 +149,10 @@ _RECORDING_SID = re.compile(r'RE[0-9a-f]{32}', re.IGNORECASE)
 
 class Twilio(HistoryProvider):
     code = 'twilio'
+    line_why = _(
+        "Twilio lets browsers in by its own program only, which Odoo does not bring. Calls ring the phones and "
+        "browser clients that are entered as extensions."
+    )
     label = "Twilio"
     api_key_label = _("Account SID")
     api_secret_label = _("Auth token")

@@ -118,6 +118,8 @@ _OFFSET = re.compile(r'(.*\d)\s*([+-]\d\d:?\d\d|Z)$')
 
 class Uis(HistoryProvider):
     code = 'uis'
+    line = 'sip'
+    line_is_trial = True
     label = "UIS / CoMagic / CallGear / Novofon 2.0"
     api_key_label = _("Login (only where your brand needs one)")
     api_secret_label = _("Access token")

@@ -112,6 +112,10 @@ _ECHO = re.compile(r'[A-Za-z0-9._~!*+/=:@-]{1,256}')
 
 class Zadarma(HistoryProvider):
     code = 'zadarma'
+    line_why = _(
+        "Zadarma lets browsers in by its own widget only, which is a foreign script: Odoo does not run it in "
+        "the page in which people are logged in. Calls are placed with the phones that people have."
+    )
     label = "Zadarma"
     api_key_label = _("API key")
     default_api_url = 'https://api.zadarma.com'

@@ -20,12 +20,14 @@ const NUMBER = "+77771234567";
 
 /** What the lines, the server and the sounds were told, in order. */
 let steps;
+let isServerDown, kept;
 let preferences, storages, chosen, calls;
 
 beforeEach(() => {
     mockDate("2026-03-10 12:00:00", 0);
     [steps, preferences, chosen, storages] = [[], { dnd: false }, {}, []];
     calls = reactive([]);
+    [isServerDown, kept] = [false, new Map()];
 });
 
 /** Locks as browsers give them to the tabs of one site. */
@@ -192,6 +194,16 @@ function makeTabs(count, { claim } = {}) {
                 claim: claim || (async () => ({ kind: "fake", number: "101", pbx: "PBX", lease: "L", renew_seconds: 150 })),
                 renew: async () => ({}),
                 report: async () => steps.push("report"),
+                trouble: async (lease, trouble) => steps.push(`trouble ${trouble}`),
+                event: async (lease, { event, outcome, number }) => {
+                    if (isServerDown) {
+                        throw new TypeError("no net");
+                    }
+                    steps.push(`tell ${event} ${outcome || number}`);
+                    return 204;
+                },
+                askToMove: async (browserId) => steps.push(`ask to move to ${browserId}`),
+                handOver: async (lease, browserId, talks) => steps.push(`hand ${talks.map(({ id }) => id)} over to ${browserId}`),
                 gone: (lease, isTalking) => steps.push(`gone ${isTalking}`),
             },
             lineOf: (kind) => (kind === "fake" ? FakeLine : undefined),
@@ -202,6 +214,7 @@ function makeTabs(count, { claim } = {}) {
                 removeItem: (key) => storage.delete(key),
             },
             browserId: "b",
+            lasting: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) },
             devices: { chosen, onChange() {}, openMicrophone: async () => ({}) },
             sounds: {
                 play(sound) {
@@ -216,6 +229,10 @@ function makeTabs(count, { claim } = {}) {
             telephony: { calls, preferences },
             askForCards: () => steps.push("ask for cards"),
             onNews: () => {},
+            mix(calls) {
+                steps.push(`mix ${calls.map(({ id }) => id).join(" ")}`);
+                return { mute: (isMuted) => steps.push(`mix muted ${isMuted}`), stop: () => steps.push("mix over") };
+            },
         });
         phone.start();
         return phone;
@@ -318,6 +335,88 @@ describe("tabs", () => {
         await settle();
         expect(FakeLine.open.length).toBe(0);
         expect(phones[0].state.line).toBe("elsewhere");
+    });
+
+    test("the tab that is used becomes the phone, but not in a call", async () => {
+        const { phones, line } = makeTabs(2);
+        await settle();
+        const call = line().ring();
+        await settle();
+        phones[1].used();
+        await settle();
+        expect(phones.map((phone) => phone.state.isLeader)).toEqual([true, false]);
+        call.become({ state: "ended" });
+        await settle();
+        phones[1].used();
+        await settle();
+        expect(phones.map((phone) => phone.state.isLeader)).toEqual([false, true]);
+        expect(FakeLine.open.length).toBe(1);
+    });
+
+    test("a talk moves from browser to browser", async () => {
+        const { phones: [old], line } = makeTabs(1);
+        await settle();
+        const call = line().ring();
+        await old.ask("answer", call.id);
+        await old.handOver("other");
+        expect(steps.at(-1)).toBe(`hand ${call.id} over to other`);
+        call.become({ state: "ended" });
+        expect(old.state.calls[0].why).toBe("moved");
+
+        const { phones: [fresh] } = makeTabs(1, {
+            claim: async (id, takeOver) =>
+                takeOver ? { kind: "fake", number: "101", lease: "L", renew_seconds: 150 } : { busy: { label: "Chrome", in_call: true } },
+        });
+        await settle();
+        const moving = fresh.ask("move");
+        await tick();
+        fresh.onTalks([{ id: "p7", number: NUMBER, direction: "inbound" }]);
+        await moving;
+        await settle();
+        expect(steps).toInclude("resume p7");
+        expect(fresh.state.line).toBe("ready");
+    });
+
+    test("a browser that does not answer keeps its talks", async () => {
+        const asked = [];
+        const { phones: [fresh] } = makeTabs(1, {
+            claim: async (id, takeOver) => {
+                asked.push(takeOver);
+                return takeOver ? { kind: "fake", number: "101", lease: "L", renew_seconds: 150 } : { busy: { label: "Chrome" } };
+            },
+        });
+        await settle();
+        const moving = fresh.ask("move");
+        await advanceTime(4_100);
+        await moving;
+        expect(asked).toEqual([false, true]);
+    });
+
+    test("a browser tells of its calls where the PBX tells nothing", async () => {
+        const claim = async () => ({ kind: "fake", number: "101", lease: "L", renew_seconds: 150, tells: true });
+        const { phones: [phone], line } = makeTabs(1, { claim });
+        await settle();
+        const call = line().ring();
+        await phone.ask("answer", call.id);
+        call.become({ trouble: "" });
+        call.become({ state: "ended" });
+        line().ring({ number: "1" }).become({ state: "ended", why: "elsewhere" });
+        line().ring({ number: "2" }).become({ state: "ended" });
+        line().begin({ direction: "outbound", state: "dialling", number: "3" }).become({ state: "ended", why: "busy" });
+        await settle();
+        const told = () => steps.filter((step) => step.startsWith("tell"));
+        expect(told()).toEqual([
+            `tell ringing ${NUMBER}`, `tell answered ${NUMBER}`, "tell ended answered", "tell ringing 1", "tell void missed",
+            "tell ringing 2", "tell ended missed", "tell ringing 3", "tell ended busy",
+        ]);
+        isServerDown = true;
+        line().ring({ number: "4" });
+        await settle();
+        expect(told().length).toBe(9);
+        isServerDown = false;
+        await advanceTime(10_100);
+        await settle();
+        expect(told().at(-1)).toBe("tell ringing 4");
     });
 
     test("a server that cannot be reached is asked again", async () => {
@@ -462,6 +561,41 @@ describe("calls", () => {
         line.refusesPass = true;
         await expect(phone.ask("pass", call.id, "102")).rejects.toThrow("pass_failed");
         expect([states(phone), call.isHeld]).toEqual([["p1 talking"], false]);
+    });
+
+    test("three in one talk", async () => {
+        const { phone, line } = await one();
+        const call = line.ring();
+        await phone.ask("answer", call.id);
+        await phone.ask("ask", call.id, "102");
+        const [, colleague] = phone.live.values();
+        colleague.become({ state: "talking" });
+        await phone.ask("confer", colleague.id);
+        expect([call.isHeld, colleague.isHeld]).toEqual([false, false]);
+        await phone.ask("mute", call.id, true);
+        expect(phone.state.calls.map(({ inConference, isMuted }) => [inConference, isMuted])).toEqual([[true, true], [true, true]]);
+        expect(steps.slice(-2)).toEqual([`mix ${call.id} ${colleague.id}`, "mix muted true"]);
+        colleague.become({ state: "ended" });
+        expect(steps.at(-1)).toBe("mix over");
+        expect(phone.state.calls.filter(({ inConference }) => inConference).map(({ id }) => id)).toEqual([colleague.id]);
+        expect([call.inConference, call.isMuted, states(phone)[0]]).toEqual([false, true, `${call.id} talking`]);
+    });
+
+    test("supervisors are told of a bad line while it is one", async () => {
+        const { phone, line } = await one();
+        const call = line.ring();
+        let received = 0;
+        call.stats = async () => new Map([["a", { type: "inbound-rtp", kind: "audio", packetsReceived: received }]]);
+        await phone.ask("answer", call.id);
+        await advanceTime(5_100);
+        await advanceTime(5_100);
+        expect(phone.state.calls[0].trouble).toBe("no_sound");
+        expect(steps.filter((step) => step.startsWith("trouble"))).toEqual(["trouble no_sound"]);
+        received = 100;
+        await advanceTime(5_100);
+        call.become({ trouble: "no_sound" });
+        call.become({ state: "ended" });
+        expect(steps.filter((step) => step.startsWith("trouble"))).toEqual(["trouble no_sound", "trouble ", "trouble "]);
     });
 
     test("a double click dials once", async () => {

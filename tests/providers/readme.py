@@ -31,6 +31,7 @@ ASKED = (
     'import',
     'set webhooks',
     'waiting callers sent to a phone',
+    'one-time passwords of browser phones',
 )
 # The tables of the page: their columns.
 TABLES = {'tells': TELLS, 'asked': ASKED, 'set-up': SET_UP, 'salesperson': (SALESPERSON,)}

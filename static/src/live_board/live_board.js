@@ -146,6 +146,17 @@ export class LiveBoard extends Component {
         return this.state.board.people;
     }
 
+    get badLines() {
+        const { bad, measured } = this.state.board.lines;
+        return _t("Bad lines today: %(bad)s of %(measured)s", { bad, measured });
+    }
+
+    openBadLines() {
+        return this.action.doAction("crm_telephony.telephony_call_quality_action", {
+            additionalContext: { search_default_bad: 1, search_default_group_user: 1 },
+        });
+    }
+
     get callbacks() {
         return this.state.board.callbacks;
     }

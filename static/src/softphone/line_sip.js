@@ -106,7 +106,8 @@ class SipCall {
         this.peer = peer;
         peer.addEventListener("track", ({ track }) => {
             this.stopSound?.();
-            this.stopSound = this.line.play(new MediaStream([track]));
+            this.remote = new MediaStream([track]);
+            this.stopSound = this.line.play(this.remote);
         });
         peer.addEventListener("iceconnectionstatechange", () => {
             clearTimeout(this.iceTimer);
@@ -260,8 +261,10 @@ class SipCall {
     /** Returns what takes this talk up again from another page. Whoever knows it has the talk. */
     token() {
         const { call_id, local_tag, remote_tag } = this.session._dialog?.id || {};
-        const { id, since, number, name, direction, isHeld, isMuted } = this;
-        return call_id && { call_id, local_tag, remote_tag, id, since, number, name, direction, isHeld, isMuted };
+        const { id, since, number, name, direction, isHeld, isMuted, consultOf, inConference } = this;
+        return call_id && {
+            call_id, local_tag, remote_tag, id, since, number, name, direction, isHeld, isMuted, consultOf, inConference,
+        };
     }
 
     get sipCallId() {
@@ -273,12 +276,16 @@ class SipCall {
     }
 
     useMicrophone(stream) {
-        const [track] = stream.getAudioTracks();
-        track.enabled = !this.isMuted && !this.isHeld;
-        const sender = this.peer?.getSenders().find(({ track }) => track?.kind === "audio");
         this.stream?.getTracks().forEach((old) => old.stop());
         this.stream = stream;
-        return sender?.replaceTrack(track);
+        return this.send(stream);
+    }
+
+    /** Lets the other side hear a sound instead of the one that was sent till now. */
+    send(stream) {
+        const [track] = stream.getAudioTracks();
+        track.enabled = !this.isMuted && !this.isHeld;
+        return this.peer?.getSenders().find(({ track }) => track?.kind === "audio")?.replaceTrack(track);
     }
 }
 
@@ -391,9 +398,9 @@ export class SipLine {
         return `sip:${number.replace(/[^\d*#+\w.-]/g, "")}@${this.grant.domain}`;
     }
 
-    async dial(number, { nonce, ...facts } = {}) {
+    async dial(number, { nonce, stream: given, ...facts } = {}) {
         this.needConnection();
-        const stream = await this.openMicrophone();
+        const stream = given || (await this.openMicrophone());
         return this.invite(number, nonce ? [`X-Telephony-Dial: ${nonce}`] : [], stream, { number, ...facts });
     }
 

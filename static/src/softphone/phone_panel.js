@@ -2,6 +2,7 @@ import { Component, onWillStart, useState } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
+import { LineTestDialog } from "@crm_telephony/softphone/line_test_dialog";
 import { lineWords } from "@crm_telephony/softphone/phone_words";
 
 const COLORS = { ready: "text-success", connecting: "text-warning", lost: "text-danger", refused: "text-danger", problem: "text-danger" };
@@ -13,6 +14,7 @@ export class PhonePanel extends Component {
 
     setup() {
         this.softphone = useService("softphone");
+        this.dialog = useService("dialog");
         this.phone = useState(this.softphone.state);
         this.state = useState({ isOpen: false, devices: {}, chosen: this.softphone.devices.chosen });
         onWillStart(() => this.load());
@@ -31,7 +33,7 @@ export class PhonePanel extends Component {
     }
 
     get takeLabel() {
-        return this.phone.holder.in_call ? _t("Use it here, after that talk") : _t("Use it here");
+        return this.phone.holder.in_call ? _t("Move the talk here") : _t("Use it here");
     }
 
     get kinds() {
@@ -66,6 +68,10 @@ export class PhonePanel extends Component {
         } catch (error) {
             this.softphone.tell(error.message);
         }
+    }
+
+    testLine() {
+        this.dialog.add(LineTestDialog, {});
     }
 
     get hasNames() {

@@ -11,6 +11,7 @@ const PROBLEMS = {
     microphone_none: () => _t("No microphone was found. Plug in a headset, and try again."),
     microphone_busy: () => _t("Another program uses the microphone. Close it there, and try again."),
     insecure: () => _t("Browsers give the microphone to https pages only. Open Odoo by its https address."),
+    test_in_talk: () => _t("The line cannot be tested during a call. Test it afterwards."),
     silent: () => _t("The tab that is your phone does not answer."),
 };
 
@@ -27,6 +28,7 @@ const ENDS = {
     codec: () => _t("The PBX and this browser share no codec. Your administrator has to allow alaw and ulaw."),
     connection: () => _t("The connection was lost"),
     failed: () => _t("Call failed"),
+    moved: () => _t("Goes on in your other browser"),
 };
 
 /** Returns what a call of the phone is doing, in words. */
@@ -39,6 +41,9 @@ export function stateWords(call) {
     }
     if (call.state === "ended") {
         return ENDS[call.why]?.() || _t("Call ended");
+    }
+    if (call.inConference && !call.isHeld) {
+        return _t("All three talk");
     }
     return call.isHeld ? _t("On hold") : _t("On the phone");
 }

@@ -1,6 +1,9 @@
 import { reactive } from "@odoo/owl";
 import { browser } from "@web/core/browser/browser";
 import { Leader } from "@crm_telephony/softphone/leader";
+import { LineTest } from "@crm_telephony/softphone/line_test";
+import { Mixer } from "@crm_telephony/softphone/mixer";
+import { Outbox } from "@crm_telephony/softphone/outbox";
 import { paired } from "@crm_telephony/softphone/pairing";
 import { EVERY, Quality, read } from "@crm_telephony/softphone/quality";
 
@@ -12,13 +15,20 @@ const CARD_WAIT = 1_500;
 const CLAIM_AGAIN = 10_000;
 /** So does a report of a talk's sound come again (ms). */
 const REPORT_AGAIN = 60_000;
+/** The browser that is the phone has so long (ms) to hand its talks over. */
+const MOVE_WAIT = 4_000;
 /** A talk that was left so long ago (ms) is not taken up again: the PBX has ended it. */
 const TOKEN_AGE = 30_000;
+/** How a call ended that nobody took, by its direction and the phone's reason. */
+const OUTCOMES = {
+    inbound: { other: "missed" },
+    outbound: { busy: "busy", unknown_number: "failed", codec: "failed", failed: "failed", connection: "failed", other: "no_answer" },
+};
 const TOKENS = "crm_telephony.talks";
 /** What a call shows to all tabs. */
 const SHOWN = [
     "id", "direction", "number", "name", "state", "since", "isHeld", "isMuted", "isResumed", "why", "hasEarlySound", "consultOf",
-    "trouble", "callId", "wasTalk",
+    "trouble", "callId", "wasTalk", "inConference",
 ];
 
 /**
@@ -34,6 +44,7 @@ export class Softphone {
      * @param {BroadcastChannel} wiring.channel
      * @param {string} wiring.lockName
      * @param {Storage} wiring.storage of this tab
+     * @param {Storage} wiring.lasting of this browser
      * @param {string} wiring.browserId
      * @param {import("@crm_telephony/softphone/devices").Devices} wiring.devices
      * @param {import("@crm_telephony/softphone/sounds").Sounds} wiring.sounds
@@ -42,7 +53,7 @@ export class Softphone {
      * @param {(what: string, call?: Object) => void} wiring.onNews "ring", "ring_over", "ready", "not_ready"
      */
     constructor(wiring) {
-        Object.assign(this, wiring);
+        Object.assign(this, { mix: (calls) => new Mixer(calls) }, wiring);
         this.state = reactive({
             isLeader: false,
             line: "off",
@@ -53,11 +64,13 @@ export class Softphone {
             calls: [],
             isSoundBlocked: false,
             lostAt: 0,
+            test: false,
         });
+        const { locks, channel, lockName: name } = this;
         this.tokens = [];
         this.live = new Map();
         this.qualities = new Map();
-        const { locks, channel, lockName: name } = this;
+        this.outbox = new Outbox({ storage: this.lasting, key: `${name}.told`, send: (event) => this.server.event(this.lease, event) });
         this.leader = new Leader({
             locks, channel, name,
             onLead: () => this.lead(),
@@ -80,6 +93,14 @@ export class Softphone {
 
     get isReady() {
         return this.state.line === "ready";
+    }
+
+    /** Runs when the user does something in this tab, in browsers where that tab has to be the phone. Never while anybody talks. */
+    used() {
+        const isQuiet = this.state.line === "ready" && !this.state.calls.some((call) => call.state !== "ended");
+        if (isQuiet && !this.state.isLeader) {
+            this.leader.steal();
+        }
     }
 
     // -- being the leader, or not
@@ -141,6 +162,7 @@ export class Softphone {
             return;
         }
         this.lease = grant.lease;
+        this.claimedAt = Date.now();
         browser.clearInterval(this.renewing);
         this.renewing = browser.setInterval(() => this.renew(), grant.renew_seconds * 1000);
         this.show({ number: grant.number, pbx: grant.pbx });
@@ -153,6 +175,9 @@ export class Softphone {
             onChange: (call) => this.onChange(call),
         });
         this.line.start();
+        if (grant.tells) {
+            this.outbox.flush(); // what a page before could not tell
+        }
     }
 
     /** Keeps the phone, or hears that another browser has it. A server that cannot be reached takes nothing away. */
@@ -186,6 +211,11 @@ export class Softphone {
     }
 
     onLine(state, why = "") {
+        if (state === "refused" && this.line.grant.once && Date.now() - this.claimedAt > CLAIM_AGAIN) {
+            this.stopLine(); // the PBX has forgotten a password that was good: it was started anew
+            this.claim();
+            return;
+        }
         if (state === "ready") {
             this.show({ line: "ready", why: "", lostAt: 0 });
             const { toResume } = this;
@@ -216,6 +246,7 @@ export class Softphone {
             return;
         }
         this.live.set(call.id, call);
+        this.tellEvent(call);
         browser.setTimeout(() => {
             if (this.live.has(call.id) && !this.view(call).callId) {
                 this.askForCards();
@@ -226,15 +257,36 @@ export class Softphone {
     }
 
     onChange(call) {
+        this.tellEvent(call);
         if (call.state === "ended") {
             this.onEnded(call);
         } else {
             this.live.set(call.id, call);
             if (call.state === "talking" && !this.qualities.has(call.id)) {
                 this.measure(call);
+                this.confer(); // a conference that another page had
             }
         }
         this.update();
+    }
+
+    /** Tells the server what a call does, where its PBX tells nothing. What is told twice is kept once there. */
+    tellEvent(call) {
+        const event = { ringing: "ringing", dialling: "ringing", talking: "answered", ended: "ended" }[call.state];
+        if (!this.line?.grant.tells || !event || call.toldEvent === event || call.consultOf || call.isResumed) {
+            return;
+        }
+        const wasAnswered = call.toldEvent === "answered";
+        const isElsewhere = event === "ended" && call.why === "elsewhere";
+        call.toldEvent = event;
+        call.eventId ||= call.sipCallId || call.id; // the same after a reload
+        this.outbox.add({
+            call: call.eventId,
+            event: isElsewhere ? "void" : event,
+            direction: call.direction,
+            number: call.number,
+            outcome: event !== "ended" ? "" : wasAnswered ? "answered" : OUTCOMES[call.direction][call.why] || OUTCOMES[call.direction].other,
+        });
     }
 
     onEnded(call) {
@@ -244,6 +296,12 @@ export class Softphone {
                 other.consultOf = undefined;
                 other.trouble = call.isEndedByUs ? "" : "customer_gone";
             }
+        }
+        if (call.inConference) {
+            this.endConference();
+        }
+        if (call.isMoved) {
+            call.why = "moved";
         }
         this.tellQuality(call);
         if (wasHere && !(call.why === "elsewhere")) {
@@ -370,7 +428,14 @@ export class Softphone {
     }
 
     do_mute(id, isMuted) {
-        this.find(id).mute(isMuted);
+        const call = this.find(id);
+        if (call.inConference) {
+            this.conference.mute(isMuted); // not the other party's voice
+            this.conferring.forEach((other) => (other.isMuted = isMuted));
+            this.update();
+        } else {
+            call.mute(isMuted);
+        }
     }
 
     do_keys(id, keys) {
@@ -426,6 +491,71 @@ export class Softphone {
         await call?.hold(false);
     }
 
+    // -- three in one talk
+
+    get conferring() {
+        return [...this.live.values()].filter((call) => call.inConference && call.state === "talking");
+    }
+
+    /** Lets the customer and the colleague who was asked hear each other, through this browser. */
+    async do_confer(id) {
+        const consultation = this.find(id);
+        const call = this.find(consultation.consultOf);
+        for (const held of [call, consultation].filter(({ isHeld }) => isHeld)) {
+            await held.hold(false);
+        }
+        call.inConference = consultation.inConference = true;
+        this.confer();
+        this.update();
+    }
+
+    confer() {
+        const calls = this.conferring;
+        if (calls.length === 2 && !this.conference) {
+            this.conference = this.mix(calls);
+        }
+    }
+
+    /** One of the two is gone: the other hears our microphone alone again. */
+    endConference() {
+        this.conference?.stop();
+        this.conference = undefined;
+        for (const call of this.live.values()) {
+            if (call.inConference) {
+                call.inConference = false;
+                call.consultOf = undefined;
+                if (call.isMuted) {
+                    call.mute(true);
+                }
+            }
+        }
+    }
+
+    // -- from browser to browser
+
+    /** Becomes the phone in place of another browser, with its talks. One that does not answer keeps them. */
+    async do_move() {
+        const answer = new Promise((resolve) => {
+            this.onTalks = resolve;
+            browser.setTimeout(() => resolve([]), MOVE_WAIT);
+        });
+        await this.server.askToMove(this.browserId);
+        const talks = await answer;
+        this.toResume = talks.map((token) => ({ ...token, savedAt: Date.now() }));
+        this.stopLine();
+        await this.claim(true);
+    }
+
+    /** Gives its talks to the browser that is to be the phone. They end here when they go on there. */
+    async handOver(browserId) {
+        if (this.state.isLeader && this.line) {
+            this.update();
+            await this.server.handOver(this.lease, browserId, this.tokens);
+            this.live.forEach((call) => (call.isMoved = true));
+            browser.setTimeout(() => this.live.forEach((call) => (call.isMoved = false)), 2 * MOVE_WAIT); // it stayed here
+        }
+    }
+
     async do_takeOver() {
         this.stopLine();
         await this.claim(true);
@@ -444,6 +574,20 @@ export class Softphone {
                 await call.useMicrophone?.(await this.devices.openMicrophone());
             }
         }
+        if (this.conference) {
+            this.conference.stop();
+            this.conference = this.mix(this.conferring);
+        }
+    }
+
+    /** Tests the line, in the leader because it has it. All tabs see how far it is. */
+    async do_test() {
+        if (this.live.size) {
+            throw new Error("test_in_talk");
+        }
+        if (!this.state.test?.isRunning) {
+            await new LineTest(this).run((test) => this.show({ test }));
+        }
     }
 
     // -- how it sounds
@@ -457,11 +601,17 @@ export class Softphone {
                 if (trouble !== (call.trouble || "") && call.trouble !== "customer_gone") {
                     call.trouble = trouble;
                     this.update();
+                    this.tellTrouble(trouble);
                 }
             }
         };
         this.qualities.set(call.id, { quality, timer: browser.setInterval(sample, EVERY) });
         sample();
+    }
+
+    /** Tells supervisors while it happens, that people hear each other badly. */
+    tellTrouble(trouble) {
+        this.server.trouble(this.lease, trouble).catch(() => {}); // the next change tells it again
     }
 
     tellQuality(call) {
@@ -471,6 +621,9 @@ export class Softphone {
         }
         browser.clearInterval(measured.timer);
         this.qualities.delete(call.id);
+        if (call.trouble && call.trouble !== "customer_gone") {
+            this.tellTrouble("");
+        }
         const report = measured.quality.report();
         if (report) {
             const { since, sipCallId, id, isResumed, reconnects } = call;

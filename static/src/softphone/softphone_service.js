@@ -5,7 +5,9 @@ import { user } from "@web/core/user";
 import { session } from "@web/session";
 import { reactive } from "@odoo/owl";
 import { Devices } from "@crm_telephony/softphone/devices";
+import { LineTestDialog } from "@crm_telephony/softphone/line_test_dialog";
 import { PhoneCards } from "@crm_telephony/softphone/phone_cards";
+import { PhoneWindow } from "@crm_telephony/softphone/phone_window";
 import { problemWords } from "@crm_telephony/softphone/phone_words";
 import { Softphone } from "@crm_telephony/softphone/softphone";
 import { Sounds } from "@crm_telephony/softphone/sounds";
@@ -35,9 +37,9 @@ function browserId() {
 
 /** Wires the phone to the server, the bus, the other tabs and the browser's notifications. */
 export const softphoneService = {
-    dependencies: ["bus_service", "notification", "orm", "telephony", "title"],
+    dependencies: ["bus_service", "mail.popout", "notification", "orm", "telephony", "title"],
 
-    start(env, { bus_service: bus, notification, orm, telephony, title }) {
+    start(env, { bus_service: bus, "mail.popout": mailPopout, notification, orm, telephony, title }) {
         if (!session.telephony?.softphone) {
             return undefined;
         }
@@ -74,6 +76,15 @@ export const softphoneService = {
             server: {
                 claim: (browserId, takeOver) => call("softphone_claim", browserId, browserLabel(), takeOver),
                 renew: (lease) => call("softphone_renew", lease),
+                trouble: (lease, trouble) => call("softphone_trouble", lease, trouble),
+                askToMove: (browserId) => call("softphone_ask_to_move", browserId),
+                handOver: (lease, browserId, talks) => call("softphone_hand_over", lease, browserId, talks),
+                event: async (lease, event) => {
+                    const body = JSON.stringify({ lease, ...event });
+                    return (await browser.fetch("/telephony/softphone/event", { method: "POST", body })).status;
+                },
+                plan: () => call("softphone_line_plan"),
+                tested: (outcomes, said) => call("softphone_line_tested", outcomes, said),
                 report: (talk) => orm.silent.call("telephony.call.quality", "report", [talk]),
                 gone: (lease, isTalking) =>
                     browser.navigator.sendBeacon("/telephony/softphone/gone", JSON.stringify({ lease, talking: isTalking })),
@@ -83,6 +94,7 @@ export const softphoneService = {
             channel: new browser.BroadcastChannel(name),
             lockName: name,
             storage: browser.sessionStorage,
+            lasting: browser.localStorage,
             browserId: id,
             devices,
             sounds: new Sounds(devices),
@@ -107,9 +119,13 @@ export const softphoneService = {
         const watchCards = () => cards.forEach(({ id, phase, number, direction }) => [id, phase, number, direction]);
         watchCards();
 
-        bus.subscribe(LEASE, ({ lost, label }) => {
+        bus.subscribe(LEASE, ({ lost, label, move_to: moveTo, to, talks }) => {
             if (lost === id && phone.state.isLeader) {
                 phone.yieldTo(label);
+            } else if (moveTo && moveTo !== id) {
+                phone.handOver(moveTo).catch(() => {}); // the other one waits for it, and goes on without
+            } else if (to === id) {
+                phone.onTalks?.(talks);
             }
         });
         browser.addEventListener("pagehide", () => phone.leave());
@@ -121,8 +137,18 @@ export const softphoneService = {
         phone.start();
         registry.category("main_components").add("crm_telephony.PhoneCards", { Component: PhoneCards }, { force: true });
 
+        // where a browser asks for the microphone and allows sound in each tab apart, the tab that is used is the phone
+        if (!/Chrome|Chromium/.test(navigator.userAgent)) {
+            const use = () => phone.used();
+            browser.addEventListener("pointerdown", use, true);
+            browser.addEventListener("keydown", use, true);
+        }
+        const popout = mailPopout.createManager(Symbol("crm_telephony.phone"));
+
         return {
             phone,
+            /** Shows the calls in a small window of their own, on top of the others where the browser can. */
+            popOut: () => popout.pip(PhoneWindow, { options: { width: 360, height: 320 } }),
             devices,
             state: phone.state,
             /** Lets the page sound, and tell of calls while it is hidden; runs in a click. */
@@ -150,6 +176,10 @@ export const softphoneService = {
 };
 
 registry.category("services").add("softphone", softphoneService);
+
+registry.category("actions").add("crm_telephony.line_test", (env) => {
+    env.services.dialog.add(LineTestDialog, {});
+});
 
 registry.category("actions").add("crm_telephony.browser_call", (env, { params }) => {
     const { dialled, dial_id: nonce, display } = params;

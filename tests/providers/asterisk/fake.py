@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from ..server import Answer, FakePbx
 
 NONCE = '5f1e0c'
+AUTH = '/asterisk/config/dynamic/res_pjsip/auth/'
 
 
 class FakeAsterisk(FakePbx):
@@ -25,6 +26,7 @@ class FakeAsterisk(FakePbx):
         ]
         self.settings = {'101': {'context': 'office', 'callerid': '"Anna" <101>'}}
         self.channels = []  # rows of CoreShowChannels
+        self.passwords = {}
         self.denied = set()  # AMI actions
         self.read_only = False
 
@@ -85,6 +87,13 @@ class FakeAsterisk(FakePbx):
                 return Answer({'error': 'Allocation failed'}, 500)
             self.dial(request.query)
             return Answer({'id': request.query['channelId'], 'state': 'Down'})
+        if path.startswith(AUTH):
+            name = path.removeprefix(AUTH)
+            if request.method == 'PUT':
+                fields = {row['attribute']: row['value'] for row in request.json()['fields']}
+                self.passwords[name] = (fields['auth_type'], fields['username'], fields['password'])
+                return Answer([])
+            return Answer('', 204 if self.passwords.pop(name, None) else 404)
         if request.method == 'DELETE' and path.startswith('/channels/'):
             if not self.hang_up(unquote(path.removeprefix('/channels/'))):
                 return Answer({'message': 'Channel not found'}, 404)

@@ -195,7 +195,7 @@ class AsteriskCase(BaseCase):
 @tagged('post_install', '-at_install', 'crm_telephony')
 class TestAsteriskStreams(AsteriskCase):
     def test_all_streams_are_here(self):
-        self.assertEqual(len(STREAMS), 40)
+        self.assertEqual(len(STREAMS), 41)
 
     def test_expected_records(self):
         for name, stream in STREAMS.items():

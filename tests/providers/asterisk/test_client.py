@@ -47,6 +47,17 @@ class TestClientAsterisk(ClientCase):
             self.fake.secret, ' '.join(request.target for request in self.fake.requests)
         )
 
+    def test_passwords_of_browsers(self):
+        client = self.client()
+        client.one_time_password('104', 'first')
+        client.one_time_password('104', 'second')
+        self.assertEqual(self.fake.passwords, {'once-104': ('userpass', '104', 'second')})
+        client.one_time_password('104', '')
+        self.assertFalse(self.fake.passwords)
+        for login in ('../endpoint/104', '104?x=1', '', 'x' * 50, '104\n'):
+            with self.subTest(login):
+                self.assert_error("is no SIP login", False, client.one_time_password, login, 'x')
+
     def test_wrong_password(self):
         self.assert_error("ARI does not accept", False, self.client(api_secret='other').check)
         self.assert_error(

@@ -3,8 +3,11 @@
 Runs where the root of `make asterisk` exists. The microphone is a tone that the page makes itself.
 """
 
+import json
 import time
 import unittest
+
+import requests
 
 from odoo.tests import BaseCase, tagged
 
@@ -287,6 +290,28 @@ class TestBrowserPhone(BaseCase):
             [{PHONE: 'answered', self.line.extension(2): 'answered'}],
         )
 
+    def test_three_in_one_talk(self):
+        """The customer hears the colleague: here the echo, which sends back what it hears of him."""
+        customer = self.customer_calls()
+        self.press('.o_telephony_answer')
+        self.talking()
+        self.run_command('ask', '600')
+        self.talking(2)
+        self.press('.o_telephony_confer')
+        self.browser.wait_for('.o_telephony_conference')
+        self.until(
+            f'{SERVICE}.state.calls.every((call) => call.inConference && !call.isHeld)', "all three"
+        )
+        self.check_sound()
+        self.browser.evaluate(
+            f'{SERVICE}.phone.ask("hangUp", {SERVICE}.state.calls.find((call) => call.consultOf).id)'
+        )
+        self.until(f'{SERVICE}.phone.conference === undefined', "the end of the conference")
+        self.talking()
+        self.check_sound()
+        self.press('.o_telephony_phone_hang_up')
+        customer.finish()
+
     def test_a_click_on_a_deals_number(self):
         outside = self.line.outside(dialogs.answer(1))
         deal = self.stage.ask(
@@ -311,6 +336,75 @@ class TestBrowserPhone(BaseCase):
         self.run_command('keys', '12#4')
         self.stage.ami.wait('UserEvent', UserEvent='Keys')
         self.silent()
+
+    # --- the line test -----------------------------------------------------------------------------------------------
+
+    def line_test(self):
+        """The steps that did not pass, each with what became of it."""
+        self.browser.evaluate(f'void {SERVICE}.phone.ask("test")')
+        self.until(f'{SERVICE}.state.test?.isRunning === false', "the line test")
+        rows = json.loads(self.browser.evaluate(f'JSON.stringify({SERVICE}.state.test.rows)'))
+        return {row['name']: row['text'] or row['state'] for row in rows if row['state'] != 'ok'}
+
+    def settings(self, **values):
+        account = self.stage.account
+        fields = list(values)
+        [before] = self.stage.ask('telephony.account', 'read', [account], fields)
+        before.pop('id')
+        self.stage.ask('telephony.account', 'write', [account], values)
+        self.addCleanup(self.stage.ask, 'telephony.account', 'write', [account], before)
+
+    def test_the_line_works(self):
+        self.settings(echo_number='600')
+        self.assertEqual(self.line_test(), {'stun': 'skipped', 'turn': 'skipped'})
+        [phone] = self.stage.ask(
+            'telephony.extension', 'read', [self.phone], ['line_test_state', 'line_test_words']
+        )
+        self.assertEqual((phone['line_test_state'], phone['line_test_words']), ('passed', ''))
+
+    def test_the_line_fails_at_the_echo(self):
+        self.settings(echo_number='6999')
+        failed = self.line_test()
+        self.assertIn("Asterisk does not know the echo number", failed['echo'])
+        self.assertEqual(failed['sound'], 'skipped')
+
+    def test_the_line_fails_at_the_address(self):
+        port = self.stage.asterisk.ports.http
+        self.settings(sip_ws_url=f'ws://127.0.0.1:{port}/other', stun_urls='stun:127.0.0.1:9')
+        self.browser.do('Page.navigate', url=self.stage.url + '/odoo/crm')
+        self.until(f'{SERVICE}?.phone.line', "the phone")
+        failed = self.line_test()
+        self.assertIn("not as a websocket for SIP (HTTP/1.1 404", failed['address'])
+        self.assertEqual(failed['registration'], 'skipped')
+
+    def test_one_time_passwords(self):
+        """No password is entered anywhere; an administrator ends the browser's."""
+        ask, phone = self.stage.ask, [self.phone]
+        self.settings(sip_one_time=True)
+        self.addCleanup(ask, 'telephony.extension', 'write', phone, {'sip_login': False})
+        ask('telephony.extension', 'write', phone, {'sip_login': '107'})
+        self.addCleanup(
+            ask,
+            'telephony.extension',
+            'write',
+            phone,
+            {'sip_password': server.BROWSER_SECRET},
+        )
+        ask('telephony.extension', 'write', phone, {'sip_password': False})
+        self.open('/odoo/crm')
+        self.browser.evaluate(f'{SERVICE}.phone.ask("dial", "600")')
+        self.talking()
+        self.check_sound(both=True)
+        self.press('.o_telephony_phone_hang_up')
+        self.silent()
+        self.open('/odoo/crm')  # another password
+        leases = ask('telephony.softphone', 'search', [('extension_id', '=', self.phone)])
+        ask('telephony.softphone', 'action_end', leases)
+        path = '/ari/asterisk/config/dynamic/res_pjsip/auth/once-107'
+        login = (server.CONTROL_USER, server.CONTROL_SECRET)
+        port = self.stage.asterisk.ports.http
+        answer = requests.get(f'http://127.0.0.1:{port}{path}', auth=login, timeout=5)
+        self.assertEqual(answer.status_code, 404)
 
     def test_a_wrong_password_is_not_tried_again(self):
         write = self.stage.ask

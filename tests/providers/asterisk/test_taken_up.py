@@ -5,7 +5,7 @@ from functools import partial
 
 from odoo.tests import tagged
 
-from .test_adapter import AsteriskCase, Lab
+from .test_adapter import STREAMS, AsteriskCase, Lab
 
 FIRST, SECOND, THIRD = 'PJSIP/104-0000000a', 'PJSIP/104-0000000b', 'PJSIP/104-0000000c'
 
@@ -60,6 +60,20 @@ class TestTakenUp(AsteriskCase):
 
     def talks(self, record):
         return {leg.extension: (leg.outcome, leg.talk_seconds) for leg in record.legs}
+
+    def test_streams_of_browsers(self):
+        """What Asterisk sent of calls of browsers: one call each, in any order and told twice."""
+        streams = {name: each for name, each in STREAMS.items() if name.startswith('browser-')}
+        self.assertEqual(len(streams), 6)
+        for name, stream in streams.items():
+            with self.subTest(name):
+                straight = self.records(stream['events'])
+                calls = [each for each in straight.values() if not isinstance(each, str)]
+                self.assertEqual(len(calls), 1)
+                for seed in range(8):
+                    twice = [*stream['events'], *stream['events']]
+                    random.Random(seed).shuffle(twice)
+                    self.assertEqual(self.records(twice), straight)
 
     def test_inbound(self):
         lab = take_up(self.answered(), 5, SECOND, FIRST)
