@@ -9,10 +9,10 @@ endif
 
 DO := @cd "$(CURDIR)" && exec $(PYTHON) -m dev.setup.python_env
 DEMO_DB = --db "$(or $(DB),crm_telephony)" $(if $(PORT),--url http://127.0.0.1:$(PORT))
-export PORT DB DEMO VERSION LIVE SOFTPHONE HOST KEEP FULL CHECK TAG AMI_PORT HTTP_PORT SIP_PORT
+export PORT DB DEMO VERSION LIVE SOFTPHONE HOST KEEP FULL CHECK TAG AMI_PORT HTTP_PORT SIP_PORT SPEECH_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-upgrade test-install release pictures pbx-pages lint bench call simulate asterisk test-asterisk softphone-lib env shell stop clean distclean
+.PHONY: help run test test-upgrade test-install release pictures pbx-pages lint bench call simulate asterisk test-asterisk speech test-speech softphone-lib env shell stop clean distclean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -57,6 +57,12 @@ asterisk:  ## a real Asterisk 22 on the loopback interface, with SIPp (AMI_PORT=
 
 test-asterisk:  ## real calls through Asterisk, the bridge and Odoo; builds what is missing (FULL=1 takes minutes)
 	$(DO) dev.asterisk test $(ARGS)
+
+speech:  ## a real speech engine beside the demo of `make run`: talks become text (SPEECH_PORT=9377)
+	$(DO) dev.speech
+
+test-speech:  ## talks whose words are known, through a real engine and Odoo; builds what is missing
+	$(DO) dev.speech test $(ARGS)
 
 softphone-lib:  ## the browser phone's SIP library, built of its packages with Node.js (CHECK=1 only compares)
 	$(DO) dev.softphone

@@ -74,6 +74,8 @@ from . import test_rules
 from . import test_rules_at_once
 from . import test_taking_at_once
 from . import test_settle
+from . import test_speech_server
+from . import test_live_speech
 from . import test_spoken
 from . import test_stages
 from . import test_setup_file
