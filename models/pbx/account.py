@@ -544,7 +544,7 @@ class TelephonyAccount(models.Model):
                 SQL(
                     """ UPDATE telephony_account
                        SET refused_count = COALESCE(refused_count, 0) + %s,
-                           refused_at = now() at time zone 'UTC',
+                           refused_at = date_trunc('second', now() at time zone 'UTC'),
                            refused_reason = %s
                      WHERE id IN (SELECT id FROM telephony_account WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED) """,
                     count,
