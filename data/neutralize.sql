@@ -23,3 +23,5 @@ UPDATE telephony_account SET capture_until = NULL;
 -- nor send talks to a speech engine
 UPDATE telephony_speech_engine
    SET api_key = NULL, url = 'http://127.0.0.1:9/neutralized-' || id, state = 'stopped';
+-- nor answer the monitoring that asks how the original does
+UPDATE res_company SET telephony_health_token = NULL;

@@ -76,6 +76,14 @@ class TestNeutralized(TelephonyHttpCase):
             self.account._dial(self.account.extension_ids[0], CUSTOMER)
         self.assertFalse(self.pbx.told)
 
+    def test_it_does_not_answer_the_monitoring_of_the_original(self):
+        self.company.sudo()._new_telephony_health_token()
+        path = f'/telephony/health/{self.company.sudo().telephony_health_token}'
+        self.assertIn(self.url_open(path).status_code, (200, 503))
+        self.neutralize()
+        self.env.invalidate_all()
+        self.assertEqual(self.url_open(path).status_code, 404)
+
     def test_its_events_are_not_taken(self):
         before = len(self.events())
         path = self.path()

@@ -7,12 +7,14 @@ import logging
 import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import BaseCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
+from ..models.softphone import call_quality
 from ..models.softphone.credentials import ha1, is_ice_server, is_safe_websocket, turn_login
 from .common import CUSTOMER, FakeClient, TelephonyCase, TelephonyHttpCase
 
@@ -400,6 +402,15 @@ class TestClaim(SoftphoneData, TelephonyCase):
                 self.report(**values)
         with self.assertRaises(AccessError):
             self.report(self.boris)
+
+    def test_no_browser_fills_the_database(self):
+        with patch.object(call_quality, 'MOST_A_DAY', 2):
+            for number in (1, 2):
+                self.report(sip_call_id=f'{number}@b')
+            with self.assertRaises(ValidationError):
+                self.report(sip_call_id='3@b')
+            self.report(sip_call_id='2@b')  # told twice
+        self.assertEqual(self.env['telephony.call.quality'].search_count([]), 2)
 
 
 class TestGone(SoftphoneData, TelephonyHttpCase):

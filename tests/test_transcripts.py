@@ -294,6 +294,11 @@ class TestReading(SpeechCase):
         self.assertEqual(len(recording.transcript_ids), 2)
         self.assertFalse(self.found("Анна"))
 
+    def test_a_correction_with_what_no_database_stores(self):
+        recording = self.both()
+        words = recording.with_user(self.anna).correct_words(4.1, 1, "Ал\0ло\ud800", "Здравствуйте")
+        self.assertEqual(words['lines'][1]['text'], "Ал ло")
+
     def test_swapped_sides_swap_the_words_and_figures(self):
         recording = self.both(ours="скидка", theirs="возврат")
         self.assertEqual(self.found("скидка", 'said_by_us'), recording)

@@ -22,6 +22,8 @@ BOUNDS = {
 LONGEST = {'sip_call_id': 255, 'codec': 40}
 # The talk that a browser tells of began at most this long before or after the call in the log.
 NEAR = timedelta(seconds=30)
+# No phone has more talks.
+MOST_A_DAY = 2000
 
 
 class TelephonyCallQuality(models.Model):
@@ -115,8 +117,13 @@ class TelephonyCallQuality(models.Model):
         quality, values = self.sudo(), self._values_of(talk)
         values |= {'account_id': phone.account_id.id, 'extension': phone.number}
         names = ('account_id', 'extension', 'sip_call_id')
-        if not quality.search_count([(name, '=', values[name]) for name in names], limit=1):
-            quality.create({**values, 'user_id': self.env.uid})._find_call()
+        if quality.search_count([(name, '=', values[name]) for name in names], limit=1):
+            return
+        mine = [(name, '=', values[name]) for name in names[:2]]
+        lately = [('create_date', '>', fields.Datetime.now() - timedelta(days=1))]
+        if quality.search_count(mine + lately, limit=MOST_A_DAY) >= MOST_A_DAY:
+            raise ValidationError(self.env._("This phone has reported too many talks today."))
+        quality.create({**values, 'user_id': self.env.uid})._find_call()
 
     @api.model
     def _values_of(self, talk):

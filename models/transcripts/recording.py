@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ...speech.engine import clean
 from ...speech.mask import mask
 from ..calls.recording import GONE
 
@@ -99,7 +100,7 @@ class TelephonyRecording(models.Model):
         if not line or line[3] != before:
             raise UserError(self.env._("Somebody has changed this line meanwhile. Read it again."))
         country = self.sudo().account_id.country_id.code or 'KZ'
-        line[3] = mask(' '.join(str(text).split())[:5000], country)[0]
+        line[3] = mask(clean(text), country)[0]
         current = self.transcript_id.sudo()
         if not current.is_corrected:
             current = current._corrected()
