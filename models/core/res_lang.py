@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.fields import Domain
 
 
 class ResLang(models.Model):
@@ -8,7 +9,8 @@ class ResLang(models.Model):
     def _telephony_add_kazakh(self):
         """Add Kazakh, switched off, unless there is some already: Odoo has none, and customers want
         their texts in it."""
-        if not self.with_context(active_test=False).search_count([('iso_code', '=', 'kk')]):
+        known = Domain.OR(Domain(name, '=like', 'kk%') for name in ('code', 'iso_code', 'url_code'))
+        if not self.with_context(active_test=False).search_count(known, limit=1):
             self.create(
                 {
                     'name': "Kazakh / Қазақ тілі",
