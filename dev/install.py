@@ -15,7 +15,6 @@ import subprocess
 import sys
 from contextlib import closing
 
-import psycopg2
 from psycopg2 import sql
 
 from . import test
@@ -124,20 +123,9 @@ def _said(place, database: str, script: str) -> str:
     return text
 
 
-def _connect(place, database: str):
-    server = place.odoo.server
-    return psycopg2.connect(
-        dbname=database,
-        host=server.host,
-        port=server.port or None,
-        user=server.user,
-        password=server.password or None,
-    )
-
-
 def _snapshot(place, database: str) -> dict[str, set[str]]:
     """What a database is made of: {kind: names}."""
-    with closing(_connect(place, database)) as connection, connection.cursor() as cursor:
+    with closing(place.databases.connect(database)) as connection, connection.cursor() as cursor:
         found = {}
         for kind, query in SCHEMA.items():
             cursor.execute(query)
@@ -157,7 +145,7 @@ def _left(before: dict[str, set[str]], after: dict[str, set[str]]) -> list[str]:
 def _mentions(place, database: str) -> list[str]:
     """Say which rows of which tables still speak of telephony, whatever they are."""
     lines = []
-    with closing(_connect(place, database)) as connection, connection.cursor() as cursor:
+    with closing(place.databases.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute(SCHEMA['table'])
         for (table,) in cursor.fetchall():
             if table in MAY_NAME_US:

@@ -16,12 +16,11 @@ from collections.abc import Collection
 from contextlib import closing
 from typing import NamedTuple
 
-import psycopg2
 from psycopg2 import sql
 
 from dev.setup import locks, paths, workplace
 from dev.setup.console import fail, phase, readable_failures, say
-from dev.setup.odoo import Odoo
+from dev.setup.database import Databases
 
 # The last commit of each version.
 RELEASES = {
@@ -73,17 +72,17 @@ def main() -> None:
 
 def _update(place, version: str, commit: str) -> None:
     _make(place, version, commit)
-    before = _snapshot(place.odoo, REPLACED.get(version, set()))
+    before = _snapshot(place.databases, REPLACED.get(version, set()))
     if not before['telephony_event'].rows or not before['telephony_callback'].rows:
         fail(f'the day of {version} has left no events or callbacks: nothing would be proved')
     with phase(f'Updating {version} to this code'):
         if complaints := place.odoo.install(DATABASE, paths.ADDON, update=True):
             fail('\n'.join(complaints) + '\n\nThe update is not clean (the lines above)')
-    after = _snapshot(place.odoo)
+    after = _snapshot(place.databases)
     lost = _differences(before, after)
     with phase('Filing all events once more'):
         place.odoo.script(DATABASE, 'refile')
-    lost += [f'filed anew: {line}' for line in _differences(after, _snapshot(place.odoo))]
+    lost += [f'filed anew: {line}' for line in _differences(after, _snapshot(place.databases))]
     for name in sorted(before):
         say(f'{name}: {len(before[name].rows)} rows, {len(after[name].rows)} afterwards')
     if lost:
@@ -125,27 +124,20 @@ def _make(place, version: str, commit: str) -> None:
         time.sleep(90)  # until its scheduled actions have followed up the last call
         server.send_signal(signal.SIGINT)
         server.wait(60)
-    with closing(_connect(place.odoo)) as connection, connection, connection.cursor() as cursor:
+    with (
+        closing(place.databases.connect(DATABASE)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
         for change in CHANGES:
             cursor.execute(change)
 
 
-def _connect(odoo: Odoo):
-    server = odoo.server
-    return psycopg2.connect(
-        dbname=DATABASE,
-        host=server.host,
-        port=server.port or None,
-        user=server.user,
-        password=server.password or None,
-    )
-
-
-def _snapshot(odoo: Odoo, replaced: Collection[str] = ()) -> dict[str, Table]:
+def _snapshot(databases: Databases, replaced: Collection[str] = ()) -> dict[str, Table]:
     """All rows of our tables but the replaced ones, and the xml ids of what we ship and customers
     may have changed."""
     found = {}
-    with closing(_connect(odoo)) as connection, connection.cursor() as cursor:
+    with closing(databases.connect(DATABASE)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT model.model, field.name FROM ir_model model "
             "JOIN ir_model_fields field ON field.model_id = model.id "

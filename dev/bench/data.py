@@ -6,8 +6,6 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg2
-
 from ..setup import paths, workplace
 from ..setup.console import phase
 from ..setup.database import Databases, code_hash
@@ -195,14 +193,7 @@ class Bench:
 
     def connect(self, database: str):
         """A closing connection in which each statement is a transaction."""
-        server = self.odoo.server
-        connection = psycopg2.connect(
-            dbname=database,
-            host=server.host,
-            port=server.port or None,
-            user=server.user,
-            password=server.password or None,
-        )
+        connection = self.databases.connect(database)
         connection.autocommit = True
         return closing(connection)
 

@@ -145,15 +145,19 @@ class Databases:
 
     # -- PostgreSQL
 
-    def _connect(self):
+    def connect(self, name: str):
+        """Return a psycopg2 connection to a database."""
         server = self.odoo.server
-        connection = psycopg2.connect(
-            dbname='postgres',
+        return psycopg2.connect(
+            dbname=name,
             host=server.host,
             port=server.port or None,
             user=server.user,
             password=server.password or None,
         )
+
+    def _connect(self):
+        connection = self.connect('postgres')
         connection.autocommit = True
         return connection
 

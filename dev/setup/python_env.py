@@ -37,21 +37,17 @@ def ensure() -> Path:
         return venv
     with phase(f'Python {sys.version.split()[0]} environment'):
         shutil.rmtree(venv, ignore_errors=True)
-        run(_venv_command(venv), 'venv')
-        run(
-            [
-                venv / 'bin' / 'python',
-                '-m',
-                'pip',
-                'install',
-                '--prefer-binary',
-                '-r',
-                REQUIREMENTS,
-            ],
-            'pip',
-        )
+        create(venv, REQUIREMENTS)
         complete.touch()
     return venv
+
+
+def create(venv: Path, requirements: Path) -> Path:
+    """Make an environment with these packages. Return its Python."""
+    python = venv / 'bin' / 'python'
+    run(_venv_command(venv), 'venv')
+    run([python, '-m', 'pip', 'install', '--prefer-binary', '-r', requirements], 'pip')
+    return python
 
 
 def _venv_command(venv: Path) -> list[str | Path]:

@@ -416,12 +416,7 @@ class Odoo:
         )
         for number, row in enumerate(rows):
             seconds = 7 + number % 4
-            data = b64encode(sound.conversation(seconds, row['ref'])).decode()
-            self._run(
-                'telephony.recording',
-                f"env['telephony.recording'].sudo().browse({row['id']})._store_sound(\n"
-                f"    b64decode({data!r}), 'audio/wav', duration={seconds})\n",
-            )
+            self._store(row['id'], sound.conversation(seconds, row['ref']), f', duration={seconds}')
         return len(rows)
 
     def have_talks_heard(self, url: str, key: str, talks: list[Path]) -> int:
@@ -449,13 +444,17 @@ class Odoo:
             limit=3 * len(talks),
         )
         for number, row in enumerate(rows):
-            data = b64encode(talks[number % len(talks)].read_bytes()).decode()
-            self._run(
-                'telephony.recording',
-                f"env['telephony.recording'].sudo().browse({row})._store_sound(\n"
-                f"    b64decode({data!r}), 'audio/wav')\n",
-            )
+            self._store(row, talks[number % len(talks)].read_bytes())
         return len(rows)
+
+    def _store(self, recording: int, wav: bytes, more: str = '') -> None:
+        """Keep a sound as our copy; `more` are further arguments, as code."""
+        data = b64encode(wav).decode()
+        self._run(
+            'telephony.recording',
+            f"env['telephony.recording'].sudo().browse({recording})._store_sound(\n"
+            f"    b64decode({data!r}), 'audio/wav'{more})\n",
+        )
 
     def date_arrivals(self) -> None:
         """The events of the day that was played in seconds count as come when their calls ended;

